@@ -1,0 +1,67 @@
+# The verbs of this repository. Everything they need beside Python >= 3.11, git and make they install themselves.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PORT ?= 9292
+DATA ?= data
+# Rounds of `make soak`.
+ROUNDS ?= 200
+
+.PHONY: help install serve test check format demo bench soak lock clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make install             build .venv (its bin/transom is the command)
+install: .venv/installed
+
+.venv/installed: requirements/dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none of python3, python3.11 … is."; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+## make serve [PORT= DATA=]  run the service with its embedded defaults
+serve: install
+	$(BIN)/transom --data-dir $(DATA) serve --listen 127.0.0.1:$(PORT)
+
+## make test                all tests, on SQLite and on a PostgreSQL that they start for themselves
+test: install
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+## make check               format, lint, types, layers, spelling
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+
+## make format              rewrite the code in the one format
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## make demo                the story of a shared image, told with the real clients
+demo: install
+	$(BIN)/python -m demo
+
+## make bench               the table of performance, as ratios measured in one run
+bench: install
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+## make soak [ROUNDS=]      kill the service again and again; nothing answered may be lost
+soak: install
+	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults $(ARGS)
+
+## make lock                choose the newest versions of all dependencies anew
+lock: install
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf .venv data build dist *.egg-info

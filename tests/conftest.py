@@ -1,0 +1,93 @@
+"""Fixtures shared by all tests: real service processes over SQLite and over PostgreSQL.
+
+`service` is one process per database for the whole run of a test process; tests that share it make their
+own images and never count what others made. `make_service` gives a test processes of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from harness.postgresql import PostgreSQL
+from harness.service import Service
+
+DATABASES = ["sqlite", "postgresql"]
+
+# Name, project, role; the first start already made admin, publisher, recipient and other.
+FURTHER_USERS = [
+    ("publisher-manager", "publisher", "manager"),
+    ("publisher-reader", "publisher", "reader"),
+    ("recipient-manager", "recipient", "manager"),
+    ("recipient-reader", "recipient", "reader"),
+    ("other-reader", "other", "reader"),
+]
+
+
+class MakeService(Protocol):
+    """Start a service over a fresh database; settings are environment variables named in full."""
+
+    def __call__(self, database: str, **settings: str) -> Service: ...
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
+        yield server
+
+
+class SharedServices:
+    """The services all tests share, by database; each starts when first asked for and ends with the run."""
+
+    def __init__(self, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> None:
+        self._tmp_path_factory = tmp_path_factory
+        self._postgresql = postgresql
+        self._started: dict[str, Service] = {}
+        self.stack = contextlib.ExitStack()
+
+    def get(self, database: str) -> Service:
+        if database not in self._started:
+            folder = self._tmp_path_factory.mktemp(f"service-{database}")
+            service = self.stack.enter_context(_new_service(database, folder, self._postgresql, {}))
+            for name, project, role in FURTHER_USERS:
+                service.add_user(name, project, role)
+            self._started[database] = service
+        return self._started[database]
+
+
+@pytest.fixture(scope="session")
+def shared_services(
+    tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL
+) -> Iterator[SharedServices]:
+    """Kept apart from `service`, so that going from one database to the other and back restarts nothing."""
+    services = SharedServices(tmp_path_factory, postgresql)
+    with services.stack:
+        yield services
+
+
+@pytest.fixture(scope="session", params=DATABASES, ids=DATABASES)
+def service(request: pytest.FixtureRequest, shared_services: SharedServices) -> Service:
+    """The shared service over one database, with two or three users in each of its projects."""
+    return shared_services.get(request.param)
+
+
+@pytest.fixture
+def make_service(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> Iterator[MakeService]:
+    """A function that starts services of the test's own, without the further users; all end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(database: str, **settings: str) -> Service:
+            folder = tmp_path_factory.mktemp(f"own-{database}")
+            return stack.enter_context(_new_service(database, folder, postgresql, settings))
+
+        yield make
+
+
+def _new_service(database: str, work_dir: Path, postgresql: PostgreSQL, settings: dict[str, str]) -> Service:
+    if database not in DATABASES:
+        raise ValueError(f"unknown database {database!r}")
+    url = postgresql.create_database() if database == "postgresql" else None
+    return Service(work_dir, url, settings)

@@ -1,0 +1,1 @@
+"""What tests need around a real service: the server process and a real PostgreSQL."""

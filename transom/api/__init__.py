@@ -1,0 +1,1 @@
+"""HTTP, and nothing below knows HTTP. Start at `routes.py`: the whole surface on one screen."""

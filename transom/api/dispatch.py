@@ -1,0 +1,197 @@
+"""The ASGI application: one request in, one response out, whatever happens in between.
+
+In this order: request id; path; token (below /v2, before the path is judged, as Glance's pipeline has it);
+route; handler; error → answer; then the count and the log line. Written on bare ASGI: what a framework would
+add per request is a good part of what a whole request may cost here (docs/decisions/0001).
+"""
+
+import logging
+import re
+import time
+import uuid
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from transom.api import routes
+from transom.api.errors import error_response
+from transom.api.http import (
+    UNDECODABLE,
+    Headers,
+    HttpError,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+)
+from transom.api.identity.errors import render_error as render_identity_error
+from transom.api.parts import Parts
+from transom.api.router import Router
+from transom.api.v2.versions import VERSIONS, base_url, choose_version
+from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError
+from transom.telemetry import ObserveRequest, RequestLog
+
+_log = logging.getLogger(__name__)
+
+_API = frozenset({"v2", *VERSIONS})
+_KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in routes.ROUTES})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+_RETRY_AFTER: Headers = [(b"retry-after", b"5")]
+_NO_CREDENTIALS = (
+    "This server could not verify that you are authorized to access the document you requested. Either you "
+    "supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply "
+    "the credentials required."
+)
+
+
+class Dispatcher:
+    """Answers requests with the handlers of `routes.py`. `observe` or `request_log` None: switched off."""
+
+    def __init__(self, parts: Parts, observe: ObserveRequest | None, request_log: RequestLog | None) -> None:
+        self._parts = parts
+        self._observe = observe
+        self._request_log = request_log
+        self._router = Router((route.method, route.path, route) for route in routes.ROUTES)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request of the ASGI server, from its first byte to its log line."""
+        request = Request(scope, receive, f"req-{uuid.uuid4()}")
+        started = time.perf_counter()
+        route = ""
+        status = 500
+        try:
+            route, response = await self._answer(request)
+            status = response.status
+            await _send_response(request, response, send)
+        finally:
+            elapsed_s = time.perf_counter() - started
+            if self._observe is not None:
+                self._observe(route, request.method, status, elapsed_s)
+            if self._request_log is not None:
+                caller = request.found_caller
+                self._request_log.write(
+                    request.method,
+                    request.path,
+                    status,
+                    elapsed_s,
+                    request.request_id,
+                    caller.user_id if caller is not None else None,
+                    caller.project_id if caller is not None else None,
+                )
+
+    async def _answer(self, request: Request) -> tuple[str, Response]:
+        """(the route's template or "", the response)."""
+        route = ""
+        try:
+            request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
+            if request.method == "OPTIONS":
+                return route, Response()
+            segments = _segments(request)
+            if segments[0] in _API:
+                segments[0] = "v2"
+                token = request.header(b"x-auth-token")
+                request.caller = await self._parts.identity.authenticate(token)
+            elif segments[0] not in _KNOWN_ROOTS:
+                return route, await choose_version(self._parts, request)
+            found = self._router.find(segments)
+            if found is None:
+                raise _no_route(request)
+            route = found.template
+            handler = _handler_of(request, found.methods)
+            request.params = found.params
+            return route, await handler(self._parts, request)
+        except (TransomError, HttpError) as error:
+            return route, self._refuse(request, error)
+        except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
+            _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
+            return route, self._render(request, 500, "The server has erred; its log says more.", [])
+
+    def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
+        if isinstance(error, HttpError):
+            return self._render(request, error.status, str(error), error.headers)
+        status = routes.STATUS[type(error)]
+        if isinstance(error, UnauthenticatedError):
+            challenge = f'Keystone uri="{base_url(self._parts, request)}/identity/v3"'.encode("latin-1")
+            message = str(error) if request.path.startswith("/identity") else _NO_CREDENTIALS
+            return self._render(request, status, message, [(b"www-authenticate", challenge)])
+        headers = _RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            _log.warning("%s", error, extra={"fields": {"request_id": request.request_id}})
+        return self._render(request, status, str(error), headers)
+
+    def _render(self, request: Request, status: int, message: str, headers: Headers) -> Response:
+        if request.path.startswith("/identity"):
+            response = render_identity_error(status, message)
+            response.headers.extend(headers)
+            return response
+        return error_response(request, status, message, headers)
+
+
+def _request_id(request: Request, longest: int) -> str:
+    given = request.header(b"x-openstack-request-id")
+    if given is None:
+        return request.request_id
+    if len(given) > longest:
+        raise HttpError(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"X-Openstack-Request-Id is longer than {longest} characters.",
+        )
+    if not _REQUEST_ID.fullmatch(given):
+        raise InvalidError("X-Openstack-Request-Id may hold letters, digits and _ . : - only.")
+    return given if given.startswith("req-") else f"req-{given}"
+
+
+def _segments(request: Request) -> list[str]:
+    """The path's segments, decoded one by one. InvalidError for bytes that are no UTF-8, and for NUL."""
+    raw = request.raw_path
+    if b"%" not in raw and raw.isascii():
+        return request.path.split("/")[1:] or [""]
+    try:
+        decoded = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidError(UNDECODABLE) from None
+    if "\0" in decoded:
+        raise InvalidError("The URL can't contain NUL characters.")
+    # An encoded slash counts as one, as it does for Glance: no segment ever holds a slash.
+    return decoded.split("/")[1:] or [""]
+
+
+def _no_route(request: Request) -> HttpError:
+    if request.method not in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"):
+        return HttpError(HTTPStatus.NOT_IMPLEMENTED, f"The method {request.method} is not implemented.")
+    return HttpError(HTTPStatus.NOT_FOUND, "The resource could not be found.")
+
+
+def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
+    route: routes.Route | None = methods.get(request.method)
+    if route is None:
+        # HEAD is a convenience of ours that Glance's clients do not expect to be named.
+        allow = ", ".join(method for method in methods if method != "HEAD").encode()
+        raise HttpError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"The method {request.method} is not allowed for this resource.",
+            [(b"allow", allow)],
+        )
+    if route.takes_body is False and request.has_body:
+        raise InvalidError("A body is not expected with this request.")
+    return route.handler
+
+
+async def _send_response(request: Request, response: Response, send: Send) -> None:
+    headers = response.headers
+    headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
+    is_head = request.method == "HEAD"
+    if response.chunks is None and response.file is None and response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if is_head:
+        await send({"type": "http.response.body"})
+    elif response.file is not None:
+        await send({"type": "http.response.pathsend", "path": response.file})
+    elif response.chunks is not None:
+        async for chunk in response.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body"})
+    else:
+        await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,199 @@
+"""A request and a response over ASGI, and the few errors that exist only in HTTP.
+
+This module knows bytes, headers and limits; it knows nothing of images.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError
+from transom.domain.model import Caller
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class HttpError(Exception):
+    """A refusal that only HTTP has a word for: method, media type, range, header size."""
+
+    def __init__(self, status: int, message: str, headers: Headers | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or []
+
+
+class Request:
+    """One request. `params` are the path's variables; `caller` is there on paths that need a token."""
+
+    __slots__ = (
+        "_caller",
+        "_receive",
+        "_scope",
+        "headers",
+        "method",
+        "params",
+        "path",
+        "query",
+        "request_id",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+        self._scope = scope
+        self._receive = receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.params: Mapping[str, str] = {}
+        self.request_id = request_id
+        self._caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks. Only where the dispatcher has authenticated: a handler elsewhere that asks is a bug."""
+        if self._caller is None:
+            raise RuntimeError(f"{self.path} was not authenticated")
+        return self._caller
+
+    @caller.setter
+    def caller(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @property
+    def found_caller(self) -> Caller | None:
+        """Who asks, if anybody was asked."""
+        return self._caller
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as sent, without its query: `path` has lost which bytes were not UTF-8."""
+        raw: bytes = self._scope["raw_path"]
+        return raw.partition(b"?")[0]
+
+    @property
+    def server_sends_files(self) -> bool:
+        """Whether the server takes a file's path for a body (ASGI extension `http.response.pathsend`)."""
+        return "http.response.pathsend" in self._scope.get("extensions", ())
+
+    def header(self, name: bytes) -> str | None:
+        """The header's value, None if absent. `name` is in lower case."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, in lower case; "" if none was sent."""
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host by which the client reached us."""
+        host = self.header(b"host") or ":".join(map(str, self._scope["server"]))
+        return f"{self._scope['scheme']}://{host}"
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query's (name, value) pairs, decoded. Raises InvalidError when it is not UTF-8."""
+        if not self.query:
+            return []
+        try:
+            return parse_qsl(self.query.decode("ascii"), keep_blank_values=True, errors="strict")
+        except (UnicodeDecodeError, ValueError):
+            raise InvalidError(UNDECODABLE) from None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request announces a body (reference: Content-Length above 0, or chunked on a method
+        that may carry one)."""
+        length = self.headers.get(b"content-length")
+        if length is not None:
+            return length.strip() not in (b"", b"0")
+        return b"transfer-encoding" in self.headers and self.method in ("POST", "PUT", "PATCH")
+
+    async def body(self, limit_bytes: int) -> bytes:
+        """The whole body, at most `limit_bytes`; LimitExceededError beyond, read no further."""
+        announced = self.headers.get(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
+            raise _body_too_large(limit_bytes)
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise _body_too_large(limit_bytes)
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError("The connection was closed before the whole body had arrived.")
+            chunk: bytes = message.get("body", b"")
+            if chunk:
+                yield chunk
+            if not message.get("more_body", False):
+                return
+
+    async def json(self, limit_bytes: int) -> dict[str, Any] | list[Any]:
+        """The body as a JSON object or array. InvalidError for anything else (reference, 1.7)."""
+        raw = await self.body(limit_bytes)
+        if not raw:
+            raise InvalidError("Body expected in request.")
+        try:
+            value = _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidError("Malformed JSON in request body.") from None
+        if not isinstance(value, dict | list):
+            raise InvalidError("Unexpected body type. Expected list/dict.")
+        return value
+
+
+UNDECODABLE = (
+    "Error decoding your request. Either the URL or the request body contained characters that could not be "
+    "decoded."
+)
+
+
+def _body_too_large(limit_bytes: int) -> LimitExceededError:
+    return LimitExceededError(f"The request body is larger than {limit_bytes} bytes.")
+
+
+class Response:
+    """A status, headers and a body: bytes, or a file the server sends by itself, or chunks."""
+
+    __slots__ = ("body", "chunks", "file", "headers", "status")
+
+    def __init__(
+        self,
+        status: int = HTTPStatus.OK,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        *,
+        file: str | None = None,
+        chunks: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.status = int(status)
+        self.body = body
+        self.headers: Headers = headers if headers is not None else []
+        self.file = file
+        self.chunks = chunks
+
+
+def json_response(value: Any, status: int = HTTPStatus.OK, headers: Headers | None = None) -> Response:
+    return Response(status, _encode(value), [(b"content-type", JSON), *(headers or ())])
+
+
+def no_content() -> Response:
+    """204. With the content type that Glance's own 204 answers carry."""
+    return Response(HTTPStatus.NO_CONTENT, headers=[(b"content-type", b"text/html; charset=UTF-8")])

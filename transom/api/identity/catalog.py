@@ -1,0 +1,135 @@
+"""The service catalog: where the image and the identity API are, in a token, and as lists of their own.
+
+It is made of the URL by which the client reached us, so it holds whichever way the client came.
+"""
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from transom.api.http import Request, Response, json_response
+from transom.api.identity.session import NOT_FOUND, identity_url, open_session
+from transom.api.identity.wire import read_filters, render_list
+from transom.api.parts import Parts
+from transom.api.v2.versions import base_url
+from transom.domain.errors import NotFoundError
+
+INTERFACES = ("public", "internal", "admin")
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """`path` is what its URL adds to the base. The image API's adds none: clients append the version."""
+
+    type: str
+    name: str
+    path: str
+
+    @property
+    def id(self) -> str:
+        return _make_id("service", self.type)
+
+
+SERVICES = (
+    Service(type="image", name="transom", path=""),
+    Service(type="identity", name="transom-identity", path="/identity/v3"),
+)
+
+
+def render_catalog(parts: Parts, request: Request) -> list[dict[str, Any]]:
+    base, region = base_url(parts, request), parts.settings.region
+    return [
+        {
+            "id": service.id,
+            "type": service.type,
+            "name": service.name,
+            "endpoints": [_render_endpoint(service, interface, base, region) for interface in INTERFACES],
+        }
+        for service in SERVICES
+    ]
+
+
+async def show_catalog(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    catalog = render_catalog(parts, request) if session.project is not None else []
+    url = f"{identity_url(parts, request)}/auth/catalog"
+    return json_response({"catalog": catalog, "links": {"self": url}})
+
+
+async def list_services(parts: Parts, request: Request) -> Response:
+    return _list(parts, request, "services", ("type", "name"))
+
+
+async def get_service(parts: Parts, request: Request) -> Response:
+    return _show(parts, request, "services", "service")
+
+
+async def list_endpoints(parts: Parts, request: Request) -> Response:
+    return _list(parts, request, "endpoints", ("service_id", "interface", "region_id", "region"))
+
+
+async def get_endpoint(parts: Parts, request: Request) -> Response:
+    return _show(parts, request, "endpoints", "endpoint")
+
+
+async def list_regions(parts: Parts, request: Request) -> Response:
+    return _list(parts, request, "regions", ())
+
+
+async def get_region(parts: Parts, request: Request) -> Response:
+    return _show(parts, request, "regions", "region")
+
+
+def _list(parts: Parts, request: Request, key: str, filterable: tuple[str, ...]) -> Response:
+    open_session(parts, request)
+    wanted = {name: value for name, value in read_filters(request).items() if name in filterable}
+    found = [
+        document
+        for document in _render_all(parts, request, key)
+        if all(document[name] == value for name, value in wanted.items())
+    ]
+    return json_response(render_list(key, found, f"{identity_url(parts, request)}/{key}"))
+
+
+def _show(parts: Parts, request: Request, key: str, word: str) -> Response:
+    open_session(parts, request)
+    wanted = request.params["id"]
+    for document in _render_all(parts, request, key):
+        if document["id"] == wanted:
+            return json_response({word: document})
+    raise NotFoundError(NOT_FOUND.format(word, wanted))
+
+
+def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]]:
+    base, region = base_url(parts, request), parts.settings.region
+    if key == "regions":
+        documents: list[dict[str, Any]] = [{"id": region, "description": "", "parent_region_id": None}]
+    elif key == "services":
+        documents = [
+            {"id": service.id, "type": service.type, "name": service.name, "description": "", "enabled": True}
+            for service in SERVICES
+        ]
+    else:
+        documents = [
+            _render_endpoint(service, interface, base, region) | {"service_id": service.id, "enabled": True}
+            for service in SERVICES
+            for interface in INTERFACES
+        ]
+    for document in documents:
+        document["links"] = {"self": f"{identity_url(parts, request)}/{key}/{document['id']}"}
+    return documents
+
+
+def _render_endpoint(service: Service, interface: str, base: str, region: str) -> dict[str, Any]:
+    return {
+        "id": _make_id("endpoint", service.type, interface),
+        "interface": interface,
+        "region": region,
+        "region_id": region,
+        "url": base + service.path,
+    }
+
+
+def _make_id(*parts: str) -> str:
+    """The same in every process and after every start."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, "transom:" + ":".join(parts)).hex

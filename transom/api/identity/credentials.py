@@ -1,0 +1,70 @@
+"""/v3/users/{id}/application_credentials: secrets that users make for their programs."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.identity.session import (
+    NOT_FOUND,
+    builtin_identity,
+    identity_url,
+    open_session,
+    require_self_or_admin,
+)
+from transom.api.identity.wire import (
+    NewCredentialRequest,
+    read_body,
+    read_credential_draft,
+    read_filters,
+    render_credential,
+    render_list,
+)
+from transom.api.parts import Parts
+from transom.domain.errors import NotFoundError
+
+
+async def list_credentials(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id = request.params["id"]
+    require_self_or_admin(session, user_id)
+    directory, root = session.directory, identity_url(parts, request)
+    filters = read_filters(request)
+    found = [
+        render_credential(credential, root)
+        for credential in directory.list_credentials(user_id)
+        if filters.get("name", credential.name) == credential.name
+    ]
+    url = f"{root}/users/{user_id}/application_credentials"
+    return json_response(render_list("application_credentials", found, url))
+
+
+async def create_credential(parts: Parts, request: Request) -> Response:
+    """For oneself only: it carries the maker's own roles."""
+    session = open_session(parts, request)
+    user_id = request.params["id"]
+    if user_id != session.user.id:
+        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    body = await read_body(request, parts.settings.json_body_limit, NewCredentialRequest)
+    draft = read_credential_draft(body.application_credential, datetime.now(UTC))
+    credential, secret = await builtin_identity(parts).create_credential(session, draft)
+    document = render_credential(credential, identity_url(parts, request))
+    return json_response({"application_credential": document | {"secret": secret}}, HTTPStatus.CREATED)
+
+
+async def get_credential(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id, wanted = request.params["id"], request.params["credential_id"]
+    require_self_or_admin(session, user_id)
+    credential = session.directory.credentials.get(wanted)
+    if credential is None or credential.user_id != user_id:
+        raise NotFoundError(NOT_FOUND.format("application credential", wanted))
+    document = render_credential(credential, identity_url(parts, request))
+    return json_response({"application_credential": document})
+
+
+async def delete_credential(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id, unwanted = request.params["id"], request.params["credential_id"]
+    require_self_or_admin(session, user_id)
+    await builtin_identity(parts).delete_credential(session, user_id, unwanted)
+    return no_content()

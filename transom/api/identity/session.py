@@ -1,0 +1,39 @@
+"""What every identity handler begins with: the built-in identity, the caller's session, and the API's URL."""
+
+from transom.api.http import Request
+from transom.api.parts import Parts
+from transom.api.v2.versions import base_url
+from transom.domain.errors import ForbiddenError, NotFoundError
+from transom.identity.builtin import BuiltinIdentity, Session
+
+NOT_FOUND = "Could not find {}: {}."
+
+
+def builtin_identity(parts: Parts) -> BuiltinIdentity:
+    """NotFoundError where another identity service is in use: then there is nothing under /identity."""
+    if not isinstance(parts.identity, BuiltinIdentity):
+        raise NotFoundError("The built-in identity is not in use here.")
+    return parts.identity
+
+
+def open_session(parts: Parts, request: Request) -> Session:
+    """The session of the `X-Auth-Token`; UnauthenticatedError if that is absent or not valid."""
+    return builtin_identity(parts).open_session(request.header(b"x-auth-token"))
+
+
+def require_admin(session: Session) -> None:
+    if not session.is_admin:
+        raise ForbiddenError(
+            "You are not authorized to perform the requested action: the role admin is needed."
+        )
+
+
+def require_self_or_admin(session: Session, user_id: str) -> None:
+    """Other users look absent, so that nobody can try out ids or names."""
+    if user_id != session.user.id and not session.is_admin:
+        raise NotFoundError(NOT_FOUND.format("user", user_id))
+
+
+def identity_url(parts: Parts, request: Request) -> str:
+    """Where the identity API is, as links and the catalog say it."""
+    return f"{base_url(parts, request)}/identity/v3"

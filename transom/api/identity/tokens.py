@@ -1,0 +1,131 @@
+"""/v3/auth: logging in, describing and revoking tokens, and what a token can be exchanged for."""
+
+from http import HTTPStatus
+
+from transom.api.http import Headers, Request, Response, json_response, no_content
+from transom.api.identity.catalog import render_catalog
+from transom.api.identity.session import builtin_identity, identity_url, open_session
+from transom.api.identity.wire import (
+    AuthBody,
+    AuthRequest,
+    CredentialLoginBody,
+    read_body,
+    read_filters,
+    read_reference,
+    read_scope,
+    render_domain,
+    render_list,
+    render_project,
+    render_token,
+)
+from transom.api.parts import Parts
+from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from transom.identity.builtin import BuiltinIdentity, Session
+from transom.identity.directory import Role
+
+METHODS = ("password", "token", "application_credential")
+
+
+async def create_token(parts: Parts, request: Request) -> Response:
+    identity = builtin_identity(parts)
+    body = await read_body(request, parts.settings.json_body_limit, AuthRequest)
+    token, session = await _log_in(identity, body.auth)
+    return _describe_token(parts, request, token, session, HTTPStatus.CREATED)
+
+
+async def show_token(parts: Parts, request: Request) -> Response:
+    token, subject = _find_subject(parts, request)
+    return _describe_token(parts, request, token, subject, HTTPStatus.OK)
+
+
+async def check_token(parts: Parts, request: Request) -> Response:
+    token, _ = _find_subject(parts, request)
+    return Response(HTTPStatus.OK, headers=_token_headers(token))
+
+
+async def revoke_token(parts: Parts, request: Request) -> Response:
+    _, subject = _find_subject(parts, request)
+    await builtin_identity(parts).revoke(subject.claims)
+    return no_content()
+
+
+async def list_own_projects(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    directory, root = session.directory, identity_url(parts, request)
+    projects = [render_project(project, root) for project in directory.list_projects(session.user.id)]
+    return json_response(render_list("projects", projects, f"{root}/auth/projects"))
+
+
+async def list_own_domains(parts: Parts, request: Request) -> Response:
+    """The user's own domain. Keystone lists those in which the user has a role; clients that sign their
+    requests ask here to learn their domain's id."""
+    session = open_session(parts, request)
+    directory, root = session.directory, identity_url(parts, request)
+    domain = render_domain(directory.domains[session.user.domain_id], root)
+    return json_response(render_list("domains", [domain], f"{root}/auth/domains"))
+
+
+async def _log_in(identity: BuiltinIdentity, auth: AuthBody) -> tuple[str, Session]:
+    methods = auth.identity.methods
+    for method in methods:
+        if method not in METHODS:
+            raise UnauthenticatedError("Attempted to authenticate with an unsupported method.")
+    if len(methods) != 1:
+        raise InvalidError("Invalid request body: auth.identity.methods must name exactly one method")
+    if auth.identity.password is not None and methods == ["password"]:
+        user = auth.identity.password.user
+        who = read_reference(user, "auth.identity.password.user")
+        return await identity.log_in_with_password(who, user.password, read_scope(auth.scope))
+    if auth.identity.token is not None and methods == ["token"]:
+        return identity.log_in_with_token(auth.identity.token.id, read_scope(auth.scope))
+    if auth.identity.application_credential is not None and methods == ["application_credential"]:
+        if auth.scope is not None:
+            raise UnauthenticatedError("Application credentials cannot request a scope.")
+        return await _log_in_with_credential(identity, auth.identity.application_credential)
+    raise InvalidError(f"Invalid request body: auth.identity.{methods[0]} is missing")
+
+
+async def _log_in_with_credential(
+    identity: BuiltinIdentity, body: CredentialLoginBody
+) -> tuple[str, Session]:
+    where = "auth.identity.application_credential"
+    owner = read_reference(body.user, f"{where}.user") if body.user is not None else None
+    if body.id is None and (body.name is None or owner is None):
+        raise InvalidError(f"Invalid request body: {where} needs an id, or a name and a user")
+    return await identity.log_in_with_credential(body.id, body.name, owner, body.secret)
+
+
+def _find_subject(parts: Parts, request: Request) -> tuple[str, Session]:
+    """The token in `X-Subject-Token` and its session, for its own user, an admin or a service.
+
+    NotFoundError for a subject that is not valid: 401 would say that the caller's own token is not.
+    """
+    session = open_session(parts, request)
+    token = request.header(b"x-subject-token")
+    if not token:
+        raise InvalidError("The header X-Subject-Token is missing.")
+    try:
+        subject = builtin_identity(parts).open_session(token)
+    except UnauthenticatedError:
+        raise NotFoundError("Could not find token.") from None
+    is_service = Role.SERVICE in session.roles and request.method != "DELETE"
+    if subject.user.id != session.user.id and not session.is_admin and not is_service:
+        raise ForbiddenError("You are not authorized to perform the requested action on this token.")
+    return token, subject
+
+
+def _describe_token(
+    parts: Parts, request: Request, token: str, session: Session, status: HTTPStatus
+) -> Response:
+    catalog = None if "nocatalog" in read_filters(request) else render_catalog(parts, request)
+    body = render_token(session, catalog)
+    return json_response(body, status, _token_headers(token))
+
+
+def _token_headers(token: str) -> Headers:
+    # A cache between us and the client must not give one client's token to another.
+    return [
+        (b"x-subject-token", token.encode()),
+        (b"vary", b"X-Auth-Token"),
+        (b"cache-control", b"no-store"),
+    ]

@@ -1,0 +1,130 @@
+"""/v3/users, /v3/roles and /v3/role_assignments. A user sees itself, an admin everybody."""
+
+from typing import Any
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.identity.session import (
+    NOT_FOUND,
+    builtin_identity,
+    identity_url,
+    open_session,
+    require_admin,
+    require_self_or_admin,
+)
+from transom.api.identity.wire import (
+    PasswordChangeRequest,
+    read_body,
+    read_filters,
+    render_list,
+    render_project,
+    render_role,
+    render_role_name,
+    render_user,
+)
+from transom.api.parts import Parts
+from transom.domain.errors import NotFoundError
+from transom.identity.directory import Directory, Grant, Role, imply_roles
+
+
+async def list_users(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    directory, root = session.directory, identity_url(parts, request)
+    filters = read_filters(request)
+    visible = directory.users.values() if session.is_admin else [session.user]
+    found = [
+        render_user(user, root)
+        for user in visible
+        if filters.get("name", user.name) == user.name
+        and filters.get("domain_id", user.domain_id) == user.domain_id
+    ]
+    return json_response(render_list("users", found, f"{root}/users"))
+
+
+async def get_user(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    wanted = request.params["id"]
+    require_self_or_admin(session, wanted)
+    user = session.directory.users.get(wanted)
+    if user is None:
+        raise NotFoundError(NOT_FOUND.format("user", wanted))
+    return json_response({"user": render_user(user, identity_url(parts, request))})
+
+
+async def list_user_projects(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id = request.params["id"]
+    require_self_or_admin(session, user_id)
+    directory, root = session.directory, identity_url(parts, request)
+    if user_id not in directory.users:
+        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    projects = [render_project(project, root) for project in directory.list_projects(user_id)]
+    return json_response(render_list("projects", projects, f"{root}/users/{user_id}/projects"))
+
+
+async def change_password(parts: Parts, request: Request) -> Response:
+    """A user's own; it must know the old one. `transom accounts passwd` is for who forgot it."""
+    session = open_session(parts, request)
+    user_id = request.params["id"]
+    if user_id != session.user.id:
+        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    body = await read_body(request, parts.settings.json_body_limit, PasswordChangeRequest)
+    await builtin_identity(parts).change_password(
+        session.user, body.user.original_password, body.user.password
+    )
+    return no_content()
+
+
+async def list_roles(parts: Parts, request: Request) -> Response:
+    open_session(parts, request)
+    root = identity_url(parts, request)
+    filters = read_filters(request)
+    # There are no roles of a domain.
+    roles = [role for role in Role if filters.get("name", role) == role and not filters.get("domain_id")]
+    return json_response(render_list("roles", [render_role(role, root) for role in roles], f"{root}/roles"))
+
+
+async def get_role(parts: Parts, request: Request) -> Response:
+    open_session(parts, request)
+    wanted = request.params["id"]
+    if wanted not in list(Role):
+        raise NotFoundError(NOT_FOUND.format("role", wanted))
+    return json_response({"role": render_role(Role(wanted), identity_url(parts, request))})
+
+
+async def list_role_assignments(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    require_admin(session)
+    directory, root = session.directory, identity_url(parts, request)
+    filters = read_filters(request)
+    found = [
+        _render_assignment(directory, grant, role, root, with_names="include_names" in filters)
+        for grant in directory.accounts.grants
+        for role in (imply_roles(grant.roles) if "effective" in filters else grant.roles)
+        if filters.get("user.id", grant.user_id) == grant.user_id
+        and filters.get("scope.project.id", grant.project_id) == grant.project_id
+        and filters.get("role.id", role) == role
+    ]
+    return json_response(render_list("role_assignments", found, f"{root}/role_assignments"))
+
+
+def _render_assignment(
+    directory: Directory, grant: Grant, role: Role, root: str, *, with_names: bool
+) -> dict[str, Any]:
+    user, project = directory.users[grant.user_id], directory.projects[grant.project_id]
+    url = f"{root}/projects/{project.id}/users/{user.id}/roles/{role}"
+    if not with_names:
+        scope = {"project": {"id": project.id}}
+        return {"role": {"id": role}, "user": {"id": user.id}, "scope": scope, "links": {"assignment": url}}
+    named = [
+        {"id": owner.id, "name": owner.name, "domain": {"id": domain.id, "name": domain.name}}
+        for owner, domain in (
+            (user, directory.domains[user.domain_id]),
+            (project, directory.domains[project.domain_id]),
+        )
+    ]
+    return {
+        "role": render_role_name(role),
+        "user": named[0],
+        "scope": {"project": named[1]},
+        "links": {"assignment": url},
+    }

@@ -1,0 +1,26 @@
+"""What an operator's tools ask: is it alive, is it ready, how much did it do."""
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+
+
+async def check_alive(_parts: Parts, _request: Request) -> Response:
+    """200 as long as the process answers; touches nothing else."""
+    return json_response({"status": "alive"})
+
+
+async def check_ready(parts: Parts, _request: Request) -> Response:
+    """200 when the database answers; UnavailableError (503) when it does not."""
+    await parts.db.read("select 1")
+    return json_response({"status": "ready"})
+
+
+async def check_health(_parts: Parts, _request: Request) -> Response:
+    """The health check of oslo.middleware, which load balancers in front of Glance ask."""
+    return Response(body=b"OK", headers=[(b"content-type", b"text/plain; charset=UTF-8")])
+
+
+async def show_metrics(parts: Parts, _request: Request) -> Response:
+    return Response(
+        body=parts.render_metrics(), headers=[(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+    )

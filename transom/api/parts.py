@@ -1,0 +1,18 @@
+"""What a handler is given beside the request: the parts that `app.py` assembled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transom.config import Settings
+from transom.identity import Identity
+from transom.sql.db import Database
+from transom.transfer import Transfer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    settings: Settings
+    db: Database
+    transfer: Transfer
+    identity: Identity
+    render_metrics: Callable[[], bytes]

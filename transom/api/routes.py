@@ -1,0 +1,74 @@
+"""The whole surface on one screen: (method, path) → handler, and error → status."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from transom.api import operation
+from transom.api.http import Request, Response
+from transom.api.identity import ROUTES as IDENTITY_ROUTES
+from transom.api.parts import Parts
+from transom.api.v2 import data, images, members, schemas, versions
+from transom.domain import errors
+
+Handler = Callable[[Parts, Request], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """`takes_body`: a request without one is refused by the handler; on other routes one with a body is
+    refused before it. None: the route does not care."""
+
+    method: str
+    path: str
+    handler: Handler
+    takes_body: bool | None = False
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", versions.choose_version, None),
+    Route("HEAD", "/", versions.choose_version, None),
+    Route("GET", "/versions", versions.list_versions, None),
+    Route("GET", "/healthz", operation.check_alive),
+    Route("GET", "/readyz", operation.check_ready),
+    Route("GET", "/healthcheck", operation.check_health),
+    Route("GET", "/metrics", operation.show_metrics),
+    # Below /v2 a token is needed; any /v2.N that is served is the same as /v2.
+    Route("GET", "/v2", versions.redirect_to_root),
+    Route("GET", "/v2/images", images.list_images, None),
+    Route("POST", "/v2/images", images.create_image, True),
+    Route("GET", "/v2/images/{image_id}", images.show_image, None),
+    Route("PATCH", "/v2/images/{image_id}", images.update_image, True),
+    Route("DELETE", "/v2/images/{image_id}", images.delete_image),
+    Route("GET", "/v2/images/{image_id}/file", data.download_image),
+    Route("HEAD", "/v2/images/{image_id}/file", data.download_image),
+    Route("PUT", "/v2/images/{image_id}/file", data.upload_image, True),
+    Route("POST", "/v2/images/{image_id}/actions/deactivate", images.deactivate_image),
+    Route("POST", "/v2/images/{image_id}/actions/reactivate", images.reactivate_image),
+    Route("PUT", "/v2/images/{image_id}/tags/{tag}", images.add_tag),
+    Route("DELETE", "/v2/images/{image_id}/tags/{tag}", images.remove_tag),
+    Route("GET", "/v2/images/{image_id}/members", members.list_members),
+    Route("POST", "/v2/images/{image_id}/members", members.add_member, True),
+    Route("GET", "/v2/images/{image_id}/members/{member_id}", members.show_member),
+    Route("PUT", "/v2/images/{image_id}/members/{member_id}", members.set_member_status, True),
+    Route("DELETE", "/v2/images/{image_id}/members/{member_id}", members.remove_member),
+    Route("GET", "/v2/schemas/image", schemas.show_image_schema),
+    Route("GET", "/v2/schemas/images", schemas.show_images_schema),
+    Route("GET", "/v2/schemas/member", schemas.show_member_schema),
+    Route("GET", "/v2/schemas/members", schemas.show_members_schema),
+    Route("GET", "/v2/info/import", versions.list_import_methods),
+    *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
+)
+
+#: Looked up by the error's class, most derived first.
+STATUS: dict[type[errors.TransomError], int] = {
+    errors.InvalidError: 400,
+    errors.ClientGoneError: 400,
+    errors.UnauthenticatedError: 401,
+    errors.ForbiddenError: 403,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.VanishedError: 410,
+    errors.LimitExceededError: 413,
+    errors.StoreFullError: 413,
+    errors.ContentRefusedError: 415,
+    errors.UnavailableError: 503,
+}

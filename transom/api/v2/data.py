@@ -1,0 +1,140 @@
+"""Image data: upload and download (Image API v2, "Image data"; ranges by RFC 9110, section 14)."""
+
+import re
+from http import HTTPStatus
+
+from transom.api.http import Headers, HttpError, Request, Response, no_content
+from transom.api.parts import Parts
+from transom.api.v2.images import see_image
+from transom.domain import access
+from transom.domain.errors import InvalidError, UnavailableError
+from transom.domain.model import Image
+from transom.domain.status import WITH_DATA
+
+_OCTETS = "application/octet-stream"
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\*|\d+)")
+
+
+async def upload_image(parts: Parts, request: Request) -> Response:
+    if request.content_type != _OCTETS:
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The request media type {request.content_type or '(none)'} is not supported by this server. "
+            f"Content-Type must be {_OCTETS}.",
+        )
+    announced = _announced_size(request)
+    if request.header(b"x-image-meta-store") not in (None, parts.transfer.store.name):
+        raise InvalidError(f"Store '{request.header(b'x-image-meta-store')}' is not configured.")
+    image, is_member = await see_image(parts, request)
+    access.upload_image(request.caller, image, is_member)
+    await parts.transfer.receive(image, request.stream(), announced)
+    return no_content()
+
+
+def _announced_size(request: Request) -> int | None:
+    text = request.header(b"x-openstack-image-size") or request.header(b"content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidError("Invalid or missing image size in request headers.")
+    return int(text)
+
+
+async def download_image(parts: Parts, request: Request) -> Response:
+    image, is_member = await see_image(parts, request)
+    access.download_image(request.caller, image, is_member)
+    _check_preference(request, parts)
+    if image.status not in WITH_DATA or image.size is None or not image.locations:
+        return no_content()
+    part = _wanted_part(request, image, image.size)
+    store, key = parts.transfer.store, image.locations[0].key
+    if await store.size(key) != image.size:
+        # Never serve bytes that are not the ones whose hash is on record.
+        raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
+    headers = _data_headers(image)
+    if part is None:
+        headers.append((b"content-length", str(image.size).encode()))
+        path = parts.transfer.local_path(key) if request.server_sends_files else None
+        if path is not None:
+            return Response(HTTPStatus.OK, headers=headers, file=path)
+        return Response(HTTPStatus.OK, headers=headers, chunks=store.get(key, 0, image.size))
+    start, end = part
+    headers.append((b"content-length", str(end - start + 1).encode()))
+    headers.append((b"content-range", f"bytes {start}-{end}/{image.size}".encode()))
+    return Response(
+        HTTPStatus.PARTIAL_CONTENT, headers=headers, chunks=store.get(key, start, end - start + 1)
+    )
+
+
+def _data_headers(image: Image) -> Headers:
+    headers = [(b"content-type", _OCTETS.encode()), (b"accept-ranges", b"bytes")]
+    if image.checksum is not None:
+        # Hex, as Glance sends it and clients compare it, where RFC 1864 has base64.
+        headers.append((b"content-md5", image.checksum.encode()))
+    if image.os_hash_value is not None:
+        headers.append((b"etag", f'"{image.os_hash_value}"'.encode()))
+    return headers
+
+
+def _check_preference(request: Request, parts: Parts) -> None:
+    """`?prefer=a,b` names stores to try first; there is one here."""
+    for name, value in request.query_pairs():
+        if name == "prefer":
+            for store in value.split(","):
+                if store != parts.transfer.store.name:
+                    raise InvalidError(f"Store '{store}' is not configured.")
+
+
+def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] | None:
+    """(first, last) byte wanted, both included; None for all. Raises HttpError 416."""
+    text = request.header(b"range")
+    if text is None:
+        # Glance takes a Content-Range request header for the same, as old clients send it.
+        legacy = request.header(b"content-range")
+        if legacy is None:
+            return None
+        found = _CONTENT_RANGE.fullmatch(legacy.strip())
+        return _clip(found[1], found[2], size) if found else _refuse_range(size)
+    if not _is_still(request, image):
+        return None
+    if "," in text:
+        raise InvalidError("Requests with multiple ranges are not supported in the Range header.")
+    found = _RANGE.fullmatch(text.strip())
+    if not found or not (found[1] or found[2]):
+        return _refuse_range(size)
+    return _clip(found[1], found[2], size)
+
+
+def _is_still(request: Request, image: Image) -> bool:
+    """RFC 9110, 13.1.5: a range is for the representation that If-Range names; else all of it is sent."""
+    condition = request.header(b"if-range")
+    return condition is None or condition == f'"{image.os_hash_value}"'
+
+
+def _clip(first: str, last: str, size: int) -> tuple[int, int]:
+    if not first:
+        count = int(last)
+        if count == 0 or size == 0:
+            return _refuse_range(size)
+        return max(size - count, 0), size - 1
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    if start >= size:
+        raise HttpError(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            "Invalid start position in Range header. "
+            f"Start position MUST be in the inclusive range [0, {size - 1}].",
+            _unsatisfied(size),
+        )
+    if last and int(last) < start:
+        return _refuse_range(size)
+    return start, end
+
+
+def _refuse_range(size: int) -> tuple[int, int]:
+    raise HttpError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "Invalid Range header.", _unsatisfied(size))
+
+
+def _unsatisfied(size: int) -> Headers:
+    return [(b"content-range", f"bytes */{size}".encode())]

@@ -1,0 +1,130 @@
+"""Members of an image: the five calls of sharing (Image API v2, "Sharing").
+
+Each looks once, asks `domain/access.py`, and writes with a guard that repeats what was seen. A guard that
+fails means that somebody else was quicker: look again, and answer for the new state.
+"""
+
+from typing import Any
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.wire import member_body
+from transom.domain import access
+from transom.domain.errors import ConflictError, InvalidError, LimitExceededError, UnavailableError
+from transom.domain.fields import MAX_NAME, check_characters
+from transom.domain.model import Image, Member
+from transom.sql import members
+from transom.transfer import now_us
+
+_TRIES = 100
+#: An offer refused so often though each look found it possible was refused by the quota.
+_TRIES_TO_ADD = 3
+
+
+async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[Image, bool, Member | None]:
+    image_id = request.params["image_id"]
+    image, is_member, member = await members.find_member(
+        parts.db, image_id, request.caller.project_id, member_id
+    )
+    return access.see_image(request.caller, image, is_member, _absent(image_id)), is_member, member
+
+
+def _absent(image_id: str) -> str:
+    return f"Image {image_id} not found."
+
+
+def _outrun(image_id: str) -> UnavailableError:
+    return UnavailableError(f"The members of image {image_id} are changed by too many others at once.")
+
+
+async def add_member(parts: Parts, request: Request) -> Response:
+    member_id = _member_id_of(await request.json(parts.settings.json_body_limit))
+    limit = parts.settings.image_member_quota
+    for _ in range(_TRIES_TO_ADD):
+        image, is_member, existing = await _see_member(parts, request, member_id)
+        access.add_member(request.caller, image, is_member)
+        if existing is not None:
+            raise ConflictError(f"Member {member_id} is duplicated for image {image.id}")
+        added = await members.insert_member(parts.db, image.id, member_id, limit, now_us())
+        if added is not None:
+            return json_response(member_body(added))
+    raise LimitExceededError(
+        f"Image member limit exceeded for image {image.id}: The limit has been exceeded on the number of "
+        f"allowed image members for this image. Attempted: {limit + 1}, Maximum: {limit}"
+    )
+
+
+def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
+    if not isinstance(body, dict):
+        raise InvalidError('Expected a member in the form: {"member": "image_id"}')
+    if "member" not in body:
+        raise InvalidError("Member to be added not specified")
+    member_id = body["member"]
+    if not member_id:
+        raise InvalidError("Member can't be empty")
+    if not isinstance(member_id, str):
+        raise InvalidError("Member must be a string: the id of a project.")
+    if len(member_id) > MAX_NAME:
+        raise InvalidError(f"Member must not be longer than {MAX_NAME} characters.")
+    if "/" in member_id:
+        raise InvalidError("Member can't contain '/': no URL could name it.")
+    check_characters("Member", member_id)
+    return member_id
+
+
+async def list_members(parts: Parts, request: Request) -> Response:
+    image_id, caller = request.params["image_id"], request.caller
+    found, is_member, all_members = await members.list_members(parts.db, image_id, caller.project_id)
+    image = access.see_image(caller, found, is_member, _absent(image_id))
+    access.list_members(caller, image, is_member)
+    sees_all = access.sees_all_members(caller, image)
+    return json_response(
+        {
+            "members": [
+                member_body(member)
+                for member in all_members
+                if sees_all or member.member_id == caller.project_id
+            ],
+            "schema": "/v2/schemas/members",
+        }
+    )
+
+
+async def show_member(parts: Parts, request: Request) -> Response:
+    member_id = request.params["member_id"]
+    image, is_member, member = await _see_member(parts, request, member_id)
+    return json_response(member_body(access.show_member(request.caller, image, is_member, member_id, member)))
+
+
+async def set_member_status(parts: Parts, request: Request) -> Response:
+    """A recipient's answer to an offer."""
+    status = _status_of(await request.json(parts.settings.json_body_limit))
+    member_id = request.params["member_id"]
+    for _ in range(_TRIES):
+        image, is_member, seen = await _see_member(parts, request, member_id)
+        member, wanted = access.set_member_status(request.caller, image, is_member, member_id, seen, status)
+        if member.status == wanted:
+            return json_response(member_body(member))
+        changed = await members.set_member_status(parts.db, image.id, member_id, wanted, now_us())
+        if changed is not None:
+            return json_response(member_body(changed))
+    raise _outrun(request.params["image_id"])
+
+
+def _status_of(body: dict[str, Any] | list[Any]) -> object:
+    """The status as sent: whether it is one is judged last, after the right to set it (reference, 4.6)."""
+    if not isinstance(body, dict):
+        raise InvalidError('Expected a status in the form: {"status": "status"}')
+    if "status" not in body:
+        raise InvalidError("Status not specified")
+    return body["status"]
+
+
+async def remove_member(parts: Parts, request: Request) -> Response:
+    member_id = request.params["member_id"]
+    for _ in range(_TRIES):
+        image, is_member, member = await _see_member(parts, request, member_id)
+        access.remove_member(request.caller, image, is_member, member_id, member)
+        if await members.delete_member(parts.db, image.id, member_id):
+            return Response(204)
+    raise _outrun(request.params["image_id"])

@@ -1,0 +1,125 @@
+"""The published JSON schemas: GET /v2/schemas/{image, images, member, members}."""
+
+from typing import Any
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.domain.fields import FIELDS, UUID_PATTERN, Field
+from transom.domain.model import MemberStatus
+
+_TEXT = {"type": "string"}
+
+
+def _property_schema(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": field.types[0] if len(field.types) == 1 else list(field.types),
+        "description": field.description,
+    }
+    if field.read_only:
+        schema["readOnly"] = True
+    if field.enum is not None:
+        schema["enum"] = list(field.enum)
+    if field.pattern is not None:
+        schema["pattern"] = field.pattern
+    if field.name == "tags":
+        schema["items"] = {"type": "string", "maxLength": field.max_length}
+    elif field.name == "locations":
+        schema["items"] = _LOCATION
+    elif field.max_length is not None:
+        schema["maxLength"] = field.max_length
+    return schema
+
+
+_LOCATION = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string", "maxLength": 255},
+        "metadata": {"type": "object"},
+        "validation_data": {
+            "description": "Values to be used to populate the corresponding image properties.",
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "checksum": {"type": "string", "minLength": 32, "maxLength": 32},
+                "os_hash_algo": {"type": "string", "maxLength": 64},
+                "os_hash_value": {"type": "string", "maxLength": 128},
+            },
+            "required": ["os_hash_algo", "os_hash_value"],
+        },
+    },
+    "required": ["url", "metadata"],
+}
+
+_IMAGE = {
+    "name": "image",
+    "properties": {name: _property_schema(field) for name, field in FIELDS.items()},
+    "additionalProperties": _TEXT,
+    "links": [
+        {"rel": "self", "href": "{self}"},
+        {"rel": "enclosure", "href": "{file}"},
+        {"rel": "describedby", "href": "{schema}"},
+    ],
+}
+
+_MEMBER = {
+    "name": "member",
+    "properties": {
+        "created_at": {"type": "string", "description": "Date and time of image member creation"},
+        "image_id": {
+            "type": "string",
+            "description": "An identifier for the image",
+            "pattern": UUID_PATTERN,
+        },
+        "member_id": {"type": "string", "description": "An identifier for the image member (project id)"},
+        "status": {
+            "type": "string",
+            "description": "The status of this image member",
+            "enum": list(MemberStatus),
+        },
+        "updated_at": {
+            "type": "string",
+            "description": "Date and time of last modification of image member",
+        },
+        "schema": {"type": "string", "readOnly": True},
+    },
+}
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "image": _IMAGE,
+    "images": {
+        "name": "images",
+        "properties": {
+            "images": {"type": "array", "items": _IMAGE},
+            "first": _TEXT,
+            "next": _TEXT,
+            "schema": _TEXT,
+        },
+        "links": [
+            {"rel": "first", "href": "{first}"},
+            {"rel": "next", "href": "{next}"},
+            {"rel": "describedby", "href": "{schema}"},
+        ],
+    },
+    "member": _MEMBER,
+    "members": {
+        "name": "members",
+        "properties": {"members": {"type": "array", "items": _MEMBER}, "schema": _TEXT},
+        "links": [{"rel": "describedby", "href": "{schema}"}],
+    },
+}
+
+
+async def show_image_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["image"])
+
+
+async def show_images_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["images"])
+
+
+async def show_member_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["member"])
+
+
+async def show_members_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["members"])

@@ -1,0 +1,44 @@
+"""Which versions of the Image API are served (Image API v2, "API versions")."""
+
+from http import HTTPStatus
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+
+#: Newest first. Each is a name for the same `/v2`; 2.6 counts as served with no import method enabled.
+VERSIONS = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+
+
+def base_url(parts: Parts, request: Request) -> str:
+    """Where clients reach the service, without a closing slash."""
+    return (parts.settings.public_endpoint or request.base_url).rstrip("/")
+
+
+def versions_response(parts: Parts, request: Request, status: int) -> Response:
+    link = [{"rel": "self", "href": f"{base_url(parts, request)}/v2/"}]
+    found = [
+        {"id": version, "status": "CURRENT" if version == VERSIONS[0] else "SUPPORTED", "links": link}
+        for version in VERSIONS
+    ]
+    return json_response({"versions": found}, status)
+
+
+async def choose_version(parts: Parts, request: Request) -> Response:
+    """The answer at `/` and wherever a path names no version that is served."""
+    return versions_response(parts, request, HTTPStatus.MULTIPLE_CHOICES)
+
+
+async def list_versions(parts: Parts, request: Request) -> Response:
+    return versions_response(parts, request, HTTPStatus.OK)
+
+
+async def redirect_to_root(parts: Parts, request: Request) -> Response:
+    location = f"{base_url(parts, request)}/v2/".encode("latin-1")
+    return Response(
+        HTTPStatus.FOUND, headers=[(b"location", location), (b"content-type", b"text/plain; charset=utf8")]
+    )
+
+
+async def list_import_methods(_parts: Parts, _request: Request) -> Response:
+    methods = {"description": "Import methods available.", "type": "array", "value": []}
+    return json_response({"import-methods": methods})

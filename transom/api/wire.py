@@ -1,0 +1,58 @@
+"""Records → JSON shapes of the Image API v2."""
+
+import time
+from functools import lru_cache
+from typing import Any
+
+from transom.domain.model import Image, Member
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def timestamp(microseconds: int) -> str:
+    """`2015-11-29T22:21:42Z`: whole seconds, rounded down."""
+    return _second(microseconds // 1_000_000)
+
+
+def image_body(image: Image) -> dict[str, Any]:
+    """An image as clients see it: its fields, with custom properties beside them."""
+    own = f"/v2/images/{image.id}"
+    return {
+        **image.properties,
+        "id": image.id,
+        "name": image.name,
+        "status": image.status,
+        "visibility": image.visibility,
+        "owner": image.owner,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "protected": image.protected,
+        "os_hidden": image.os_hidden,
+        "tags": image.tags,
+        "size": image.size,
+        "virtual_size": image.virtual_size,
+        "checksum": image.checksum,
+        "os_hash_algo": image.os_hash_algo,
+        "os_hash_value": image.os_hash_value,
+        "created_at": timestamp(image.created_at),
+        "updated_at": timestamp(image.updated_at),
+        "self": own,
+        "file": f"{own}/file",
+        "schema": "/v2/schemas/image",
+    }
+
+
+def member_body(member: Member) -> dict[str, Any]:
+    return {
+        "member_id": member.member_id,
+        "image_id": member.image_id,
+        "status": member.status,
+        "created_at": timestamp(member.created_at),
+        "updated_at": timestamp(member.updated_at),
+        "schema": "/v2/schemas/member",
+    }

@@ -1,0 +1,145 @@
+"""Assemble the service: settings → database, store, identity → handlers. The only wiring.
+
+A worker process calls `create_app`; the parent (`transom serve`) calls `prepare` once before it starts them.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+from transom.api.dispatch import Dispatcher
+from transom.api.http import Receive, Scope, Send
+from transom.api.parts import Parts
+from transom.config import Settings, read_settings
+from transom.domain.errors import TransomError
+from transom.identity.accounts import create_first_accounts
+from transom.identity.builtin import BuiltinIdentity
+from transom.identity.clouds import refresh_clouds
+from transom.liveness import Liveness
+from transom.sql.connect import open_database
+from transom.sql.db import Database
+from transom.sql.migrate import migrate, missing_migrations
+from transom.stores.filesystem import FilesystemStore
+from transom.telemetry import RequestLog, open_metrics, set_up_logging
+from transom.transfer import Transfer
+
+_log = logging.getLogger(__name__)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def create_app() -> App:
+    """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
+    settings = read_settings(os.environ, {}, os.devnull)
+    set_up_logging(settings.log_level)
+    worker = _Worker(settings)
+    serve: App | None = None
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal serve
+        if serve is not None and scope["type"] == "http":
+            await serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await receive()
+            serve = await worker.start()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await worker.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+
+    return app
+
+
+class _Worker:
+    """The parts of one worker process and their two ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._db: Database
+        self._transfer: Transfer
+        self._liveness: Liveness
+        self._sweeping: asyncio.Task[None]
+
+    async def start(self) -> App:
+        settings = self._settings
+        self._db = await open_database(settings.database_url, settings.database_pool)
+        self._liveness = Liveness(settings.data_path / "run")
+        self._transfer = _open_transfer(settings, self._db, self._liveness)
+        await self._transfer.recover()
+        self._sweeping = asyncio.create_task(_sweep(self._transfer, settings.upload_lease_s / 3))
+        observe, render_metrics = open_metrics()
+        parts = Parts(
+            settings=settings,
+            db=self._db,
+            transfer=self._transfer,
+            identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s),
+            render_metrics=render_metrics,
+        )
+        dispatcher = Dispatcher(
+            parts,
+            observe if settings.metrics else None,
+            RequestLog() if settings.access_log else None,
+        )
+        return dispatcher.serve
+
+    async def stop(self) -> None:
+        self._sweeping.cancel()
+        await self._transfer.close()
+        await self._db.close()
+        self._liveness.close()
+
+
+def _open_transfer(settings: Settings, db: Database, liveness: Liveness) -> Transfer:
+    store = FilesystemStore("local", settings.data_path / "images")
+    return Transfer(settings, db, store, liveness)
+
+
+async def _sweep(transfer: Transfer, pause_s: float) -> None:
+    """Again and again, clean up after workers that died, of this machine or another."""
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            recovered = await transfer.recover()
+        except TransomError as error:
+            _log.warning("clean-up waits: %s", error)
+        else:
+            if recovered:
+                _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
+
+
+async def prepare(settings: Settings) -> None:
+    """What is done once, before any worker starts: schema, first accounts, what a crash left behind.
+
+    Raises UnavailableError when the database cannot be reached or its schema is too old and
+    `migrate_on_start` is off.
+    """
+    settings.data_path.mkdir(parents=True, exist_ok=True)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = settings.public_endpoint.rstrip("/") or f"http://{host}:{settings.port}"
+    auth_url = f"{base}/identity/v3"
+    if not create_first_accounts(settings.data_path, auth_url, settings.region):
+        refresh_clouds(settings.data_path, auth_url, settings.region)
+    db = await open_database(settings.database_url, settings.database_pool)
+    try:
+        await _require_schema(db, settings)
+        liveness = Liveness(settings.data_path / "run")
+        transfer = _open_transfer(settings, db, liveness)
+        await transfer.recover()
+        liveness.forget_dead()
+        await transfer.close()
+        liveness.close()
+    finally:
+        await db.close()
+
+
+async def _require_schema(db: Database, settings: Settings) -> None:
+    if settings.migrate_on_start:
+        for version in await migrate(db):
+            _log.info("database schema brought to version %d", version)
+    elif missing := await missing_migrations(db):
+        raise UnavailableSchemaError(f"The database lacks migrations {missing}: run `transom migrate`.")
+
+
+class UnavailableSchemaError(Exception):
+    """The database's schema is older than this release and may not be changed at start."""

@@ -1,0 +1,197 @@
+"""`transom accounts`: users, projects and roles of the built-in identity, while the service runs or not.
+
+Works on the accounts file itself and needs no token: who may write the data folder is the operator.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from transom.config import Settings
+from transom.domain.errors import TransomError
+from transom.identity import changes
+from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
+from transom.identity.directory import AccessKey, Accounts, AccountsError, Directory, Project, Role, User
+from transom.identity.passwords import hash_password, make_password
+
+_Result = TypeVar("_Result")
+_ROLE = click.Choice([str(role) for role in Role])
+_PASSWORD_STDIN = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input; without it, one is made."
+)
+_COLUMNS = ("user", "project", "roles", "user_id", "project_id")
+
+
+@click.group()
+def accounts() -> None:
+    """Users, projects and roles of the built-in identity."""
+
+
+@accounts.command("add")
+@click.argument("name")
+@click.option("--project", help="The project to work in; made if there is none. Default: the user's name.")
+@click.option("--role", "roles", multiple=True, type=_ROLE, help="Role in it, repeatable. Default: member.")
+@_PASSWORD_STDIN
+@click.pass_obj
+def add_account(
+    settings: Settings, name: str, project: str | None, roles: tuple[str, ...], password_stdin: bool
+) -> None:
+    """Make the user NAME with a role in a project, and an access key for signed requests."""
+    password = _read_password() if password_stdin else make_password()
+    granted = [Role(role) for role in roles or (Role.MEMBER,)]
+    new = new_project(project or name)
+    user = _checked(lambda: new_user(name, password))
+    made: dict[str, AccessKey] = {}
+
+    def change(before: Accounts) -> Accounts:
+        after, owner = _with_project(before, new)
+        made["key"] = new_access_key(user.id, owner.id)
+        after = changes.add_user(after, msgspec.structs.replace(user, default_project_id=owner.id))
+        after = changes.grant_roles(after, user.id, owner.id, granted)
+        return changes.add_access_key(after, made["key"])
+
+    directory = _change(settings, change)
+    _print_account(settings, directory, user, made["key"], None if password_stdin else password)
+
+
+@accounts.command("list")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_obj
+def list_accounts(settings: Settings, output: str) -> None:
+    """Show every user with its projects and roles."""
+    directory = _checked(AccountsFile(settings.data_path).read)
+    rows = [_describe(directory, user) for user in directory.users.values()]
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode([row for group in rows for row in group])))
+        return
+    table = [list(_COLUMNS), *([_cell(row[key]) for key in _COLUMNS] for group in rows for row in group)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@accounts.command("passwd")
+@click.argument("name")
+@_PASSWORD_STDIN
+@click.pass_obj
+def set_password(settings: Settings, name: str, password_stdin: bool) -> None:
+    """Give the user NAME another password. All its tokens end."""
+    password = _read_password() if password_stdin else make_password()
+    new_hash = hash_password(password)
+    _change(
+        settings,
+        lambda before: changes.set_password(before, Directory(before).get_user(name).id, new_hash),
+    )
+    click.echo(f"The password of {name} was changed.")
+    if not password_stdin:
+        click.echo(f"password: {password}")
+
+
+@accounts.command("grant")
+@click.argument("name")
+@click.option("--project", required=True, help="Name of a project that exists.")
+@click.option("--role", "roles", multiple=True, required=True, type=_ROLE, help="Role in it, repeatable.")
+@click.option("--revoke", is_flag=True, help="Take the roles away instead.")
+@click.pass_obj
+def grant_roles(settings: Settings, name: str, project: str, roles: tuple[str, ...], revoke: bool) -> None:
+    """Give the user NAME roles in a project, beside those it has."""
+    named = [Role(role) for role in roles]
+    change_roles: Callable[[Accounts, str, str, list[Role]], Accounts] = (
+        changes.revoke_roles if revoke else changes.grant_roles
+    )
+
+    def change(before: Accounts) -> Accounts:
+        directory = Directory(before)
+        user, owner = directory.get_user(name), directory.get_project(project)
+        return change_roles(before, user.id, owner.id, named)
+
+    _change(settings, change)
+    did = "no longer has" if revoke else "has"
+    click.echo(f"{name} {did} {', '.join(named)} in {project}.")
+
+
+@accounts.command("remove")
+@click.argument("name")
+@click.pass_obj
+def remove_account(settings: Settings, name: str) -> None:
+    """Remove the user NAME and its keys; its tokens end. Projects and their images stay."""
+    _change(settings, lambda before: changes.remove_user(before, Directory(before).get_user(name).id))
+    click.echo(f"The user {name} was removed.")
+
+
+def _change(settings: Settings, change: Callable[[Accounts], Accounts]) -> Directory:
+    return _checked(lambda: AccountsFile(settings.data_path).change(change))
+
+
+def _checked(act: Callable[[], _Result]) -> _Result:
+    """The result; what went wrong becomes a line for people and exit status 1."""
+    try:
+        return act()
+    except (TransomError, AccountsError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+def _read_password() -> str:
+    """The first line of standard input, without its end."""
+    line: bytes = click.get_binary_stream("stdin").readline()
+    try:
+        password = line.rstrip(b"\r\n").decode()
+    except UnicodeDecodeError:
+        raise click.ClickException("The password on standard input is not UTF-8.") from None
+    if not password:
+        raise click.ClickException("There was no password on standard input.")
+    return password
+
+
+def _with_project(before: Accounts, new: Project) -> tuple[Accounts, Project]:
+    """The project of that name, added if there is none."""
+    existing = next((p for p in before.projects if (p.domain_id, p.name) == (new.domain_id, new.name)), None)
+    return (before, existing) if existing else (changes.add_project(before, new), new)
+
+
+def _describe(directory: Directory, user: User) -> list[dict[str, Any]]:
+    """One row for each project the user has a role in; one without a project if there is none."""
+    nowhere: dict[str, Any] = {
+        "user": user.name,
+        "project": None,
+        "roles": [],
+        "user_id": user.id,
+        "project_id": None,
+    }
+    grants = [grant for grant in directory.accounts.grants if grant.user_id == user.id]
+    return [
+        nowhere
+        | {
+            "project": directory.projects[grant.project_id].name,
+            "roles": grant.roles,
+            "project_id": grant.project_id,
+        }
+        for grant in grants
+    ] or [nowhere]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _print_account(
+    settings: Settings, directory: Directory, user: User, key: AccessKey, password: str | None
+) -> None:
+    project = directory.projects[key.project_id]
+    click.echo(f"user:         {user.name} ({user.id})")
+    click.echo(f"project:      {project.name} ({project.id})")
+    click.echo(f"roles:        {', '.join(directory.list_roles(user.id, project.id))}")
+    click.echo(f"access key:   {key.access}")
+    click.echo(f"secret key:   {key.secret}")
+    if password is not None:
+        click.echo(f"password:     {password}")
+    click.echo("The secrets are shown this once. For the openstack client:")
+    url = settings.public_endpoint.rstrip("/") or f"http://{settings.listen}"
+    click.echo(f"  export OS_AUTH_URL={url}/identity/v3 OS_USERNAME={user.name} OS_PASSWORD=...")
+    click.echo(f"  export OS_PROJECT_ID={project.id} OS_USER_DOMAIN_NAME=Default OS_IDENTITY_API_VERSION=3")

@@ -1,0 +1,102 @@
+"""`transom serve`: prepare once, then run the workers until told to stop."""
+
+import asyncio
+import dataclasses
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from transom.config import ENV_PREFIX, Settings, SettingsError, override
+from transom.domain.errors import TransomError
+from transom.telemetry import prepare_metrics, set_up_logging
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Address and port to serve on.")
+@click.option("--workers", type=int, help="Worker processes.")
+@click.pass_obj
+def serve(settings: Settings, listen: str | None, workers: int | None) -> None:
+    """Serve the image API (and, unless Keystone does it, identity) until SIGTERM or SIGINT."""
+    try:
+        settings = override(settings, listen=listen, workers=workers)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    set_up_logging(settings.log_level)
+    _require_free_port(settings)
+    prepare_metrics(settings.data_path / "run" / f"metrics-{settings.port}")
+    _run_prepare(settings)
+    _hand_down(settings)
+    if sys.stderr.isatty():
+        click.echo(_greeting(settings), err=True)
+    _run_workers(settings)
+
+
+def _require_free_port(settings: Settings) -> None:
+    """Granian shares a port that another server holds, in silence; a plain bind does not."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise click.ClickException(f"cannot listen on {settings.listen}: {error.strerror}") from None
+
+
+def _run_prepare(settings: Settings) -> None:
+    from transom.app import UnavailableSchemaError, prepare
+
+    try:
+        asyncio.run(prepare(settings))
+    except (TransomError, UnavailableSchemaError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot prepare {settings.data_path}: {error}") from None
+
+
+def _hand_down(settings: Settings) -> None:
+    """Workers read their settings from the environment: give them exactly ours."""
+    for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
+        del os.environ[name]
+    for field in dataclasses.fields(settings):
+        os.environ[ENV_PREFIX + field.name.upper()] = str(getattr(settings, field.name))
+    os.environ[ENV_PREFIX + "DATA_DIR"] = str(settings.data_path)
+
+
+def _greeting(settings: Settings) -> str:
+    clouds = settings.data_path / "clouds.yaml"
+    shown = Path(os.path.relpath(clouds)) if clouds.is_relative_to(Path.cwd()) else clouds
+    return (
+        f"\n  Transom serves http://{settings.listen}\n\n"
+        f"  export OS_CLIENT_CONFIG_FILE={shown}\n"
+        "  openstack --os-cloud publisher image list\n"
+    )
+
+
+def _run_workers(settings: Settings) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
+
+    # One configuration for every logger: Granian's own handlers would write a second format.
+    plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
+    Granian(
+        "transom.app:create_app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        websockets=False,
+        log_level=LogLevels(settings.log_level),
+        log_dictconfig=plain,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.stop_timeout_s,
+        factory=True,
+        process_name=None,
+    ).serve()

@@ -1,0 +1,204 @@
+"""One frozen tree of settings, read once: `transom.toml`, then `TRANSOM_*`, then flags (the last one wins).
+
+Every setting is a field below with its default, its unit and its help text. A key nobody knows is an error,
+so that a misspelt setting never silently does nothing. Settings hold text as given; what they point to is
+opened elsewhere.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+ENV_PREFIX = "TRANSOM_"
+#: Settings file in the working directory; TRANSOM_CONFIG or --config name another.
+DEFAULT_FILE = "transom.toml"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value it cannot have. The text names it and where it came from."""
+
+
+def _setting(default: Any, help: str) -> Any:  # noqa: A002 (the word argparse and click use)
+    return field(default=default, metadata=MappingProxyType({"help": help}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. `TRANSOM_LISTEN` is the environment's spelling of `listen`, and so on."""
+
+    listen: str = _setting("127.0.0.1:9292", "Address and port to serve on (host:port).")
+    database: str = _setting(
+        "", "Database URL: sqlite:///path or postgresql://…; empty: sqlite below data_dir."
+    )
+    data_dir: str = _setting("data", "Folder of the embedded database, the image store and the accounts.")
+    workers: int = _setting(1, "Worker processes.")
+    identity: str = _setting("builtin", "Who says who the caller is: builtin, or keystone.")
+    public_endpoint: str = _setting(
+        "", "URL that clients reach the service by; empty: as in the request's Host header."
+    )
+    region: str = _setting("RegionOne", "Region name in the built-in catalog and in clouds.yaml.")
+    migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
+    database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
+    log_level: str = _setting("info", "debug, info, warning or error.")
+    access_log: bool = _setting(True, "Write one log line for each request.")
+    metrics: bool = _setting(True, "Count requests and serve the counts at /metrics.")
+    stop_timeout_s: int = _setting(3600, "Longest that requests in flight may go on after a stop was asked.")
+    token_lifetime_s: int = _setting(86400, "Life of a token of the built-in identity.")
+    limit_param_default: int = _setting(25, "Images in a page of a list when the request sets no limit.")
+    api_limit_max: int = _setting(1000, "Most images in a page of a list.")
+    image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
+    image_member_quota: int = _setting(128, "Members an image may have; negative: no limit.")
+    image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
+    image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")
+    user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
+    json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
+    hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
+    require_image_format_match: bool = _setting(
+        True, "Refuse data whose format is not the one that disk_format claims."
+    )
+    gpt_safety_checks_nonfatal: str = _setting(
+        "", "Partition table checks that may fail (comma separated names)."
+    )
+    upload_lease_s: int = _setting(
+        60, "An upload whose worker has not been heard of for so long is given up, seconds."
+    )
+    max_request_id_length: int = _setting(64, "Longest X-Openstack-Request-Id taken from a client.")
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).resolve()
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data_path / 'transom.db'}"
+
+
+def describe() -> list[tuple[str, Any, str]]:
+    """(name, default, help) of every setting, in order."""
+    return [(f.name, f.default, f.metadata["help"]) for f in dataclasses.fields(Settings)]
+
+
+def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any], file: str | None = None) -> Settings:
+    """The settings in force. `flags`: name → value, None meaning that the flag was not given.
+
+    Raises SettingsError for a key that is not a setting, a value of the wrong type, or a value out of range.
+    """
+    named = file or environ.get(ENV_PREFIX + "CONFIG")
+    values = _from_file(Path(named or DEFAULT_FILE), must_exist=named is not None)
+    values |= _from_environ(environ)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def override(settings: Settings, **flags: Any) -> Settings:
+    """The settings with a verb's own flags on top; None: the flag was not given."""
+    changed = dataclasses.replace(settings, **{name: v for name, v in flags.items() if v is not None})
+    _check(changed)
+    return changed
+
+
+def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"{path}: no such settings file") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    for name, value in found.items():
+        _require_known(name, str(path))
+        if type(value) is not _TYPES[name]:
+            raise SettingsError(f"{path}: {name} must be of type {_TYPES[name].__name__}")
+    return found
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for key, text in environ.items():
+        if key.startswith(ENV_PREFIX) and key != ENV_PREFIX + "CONFIG":
+            name = key[len(ENV_PREFIX) :].lower()
+            _require_known(name, key)
+            values[name] = _PARSERS[_TYPES[name]](key, text)
+    return values
+
+
+def _require_known(name: str, where: str) -> None:
+    if name not in _TYPES:
+        raise SettingsError(f"{where}: there is no setting {name!r}")
+
+
+def _parse_int(key: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{key} must be a whole number, not {text!r}") from None
+
+
+def _parse_bool(key: str, text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    except KeyError:
+        raise SettingsError(f"{key} must be true or false, not {text!r}") from None
+
+
+def _parse_str(_key: str, text: str) -> str:
+    return text
+
+
+_PARSERS: dict[type, Callable[[str, str], Any]] = {int: _parse_int, bool: _parse_bool, str: _parse_str}
+_TYPES: dict[str, type] = {f.name: type(f.default) for f in dataclasses.fields(Settings)}
+
+_AT_LEAST = {
+    "workers": 1,
+    "database_pool": 1,
+    "stop_timeout_s": 1,
+    "token_lifetime_s": 1,
+    "limit_param_default": 1,
+    "api_limit_max": 1,
+    "image_size_cap": 0,
+    "user_storage_quota": 0,
+    "json_body_limit": 1,
+    "upload_lease_s": 3,
+    "max_request_id_length": 1,
+}
+_ONE_OF = {
+    "identity": ("builtin",),
+    "log_level": ("debug", "info", "warning", "error"),
+    "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
+}
+
+
+def _check(settings: Settings) -> None:
+    for name, least in _AT_LEAST.items():
+        if getattr(settings, name) < least:
+            raise SettingsError(f"{name} must be at least {least}, not {getattr(settings, name)}")
+    for name, allowed in _ONE_OF.items():
+        if getattr(settings, name) not in allowed:
+            raise SettingsError(
+                f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
+            )
+    host, colon, port = settings.listen.rpartition(":")
+    if not (colon and host and port.isdigit() and int(port) < 65536):
+        raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
+    if urlsplit(settings.database_url).scheme not in ("sqlite", "postgresql", "postgres"):
+        raise SettingsError(
+            f"database must start with sqlite:/// or postgresql://, not {settings.database!r}"
+        )
+    if settings.public_endpoint and urlsplit(settings.public_endpoint).scheme not in ("http", "https"):
+        raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")

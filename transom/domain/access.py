@@ -1,0 +1,238 @@
+"""Who may do what: the only place that knows. One function per action; it returns nothing or raises.
+
+`is_member` says whether the caller's project has a membership (of any status) of the image. The order of
+checks and the texts are those of the Image API v2 as Glance serves it: first what the caller cannot see
+(NotFoundError, the text of an absent image), then the state the action needs, then the right to act
+(ForbiddenError). Rule names are Glance's policy names (glance/policies/image.py).
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError
+from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a rule may look at: whose image it is, who sees it, and on which side the caller stands."""
+
+    owner: str | None
+    visibility: str
+    is_member: bool = False
+
+
+Rule = Callable[[Caller, Target], bool]
+
+
+def _owns(caller: Caller, target: Target) -> bool:
+    return target.owner is not None and caller.project_id == target.owner
+
+
+def _is_on_member_side(caller: Caller, target: Target) -> bool:
+    return target.is_member and target.visibility == Visibility.SHARED and not _owns(caller, target)
+
+
+def _is_seen_by(caller: Caller, target: Target) -> bool:
+    return (
+        _owns(caller, target)
+        or target.visibility in (Visibility.PUBLIC, Visibility.COMMUNITY)
+        or _is_on_member_side(caller, target)
+    )
+
+
+def _admin(caller: Caller, _target: Target) -> bool:
+    return caller.is_admin
+
+
+def _admin_or_reader(caller: Caller, _target: Target) -> bool:
+    return caller.is_admin or (caller.project_id is not None and "reader" in caller.roles)
+
+
+def _admin_or_owner_member(caller: Caller, target: Target) -> bool:
+    return caller.is_admin or ("member" in caller.roles and _owns(caller, target))
+
+
+def _admin_or_reader_who_sees(caller: Caller, target: Target) -> bool:
+    return caller.is_admin or ("reader" in caller.roles and _is_seen_by(caller, target))
+
+
+def _admin_or_member_who_sees(caller: Caller, target: Target) -> bool:
+    return caller.is_admin or ("member" in caller.roles and _is_seen_by(caller, target))
+
+
+def _admin_or_reader_on_either_side(caller: Caller, target: Target) -> bool:
+    return caller.is_admin or (
+        "reader" in caller.roles and (_owns(caller, target) or _is_on_member_side(caller, target))
+    )
+
+
+def _admin_or_member_on_member_side(caller: Caller, target: Target) -> bool:
+    return caller.is_admin or ("member" in caller.roles and _is_on_member_side(caller, target))
+
+
+RULES: Mapping[str, Rule] = {
+    "add_image": _admin_or_owner_member,
+    "get_image": _admin_or_reader_who_sees,
+    "get_images": _admin_or_reader,
+    "modify_image": _admin_or_owner_member,
+    "delete_image": _admin_or_owner_member,
+    "publicize_image": _admin,
+    "communitize_image": _admin_or_owner_member,
+    "upload_image": _admin_or_owner_member,
+    "download_image": _admin_or_member_who_sees,
+    "deactivate": _admin_or_owner_member,
+    "reactivate": _admin_or_owner_member,
+    "add_member": _admin_or_owner_member,
+    "delete_member": _admin_or_owner_member,
+    "get_member": _admin_or_reader_on_either_side,
+    "get_members": _admin_or_reader_on_either_side,
+    "modify_member": _admin_or_member_on_member_side,
+}
+
+
+def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
+    return RULES[rule](caller, target)
+
+
+def _require(rule: str, caller: Caller, target: Target) -> None:
+    if not RULES[rule](caller, target):
+        raise ForbiddenError(f"You are not authorized to complete {rule} action.")
+
+
+def _target(image: Image, is_member: bool) -> Target:
+    return Target(image.owner, image.visibility, is_member)
+
+
+# ---- images
+
+
+def create_image(caller: Caller, owner: str | None, visibility: str) -> None:
+    """May `caller` create an image that `owner` will own, with this visibility?"""
+    target = Target(owner, visibility)
+    _require("add_image", caller, Target(caller.project_id, visibility))
+    if not is_allowed("add_image", caller, target):
+        raise ForbiddenError(f"You are not permitted to create images owned by '{owner}'")
+    set_visibility(caller, target, visibility)
+
+
+def set_visibility(caller: Caller, target: Target, visibility: str) -> None:
+    """Offering an image to everybody needs a right of its own."""
+    if visibility == Visibility.PUBLIC:
+        _require("publicize_image", caller, target)
+    elif visibility == Visibility.COMMUNITY:
+        _require("communitize_image", caller, target)
+
+
+def list_images(caller: Caller) -> None:
+    _require("get_images", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
+def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str) -> Image:
+    """The image if the caller can see it; else NotFoundError with the text `absent`."""
+    if image is None or not is_allowed("get_image", caller, _target(image, is_member)):
+        raise NotFoundError(absent)
+    return image
+
+
+def modify_image(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("modify_image", caller, _target(image, is_member))
+
+
+def change_visibility(caller: Caller, image: Image, is_member: bool, visibility: str) -> None:
+    set_visibility(caller, _target(image, is_member), visibility)
+
+
+def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("delete_image", caller, _target(image, is_member))
+    if image.protected:
+        raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.")
+
+
+def upload_image(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("upload_image", caller, _target(image, is_member))
+
+
+def download_image(caller: Caller, image: Image, is_member: bool) -> None:
+    if image.status == Status.DEACTIVATED and not caller.is_admin:
+        raise ForbiddenError("The requested image has been deactivated. Image data download is forbidden.")
+    _require("download_image", caller, _target(image, is_member))
+
+
+def deactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("deactivate", caller, _target(image, is_member))
+
+
+def reactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("reactivate", caller, _target(image, is_member))
+
+
+# ---- members
+
+
+def add_member(caller: Caller, image: Image, is_member: bool) -> None:
+    _require_shared(image, f"Not allowed to create members for image {image.id}.")
+    _require("add_member", caller, _target(image, is_member))
+
+
+def list_members(caller: Caller, image: Image, is_member: bool) -> None:
+    only_shared = f"Not allowed to list members for image {image.id}: Only shared images have members."
+    _require_shared(image, only_shared)
+    _require("get_members", caller, _target(image, is_member))
+
+
+def sees_all_members(caller: Caller, image: Image) -> bool:
+    """The owner and an admin see every membership, a recipient only its own."""
+    return caller.is_admin or _owns(caller, _target(image, False))
+
+
+def show_member(
+    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
+) -> Member:
+    """Showing a member never answers 403: whatever stands in the way looks like absence."""
+    if image.visibility != Visibility.SHARED:
+        raise NotFoundError("Only shared images have members.")
+    found = _find_member(caller, image, member_id, member)
+    if not is_allowed("get_member", caller, _target(image, is_member)):
+        raise _member_absent(image, member_id)
+    return found
+
+
+def set_member_status(
+    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None, status: object
+) -> tuple[Member, str]:
+    """(the membership as it is, the status it is to have). The recipient answers an offer; the owner does
+    not; an admin may for anybody."""
+    _require_shared(image, f"Not allowed to update members for image {image.id}.")
+    found = _find_member(caller, image, member_id, member)
+    _require("modify_member", caller, _target(image, is_member))
+    if not (isinstance(status, str) and status in _MEMBER_STATUSES):
+        raise InvalidError('Incorrect request: Status must be "pending", "accepted" or "rejected".')
+    return found, status
+
+
+def remove_member(
+    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
+) -> None:
+    _require_shared(image, f"Not allowed to delete members for image {image.id}.")
+    _find_member(caller, image, member_id, member)
+    _require("delete_member", caller, _target(image, is_member))
+
+
+_MEMBER_STATUSES = frozenset(MemberStatus)
+
+
+def _require_shared(image: Image, refusal: str) -> None:
+    if image.visibility != Visibility.SHARED:
+        raise ForbiddenError(refusal)
+
+
+def _member_absent(image: Image, member_id: str) -> NotFoundError:
+    return NotFoundError(f"{member_id} not found in the member list of the image {image.id}.")
+
+
+def _find_member(caller: Caller, image: Image, member_id: str, member: Member | None) -> Member:
+    """Another project's membership does not exist for a recipient."""
+    if member is None or not (sees_all_members(caller, image) or member_id == caller.project_id):
+        raise _member_absent(image, member_id)
+    return member

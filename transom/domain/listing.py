@@ -1,0 +1,97 @@
+"""What a caller asks of a list of images, and which images the question is about."""
+
+from enum import StrEnum
+
+import msgspec
+
+from transom.domain.model import Caller, MemberStatus, Visibility
+
+#: Keys a list can be sorted by (Image API v2), in the order of the error text.
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+#: Those among them that may be null. Null counts as the largest value, in the order and in paging alike.
+NULLABLE_SORT_KEYS = frozenset({"name", "container_format", "disk_format", "size"})
+
+
+class Op(StrEnum):
+    EQ = "="
+    LT = "<"
+    LE = "<="
+    GE = ">="
+    #: Below the first value, or at or above the second.
+    NOT_WITHIN = "not within"
+    IN = "in"
+    TAG = "tag"
+    PROPERTY = "property"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One filter. `field` is a column of an image, or the name of a property when `op` is PROPERTY."""
+
+    field: str
+    op: Op
+    values: tuple[str | int | bool, ...]
+
+
+class SortKey(msgspec.Struct, frozen=True):
+    key: str
+    descending: bool
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`visibility`: None for the default list, "all", or one visibility. `member_statuses`: which memberships
+    count for images shared with the caller. `sort` ends with a key that no two images share."""
+
+    visibility: str | None = None
+    member_statuses: tuple[str, ...] = (MemberStatus.ACCEPTED,)
+    os_hidden: bool = False
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[SortKey, ...] = (SortKey("created_at", True), SortKey("id", True))
+    limit: int = 25
+    marker: str | None = None
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """Images that one index range finds. Fields left None do not narrow it."""
+
+    owner: str | None = None
+    visibility: str | None = None
+    #: Shared with this project, by a membership in this status.
+    member_id: str | None = None
+    member_status: str | None = None
+    #: Any image but a community one.
+    but_community: bool = False
+
+
+def visible_ranges(caller: Caller, query: ListQuery) -> list[Range]:
+    """The ranges whose union the list is made of (Image API v2; reference tables in Glance's
+    `db/sqlalchemy/api.py`, `_make_conditions_from_filters` and `_select_images_query`)."""
+    if caller.is_admin:
+        return _ranges_of_admin(caller, query.visibility)
+    own = caller.project_id
+    if own is None:
+        return []
+    shared_with_me = [Range(member_id=own, member_status=status) for status in query.member_statuses]
+    match query.visibility:
+        case None:
+            return [Range(owner=own), Range(visibility=Visibility.PUBLIC), *shared_with_me]
+        case "all":
+            return [
+                Range(owner=own),
+                Range(visibility=Visibility.PUBLIC),
+                Range(visibility=Visibility.COMMUNITY),
+                *shared_with_me,
+            ]
+        case Visibility.PUBLIC | Visibility.COMMUNITY:
+            return [Range(visibility=query.visibility)]
+        case Visibility.SHARED:
+            return [Range(owner=own, visibility=Visibility.SHARED), *shared_with_me]
+        case _:
+            return [Range(owner=own, visibility=query.visibility)]
+
+
+def _ranges_of_admin(caller: Caller, visibility: str | None) -> list[Range]:
+    if visibility is None:
+        return [Range(but_community=True), Range(owner=caller.project_id, visibility=Visibility.COMMUNITY)]
+    if visibility == "all":
+        return [Range()]
+    return [Range(visibility=visibility)]

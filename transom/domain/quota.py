@@ -1,0 +1,26 @@
+"""How much an image may carry. A negative limit is no limit (Glance's `image_*_quota` options)."""
+
+from transom.domain.errors import LimitExceededError
+from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.model import Image
+
+
+def check_properties(old: Image | None, new: Image, limit: int) -> None:
+    """Only a change that adds a property is refused: an image over its quota can still be edited."""
+    if old is not None and new.properties.keys() <= old.properties.keys():
+        return
+    _check("properties", sum(not name.startswith(RESERVED_PREFIX) for name in new.properties), limit)
+
+
+def check_tags(old: Image | None, new: Image, limit: int) -> None:
+    if old is not None and set(new.tags) <= set(old.tags):
+        return
+    _check("tags", len(new.tags), limit)
+
+
+def _check(what: str, attempted: int, limit: int) -> None:
+    if 0 <= limit < attempted:
+        raise LimitExceededError(
+            f"The limit has been exceeded on the number of allowed image {what}. "
+            f"Attempted: {attempted}, Maximum: {limit}"
+        )

@@ -1,0 +1,27 @@
+"""The states of an image and the moves between them. The same table feeds the guards of the SQL."""
+
+from transom.domain.errors import ConflictError
+from transom.domain.model import Status
+
+#: from → to. Deleting is not a state here: a deleted image is gone.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    Status.QUEUED: frozenset({Status.SAVING}),
+    Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED}),
+    Status.ACTIVE: frozenset({Status.DEACTIVATED}),
+    Status.DEACTIVATED: frozenset({Status.ACTIVE}),
+}
+
+#: The states in which an image has data to download.
+WITH_DATA = frozenset({Status.ACTIVE, Status.DEACTIVATED})
+
+
+def advance(current: str, to: str) -> str:
+    """The new state, or ConflictError when the table has no such move."""
+    if to not in TRANSITIONS.get(current, frozenset()):
+        raise ConflictError(f"Image status transition from {current} to {to} is not allowed")
+    return to
+
+
+def sources(to: str) -> tuple[str, ...]:
+    """The states from which `to` can be reached: what a guarded UPDATE may start from."""
+    return tuple(sorted(state for state, targets in TRANSITIONS.items() if to in targets))

@@ -1,0 +1,332 @@
+"""The built-in identity: logs users in against the accounts file and says whom a token stands for.
+
+`authenticate` is on the path of every request and costs a dictionary look-up and two `stat` calls when
+neither the accounts nor the revocations changed. All else is for the Keystone API in `api/identity`, but this
+module knows no HTTP.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from transom.domain.model import Caller
+from transom.identity import changes
+from transom.identity.accounts import AccountsFile, identity_folder
+from transom.identity.directory import (
+    Accounts,
+    AccountsError,
+    ApplicationCredential,
+    Directory,
+    Project,
+    Reference,
+    Role,
+    User,
+    imply_roles,
+)
+from transom.identity.passwords import REFUSED, PasswordChecker, hash_password
+from transom.identity.tokens import (
+    INVALID,
+    Claims,
+    Revocations,
+    load_signing_key,
+    make_audit_id,
+    mark_password,
+    read_token,
+    sign_token,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Tokens a worker remembers as valid; about 1 KiB each.
+REMEMBERED_TOKENS = 4096
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a login asks for: a project; expressly none; or neither: the user's default project."""
+
+    project: Reference | None = None
+    is_unscoped: bool = False
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a valid token stands for in `directory`, the accounts of that moment. `roles` hold what they
+    imply; without a project there are none."""
+
+    directory: Directory
+    claims: Claims
+    user: User
+    project: Project | None
+    roles: tuple[Role, ...]
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+
+class CredentialDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An application credential as its owner asks for it. `secret` None: make one. `roles` empty: all that
+    the session has. `expires_at` None: never."""
+
+    name: str
+    secret: str | None = None
+    description: str = ""
+    roles: tuple[Role, ...] = ()
+    expires_at: datetime | None = None
+    unrestricted: bool = False
+
+
+class BuiltinIdentity:
+    """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
+
+    def __init__(self, data_dir: Path, token_lifetime_s: int) -> None:
+        """Raises AccountsError when the accounts cannot be read or the signing key is damaged."""
+        folder = identity_folder(data_dir)
+        self._accounts = AccountsFile(data_dir)
+        self._directory = self._accounts.read()
+        self._key = load_signing_key(folder)
+        self._revocations = Revocations(folder)
+        self._revocations_version = self._revocations.refresh()
+        self._passwords = PasswordChecker()
+        self._token_lifetime_s = token_lifetime_s
+        self._remembered: dict[str, tuple[Caller, int]] = {}
+        self._reported = ""
+
+    async def authenticate(self, token: str | None) -> Caller:
+        """See `Identity`."""
+        if not token:
+            raise UnauthenticatedError(REFUSED)
+        self._see_changes()
+        remembered = self._remembered.get(token)
+        if remembered is not None and time.time() < remembered[1]:
+            return remembered[0]
+        session = self._find_session(token)
+        caller = Caller(
+            user_id=session.user.id,
+            project_id=session.project.id if session.project else None,
+            roles=frozenset(map(str, session.roles)),
+        )
+        if len(self._remembered) >= REMEMBERED_TOKENS:
+            # The oldest goes. Least recently used would be a better guess and cost each request a write.
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[token] = (caller, session.claims.expires_at)
+        return caller
+
+    def directory(self) -> Directory:
+        """The accounts as they are now. UnavailableError when their file cannot be read."""
+        self._see_changes()
+        return self._directory
+
+    def open_session(self, token: str | None) -> Session:
+        """What the token stands for; UnauthenticatedError if it is absent or not valid."""
+        if not token:
+            raise UnauthenticatedError(REFUSED)
+        self._see_changes()
+        return self._find_session(token)
+
+    async def log_in_with_password(self, who: Reference, password: str, scope: Scope) -> tuple[str, Session]:
+        """A new token. UnauthenticatedError alike for a wrong user, password or project."""
+        user = self.directory().find_user(who)
+        await self._passwords.check(user.password_hash if user else None, password)
+        if user is None:
+            raise UnauthenticatedError(REFUSED)
+        return self._issue(user, self._resolve_scope(user, scope), ("password",))
+
+    async def log_in_with_credential(
+        self, credential_id: str | None, name: str | None, owner: Reference | None, secret: str
+    ) -> tuple[str, Session]:
+        """A new token in the credential's project. It is named by its id, or by its name and owner."""
+        credential = _find_credential(self.directory(), credential_id, name, owner)
+        await self._passwords.check(credential.secret_hash if credential else None, secret)
+        directory = self.directory()
+        # Looked up again: it may have been deleted while its secret was checked.
+        credential = directory.credentials.get(credential.id) if credential else None
+        if credential is None or _has_expired(credential):
+            raise UnauthenticatedError(REFUSED)
+        user, project = directory.users[credential.user_id], directory.projects[credential.project_id]
+        return self._issue(user, project, ("application_credential",), credential=credential)
+
+    def log_in_with_token(self, token: str, scope: Scope) -> tuple[str, Session]:
+        """A new token in another scope, that expires with the old one: re-scoping is no way to stay in."""
+        session = self.open_session(token)
+        if session.claims.credential_id is not None:
+            raise ForbiddenError(
+                "A token of an application credential cannot be exchanged for another token."
+            )
+        methods = tuple(dict.fromkeys(("token", *session.claims.methods)))
+        project = self._resolve_scope(session.user, scope)
+        return self._issue(session.user, project, methods, parent=session.claims)
+
+    async def revoke(self, claims: Claims) -> None:
+        """From now on no process accepts the token."""
+        try:
+            await asyncio.to_thread(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
+        except OSError as error:
+            raise self._unavailable(error) from None
+
+    async def change_password(self, user: User, old: str, new: str) -> None:
+        """Ends all tokens of the user. UnauthenticatedError when `old` is wrong, ConflictError when it was
+        changed meanwhile."""
+        await self._passwords.check(user.password_hash, old)
+        new_hash = await asyncio.to_thread(hash_password, new)
+        await self._change(
+            lambda accounts: changes.set_password(accounts, user.id, new_hash, instead_of=user.password_hash)
+        )
+
+    async def create_credential(
+        self, session: Session, draft: CredentialDraft
+    ) -> tuple[ApplicationCredential, str]:
+        """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
+        session lacks, ConflictError for a name that the user has used."""
+        _require_unrestricted(self.directory(), session)
+        if session.project is None:
+            raise ForbiddenError("An application credential needs a token with a project.")
+        if not set(draft.roles) <= set(session.roles):
+            raise ForbiddenError("An application credential cannot have roles that its maker lacks.")
+        secret = draft.secret or secrets.token_urlsafe(48)
+        credential = ApplicationCredential(
+            id=uuid.uuid4().hex,
+            name=draft.name,
+            user_id=session.user.id,
+            project_id=session.project.id,
+            roles=draft.roles or session.roles,
+            secret_hash=await asyncio.to_thread(hash_password, secret),
+            description=draft.description,
+            expires_at=draft.expires_at,
+            unrestricted=draft.unrestricted,
+        )
+        await self._change(lambda accounts: changes.add_credential(accounts, credential))
+        return credential, secret
+
+    async def delete_credential(self, session: Session, user_id: str, credential_id: str) -> None:
+        """Ends its tokens too. NotFoundError when the user has no such credential."""
+        _require_unrestricted(self.directory(), session)
+        await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
+
+    async def _change(self, change: Callable[[Accounts], Accounts]) -> None:
+        try:
+            await asyncio.to_thread(self._accounts.change, change)
+        except (AccountsError, OSError) as error:
+            raise self._unavailable(error) from None
+
+    def _see_changes(self) -> None:
+        """Forget remembered tokens if anything they rest on has changed."""
+        try:
+            directory = self._accounts.read()
+            version = self._revocations.refresh()
+        except (AccountsError, OSError) as error:
+            raise self._unavailable(error) from None
+        if directory is not self._directory or version != self._revocations_version:
+            self._remembered.clear()
+            self._directory = directory
+            self._revocations_version = version
+
+    def _unavailable(self, error: Exception) -> UnavailableError:
+        if str(error) != self._reported:
+            # Once, not with every request until somebody has mended the file.
+            self._reported = str(error)
+            logger.error("The accounts cannot be read or written: %s", error)
+        return UnavailableError("The accounts cannot be read or written now; the service's log says why.")
+
+    def _find_session(self, token: str) -> Session:
+        claims = read_token(self._key, token, time.time())
+        if claims.audit_id in self._revocations:
+            raise UnauthenticatedError(INVALID)
+        return _make_session(self._directory, claims)
+
+    def _resolve_scope(self, user: User, scope: Scope) -> Project | None:
+        directory = self.directory()
+        if scope.project is not None:
+            project = directory.find_project(scope.project)
+            if project is None or not directory.list_roles(user.id, project.id):
+                raise UnauthenticatedError(REFUSED)
+            return project
+        if scope.is_unscoped or user.default_project_id is None:
+            return None
+        # Keystone too gives a token without a project when the user has lost the default one.
+        has_roles = directory.list_roles(user.id, user.default_project_id)
+        return directory.projects[user.default_project_id] if has_roles else None
+
+    def _issue(
+        self,
+        user: User,
+        project: Project | None,
+        methods: tuple[str, ...],
+        *,
+        parent: Claims | None = None,
+        credential: ApplicationCredential | None = None,
+    ) -> tuple[str, Session]:
+        """`user`: as read before the password was checked. If it was changed since, the mark of the old one
+        makes the token void."""
+        now = time.time_ns()
+        expires_at = now // 1_000_000_000 + self._token_lifetime_s
+        if parent is not None:
+            expires_at = parent.expires_at
+        if credential is not None and credential.expires_at is not None:
+            expires_at = min(expires_at, int(credential.expires_at.timestamp()))
+        claims = Claims(
+            user_id=user.id,
+            project_id=project.id if project else None,
+            methods=methods,
+            issued_at=now // 1000,
+            expires_at=expires_at,
+            audit_id=make_audit_id(),
+            parent_audit_id=(parent.parent_audit_id or parent.audit_id) if parent else None,
+            password_mark=mark_password(user.password_hash),
+            credential_id=credential.id if credential else None,
+        )
+        return sign_token(self._key, claims), _make_session(self.directory(), claims)
+
+
+def _make_session(directory: Directory, claims: Claims) -> Session:
+    """What the claims are worth in these accounts; UnauthenticatedError if nothing any more."""
+    user = directory.users.get(claims.user_id)
+    if user is None or mark_password(user.password_hash) != claims.password_mark:
+        raise UnauthenticatedError(INVALID)
+    if claims.project_id is None:
+        return Session(directory=directory, claims=claims, user=user, project=None, roles=())
+    project = directory.projects.get(claims.project_id)
+    roles = _find_roles(directory, claims, claims.project_id)
+    if project is None or not roles:
+        raise UnauthenticatedError(INVALID)
+    return Session(directory=directory, claims=claims, user=user, project=project, roles=roles)
+
+
+def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[Role, ...]:
+    roles = directory.list_roles(claims.user_id, project_id)
+    if claims.credential_id is None:
+        return roles
+    credential = directory.credentials.get(claims.credential_id)
+    if credential is None:
+        return ()
+    return tuple(role for role in imply_roles(credential.roles) if role in roles)
+
+
+def _find_credential(
+    directory: Directory, credential_id: str | None, name: str | None, owner: Reference | None
+) -> ApplicationCredential | None:
+    if credential_id is not None:
+        return directory.credentials.get(credential_id)
+    user = directory.find_user(owner) if owner else None
+    return directory.find_credential(user.id, name) if user and name is not None else None
+
+
+def _has_expired(credential: ApplicationCredential) -> bool:
+    return credential.expires_at is not None and credential.expires_at.timestamp() <= time.time()
+
+
+def _require_unrestricted(directory: Directory, session: Session) -> None:
+    """A program's credential must not be able to make itself immortal by making another."""
+    credential_id = session.claims.credential_id
+    if credential_id is None:
+        return
+    credential = directory.credentials.get(credential_id)
+    if credential is None or not credential.unrestricted:
+        raise ForbiddenError("This application credential may not manage application credentials.")

@@ -1,0 +1,102 @@
+"""Small files that several processes read and write: one lock, durable replacement, a cheap test for change.
+
+Knows files, not what is in them. A writer holds `lock_folder` and calls `replace_file`; a reader keeps a
+`WatchedFile` and asks it before each use.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+#: A file changed less than this before it was read may change again without a new time stamp: the kernel's
+#: file clock ticks every 1 to 10 ms. Git calls such a file "racily clean".
+RACY_NS = 50_000_000
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """One holder at a time, over all threads and processes; waits for it. Makes the folder if need be."""
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    # A file of its own: the ones it guards are replaced, and a lock on a replaced file locks nobody out.
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in place of the file at once: after a crash there is the old or the new, whole.
+
+    The caller holds the folder's lock, so the temporary name can be a fixed one and a crash leaves at most
+    one, which the next write takes over. Readable by the owner of the process only.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, PRIVATE_FILE), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line and its end, durably. The caller holds the folder's lock; the file exists."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            # A crash may have left half a line; ours must not become its other half.
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class WatchedFile:
+    """A file whose content is read again when it may have changed; the test costs one `stat` (1.5 µs)."""
+
+    __slots__ = ("_content", "_inode", "_is_settled", "_mtime_ns", "_path", "_size")
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._content: bytes | None = None
+        self._is_settled = False
+        self._mtime_ns = self._inode = self._size = -1
+
+    def read_if_changed(self) -> bytes | None:
+        """The content if it is not what the last call saw, else None. OSError when it cannot be read."""
+        if self._is_settled:
+            # Path.stat costs half as much again, and this is on the path of every request.
+            now = os.stat(self._path)  # noqa: PTH116
+            if now.st_mtime_ns == self._mtime_ns and now.st_ino == self._inode and now.st_size == self._size:
+                return None
+        return self._read()
+
+    def _read(self) -> bytes | None:
+        with open(self._path, "rb") as file:  # noqa: PTH123
+            # Both before the content: a change that comes while it is read is then seen as one next time.
+            found = os.fstat(file.fileno())
+            now_ns = time.time_ns()
+            content = file.read()
+        self._mtime_ns, self._inode, self._size = found.st_mtime_ns, found.st_ino, found.st_size
+        self._is_settled = now_ns - found.st_mtime_ns >= RACY_NS
+        if content == self._content:
+            return None
+        self._content = content
+        return content

@@ -1,0 +1,64 @@
+"""Passwords and other secrets that are kept as a hash: making the hash, checking against it.
+
+A check is slow on purpose (argon2id, about 60 ms of one core and 32 MiB), so it runs in a thread, few at a
+time, and takes as long when there is nothing to check against.
+"""
+
+import asyncio
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from transom.domain.errors import UnauthenticatedError, UnavailableError
+
+#: More than the least that OWASP asks of argon2id (19 MiB, two passes). One lane: how many run at once is
+#: set here, by CHECKS_AT_ONCE, and not multiplied by the hash.
+_HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
+#: Per worker process. Two cores' worth of logins must leave room in the thread pool for everything else.
+CHECKS_AT_ONCE = 2
+#: Beyond this a login is refused at once: who waits behind so many (about 4 s) has given up by then.
+CHECKS_WAITING = 128
+#: One text for an unknown user, a wrong secret and a project without a role: they must look alike.
+REFUSED = "The request you have made requires authentication."
+
+
+def hash_password(password: str) -> str:
+    """Takes as long as a check; call it in a thread where others wait."""
+    return _HASHER.hash(password)
+
+
+def make_password() -> str:
+    return secrets.token_urlsafe(18)
+
+
+class PasswordChecker:
+    """Checks secrets against hashes, a bounded number at once."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._waiting = 0
+        self._nobodys_hash = hash_password(make_password())
+
+    async def check(self, expected_hash: str | None, password: str) -> None:
+        """UnauthenticatedError unless the hash is the password's; None for a user who does not exist.
+
+        UnavailableError when too many checks wait already.
+        """
+        if self._waiting >= CHECKS_WAITING:
+            raise UnavailableError("Too many logins at once. Try again in a few seconds.")
+        self._waiting += 1
+        try:
+            async with self._places:
+                is_right = await asyncio.to_thread(_verify, expected_hash or self._nobodys_hash, password)
+        finally:
+            self._waiting -= 1
+        if expected_hash is None or not is_right:
+            raise UnauthenticatedError(REFUSED)
+
+
+def _verify(expected_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(expected_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False

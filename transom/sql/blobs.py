@@ -1,0 +1,127 @@
+"""Loose blobs: bytes in a store that no image owns, on their way in or out.
+
+A row is written before the first byte and deleted after the last one is published or removed. Whatever a
+crash leaves behind is found here, by `Transfer.recover`. Transactions touch the blob's row before the
+image's, so that the end of an upload and its recovery never wait for each other in a circle.
+"""
+
+from typing import NamedTuple
+
+from transom.domain.model import Content, Location, Status
+from transom.domain.status import sources
+from transom.sql.db import Database, Statement
+from transom.sql.images import to_json
+
+_VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
+
+
+def _one_of(states: tuple[str, ...]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+class LooseBlob(NamedTuple):
+    key: str
+    store: str
+    image_id: str | None
+    holder: str | None
+    held_until: int
+
+
+START_UPLOAD = f"""
+    update image set status = '{Status.SAVING}', {_VERSION}
+    where id = $1 and status in ({_one_of(sources(Status.SAVING))})
+    returning id"""
+
+INSERT_HELD_BLOB = """
+    insert into loose_blob (key, store, image_id, holder, held_until) values ($1, $2, $3, $4, $5)"""
+
+
+async def start_upload(db: Database, blob: LooseBlob, now: int) -> bool:
+    """Make the image `saving` and claim the blob for its holder; False when another state forbids it."""
+    done = await db.transact(
+        Statement(START_UPLOAD, (blob.image_id, now), required=True),
+        Statement(INSERT_HELD_BLOB, tuple(blob)),
+    )
+    return done is not None
+
+
+HOLD_BLOB = """
+    update loose_blob set held_until = $3 where key = $1 and holder = $2 returning key"""
+
+
+async def hold_blob(db: Database, blob: LooseBlob, held_until: int) -> bool:
+    """The holder is still at work; False when the blob was taken from it."""
+    return bool(await db.write(HOLD_BLOB, blob.key, blob.holder, held_until))
+
+
+RELEASE_BLOB = "delete from loose_blob where key = $1 and holder = $2 returning key"
+
+FINISH_UPLOAD = f"""
+    update image
+    set status = '{Status.ACTIVE}', {_VERSION}, size = $3, virtual_size = $4, checksum = $5,
+        os_hash_algo = $6, os_hash_value = $7, locations = $8
+    where id = $1 and status = '{Status.SAVING}'
+    returning id"""
+
+
+async def finish_upload(db: Database, blob: LooseBlob, content: Content, now: int) -> bool:
+    """Give the bytes to the image and make it `active`.
+
+    False, and nothing done, when the image is gone or the upload was given up for dead meanwhile.
+    """
+    values = (
+        blob.image_id,
+        now,
+        content.size,
+        content.virtual_size,
+        content.checksum,
+        content.os_hash_algo,
+        content.os_hash_value,
+        to_json((Location(store=blob.store, key=blob.key),)),
+    )
+    done = await db.transact(
+        Statement(RELEASE_BLOB, (blob.key, blob.holder), required=True),
+        Statement(FINISH_UPLOAD, values, required=True),
+    )
+    return done is not None
+
+
+# `held_until` as it was seen: a sign of life since then keeps the blob with its holder.
+ABANDON_BLOB = """
+    update loose_blob set holder = null, image_id = null, held_until = 0
+    where key = $1 and holder = $2 and held_until >= $3
+    returning key"""
+
+RETURN_TO_QUEUED = f"""
+    update image set status = '{Status.QUEUED}', {_VERSION}
+    where id = $1 and status = '{Status.SAVING}'
+    returning id"""
+
+
+async def abandon_upload(db: Database, blob: LooseBlob, now: int) -> bool:
+    """Give an upload up: its image is `queued` again, its blob only waits for removal.
+
+    False, and nothing done, when the blob is no longer this holder's: then the upload was finished after all,
+    or somebody else has given it up. After True it can never be finished, so its bytes may be removed.
+    """
+    done = await db.transact(
+        Statement(ABANDON_BLOB, (blob.key, blob.holder, blob.held_until), required=True),
+        Statement(RETURN_TO_QUEUED, (blob.image_id, now)),
+    )
+    return done is not None
+
+
+FORGET_BLOB = "delete from loose_blob where key = $1 and holder is null"
+
+
+async def forget_blob(db: Database, key: str) -> None:
+    """The bytes of an abandoned blob are out of the store."""
+    await db.write(FORGET_BLOB, key)
+
+
+LIST_BLOBS = "select key, store, image_id, holder, held_until from loose_blob order by key"
+
+
+async def list_blobs(db: Database) -> list[LooseBlob]:
+    """Every loose blob: as many as there are uploads and removals under way."""
+    return [LooseBlob(*row) for row in await db.scan(LIST_BLOBS)]

@@ -1,0 +1,74 @@
+"""What a database does for us, whichever it is. The two that do it: `sqlite.py` and `postgresql.py`.
+
+Statements are written once, in the subset that both speak and in PostgreSQL's words, with `$1`, `$2` … for
+values. Rows come back as sequences in the order of the statement's columns. A driver's own errors never leave
+those modules: a database that cannot answer is `UnavailableError`, one with no room left `StoreFullError`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+Row = Sequence[Any]
+
+
+class Statement(NamedTuple):
+    """A statement's text and the values of its `$n`. A `required` one must return a row: a guard."""
+
+    sql: str
+    values: tuple[Any, ...]
+    required: bool = False
+
+
+class Dialect(Protocol):
+    """Expressions that the two databases spell differently."""
+
+    def json_has_element(self, column: str, value: str) -> str:
+        """True when the JSON array in `column` holds the string `value`."""
+        ...
+
+    def json_has_pair(self, column: str, key: str, value: str) -> str:
+        """True when the JSON object in `column` has the string `value` under `key`."""
+        ...
+
+
+class Database(Protocol):
+    """Reads see every write that was answered before. A write is durable when its call returns."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def read(self, sql: str, *values: Any) -> list[Row]:
+        """Run a statement that an index makes short, whatever the size of the tables."""
+        ...
+
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
+        """Run a reading statement that may take long, without holding up other requests."""
+        ...
+
+    async def write(self, sql: str, *values: Any) -> list[Row]:
+        """Run one statement that changes rows, whole or not at all; its RETURNING rows."""
+        ...
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        """Run the statements in one transaction, all or none; the rows of each.
+
+        None when a required statement returned no row: then nothing was changed.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class SchemaHistory(Protocol):
+    """What `migrate.py` asks of a database."""
+
+    async def run_script(self, script: str, version: int) -> bool:
+        """Apply `script` and record `version` in one transaction, under a lock against other migrators.
+
+        False, and nothing done, when `version` or a later one is recorded already.
+        """
+        ...
+
+    async def schema_version(self) -> int:
+        """The last recorded version; 0 for an empty database."""
+        ...

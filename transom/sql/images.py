@@ -1,0 +1,192 @@
+"""Images: rows ↔ `Image`. Lists of images are in `listing.py`, their bytes in `blobs.py`."""
+
+from typing import Any
+
+import msgspec
+
+from transom.domain.model import Image, Location
+from transom.sql.db import Database, Row, Statement
+
+#: The columns of an image in the order of `image_of_row`.
+COLUMNS = ", ".join(
+    f"image.{name}"
+    for name in [
+        "id",
+        "owner",
+        "name",
+        "status",
+        "visibility",
+        "container_format",
+        "disk_format",
+        "min_disk",
+        "min_ram",
+        "protected",
+        "os_hidden",
+        "size",
+        "virtual_size",
+        "checksum",
+        "os_hash_algo",
+        "os_hash_value",
+        "tags",
+        "properties",
+        "locations",
+        "created_at",
+        "updated_at",
+    ]
+)
+WIDTH = COLUMNS.count(",") + 1
+
+_decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_properties = msgspec.json.Decoder(dict[str, str]).decode
+_decode_locations = msgspec.json.Decoder(tuple[Location, ...]).decode
+
+
+def to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def image_of_row(row: Row) -> Image:
+    """An image from a row that starts with COLUMNS."""
+    return Image(
+        id=row[0],
+        owner=row[1],
+        name=row[2],
+        status=row[3],
+        visibility=row[4],
+        container_format=row[5],
+        disk_format=row[6],
+        min_disk=row[7],
+        min_ram=row[8],
+        protected=bool(row[9]),
+        os_hidden=bool(row[10]),
+        size=row[11],
+        virtual_size=row[12],
+        checksum=row[13],
+        os_hash_algo=row[14],
+        os_hash_value=row[15],
+        tags=_decode_tags(row[16]),
+        properties=_decode_properties(row[17]),
+        locations=_decode_locations(row[18]),
+        created_at=row[19],
+        updated_at=row[20],
+    )
+
+
+FIND_IMAGE = f"""
+    select {COLUMNS}, own.member_id is not null
+    from image left join member as own on own.image_id = image.id and own.member_id = $2
+    where image.id = $1"""
+
+
+async def find_image(db: Database, image_id: str, project_id: str | None) -> tuple[Image | None, bool]:
+    """(the image or None, whether the project has a membership of it). One look-up by primary keys."""
+    rows = await db.read(FIND_IMAGE, image_id, project_id)
+    if not rows:
+        return None, False
+    return image_of_row(rows[0]), bool(rows[0][WIDTH])
+
+
+# The guard against the id of a deleted image makes this a SELECT, whose values need their types said.
+INSERT_IMAGE = """
+    insert into image (id, owner, name, status, visibility, container_format, disk_format, min_disk, min_ram,
+                       protected, os_hidden, tags, properties, locations, created_at, updated_at)
+    select $1, $2, $3, $4, $5, $6, $7, cast($8 as bigint), cast($9 as bigint), cast($10 as boolean),
+           cast($11 as boolean), cast($12 as jsonb), cast($13 as jsonb), cast('[]' as jsonb),
+           cast($14 as bigint), cast($14 as bigint)
+    where not exists (select 1 from deleted_image where deleted_image.id = $1)
+    on conflict (id) do nothing
+    returning id"""
+
+
+async def insert_image(db: Database, image: Image) -> bool:
+    """False when the id is, or once was, another image's."""
+    rows = await db.write(
+        INSERT_IMAGE,
+        image.id,
+        image.owner,
+        image.name,
+        image.status,
+        image.visibility,
+        image.container_format,
+        image.disk_format,
+        image.min_disk,
+        image.min_ram,
+        image.protected,
+        image.os_hidden,
+        to_json(image.tags),
+        to_json(image.properties),
+        image.created_at,
+    )
+    return bool(rows)
+
+
+UPDATE_IMAGE = """
+    update image
+    set owner = $3, name = $4, status = $5, visibility = $6, container_format = $7, disk_format = $8,
+        min_disk = $9, min_ram = $10, protected = $11, os_hidden = $12, tags = $13, properties = $14,
+        updated_at = $15
+    where id = $1 and updated_at = $2
+    returning id"""
+
+
+async def update_image(db: Database, seen: Image, new: Image) -> bool:
+    """Replace what a client may change, unless somebody changed the image since it was `seen`: then False.
+
+    Every change of an image moves `updated_at` (see `moved_on`), which makes it the row's version.
+    """
+    rows = await db.write(
+        UPDATE_IMAGE,
+        seen.id,
+        seen.updated_at,
+        new.owner,
+        new.name,
+        new.status,
+        new.visibility,
+        new.container_format,
+        new.disk_format,
+        new.min_disk,
+        new.min_ram,
+        new.protected,
+        new.os_hidden,
+        to_json(new.tags),
+        to_json(new.properties),
+        new.updated_at,
+    )
+    return bool(rows)
+
+
+def moved_on(image: Image, now: int) -> int:
+    """The `updated_at` of the next version: now, and never the one before."""
+    return max(now, image.updated_at + 1)
+
+
+DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"
+
+INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $2)"
+
+INSERT_ABANDONED_BLOB = "insert into loose_blob (key, store, held_until) values ($1, $2, 0)"
+
+
+async def delete_image(db: Database, seen: Image, now: int) -> bool:
+    """Delete the image and its memberships, and leave its bytes to be removed (`blobs.py`).
+
+    False, and nothing done, when somebody changed the image since it was `seen`.
+    """
+    bytes_left = [
+        Statement(INSERT_ABANDONED_BLOB, (location.key, location.store)) for location in seen.locations
+    ]
+    done = await db.transact(
+        Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
+        Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
+        *bytes_left,
+    )
+    return done is not None
+
+
+USED_STORAGE = "select coalesce(sum(size), 0) from image where owner = $1"
+
+
+async def used_storage(db: Database, owner: str | None) -> int:
+    """Bytes of image data that a project owns."""
+    rows = await db.scan(USED_STORAGE, owner)
+    return int(rows[0][0])

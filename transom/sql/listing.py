@@ -1,0 +1,144 @@
+"""Lists of images: a union of index ranges, each cut at the page size before they are merged.
+
+The caller's own images are a range of `image_by_owner`, public and community ones of `image_for_everybody`,
+shared ones of `member_by_project`, everything (for an admin) is `image_by_age`; each of them is in the list's
+default order already, so a page costs the same however many images there are. Paging is by key, not by
+offset: the page after a marker starts where the marker would stand, whatever came or went meanwhile.
+"""
+
+from typing import Any
+
+from transom.domain.listing import NULLABLE_SORT_KEYS, Condition, ListQuery, Op, Range, SortKey
+from transom.domain.model import Image, Visibility
+from transom.sql.db import Database, Dialect
+from transom.sql.images import COLUMNS, image_of_row
+
+
+class _Values:
+    """Collects the values of a statement; `add` gives the `$n` that stands for one."""
+
+    def __init__(self) -> None:
+        self.collected: list[Any] = []
+
+    def add(self, value: Any) -> str:
+        self.collected.append(value)
+        return f"${len(self.collected)}"
+
+
+async def list_images(
+    db: Database, ranges: list[Range], query: ListQuery, after: Image | None
+) -> list[Image]:
+    """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given."""
+    if not ranges or query.limit == 0:
+        return []
+    values = _Values()
+    limit = values.add(query.limit)
+    conditions = [_condition(db.dialect, condition, values) for condition in query.conditions]
+    conditions.append("image.os_hidden" if query.os_hidden else "not image.os_hidden")
+    parts = []
+    for number, found in enumerate(ranges):
+        ids = _range_sql(found, query.sort, after, conditions, limit, values)
+        parts.append(f"select * from ({ids}) as r{number}")
+    order = ", ".join(_order(f"page.k{n}", key) for n, key in enumerate(query.sort))
+    sql = (
+        f"select {COLUMNS} from ({' union '.join(parts)}) as page join image on image.id = page.id "
+        f"order by {order} limit {limit}"
+    )
+    run = db.read if _is_short(ranges, query) else db.scan
+    return [image_of_row(row) for row in await run(sql, *values.collected)]
+
+
+def _is_short(ranges: list[Range], query: ListQuery) -> bool:
+    """Whether each range is read in its index's order and cut at the page size."""
+    by_age = query.sort[0].key == "created_at" and len(query.sort) == 2
+    residual = bool(query.conditions) or query.os_hidden or any(r.owner and r.visibility for r in ranges)
+    return by_age and not residual
+
+
+def _range_sql(
+    found: Range,
+    sort: tuple[SortKey, ...],
+    after: Image | None,
+    conditions: list[str],
+    limit: str,
+    values: _Values,
+) -> str:
+    table, where, age = "image", list(conditions), "image.created_at"
+    if found.member_id is not None:
+        table = "member join image on image.id = member.image_id"
+        where += [
+            f"member.member_id = {values.add(found.member_id)}",
+            f"member.status = {values.add(found.member_status)}",
+            f"image.visibility = '{Visibility.SHARED}'",
+        ]
+        age = "member.image_created_at"
+    if found.owner is not None:
+        where.append(f"image.owner = {values.add(found.owner)}")
+    if found.visibility is not None:
+        # Spelt out, not a value: a partial index is found by its words.
+        where.append(f"image.visibility = '{Visibility(found.visibility)}'")
+    if found.but_community:
+        where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
+    names = [_sort_column(key.key, found, age) for key in sort]
+    if after is not None:
+        where.append(_past(names, sort, after, values))
+    keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
+    order = ", ".join(_order(name, key) for name, key in zip(names, sort, strict=True))
+    return (
+        f"select image.id as id, {keys} from {table} where {' and '.join(where)} "
+        f"order by {order} limit {limit}"
+    )
+
+
+def _sort_column(key: str, found: Range, age: str) -> str:
+    if key == "created_at":
+        return age
+    if key == "id" and found.member_id is not None:
+        return "member.image_id"
+    return f"image.{key}"
+
+
+def _order(name: str, key: SortKey) -> str:
+    if key.key in NULLABLE_SORT_KEYS:
+        return f"{name} desc nulls first" if key.descending else f"{name} asc nulls last"
+    return f"{name} desc" if key.descending else f"{name} asc"
+
+
+def _past(names: list[str], sort: tuple[SortKey, ...], marker: Image, values: _Values) -> str:
+    """The condition that a row comes after `marker`, null counting as the largest value."""
+    one_way = len({key.descending for key in sort}) == 1
+    if one_way and not NULLABLE_SORT_KEYS.intersection(key.key for key in sort):
+        marks = ", ".join(values.add(getattr(marker, key.key)) for key in sort)
+        return f"({', '.join(names)}) {'<' if sort[0].descending else '>'} ({marks})"
+    alternatives = []
+    equal: list[str] = []
+    for name, key in zip(names, sort, strict=True):
+        value = getattr(marker, key.key)
+        beyond = _beyond(name, key, value, values)
+        if beyond is not None:
+            alternatives.append(" and ".join([*equal, beyond]))
+        equal.append(f"{name} is null" if value is None else f"{name} = {values.add(value)}")
+    return "(" + " or ".join(f"({alternative})" for alternative in alternatives) + ")"
+
+
+def _beyond(name: str, key: SortKey, value: Any, values: _Values) -> str | None:
+    """Further on than `value` in the key's direction; None when nothing can be."""
+    if value is None:
+        return f"{name} is not null" if key.descending else None
+    mark = values.add(value)
+    if key.descending:
+        return f"{name} < {mark}"
+    return f"({name} > {mark} or {name} is null)" if key.key in NULLABLE_SORT_KEYS else f"{name} > {mark}"
+
+
+def _condition(dialect: Dialect, condition: Condition, values: _Values) -> str:
+    marks = [values.add(value) for value in condition.values]
+    if condition.op is Op.TAG:
+        return dialect.json_has_element("image.tags", marks[0])
+    if condition.op is Op.PROPERTY:
+        return dialect.json_has_pair("image.properties", values.add(condition.field), marks[0])
+    if condition.op is Op.NOT_WITHIN:
+        return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
+    if condition.op is Op.IN:
+        return f"image.{condition.field} in ({', '.join(marks)})"
+    return f"image.{condition.field} {condition.op} {marks[0]}"

@@ -1,0 +1,112 @@
+"""Memberships. Each change is one guarded statement: the guard repeats what the decision before it saw."""
+
+import msgspec
+
+from transom.domain.model import Image, Member, MemberStatus, Visibility
+from transom.sql.db import Database, Row
+from transom.sql.images import COLUMNS, WIDTH, image_of_row
+
+_MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at"
+
+
+def _member_of_row(row: Row) -> Member:
+    return Member(image_id=row[0], member_id=row[1], status=row[2], created_at=row[3], updated_at=row[4])
+
+
+FIND_MEMBER = f"""
+    select {COLUMNS}, own.member_id is not null,
+           asked.image_id, asked.member_id, asked.status, asked.created_at, asked.updated_at
+    from image
+    left join member as own on own.image_id = image.id and own.member_id = $2
+    left join member as asked on asked.image_id = image.id and asked.member_id = $3
+    where image.id = $1"""
+
+
+async def find_member(
+    db: Database, image_id: str, project_id: str | None, member_id: str
+) -> tuple[Image | None, bool, Member | None]:
+    """(the image, whether the project is a member of it, the membership asked for), each as far as it exists.
+
+    One statement, three look-ups by primary key.
+    """
+    rows = await db.read(FIND_MEMBER, image_id, project_id, member_id)
+    if not rows:
+        return None, False, None
+    row = rows[0]
+    asked = row[WIDTH + 1 :]
+    return image_of_row(row), bool(row[WIDTH]), _member_of_row(asked) if asked[0] is not None else None
+
+
+# The members come as one JSON value: the image is read once, not once for each of them.
+LIST_MEMBERS = f"""
+    select {COLUMNS}, own.member_id is not null,
+           (select json_agg(json_build_array(member.member_id, member.status, member.created_at,
+                                             member.updated_at))
+            from member where member.image_id = image.id)
+    from image left join member as own on own.image_id = image.id and own.member_id = $2
+    where image.id = $1"""
+
+_decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int]] | None).decode
+
+
+async def list_members(
+    db: Database, image_id: str, project_id: str | None
+) -> tuple[Image | None, bool, list[Member]]:
+    """(the image, whether the project is a member of it, all memberships by member id)."""
+    rows = await db.read(LIST_MEMBERS, image_id, project_id)
+    if not rows:
+        return None, False, []
+    row = rows[0]
+    found = _decode_members(row[WIDTH + 1]) if row[WIDTH + 1] is not None else None
+    members = [
+        Member(image_id=image_id, member_id=member_id, status=status, created_at=created, updated_at=updated)
+        for member_id, status, created, updated in sorted(found or [])
+    ]
+    return image_of_row(row), bool(row[WIDTH]), members
+
+
+_STILL_SHARED = f"""
+    exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
+
+INSERT_MEMBER = f"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    select image.id, $2, '{MemberStatus.PENDING}', image.created_at, cast($3 as bigint), cast($3 as bigint)
+    from image
+    where image.id = $1 and image.visibility = '{Visibility.SHARED}'
+      and (cast($4 as bigint) < 0
+           or (select count(*) from member where member.image_id = $1) < cast($4 as bigint))
+    on conflict (image_id, member_id) do nothing
+    returning {_MEMBER_COLUMNS}"""
+
+
+async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
+    """The new, pending membership; None when it exists, the image is full, not shared, or gone.
+
+    `quota`: most members of an image, negative for no limit.
+    """
+    rows = await db.write(INSERT_MEMBER, image_id, member_id, now, quota)
+    return _member_of_row(rows[0]) if rows else None
+
+
+SET_MEMBER_STATUS = f"""
+    update member set status = $3, updated_at = $4
+    where image_id = $1 and member_id = $2 and {_STILL_SHARED}
+    returning {_MEMBER_COLUMNS}"""
+
+
+async def set_member_status(
+    db: Database, image_id: str, member_id: str, status: str, now: int
+) -> Member | None:
+    """The changed membership; None when it is gone or the image is no longer shared."""
+    rows = await db.write(SET_MEMBER_STATUS, image_id, member_id, status, now)
+    return _member_of_row(rows[0]) if rows else None
+
+
+DELETE_MEMBER = f"""
+    delete from member where image_id = $1 and member_id = $2 and {_STILL_SHARED}
+    returning member_id"""
+
+
+async def delete_member(db: Database, image_id: str, member_id: str) -> bool:
+    """False when the membership is gone already or the image is no longer shared."""
+    return bool(await db.write(DELETE_MEMBER, image_id, member_id))

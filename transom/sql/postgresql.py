@@ -1,0 +1,140 @@
+"""PostgreSQL 14 or newer through asyncpg: a pool, prepared statements, one round trip a statement."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from transom.domain.errors import StoreFullError, TransomError, UnavailableError
+from transom.sql.db import Row, Statement
+
+#: Longest wait for a free connection, and for an answer, seconds.
+_ACQUIRE_S = 15.0
+_COMMAND_S = 30.0
+#: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
+_MIGRATION_LOCK = 0x7472616E736F6D
+
+
+class PostgresDialect:
+    def json_has_element(self, column: str, value: str) -> str:
+        return f"jsonb_exists({column}, {value})"
+
+    def json_has_pair(self, column: str, key: str, value: str) -> str:
+        return f"{column} ->> {key} = {value}"
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """We leave nothing behind in a session (no settings, no temporary tables, no cursors), so the pool need
+    not spend a round trip on cleaning it after every use."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class PostgresDatabase:
+    """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.dialect = PostgresDialect()
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, pool: int) -> "PostgresDatabase":
+        """Open at most `pool` connections. UnavailableError when the server does not answer."""
+        async with _renamed_errors():
+            return cls(
+                await asyncpg.create_pool(
+                    url,
+                    min_size=1,
+                    max_size=pool,
+                    command_timeout=_COMMAND_S,
+                    timeout=_ACQUIRE_S,
+                    connection_class=_Connection,
+                    statement_cache_size=512,
+                    # Our statements are prepared once and run often, and a plan by values buys them nothing.
+                    server_settings={"application_name": "transom", "jit": "off"},
+                )
+            )
+
+    async def read(self, sql: str, *values: Any) -> list[Row]:
+        async with _renamed_errors(), self._pool.acquire(timeout=_ACQUIRE_S) as connection:
+            rows: list[Row] = await connection.fetch(sql, *values)
+            return rows
+
+    # A server process of its own runs each statement: nothing here can hold up the event loop.
+    scan = read
+    write = read
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        rows: list[list[Row]] = []
+        try:
+            async with (
+                _renamed_errors(),
+                self._pool.acquire(timeout=_ACQUIRE_S) as connection,
+                connection.transaction(),
+            ):
+                for sql, values, required in statements:
+                    rows.append(await connection.fetch(sql, *values))
+                    if required and not rows[-1]:
+                        raise _GuardFailed
+        except _GuardFailed:
+            return None
+        return rows
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    # ---- schema history
+
+    async def schema_version(self) -> int:
+        async with _renamed_errors(), self._pool.acquire(timeout=_ACQUIRE_S) as connection:
+            if await connection.fetchval("select to_regclass('schema_version')") is None:
+                return 0
+            return int(await connection.fetchval("select coalesce(max(version), 0) from schema_version"))
+
+    async def run_script(self, script: str, version: int) -> bool:
+        async with (
+            _renamed_errors(),
+            self._pool.acquire(timeout=_ACQUIRE_S) as connection,
+            connection.transaction(),
+        ):
+            await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await connection.execute(
+                "create table if not exists schema_version (version integer primary key)"
+            )
+            done = await connection.fetchval("select coalesce(max(version), 0) from schema_version")
+            if done >= version:
+                return False
+            await connection.execute(script)
+            await connection.execute("insert into schema_version (version) values ($1)", version)
+            return True
+
+
+class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)
+    """A required statement returned no row."""
+
+
+@asynccontextmanager
+async def _renamed_errors() -> AsyncIterator[None]:
+    """The one place where asyncpg's errors become ours."""
+    try:
+        yield
+    except (
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.ReadOnlySQLTransactionError,
+        OSError,
+    ) as error:
+        raise _renamed(error) from error
+
+
+def _renamed(error: BaseException) -> TransomError:
+    if isinstance(error, asyncpg.DiskFullError):
+        return StoreFullError("The disk of the database is full.")
+    return UnavailableError(f"The database cannot answer now: {error or type(error).__name__}")

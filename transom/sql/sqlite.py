@@ -1,0 +1,290 @@
+"""SQLite: readers that never wait, and one writer that commits many requests in one fsync.
+
+Reads run on the event loop's thread (a point read costs about 8 µs, a hop to a thread several times that);
+`scan` goes to a thread. Writes of all requests go to one thread, which takes whatever waits, runs it in one
+transaction and commits: `synchronous=FULL` makes the commit an fsync, and everybody in it shares its price.
+"""
+
+import asyncio
+import queue
+import re
+import sqlite3
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from transom.domain.errors import StoreFullError, TransomError, UnavailableError
+from transom.sql.db import Row, Statement
+
+#: PostgreSQL's words → SQLite's, in the schema and in every statement. SQLite compares text bytewise anyway.
+SPELLING = {
+    ' collate "C"': "",
+    "jsonb": "text",
+    "boolean": "integer",
+    "bigint": "integer",
+    "json_agg": "json_group_array",
+    "json_build_array": "json_array",
+}
+
+#: Most requests in one commit: bounds the time that the first of them waits for the last.
+_BATCH = 256
+#: How long a writer waits for another process's transaction, seconds.
+_BUSY_S = 30.0
+#: RETURNING came with 3.35.
+_OLDEST = (3, 35, 0)
+
+
+def path_of(url: str) -> Path:
+    """The file that `sqlite:///path` names: three slashes and a relative path, four and an absolute one."""
+    path = Path(unquote(url.removeprefix("sqlite:///")))
+    return path if path.is_absolute() or url.startswith("sqlite:////") else Path("/") / path
+
+
+class SqliteDialect:
+    def json_has_element(self, column: str, value: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.value = {value})"
+
+    def json_has_pair(self, column: str, key: str, value: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.key = {key} and e.value = {value})"
+
+
+@lru_cache(maxsize=512)
+def _translated(sql: str) -> str:
+    for postgresql, sqlite in SPELLING.items():
+        sql = sql.replace(postgresql, sqlite)
+    return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=_BUSY_S
+    )
+    connection.execute("pragma foreign_keys = on")
+    connection.execute("pragma synchronous = full")
+    return connection
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+def _renamed(error: sqlite3.Error) -> TransomError:
+    """The one place where SQLite's errors become ours."""
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
+        return StoreFullError("The disk of the database is full.")
+    return UnavailableError(f"The database cannot answer now: {error}")
+
+
+class _Unit:
+    """Statements that belong together, and the future that waits for their rows."""
+
+    __slots__ = ("error", "future", "rows", "statements")
+
+    def __init__(
+        self, statements: Sequence[Statement], future: asyncio.Future[list[list[Row]] | None]
+    ) -> None:
+        self.statements = statements
+        self.future = future
+        self.rows: list[list[Row]] | None = []
+        self.error: sqlite3.Error | None = None
+
+
+class _Writer(threading.Thread):
+    """The only thread of this process that changes the database."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(name="sqlite-writer", daemon=True)
+        self._connection = _connect(path)
+        self._loop = loop
+        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+
+    def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
+        future = self._loop.create_future()
+        self._waiting.put(_Unit(statements, future))
+        return future
+
+    def stop(self) -> None:
+        self._waiting.put(None)
+
+    def run(self) -> None:
+        while (unit := self._waiting.get()) is not None:
+            batch = [unit]
+            stopping = False
+            while len(batch) < _BATCH and not stopping:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stopping = True
+                else:
+                    batch.append(more)
+            self._commit(batch)
+            self._loop.call_soon_threadsafe(_settle, batch)
+            if stopping:
+                break
+        self._connection.close()
+
+    def _commit(self, batch: list[_Unit]) -> None:
+        try:
+            self._connection.execute("begin immediate")
+            for unit in batch:
+                self._run_unit(unit)
+            self._connection.execute("commit")
+        except sqlite3.Error as error:
+            # Nothing of the batch is in the database: everybody in it hears so.
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            for unit in batch:
+                unit.error = unit.error or error
+
+    def _run_unit(self, unit: _Unit) -> None:
+        """A unit that fails takes back its own statements and leaves its neighbours' alone."""
+        if len(unit.statements) == 1:  # SQLite takes a failing statement back by itself.
+            try:
+                unit.rows = self._run_all(unit.statements)
+            except sqlite3.Error as error:
+                self._keep(unit, error)
+            return
+        self._connection.execute("savepoint unit")
+        try:
+            unit.rows = self._run_all(unit.statements)
+        except sqlite3.Error as error:
+            self._keep(unit, error)
+        if unit.error is not None or unit.rows is None:
+            self._connection.execute("rollback to unit")
+        self._connection.execute("release unit")
+
+    def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
+        rows: list[list[Row]] = []
+        for sql, values, required in statements:
+            rows.append(self._connection.execute(_translated(sql), values).fetchall())
+            if required and not rows[-1]:
+                return None
+        return rows
+
+    def _keep(self, unit: _Unit, error: sqlite3.Error) -> None:
+        if not self._connection.in_transaction:
+            raise error  # SQLite gave up the whole transaction (disk full, I/O error).
+        unit.error = error
+
+
+def _settle(batch: list[_Unit]) -> None:
+    for unit in batch:
+        if unit.future.cancelled():
+            continue
+        if unit.error is not None:
+            unit.future.set_exception(_renamed(unit.error))
+        else:
+            unit.future.set_result(unit.rows)
+
+
+class SqliteDatabase:
+    """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop."""
+
+    def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise UnavailableError(
+                f"SQLite 3.35 or newer is needed; this Python brings {sqlite3.sqlite_version}."
+            )
+        self.dialect = SqliteDialect()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            first = _connect(path)
+            first.execute("pragma journal_mode = wal")
+            first.close()
+            self._reader = _connect_reader(path)
+            self._scanner = _connect_reader(path)
+            self._writer = _Writer(path, asyncio.get_running_loop())
+        except sqlite3.Error as error:
+            raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
+        self._scan_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-scan")
+        self._writer.start()
+        # The writer needs the interpreter lock back after each statement; with the default of 5 ms a busy
+        # event loop would make it wait that long every time.
+        sys.setswitchinterval(0.0005)
+
+    async def read(self, sql: str, *values: Any) -> list[Row]:
+        try:
+            return self._reader.execute(_translated(sql), values).fetchall()
+        except sqlite3.Error as error:
+            raise _renamed(error) from error
+
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
+        def run() -> list[Row]:
+            return self._scanner.execute(_translated(sql), values).fetchall()
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._scan_thread, run)
+        except sqlite3.Error as error:
+            raise _renamed(error) from error
+
+    async def write(self, sql: str, *values: Any) -> list[Row]:
+        rows = await self._writer.submit((Statement(sql, values),))
+        return rows[0] if rows else []
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        return await self._writer.submit(statements)
+
+    async def close(self) -> None:
+        self._writer.stop()
+        await asyncio.to_thread(self._writer.join)
+        self._scan_thread.shutdown()
+        self._reader.close()
+        self._scanner.close()
+
+    # ---- schema history
+
+    async def schema_version(self) -> int:
+        if not self._reader.execute(
+            "select 1 from sqlite_master where type = 'table' and name = 'schema_version'"
+        ).fetchall():
+            return 0
+        return int(self._reader.execute("select coalesce(max(version), 0) from schema_version").fetchone()[0])
+
+    async def run_script(self, script: str, version: int) -> bool:
+        return await asyncio.to_thread(self._run_script, _translated(script), version)
+
+    def _run_script(self, script: str, version: int) -> bool:
+        connection = sqlite3.connect(self._file(), isolation_level=None, timeout=_BUSY_S)
+        try:
+            connection.execute("begin immediate")
+            connection.execute(_HISTORY_TABLE)
+            done = connection.execute("select coalesce(max(version), 0) from schema_version").fetchone()[0]
+            if done >= version:
+                connection.execute("rollback")
+                return False
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute("insert into schema_version (version) values (?)", (version,))
+            connection.execute("commit")
+        except sqlite3.Error as error:
+            raise _renamed(error) from error
+        finally:
+            connection.close()
+        return True
+
+    def _file(self) -> str:
+        return str(self._reader.execute("pragma database_list").fetchone()[2])
+
+
+_HISTORY_TABLE = "create table if not exists schema_version (version integer primary key)"
+
+
+def _statements(script: str) -> list[str]:
+    """The script's statements one by one: `executescript` would end the transaction they belong to."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found

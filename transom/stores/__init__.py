@@ -1,0 +1,41 @@
+"""Where the bytes lie. A store knows names and bytes, never images."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+class Store(Protocol):
+    """Keeps blobs under keys (letters, digits, `-`), each written once and never changed."""
+
+    name: str
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """Store what `chunks` yields (any sizes, none empty) and return its size in bytes.
+
+        When it returns, the blob is durable and complete. After an error, whoever raised it (`chunks`
+        included), nothing of it can be got. Raises StoreFullError when there is no room, UnavailableError
+        when the store cannot be reached. `key` has not been used before.
+        """
+        ...
+
+    def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """`length` bytes from offset `start` on, which lie within the blob. NotFoundError when absent."""
+        ...
+
+    async def size(self, key: str) -> int | None:
+        """Size of the blob in bytes; None when there is none."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the blob and whatever an interrupted `put` left of it. Fine when there is none."""
+        ...
+
+
+@runtime_checkable
+class LocalFiles(Protocol):
+    """What a store can do as well when its blobs are files of this machine."""
+
+    def path(self, key: str) -> Path:
+        """The file that holds the blob, for a server that sends files by itself."""
+        ...

@@ -1,0 +1,126 @@
+"""A store in a local folder: one file a blob, published by rename when it is complete and on disk."""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
+
+_READ_BYTES = 1 << 20
+_PART = ".part"
+#: Sync to disk this often while bytes still come, so that the fsync at the end has little left to do.
+_SYNC_BYTES = 64 << 20
+
+
+class FilesystemStore:
+    """Blobs in `folder`, spread over 256 folders by the first two characters of the key."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+
+    def path(self, key: str) -> Path:
+        return self._folder / key[:2] / key
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        final = self.path(key)
+        part = final.with_name(key + _PART)
+        try:
+            descriptor = await asyncio.to_thread(_create, part, self._folder)
+            try:
+                size = await _copy(chunks, descriptor)
+                await asyncio.to_thread(os.fsync, descriptor)
+            finally:
+                os.close(descriptor)
+            await asyncio.to_thread(_publish, part, final)
+        except BaseException as error:
+            part.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _renamed(error) from error
+            raise
+        return size
+
+    async def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        try:
+            descriptor = os.open(self.path(key), os.O_RDONLY)
+        except FileNotFoundError:
+            raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
+        try:
+            while length > 0:
+                chunk = await asyncio.to_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
+                if not chunk:
+                    raise UnavailableError(f"The blob {key} of store {self.name} is cut short.")
+                start += len(chunk)
+                length -= len(chunk)
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+    async def size(self, key: str) -> int | None:
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    async def delete(self, key: str) -> None:
+        try:
+            await asyncio.to_thread(_remove, self.path(key))
+        except OSError as error:
+            raise _renamed(error) from error
+
+
+def _create(part: Path, root: Path) -> int:
+    if not part.parent.is_dir():
+        part.parent.mkdir(parents=True, exist_ok=True)
+        _sync_folder(root)
+    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+
+
+async def _copy(chunks: AsyncIterator[bytes], descriptor: int) -> int:
+    size = synced = 0
+    syncing: asyncio.Future[None] | None = None
+    try:
+        async for chunk in chunks:
+            await asyncio.to_thread(_write_all, descriptor, chunk)
+            size += len(chunk)
+            if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
+                synced = size
+                syncing = asyncio.ensure_future(asyncio.to_thread(os.fdatasync, descriptor))
+    finally:
+        if syncing is not None:  # The descriptor must stay open until nobody uses it.
+            await asyncio.wait([syncing])
+    if syncing is not None:
+        syncing.result()
+    return size
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _publish(part: Path, final: Path) -> None:
+    part.rename(final)
+    _sync_folder(final.parent)
+
+
+def _remove(final: Path) -> None:
+    final.with_name(final.name + _PART).unlink(missing_ok=True)
+    final.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _renamed(error: OSError) -> StoreFullError | UnavailableError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreFullError(f"Image storage media is full: {os.strerror(error.errno)}")
+    return UnavailableError(f"The image store cannot be used now: {error.strerror}")

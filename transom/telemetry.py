@@ -1,0 +1,132 @@
+"""Logs and metrics: one JSON object a line on stderr, Prometheus counters over all worker processes.
+
+Knows neither HTTP nor the database; `api/dispatch.py` tells it of each request.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+#: Upper bounds of the request time histogram, seconds.
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+
+#: (route, method, status, seconds) → None
+ObserveRequest = Callable[[str, str, int, float], None]
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _encode(line).decode()
+
+
+def set_up_logging(level: str) -> None:
+    """All loggers of the process write JSON lines to stderr, from `level` on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class RequestLog:
+    """One line a request, written past `logging`, whose record and formatter cost ten times the line."""
+
+    def __init__(self) -> None:
+        # Unbuffered writes of whole lines: lines of several workers do not mix, and none is lost by kill -9.
+        self._fd = sys.stderr.fileno()
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        user_id: str | None,
+        project_id: str | None,
+    ) -> None:
+        line = {
+            "time": _timestamp(time.time()),
+            "level": "info",
+            "logger": "transom.access",
+            "method": method,
+            "path": path,
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+            "request_id": request_id,
+            "user_id": user_id,
+            "project_id": project_id,
+        }
+        os.write(self._fd, _encode(line) + b"\n")
+
+
+def _timestamp(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{_second_text(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+_last_second: tuple[int, str] = (0, "")
+
+
+def _second_text(whole: int) -> str:
+    # strftime costs more than the rest of a line, and neighbouring lines share their second.
+    global _last_second
+    if _last_second[0] != whole:
+        _last_second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+    return _last_second[1]
+
+
+def prepare_metrics(folder: Path) -> None:
+    """Give the processes of this service a common, empty folder for their counters.
+
+    prometheus-client reads the variable when it is first imported, so this runs before, in the parent.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob("*.db"):
+        left_over.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:
+    """(observe, render): count a request of this worker; the text of /metrics over all workers."""
+    from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+    registry = CollectorRegistry()
+    requests = Counter(
+        "transom_requests", "Requests answered", ["route", "method", "status"], registry=registry
+    )
+    seconds = Histogram(
+        "transom_request_seconds", "Time to answer", ["route"], buckets=BUCKETS_S, registry=registry
+    )
+    # `.labels()` costs more than counting: keep the children that were asked for, their number is bounded.
+    children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+
+    def observe(route: str, method: str, status: int, elapsed_s: float) -> None:
+        key = (route, method, status)
+        child = children.get(key)
+        if child is None:
+            child = (requests.labels(route, method, str(status)).inc, seconds.labels(route).observe)
+            children[key] = child
+        child[0]()
+        child[1](elapsed_s)
+
+    def render() -> bytes:
+        collected = CollectorRegistry()
+        multiprocess.MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+        return generate_latest(collected)
+
+    return observe, render
