@@ -9,7 +9,7 @@ import io
 from typing import IO, cast
 
 from oslo_utils.imageutils import format_inspector
-from oslo_utils.imageutils.format_inspector import FileInspector, ImageFormatError, InspectWrapper
+from oslo_utils.imageutils.format_inspector import FileInspector, InspectWrapper
 
 from transom.domain.errors import ContentRefusedError
 
@@ -40,51 +40,47 @@ class Inspection:
         self._must_match = must_match
         self._nonfatal = nonfatal_checks | ({"mbr"} if disk_format in _MBR_FREE else set())
         self._feed = _Feed()
-        stop_early = disk_format if must_match and disk_format in format_inspector.ALL_FORMATS else None
-        self._wrapper = InspectWrapper(cast(IO[bytes], self._feed), expected_format=stop_early)
+        self._wrapper = InspectWrapper(cast(IO[bytes], self._feed))
+        self._is_decided = False
 
     def feed(self, block: bytes) -> None:
-        """Raises ContentRefusedError as soon as the block shows that the claim is wrong."""
+        """Raises ContentRefusedError as soon as the blocks show that the claim is wrong."""
         self._feed.block = block
-        try:
-            self._wrapper.read(len(block))
-        except ImageFormatError as error:
-            self._wrapper.close()
-            found = self._wrapper.formats or []
-            raise self._mismatch(", ".join(map(str, found)) or "raw") from error
-        except Exception as error:
-            # The library raises whatever its parsers do (struct.error, ValueError) on a header made to
-            # break them; only the claimed format's parser gets that far.
-            raise self._crashed() from error
+        self._wrapper.read(len(block))
+        if not self._is_decided and self._wrapper.formats is not None:
+            self._is_decided = True
+            self._judge(self._detected(), 0)
 
     def finish(self, size: int) -> int | None:
         """The virtual size in bytes, None if not known. Raises ContentRefusedError. `size`: bytes fed."""
-        try:
-            self._wrapper.close()
-            found = self._detected()
-        except ImageFormatError as error:
+        self._wrapper.close()
+        found = self._detected()
+        if found is not None:
+            self._check_safety(found)
+        return self._judge(found, size)
+
+    def _judge(self, found: FileInspector | None, size: int) -> int | None:
+        """What `finish` returns; raises when the content is not what was claimed. None: several formats."""
+        if found is None:
             if self._must_match:
-                raise self._crashed() from error
+                raise ContentRefusedError("Image format inspection failed")
             return None
-        self._check_safety(found)
-        if self._claimed == "raw":
+        if self._claimed == "raw" or (self._claimed in _OPAQUE and found.NAME == "raw"):
             return size
-        if self._claimed == found.NAME:
+        if found.NAME == self._claimed:
             return int(found.virtual_size)
-        if self._claimed in _OPAQUE and found.NAME == "raw":
-            return size
         if self._must_match:
-            raise self._mismatch(found.NAME)
+            raise ContentRefusedError(
+                f"Image disk_format {self._claimed} does not match stream data {found.NAME}"
+            )
         return None
 
-    def _detected(self) -> FileInspector:
+    def _detected(self) -> FileInspector | None:
         found = self._wrapper.formats or []
         if {str(one) for one in found} == {"iso", "gpt"}:
             # A hybrid ISO carries a partition table for USB sticks: an ISO all the same.
             return next(one for one in found if str(one) == "iso")
-        if len(found) != 1:
-            raise ImageFormatError(f"Multiple formats detected: {', '.join(map(str, found))}")
-        return found[0]
+        return found[0] if len(found) == 1 else None
 
     def _check_safety(self, found: FileInspector) -> None:
         try:
@@ -93,9 +89,3 @@ class Inspection:
             if found.NAME == "gpt" and set(error.failures) <= self._nonfatal:
                 return
             raise ContentRefusedError("Image failed safety checks") from error
-
-    def _mismatch(self, seen: str) -> ContentRefusedError:
-        return ContentRefusedError(f"Image disk_format {self._claimed} does not match stream data {seen}")
-
-    def _crashed(self) -> ContentRefusedError:
-        return ContentRefusedError("Image format inspection failed")

@@ -5,11 +5,12 @@ Knows sockets and the wire form of HTTP/1.1. Start reading at `send_head`.
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import BadStatusLine, HTTPResponse
 
 import httpx
-from images import OCTET_STREAM, PATIENCE_S, Service, eventually, show_image
+from harness.service import Service
+from images import OCTET_STREAM, PATIENCE_S, eventually, show_image
 
 LAST_CHUNK = b"0\r\n\r\n"
 CHUNKED_UPLOAD = {"Content-Type": OCTET_STREAM, "Transfer-Encoding": "chunked"}
@@ -30,6 +31,13 @@ def send_head(
 def chunk(data: bytes) -> bytes:
     """The data as one chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def send_end(connection: socket.socket, data: bytes = b"") -> None:
+    """Sends the last bytes there will be, to a service that may have hung up already."""
+    with suppress(OSError):
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
 
 
 def read_status(connection: socket.socket) -> int | None:

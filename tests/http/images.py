@@ -1,18 +1,20 @@
 """The image service as its tests call it: images made, shared, filled and looked at over HTTP.
 
 Everything here goes through the API, or looks from outside at the files of the filesystem store.
-It must not know how the service is built. Start reading at `Service` and `create_image`.
+It must not know how the service is built. Start reading at `create_image`.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+from harness.service import Service
 
 Image = dict[str, Any]
+MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
 Observed = TypeVar("Observed")
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"
@@ -22,36 +24,7 @@ UNKNOWN_ID = "7f0e9a52-0000-4000-8000-000000000000"
 TEN_BYTES = b"0123456789"
 EMOJI = "\N{GRINNING FACE}"
 PATIENCE_S = 20
-
-
-class Cloud(Protocol):
-    """The project a named caller acts in."""
-
-    @property
-    def project_id(self) -> str: ...
-
-
-class Service(Protocol):
-    """A running service; the callers' names are admin, publisher, recipient, other and two readers."""
-
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def data_dir(self) -> Path: ...
-
-    @property
-    def clouds(self) -> Mapping[str, Cloud]: ...
-
-    def client(self, name: str | None) -> httpx.Client: ...
-
-    def token(self, name: str) -> str: ...
-
-
-class MakeService(Protocol):
-    """Starts a service of its own on the named database, its settings given as environment variables."""
-
-    def __call__(self, database: str, **settings: str) -> Service: ...
+NO_FILES: set[Path] = set()
 
 
 def create_image(client: httpx.Client, **fields: object) -> Image:

@@ -1,9 +1,9 @@
 """POST actions/deactivate and actions/reactivate: data withdrawn from use and given back (images-v2, 3.6)."""
 
 import pytest
+from harness.service import Service
 from images import (
     UNKNOWN_ID,
-    Service,
     create_active_image,
     create_image,
     create_public_image,

@@ -4,9 +4,9 @@ import re
 from uuid import uuid4
 
 import pytest
+from harness.service import Service
 from images import (
     EMOJI,
-    Service,
     brief,
     create_image,
     delete_image,
@@ -39,7 +39,7 @@ FRESH_KEYS = {
     "virtual_size",
     "visibility",
 }
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "name": None,
     "status": "queued",
     "visibility": "shared",
@@ -153,7 +153,7 @@ BODIES_OF_NO_OBJECT = [
 ]
 UNSTORABLE_TEXTS = [
     ({"name": EMOJI}, "Name can't contain 4 byte unicode characters."),
-    ({EMOJI: "x"}, "Property names can't contain 4 byte unicode."),
+    ({EMOJI: "x"}, "Property names can't contain 4 byte unicode"),
     ({"hw_disk_bus": EMOJI}, "4 byte unicode"),
     ({"tags": [EMOJI]}, "4 byte unicode"),
 ]
@@ -547,7 +547,6 @@ def test_the_id_of_a_deleted_image_is_never_given_again(service: Service) -> Non
         ({"visibility": "public", "size": 10}, 403, "publicize_image"),
         ({"size": 10, "min_disk": -1}, 403, "Attribute 'size' is read-only."),
         ({"size": 10, "tags": [str(number) for number in range(129)]}, 403, "Attribute 'size' is read-only."),
-        ({"min_ram": -1, "tags": [str(number) for number in range(129)]}, 413, "image tags"),
     ],
 )
 def test_the_first_rule_that_is_broken_decides(

@@ -1,9 +1,10 @@
 """DELETE /v2/images/{id}: who may, what stands against it, and that nothing stays behind (images-v2, 3.5)."""
 
 import pytest
+from harness.service import Service
 from images import (
+    NO_FILES,
     UNKNOWN_ID,
-    Service,
     create_active_image,
     create_image,
     create_public_image,
@@ -186,7 +187,7 @@ def test_the_data_of_an_active_image_goes_with_it(service: Service) -> None:
 
     delete_image(publisher, image_id)
 
-    assert eventually(lambda: new_files(service, files_before), set()) == set()
+    assert eventually(lambda: new_files(service, files_before), NO_FILES) == NO_FILES
 
 
 def test_the_data_of_a_deactivated_image_goes_with_it(service: Service) -> None:
@@ -197,7 +198,7 @@ def test_the_data_of_a_deactivated_image_goes_with_it(service: Service) -> None:
 
     delete_image(publisher, image["id"])
 
-    assert eventually(lambda: new_files(service, files_before), set()) == set()
+    assert eventually(lambda: new_files(service, files_before), NO_FILES) == NO_FILES
 
 
 def test_equal_data_of_another_image_stays(service: Service) -> None:

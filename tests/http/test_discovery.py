@@ -1,7 +1,7 @@
 """Version discovery: what a client learns before it has a token (images-v2, 1.1)."""
 
 import pytest
-from images import Service
+from harness.service import Service
 
 UNKNOWN_FIRST_SEGMENTS = ["/v1/images", "/v3", "/nonexistent", "/v2.99/images", "/images"]
 

@@ -1,13 +1,13 @@
-"""GET and HEAD /v2/images/{id}/file: who gets data, whole or in part, and what is said of it (images-v2, 3.8)."""
+"""GET and HEAD /v2/images/{id}/file: who gets data, whole or in part, what it is told (images-v2, 3.8)."""
 
 import hashlib
 
 import pytest
 from connections import LAST_CHUNK, read_status, upload_in_progress
+from harness.service import Service
 from images import (
     TEN_BYTES,
     UNKNOWN_ID,
-    Service,
     create_active_image,
     create_image,
     create_public_image,

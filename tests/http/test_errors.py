@@ -1,10 +1,10 @@
-"""What all calls have in common: who is let in, which routes exist, how an error looks (images-v2, 1.2-1.6)."""
+"""What all calls share: who is let in, which routes exist, how an error looks (images-v2, 1.2-1.6)."""
 
 import pytest
+from harness.service import Service
 from images import (
     OCTET_STREAM,
     UNKNOWN_ID,
-    Service,
     create_active_image,
     create_image,
     create_raw_image,

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.service import Service
 from images import (
     UNKNOWN_ID,
     Image,
-    Service,
     create_active_image,
     create_image,
     create_public_image,

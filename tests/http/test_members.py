@@ -1,4 +1,4 @@
-"""The members of an image: who shares, who answers, who sees whom, and every refusal (images-v2, 4.1-4.12)."""
+"""The members of an image: who shares, answers, sees whom, and every refusal (images-v2, 4.1-4.12)."""
 
 import re
 from threading import Barrier, Thread
@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.service import Service
 from images import (
     EMOJI,
     UNKNOWN_ID,
     Image,
     MakeService,
-    Service,
     brief,
     create_image,
     create_public_image,

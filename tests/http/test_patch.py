@@ -1,14 +1,14 @@
-"""PATCH /v2/images/{id}: both media types, every error, which error wins, and all or nothing (images-v2, 3.4)."""
+"""PATCH /v2/images/{id}: both media types, every error, which one wins, all or nothing (images-v2, 3.4)."""
 
 from uuid import uuid4
 
 import pytest
+from harness.service import Service
 from images import (
     EMOJI,
     JSON_PATCH,
     OLD_JSON_PATCH,
     UNKNOWN_ID,
-    Service,
     brief,
     create_active_image,
     create_image,

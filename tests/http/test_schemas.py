@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 import pytest
-from images import UNKNOWN_ID, Service
+from harness.service import Service
+from images import UNKNOWN_ID
 
 SCHEMAS = ["image", "images", "member", "members"]
 

@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 import pytest
+from harness.service import Service
 from images import (
     EMOJI,
     UNKNOWN_ID,
-    Service,
     brief,
     create_image,
     create_public_image,

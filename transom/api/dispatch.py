@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 _API = frozenset({"v2", *VERSIONS})
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in routes.ROUTES})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+_VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
+#: How much of a refused request's body is read all the same, so that the client gets to see the refusal.
+_DRAIN_BYTES = 16 << 20
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 _NO_CREDENTIALS = (
     "This server could not verify that you are authorized to access the document you requested. Either you "
@@ -87,9 +90,8 @@ class Dispatcher:
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
             if request.method == "OPTIONS":
                 return route, Response()
-            segments = _segments(request)
-            if segments[0] in _API:
-                segments[0] = "v2"
+            segments = _versioned(request, _segments(request))
+            if segments[0] == "v2":
                 token = request.header(b"x-auth-token")
                 request.caller = await self._parts.identity.authenticate(token)
             elif segments[0] not in _KNOWN_ROOTS:
@@ -102,6 +104,7 @@ class Dispatcher:
             request.params = found.params
             return route, await handler(self._parts, request)
         except (TransomError, HttpError) as error:
+            await request.drain(_DRAIN_BYTES)
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
@@ -155,6 +158,18 @@ def _segments(request: Request) -> list[str]:
         raise InvalidError("The URL can't contain NUL characters.")
     # An encoded slash counts as one, as it does for Glance: no segment ever holds a slash.
     return decoded.split("/")[1:] or [""]
+
+
+def _versioned(request: Request, segments: list[str]) -> list[str]:
+    """The segments with the version as `v2`, whichever name the path or, where the path starts with none,
+    the Accept header gave it."""
+    if segments[0] in _API:
+        segments[0] = "v2"
+    elif segments[0] not in _KNOWN_ROOTS:
+        named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
+        if named and named[1] in _API:
+            return ["v2", *segments]
+    return segments
 
 
 def _no_route(request: Request) -> HttpError:

@@ -37,6 +37,7 @@ class Request:
 
     __slots__ = (
         "_caller",
+        "_read_to_end",
         "_receive",
         "_scope",
         "headers",
@@ -50,6 +51,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
         self._scope = scope
         self._receive = receive
+        self._read_to_end = False
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
@@ -135,15 +137,28 @@ class Request:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""
-        while True:
+        while not self._read_to_end:
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                self._read_to_end = True
                 raise ClientGoneError("The connection was closed before the whole body had arrived.")
             chunk: bytes = message.get("body", b"")
+            self._read_to_end = not message.get("more_body", False)
             if chunk:
                 yield chunk
-            if not message.get("more_body", False):
-                return
+
+    async def drain(self, limit_bytes: int) -> None:
+        """Read on, at most `limit_bytes`, and throw away: a client that is still sending when the server
+        closes may never see the answer."""
+        if not self.has_body:
+            return
+        try:
+            async for chunk in self.stream():
+                limit_bytes -= len(chunk)
+                if limit_bytes <= 0:
+                    return
+        except ClientGoneError:
+            return
 
     async def json(self, limit_bytes: int) -> dict[str, Any] | list[Any]:
         """The body as a JSON object or array. InvalidError for anything else (reference, 1.7)."""

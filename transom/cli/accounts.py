@@ -3,6 +3,7 @@
 Works on the accounts file itself and needs no token: who may write the data folder is the operator.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -98,14 +99,13 @@ def set_password(settings: Settings, name: str, password_stdin: bool) -> None:
 def grant_roles(settings: Settings, name: str, project: str, roles: tuple[str, ...], revoke: bool) -> None:
     """Give the user NAME roles in a project, beside those it has."""
     named = [Role(role) for role in roles]
-    change_roles: Callable[[Accounts, str, str, list[Role]], Accounts] = (
-        changes.revoke_roles if revoke else changes.grant_roles
-    )
 
     def change(before: Accounts) -> Accounts:
         directory = Directory(before)
         user, owner = directory.get_user(name), directory.get_project(project)
-        return change_roles(before, user.id, owner.id, named)
+        if revoke:
+            return changes.revoke_roles(before, user.id, owner.id, named)
+        return changes.grant_roles(before, user.id, owner.id, named)
 
     _change(settings, change)
     did = "no longer has" if revoke else "has"
@@ -137,7 +137,7 @@ def _checked(act: Callable[[], _Result]) -> _Result:
 
 def _read_password() -> str:
     """The first line of standard input, without its end."""
-    line: bytes = click.get_binary_stream("stdin").readline()
+    line = sys.stdin.buffer.readline()
     try:
         password = line.rstrip(b"\r\n").decode()
     except UnicodeDecodeError:

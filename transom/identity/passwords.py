@@ -28,6 +28,13 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
+def verify_password(expected_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(expected_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
 def make_password() -> str:
     return secrets.token_urlsafe(18)
 
@@ -50,15 +57,10 @@ class PasswordChecker:
         self._waiting += 1
         try:
             async with self._places:
-                is_right = await asyncio.to_thread(_verify, expected_hash or self._nobodys_hash, password)
+                is_right = await asyncio.to_thread(
+                    verify_password, expected_hash or self._nobodys_hash, password
+                )
         finally:
             self._waiting -= 1
         if expected_hash is None or not is_right:
             raise UnauthenticatedError(REFUSED)
-
-
-def _verify(expected_hash: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(expected_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False

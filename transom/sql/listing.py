@@ -114,18 +114,18 @@ def _past(names: list[str], sort: tuple[SortKey, ...], marker: Image, values: _V
     equal: list[str] = []
     for name, key in zip(names, sort, strict=True):
         value = getattr(marker, key.key)
-        beyond = _beyond(name, key, value, values)
+        mark = values.add(value) if value is not None else None
+        beyond = _beyond(name, key, mark)
         if beyond is not None:
             alternatives.append(" and ".join([*equal, beyond]))
-        equal.append(f"{name} is null" if value is None else f"{name} = {values.add(value)}")
+        equal.append(f"{name} is null" if mark is None else f"{name} = {mark}")
     return "(" + " or ".join(f"({alternative})" for alternative in alternatives) + ")"
 
 
-def _beyond(name: str, key: SortKey, value: Any, values: _Values) -> str | None:
-    """Further on than `value` in the key's direction; None when nothing can be."""
-    if value is None:
+def _beyond(name: str, key: SortKey, mark: str | None) -> str | None:
+    """Further on than the value `mark` (None: null) in the key's direction; None when nothing can be."""
+    if mark is None:
         return f"{name} is not null" if key.descending else None
-    mark = values.add(value)
     if key.descending:
         return f"{name} < {mark}"
     return f"({name} > {mark} or {name} is null)" if key.key in NULLABLE_SORT_KEYS else f"{name} > {mark}"

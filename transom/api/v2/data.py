@@ -12,8 +12,10 @@ from transom.domain.model import Image
 from transom.domain.status import WITH_DATA
 
 _OCTETS = "application/octet-stream"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(?:\*|\d+)")
+#: No store will ever see a size of more digits.
+_SIZE = re.compile(r"[0-9]{1,30}")
+_RANGE = re.compile(r"bytes=([0-9]{0,30})-([0-9]{0,30})")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
 async def upload_image(parts: Parts, request: Request) -> Response:
@@ -33,10 +35,13 @@ async def upload_image(parts: Parts, request: Request) -> Response:
 
 
 def _announced_size(request: Request) -> int | None:
-    text = request.header(b"x-openstack-image-size") or request.header(b"content-length")
+    """X-OpenStack-Image-Size, or Content-Length when only that was sent; None for a chunked body."""
+    text = request.header(b"x-openstack-image-size")
     if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()):
+        text = request.header(b"content-length")
+        if text is None:
+            return None
+    if not _SIZE.fullmatch(text):
         raise InvalidError("Invalid or missing image size in request headers.")
     return int(text)
 
@@ -46,7 +51,7 @@ async def download_image(parts: Parts, request: Request) -> Response:
     access.download_image(request.caller, image, is_member)
     _check_preference(request, parts)
     if image.status not in WITH_DATA or image.size is None or not image.locations:
-        return no_content()
+        return Response(HTTPStatus.NO_CONTENT)
     part = _wanted_part(request, image, image.size)
     store, key = parts.transfer.store, image.locations[0].key
     if await store.size(key) != image.size:

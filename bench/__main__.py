@@ -1,0 +1,109 @@
+"""`python -m bench`: measure, and print the table. All is done in a temporary folder (below $TMPDIR).
+
+PYTHONPATH must name `tests` (as `make bench` does): services are started by the harness of the tests.
+"""
+
+import argparse
+import os
+import platform
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+from harness.service import ServiceFailedError
+
+from bench.figures import Line, render
+from bench.lists import measure_list
+from bench.load import CONNECTIONS, GENERATOR
+from bench.processes import BenchError
+from bench.requests import measure_get, measure_put
+from bench.scene import Scene
+from bench.start import measure_start
+from bench.transfers import measure_download, measure_upload
+
+GROUPS: dict[str, Callable[[Scene], list[Line]]] = {
+    "start": measure_start,
+    "get": measure_get,
+    "put": measure_put,
+    "list": measure_list,
+    "upload": measure_upload,
+    "download": measure_download,
+}
+_GIB = 1 << 30
+#: What a broken service, machine or measurement raises: the other lines are still worth having.
+_FAILURES = (BenchError, ServiceFailedError, httpx.HTTPError, OSError, subprocess.SubprocessError)
+
+
+def main() -> None:
+    arguments = _parse_arguments()
+    # What was started is stopped by leaving its block, and that needs an exception.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    lines: list[Line] = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="transom-bench-") as folder:
+        scene = Scene(
+            folder=Path(folder),
+            rounds=2 if arguments.quick else 4,
+            seconds=1 if arguments.quick else 3,
+            transfer_bytes=_GIB // 4 if arguments.quick else _GIB,
+        )
+        machine = _describe_machine(scene.folder)
+        for name in arguments.only:
+            print(f"measuring: {name} …", file=sys.stderr, flush=True)
+            try:
+                lines += GROUPS[name](scene)
+            except _FAILURES as error:
+                print(f"{name} cannot be measured: {error}", file=sys.stderr)
+    print(machine)
+    print(
+        f"Service: one worker, SQLite with synchronous=FULL, tokens, access log to a file, metrics. "
+        f"Load: {GENERATOR}, {CONNECTIONS} connections.\n"
+        f"{scene.rounds} rounds of {scene.seconds} s, in turns; {time.monotonic() - began:.0f} s in all.\n"
+    )
+    print(render(lines))
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", type=_parse_groups, default=list(GROUPS), help=f"some of {','.join(GROUPS)}, by commas"
+    )
+    parser.add_argument("--quick", action="store_true", help="short rounds, a smaller image: a rough look")
+    return parser.parse_args()
+
+
+def _parse_groups(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"no such lines: {', '.join(unknown)}; there are {', '.join(GROUPS)}"
+        )
+    return names
+
+
+def _describe_machine(folder: Path) -> str:
+    load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
+    return (
+        f"Machine: {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+        f"{_file_system_of(folder)} below the data; load average {load} before.\n"
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, Granian {version('granian')}."
+    )
+
+
+def _file_system_of(folder: Path) -> str:
+    """The type of the file system a folder is on: on tmpfs an fsync costs nothing and proves nothing."""
+    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    above = [(where, kind) for where, kind in mounts if folder.is_relative_to(where)]
+    return max(above, key=lambda mount: len(mount[0]))[1]
+
+
+if __name__ == "__main__":
+    main()

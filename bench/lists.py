@@ -1,0 +1,142 @@
+"""A page of 25 images: what it costs a recipient must not grow with the number of images in the cloud.
+
+Two services side by side, with 1,000 and with 100,000 images. The images are made by copying rows of a few
+that the service made itself, in its stopped database: whatever columns the schema has, they hold what it
+writes.
+"""
+
+import random
+import sqlite3
+import time
+import uuid
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from harness.service import Service
+
+from bench.figures import Figure, Line, at_most, compare, note_strangers
+from bench.load import Load, make_request, run_load
+from bench.processes import BenchError
+from bench.scene import Scene, ask, headers_of, make_image, note_errors, port_of, share_image
+
+_FEW, _MANY = 1_000, 100_000
+_WARM_UP_S = 1
+_PAGE = 25
+_LISTS = {
+    "default": "/v2/images",
+    "pending": "/v2/images?visibility=shared&member_status=pending",
+}
+#: Of every hundred images, from the first on: what they are to the recipient. The rest are other people's.
+_MIX = ["accepted"] * 10 + ["pending"] * 10 + ["own", "public"]
+_STRANGE = "strange"
+
+
+def measure_list(scene: Scene) -> list[Line]:
+    with ExitStack() as stack:
+        few = stack.enter_context(_make_filled(scene, _FEW))
+        many = stack.enter_context(_make_filled(scene, _MANY))
+        lines: list[Line] = []
+        for name, path in _LISTS.items():
+            small, large = _measure_path(scene, few, many, path)
+            lines += _compare_loads(name, small, large)
+        return lines
+
+
+def _measure_path(scene: Scene, few: Service, many: Service, path: str) -> tuple[list[Load], list[Load]]:
+    loads: dict[Service, list[Load]] = {few: [], many: []}
+    plans = {one: [make_request("GET", path, headers_of(one, "recipient"))] for one in loads}
+    for one in loads:
+        page = ask(one.client("recipient"), "GET", path).json()["images"]
+        if len(page) != _PAGE:
+            raise BenchError(f"{path}: {len(page)} images in a page of {_PAGE}")
+        run_load(one.pid, port_of(one), plans[one], _WARM_UP_S)
+    for _ in range(scene.rounds):
+        for one in loads:
+            loads[one].append(run_load(one.pid, port_of(one), plans[one], scene.seconds))
+    return loads[few], loads[many]
+
+
+def _compare_loads(name: str, small: list[Load], large: list[Load]) -> list[Line]:
+    both = [*small, *large]
+    notes = [*note_errors(both), *note_strangers([load.other_cores for load in both])]
+    against = f"with {_FEW:,} images"
+    return [
+        compare(
+            f"CPU of {name} list, {_MANY:,} images",
+            "µs",
+            Figure(tuple(load.cpu_us for load in large)),
+            (against, Figure(tuple(load.cpu_us for load in small))),
+            at_most(1.5),
+            notes,
+        ),
+        compare(
+            f"p50 of {name} list, {_MANY:,} images",
+            "ms",
+            Figure(tuple(load.p50_ms for load in large)),
+            (against, Figure(tuple(load.p50_ms for load in small))),
+            at_most(1.5),
+        ),
+    ]
+
+
+def _make_filled(scene: Scene, count: int) -> Service:
+    """A service with so many images, not running."""
+    service = Service(scene.make_folder())
+    with service:
+        templates = {
+            "accepted": make_image(service, "publisher"),
+            "pending": make_image(service, "publisher"),
+            "own": make_image(service, "recipient"),
+            "public": make_image(service, "admin", visibility="public"),
+            _STRANGE: make_image(service, "other"),
+        }
+        for status in ("accepted", "pending"):
+            share_image(service, templates[status], status)
+        for account in ("publisher", "recipient", "admin", "other"):
+            service.token(account)
+    _fill(Path(service.database.removeprefix("sqlite:///")), templates, count)
+    return service
+
+
+def _fill(path: Path, templates: dict[str, str], count: int) -> None:
+    """Copy the templates until there are `count` images, a second apart, the kinds evenly mixed."""
+    chance = random.Random(count)
+    first_us = time.time_ns() // 1000 - count * 1_000_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        images = _Copies(connection, "image", "id")
+        members = _Copies(connection, "member", "image_id")
+        for number in range(len(templates), count):
+            # 37 and 100 have no common divisor: each hundred takes all places of the mix, spread out.
+            place = number * 37 % 100
+            template = templates[_MIX[place] if place < len(_MIX) else _STRANGE]
+            changes = {"id": str(uuid.UUID(int=chance.getrandbits(128), version=4))}
+            made_us = first_us + number * 1_000_000
+            times = {"created_at": made_us, "updated_at": made_us}
+            images.add(template, {**changes, **times})
+            members.add(template, {"image_id": changes["id"], "image_created_at": made_us, **times})
+        images.insert()
+        members.insert()
+
+
+class _Copies:
+    """Rows of one table to be inserted, each a copy of a template's row, if it has one, with changes."""
+
+    def __init__(self, connection: sqlite3.Connection, table: str, key: str) -> None:
+        self._connection = connection
+        self._table = table
+        found = connection.execute(f"select * from {table}")
+        self._columns = [column[0] for column in found.description]
+        rows = [dict(zip(self._columns, row, strict=True)) for row in found]
+        self._templates = {row[key]: row for row in rows}
+        self._added: list[tuple[Any, ...]] = []
+
+    def add(self, template: str, changes: dict[str, Any]) -> None:
+        row = self._templates.get(template)
+        if row is not None:
+            self._added.append(tuple({**row, **changes}[column] for column in self._columns))
+
+    def insert(self) -> None:
+        marks = ", ".join("?" * len(self._columns))
+        columns = ", ".join(self._columns)
+        self._connection.executemany(f"insert into {self._table} ({columns}) values ({marks})", self._added)

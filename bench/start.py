@@ -1,0 +1,82 @@
+"""How soon a service is ready, and how much memory its worker holds before anybody has asked for anything."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from http import HTTPStatus
+from pathlib import Path
+
+from bench.figures import Figure, Line, at_most
+from bench.processes import MIB, BenchError, find_free_port, rss_bytes, stop, worker_of
+from bench.scene import Scene
+
+_TIMEOUT_S = 20.0
+_POLL_S = 0.005
+#: What a worker does right after its start is over by then.
+_SETTLE_S = 0.5
+
+
+def measure_start(scene: Scene) -> list[Line]:
+    """From the command to the first 200 of /readyz: on an empty folder, and again on the one it left."""
+    first: list[float] = []
+    again: list[float] = []
+    idle: list[float] = []
+    for _ in range(max(scene.rounds, 3)):
+        folder = scene.make_folder()
+        for times in (first, again):
+            ready_s, rss_mib = _start_once(folder)
+            times.append(ready_s)
+            idle.append(rss_mib)
+    return [
+        _line("start, empty folder", "s", first, 1.0),
+        _line("start again", "s", again, 1.0),
+        _line("memory of the idle worker", "MiB", idle, 80.0),
+    ]
+
+
+def _line(name: str, unit: str, samples: list[float], limit: float) -> Line:
+    measured = Figure(tuple(samples))
+    return Line(name=name, unit=unit, measured=measured, bound=at_most(limit), value=measured.median)
+
+
+def _start_once(folder: Path) -> tuple[float, float]:
+    """(seconds until ready, MiB of the idle worker)."""
+    port = find_free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")},
+        "TRANSOM_LISTEN": f"127.0.0.1:{port}",
+        "TRANSOM_DATA_DIR": str(folder / "data"),
+    }
+    with (folder / "service.log").open("ab") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "transom", "serve"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        while not _is_ready(port):
+            if process.poll() is not None or time.perf_counter() - began > _TIMEOUT_S:
+                raise BenchError(f"no start:\n{(folder / 'service.log').read_text(errors='replace')}")
+            time.sleep(_POLL_S)
+        ready_s = time.perf_counter() - began
+        time.sleep(_SETTLE_S)
+        return ready_s, rss_bytes(worker_of(process.pid)) / MIB
+    finally:
+        stop(process)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,164 @@
+"""`make demo`: publish, offer, accept, use, reject, withdraw; each command is printed as it runs."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from demo.boot_image import find_boot_image
+
+_BIN = Path(sys.executable).parent
+_IS_TTY = sys.stdout.isatty()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="transom-demo-") as work:
+        folder = Path(work)
+        with _running_service(folder / "data") as clouds:
+            _Story(folder, clouds).tell()
+
+
+class _Story:
+    """Every step runs a real client and checks what it says."""
+
+    def __init__(self, folder: Path, clouds: Path) -> None:
+        self._folder = folder
+        # An empty folder and no other variables: no other cloud's settings slip in.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        self._environ = kept | {"OS_CLIENT_CONFIG_FILE": str(clouds)}
+
+    def tell(self) -> None:
+        image, disk_format, origin = find_boot_image(self._folder)
+        size_kib = image.stat().st_size // 1024
+        _say(f"The image: {image.name}, {size_kib} KiB, {disk_format}; {origin}.")
+
+        _say("The publisher uploads it.")
+        form = f"--disk-format {disk_format} --container-format bare --shared"
+        self._openstack("publisher", f"image create {form} --file {image} rescue -f value -c id -c status")
+        image_id = self._openstack("publisher", "image show rescue -f value -c id", show=False)
+
+        _say("Nobody else sees it yet.")
+        self._expect("recipient", "image list -f value -c Name", "")
+
+        _say("The publisher offers it to the project `recipient`.")
+        self._openstack("publisher", "image add project rescue recipient -f value -c status")
+
+        _say("The recipient finds the offer among those that wait for an answer …")
+        self._expect("recipient", "image list --shared --member-status pending -f value -c Name", "rescue")
+        _say("… but not in its image list, where nobody can put anything without being asked.")
+        self._expect("recipient", "image list -f value -c Name", "")
+
+        _say("It accepts. Now the image is in its list, to boot from.")
+        self._openstack("recipient", f"image set --accept {image_id}")
+        self._expect("recipient", "image list -f value -c Name", "rescue")
+
+        _say("It saves the image and verifies the hash that the service published.")
+        self._openstack("recipient", "image save --file saved rescue")
+        self._verify_with_sdk(image_id)
+
+        _say("It changes its mind and rejects: the image leaves the list …")
+        self._openstack("recipient", f"image set --reject {image_id}")
+        self._expect("recipient", "image list -f value -c Name", "")
+        _say("… and whoever kept its id can still use it (here with openstacksdk).")
+        self._verify_with_sdk(image_id, download=True)
+
+        _say("The publisher withdraws the offer: for the recipient the image is gone.")
+        self._openstack("publisher", "image remove project rescue recipient")
+        self._refused("recipient", f"image show {image_id}")
+
+        _say("The publisher deletes it.")
+        self._openstack("publisher", "image delete rescue")
+        self._expect("publisher", "image list -f value -c Name", "")
+        _say("That is the whole story.")
+
+    def _openstack(self, cloud: str, words: str, *, show: bool = True) -> str:
+        done = self._run(cloud, words, show=show)
+        if done.returncode:
+            sys.exit(f"that should have worked:\n{done.stdout}{done.stderr}")
+        if show and done.stdout.strip():
+            print(done.stdout.rstrip())
+        return done.stdout.strip()
+
+    def _expect(self, cloud: str, words: str, wanted: str) -> None:
+        found = self._openstack(cloud, words)
+        if found != wanted:
+            sys.exit(f"expected {wanted!r}, found {found!r}")
+        if not found:
+            print("(nothing)")
+
+    def _refused(self, cloud: str, words: str) -> None:
+        done = self._run(cloud, words, show=True)
+        if not done.returncode:
+            sys.exit("that should have been refused")
+        print(done.stderr.strip())
+
+    def _run(self, cloud: str, words: str, *, show: bool) -> subprocess.CompletedProcess[str]:
+        if show:
+            _command(f"openstack --os-cloud {cloud} {words}")
+        return subprocess.run(
+            [str(_BIN / "openstack"), "--os-cloud", cloud, *shlex.split(words)],
+            env=self._environ,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def _verify_with_sdk(self, image_id: str, *, download: bool = False) -> None:
+        words = [sys.executable, "-m", "demo.verify", image_id, "again" if download else "saved"]
+        _command(f"python -m demo.verify {image_id} {words[-1]}")
+        environ = self._environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        done = subprocess.run(words, env=environ, cwd=self._folder, timeout=120)
+        if done.returncode:
+            sys.exit("the data is not what was published")
+
+
+@contextmanager
+def _running_service(data: Path) -> Iterator[Path]:
+    """A service of its own on a free port; gives the path of its clouds.yaml."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["--data-dir", str(data), "serve", "--listen", f"127.0.0.1:{port}"]
+    _command(f"transom {' '.join(words)} &")
+    data.mkdir()
+    with (data / "log").open("wb") as log:
+        service = subprocess.Popen([str(_BIN / "transom"), *words], stderr=log, stdout=log, cwd=data)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}/readyz", service)
+        yield data / "clouds.yaml"
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(30)
+
+
+def _wait_until_ready(url: str, service: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if service.poll() is not None:
+            sys.exit("the service did not start")
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.05)
+    sys.exit("the service is not ready after 10 s")
+
+
+def _say(text: str) -> None:
+    print(f"\n\033[1m# {text}\033[0m" if _IS_TTY else f"\n# {text}", flush=True)
+
+
+def _command(text: str) -> None:
+    print(f"\033[36m$ {text}\033[0m" if _IS_TTY else f"$ {text}", flush=True)
+
+
+main()
