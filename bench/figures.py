@@ -63,8 +63,8 @@ class Line:
 
     @property
     def warnings(self) -> list[str]:
-        """What makes the line doubtful, and what its maker had to say."""
-        found = list(self.notes)
+        """What makes the line doubtful."""
+        found = []
         named = [("measured", self.measured), *([self.against] if self.against else [])]
         for name, figure in named:
             if figure is not None and figure.is_noisy:
@@ -111,13 +111,14 @@ def note_strangers(other_cores: Sequence[float]) -> list[str]:
 
 
 def render(lines: Sequence[Line]) -> str:
-    """The table, with the warnings below it."""
+    """The table, with the notes (-) and warnings (!) below it."""
     heading = ("", "min / median / max", "against (min / median / max)", "ratio", "line", "")
     rows = [heading, *(_cells(line) for line in lines)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    warnings = [f"! {line.name}: {warning}" for line in lines for warning in line.warnings]
-    return "\n".join(row.rstrip() for row in [*table, *([""] if warnings else []), *warnings])
+    remarks = [f"- {line.name}: {note}" for line in lines for note in line.notes]
+    remarks += [f"! {line.name}: {warning}" for line in lines for warning in line.warnings]
+    return "\n".join(row.rstrip() for row in [*table, *([""] if remarks else []), *remarks])
 
 
 def _cells(line: Line) -> tuple[str, ...]:

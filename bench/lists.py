@@ -28,8 +28,10 @@ _LISTS = {
     "pending": "/v2/images?visibility=shared&member_status=pending",
 }
 #: Of every hundred images, from the first on: what they are to the recipient. The rest are other people's.
-_MIX = ["accepted"] * 10 + ["pending"] * 10 + ["own", "public"]
+_MIX = ["accepted"] * 10 + ["pending"] * 10 + ["own"]
 _STRANGE = "strange"
+#: A cloud has a few public images however many images there are: its cost must not be that of finding them.
+_PUBLIC = 10
 
 
 def measure_list(scene: Scene) -> list[Line]:
@@ -109,7 +111,8 @@ def _fill(path: Path, templates: dict[str, str], count: int) -> None:
         for number in range(len(templates), count):
             # 37 and 100 have no common divisor: each hundred takes all places of the mix, spread out.
             place = number * 37 % 100
-            template = templates[_MIX[place] if place < len(_MIX) else _STRANGE]
+            kind = _MIX[place] if place < len(_MIX) else _STRANGE
+            template = templates["public" if number % (count // _PUBLIC) == count // _PUBLIC - 1 else kind]
             changes = {"id": str(uuid.UUID(int=chance.getrandbits(128), version=4))}
             made_us = first_us + number * 1_000_000
             times = {"created_at": made_us, "updated_at": made_us}

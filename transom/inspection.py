@@ -68,7 +68,7 @@ class Inspection:
         if self._claimed == "raw" or (self._claimed in _OPAQUE and found.NAME == "raw"):
             return size
         if found.NAME == self._claimed:
-            return int(found.virtual_size)
+            return _virtual_size(found)
         if self._must_match:
             raise ContentRefusedError(
                 f"Image disk_format {self._claimed} does not match stream data {found.NAME}"
@@ -89,3 +89,11 @@ class Inspection:
             if found.NAME == "gpt" and set(error.failures) <= self._nonfatal:
                 return
             raise ContentRefusedError("Image failed safety checks") from error
+
+
+def _virtual_size(found: FileInspector) -> int:
+    try:
+        return int(found.virtual_size)
+    except Exception as error:
+        # The parsers raise what they please on a header that was made to break them.
+        raise ContentRefusedError("Image format inspection failed") from error

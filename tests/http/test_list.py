@@ -786,15 +786,16 @@ def test_every_key_may_have_its_own_direction(service: Service, query: str) -> N
     assert names == ["a", "b", "c"]
 
 
-def test_missing_values_are_sorted_as_the_smallest(service: Service) -> None:
+def test_missing_values_are_sorted_as_the_largest(service: Service) -> None:
+    """3.2: any rule will do that paging shares; this one is what Glance on PostgreSQL shows."""
     tag = str(uuid4())
     publisher = service.client("publisher")
     create_image(publisher, name="a", tags=[tag])
     create_image(publisher, name=None, tags=[tag])
     create_image(publisher, name="b", tags=[tag])
 
-    assert list_names(publisher, f"tag={tag}&sort=name:asc") == [None, "a", "b"]
-    assert list_names(publisher, f"tag={tag}&sort=name:desc") == ["b", "a", None]
+    assert list_names(publisher, f"tag={tag}&sort=name:asc") == ["a", "b", None]
+    assert list_names(publisher, f"tag={tag}&sort=name:desc") == [None, "b", "a"]
 
 
 def test_a_caller_without_a_share_of_its_own_finds_a_new_public_image(service: Service) -> None:

@@ -618,7 +618,7 @@ def test_an_application_credential_cannot_ask_for_a_scope(server: Service, user:
 
 
 # The SDK warns of what it does itself, about InfluxDB and when it makes a project of the answer.
-@pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_openstacksdk_works_from_the_clouds_file(server: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     config = openstack.config.OpenStackConfig(config_files=[str(server.data_dir / "clouds.yaml")])

@@ -181,6 +181,8 @@ SETTABLE = frozenset(
         "disk_format",
     ]
 )
+#: Fields that hold a number from 0 to MAX_INT.
+NATURAL = ("min_disk", "min_ram")
 #: Names that never become a custom property.
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
 RESERVED_PREFIX = "os_glance"
@@ -241,11 +243,15 @@ def check_tag(tag: str) -> None:
     check_characters("Tags", tag)
 
 
+def check_not_negative(name: str, value: int) -> None:
+    if value < 0:
+        raise InvalidError(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")
+
+
 def check_storable(name: str, value: Any) -> None:
     """Limits that are the storage's, not the schema's: ranges of numbers and characters of texts."""
-    if name in ("min_disk", "min_ram"):
-        if value < 0:
-            raise InvalidError(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")
+    if name in NATURAL:
+        check_not_negative(name, value)
         if value > MAX_INT:
             raise InvalidError(f"'{name}' value out of range, must not exceed {MAX_INT}.")
     elif name not in FIELDS:

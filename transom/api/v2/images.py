@@ -12,6 +12,7 @@ from transom.api.parts import Parts
 from transom.api.v2.query import page_link, parse_list_query
 from transom.api.v2.versions import base_url
 from transom.api.wire import image_body
+from transom.config import Settings
 from transom.domain import access, patch, quota
 from transom.domain.errors import (
     ConflictError,
@@ -24,7 +25,9 @@ from transom.domain.errors import (
 from transom.domain.fields import (
     FIELDS,
     MAX_NAME,
+    NATURAL,
     check_field,
+    check_not_negative,
     check_property_name,
     check_storable,
     check_tag,
@@ -56,16 +59,14 @@ def absent(image_id: str) -> str:
 
 async def create_image(parts: Parts, request: Request) -> Response:
     body = await request.json(parts.settings.json_body_limit)
-    image = _image_of_body(body, request.caller)
-    quota.check_tags(None, image, parts.settings.image_tag_quota)
-    quota.check_properties(None, image, parts.settings.image_property_quota)
+    image = _image_of_body(body, request.caller, parts.settings)
     if not await images.insert_image(parts.db, image):
         raise ConflictError(f"Image ID {image.id} already exists!")
     location = f"{base_url(parts, request)}/v2/images/{image.id}".encode("latin-1")
     return json_response(image_body(image), HTTPStatus.CREATED, [(b"location", location)])
 
 
-def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller) -> Image:
+def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller, settings: Settings) -> Image:
     """The order of checks is that of the reference, 3.1."""
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
@@ -84,10 +85,8 @@ def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller) -> Image:
             raise read_only(name)
     if "locations" in given:
         raise ForbiddenError("Attribute 'locations' is reserved.")
-    for name, value in given.items():
-        check_storable(name, value)
     now = now_us()
-    return Image(
+    image = Image(
         id=given.get("id") or str(uuid.uuid4()),
         owner=owner,
         name=given.get("name"),
@@ -110,6 +109,13 @@ def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller) -> Image:
         created_at=now,
         updated_at=now,
     )
+    quota.check_tags(None, image, settings.image_tag_quota)
+    for name in NATURAL:
+        check_not_negative(name, getattr(image, name))
+    quota.check_properties(None, image, settings.image_property_quota)
+    for name, value in given.items():
+        check_storable(name, value)
+    return image
 
 
 # ---- list, show
