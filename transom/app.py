@@ -16,6 +16,7 @@ from transom.domain.errors import TransomError
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
+from transom.identity.directory import AccountsError
 from transom.liveness import Liveness
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -111,15 +112,19 @@ async def _sweep(transfer: Transfer, pause_s: float) -> None:
 async def prepare(settings: Settings) -> None:
     """What is done once, before any worker starts: schema, first accounts, what a crash left behind.
 
-    Raises UnavailableError when the database cannot be reached or its schema is too old and
-    `migrate_on_start` is off.
+    Raises UnavailableError when the database cannot be reached, PreparationError when its schema is too old
+    and `migrate_on_start` is off, or the accounts file is malformed.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = settings.public_endpoint.rstrip("/") or f"http://{host}:{settings.port}"
     auth_url = f"{base}/identity/v3"
-    if not create_first_accounts(settings.data_path, auth_url, settings.region):
-        refresh_clouds(settings.data_path, auth_url, settings.region)
+    try:
+        if not create_first_accounts(settings.data_path, auth_url, settings.region):
+            refresh_clouds(settings.data_path, auth_url, settings.region)
+        BuiltinIdentity(settings.data_path, settings.token_lifetime_s).directory()
+    except AccountsError as error:
+        raise PreparationError(str(error)) from error
     db = await open_database(settings.database_url, settings.database_pool)
     try:
         await _require_schema(db, settings)
@@ -138,8 +143,8 @@ async def _require_schema(db: Database, settings: Settings) -> None:
         for version in await migrate(db):
             _log.info("database schema brought to version %d", version)
     elif missing := await missing_migrations(db):
-        raise UnavailableSchemaError(f"The database lacks migrations {missing}: run `transom migrate`.")
+        raise PreparationError(f"The database lacks migrations {missing}: run `transom migrate`.")
 
 
-class UnavailableSchemaError(Exception):
-    """The database's schema is older than this release and may not be changed at start."""
+class PreparationError(Exception):
+    """The service cannot start as things are; the text says what is in the way."""

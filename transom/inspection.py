@@ -67,7 +67,7 @@ class Inspection:
             return None
         if self._claimed == "raw" or (self._claimed in _OPAQUE and found.NAME == "raw"):
             return size
-        if found.NAME == self._claimed:
+        if self._claimed == found.NAME:
             return _virtual_size(found)
         if self._must_match:
             raise ContentRefusedError(

@@ -103,26 +103,25 @@ def prepare_metrics(folder: Path) -> None:
 
 def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:
     """(observe, render): count a request of this worker; the text of /metrics over all workers."""
-    from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+    from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 
-    registry = CollectorRegistry()
-    requests = Counter(
-        "transom_requests", "Requests answered", ["route", "method", "status"], registry=registry
-    )
+    # One histogram is count and times in one: its `_count` says how many requests there were.
     seconds = Histogram(
-        "transom_request_seconds", "Time to answer", ["route"], buckets=BUCKETS_S, registry=registry
+        "transom_request_seconds",
+        "Time to answer a request, by route, method and status",
+        ["route", "method", "status"],
+        buckets=BUCKETS_S,
+        registry=CollectorRegistry(),
     )
-    # `.labels()` costs more than counting: keep the children that were asked for, their number is bounded.
-    children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+    # `.labels()` costs more than observing: keep the children that were asked for, their number is bounded.
+    children: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
     def observe(route: str, method: str, status: int, elapsed_s: float) -> None:
         key = (route, method, status)
         child = children.get(key)
         if child is None:
-            child = (requests.labels(route, method, str(status)).inc, seconds.labels(route).observe)
-            children[key] = child
-        child[0]()
-        child[1](elapsed_s)
+            child = children[key] = seconds.labels(route, method, str(status)).observe
+        child(elapsed_s)
 
     def render() -> bytes:
         collected = CollectorRegistry()

@@ -12,7 +12,9 @@ def write(value: str, start: float, end: float) -> Event[str]:
 
 
 def read(value: str, start: float, end: float) -> Event[str]:
-    return Event(f"read {value}", start, end, lambda state: (state,) if state == value else None, is_look=True)
+    return Event(
+        f"read {value}", start, end, lambda state: (state,) if state == value else None, is_look=True
+    )
 
 
 def test_calls_one_after_another_are_explained_by_their_own_order() -> None:

@@ -49,11 +49,11 @@ def _require_free_port(settings: Settings) -> None:
 
 
 def _run_prepare(settings: Settings) -> None:
-    from transom.app import UnavailableSchemaError, prepare
+    from transom.app import PreparationError, prepare
 
     try:
         asyncio.run(prepare(settings))
-    except (TransomError, UnavailableSchemaError) as error:
+    except (TransomError, PreparationError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"cannot prepare {settings.data_path}: {error}") from None

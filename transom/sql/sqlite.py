@@ -1,8 +1,8 @@
 """SQLite: readers that never wait, and one writer that commits many requests in one fsync.
 
 Reads run on the event loop's thread (a point read costs about 8 µs, a hop to a thread several times that);
-`scan` goes to a thread. Writes of all requests go to one thread, which takes whatever waits, runs it in one
-transaction and commits: `synchronous=FULL` makes the commit an fsync, and everybody in it shares its price.
+`scan` goes to a thread. The writes that wait go into one transaction: `synchronous=FULL` makes its commit an
+fsync, which a thread waits for, and everybody in it shares the price.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +34,7 @@ SPELLING = {
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
 _BATCH = 256
 #: How long a writer waits for another process's transaction, seconds.
-_BUSY_S = 30.0
+_BUSY_MS = 30_000
 #: RETURNING came with 3.35.
 _OLDEST = (3, 35, 0)
 
@@ -62,7 +62,7 @@ def _translated(sql: str) -> str:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=_BUSY_S
+        path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=_BUSY_MS / 1000
     )
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma synchronous = full")
@@ -96,54 +96,93 @@ class _Unit:
         self.error: sqlite3.Error | None = None
 
 
-class _Writer(threading.Thread):
-    """The only thread of this process that changes the database."""
+class _Writer:
+    """Everything that changes the database from this process, one transaction after the other.
+
+    A transaction takes whatever waits when it starts. Its statements run on the event loop's thread, where
+    each costs what it costs in SQLite and no more; only the commit, which waits for the disk, goes to a
+    thread. What comes meanwhile waits for the next one. When another process is writing, waiting for it is
+    the thread's as well, and then the whole transaction is.
+    """
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(name="sqlite-writer", daemon=True)
         self._connection = _connect(path)
         self._loop = loop
-        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._waiting: list[_Unit] = []
+        self._is_busy = False
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run_thread, name="sqlite-commit", daemon=True)
+        self._thread.start()
 
     def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
         future = self._loop.create_future()
-        self._waiting.put(_Unit(statements, future))
+        self._waiting.append(_Unit(statements, future))
+        if not self._is_busy:
+            self._is_busy = True
+            # At the end of this round of the loop: the other requests in it come along.
+            self._loop.call_soon(self._start)
         return future
 
     def stop(self) -> None:
-        self._waiting.put(None)
-
-    def run(self) -> None:
-        while (unit := self._waiting.get()) is not None:
-            batch = [unit]
-            stopping = False
-            while len(batch) < _BATCH and not stopping:
-                try:
-                    more = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    stopping = True
-                else:
-                    batch.append(more)
-            self._commit(batch)
-            self._loop.call_soon_threadsafe(_settle, batch)
-            if stopping:
-                break
+        """Finish what was submitted, then end the thread and close."""
+        self._work.put(None)
+        self._thread.join()
         self._connection.close()
 
-    def _commit(self, batch: list[_Unit]) -> None:
+    def _run_thread(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def _start(self) -> None:
+        batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
         try:
+            self._connection.execute("pragma busy_timeout = 0")
             self._connection.execute("begin immediate")
-            for unit in batch:
-                self._run_unit(unit)
-            self._connection.execute("commit")
+        except sqlite3.Error:
+            self._work.put(lambda: self._run_and_commit(batch))
+        else:
+            failure = self._run_units(batch)
+            self._work.put(lambda: self._commit(batch, failure))
+
+    def _run_and_commit(self, batch: list[_Unit]) -> None:
+        failure: sqlite3.Error | None = None
+        try:
+            self._connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
+            self._connection.execute("begin immediate")
+            failure = self._run_units(batch)
         except sqlite3.Error as error:
+            failure = error
+        self._commit(batch, failure)
+
+    def _commit(self, batch: list[_Unit], failure: sqlite3.Error | None) -> None:
+        try:
+            if failure is None:
+                self._connection.execute("commit")
+        except sqlite3.Error as error:
+            failure = error
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        if failure is not None:
             # Nothing of the batch is in the database: everybody in it hears so.
-            if self._connection.in_transaction:
-                self._connection.rollback()
             for unit in batch:
-                unit.error = unit.error or error
+                unit.error = failure
+        self._loop.call_soon_threadsafe(self._finish, batch)
+
+    def _finish(self, batch: list[_Unit]) -> None:
+        if self._waiting:
+            self._start()
+        else:
+            self._is_busy = False
+        for unit in batch:
+            _settle(unit)
+
+    def _run_units(self, batch: list[_Unit]) -> sqlite3.Error | None:
+        """The error that ended the whole transaction (disk full, I/O), if one did."""
+        for unit in batch:
+            self._run_unit(unit)
+            if not self._connection.in_transaction:
+                return unit.error
+        return None
 
     def _run_unit(self, unit: _Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
@@ -151,16 +190,17 @@ class _Writer(threading.Thread):
             try:
                 unit.rows = self._run_all(unit.statements)
             except sqlite3.Error as error:
-                self._keep(unit, error)
+                unit.error = error
             return
         self._connection.execute("savepoint unit")
         try:
             unit.rows = self._run_all(unit.statements)
         except sqlite3.Error as error:
-            self._keep(unit, error)
-        if unit.error is not None or unit.rows is None:
-            self._connection.execute("rollback to unit")
-        self._connection.execute("release unit")
+            unit.error = error
+        if self._connection.in_transaction:
+            if unit.error is not None or unit.rows is None:
+                self._connection.execute("rollback to unit")
+            self._connection.execute("release unit")
 
     def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
@@ -170,20 +210,14 @@ class _Writer(threading.Thread):
                 return None
         return rows
 
-    def _keep(self, unit: _Unit, error: sqlite3.Error) -> None:
-        if not self._connection.in_transaction:
-            raise error  # SQLite gave up the whole transaction (disk full, I/O error).
-        unit.error = error
 
-
-def _settle(batch: list[_Unit]) -> None:
-    for unit in batch:
-        if unit.future.cancelled():
-            continue
-        if unit.error is not None:
-            unit.future.set_exception(_renamed(unit.error))
-        else:
-            unit.future.set_result(unit.rows)
+def _settle(unit: _Unit) -> None:
+    if unit.future.cancelled():
+        return
+    if unit.error is not None:
+        unit.future.set_exception(_renamed(unit.error))
+    else:
+        unit.future.set_result(unit.rows)
 
 
 class SqliteDatabase:
@@ -206,9 +240,8 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
         self._scan_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-scan")
-        self._writer.start()
-        # The writer needs the interpreter lock back after each statement; with the default of 5 ms a busy
-        # event loop would make it wait that long every time.
+        # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy
+        # event loop would make everybody in the transaction wait that long.
         sys.setswitchinterval(0.0005)
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
@@ -234,8 +267,8 @@ class SqliteDatabase:
         return await self._writer.submit(statements)
 
     async def close(self) -> None:
-        self._writer.stop()
-        await asyncio.to_thread(self._writer.join)
+        await self.write("select 1")  # Behind whatever was submitted before.
+        await asyncio.to_thread(self._writer.stop)
         self._scan_thread.shutdown()
         self._reader.close()
         self._scanner.close()
@@ -253,7 +286,7 @@ class SqliteDatabase:
         return await asyncio.to_thread(self._run_script, _translated(script), version)
 
     def _run_script(self, script: str, version: int) -> bool:
-        connection = sqlite3.connect(self._file(), isolation_level=None, timeout=_BUSY_S)
+        connection = sqlite3.connect(self._file(), isolation_level=None, timeout=_BUSY_MS / 1000)
         try:
             connection.execute("begin immediate")
             connection.execute(_HISTORY_TABLE)

@@ -1,0 +1,107 @@
+"""Callers and images to try the rules on, and hypothesis strategies that make any of them."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIX
+from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+
+OWNER, RECIPIENT, STRANGER = "owner-project", "recipient-project", "stranger-project"
+
+#: A role and what it implies, as identity hands it over; "none" is a role the service does not know.
+ROLES = {
+    "none": frozenset({"swiftoperator"}),
+    "reader": frozenset({"reader"}),
+    "member": frozenset({"member", "reader"}),
+    "manager": frozenset({"manager", "member", "reader"}),
+    "admin": frozenset({"admin", "manager", "member", "reader"}),
+}
+
+#: Text that both databases keep: no NUL, no unpaired surrogate, nothing beyond U+FFFF.
+texts = st.text(st.characters(max_codepoint=0xFFFF, exclude_characters="\0", exclude_categories=["Cs"]))
+short_texts = st.text(
+    st.characters(max_codepoint=0xFFFF, exclude_characters="\0", exclude_categories=["Cs"]), max_size=12
+)
+property_names = short_texts.filter(
+    lambda name: name and name not in FIELDS and name not in RESERVED and not name.startswith(RESERVED_PREFIX)
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def caller(role: str = "member", project: str | None = OWNER) -> Caller:
+    return Caller(user_id="user", project_id=project, roles=ROLES[role])
+
+
+def member(member_id: str = RECIPIENT, status: str = MemberStatus.PENDING) -> Member:
+    return Member(image_id="image", member_id=member_id, status=status, created_at=1, updated_at=1)
+
+
+def image(**changes: Any) -> Image:
+    """A queued, shared image of OWNER with some of its fields as said."""
+    return msgspec.structs.replace(_IMAGE, **changes)
+
+
+_IMAGE = Image(
+    id="image",
+    owner=OWNER,
+    name="name",
+    status=Status.QUEUED,
+    visibility=Visibility.SHARED,
+    container_format="bare",
+    disk_format="raw",
+    min_disk=0,
+    min_ram=0,
+    protected=False,
+    os_hidden=False,
+    size=None,
+    virtual_size=None,
+    checksum=None,
+    os_hash_algo=None,
+    os_hash_value=None,
+    tags=(),
+    properties={},
+    locations=(),
+    created_at=1,
+    updated_at=1,
+)
+
+_times = st.integers(0, 1 << 50)
+_numbers = st.integers(0, 2147483647)
+_names = st.none() | short_texts
+#: Images as a client can make them, without data.
+images = st.builds(
+    Image,
+    id=st.uuids().map(str),
+    owner=_names,
+    name=st.none() | texts,
+    status=st.just(Status.QUEUED.value),
+    visibility=st.sampled_from([one.value for one in Visibility]),
+    container_format=st.none() | st.sampled_from(CONTAINER_FORMATS),
+    disk_format=st.none() | st.sampled_from(DISK_FORMATS),
+    min_disk=_numbers,
+    min_ram=_numbers,
+    protected=st.booleans(),
+    os_hidden=st.booleans(),
+    size=st.none(),
+    virtual_size=st.none(),
+    checksum=st.none(),
+    os_hash_algo=st.none(),
+    os_hash_value=st.none(),
+    tags=st.lists(short_texts, unique=True, max_size=5).map(tuple),
+    properties=st.dictionaries(property_names, texts, max_size=5),
+    locations=st.just(()),
+    created_at=_times,
+    updated_at=_times,
+)
+callers = st.builds(
+    Caller,
+    user_id=st.just("user"),
+    project_id=st.sampled_from([OWNER, RECIPIENT, STRANGER]),
+    roles=st.sampled_from(list(ROLES.values())),
+)

@@ -1,0 +1,472 @@
+"""Who may do what: every rule of the reference (part 8) over roles, sides and visibilities, as tables.
+
+A table says, for the visibility of an image and the side the caller stands on, the least role that may.
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transom.domain import access
+from transom.domain.access import RULES, Target, is_allowed
+from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError
+from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+
+from .samples import OWNER, RECIPIENT, ROLES, STRANGER, caller, image, member
+
+PROJECTS = {"owner": OWNER, "recipient": RECIPIENT, "stranger": STRANGER}
+#: The least role that may → all that may.
+FROM = {
+    "reader": {"reader", "member", "manager", "admin"},
+    "member": {"member", "manager", "admin"},
+    "admin": {"admin"},
+}
+
+Table = dict[str, tuple[str, str, str]]
+
+#                 the owner's project, a project with a membership, any other project
+ADMIN_ONLY: Table = {
+    "private": ("admin", "admin", "admin"),
+    "shared": ("admin", "admin", "admin"),
+    "community": ("admin", "admin", "admin"),
+    "public": ("admin", "admin", "admin"),
+}
+ANY_READER: Table = {
+    "private": ("reader", "reader", "reader"),
+    "shared": ("reader", "reader", "reader"),
+    "community": ("reader", "reader", "reader"),
+    "public": ("reader", "reader", "reader"),
+}
+OWNING_MEMBER: Table = {
+    "private": ("member", "admin", "admin"),
+    "shared": ("member", "admin", "admin"),
+    "community": ("member", "admin", "admin"),
+    "public": ("member", "admin", "admin"),
+}
+SEEING_READER: Table = {
+    "private": ("reader", "admin", "admin"),
+    "shared": ("reader", "reader", "admin"),
+    "community": ("reader", "reader", "reader"),
+    "public": ("reader", "reader", "reader"),
+}
+SEEING_MEMBER: Table = {
+    "private": ("member", "admin", "admin"),
+    "shared": ("member", "member", "admin"),
+    "community": ("member", "member", "member"),
+    "public": ("member", "member", "member"),
+}
+READER_ON_EITHER_SIDE: Table = {
+    "private": ("reader", "admin", "admin"),
+    "shared": ("reader", "reader", "admin"),
+    "community": ("reader", "admin", "admin"),
+    "public": ("reader", "admin", "admin"),
+}
+RECEIVING_MEMBER: Table = {
+    "private": ("admin", "admin", "admin"),
+    "shared": ("admin", "member", "admin"),
+    "community": ("admin", "admin", "admin"),
+    "public": ("admin", "admin", "admin"),
+}
+TABLES: dict[str, Table] = {
+    "add_image": OWNING_MEMBER,
+    "get_image": SEEING_READER,
+    "get_images": ANY_READER,
+    "modify_image": OWNING_MEMBER,
+    "delete_image": OWNING_MEMBER,
+    "publicize_image": ADMIN_ONLY,
+    "communitize_image": OWNING_MEMBER,
+    "upload_image": OWNING_MEMBER,
+    "download_image": SEEING_MEMBER,
+    "deactivate": OWNING_MEMBER,
+    "reactivate": OWNING_MEMBER,
+    "add_member": OWNING_MEMBER,
+    "delete_member": OWNING_MEMBER,
+    "get_member": READER_ON_EITHER_SIDE,
+    "get_members": READER_ON_EITHER_SIDE,
+    "modify_member": RECEIVING_MEMBER,
+}
+CASES = [
+    pytest.param(rule, visibility, side, least, id=f"{rule}-{visibility}-{side}")
+    for rule, table in TABLES.items()
+    for visibility, row in table.items()
+    for side, least in zip(PROJECTS, row, strict=True)
+]
+VISIBILITIES = list(Visibility)
+NOT_SHARED = [Visibility.PRIVATE, Visibility.COMMUNITY, Visibility.PUBLIC]
+ABSENT = "No image found with ID image"
+
+
+# ---- the rules
+
+
+def test_every_rule_has_a_table() -> None:
+    assert set(RULES) == set(TABLES)
+
+
+@pytest.mark.parametrize(("rule", "visibility", "side", "least"), CASES)
+def test_a_rule_lets_in_exactly_the_roles_of_its_table(
+    rule: str, visibility: str, side: str, least: str
+) -> None:
+    target = Target(OWNER, visibility, is_member=side == "recipient")
+
+    allowed = {role for role in ROLES if is_allowed(rule, caller(role, PROJECTS[side]), target)}
+
+    assert allowed == FROM[least]
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_token_without_a_project_may_do_nothing_not_even_as_admin(rule: str, visibility: str) -> None:
+    """Reference, part 8: all rules have scope type project."""
+    target = Target(OWNER, visibility)
+
+    allowed = {role for role in ROLES if is_allowed(rule, caller(role, None), target)}
+
+    assert allowed == set()
+
+
+@pytest.mark.parametrize("visibility", [Visibility.PRIVATE, Visibility.SHARED])
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"get_images"}))
+def test_an_image_without_an_owner_is_the_admins_alone(rule: str, visibility: str) -> None:
+    target = Target(None, visibility)
+
+    allowed = {role for role in ROLES if is_allowed(rule, caller(role, STRANGER), target)}
+
+    assert allowed == {"admin"}
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"modify_member"}))
+def test_an_owner_with_a_membership_of_its_own_image_stays_the_owner(rule: str) -> None:
+    plain = Target(OWNER, Visibility.SHARED, is_member=False)
+    on_both_sides = Target(OWNER, Visibility.SHARED, is_member=True)
+
+    before = {role: is_allowed(rule, caller(role), plain) for role in ROLES}
+    after = {role: is_allowed(rule, caller(role), on_both_sides) for role in ROLES}
+
+    assert before == after
+
+
+def test_an_owner_may_not_answer_for_its_own_membership() -> None:
+    target = Target(OWNER, Visibility.SHARED, is_member=True)
+
+    allowed = {role for role in ROLES if is_allowed("modify_member", caller(role), target)}
+
+    assert allowed == {"admin"}
+
+
+_role_names = st.sampled_from(["reader", "member", "manager", "admin", "service", "Member"])
+
+
+@given(
+    rule=st.sampled_from(sorted(RULES)),
+    visibility=st.sampled_from(VISIBILITIES),
+    is_member=st.booleans(),
+    project=st.sampled_from([OWNER, RECIPIENT, None]),
+    fewer=st.frozensets(_role_names),
+    more=st.frozensets(_role_names),
+)
+def test_a_further_role_never_takes_a_right_away(
+    rule: str,
+    visibility: str,
+    is_member: bool,
+    project: str | None,
+    fewer: frozenset[str],
+    more: frozenset[str],
+) -> None:
+    target = Target(OWNER, visibility, is_member)
+
+    with_fewer = is_allowed(rule, Caller(user_id="u", project_id=project, roles=fewer), target)
+    with_more = is_allowed(rule, Caller(user_id="u", project_id=project, roles=fewer | more), target)
+
+    assert with_more >= with_fewer
+
+
+# ---- images
+
+
+@pytest.mark.parametrize(
+    ("who", "owner", "visibility"),
+    [
+        (caller("member"), OWNER, "private"),
+        (caller("member"), OWNER, "shared"),
+        (caller("member"), OWNER, "community"),
+        (caller("manager"), OWNER, "shared"),
+        (caller("admin"), OWNER, "public"),
+        (caller("admin"), STRANGER, "public"),
+        (caller("admin"), None, "private"),
+    ],
+)
+def test_an_image_may_be_created_in_ones_own_project_and_by_admin_anywhere(
+    who: Caller, owner: str | None, visibility: str
+) -> None:
+    access.create_image(who, owner, visibility)
+
+
+@pytest.mark.parametrize(
+    ("who", "owner", "visibility", "refusal"),
+    [
+        (caller("none"), OWNER, "shared", "You are not authorized to complete add_image action."),
+        (caller("reader"), OWNER, "shared", "You are not authorized to complete add_image action."),
+        (caller("reader"), STRANGER, "public", "You are not authorized to complete add_image action."),
+        (caller("admin", None), None, "shared", "You are not authorized to complete add_image action."),
+        (
+            caller("member"),
+            STRANGER,
+            "shared",
+            f"You are not permitted to create images owned by '{STRANGER}'",
+        ),
+        (
+            caller("member"),
+            STRANGER,
+            "public",
+            f"You are not permitted to create images owned by '{STRANGER}'",
+        ),
+        (caller("member"), None, "shared", "You are not permitted to create images owned by 'None'"),
+        (caller("manager"), OWNER, "public", "You are not authorized to complete publicize_image action."),
+    ],
+)
+def test_creating_an_image_is_refused_for_the_first_right_that_is_missing(
+    who: Caller, owner: str | None, visibility: str, refusal: str
+) -> None:
+    with pytest.raises(ForbiddenError) as raised:
+        access.create_image(who, owner, visibility)
+
+    assert str(raised.value) == refusal
+
+
+@pytest.mark.parametrize("role", ["reader", "member", "manager", "admin"])
+def test_a_list_may_be_asked_for_by_a_reader(role: str) -> None:
+    access.list_images(caller(role))
+
+
+@pytest.mark.parametrize("who", [caller("none"), caller("reader", None), caller("admin", None)])
+def test_a_list_is_refused_without_the_role_or_without_a_project(who: Caller) -> None:
+    with pytest.raises(ForbiddenError, match="get_images"):
+        access.list_images(who)
+
+
+def test_an_image_that_is_seen_is_handed_on() -> None:
+    seen = image(visibility=Visibility.SHARED)
+
+    found = access.see_image(caller("reader", RECIPIENT), seen, True, ABSENT)
+
+    assert found is seen
+
+
+@pytest.mark.parametrize(
+    ("who", "hidden", "is_member"),
+    [
+        (caller("member"), None, False),
+        (caller("admin"), None, False),
+        (caller("manager", STRANGER), image(visibility=Visibility.PRIVATE), False),
+        (caller("manager", STRANGER), image(visibility=Visibility.SHARED), False),
+        (caller("manager", RECIPIENT), image(visibility=Visibility.PRIVATE), True),
+        (caller("none"), image(visibility=Visibility.PUBLIC), False),
+        (caller("member", STRANGER), image(owner=None, visibility=Visibility.PRIVATE), False),
+    ],
+)
+def test_a_hidden_image_looks_just_like_an_absent_one(
+    who: Caller, hidden: Image | None, is_member: bool
+) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        access.see_image(who, hidden, is_member, ABSENT)
+
+    assert str(raised.value) == ABSENT
+
+
+@pytest.mark.parametrize("who", [caller("member"), caller("admin", STRANGER)])
+def test_a_protected_image_is_deleted_by_nobody(who: Caller) -> None:
+    with pytest.raises(ForbiddenError, match="is protected and cannot be deleted"):
+        access.delete_image(who, image(protected=True), False)
+
+
+def test_protection_is_not_told_to_who_may_not_delete_anyway() -> None:
+    with pytest.raises(ForbiddenError, match="delete_image action"):
+        access.delete_image(caller("member", RECIPIENT), image(protected=True), True)
+
+
+@pytest.mark.parametrize(
+    ("who", "is_member"),
+    [
+        (caller("reader"), False),
+        (caller("member"), False),
+        (caller("manager"), False),
+        (caller("member", RECIPIENT), True),
+    ],
+)
+def test_deactivated_data_is_refused_to_everybody_but_admin(who: Caller, is_member: bool) -> None:
+    with pytest.raises(ForbiddenError, match="has been deactivated"):
+        access.download_image(who, image(status=Status.DEACTIVATED), is_member)
+
+
+def test_deactivated_data_is_given_to_admin() -> None:
+    access.download_image(caller("admin", STRANGER), image(status=Status.DEACTIVATED), False)
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.SAVING, Status.ACTIVE])
+def test_a_reader_may_not_download_in_any_other_status(status: str) -> None:
+    with pytest.raises(ForbiddenError, match="download_image action"):
+        access.download_image(caller("reader"), image(status=status), False)
+
+
+# ---- members
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member", STRANGER), caller("admin")])
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+def test_an_image_that_is_not_shared_takes_no_member_whoever_asks(who: Caller, visibility: str) -> None:
+    with pytest.raises(ForbiddenError) as raised:
+        access.add_member(who, image(visibility=visibility), False)
+
+    assert str(raised.value) == "Not allowed to create members for image image."
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member", STRANGER), caller("admin")])
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+def test_an_image_that_is_not_shared_lists_no_members_whoever_asks(who: Caller, visibility: str) -> None:
+    with pytest.raises(ForbiddenError) as raised:
+        access.list_members(who, image(visibility=visibility), False)
+
+    assert (
+        str(raised.value) == "Not allowed to list members for image image: Only shared images have members."
+    )
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member", RECIPIENT), caller("admin")])
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+def test_an_image_that_is_not_shared_shows_no_member_whoever_asks(who: Caller, visibility: str) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        access.show_member(who, image(visibility=visibility), True, RECIPIENT, member())
+
+    assert str(raised.value) == "Only shared images have members."
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member", RECIPIENT), caller("admin")])
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+def test_an_image_that_is_not_shared_takes_no_answer_whoever_asks(who: Caller, visibility: str) -> None:
+    with pytest.raises(ForbiddenError) as raised:
+        access.set_member_status(who, image(visibility=visibility), True, RECIPIENT, None, "accepted")
+
+    assert str(raised.value) == "Not allowed to update members for image image."
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member", RECIPIENT), caller("admin")])
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+def test_an_image_that_is_not_shared_loses_no_member_whoever_asks(who: Caller, visibility: str) -> None:
+    with pytest.raises(ForbiddenError) as raised:
+        access.remove_member(who, image(visibility=visibility), True, RECIPIENT, None)
+
+    assert str(raised.value) == "Not allowed to delete members for image image."
+
+
+@pytest.mark.parametrize(
+    ("who", "sees_all"),
+    [
+        (caller("reader"), True),
+        (caller("manager"), True),
+        (caller("admin", STRANGER), True),
+        (caller("manager", RECIPIENT), False),
+        (caller("manager", STRANGER), False),
+    ],
+)
+def test_only_the_owner_and_admin_see_all_members(who: Caller, sees_all: bool) -> None:
+    seen = access.sees_all_members(who, image())
+
+    assert seen is sees_all
+
+
+@pytest.mark.parametrize(
+    ("who", "is_member"),
+    [
+        (caller("reader"), False),
+        (caller("reader", RECIPIENT), True),
+        (caller("admin", STRANGER), False),
+    ],
+)
+def test_a_membership_is_shown_to_either_side(who: Caller, is_member: bool) -> None:
+    asked = member()
+
+    found = access.show_member(who, image(), is_member, RECIPIENT, asked)
+
+    assert found is asked
+
+
+@pytest.mark.parametrize(
+    ("who", "is_member", "member_id", "asked"),
+    [
+        (caller("reader"), False, "nobody", None),
+        (caller("admin"), False, "nobody", None),
+        (caller("member", RECIPIENT), True, "nobody", None),
+        (caller("member", RECIPIENT), True, STRANGER, member(STRANGER)),
+        (caller("none", RECIPIENT), True, RECIPIENT, member()),
+        (caller("none"), False, RECIPIENT, member()),
+    ],
+)
+def test_a_membership_that_is_absent_anothers_or_forbidden_looks_absent(
+    who: Caller, is_member: bool, member_id: str, asked: Member | None
+) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        access.show_member(who, image(), is_member, member_id, asked)
+
+    assert str(raised.value) == f"{member_id} not found in the member list of the image image."
+
+
+@pytest.mark.parametrize("after", list(MemberStatus))
+@pytest.mark.parametrize("before", list(MemberStatus))
+def test_a_recipient_may_go_from_any_answer_to_any_other(before: str, after: str) -> None:
+    asked = member(status=before)
+
+    decided = access.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, asked, after)
+
+    assert decided == (asked, after)
+
+
+@pytest.mark.parametrize("who", [caller("reader"), caller("member"), caller("manager")])
+def test_an_owner_may_not_answer_for_a_member(who: Caller) -> None:
+    with pytest.raises(ForbiddenError, match="modify_member action"):
+        access.set_member_status(who, image(), False, RECIPIENT, member(), "accepted")
+
+
+def test_a_reader_of_the_recipient_may_not_answer() -> None:
+    with pytest.raises(ForbiddenError, match="modify_member action"):
+        access.set_member_status(caller("reader", RECIPIENT), image(), True, RECIPIENT, member(), "accepted")
+
+
+@pytest.mark.parametrize("status", ["", "Accepted", "foo", None, 1, True, ["accepted"], {"a": "b"}])
+def test_an_answer_that_is_none_of_the_three_is_invalid(status: object) -> None:
+    with pytest.raises(InvalidError, match="Status must be"):
+        access.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, member(), status)
+
+
+@pytest.mark.parametrize(
+    ("who", "is_member", "member_id", "asked", "error"),
+    [
+        (caller("member"), False, RECIPIENT, member(), ForbiddenError),
+        (caller("member"), False, "nobody", None, NotFoundError),
+        (caller("reader", RECIPIENT), True, RECIPIENT, member(), ForbiddenError),
+        (caller("member", RECIPIENT), True, STRANGER, member(STRANGER), NotFoundError),
+        (caller("admin"), False, "nobody", None, NotFoundError),
+        (caller("admin"), False, RECIPIENT, member(), InvalidError),
+    ],
+)
+def test_the_answer_itself_is_judged_last(
+    who: Caller, is_member: bool, member_id: str, asked: Member | None, error: type[Exception]
+) -> None:
+    """Reference, 4.6: the value test comes after the look-ups and the policy."""
+    with pytest.raises(error):
+        access.set_member_status(who, image(), is_member, member_id, asked, "foo")
+
+
+@pytest.mark.parametrize("who", [caller("member"), caller("manager"), caller("admin", STRANGER)])
+def test_a_member_is_removed_by_the_owner_or_admin(who: Caller) -> None:
+    access.remove_member(who, image(), False, RECIPIENT, member())
+
+
+def test_a_member_may_not_remove_itself() -> None:
+    with pytest.raises(ForbiddenError, match="delete_member action"):
+        access.remove_member(caller("manager", RECIPIENT), image(), True, RECIPIENT, member())
+
+
+def test_removing_another_projects_membership_finds_none() -> None:
+    with pytest.raises(NotFoundError, match="not found in the member list"):
+        access.remove_member(caller("manager", RECIPIENT), image(), True, STRANGER, member(STRANGER))

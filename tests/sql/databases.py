@@ -1,0 +1,157 @@
+"""What tests of the database share: rows made at once, catalogs read out, query plans shown."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import msgspec
+
+from transom.domain.model import Image, Member
+from transom.sql.db import Database, Dialect, Row, Statement
+from transom.sql.images import to_json
+
+MakeUrl = Callable[[str], str]
+
+SCHEMA = (files("transom.sql") / "schema.sql").read_text(encoding="utf-8")
+
+_FIELDS = Image.__struct_fields__
+#: Unlike the service's own INSERT it writes every column, data and all.
+_WRITE_IMAGE = (
+    f"insert into image ({', '.join(_FIELDS)}) "
+    f"values ({', '.join(f'${n}' for n in range(1, len(_FIELDS) + 1))})"
+)
+_WRITE_MEMBER = """
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    values ($1, $2, $3, $4, $5, $6)"""
+
+
+def write_image(image: Image) -> Statement:
+    """An image as it stands, its data included."""
+    in_json = {"tags", "properties", "locations"}
+    return Statement(
+        _WRITE_IMAGE,
+        tuple(to_json(getattr(image, name)) if name in in_json else getattr(image, name) for name in _FIELDS),
+    )
+
+
+def write_member(member: Member, image: Image) -> Statement:
+    return Statement(
+        _WRITE_MEMBER,
+        (
+            image.id,
+            member.member_id,
+            member.status,
+            image.created_at,
+            member.created_at,
+            member.updated_at,
+        ),
+    )
+
+
+async def write_world(db: Database, images: list[Image], members: list[Member]) -> None:
+    """Make these the only images and memberships there are."""
+    by_id = {image.id: image for image in images}
+    await db.transact(
+        Statement("delete from image", ()),
+        Statement("delete from deleted_image", ()),
+        Statement("delete from loose_blob", ()),
+        *(write_image(image) for image in images),
+        *(write_member(member, by_id[member.image_id]) for member in members),
+    )
+
+
+async def count(db: Database, table: str) -> int:
+    return int((await db.read(f"select count(*) from {table}"))[0][0])
+
+
+# ---- catalogs
+
+
+_SQLITE_CATALOG = {
+    "tables": "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1",
+    "columns": """
+        select t.name, c.name, lower(c.type), c."notnull", c.dflt_value, c.pk
+        from sqlite_master as t join pragma_table_info(t.name) as c where t.type = 'table' order by 1, 2""",
+    "indexes": """
+        select t.name, i.name, i."unique", i.origin, i.partial, c.seqno, c.name, c."desc", c.coll
+        from sqlite_master as t join pragma_index_list(t.name) as i join pragma_index_xinfo(i.name) as c
+        where t.type = 'table' order by 1, 2, 6""",
+    "partial indexes": """
+        select name, replace(replace(lower(sql), char(10), ''), ' ', '') from sqlite_master
+        where type = 'index' and sql like '% where %' order by 1""",
+    "foreign keys": """
+        select t.name, f."table", f."from", f."to", f.on_update, f.on_delete
+        from sqlite_master as t join pragma_foreign_key_list(t.name) as f where t.type = 'table'
+        order by 1, 3""",
+    "others": "select type, name from sqlite_master where type in ('view', 'trigger') order by 1, 2",
+}
+_POSTGRESQL_CATALOG = {
+    "tables": "select tablename from pg_tables where schemaname = current_schema() order by 1",
+    "columns": """
+        select table_name, column_name, data_type, is_nullable, column_default, collation_name
+        from information_schema.columns where table_schema = current_schema() order by 1, 2""",
+    "indexes": "select tablename, indexdef from pg_indexes where schemaname = current_schema() order by 1, 2",
+    "constraints": """
+        select conrelid::regclass::text, contype::text, pg_get_constraintdef(oid) from pg_constraint
+        where connamespace = current_schema()::regnamespace order by 1, 2, 3""",
+    "others": """
+        select relkind::text, relname::text from pg_class
+        where relnamespace = current_schema()::regnamespace and relkind not in ('r', 'i') order by 1, 2""",
+}
+
+
+async def catalog(db: Database, kind: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything the database knows of its tables; without the values in them."""
+    statements = _SQLITE_CATALOG if kind == "sqlite" else _POSTGRESQL_CATALOG
+    return {what: [tuple(row) for row in await db.scan(sql)] for what, sql in statements.items()}
+
+
+# ---- query plans
+
+
+class Asked(NamedTuple):
+    sql: str
+    values: tuple[Any, ...]
+    as_short: bool
+
+
+class Tap:
+    """A `Database` that answers from the real one and keeps what it was asked, to be explained."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.asked: list[Asked] = []
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._db.dialect
+
+    async def read(self, sql: str, *values: Any) -> list[Row]:
+        self.asked.append(Asked(sql, values, as_short=True))
+        return await self._db.read(sql, *values)
+
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
+        self.asked.append(Asked(sql, values, as_short=False))
+        return await self._db.scan(sql, *values)
+
+    async def write(self, sql: str, *values: Any) -> list[Row]:
+        self.asked.append(Asked(sql, values, as_short=True))
+        return await self._db.write(sql, *values)
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        self.asked.extend(Asked(one.sql, one.values, as_short=True) for one in statements)
+        return await self._db.transact(*statements)
+
+    async def close(self) -> None:
+        await self._db.close()
+
+    async def plans(self) -> list[str]:
+        """How SQLite goes about each statement it was asked."""
+        return [
+            "\n".join(str(row[3]) for row in await self._db.scan(f"explain query plan {sql}", *values))
+            for sql, values, _ in self.asked
+        ]
+
+
+def settled(image: Image, **changes: Any) -> Image:
+    return msgspec.structs.replace(image, **changes)

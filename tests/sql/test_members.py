@@ -1,0 +1,165 @@
+"""Memberships: each change is guarded by what the decision before it saw."""
+
+import asyncio
+
+import pytest
+from domain.samples import OWNER, RECIPIENT, STRANGER, image, member
+
+from transom.domain.model import Member, MemberStatus, Visibility
+from transom.sql.db import Database
+from transom.sql.images import find_image
+from transom.sql.members import (
+    delete_member,
+    find_member,
+    insert_member,
+    list_members,
+    set_member_status,
+)
+
+from .databases import count, write_world
+
+pytestmark = pytest.mark.anyio
+
+NOT_SHARED = [Visibility.PRIVATE, Visibility.COMMUNITY, Visibility.PUBLIC]
+NO_LIMIT = -1
+
+
+def _pending(member_id: str, at: int) -> Member:
+    return Member(image_id="image", member_id=member_id, status="pending", created_at=at, updated_at=at)
+
+
+@pytest.mark.parametrize("member_id", [RECIPIENT, OWNER, " ", "é", "a'b\"c", "x" * 255])
+async def test_a_new_membership_is_pending_and_found_again(db: Database, member_id: str) -> None:
+    await write_world(db, [image()], [])
+
+    inserted = await insert_member(db, "image", member_id, NO_LIMIT, 7)
+    _, is_member, found = await find_member(db, "image", member_id, member_id)
+
+    assert inserted == found == _pending(member_id, 7)
+    assert is_member
+
+
+async def test_a_new_membership_does_not_change_its_image(db: Database) -> None:
+    await write_world(db, [image()], [])
+
+    await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
+
+    assert await find_image(db, "image", None) == (image(), False)
+
+
+@pytest.mark.parametrize(("quota", "fits"), [(-1, True), (3, True), (2, False), (1, False), (0, False)])
+async def test_a_membership_is_made_while_the_image_has_room(db: Database, quota: int, fits: bool) -> None:
+    await write_world(db, [image()], [member("a", "rejected"), member("b", "accepted")])
+
+    inserted = await insert_member(db, "image", "c", quota, 7)
+
+    assert (inserted is not None, await count(db, "member")) == (fits, 2 + fits)
+
+
+async def test_a_membership_that_exists_is_not_made_again(db: Database) -> None:
+    await write_world(db, [image()], [member(RECIPIENT, "accepted")])
+
+    inserted = await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
+    _, _, found = await find_member(db, "image", None, RECIPIENT)
+
+    assert (inserted, found) == (None, member(RECIPIENT, "accepted"))
+
+
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+async def test_an_image_that_is_no_longer_shared_gets_no_member(db: Database, visibility: str) -> None:
+    await write_world(db, [image(visibility=visibility)], [])
+
+    assert await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7) is None
+
+
+async def test_an_image_that_is_gone_gets_no_member(db: Database) -> None:
+    assert await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7) is None
+
+
+async def test_of_many_offers_to_one_project_exactly_one_is_made(db: Database) -> None:
+    await write_world(db, [image()], [])
+
+    inserted = await asyncio.gather(*(insert_member(db, "image", RECIPIENT, NO_LIMIT, at) for at in range(8)))
+
+    assert len([one for one in inserted if one]) == 1
+
+
+@pytest.mark.parametrize("after", list(MemberStatus))
+@pytest.mark.parametrize("before", list(MemberStatus))
+async def test_a_membership_takes_any_status_after_any(db: Database, before: str, after: str) -> None:
+    await write_world(db, [image()], [member(RECIPIENT, before), member(STRANGER, before)])
+
+    answered = await set_member_status(db, "image", RECIPIENT, after, 7)
+    _, _, found = await find_member(db, "image", None, RECIPIENT)
+    _, _, other = await find_member(db, "image", None, STRANGER)
+
+    assert answered == found
+    assert found == Member(image_id="image", member_id=RECIPIENT, status=after, created_at=1, updated_at=7)
+    assert other == member(STRANGER, before)
+
+
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+async def test_an_image_that_is_no_longer_shared_takes_no_answer(db: Database, visibility: str) -> None:
+    await write_world(db, [image(visibility=visibility)], [member()])
+
+    answered = await set_member_status(db, "image", RECIPIENT, "accepted", 7)
+    _, _, found = await find_member(db, "image", None, RECIPIENT)
+
+    assert (answered, found) == (None, member())
+
+
+async def test_a_membership_that_is_gone_takes_no_answer(db: Database) -> None:
+    await write_world(db, [image()], [member(STRANGER)])
+
+    assert await set_member_status(db, "image", RECIPIENT, "accepted", 7) is None
+
+
+async def test_a_membership_is_removed_once(db: Database) -> None:
+    await write_world(db, [image()], [member(RECIPIENT), member(STRANGER)])
+
+    first = await delete_member(db, "image", RECIPIENT)
+    second = await delete_member(db, "image", RECIPIENT)
+
+    assert (first, second, await count(db, "member")) == (True, False, 1)
+
+
+@pytest.mark.parametrize("visibility", NOT_SHARED)
+async def test_an_image_that_is_no_longer_shared_keeps_its_members(db: Database, visibility: str) -> None:
+    """Reference, 4.10: back to shared, every membership is there again."""
+    await write_world(db, [image(visibility=visibility)], [member()])
+
+    assert (await delete_member(db, "image", RECIPIENT), await count(db, "member")) == (False, 1)
+
+
+async def test_one_look_up_finds_the_image_the_callers_side_and_the_membership_asked_for(
+    db: Database,
+) -> None:
+    await write_world(db, [image()], [member(RECIPIENT), member(STRANGER, "rejected")])
+
+    found = await find_member(db, "image", RECIPIENT, STRANGER)
+
+    assert found == (image(), True, member(STRANGER, "rejected"))
+
+
+async def test_a_look_up_finds_as_much_as_there_is(db: Database) -> None:
+    await write_world(db, [image()], [])
+
+    assert await find_member(db, "image", RECIPIENT, STRANGER) == (image(), False, None)
+    assert await find_member(db, "another", RECIPIENT, STRANGER) == (None, False, None)
+
+
+async def test_members_are_listed_by_member_id_bytewise(db: Database) -> None:
+    names = ["b", "a", "B", "é", "Z", "10", "9"]
+    await write_world(db, [image(), image(id="other")], [member(name) for name in names])
+
+    found, is_member, members = await list_members(db, "image", "a")
+
+    assert (found, is_member) == (image(), True)
+    assert members == [member(name) for name in ["10", "9", "B", "Z", "a", "b", "é"]]
+
+
+async def test_an_image_without_members_lists_none(db: Database) -> None:
+    await write_world(db, [image()], [])
+
+    assert await list_members(db, "image", RECIPIENT) == (image(), False, [])
+    assert await list_members(db, "another", RECIPIENT) == (None, False, [])

@@ -1,0 +1,75 @@
+"""Every statement that the service has runs on both databases; none is left out of the table."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from domain.samples import image, member
+
+from transom.sql import blobs, images, listing, members, migrate
+from transom.sql.db import Database
+
+from .databases import write_world
+
+pytestmark = pytest.mark.anyio
+
+MODULES = [images, members, blobs, listing, migrate]
+VERBS = ("select ", "insert ", "update ", "delete ", "with ")
+CONTENT = (10, None, "checksum", "sha512", "value", "[]")
+
+#: Statement → values of its `$n`.
+VALUES: dict[str, tuple[Any, ...]] = {
+    "images.FIND_IMAGE": ("image", None),
+    "images.INSERT_IMAGE": (
+        *("new", None, None, "queued", "shared", None, None, 0, 0, False, True, "[]", "{}", 1),
+    ),
+    "images.UPDATE_IMAGE": (
+        *("image", 1, None, None, "queued", "shared", None, None, 0, 0, True, False, '["a"]', '{"a": ""}', 2),
+    ),
+    "images.DELETE_IMAGE": ("image", 1),
+    "images.INSERT_DELETED_IMAGE": ("image", 1),
+    "images.INSERT_ABANDONED_BLOB": ("key", "store"),
+    "images.USED_STORAGE": (None,),
+    "members.FIND_MEMBER": ("image", None, "someone"),
+    "members.LIST_MEMBERS": ("image", None),
+    "members.INSERT_MEMBER": ("image", "someone", 1, -1),
+    "members.SET_MEMBER_STATUS": ("image", "someone", "accepted", 1),
+    "members.DELETE_MEMBER": ("image", "someone"),
+    "blobs.START_UPLOAD": ("image", 2),
+    "blobs.INSERT_HELD_BLOB": ("key", "store", "image", "holder", 1),
+    "blobs.HOLD_BLOB": ("key", "holder", 2),
+    "blobs.RELEASE_BLOB": ("key", "holder"),
+    "blobs.FINISH_UPLOAD": ("image", 2, *CONTENT),
+    "blobs.ABANDON_BLOB": ("key", "holder", 1),
+    "blobs.RETURN_TO_QUEUED": ("image", 2),
+    "blobs.FORGET_BLOB": ("key",),
+    "blobs.LIST_BLOBS": (),
+}
+
+
+def _statements(module: ModuleType) -> dict[str, str]:
+    name = module.__name__.rpartition(".")[2]
+    return {
+        f"{name}.{key}": value
+        for key, value in vars(module).items()
+        if key.isupper() and isinstance(value, str) and value.lstrip().startswith(VERBS)
+    }
+
+
+STATEMENTS = {name: sql for module in MODULES for name, sql in _statements(module).items()}
+
+
+def test_the_table_names_every_statement() -> None:
+    assert set(VALUES) == set(STATEMENTS)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_statement_runs(db: Database, name: str) -> None:
+    await write_world(db, [image()], [member()])
+
+    assert isinstance(await db.write(STATEMENTS[name], *VALUES[name]), list)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_names_its_columns_one_by_one(name: str) -> None:
+    assert "*" not in STATEMENTS[name].replace("count(*)", "")
