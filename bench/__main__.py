@@ -46,6 +46,7 @@ def main() -> None:
     # What was started is stopped by leaving its block, and that needs an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     lines: list[Line] = []
+    failures: list[str] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="transom-bench-") as folder:
         scene = Scene(
@@ -60,14 +61,14 @@ def main() -> None:
             try:
                 lines += GROUPS[name](scene)
             except _FAILURES as error:
-                print(f"{name} cannot be measured: {error}", file=sys.stderr)
+                failures.append(f"! {name}: NOT MEASURED: {error!r}")
     print(machine)
     print(
         f"Service: one worker, SQLite with synchronous=FULL, tokens, access log to a file, metrics. "
         f"Load: {GENERATOR}, {CONNECTIONS} connections.\n"
         f"{scene.rounds} rounds of {scene.seconds} s, in turns; {time.monotonic() - began:.0f} s in all.\n"
     )
-    print(render(lines))
+    print("\n".join([render(lines), *failures]))
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -8,8 +8,8 @@ import time
 from http import HTTPStatus
 from pathlib import Path
 
-from bench.figures import Figure, Line, at_most
-from bench.processes import MIB, BenchError, find_free_port, rss_bytes, stop, worker_of
+from bench.figures import Figure, Line, at_most, note_strangers
+from bench.processes import MIB, BenchError, Watch, find_free_port, rss_bytes, stop, worker_of
 from bench.scene import Scene
 
 _TIMEOUT_S = 20.0
@@ -23,26 +23,31 @@ def measure_start(scene: Scene) -> list[Line]:
     first: list[float] = []
     again: list[float] = []
     idle: list[float] = []
+    strangers: list[float] = []
     for _ in range(max(scene.rounds, 3)):
         folder = scene.make_folder()
         for times in (first, again):
-            ready_s, rss_mib = _start_once(folder)
+            ready_s, rss_mib, other_cores = _start_once(folder)
             times.append(ready_s)
             idle.append(rss_mib)
+            strangers.append(other_cores)
+    notes = tuple(note_strangers(strangers))
     return [
-        _line("start, empty folder", "s", first, 1.0),
-        _line("start again", "s", again, 1.0),
+        _line("start, empty folder", "s", first, 1.0, notes),
+        _line("start again", "s", again, 1.0, notes),
         _line("memory of the idle worker", "MiB", idle, 80.0),
     ]
 
 
-def _line(name: str, unit: str, samples: list[float], limit: float) -> Line:
+def _line(name: str, unit: str, samples: list[float], limit: float, notes: tuple[str, ...] = ()) -> Line:
     measured = Figure(tuple(samples))
-    return Line(name=name, unit=unit, measured=measured, bound=at_most(limit), value=measured.median)
+    return Line(
+        name=name, unit=unit, measured=measured, bound=at_most(limit), value=measured.median, notes=notes
+    )
 
 
-def _start_once(folder: Path) -> tuple[float, float]:
-    """(seconds until ready, MiB of the idle worker)."""
+def _start_once(folder: Path) -> tuple[float, float, float]:
+    """(seconds until ready, MiB of the idle worker, cores that strangers took while it started)."""
     port = find_free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")},
@@ -60,13 +65,14 @@ def _start_once(folder: Path) -> tuple[float, float]:
             stderr=subprocess.STDOUT,
         )
     try:
-        while not _is_ready(port):
-            if process.poll() is not None or time.perf_counter() - began > _TIMEOUT_S:
-                raise BenchError(f"no start:\n{(folder / 'service.log').read_text(errors='replace')}")
-            time.sleep(_POLL_S)
+        with Watch(process.pid) as watch:
+            while not _is_ready(port):
+                if process.poll() is not None or time.perf_counter() - began > _TIMEOUT_S:
+                    raise BenchError(f"no start:\n{(folder / 'service.log').read_text(errors='replace')}")
+                time.sleep(_POLL_S)
         ready_s = time.perf_counter() - began
         time.sleep(_SETTLE_S)
-        return ready_s, rss_bytes(worker_of(process.pid)) / MIB
+        return ready_s, rss_bytes(worker_of(process.pid)) / MIB, watch.other_cores
     finally:
         stop(process)
 

@@ -5,7 +5,6 @@ import http.client
 import mmap
 import os
 import shutil
-import socket
 import statistics
 import threading
 import time
@@ -16,14 +15,15 @@ from pathlib import Path
 
 from harness.service import Service
 
-from bench.figures import Figure, Line, at_least, at_most, compare
-from bench.processes import MIB, BenchError, RssPeak, find_free_port, run_server, worker_of
+from bench.figures import Figure, Line, at_least, at_most, compare, note_strangers
+from bench.processes import MIB, BenchError, RssPeak, Watch, find_free_port, run_server, worker_of
 from bench.scene import Scene, ask, headers_of, make_image, port_of
 
 _BLOCK_BYTES = 1 << 20
 _TIMEOUT_S = 120.0
-#: A download takes a fraction of a second: more rounds cost little.
-_DOWNLOADS = 6
+#: A download takes a fraction of a second and varies much: a sample is several, and there are more samples.
+_DOWNLOADS = 7
+_REPEATS = 4
 _PEAK_MIB = 120.0
 #: Debian puts nginx where only root's PATH looks.
 _NGINX = shutil.which(
@@ -56,14 +56,15 @@ http {{
 def measure_upload(scene: Scene) -> list[Line]:
     """Upload of random bytes against the sum of hashing them twice (two threads) and writing them."""
     source = make_source(scene)
-    uploads, baselines, hashings, writings, peaks = [], [], [], [], []
+    uploads, baselines, hashings, writings, peaks, strangers = [], [], [], [], [], []
     with Service(scene.make_folder()) as service:
         for _ in range(max(scene.rounds - 1, 2)):
             os.sync()
-            hashing_s, sha512 = _time_hashes(source)
-            writing_s = _time_write(source, scene.folder / "written")
+            with Watch(service.pid) as baseline_watch:
+                hashing_s, sha512 = _time_hashes(source)
+                writing_s = _time_write(source, scene.folder / "written")
             os.sync()
-            with RssPeak(worker_of(service.pid)) as memory:
+            with RssPeak(worker_of(service.pid)) as memory, Watch(service.pid) as watch:
                 upload_s, image_id = _upload(service, source)
             image = ask(service.client("publisher"), "GET", f"/v2/images/{image_id}").json()
             if image["os_hash_value"] != sha512:
@@ -74,6 +75,7 @@ def measure_upload(scene: Scene) -> list[Line]:
             hashings.append(hashing_s)
             writings.append(writing_s)
             peaks.append(memory.peak_bytes / MIB)
+            strangers += [baseline_watch.other_cores, watch.other_cores]
     parts = (
         f"medians: {statistics.median(hashings):.2f} s hashing, {statistics.median(writings):.2f} s writing"
     )
@@ -84,7 +86,7 @@ def measure_upload(scene: Scene) -> list[Line]:
             Figure(tuple(uploads)),
             ("hash, then write", Figure(tuple(baselines))),
             at_least(0.85),
-            [parts],
+            [parts, *note_strangers(strangers)],
         ),
         _memory_line("peak memory, upload", peaks),
     ]
@@ -98,15 +100,22 @@ def measure_download(scene: Scene) -> list[Line]:
         _, image_id = _upload(service, source)
         blob = _find_blob(service.data_dir, scene.transfer_bytes)
         path, headers = f"/v2/images/{image_id}/file", headers_of(service, "publisher")
-        ours, theirs, peaks = [], [], []
-        with _run_nginx(folder, blob) as nginx_port:
+        ours, theirs, peaks, strangers = [], [], [], []
+        with _run_nginx(folder, blob) as nginx:
             for _ in range(_DOWNLOADS):
-                if nginx_port is not None:
-                    theirs.append(_download(nginx_port, "/blob", {}, scene.transfer_bytes))
-                with RssPeak(worker_of(service.pid)) as memory:
+                if nginx is not None:
+                    with Watch(nginx[0]) as watch:
+                        theirs.append(_download(nginx[1], "/blob", {}, scene.transfer_bytes))
+                    strangers.append(watch.other_cores)
+                with RssPeak(worker_of(service.pid)) as memory, Watch(service.pid) as watch:
                     ours.append(_download(port_of(service), path, headers, scene.transfer_bytes))
                 peaks.append(memory.peak_bytes / MIB)
-    return [_compare_with_nginx(Figure(tuple(ours)), theirs), _memory_line("peak memory, download", peaks)]
+                strangers.append(watch.other_cores)
+    notes = note_strangers(strangers)
+    return [
+        _compare_with_nginx(Figure(tuple(ours)), theirs, notes),
+        _memory_line("peak memory, download", peaks),
+    ]
 
 
 def make_source(scene: Scene) -> Path:
@@ -119,7 +128,7 @@ def make_source(scene: Scene) -> Path:
     return path
 
 
-def _compare_with_nginx(ours: Figure, theirs: list[float]) -> Line:
+def _compare_with_nginx(ours: Figure, theirs: list[float], notes: list[str]) -> Line:
     if not theirs:
         return Line(
             name="download",
@@ -129,7 +138,7 @@ def _compare_with_nginx(ours: Figure, theirs: list[float]) -> Line:
             value=None,
             notes=("there is no nginx to compare with: on Debian, apt-get install nginx-light",),
         )
-    return compare("download", "MiB/s", ours, ("nginx", Figure(tuple(theirs))), at_least(0.8))
+    return compare("download", "MiB/s", ours, ("nginx", Figure(tuple(theirs))), at_least(0.8), notes)
 
 
 def _memory_line(name: str, peaks_mib: list[float]) -> Line:
@@ -202,22 +211,21 @@ def _upload(service: Service, source: Path) -> tuple[float, str]:
 
 
 def _download(port: int, path: str, headers: dict[str, str], size: int) -> float:
-    """MiB/s at which the body arrives at a client that throws it away."""
+    """MiB/s at which the body arrives, again and again, at a client that throws it away."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
-    connection.connect()
-    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MIB)
     block = bytearray(_BLOCK_BYTES)
     began = time.perf_counter()
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
-    received = 0
-    while count := answer.readinto(block):
-        received += count
+    for _ in range(_REPEATS):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        received = 0
+        while count := answer.readinto(block):
+            received += count
+        if answer.status != HTTPStatus.OK or received != size:
+            raise BenchError(f"download of {path}: {answer.status}, {received} of {size} bytes")
     elapsed_s = time.perf_counter() - began
     connection.close()
-    if answer.status != HTTPStatus.OK or received != size:
-        raise BenchError(f"download of {path}: {answer.status}, {received} of {size} bytes")
-    return size / MIB / elapsed_s
+    return _REPEATS * size / MIB / elapsed_s
 
 
 def _find_blob(data_dir: Path, size: int) -> Path:
@@ -225,8 +233,8 @@ def _find_blob(data_dir: Path, size: int) -> Path:
 
 
 @contextmanager
-def _run_nginx(folder: Path, file: Path) -> Iterator[int | None]:
-    """The port of an nginx that serves the file at /blob; None when there is no nginx."""
+def _run_nginx(folder: Path, file: Path) -> Iterator[tuple[int, int] | None]:
+    """(process id, port) of an nginx that serves the file at /blob; None when there is no nginx."""
     if _NGINX is None:
         yield None
         return
@@ -236,5 +244,5 @@ def _run_nginx(folder: Path, file: Path) -> Iterator[int | None]:
     config = folder / "nginx.conf"
     config.write_text(_NGINX_CONF.format(user=user, folder=folder, port=port, file=file))
     log = folder / "nginx.log"
-    with run_server([_NGINX, "-e", str(log), "-p", str(folder), "-c", str(config)], port, log):
-        yield port
+    with run_server([_NGINX, "-e", str(log), "-p", str(folder), "-c", str(config)], port, log) as pid:
+        yield pid, port

@@ -169,7 +169,7 @@ def eventually(observe: Callable[[], Seen], is_right: Callable[[Seen], bool]) ->
     return seen
 
 
-def expect_eventually(observe: Callable[[], Seen], expected: Seen) -> None:
+def expect_eventually(observe: Callable[[], object], expected: object) -> None:
     """Fail unless the expected comes about while our patience holds."""
     seen = eventually(observe, lambda value: value == expected)
     assert seen == expected

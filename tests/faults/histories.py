@@ -16,7 +16,7 @@ State = TypeVar("State", bound=Hashable)
 
 class Event(NamedTuple, Generic[State]):
     """A call that was answered. `act`: the state after it, or None when it cannot have had its answer in the
-    state given. `is_look`: it never changes a state, whichever it meets."""
+    state given. `is_look`: it never changes a state, whichever it meets. Events of one name act alike."""
 
     name: str
     start: float
@@ -59,10 +59,14 @@ def _next_steps(events: list[Event[State]], left: int, state: State) -> list[tup
     # A call comes before all calls that began after it had ended; `events` is in order of the ends.
     earliest_end = events[candidates[0]].end
     steps: list[tuple[int, State]] = []
+    tried: set[str] = set()
     for index in candidates:
         event = events[index]
-        if event.start > earliest_end:
+        # Of events that act alike, the one that ended first may always come first: where an order has it
+        # after another of them, the two can change places.
+        if event.start > earliest_end or event.name in tried:
             continue
+        tried.add(event.name)
         after = event.act(state)
         if after is None:
             continue

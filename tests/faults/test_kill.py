@@ -12,6 +12,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from random import Random
 
 import httpx
@@ -133,7 +134,7 @@ def test_images_and_members_made_while_a_worker_is_killed_are_there(
 
     os.kill(worker_pids(service)[0], signal.SIGKILL)
     # Offered until it is known to be there: an offer without an answer may have been taken.
-    answers = [_persistent(lambda m=member: add_member(client, active, m)).status_code for member in members]
+    answers = [_persistent(partial(add_member, client, active, member)).status_code for member in members]
 
     assert set(answers) <= {200, 409}
     assert sorted(member_statuses(client, active)) == members

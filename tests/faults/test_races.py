@@ -94,7 +94,7 @@ def test_answers_offers_and_withdrawals_of_one_membership_have_an_order_that_exp
     image_id = create_image(owner)["id"]
     admin = service.client("admin")
     dice = Random(image_id)
-    flips = [_flip(recipient, image_id, recipient_id, dice.choices(STATUSES, k=3)) for _ in range(CLIENTS)]
+    flips = [_flip(recipient, image_id, recipient_id, dice.choices(STATUSES, k=2)) for _ in range(CLIENTS)]
     offers = [_offer_and_withdraw(client, image_id, recipient_id) for client in (owner, admin)]
     looks = [_look(client, image_id, recipient_id) for client in (owner, admin)]
 
@@ -458,7 +458,7 @@ def _looked(answer: Answer) -> Event[Status]:
 
 def _found_nothing(answer: Answer) -> Event[Status]:
     return Event(
-        "find nothing",
+        "see None",
         answer.start,
         answer.end,
         lambda state: (None,) if state is None else None,

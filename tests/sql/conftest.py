@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 from harness.postgresql import PostgreSQL
 
@@ -13,6 +14,7 @@ from transom.sql.migrate import migrate
 from .databases import MakeUrl
 
 KINDS = ["sqlite", "postgresql"]
+CLOSE_S = 5
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ async def db(url: str) -> AsyncIterator[Database]:
     opened = await open_database(url, 4)
     await migrate(opened)
     yield opened
-    await opened.close()
+    await close(opened)
 
 
 @pytest.fixture
@@ -59,4 +61,10 @@ async def neighbour(url: str, db: Database) -> AsyncIterator[Database]:
     """The same database as `db`, opened once more, as another worker does."""
     opened = await open_database(url, 2)
     yield opened
-    await opened.close()
+    await close(opened)
+
+
+async def close(database: Database) -> None:
+    """A database that a test has brought to a stop must not stop the others too."""
+    with anyio.move_on_after(CLOSE_S):
+        await database.close()

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import msgspec
-
 from transom.domain.model import Image, Member
 from transom.sql.db import Database, Dialect, Row, Statement
 from transom.sql.images import to_json
@@ -146,12 +144,16 @@ class Tap:
         await self._db.close()
 
     async def plans(self) -> list[str]:
-        """How SQLite goes about each statement it was asked."""
+        """How SQLite goes about each statement it was asked: a line a step, indented below what it serves."""
         return [
-            "\n".join(str(row[3]) for row in await self._db.scan(f"explain query plan {sql}", *values))
-            for sql, values, _ in self.asked
+            _tree(await self._db.scan(f"explain query plan {sql}", *values)) for sql, values, _ in self.asked
         ]
 
 
-def settled(image: Image, **changes: Any) -> Image:
-    return msgspec.structs.replace(image, **changes)
+def _tree(steps: list[Row]) -> str:
+    depth = {0: -1}
+    lines = []
+    for step, parent, _, detail in steps:
+        depth[step] = depth[parent] + 1
+        lines.append("  " * depth[step] + detail)
+    return "\n".join(lines)

@@ -11,8 +11,10 @@ from transom.domain.listing import Condition, ListQuery, Op, SortKey
 from transom.domain.model import Caller, Image, Member
 
 
-def expected_list(images: list[Image], members: list[Member], caller: Caller, query: ListQuery) -> list[str]:
-    """Ids of all images of the list, in order, without a limit."""
+def expected_list(
+    images: list[Image], members: list[Member], caller: Caller, query: ListQuery
+) -> list[Image]:
+    """All images of the list, in order, without a limit."""
     offered = {
         one.image_id
         for one in members
@@ -28,7 +30,7 @@ def expected_list(images: list[Image], members: list[Member], caller: Caller, qu
     # Sorting by the last key first: Python's sort is stable.
     for key in reversed(query.sort):
         found.sort(key=_null_last(key), reverse=key.descending)
-    return [image.id for image in found]
+    return found
 
 
 def _is_listed(image: Image, caller: Caller, visibility: str | None, is_offered: bool) -> bool:

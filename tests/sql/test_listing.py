@@ -27,7 +27,7 @@ from .model import expected_list
 pytestmark = pytest.mark.anyio
 
 thorough = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -176,7 +176,7 @@ async def test_a_list_is_what_the_reference_says_it_is(
 
     found = await _page(db, who, msgspec.structs.replace(query, limit=1000), None)
 
-    assert [one.id for one in found] == expected_list(*world, who, query)
+    assert found == expected_list(*world, who, query)
 
 
 @thorough
@@ -188,18 +188,8 @@ async def test_pages_one_after_the_other_are_the_whole_list_once(
 
     pages = await _pages(db, who, query)
 
-    assert [one.id for page in pages for one in page] == expected_list(*world, who, query)
+    assert [one for page in pages for one in page] == expected_list(*world, who, query)
     assert all(len(page) == query.limit for page in pages[:-1])
-
-
-@thorough
-@given(world=_worlds(), who=_callers, query=_queries)
-async def test_a_listed_image_is_whole(db: Database, world: World, who: Caller, query: ListQuery) -> None:
-    await write_world(db, *world)
-
-    found = await _page(db, who, query, None)
-
-    assert all(one in world.images for one in found)
 
 
 @thorough
@@ -216,7 +206,7 @@ async def test_images_that_go_between_pages_shift_no_other_image(
     second = await _page(db, who, query, first[-1]) if first else []
 
     whole = expected_list(*world, who, query)
-    assert [one.id for one in second] == whole[len(first) : len(first) + query.limit]
+    assert second == whole[len(first) : len(first) + query.limit]
 
 
 @pytest.mark.parametrize("descending", [False, True])

@@ -1,0 +1,203 @@
+"""Which index answers which question, as SQLite plans it over a populated table: no page reads it all."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+from domain.samples import OWNER, RECIPIENT, caller, image, member
+
+from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
+from transom.domain.model import Caller, Image, MemberStatus, Visibility
+from transom.sql.connect import open_database
+from transom.sql.images import find_image, used_storage
+from transom.sql.listing import list_images
+from transom.sql.members import delete_member, find_member, insert_member, list_members, set_member_status
+from transom.sql.migrate import migrate
+
+from .databases import Tap, write_world
+
+pytestmark = pytest.mark.anyio
+
+IMAGES = 400
+MARKER = image(id="image-300", created_at=300)
+OLDEST_FIRST = (SortKey("created_at", descending=False), SortKey("id", descending=False))
+MIXED = (SortKey("created_at", descending=False), SortKey("id", descending=True))
+BY_NAME = (SortKey("name", descending=False), *OLDEST_FIRST)
+EACH_OF_A_PROJECT = {"image_by_owner", "image_for_everybody", "member_by_project"}
+BY_KEY = "SEARCH"
+INDEX = re.compile(r"USING (?:COVERING )?INDEX ((?:image|member)_\w+)")
+#: Each range's own order; the merged page, of a few rows, may be sorted.
+SORTED_RANGE = re.compile(r"CO-ROUTINE r\d+\n(?:  +.*\n)*?  +USE TEMP B-TREE FOR (?:RIGHT PART OF )?ORDER BY")
+#: A step that reads a whole table. A scan of an index in its order, cut at the limit, does not.
+FULL_SCAN = re.compile(r"SCAN (image|member|own|asked)(?! USING (COVERING )?INDEX)")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tap]:
+    """Images of fifty owners, of which every fifth is offered to RECIPIENT. Not analyzed, as in service."""
+    db = await open_database(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'transom.db'}", 1)
+    await migrate(db)
+    visibilities = list(Visibility)
+    images = [
+        image(id=f"image-{n}", owner=f"project-{n % 50}", visibility=visibilities[n % 4], created_at=n)
+        for n in range(IMAGES)
+    ]
+    offers = [msgspec.structs.replace(member(), image_id=f"image-{n}") for n in range(0, IMAGES, 5)]
+    await write_world(db, images, offers)
+    yield Tap(db)
+    await db.close()
+
+
+@pytest.fixture
+def tap(populated: Tap) -> Tap:
+    populated.asked.clear()
+    return populated
+
+
+Ask = Callable[[Tap], Awaitable[object]]
+
+
+async def _list_members(tap: Tap) -> object:
+    return await list_members(tap, "image-1", OWNER)
+
+
+async def _insert_member(tap: Tap) -> object:
+    return await insert_member(tap, "image-1", "new", -1, 1)
+
+
+async def _set_member_status(tap: Tap) -> object:
+    return await set_member_status(tap, "image-1", "new", "accepted", 1)
+
+
+async def _delete_member(tap: Tap) -> object:
+    return await delete_member(tap, "image-1", "new")
+
+
+@pytest.mark.parametrize("after", [None, MARKER], ids=["first", "next"])
+@pytest.mark.parametrize(
+    ("who", "query", "indexes"),
+    [
+        (
+            caller("reader", OWNER),
+            ListQuery(),
+            EACH_OF_A_PROJECT,
+        ),
+        (caller("reader", OWNER), ListQuery(sort=OLDEST_FIRST), EACH_OF_A_PROJECT),
+        (
+            caller("reader", RECIPIENT),
+            ListQuery(visibility="shared", member_statuses=("pending",)),
+            {"image_by_owner", "member_by_project"},
+        ),
+        (
+            caller("reader", RECIPIENT),
+            ListQuery(visibility="all", member_statuses=tuple(MemberStatus)),
+            EACH_OF_A_PROJECT,
+        ),
+        (caller("reader", RECIPIENT), ListQuery(visibility="public"), {"image_for_everybody"}),
+        (caller("reader", RECIPIENT), ListQuery(visibility="community"), {"image_for_everybody"}),
+        (caller("reader", RECIPIENT), ListQuery(visibility="private"), {"image_by_owner"}),
+        (caller("admin", OWNER), ListQuery(), {"image_by_age", "image_by_owner"}),
+        (caller("admin", OWNER), ListQuery(visibility="all"), {"image_by_age"}),
+        (caller("admin", OWNER), ListQuery(visibility="public"), {"image_for_everybody"}),
+    ],
+    ids=[
+        "default",
+        "oldest first",
+        "pending",
+        "all",
+        "public",
+        "community",
+        "private",
+        "admin",
+        "admin all",
+        "admin public",
+    ],
+)
+async def test_a_page_is_read_from_the_index_of_each_range_in_its_order(
+    tap: Tap, who: Caller, query: ListQuery, indexes: set[str], after: Image | None
+) -> None:
+    await list_images(tap, visible_ranges(who, query), query, after)
+
+    (plan,) = await tap.plans()
+
+    assert set(INDEX.findall(plan)) == indexes, plan
+    assert not FULL_SCAN.search(plan), plan
+    assert not SORTED_RANGE.search(plan), plan
+
+
+@pytest.mark.parametrize(
+    ("who", "query"),
+    [
+        (caller("reader", OWNER), ListQuery(sort=MIXED)),
+        (caller("reader", OWNER), ListQuery(sort=BY_NAME)),
+        (caller("reader", OWNER), ListQuery(visibility="private")),
+        (caller("reader", OWNER), ListQuery(os_hidden=True)),
+        (caller("reader", OWNER), ListQuery(conditions=(Condition("name", Op.EQ, ("n",)),))),
+        (caller("admin", OWNER), ListQuery(visibility="private")),
+        (caller("admin", OWNER), ListQuery(visibility="shared")),
+    ],
+    ids=["mixed order", "by name", "private", "hidden", "filter", "admin private", "admin shared"],
+)
+async def test_a_page_that_no_index_makes_short_is_read_beside_the_event_loop(
+    tap: Tap, who: Caller, query: ListQuery
+) -> None:
+    await list_images(tap, visible_ranges(who, query), query, None)
+
+    assert not tap.asked[0].as_short
+
+
+@pytest.mark.parametrize("visibility", [None, "all", "public", "community"])
+async def test_a_page_that_an_index_makes_short_is_read_at_once(tap: Tap, visibility: str | None) -> None:
+    query = ListQuery(visibility=visibility)
+
+    await list_images(tap, visible_ranges(caller("reader", OWNER), query), query, None)
+
+    assert tap.asked[0].as_short
+
+
+async def test_finding_an_image_is_a_look_up_by_primary_keys(tap: Tap) -> None:
+    await find_image(tap, "image-1", OWNER)
+
+    assert await tap.plans() == [
+        f"{BY_KEY} image USING INDEX sqlite_autoindex_image_1 (id=?)\n"
+        f"{BY_KEY} own USING COVERING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id=?) LEFT-JOIN"
+    ]
+
+
+async def test_finding_a_member_is_three_look_ups_by_primary_keys(tap: Tap) -> None:
+    await find_member(tap, "image-1", OWNER, RECIPIENT)
+
+    (plan,) = await tap.plans()
+
+    assert plan.count(BY_KEY) == 3, plan
+    assert "SCAN" not in plan, plan
+
+
+@pytest.mark.parametrize("ask", [_list_members, _insert_member, _set_member_status, _delete_member])
+async def test_a_question_about_one_images_members_scans_no_table(tap: Tap, ask: Ask) -> None:
+    await ask(tap)
+
+    (plan,) = await tap.plans()
+
+    assert "SCAN" not in plan.replace("SCAN CONSTANT ROW", ""), plan
+
+
+async def test_a_deletion_finds_its_memberships_by_their_key(tap: Tap) -> None:
+    """The cascade looks for `image_id = ?`, which is the primary key's first column."""
+    await tap.scan("select 1 from member where image_id = $1", "image-1")
+
+    assert await tap.plans() == [
+        f"{BY_KEY} member USING COVERING INDEX sqlite_autoindex_member_1 (image_id=?)"
+    ]
+
+
+async def test_the_storage_a_project_uses_is_summed_over_its_own_images(tap: Tap) -> None:
+    await used_storage(tap, OWNER)
+
+    assert await tap.plans() == [f"{BY_KEY} image USING INDEX image_by_owner (owner=?)"]
