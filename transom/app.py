@@ -4,6 +4,7 @@ A worker process calls `create_app`; the parent (`transom serve`) calls `prepare
 """
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -82,6 +83,9 @@ class _Worker:
             observe if settings.metrics else None,
             RequestLog() if settings.access_log else None,
         )
+        # What lives as long as the process need not be looked at by every collection.
+        gc.collect()
+        gc.freeze()
         return dispatcher.serve
 
     async def stop(self) -> None:

@@ -27,7 +27,7 @@ from .samples import json_values, property_names
 UUID = "71c675ab-d94f-49cd-a114-e12490b328d9"
 ASTRAL = "\U0001f4bf"
 
-TAKEN = [
+TAKEN: list[tuple[str, Any]] = [
     ("id", UUID),
     ("id", UUID.upper()),
     ("name", None),
@@ -48,7 +48,7 @@ TAKEN = [
     ("hw_disk_bus", ""),
     ("hw_disk_bus", "x" * 70_000),
 ]
-REFUSED = [
+REFUSED: list[tuple[str, Any]] = [
     ("id", "no uuid"),
     ("id", ""),
     ("id", None),
@@ -225,7 +225,7 @@ def test_a_name_of_the_service_is_reserved(name: str) -> None:
     assert str(raised.value) == f"Attribute '{name}' is reserved."
 
 
-@pytest.mark.parametrize("name", SETTABLE)
+@pytest.mark.parametrize("name", sorted(SETTABLE))
 def test_what_a_client_may_set_is_a_field_that_is_not_read_only(name: str) -> None:
     assert not FIELDS[name].read_only
 

@@ -18,7 +18,7 @@ ALLOWED = {
     (Status.ACTIVE, Status.DEACTIVATED),
     (Status.DEACTIVATED, Status.ACTIVE),
 }
-MOVES = [(start, to) for start, targets in TRANSITIONS.items() for to in targets]
+MOVES = [(start, to) for start, targets in TRANSITIONS.items() for to in sorted(targets)]
 NO_MOVES = [(start, to) for start in STATES for to in STATES if (start, to) not in MOVES]
 
 states = st.sampled_from(STATES)

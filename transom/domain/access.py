@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError
-from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+from transom.domain.model import FOR_EVERYBODY, Caller, Image, Member, MemberStatus, Status, Visibility
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -34,11 +34,7 @@ def _is_on_member_side(caller: Caller, target: Target) -> bool:
 
 
 def _is_seen_by(caller: Caller, target: Target) -> bool:
-    return (
-        _owns(caller, target)
-        or target.visibility in (Visibility.PUBLIC, Visibility.COMMUNITY)
-        or _is_on_member_side(caller, target)
-    )
+    return _owns(caller, target) or target.visibility in FOR_EVERYBODY or _is_on_member_side(caller, target)
 
 
 def _admin(caller: Caller, _target: Target) -> bool:

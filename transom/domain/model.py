@@ -15,6 +15,10 @@ class Visibility(StrEnum):
     PUBLIC = "public"
 
 
+#: Those that every project may see, with or without a membership.
+FOR_EVERYBODY = (Visibility.PUBLIC, Visibility.COMMUNITY)
+
+
 class Status(StrEnum):
     """States of an image (Image API v2, "Image statuses"); `status.py` has the moves between them."""
 

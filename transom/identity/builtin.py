@@ -31,6 +31,7 @@ from transom.identity.directory import (
     User,
     imply_roles,
 )
+from transom.identity.durable import ChangeCount
 from transom.identity.passwords import REFUSED, PasswordChecker, hash_password
 from transom.identity.tokens import (
     INVALID,
@@ -89,6 +90,8 @@ class BuiltinIdentity:
     def __init__(self, data_dir: Path, token_lifetime_s: int) -> None:
         """Raises AccountsError when the accounts cannot be read or the signing key is damaged."""
         folder = identity_folder(data_dir)
+        self._changes = ChangeCount(folder)
+        self._is_sound = False
         self._accounts = AccountsFile(data_dir)
         self._directory = self._accounts.read()
         self._key = load_signing_key(folder)
@@ -218,6 +221,9 @@ class BuiltinIdentity:
 
     def _see_changes(self) -> None:
         """Forget remembered tokens if anything they rest on has changed."""
+        if not self._changes.may_have_changed() and self._is_sound:
+            return
+        self._is_sound = False
         try:
             directory = self._accounts.read()
             version = self._revocations.refresh()
@@ -227,6 +233,7 @@ class BuiltinIdentity:
             self._remembered.clear()
             self._directory = directory
             self._revocations_version = version
+        self._is_sound = True
 
     def _unavailable(self, error: Exception) -> UnavailableError:
         if str(error) != self._reported:

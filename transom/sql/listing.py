@@ -9,9 +9,12 @@ offset: the page after a marker starts where the marker would stand, whatever ca
 from typing import Any
 
 from transom.domain.listing import NULLABLE_SORT_KEYS, Condition, ListQuery, Op, Range, SortKey
-from transom.domain.model import Image, Visibility
+from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.sql.db import Database, Dialect
 from transom.sql.images import COLUMNS, image_of_row
+
+#: As the index `image_for_everybody` has it.
+_EVERYBODY_SQL = ", ".join(f"'{visibility}'" for visibility in FOR_EVERYBODY)
 
 
 class _Values:
@@ -75,8 +78,10 @@ def _range_sql(
     if found.owner is not None:
         where.append(f"image.owner = {values.add(found.owner)}")
     if found.visibility is not None:
-        # Spelt out, not a value: a partial index is found by its words.
+        # Spelt out, not a value: a partial index is found by its words, in SQLite by exactly its words.
         where.append(f"image.visibility = '{Visibility(found.visibility)}'")
+        if found.visibility in FOR_EVERYBODY:
+            where.append(f"image.visibility in ({_EVERYBODY_SQL})")
     if found.but_community:
         where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
     names = [_sort_column(key.key, found, age) for key in sort]
