@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from random import Random
 
 import httpx
@@ -139,6 +140,30 @@ def test_images_and_members_made_while_a_worker_is_killed_are_there(
     assert set(answers) <= {200, 409}
     assert sorted(member_statuses(client, active)) == members
     assert len(eventually(lambda: worker_pids(service), lambda pids: len(pids) == 2)) == 2
+
+
+def test_workers_do_not_outlive_the_process_that_watches_over_them(make_service: MakeService) -> None:
+    """Left alone they would hold the port, and no signal to the service would ever reach them."""
+    service = make_service("sqlite", TRANSOM_WORKERS="2")
+    workers = worker_pids(service)
+
+    os.kill(service.pid, signal.SIGKILL)
+    try:
+        left = eventually(lambda: [pid for pid in workers if _is_running(pid)], lambda pids: not pids)
+    finally:
+        # All of the group: what is left of it would outlive the test.
+        service.kill()
+
+    assert left == []
+
+
+def _is_running(pid: int) -> bool:
+    """Whether the process is there and has not ended; one that nobody reaped has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _uploads_in_two_workers(service: Service, stack: ExitStack) -> tuple[HeldUpload, HeldUpload, int]:
