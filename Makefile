@@ -37,7 +37,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/codespell
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 ## make format              rewrite the code in the one format
 format: install
