@@ -26,7 +26,7 @@ Seen = TypeVar("Seen")
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 OCTET_STREAM = "application/octet-stream"
 PATIENCE_S = 30.0
-POLL_INTERVAL_S = 0.02
+POLL_INTERVAL_S = 0.005
 STATUSES = ("pending", "accepted", "rejected")
 
 

@@ -20,10 +20,12 @@ from .calls import (
     MakeService,
     create_active_image,
     create_image,
+    eventually,
     expect_eventually,
     owned_sizes,
     show_image,
     stored_sizes,
+    worker_pids,
 )
 from .processes import serve_in_vain
 from .uploads import HeldUpload
@@ -127,6 +129,17 @@ def test_a_service_without_work_stops_with_exit_status_0(
 
     assert ended is not None
     assert (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
+
+
+def test_a_stop_that_meets_a_worker_at_its_very_start_is_heard(make_service: MakeService) -> None:
+    """A worker that has no handlers of its own yet must not swallow the signal: nobody would send another."""
+    service = make_service("sqlite")
+    before = worker_pids(service)
+
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: worker_pids(service), lambda pids: pids not in ([], before))
+
+    assert service.stop() == 0
 
 
 def test_a_second_service_at_the_same_address_is_refused_while_the_first_goes_on(
