@@ -4,9 +4,12 @@ A worker process calls `create_app`; the parent (`transom serve`) calls `prepare
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 from transom.api.dispatch import Dispatcher
@@ -35,6 +38,7 @@ def create_app() -> App:
     """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
     settings = read_settings(os.environ, {}, os.devnull)
     set_up_logging(settings.log_level)
+    _end_with_parent()
     worker = _Worker(settings)
     serve: App | None = None
 
@@ -51,6 +55,13 @@ def create_app() -> App:
             await send({"type": "lifespan.shutdown.complete"})
 
     return app
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would hold the port, and nobody would stop it: have the kernel do that
+    (Linux; prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
 
 
 class _Worker:

@@ -37,7 +37,7 @@ class Settings:
     )
     data_dir: str = _setting("data", "Folder of the embedded database, the image store and the accounts.")
     workers: int = _setting(1, "Worker processes.")
-    identity: str = _setting("builtin", "Who says who the caller is: builtin, or keystone.")
+    identity: str = _setting("builtin", "Who says who the caller is: builtin (accounts of its own).")
     public_endpoint: str = _setting(
         "", "URL that clients reach the service by; empty: as in the request's Host header."
     )
@@ -119,7 +119,7 @@ def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
         if must_exist:
             raise SettingsError(f"{path}: no such settings file") from None
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None
     for name, value in found.items():
         _require_known(name, str(path))
@@ -194,11 +194,18 @@ def _check(settings: Settings) -> None:
                 f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
             )
     host, colon, port = settings.listen.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) < 65536):
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
-    if urlsplit(settings.database_url).scheme not in ("sqlite", "postgresql", "postgres"):
+    if _scheme(settings.database_url) not in ("sqlite", "postgresql", "postgres"):
         raise SettingsError(
             f"database must start with sqlite:/// or postgresql://, not {settings.database!r}"
         )
-    if settings.public_endpoint and urlsplit(settings.public_endpoint).scheme not in ("http", "https"):
+    if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""

@@ -13,6 +13,8 @@ from oslo_utils.imageutils.format_inspector import FileInspector, InspectWrapper
 
 from transom.domain.errors import ContentRefusedError
 
+#: The largest number a database keeps; no disk is larger.
+_LARGEST = 2**63 - 1
 #: Formats the inspector has no eye for: they look like raw data.
 _OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
 #: Boot images of the EC2 kind may start with what looks like a broken boot record.
@@ -93,7 +95,10 @@ class Inspection:
 
 def _virtual_size(found: FileInspector) -> int:
     try:
-        return int(found.virtual_size)
+        size = int(found.virtual_size)
     except Exception as error:
         # The parsers raise what they please on a header that was made to break them.
         raise ContentRefusedError("Image format inspection failed") from error
+    if not 0 <= size <= _LARGEST:
+        raise ContentRefusedError(f"Image claims a virtual size of {size} bytes")
+    return size

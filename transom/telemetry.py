@@ -6,8 +6,10 @@ Knows neither HTTP nor the database; `api/dispatch.py` tells it of each request.
 import logging
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,8 @@ class RequestLog:
             "user_id": user_id,
             "project_id": project_id,
         }
-        os.write(self._fd, _encode(line) + b"\n")
+        with suppress(OSError):  # A full log disk stops the log, not the service.
+            os.write(self._fd, _encode(line) + b"\n")
 
 
 def _timestamp(seconds: float) -> str:
@@ -90,15 +93,19 @@ def _second_text(whole: int) -> str:
     return _last_second[1]
 
 
-def prepare_metrics(folder: Path) -> None:
-    """Give the processes of this service a common, empty folder for their counters.
+@contextmanager
+def metrics_folder() -> Iterator[None]:
+    """A common folder for the counters of all worker processes, as long as the service runs.
 
-    prometheus-client reads the variable when it is first imported, so this runs before, in the parent.
+    In memory where there is such a place: a counter is a mapped file, and one that the disk has no room for
+    would kill the process that counts. prometheus-client reads the variable when it is first imported, so
+    this runs before, in the parent.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob("*.db"):
-        left_over.unlink()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    memory = Path("/dev/shm")  # noqa: S108 (the folder in it is made anew, for this user only)
+    place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="transom-metrics-", dir=place) as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:

@@ -12,9 +12,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from transom.config import Settings
@@ -117,7 +117,7 @@ class Transfer:
                 lapsed = blob.held_until < now_us()
                 if not lapsed and not self._liveness.is_dead(blob.holder):
                     continue
-                if not await blobs.abandon_upload(self._db, blob, now_us()):
+                if not await blobs.take_upload(self._db, blob, now_us()):
                     continue
             await self._remove_blob(blob.key)
             recovered += 1
@@ -166,7 +166,8 @@ class Transfer:
         digests = _Digests(algorithm, self._hashing)
         measure = _Measure(bounds, self._inspection(image), digests)
         try:
-            size = await self._store.put(key, measure.blocks(chunks))
+            async with aclosing(measure.blocks(chunks)) as blocks:
+                size = await self._store.put(key, blocks)
         finally:
             await digests.settle()
         return Content(
@@ -267,21 +268,22 @@ class _Measure:
         self._digests = digests
         self.virtual_size: int | None = None
 
-    async def blocks(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         received = 0
-        async for block in _read_ahead(chunks):
-            received += len(block)
-            self._bounds.check(received)
-            if self._inspection is not None:
-                self._inspection.feed(block)
-            await self._digests.update(block)
-            yield block
+        async with aclosing(_read_ahead(chunks)) as blocks:
+            async for block in blocks:
+                received += len(block)
+                self._bounds.check(received)
+                if self._inspection is not None:
+                    self._inspection.feed(block)
+                await self._digests.update(block)
+                yield block
         self._bounds.check_end(received)
         if self._inspection is not None:
             self.virtual_size = self._inspection.finish(received)
 
 
-async def _read_ahead(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _read_ahead(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The same bytes in blocks of about 1 MiB, received while the ones before are worked on."""
     ahead: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_BLOCKS_AHEAD)
 
@@ -301,6 +303,7 @@ async def _read_ahead(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield item
     finally:
         receiving.cancel()
+        await asyncio.wait([receiving])
 
 
 async def _in_blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -14,6 +14,7 @@ from transom.sql.blobs import (
     hold_blob,
     list_blobs,
     start_upload,
+    take_upload,
 )
 from transom.sql.db import Database
 from transom.sql.images import delete_image, find_image
@@ -186,7 +187,15 @@ async def test_recovery_does_not_take_a_blob_whose_holder_gave_a_sign_since(db: 
     (seen,) = await list_blobs(db)
     await hold_blob(db, HELD, 200)
 
-    assert (await abandon_upload(db, seen, 150), await _status(db)) == (False, Status.SAVING)
+    assert (await take_upload(db, seen, 150), await _status(db)) == (False, Status.SAVING)
+
+
+async def test_recovery_takes_a_blob_whose_holder_was_silent(db: Database) -> None:
+    await write_world(db, [image()], [])
+    await start_upload(db, HELD, 5)
+    (seen,) = await list_blobs(db)
+
+    assert (await take_upload(db, seen, 150), await _status(db)) == (True, Status.QUEUED)
 
 
 async def test_a_removed_blob_is_forgotten_and_a_held_one_is_not(db: Database) -> None:

@@ -27,8 +27,8 @@ BY_NAME = (SortKey("name", descending=False), *OLDEST_FIRST)
 EACH_OF_A_PROJECT = {"image_by_owner", "image_for_everybody", "member_by_project"}
 BY_KEY = "SEARCH"
 INDEX = re.compile(r"USING (?:COVERING )?INDEX ((?:image|member)_\w+)")
-#: Each range's own order; the merged page, of a few rows, may be sorted.
-SORTED_RANGE = re.compile(r"CO-ROUTINE r\d+\n(?:  +.*\n)*?  +USE TEMP B-TREE FOR (?:RIGHT PART OF )?ORDER BY")
+#: A range that is sorted. The merged page, of a few rows, may be: that step stands at the outermost level.
+SORTED_RANGE = re.compile(r"^ +USE TEMP B-TREE FOR (?:RIGHT PART OF )?ORDER BY", re.MULTILINE)
 #: A step that reads a whole table. A scan of an index in its order, cut at the limit, does not.
 FULL_SCAN = re.compile(r"SCAN (image|member|own|asked)(?! USING (COVERING )?INDEX)")
 
@@ -183,9 +183,10 @@ async def test_finding_a_member_is_three_look_ups_by_primary_keys(tap: Tap) -> N
 async def test_a_question_about_one_images_members_scans_no_table(tap: Tap, ask: Ask) -> None:
     await ask(tap)
 
-    (plan,) = await tap.plans()
+    plans = "; ".join(await tap.plans())
 
-    assert "SCAN" not in plan.replace("SCAN CONSTANT ROW", ""), plan
+    assert plans
+    assert "SCAN" not in plans.replace("SCAN CONSTANT ROW", ""), plans
 
 
 async def test_a_deletion_finds_its_memberships_by_their_key(tap: Tap) -> None:

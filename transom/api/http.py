@@ -3,6 +3,7 @@
 This module knows bytes, headers and limits; it knows nothing of images.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +37,7 @@ class Request:
     """One request. `params` are the path's variables; `caller` is there on paths that need a token."""
 
     __slots__ = (
+        "_asked",
         "_caller",
         "_read_to_end",
         "_receive",
@@ -52,6 +54,7 @@ class Request:
         self._scope = scope
         self._receive = receive
         self._read_to_end = False
+        self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
@@ -138,7 +141,7 @@ class Request:
     async def stream(self) -> AsyncIterator[bytes]:
         """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""
         while not self._read_to_end:
-            message = await self._receive()
+            message = await self._next_message()
             if message["type"] == "http.disconnect":
                 self._read_to_end = True
                 raise ClientGoneError("The connection was closed before the whole body had arrived.")
@@ -146,6 +149,15 @@ class Request:
             self._read_to_end = not message.get("more_body", False)
             if chunk:
                 yield chunk
+
+    async def _next_message(self) -> MutableMapping[str, Any]:
+        """What the server says next. A reader that is cancelled leaves its question standing for the one
+        after it (`drain`): the server has given the answer away already, and would never give another."""
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self._receive())
+        message = await asyncio.shield(self._asked)
+        self._asked = None
+        return message
 
     async def drain(self, limit_bytes: int) -> None:
         """Read on, at most `limit_bytes`, and throw away: a client that is still sending when the server

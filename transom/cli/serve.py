@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
 from transom.domain.errors import TransomError
-from transom.telemetry import prepare_metrics, set_up_logging
+from transom.telemetry import metrics_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +30,12 @@ def serve(settings: Settings, listen: str | None, workers: int | None) -> None:
         raise click.ClickException(str(error)) from None
     set_up_logging(settings.log_level)
     _require_free_port(settings)
-    prepare_metrics(settings.data_path / "run" / f"metrics-{settings.port}")
     _run_prepare(settings)
     _hand_down(settings)
     if sys.stderr.isatty():
         click.echo(_greeting(settings), err=True)
-    _run_workers(settings)
+    with metrics_folder():
+        _run_workers(settings)
 
 
 def _require_free_port(settings: Settings) -> None:
@@ -83,6 +84,7 @@ def _run_workers(settings: Settings) -> None:
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
+    _keep_signals_over_forks()
     # One configuration for every logger: Granian's own handlers would write a second format.
     plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
     Granian(
@@ -100,3 +102,20 @@ def _run_workers(settings: Settings) -> None:
         factory=True,
         process_name=None,
     ).serve()
+
+
+def _keep_signals_over_forks() -> None:
+    """A worker inherits the handlers of its parent until it has its own: a stop that came between would be
+    taken by the wrong one and lost. So it waits until the child has forgotten them."""
+    stops = {signal.SIGTERM, signal.SIGINT}
+
+    def forget_handlers() -> None:
+        for stop in stops:
+            signal.signal(stop, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, stops),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, stops),
+        after_in_child=forget_handlers,
+    )

@@ -34,7 +34,9 @@ def _is_on_member_side(caller: Caller, target: Target) -> bool:
 
 
 def _is_seen_by(caller: Caller, target: Target) -> bool:
-    return _owns(caller, target) or target.visibility in FOR_EVERYBODY or _is_on_member_side(caller, target)
+    return caller.project_id is not None and (
+        _owns(caller, target) or target.visibility in FOR_EVERYBODY or _is_on_member_side(caller, target)
+    )
 
 
 def _admin(caller: Caller, _target: Target) -> bool:

@@ -225,7 +225,7 @@ def _check_text(field: Field, value: str) -> None:
     if field.enum is not None and value not in field.enum:
         allowed = ["null" if one is None else str(one) for one in field.enum]
         raise _mismatch(field.name, f"{_shown(value)} is not one of {', '.join(allowed)}")
-    if field.pattern is not None and not re.match(field.pattern, value):
+    if field.pattern is not None and not re.fullmatch(field.pattern, value):
         raise _mismatch(field.name, f"{_shown(value)} does not match {field.pattern!r}")
 
 

@@ -33,6 +33,7 @@ from transom.identity.directory import (
 )
 from transom.identity.durable import ChangeCount
 from transom.identity.passwords import REFUSED, PasswordChecker, hash_password
+from transom.identity.signature import SignedRequest, is_genuine, read_signature
 from transom.identity.tokens import (
     INVALID,
     Claims,
@@ -121,6 +122,24 @@ class BuiltinIdentity:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[token] = (caller, session.claims.expires_at)
         return caller
+
+    async def authenticate_signed(self, signed: SignedRequest) -> Caller:
+        """See `Identity`. A key may act in every project in which its user has a role; without
+        `X-Project-Id` it acts in its own."""
+        signature = read_signature(signed, time.time())
+        # An unknown key costs the same, the body included: who asks cannot tell which keys there are.
+        body_hash = await signed.hash_body() if signature.needs_body_hash else None
+        # After the body, which may take its time: what was revoked meanwhile counts.
+        directory = self.directory()
+        key = directory.access_keys.get(signature.access)
+        genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
+        if key is None or not genuine:
+            raise UnauthenticatedError(REFUSED)
+        project_id = key.project_id if signature.project_id is None else signature.project_id
+        roles = directory.list_roles(key.user_id, project_id)
+        if not roles:
+            raise UnauthenticatedError("The access key may not act in this project.")
+        return Caller(user_id=key.user_id, project_id=project_id, roles=frozenset(map(str, roles)))
 
     def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""

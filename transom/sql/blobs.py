@@ -86,10 +86,15 @@ async def finish_upload(db: Database, blob: LooseBlob, content: Content, now: in
     return done is not None
 
 
-# `held_until` as it was seen: a sign of life since then keeps the blob with its holder.
 ABANDON_BLOB = """
     update loose_blob set holder = null, image_id = null, held_until = 0
-    where key = $1 and holder = $2 and held_until >= $3
+    where key = $1 and holder = $2
+    returning key"""
+
+# `held_until` as it was seen: a sign of life since then keeps the blob with its holder.
+TAKE_BLOB = """
+    update loose_blob set holder = null, image_id = null, held_until = 0
+    where key = $1 and holder = $2 and held_until = $3
     returning key"""
 
 RETURN_TO_QUEUED = f"""
@@ -99,14 +104,23 @@ RETURN_TO_QUEUED = f"""
 
 
 async def abandon_upload(db: Database, blob: LooseBlob, now: int) -> bool:
-    """Give an upload up: its image is `queued` again, its blob only waits for removal.
+    """Give up an upload of one's own: its image is `queued` again, its blob only waits for removal.
 
     False, and nothing done, when the blob is no longer this holder's: then the upload was finished after all,
     or somebody else has given it up. After True it can never be finished, so its bytes may be removed.
     """
     done = await db.transact(
-        Statement(ABANDON_BLOB, (blob.key, blob.holder, blob.held_until), required=True),
+        Statement(ABANDON_BLOB, (blob.key, blob.holder), required=True),
         Statement(RETURN_TO_QUEUED, (blob.image_id, now)),
+    )
+    return done is not None
+
+
+async def take_upload(db: Database, seen: LooseBlob, now: int) -> bool:
+    """As `abandon_upload`, for the upload of a holder that counts as dead; False when it lives after all."""
+    done = await db.transact(
+        Statement(TAKE_BLOB, (seen.key, seen.holder, seen.held_until), required=True),
+        Statement(RETURN_TO_QUEUED, (seen.image_id, now)),
     )
     return done is not None
 

@@ -53,9 +53,15 @@ async def list_images(
 
 def _is_short(ranges: list[Range], query: ListQuery) -> bool:
     """Whether each range is read in its index's order and cut at the page size."""
-    by_age = query.sort[0].key == "created_at" and len(query.sort) == 2
-    residual = bool(query.conditions) or query.os_hidden or any(r.owner and r.visibility for r in ranges)
-    return by_age and not residual
+    ways = {key.descending for key in query.sort}
+    by_age = [key.key for key in query.sort] == ["created_at", "id"] and len(ways) == 1
+    return by_age and not query.conditions and not query.os_hidden and all(map(_has_index, ranges))
+
+
+def _has_index(found: Range) -> bool:
+    if found.visibility is None:
+        return True
+    return found.owner is None and found.visibility in FOR_EVERYBODY
 
 
 def _range_sql(
@@ -80,7 +86,7 @@ def _range_sql(
     if found.visibility is not None:
         # Spelt out, not a value: a partial index is found by its words, in SQLite by exactly its words.
         where.append(f"image.visibility = '{Visibility(found.visibility)}'")
-        if found.visibility in FOR_EVERYBODY:
+        if found.visibility in FOR_EVERYBODY and found.owner is None:
             where.append(f"image.visibility in ({_EVERYBODY_SQL})")
     if found.but_community:
         where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")

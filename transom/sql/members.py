@@ -3,7 +3,7 @@
 import msgspec
 
 from transom.domain.model import Image, Member, MemberStatus, Visibility
-from transom.sql.db import Database, Row
+from transom.sql.db import Database, Row, Statement
 from transom.sql.images import COLUMNS, WIDTH, image_of_row
 
 _MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at"
@@ -68,6 +68,9 @@ async def list_members(
 _STILL_SHARED = f"""
     exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
 
+# A statement of its own: one that waited for a lock still counts what it saw before it waited.
+LOCK_IMAGE = "select id from image where id = $1 for update"
+
 INSERT_MEMBER = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select image.id, $2, '{MemberStatus.PENDING}', image.created_at, cast($3 as bigint), cast($3 as bigint)
@@ -82,10 +85,22 @@ INSERT_MEMBER = f"""
 async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
     """The new, pending membership; None when it exists, the image is full, not shared, or gone.
 
-    `quota`: most members of an image, negative for no limit.
+    `quota`: most members of an image, negative for no limit. Offers of one image wait for each other: two
+    that counted at once would both find the last place free.
     """
-    rows = await db.write(INSERT_MEMBER, image_id, member_id, now, quota)
-    return _member_of_row(rows[0]) if rows else None
+    done = await db.transact(
+        Statement(LOCK_IMAGE, (image_id,), required=True),
+        Statement(INSERT_MEMBER, (image_id, member_id, now, quota), required=True),
+    )
+    return _member_of_row(done[1][0]) if done else None
+
+
+COUNT_MEMBERS = "select count(*) from member where image_id = $1"
+
+
+async def count_members(db: Database, image_id: str) -> int:
+    rows = await db.read(COUNT_MEMBERS, image_id)
+    return int(rows[0][0])
 
 
 SET_MEMBER_STATUS = f"""

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from typing import cast
 
+from transom.domain.errors import UnavailableError
 from transom.sql.db import Database, SchemaHistory
 
 
@@ -16,17 +17,25 @@ def migrations() -> list[tuple[int, str]]:
 
 
 async def migrate(db: Database) -> list[int]:
-    """Apply what is missing; the versions that were applied. Safe to run from several processes at once."""
+    """Apply what is missing; the versions that were applied. Safe to run from several processes at once.
+
+    UnavailableError when the database is of a newer release, which this one does not know.
+    """
+    missing = await missing_migrations(db)
     history = cast(SchemaHistory, db)
-    done = await history.schema_version()
     return [
         version
         for version, script in migrations()
-        if version > done and await history.run_script(script, version)
+        if version in missing and await history.run_script(script, version)
     ]
 
 
 async def missing_migrations(db: Database) -> list[int]:
-    """The versions that `migrate` would apply."""
+    """The versions that `migrate` would apply. UnavailableError as there."""
     done = await cast(SchemaHistory, db).schema_version()
-    return [version for version, _script in migrations() if version > done]
+    known = [version for version, _script in migrations()]
+    if done > known[-1]:
+        raise UnavailableError(
+            f"The database is of a newer release: its schema has version {done}, this one knows {known[-1]}."
+        )
+    return [version for version in known if version > done]

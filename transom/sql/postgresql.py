@@ -6,12 +6,13 @@ from typing import Any
 
 import asyncpg
 
-from transom.domain.errors import StoreFullError, TransomError, UnavailableError
+from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Row, Statement
 
 #: Longest wait for a free connection, and for an answer, seconds.
 _ACQUIRE_S = 15.0
 _COMMAND_S = 30.0
+_CANNOT_ANSWER = "The database cannot answer now"
 #: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
 _MIGRATION_LOCK = 0x7472616E736F6D
 
@@ -120,21 +121,9 @@ async def _renamed_errors() -> AsyncIterator[None]:
     """The one place where asyncpg's errors become ours."""
     try:
         yield
-    except (
-        TimeoutError,
-        asyncpg.InterfaceError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InsufficientResourcesError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.ReadOnlySQLTransactionError,
-        OSError,
-    ) as error:
-        raise _renamed(error) from error
-
-
-def _renamed(error: BaseException) -> TransomError:
-    if isinstance(error, asyncpg.DiskFullError):
-        return StoreFullError("The disk of the database is full.")
-    return UnavailableError(f"The database cannot answer now: {error or type(error).__name__}")
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise UnavailableError(f"{_CANNOT_ANSWER}: {error or type(error).__name__}") from error
+    except asyncpg.DiskFullError as error:
+        raise StoreFullError("The disk of the database is full.") from error
+    except asyncpg.PostgresError as error:
+        raise UnavailableError(f"{_CANNOT_ANSWER}: {error}") from error

@@ -13,12 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from transom.domain.errors import StoreFullError, TransomError, UnavailableError
+from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Row, Statement
 
 #: PostgreSQL's words → SQLite's, in the schema and in every statement. SQLite compares text bytewise anyway.
@@ -29,6 +30,7 @@ SPELLING = {
     "bigint": "integer",
     "json_agg": "json_group_array",
     "json_build_array": "json_array",
+    " for update": "",
 }
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
@@ -75,8 +77,11 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _renamed(error: sqlite3.Error) -> TransomError:
-    """The one place where SQLite's errors become ours."""
+def _renamed(error: Exception) -> Exception:
+    """The one place where SQLite's errors become ours. A value that Python cannot hand over is no error of
+    SQLite's but of ours: it stays as it is, and loud."""
+    if not isinstance(error, sqlite3.Error):
+        return error
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
         return StoreFullError("The disk of the database is full.")
     return UnavailableError(f"The database cannot answer now: {error}")
@@ -93,7 +98,7 @@ class _Unit:
         self.statements = statements
         self.future = future
         self.rows: list[list[Row]] | None = []
-        self.error: sqlite3.Error | None = None
+        self.error: Exception | None = None
 
 
 class _Writer:
@@ -110,11 +115,14 @@ class _Writer:
         self._loop = loop
         self._waiting: list[_Unit] = []
         self._is_busy = False
+        self._is_stopped = False
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run_thread, name="sqlite-commit", daemon=True)
         self._thread.start()
 
     def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
+        if self._is_stopped:
+            raise UnavailableError("The database is closed.")
         future = self._loop.create_future()
         self._waiting.append(_Unit(statements, future))
         if not self._is_busy:
@@ -124,7 +132,8 @@ class _Writer:
         return future
 
     def stop(self) -> None:
-        """Finish what was submitted, then end the thread and close."""
+        """End the thread, behind the commit at hand, and close."""
+        self._is_stopped = True
         self._work.put(None)
         self._thread.join()
         self._connection.close()
@@ -145,7 +154,7 @@ class _Writer:
             self._work.put(lambda: self._commit(batch, failure))
 
     def _run_and_commit(self, batch: list[_Unit]) -> None:
-        failure: sqlite3.Error | None = None
+        failure: Exception | None = None
         try:
             self._connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
             self._connection.execute("begin immediate")
@@ -154,7 +163,7 @@ class _Writer:
             failure = error
         self._commit(batch, failure)
 
-    def _commit(self, batch: list[_Unit], failure: sqlite3.Error | None) -> None:
+    def _commit(self, batch: list[_Unit], failure: Exception | None) -> None:
         try:
             if failure is None:
                 self._connection.execute("commit")
@@ -176,7 +185,7 @@ class _Writer:
         for unit in batch:
             _settle(unit)
 
-    def _run_units(self, batch: list[_Unit]) -> sqlite3.Error | None:
+    def _run_units(self, batch: list[_Unit]) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O), if one did."""
         for unit in batch:
             self._run_unit(unit)
@@ -189,13 +198,13 @@ class _Writer:
         if len(unit.statements) == 1:  # SQLite takes a failing statement back by itself.
             try:
                 unit.rows = self._run_all(unit.statements)
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
                 unit.error = error
             return
-        self._connection.execute("savepoint unit")
         try:
+            self._connection.execute("savepoint unit")
             unit.rows = self._run_all(unit.statements)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 (as above)
             unit.error = error
         if self._connection.in_transaction:
             if unit.error is not None or unit.rows is None:
@@ -229,15 +238,15 @@ class SqliteDatabase:
                 f"SQLite 3.35 or newer is needed; this Python brings {sqlite3.sqlite_version}."
             )
         self.dialect = SqliteDialect()
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             first = _connect(path)
             first.execute("pragma journal_mode = wal")
             first.close()
             self._reader = _connect_reader(path)
             self._scanner = _connect_reader(path)
             self._writer = _Writer(path, asyncio.get_running_loop())
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
         self._scan_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-scan")
         # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy
@@ -258,6 +267,8 @@ class SqliteDatabase:
             return await asyncio.get_running_loop().run_in_executor(self._scan_thread, run)
         except sqlite3.Error as error:
             raise _renamed(error) from error
+        except RuntimeError as error:  # The thread pool takes nothing after its shutdown.
+            raise UnavailableError("The database is closed.") from error
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
         rows = await self._writer.submit((Statement(sql, values),))
@@ -267,7 +278,8 @@ class SqliteDatabase:
         return await self._writer.submit(statements)
 
     async def close(self) -> None:
-        await self.write("select 1")  # Behind whatever was submitted before.
+        with suppress(UnavailableError, StoreFullError):
+            await self.write("select 1")  # Behind whatever was submitted before.
         await asyncio.to_thread(self._writer.stop)
         self._scan_thread.shutdown()
         self._reader.close()
@@ -276,11 +288,11 @@ class SqliteDatabase:
     # ---- schema history
 
     async def schema_version(self) -> int:
-        if not self._reader.execute(
-            "select 1 from sqlite_master where type = 'table' and name = 'schema_version'"
-        ).fetchall():
+        tables = "select 1 from sqlite_master where type = 'table' and name = 'schema_version'"
+        if not await self.read(tables):
             return 0
-        return int(self._reader.execute("select coalesce(max(version), 0) from schema_version").fetchone()[0])
+        rows = await self.read("select coalesce(max(version), 0) from schema_version")
+        return int(rows[0][0])
 
     async def run_script(self, script: str, version: int) -> bool:
         return await asyncio.to_thread(self._run_script, _translated(script), version)

@@ -3,10 +3,15 @@
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
+
+_Values = TypeVarTuple("_Values")
+_Result = TypeVar("_Result")
 
 _READ_BYTES = 1 << 20
 _PART = ".part"
@@ -28,15 +33,18 @@ class FilesystemStore:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:
-            descriptor = await asyncio.to_thread(_create, part, self._folder)
+            await _in_thread(_make_folder, part.parent, self._folder)
+            # Not in a thread: a descriptor that a cancelled call got would be lost.
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
             try:
                 size = await _copy(chunks, descriptor)
-                await asyncio.to_thread(os.fsync, descriptor)
+                await _in_thread(os.fsync, descriptor)
             finally:
                 os.close(descriptor)
-            await asyncio.to_thread(_publish, part, final)
+            await _in_thread(_publish, part, final)
         except BaseException as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                _remove(final)
             if isinstance(error, OSError):
                 raise _renamed(error) from error
             raise
@@ -44,17 +52,21 @@ class FilesystemStore:
 
     async def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
         try:
-            descriptor = os.open(self.path(key), os.O_RDONLY)
+            descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
+        except OSError as error:
+            raise _renamed(error) from error
         try:
             while length > 0:
-                chunk = await asyncio.to_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
+                chunk = await _in_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
                 if not chunk:
                     raise UnavailableError(f"The blob {key} of store {self.name} is cut short.")
                 start += len(chunk)
                 length -= len(chunk)
                 yield chunk
+        except OSError as error:
+            raise _renamed(error) from error
         finally:
             os.close(descriptor)
 
@@ -63,19 +75,31 @@ class FilesystemStore:
             return self.path(key).stat().st_size
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _renamed(error) from error
 
     async def delete(self, key: str) -> None:
         try:
-            await asyncio.to_thread(_remove, self.path(key))
+            await _in_thread(_remove, self.path(key))
         except OSError as error:
             raise _renamed(error) from error
 
 
-def _create(part: Path, root: Path) -> int:
-    if not part.parent.is_dir():
-        part.parent.mkdir(parents=True, exist_ok=True)
+async def _in_thread(function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> _Result:
+    """`asyncio.to_thread`, but when cancelled it first waits for the thread: what it works on (a descriptor)
+    is not closed, and its number not given to another file, under its hands."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *values))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(root)
-    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
 
 
 async def _copy(chunks: AsyncIterator[bytes], descriptor: int) -> int:
@@ -83,7 +107,7 @@ async def _copy(chunks: AsyncIterator[bytes], descriptor: int) -> int:
     syncing: asyncio.Future[None] | None = None
     try:
         async for chunk in chunks:
-            await asyncio.to_thread(_write_all, descriptor, chunk)
+            await _in_thread(_write_all, descriptor, chunk)
             size += len(chunk)
             if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
                 synced = size

@@ -7,9 +7,9 @@ from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.images import see_image
 from transom.domain import access
-from transom.domain.errors import InvalidError, UnavailableError
-from transom.domain.model import Image
-from transom.domain.status import WITH_DATA
+from transom.domain.errors import ConflictError, InvalidError, UnavailableError
+from transom.domain.model import Image, Status
+from transom.domain.status import WITH_DATA, advance
 
 _OCTETS = "application/octet-stream"
 #: No store will ever see a size of more digits.
@@ -30,7 +30,13 @@ async def upload_image(parts: Parts, request: Request) -> Response:
         raise InvalidError(f"Store '{request.header(b'x-image-meta-store')}' is not configured.")
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
-    await parts.transfer.receive(image, request.stream(), announced)
+    try:
+        await parts.transfer.receive(image, request.stream(), announced)
+    except ConflictError:
+        # Somebody was quicker. Answer for what the image is now, which may be gone.
+        now, _is_member = await see_image(parts, request)
+        advance(now.status, Status.SAVING)
+        raise
     return no_content()
 
 
@@ -55,7 +61,9 @@ async def download_image(parts: Parts, request: Request) -> Response:
     part = _wanted_part(request, image, image.size)
     store, key = parts.transfer.store, image.locations[0].key
     if await store.size(key) != image.size:
-        # Never serve bytes that are not the ones whose hash is on record.
+        # Never serve bytes that are not the ones whose hash is on record. If the image was deleted since we
+        # looked, there is nothing wrong, and nothing to serve.
+        await see_image(parts, request)
         raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
     headers = _data_headers(image)
     if part is None:

@@ -17,8 +17,6 @@ from transom.sql import members
 from transom.transfer import now_us
 
 _TRIES = 100
-#: An offer refused so often though each look found it possible was refused by the quota.
-_TRIES_TO_ADD = 3
 
 
 async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[Image, bool, Member | None]:
@@ -40,7 +38,7 @@ def _outrun(image_id: str) -> UnavailableError:
 async def add_member(parts: Parts, request: Request) -> Response:
     member_id = _member_id_of(await request.json(parts.settings.json_body_limit))
     limit = parts.settings.image_member_quota
-    for _ in range(_TRIES_TO_ADD):
+    for _ in range(_TRIES):
         image, is_member, existing = await _see_member(parts, request, member_id)
         access.add_member(request.caller, image, is_member)
         if existing is not None:
@@ -48,10 +46,13 @@ async def add_member(parts: Parts, request: Request) -> Response:
         added = await members.insert_member(parts.db, image.id, member_id, limit, now_us())
         if added is not None:
             return json_response(member_body(added))
-    raise LimitExceededError(
-        f"Image member limit exceeded for image {image.id}: The limit has been exceeded on the number of "
-        f"allowed image members for this image. Attempted: {limit + 1}, Maximum: {limit}"
-    )
+        present = await members.count_members(parts.db, image.id)
+        if 0 <= limit <= present:
+            raise LimitExceededError(
+                f"Image member limit exceeded for image {image.id}: The limit has been exceeded on the "
+                f"number of allowed image members for this image. Attempted: {present + 1}, Maximum: {limit}"
+            )
+    raise _outrun(request.params["image_id"])
 
 
 def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
