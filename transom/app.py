@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
-from transom.api.dispatch import Dispatcher
+from transom.api.dispatch import Dispatcher, answer_not_ready
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, read_settings
@@ -31,6 +32,9 @@ from transom.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 
+#: Pause between two tries to start, seconds.
+_RETRY_S = 2.0
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -40,21 +44,44 @@ def create_app() -> App:
     set_up_logging(settings.log_level)
     _end_with_parent()
     worker = _Worker(settings)
-    serve: App | None = None
+    serve: App = answer_not_ready
+
+    async def start() -> None:
+        nonlocal serve
+        while True:
+            try:
+                serve = await worker.start()
+            except TransomError as error:
+                # A worker that replaces another one while the database is away waits for it here.
+                _log.warning("not ready yet: %s", error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal serve
-        if serve is not None and scope["type"] == "http":
+        if scope["type"] == "http":
             await serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
-            serve = await worker.start()
+            starting = asyncio.create_task(start())
+            await asyncio.wait([starting], timeout=_RETRY_S)
+            _exit_if_broken(starting)
+            starting.add_done_callback(_exit_if_broken)
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            starting.cancel()
             await worker.stop()
             await send({"type": "lifespan.shutdown.complete"})
 
     return app
+
+
+def _exit_if_broken(starting: asyncio.Task[None]) -> None:
+    """Leave the process if the start came to an end that no waiting will mend. The ASGI server would go on
+    without it, and answer nothing right; a parent that sees a worker leave can start another, or give up."""
+    if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
+        _log.critical("the worker cannot start", exc_info=error)
+        os._exit(1)
 
 
 def _end_with_parent() -> None:
@@ -69,23 +96,31 @@ class _Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._db: Database
-        self._transfer: Transfer
-        self._liveness: Liveness
-        self._sweeping: asyncio.Task[None]
+        self._undo = AsyncExitStack()
 
     async def start(self) -> App:
+        """Open everything; after an error all is closed again."""
+        async with AsyncExitStack() as undo:
+            app = await self._open(undo)
+            self._undo = undo.pop_all()
+            return app
+
+    async def _open(self, undo: AsyncExitStack) -> App:
         settings = self._settings
-        self._db = await open_database(settings.database_url, settings.database_pool)
-        self._liveness = Liveness(settings.data_path / "run")
-        self._transfer = _open_transfer(settings, self._db, self._liveness)
-        await self._transfer.recover()
-        self._sweeping = asyncio.create_task(_sweep(self._transfer, settings.upload_lease_s / 3))
+        db = await open_database(settings.database_url, settings.database_pool)
+        undo.push_async_callback(db.close)
+        liveness = Liveness(settings.data_path / "run")
+        undo.callback(liveness.close)
+        transfer = _open_transfer(settings, db, liveness)
+        undo.push_async_callback(transfer.close)
+        await transfer.recover()
+        sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
+        undo.callback(sweeping.cancel)
         observe, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
-            db=self._db,
-            transfer=self._transfer,
+            db=db,
+            transfer=transfer,
             identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s),
             render_metrics=render_metrics,
         )
@@ -100,10 +135,7 @@ class _Worker:
         return dispatcher.serve
 
     async def stop(self) -> None:
-        self._sweeping.cancel()
-        await self._transfer.close()
-        await self._db.close()
-        self._liveness.close()
+        await self._undo.aclose()
 
 
 def _open_transfer(settings: Settings, db: Database, liveness: Liveness) -> Transfer:

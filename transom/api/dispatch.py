@@ -118,7 +118,7 @@ class Dispatcher:
             challenge = f'Keystone uri="{base_url(self._parts, request)}/identity/v3"'.encode("latin-1")
             message = str(error) if request.path.startswith("/identity") else _NO_CREDENTIALS
             return self._render(request, status, message, [(b"www-authenticate", challenge)])
-        headers = _RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             _log.warning("%s", error, extra={"fields": {"request_id": request.request_id}})
         return self._render(request, status, str(error), headers)
@@ -129,6 +129,15 @@ class Dispatcher:
             response.headers.extend(headers)
             return response
         return error_response(request, status, message, headers)
+
+
+async def answer_not_ready(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to everything while a worker waits for its database."""
+    request = Request(scope, receive, _new_request_id())
+    await request.drain(_DRAIN_BYTES)
+    message = "The service is starting, or waits for its database."
+    response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
+    await _send_response(request, response, send)
 
 
 def _new_request_id() -> str:
