@@ -5,6 +5,7 @@ route; handler; error → answer; then the count and the log line. Written on ba
 add per request is a good part of what a whole request may cost here (docs/decisions/0001).
 """
 
+import hashlib
 import logging
 import random
 import re
@@ -30,6 +31,8 @@ from transom.api.parts import Parts
 from transom.api.router import Router
 from transom.api.v2.versions import VERSIONS, base_url, choose_version
 from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError
+from transom.domain.model import Caller
+from transom.identity.signature import SignedRequest, is_signed
 from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
@@ -92,8 +95,7 @@ class Dispatcher:
                 return route, Response()
             segments = _versioned(request, _segments(request))
             if segments[0] == "v2":
-                token = request.header(b"x-auth-token")
-                request.caller = await self._parts.identity.authenticate(token)
+                request.caller = await self._authenticate(request)
             elif segments[0] not in _KNOWN_ROOTS:
                 return route, await choose_version(self._parts, request)
             found = self._router.find(segments)
@@ -110,13 +112,34 @@ class Dispatcher:
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
 
+    async def _authenticate(self, request: Request) -> Caller:
+        """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
+        identity = self._parts.identity
+        if b"authorization" not in request.headers or not is_signed(request.raw_headers):
+            return await identity.authenticate(request.header(b"x-auth-token"))
+
+        async def hash_body() -> str:
+            body = await request.keep_body(self._parts.settings.json_body_limit)
+            return hashlib.sha256(body).hexdigest()
+
+        return await identity.authenticate_signed(
+            SignedRequest(
+                method=request.method,
+                raw_path=request.raw_path,
+                query=request.query,
+                headers=request.raw_headers,
+                hash_body=hash_body,
+            )
+        )
+
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):
             return self._render(request, error.status, str(error), error.headers)
         status = routes.STATUS[type(error)]
         if isinstance(error, UnauthenticatedError):
             challenge = f'Keystone uri="{base_url(self._parts, request)}/identity/v3"'.encode("latin-1")
-            message = str(error) if request.path.startswith("/identity") else _NO_CREDENTIALS
+            has_own_text = request.path.startswith("/identity") or b"authorization" in request.headers
+            message = str(error) if has_own_text else _NO_CREDENTIALS
             return self._render(request, status, message, [(b"www-authenticate", challenge)])
         headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -86,6 +86,12 @@ class Request:
         return raw.partition(b"?")[0]
 
     @property
+    def raw_headers(self) -> Headers:
+        """All headers as sent, repeated ones too, names in lower case."""
+        headers: Headers = self._scope["headers"]
+        return headers
+
+    @property
     def server_sends_files(self) -> bool:
         """Whether the server takes a file's path for a body (ASGI extension `http.response.pathsend`)."""
         return "http.response.pathsend" in self._scope.get("extensions", ())
@@ -137,6 +143,16 @@ class Request:
                 raise _body_too_large(limit_bytes)
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def keep_body(self, limit_bytes: int) -> bytes:
+        """The whole body, as `body`; whoever handles the request can read it once more."""
+        kept = await self.body(limit_bytes)
+
+        async def replay() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": kept, "more_body": False}
+
+        self._receive, self._read_to_end = replay, False
+        return kept
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""
