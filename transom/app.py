@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -109,7 +110,7 @@ class _Worker:
         settings = self._settings
         db = await open_database(settings.database_url, settings.database_pool)
         undo.push_async_callback(db.close)
-        liveness = Liveness(settings.data_path / "run")
+        liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         transfer = _open_transfer(settings, db, liveness)
         undo.push_async_callback(transfer.close)
@@ -138,6 +139,11 @@ class _Worker:
         await self._undo.aclose()
 
 
+def _open_liveness(settings: Settings) -> Liveness:
+    """Locks tell of this machine's processes only: in a data folder that machines share, each has its own."""
+    return Liveness(settings.data_path / "run" / socket.gethostname())
+
+
 def _open_transfer(settings: Settings, db: Database, liveness: Liveness) -> Transfer:
     store = FilesystemStore("local", settings.data_path / "images")
     return Transfer(settings, db, store, liveness)
@@ -151,6 +157,8 @@ async def _sweep(transfer: Transfer, pause_s: float) -> None:
             recovered = await transfer.recover()
         except TransomError as error:
             _log.warning("clean-up waits: %s", error)
+        except Exception:  # noqa: BLE001 (it must never stop for good)
+            _log.exception("clean-up failed")
         else:
             if recovered:
                 _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
@@ -171,16 +179,18 @@ async def prepare(settings: Settings) -> None:
             refresh_clouds(settings.data_path, auth_url, settings.region)
         BuiltinIdentity(settings.data_path, settings.token_lifetime_s).directory()
     except AccountsError as error:
-        raise PreparationError(str(error)) from error
+        raise PreparationError(str(error)) from None
     db = await open_database(settings.database_url, settings.database_pool)
     try:
         await _require_schema(db, settings)
-        liveness = Liveness(settings.data_path / "run")
+        liveness = _open_liveness(settings)
         transfer = _open_transfer(settings, db, liveness)
-        await transfer.recover()
-        liveness.forget_dead()
-        await transfer.close()
-        liveness.close()
+        try:
+            await transfer.recover()
+            liveness.forget_dead()
+        finally:
+            await transfer.close()
+            liveness.close()
     finally:
         await db.close()
 

@@ -20,7 +20,7 @@ DEFAULT_FILE = "transom.toml"
 
 
 class SettingsError(Exception):
-    """A setting is unknown or has a value it cannot have. The text names it and where it came from."""
+    """A setting is unknown or has a value it cannot have. The text names it."""
 
 
 def _setting(default: Any, help: str) -> Any:  # noqa: A002 (the word argparse and click use)
@@ -54,6 +54,7 @@ class Settings:
     image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
     image_member_quota: int = _setting(128, "Members an image may have; negative: no limit.")
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
+    image_metadata_limit: int = _setting(65536, "Largest sum of an image's properties, bytes.")
     image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
@@ -174,6 +175,7 @@ _AT_LEAST = {
     "image_size_cap": 0,
     "user_storage_quota": 0,
     "json_body_limit": 1,
+    "image_metadata_limit": 0,
     "upload_lease_s": 3,
     "max_request_id_length": 1,
 }
@@ -196,7 +198,8 @@ def _check(settings: Settings) -> None:
     host, colon, port = settings.listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
-    if _scheme(settings.database_url) not in ("sqlite", "postgresql", "postgres"):
+    starts = ("sqlite:///", "postgresql://", "postgres://")
+    if not (_scheme(settings.database_url) and settings.database_url.startswith(starts)):
         raise SettingsError(
             f"database must start with sqlite:/// or postgresql://, not {settings.database!r}"
         )

@@ -28,11 +28,11 @@ class Liveness:
             return False
         try:
             descriptor = os.open(self._folder / (name + _SUFFIX), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError:  # Not there, or not to be known now: then its lease decides.
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
         finally:
             os.close(descriptor)

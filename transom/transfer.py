@@ -96,7 +96,9 @@ class Transfer:
                 content = await self._store_content(image, blob.key, chunks, bounds)
                 finished = await blobs.finish_upload(self._db, blob, content, now_us())
             if not finished:
-                raise VanishedError(f"Image {image.id} could not be found after upload.")
+                raise VanishedError(
+                    f"Image {image.id} could not be found after upload, or the upload was given up for dead."
+                )
         except BaseException:
             await asyncio.shield(self._give_up(blob))
             raise
@@ -104,10 +106,7 @@ class Transfer:
     async def remove(self, locations: tuple[Location, ...]) -> None:
         """Remove the bytes of an image that was deleted. What fails now is done by a later `recover`."""
         for location in locations:
-            try:
-                await self._remove_blob(location.key)
-            except TransomError as error:
-                _log.warning("blob %s stays for a later clean-up: %s", location.key, error)
+            await self._try_to_remove(location.key)
 
     async def recover(self) -> int:
         """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
@@ -119,8 +118,7 @@ class Transfer:
                     continue
                 if not await blobs.take_upload(self._db, blob, now_us()):
                     continue
-            await self._remove_blob(blob.key)
-            recovered += 1
+            recovered += await self._try_to_remove(blob.key)
         return recovered
 
     async def close(self) -> None:
@@ -191,14 +189,20 @@ class Transfer:
     async def _give_up(self, blob: LooseBlob) -> None:
         try:
             if await blobs.abandon_upload(self._db, blob, now_us()):
-                await self._remove_blob(blob.key)
+                await self._try_to_remove(blob.key)
         except TransomError as error:
             # The lease runs out by itself, and then `recover` does it.
             _log.warning("upload %s waits for recovery: %s", blob.key, error)
 
-    async def _remove_blob(self, key: str) -> None:
-        await self._store.delete(key)
-        await blobs.forget_blob(self._db, key)
+    async def _try_to_remove(self, key: str) -> bool:
+        """False when the bytes stay for a later `recover`."""
+        try:
+            await self._store.delete(key)
+            await blobs.forget_blob(self._db, key)
+        except TransomError as error:
+            _log.warning("blob %s stays for a later clean-up: %s", key, error)
+            return False
+        return True
 
 
 def _require_formats(image: Image) -> None:

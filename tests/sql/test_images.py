@@ -1,6 +1,7 @@
 """Images: what goes into the database comes out, and no change is made on what somebody else changed."""
 
 import asyncio
+import uuid
 from typing import Any
 
 import msgspec
@@ -53,7 +54,7 @@ HARD_TO_KEEP = [
 async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> None:
     await write_world(db, [], [])
 
-    inserted = await insert_image(db, new)
+    inserted = await insert_image(db, new, id_was_chosen=True)
     found, _ = await find_image(db, new.id, None)
 
     assert inserted
@@ -64,7 +65,7 @@ async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> Non
 async def test_text_of_any_kind_is_kept_wherever_it_stands(db: Database, text: str) -> None:
     new = image(name=text, tags=(text,), properties={"key": text, text: "value"})
 
-    await insert_image(db, new)
+    await insert_image(db, new, id_was_chosen=True)
     found, _ = await find_image(db, new.id, None)
 
     assert found == new
@@ -132,25 +133,27 @@ def test_the_next_version_is_never_the_one_before(at: int, now: int) -> None:
 
 
 async def test_an_id_in_use_is_not_given_again(db: Database) -> None:
-    await insert_image(db, image(name="first"))
+    await insert_image(db, image(name="first"), id_was_chosen=True)
 
-    inserted = await insert_image(db, image(name="second"))
+    inserted = await insert_image(db, image(name="second"), id_was_chosen=True)
     found, _ = await find_image(db, "image", None)
 
     assert (inserted, found) == (False, image(name="first"))
 
 
 async def test_of_many_images_of_one_id_exactly_one_is_made(db: Database) -> None:
-    inserted = await asyncio.gather(*(insert_image(db, image(name=str(n))) for n in range(8)))
+    inserted = await asyncio.gather(
+        *(insert_image(db, image(name=str(n)), id_was_chosen=True) for n in range(8))
+    )
 
     assert sum(inserted) == 1
 
 
 async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
-    await insert_image(db, image())
+    await insert_image(db, image(), id_was_chosen=True)
     await delete_image(db, image(), 2)
 
-    inserted = await insert_image(db, image(owner=STRANGER))
+    inserted = await insert_image(db, image(owner=STRANGER), id_was_chosen=True)
 
     assert (inserted, await find_image(db, "image", None)) == (False, (None, False))
 
@@ -208,7 +211,7 @@ async def test_finding_an_image_says_whether_the_project_is_a_member(
 
 @pytest.mark.parametrize("image_id", ["", "IMAGE", "image ", "imag", "\ufffd", "x" * 5000])
 async def test_an_image_is_found_by_its_very_id_only(db: Database, image_id: str) -> None:
-    await insert_image(db, image())
+    await insert_image(db, image(), id_was_chosen=True)
 
     assert await find_image(db, image_id, None) == (None, False)
 
@@ -241,3 +244,17 @@ def _active(of: Image) -> Image:
         locations=(Location(store="local", key="key-1"), Location(store="local", key="key-2")),
         **data,
     )
+
+
+async def test_the_id_of_an_image_that_is_being_deleted_is_never_free(db: Database) -> None:
+    """An insert that waits for the end of a deletion must look again."""
+    rounds = []
+    for _ in range(20):
+        new = image(id=str(uuid.uuid4()))
+        await insert_image(db, new, id_was_chosen=True)
+        deleted, inserted = await asyncio.gather(
+            delete_image(db, new, 5), insert_image(db, new, id_was_chosen=True)
+        )
+        rounds.append((deleted, inserted))
+
+    assert set(rounds) == {(True, False)}

@@ -23,6 +23,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.INSERT_IMAGE": (
         *("new", None, None, "queued", "shared", None, None, 0, 0, False, True, "[]", "{}", 1),
     ),
+    "images.ID_IS_UNUSED": ("image",),
     "images.UPDATE_IMAGE": (
         *("image", 1, None, None, "queued", "shared", None, None, 0, 0, True, False, '["a"]', '{"a": ""}', 2),
     ),

@@ -78,14 +78,14 @@ async def test_a_statement_that_need_not_find_anything_may_find_nothing(db: Data
 
 
 async def test_a_transaction_that_fails_half_way_changes_nothing(db: Database) -> None:
-    with pytest.raises(Exception, match=r"(?i)null"):
+    with pytest.raises(UnavailableError):
         await db.transact(_insert("a"), BROKEN, _insert("b"))
 
     assert await count(db, "deleted_image") == 0
 
 
 async def test_a_write_that_fails_half_way_changes_nothing(db: Database) -> None:
-    with pytest.raises(Exception, match=r"(?i)null"):
+    with pytest.raises(UnavailableError):
         await db.write("insert into deleted_image (id, deleted_at) values ('a', 1), ('b', null)")
 
     assert await count(db, "deleted_image") == 0
@@ -164,7 +164,7 @@ async def test_many_writers_of_two_workers_all_get_their_answer(db: Database, ne
 async def test_what_was_answered_is_there_after_opening_the_database_again(
     url: str, db: Database, own: Database
 ) -> None:
-    await insert_image(own, image())
+    await insert_image(own, image(), id_was_chosen=True)
     await own.close()
 
     again = await open_database(url, 1)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -243,6 +244,7 @@ async def test_a_put_that_is_cancelled_during_any_of_its_steps_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await putting
     await anyio.to_thread.run_sync(threads.shutdown)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     assert (await store.size(KEY), _files(folder), _open_files(folder)) == (None, [], set())
 

@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 _API = frozenset({"v2", *VERSIONS})
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in routes.ROUTES})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
 #: How much of a refused request's body is read all the same, so that the client gets to see the refusal.
@@ -73,7 +74,9 @@ class Dispatcher:
         finally:
             elapsed_s = time.perf_counter() - started
             if self._observe is not None:
-                self._observe(route, request.method, status, elapsed_s)
+                # A label that the client could choose freely would fill the memory with counters.
+                method = request.method if request.method in _METHODS else "other"
+                self._observe(route, method, status, elapsed_s)
             if self._request_log is not None:
                 caller = request.found_caller
                 self._request_log.write(
@@ -143,7 +146,9 @@ class Dispatcher:
             return self._render(request, status, message, [(b"www-authenticate", challenge)])
         headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            _log.warning("%s", error, extra={"fields": {"request_id": request.request_id}})
+            # What a driver said stays in the log: it names users, hosts and tables.
+            cause = f" ({error.__cause__})" if error.__cause__ else ""
+            _log.warning("%s%s", error, cause, extra={"fields": {"request_id": request.request_id}})
         return self._render(request, status, str(error), headers)
 
     def _render(self, request: Request, status: int, message: str, headers: Headers) -> Response:
@@ -211,7 +216,7 @@ def _versioned(request: Request, segments: list[str]) -> list[str]:
 
 
 def _no_route(request: Request) -> HttpError:
-    if request.method not in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"):
+    if request.method not in _METHODS:
         return HttpError(HTTPStatus.NOT_IMPLEMENTED, f"The method {request.method} is not implemented.")
     return HttpError(HTTPStatus.NOT_FOUND, "The resource could not be found.")
 

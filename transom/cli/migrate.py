@@ -19,7 +19,7 @@ def migrate(settings: Settings, check: bool) -> None:
     try:
         versions = asyncio.run(_migrate(settings, check))
     except TransomError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None
     if check and versions:
         raise click.ClickException(f"missing migrations: {', '.join(map(str, versions))}")
     click.echo(f"applied migrations: {', '.join(map(str, versions))}" if versions else "up to date")

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 @click.option("--workers", type=int, help="Worker processes.")
 @click.pass_obj
 def serve(settings: Settings, listen: str | None, workers: int | None) -> None:
-    """Serve the image API (and, unless Keystone does it, identity) until SIGTERM or SIGINT."""
+    """Serve the image API and the built-in identity until SIGTERM or SIGINT."""
     try:
         settings = override(settings, listen=listen, workers=workers)
     except SettingsError as error:
@@ -55,7 +55,7 @@ def _run_prepare(settings: Settings) -> None:
     try:
         asyncio.run(prepare(settings))
     except (TransomError, PreparationError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None
     except OSError as error:
         raise click.ClickException(f"cannot prepare {settings.data_path}: {error}") from None
 

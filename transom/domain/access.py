@@ -94,7 +94,7 @@ def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
 
 
 def _require(rule: str, caller: Caller, target: Target) -> None:
-    if not RULES[rule](caller, target):
+    if not is_allowed(rule, caller, target):
         raise ForbiddenError(f"You are not authorized to complete {rule} action.")
 
 

@@ -13,15 +13,17 @@ from transom.domain import access
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError
 from transom.domain.fields import (
     FIELDS,
-    SETTABLE,
     check_field,
     check_not_reserved,
     check_property_name,
     check_storable,
     read_only,
+    shown,
 )
 from transom.domain.model import Caller, Image, Status
 
+#: Each makes a new image; together they must not hold up everybody else.
+MOST_OPERATIONS = 1000
 OPERATIONS = ("add", "remove", "replace")
 
 
@@ -38,6 +40,8 @@ def parse_operations(body: Any, *, old_form: bool) -> list[Operation]:
     """The operations of a PATCH body. `old_form`: the v2.0 media type, `{"replace": "/name", "value": …}`."""
     if not isinstance(body, list):
         raise InvalidError("Request body must be a JSON array of operation objects.")
+    if len(body) > MOST_OPERATIONS:
+        raise InvalidError(f"Too many operations: a request takes at most {MOST_OPERATIONS}.")
     split = _split_old if old_form else _split_new
     return [_parse(raw, split, not old_form) for raw in body]
 
@@ -66,7 +70,7 @@ def _split_new(raw: dict[str, Any]) -> tuple[str, Any]:
     if "op" not in raw:
         raise InvalidError(f"Unable to find `op` in JSON Schema change. {allowed}")
     if raw["op"] not in OPERATIONS:
-        raise InvalidError(f"Invalid operation: `{raw['op']}`. {allowed}")
+        raise InvalidError(f"Invalid operation: `{_named(raw['op'])}`. {allowed}")
     if "path" not in raw:
         raise InvalidError("Unable to find 'path' in JSON Schema change")
     return raw["op"], raw["path"]
@@ -81,10 +85,14 @@ def _split_old(raw: dict[str, Any]) -> tuple[str, Any]:
     return named[0], raw[named[0]]
 
 
+def _named(op: Any) -> str:
+    return op[:80] if isinstance(op, str) else shown(op)
+
+
 def _parse_pointer(pointer: Any) -> list[str]:
     """The segments of a JSON pointer (RFC 6901), blanks around each taken off."""
     if not isinstance(pointer, str):
-        raise InvalidError(f"Pointer `{pointer}` must be a string: 'path' is missing or has another type.")
+        raise InvalidError(f"Pointer `{shown(pointer)}` must be a string.")
     if not pointer.startswith("/"):
         raise InvalidError(f'Pointer `{pointer}` does not start with "/".')
     if "//" in pointer:
@@ -151,8 +159,6 @@ def _set(operation: Operation, image: Image) -> Image:
     if root not in FIELDS:
         check_property_name(root)
         return msgspec.structs.replace(image, properties={**image.properties, root: value})
-    if root not in SETTABLE:
-        raise read_only(root)
     if root in ("disk_format", "container_format") and image.status != Status.QUEUED:
         raise ForbiddenError(f"Attribute {root} can be only replaced for a queued image.")
     if root == "owner":

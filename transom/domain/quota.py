@@ -12,6 +12,20 @@ def check_properties(old: Image | None, new: Image, limit: int) -> None:
     _check("properties", sum(not name.startswith(RESERVED_PREFIX) for name in new.properties), limit)
 
 
+def check_metadata(old: Image | None, new: Image, limit_bytes: int) -> None:
+    """How large an image's properties may be together; one that is over may still be made smaller."""
+    size = _metadata_size(new)
+    if size > limit_bytes and (old is None or size > _metadata_size(old)):
+        raise LimitExceededError(
+            "The limit has been exceeded on the size of image properties. "
+            f"Attempted: {size} bytes, Maximum: {limit_bytes}"
+        )
+
+
+def _metadata_size(image: Image) -> int:
+    return sum(len(name.encode()) + len(value.encode()) for name, value in image.properties.items())
+
+
 def check_tags(old: Image | None, new: Image, limit: int) -> None:
     if old is not None and set(new.tags) <= set(old.tags):
         return

@@ -86,22 +86,21 @@ async def find_image(db: Database, image_id: str, project_id: str | None) -> tup
     return image_of_row(rows[0]), bool(rows[0][WIDTH])
 
 
-# The guard against the id of a deleted image makes this a SELECT, whose values need their types said.
 INSERT_IMAGE = """
     insert into image (id, owner, name, status, visibility, container_format, disk_format, min_disk, min_ram,
                        protected, os_hidden, tags, properties, locations, created_at, updated_at)
-    select $1, $2, $3, $4, $5, $6, $7, cast($8 as bigint), cast($9 as bigint), cast($10 as boolean),
-           cast($11 as boolean), cast($12 as jsonb), cast($13 as jsonb), cast('[]' as jsonb),
-           cast($14 as bigint), cast($14 as bigint)
-    where not exists (select 1 from deleted_image where deleted_image.id = $1)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '[]', $14, $14)
     on conflict (id) do nothing
     returning id"""
 
+# Behind the insert, not within it: one that waited for the end of a deletion still sees what was before.
+ID_IS_UNUSED = "select 1 where not exists (select 1 from deleted_image where id = $1)"
 
-async def insert_image(db: Database, image: Image) -> bool:
-    """False when the id is, or once was, another image's."""
-    rows = await db.write(
-        INSERT_IMAGE,
+
+async def insert_image(db: Database, image: Image, *, id_was_chosen: bool) -> bool:
+    """False when the id is, or once was, another image's. `id_was_chosen`: by a client; nobody draws the same
+    random UUID twice."""
+    values = (
         image.id,
         image.owner,
         image.name,
@@ -117,7 +116,13 @@ async def insert_image(db: Database, image: Image) -> bool:
         to_json(image.properties),
         image.created_at,
     )
-    return bool(rows)
+    if not id_was_chosen:
+        return bool(await db.write(INSERT_IMAGE, *values))
+    done = await db.transact(
+        Statement(INSERT_IMAGE, values, required=True),
+        Statement(ID_IS_UNUSED, (image.id,), required=True),
+    )
+    return done is not None
 
 
 UPDATE_IMAGE = """

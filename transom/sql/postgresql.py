@@ -12,7 +12,7 @@ from transom.sql.db import Row, Statement
 #: Longest wait for a free connection, and for an answer, seconds.
 _ACQUIRE_S = 15.0
 _COMMAND_S = 30.0
-_CANNOT_ANSWER = "The database cannot answer now"
+_CANNOT_ANSWER = "The database cannot answer now."
 #: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
 _MIGRATION_LOCK = 0x7472616E736F6D
 
@@ -122,8 +122,8 @@ async def _renamed_errors() -> AsyncIterator[None]:
     try:
         yield
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise UnavailableError(f"{_CANNOT_ANSWER}: {error or type(error).__name__}") from error
+        raise UnavailableError(_CANNOT_ANSWER) from error
     except asyncpg.DiskFullError as error:
         raise StoreFullError("The disk of the database is full.") from error
     except asyncpg.PostgresError as error:
-        raise UnavailableError(f"{_CANNOT_ANSWER}: {error}") from error
+        raise UnavailableError(_CANNOT_ANSWER) from error

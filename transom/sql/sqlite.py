@@ -43,8 +43,7 @@ _OLDEST = (3, 35, 0)
 
 def path_of(url: str) -> Path:
     """The file that `sqlite:///path` names: three slashes and a relative path, four and an absolute one."""
-    path = Path(unquote(url.removeprefix("sqlite:///")))
-    return path if path.is_absolute() or url.startswith("sqlite:////") else Path("/") / path
+    return Path(unquote(url.removeprefix("sqlite:///")))
 
 
 class SqliteDialect:
@@ -84,7 +83,7 @@ def _renamed(error: Exception) -> Exception:
         return error
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
         return StoreFullError("The disk of the database is full.")
-    return UnavailableError(f"The database cannot answer now: {error}")
+    return UnavailableError("The database cannot answer now.")
 
 
 class _Unit:
@@ -150,7 +149,11 @@ class _Writer:
         except sqlite3.Error:
             self._work.put(lambda: self._run_and_commit(batch))
         else:
-            failure = self._run_units(batch)
+            failure: Exception | None
+            try:
+                failure = self._run_units(batch)
+            except sqlite3.Error as error:
+                failure = error
             self._work.put(lambda: self._commit(batch, failure))
 
     def _run_and_commit(self, batch: list[_Unit]) -> None:
@@ -167,10 +170,12 @@ class _Writer:
         try:
             if failure is None:
                 self._connection.execute("commit")
+            elif self._connection.in_transaction:
+                self._connection.rollback()
         except sqlite3.Error as error:
             failure = error
-        if self._connection.in_transaction:
-            self._connection.rollback()
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
         if failure is not None:
             # Nothing of the batch is in the database: everybody in it hears so.
             for unit in batch:
@@ -224,7 +229,10 @@ def _settle(unit: _Unit) -> None:
     if unit.future.cancelled():
         return
     if unit.error is not None:
-        unit.future.set_exception(_renamed(unit.error))
+        renamed = _renamed(unit.error)
+        if renamed is not unit.error:
+            renamed.__cause__ = unit.error
+        unit.future.set_exception(renamed)
     else:
         unit.future.set_result(unit.rows)
 

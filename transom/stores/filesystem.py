@@ -44,7 +44,7 @@ class FilesystemStore:
             await _in_thread(_publish, part, final)
         except BaseException as error:
             with suppress(OSError):
-                _remove(final)
+                await _in_thread(_remove, final)
             if isinstance(error, OSError):
                 raise _renamed(error) from error
             raise
@@ -72,7 +72,7 @@ class FilesystemStore:
 
     async def size(self, key: str) -> int | None:
         try:
-            return self.path(key).stat().st_size
+            return (await _in_thread(self.path(key).stat)).st_size
         except FileNotFoundError:
             return None
         except OSError as error:

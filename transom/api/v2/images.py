@@ -35,6 +35,7 @@ from transom.domain.fields import (
 )
 from transom.domain.listing import visible_ranges
 from transom.domain.model import Caller, Image, Status, Visibility
+from transom.domain.status import WITH_DATA
 from transom.sql import images, listing
 from transom.transfer import now_us
 
@@ -60,7 +61,7 @@ def absent(image_id: str) -> str:
 async def create_image(parts: Parts, request: Request) -> Response:
     body = await request.json(parts.settings.json_body_limit)
     image = _image_of_body(body, request.caller, parts.settings)
-    if not await images.insert_image(parts.db, image):
+    if not await images.insert_image(parts.db, image, id_was_chosen="id" in body):
         raise ConflictError(f"Image ID {image.id} already exists!")
     location = f"{base_url(parts, request)}/v2/images/{image.id}".encode("latin-1")
     return json_response(image_body(image), HTTPStatus.CREATED, [(b"location", location)])
@@ -113,6 +114,7 @@ def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller, settings: S
     for name in NATURAL:
         check_not_negative(name, getattr(image, name))
     quota.check_properties(None, image, settings.image_property_quota)
+    quota.check_metadata(None, image, settings.image_metadata_limit)
     for name, value in given.items():
         check_storable(name, value)
     return image
@@ -177,6 +179,7 @@ async def update_image(parts: Parts, request: Request) -> Response:
         new = patch.apply(operations, image, request.caller, is_member)
         quota.check_tags(image, new, parts.settings.image_tag_quota)
         quota.check_properties(image, new, parts.settings.image_property_quota)
+        quota.check_metadata(image, new, parts.settings.image_metadata_limit)
         return new
 
     changed = await _change_image(parts, request, decide, touches=bool(operations))
@@ -239,7 +242,7 @@ async def reactivate_image(parts: Parts, request: Request) -> Response:
 
 
 def _switch(image: Image, verb: str, to: Status) -> Image:
-    if image.status not in (Status.ACTIVE, Status.DEACTIVATED):
+    if image.status not in WITH_DATA:
         raise ForbiddenError(f"Not allowed to {verb} image in status '{image.status}'")
     return msgspec.structs.replace(image, status=to)
 

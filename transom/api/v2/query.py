@@ -20,6 +20,8 @@ _TEXTS = frozenset({"owner", "checksum", "os_hash_value", "os_hash_algo"})
 _STEERING = frozenset(
     {"limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "member_status", "os_hidden"}
 )
+#: Each is a term of the statement, and databases bound those.
+_MOST_VALUES = 200
 _SECOND_US = 1_000_000
 #: Largest integer both databases keep; no image has a number beyond it.
 _MAX_NUMBER = 2**63 - 1
@@ -30,16 +32,19 @@ def parse_list_query(pairs: list[tuple[str, str]], settings: Settings) -> ListQu
     if any("\0" in name or "\0" in value for name, value in pairs):
         raise InvalidError("Query parameters can't contain NUL characters.")
     given = dict(pairs)
+    conditions = tuple(
+        condition
+        for name, value in pairs
+        if name not in _STEERING
+        for condition in _parse_filter(name, value)
+    )
+    if sum(len(condition.values) for condition in conditions) > _MOST_VALUES:
+        raise InvalidError(f"Too many filters: a list takes at most {_MOST_VALUES} values.")
     return ListQuery(
         visibility=_parse_visibility(given.get("visibility")),
         member_statuses=_parse_member_status(given.get("member_status")),
         os_hidden=_parse_hidden(given.get("os_hidden")),
-        conditions=tuple(
-            condition
-            for name, value in pairs
-            if name not in _STEERING
-            for condition in _parse_filter(name, value)
-        ),
+        conditions=conditions,
         sort=_parse_sort(pairs),
         limit=_parse_limit(given.get("limit"), settings),
         marker=given.get("marker"),
@@ -56,7 +61,7 @@ def page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
 
 def _parse_limit(text: str | None, settings: Settings) -> int:
     if text is None:
-        return settings.limit_param_default
+        return min(settings.limit_param_default, settings.api_limit_max)
     try:
         limit = int(text)
     except ValueError:
