@@ -1,33 +1,24 @@
 """Look at image data while it streams: is it what it claims to be, and is it safe to open?
 
-The work is oslo.utils' format inspector, which Nova, Glance and Cinder share. The verdicts are those of
+The parsers are oslo.utils' format inspectors, which Nova, Glance and Cinder share. The verdicts are those of
 Glance 33 (CVE-2024-32498, CVE-2022-47951): a qcow2 that names other files or a vmdk that describes them is
-refused whatever it claims to be.
+refused whatever it claims to be. The parsers raise what they please on bytes made to break them, and on some
+that are not; here each is asked under guard.
 """
 
-import io
-from typing import IO, cast
+from contextlib import suppress
 
 from oslo_utils.imageutils import format_inspector
-from oslo_utils.imageutils.format_inspector import FileInspector, InspectWrapper
+from oslo_utils.imageutils.format_inspector import FileInspector
 
 from transom.domain.errors import ContentRefusedError
 
 #: The largest number a database keeps; no disk is larger.
 _LARGEST = 2**63 - 1
-#: Formats the inspector has no eye for: they look like raw data.
+#: Formats no parser has an eye for: they look like raw data.
 _OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
 #: Boot images of the EC2 kind may start with what looks like a broken boot record.
 _MBR_FREE = frozenset({"aki", "ari"})
-
-
-class _Feed(io.RawIOBase):
-    """Hands the inspector the block at hand; its interface wants something to read from."""
-
-    block: bytes = b""
-
-    def read(self, _size: int = -1) -> bytes:
-        return self.block
 
 
 class Inspection:
@@ -41,21 +32,24 @@ class Inspection:
         self._claimed = disk_format
         self._must_match = must_match
         self._nonfatal = nonfatal_checks | ({"mbr"} if disk_format in _MBR_FREE else set())
-        self._feed = _Feed()
-        self._wrapper = InspectWrapper(cast(IO[bytes], self._feed))
+        self._raw = format_inspector.ALL_FORMATS["raw"]()
+        self._parsers = [made() for name, made in format_inspector.ALL_FORMATS.items() if name != "raw"]
+        #: Those that still want to see blocks.
+        self._hungry = list(self._parsers)
         self._is_decided = False
 
     def feed(self, block: bytes) -> None:
         """Raises ContentRefusedError as soon as the blocks show that the claim is wrong."""
-        self._feed.block = block
-        self._wrapper.read(len(block))
-        if not self._is_decided and self._wrapper.formats is not None:
+        self._hungry = [parser for parser in self._hungry if _eat(parser, block)]
+        if not self._is_decided and not self._hungry:
             self._is_decided = True
             self._judge(self._detected(), 0)
 
     def finish(self, size: int) -> int | None:
         """The virtual size in bytes, None if not known. Raises ContentRefusedError. `size`: bytes fed."""
-        self._wrapper.close()
+        for parser in self._parsers:
+            with suppress(Exception):  # see the head of this module
+                parser.finish()
         found = self._detected()
         if found is not None:
             self._check_safety(found)
@@ -67,7 +61,7 @@ class Inspection:
             if self._must_match:
                 raise ContentRefusedError("Image format inspection failed")
             return None
-        if self._claimed == "raw" or (self._claimed in _OPAQUE and found.NAME == "raw"):
+        if self._claimed == "raw" or (self._claimed in _OPAQUE and found is self._raw):
             return size
         if self._claimed == found.NAME:
             return _virtual_size(found)
@@ -78,26 +72,50 @@ class Inspection:
         return None
 
     def _detected(self) -> FileInspector | None:
-        found = self._wrapper.formats or []
-        if {str(one) for one in found} == {"iso", "gpt"}:
+        """The one format that matches, raw if none does; None if several do."""
+        found = [parser for parser in self._parsers if _matches(parser)]
+        if {parser.NAME for parser in found} == {"iso", "gpt"}:
             # A hybrid ISO carries a partition table for USB sticks: an ISO all the same.
-            return next(one for one in found if str(one) == "iso")
+            return next(parser for parser in found if parser.NAME == "iso")
+        if not found:
+            return self._raw
         return found[0] if len(found) == 1 else None
 
     def _check_safety(self, found: FileInspector) -> None:
+        if found is self._raw:
+            return
         try:
             found.safety_check()
         except format_inspector.SafetyCheckFailed as error:
             if found.NAME == "gpt" and set(error.failures) <= self._nonfatal:
                 return
             raise ContentRefusedError("Image failed safety checks") from error
+        except Exception as error:
+            # Cut short, for one: what cannot be checked is not safe.
+            raise ContentRefusedError("Image failed safety checks") from error
+
+
+def _eat(parser: FileInspector, block: bytes) -> bool:
+    """Whether the parser wants more. One that breaks has seen enough: what it made out until then counts."""
+    try:
+        parser.eat_chunk(block)
+        is_hungry = not parser.complete
+    except Exception:  # noqa: BLE001 (see the head of this module)
+        return False
+    return is_hungry
+
+
+def _matches(parser: FileInspector) -> bool:
+    try:
+        return bool(parser.format_match)
+    except Exception:  # noqa: BLE001 (see the head of this module)
+        return False
 
 
 def _virtual_size(found: FileInspector) -> int:
     try:
         size = int(found.virtual_size)
     except Exception as error:
-        # The parsers raise what they please on a header that was made to break them.
         raise ContentRefusedError("Image format inspection failed") from error
     if not 0 <= size <= _LARGEST:
         raise ContentRefusedError(f"Image claims a virtual size of {size} bytes")

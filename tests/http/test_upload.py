@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import disk_formats
 import pytest
-from connections import LAST_CHUNK, chunk, read_status, upload_in_progress
+from connections import LAST_CHUNK, chunk, read_status, send_head, upload_in_progress
 from harness.service import Service
 from images import (
     NO_FILES,
+    OCTET_STREAM,
     TEN_BYTES,
     UNKNOWN_ID,
     brief,
@@ -420,7 +421,7 @@ def test_content_that_is_what_it_claims_tells_its_virtual_size(
     service: Service, disk_format: str, content: bytes, virtual_size: int
 ) -> None:
     publisher = service.client("publisher")
-    image_id = create_raw_image(publisher, disk_format=disk_format)["id"]
+    image_id = create_image(publisher, disk_format=disk_format, container_format="bare")["id"]
 
     response = upload_data(publisher, image_id, content)
 
@@ -432,7 +433,7 @@ def test_content_that_is_what_it_claims_tells_its_virtual_size(
 @pytest.mark.parametrize("disk_format", ["ami", "ari", "aki", "ploop"])
 def test_content_of_a_format_without_signature_passes_as_raw(service: Service, disk_format: str) -> None:
     publisher = service.client("publisher")
-    image_id = create_raw_image(publisher, disk_format=disk_format)["id"]
+    image_id = create_image(publisher, disk_format=disk_format, container_format="bare")["id"]
 
     response = upload_data(publisher, image_id, disk_formats.ZEROS)
 
@@ -444,7 +445,7 @@ def test_content_that_is_not_what_it_claims_is_refused(
     service: Service, disk_format: str, content: bytes, found: str
 ) -> None:
     publisher = service.client("publisher")
-    image = create_raw_image(publisher, disk_format=disk_format)
+    image = create_image(publisher, disk_format=disk_format, container_format="bare")
     files_before = stored_files(service)
 
     response = upload_data(publisher, image["id"], content)
@@ -461,7 +462,7 @@ def test_unsafe_content_is_refused_whatever_it_claims_to_be(
     service: Service, disk_format: str, content: bytes
 ) -> None:
     publisher = service.client("publisher")
-    image = create_raw_image(publisher, disk_format=disk_format)
+    image = create_image(publisher, disk_format=disk_format, container_format="bare")
     files_before = stored_files(service)
 
     response = upload_data(publisher, image["id"], content)
@@ -524,3 +525,32 @@ def test_data_of_another_size_than_announced_is_refused(
     after = show_image(publisher, image["id"])
     assert after == image | {"updated_at": after["updated_at"]}
     assert new_files(service, files_before) == NO_FILES
+
+
+@pytest.mark.parametrize(
+    ("disk_format", "data", "status"),
+    [
+        pytest.param("raw", b"Q" * 512 + b"\xff" * 8 + b"Q" * 70_000, 204, id="raw that breaks a parser"),
+        pytest.param("raw", b"vhdxfile" + bytes(500), 415, id="cut vhdx as raw"),
+        pytest.param("vhdx", b"vhdxfile" + bytes(500), 415, id="cut vhdx"),
+        pytest.param("vhd", b"conectix", 415, id="cut vhd"),
+        pytest.param("vmdk", b"KDMV" + b"\x01" * 70_000, 415, id="broken vmdk"),
+    ],
+)
+def test_data_that_breaks_a_parser_is_judged_all_the_same(
+    service: Service, disk_format: str, data: bytes, status: int
+) -> None:
+    publisher = service.client("publisher")
+    image_id = create_image(publisher, disk_format=disk_format, container_format="bare")["id"]
+
+    assert upload_data(publisher, image_id, data).status_code == status
+
+
+def test_a_refusal_does_not_wait_for_a_body_that_never_comes(service: Service) -> None:
+    """The rest of a refused body is read for a few seconds only."""
+    head = {"Content-Type": OCTET_STREAM, "Content-Length": "100"}
+
+    with send_head(service, "publisher", f"PUT /v2/images/{uuid4()}/file", head) as connection:
+        connection.sendall(b"1")
+
+        assert read_status(connection) == 404

@@ -44,6 +44,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
 #: How much of a refused request's body is read all the same, so that the client gets to see the refusal.
 _DRAIN_BYTES = 16 << 20
+_DRAIN_S = 3.0
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 _NO_CREDENTIALS = (
     "This server could not verify that you are authorized to access the document you requested. Either you "
@@ -109,7 +110,7 @@ class Dispatcher:
             request.params = found.params
             return route, await handler(self._parts, request)
         except (TransomError, HttpError) as error:
-            await request.drain(_DRAIN_BYTES)
+            await request.drain(_DRAIN_BYTES, _DRAIN_S)
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
@@ -162,7 +163,7 @@ class Dispatcher:
 async def answer_not_ready(scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to everything while a worker waits for its database."""
     request = Request(scope, receive, _new_request_id())
-    await request.drain(_DRAIN_BYTES)
+    await request.drain(_DRAIN_BYTES, _DRAIN_S)
     message = "The service is starting, or waits for its database."
     response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
     await _send_response(request, response, send)

@@ -5,6 +5,7 @@ This module knows bytes, headers and limits; it knows nothing of images.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -179,18 +180,17 @@ class Request:
         self._asked = None
         return message
 
-    async def drain(self, limit_bytes: int) -> None:
-        """Read on, at most `limit_bytes`, and throw away: a client that is still sending when the server
-        closes may never see the answer."""
-        if not self.has_body:
+    async def drain(self, limit_bytes: int, limit_s: float) -> None:
+        """Read on for a while, and throw away: a client that is still sending when the server closes may
+        never see the answer. One that waits to be asked for its body (Expect) needs no such care."""
+        if not self.has_body or b"expect" in self.headers:
             return
-        try:
-            async for chunk in self.stream():
-                limit_bytes -= len(chunk)
-                if limit_bytes <= 0:
-                    return
-        except ClientGoneError:
-            return
+        with suppress(ClientGoneError, TimeoutError):
+            async with asyncio.timeout(limit_s):
+                async for chunk in self.stream():
+                    limit_bytes -= len(chunk)
+                    if limit_bytes <= 0:
+                        return
 
     async def json(self, limit_bytes: int) -> dict[str, Any] | list[Any]:
         """The body as a JSON object or array. InvalidError for anything else (reference, 1.7)."""

@@ -39,6 +39,8 @@ class _Verbs(click.Group):
 @click.pass_context
 def main(context: click.Context, /, config: str | None, **flags: Any) -> None:
     """An image service whose heart is sharing."""
+    # Images, names and hashes are for the service's own user, whatever the shell's mask is.
+    os.umask(0o077)
     try:
         context.obj = read_settings(os.environ, flags, config)
     except SettingsError as error:

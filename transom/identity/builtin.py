@@ -32,7 +32,7 @@ from transom.identity.directory import (
     imply_roles,
 )
 from transom.identity.durable import ChangeCount
-from transom.identity.passwords import REFUSED, PasswordChecker, hash_password
+from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 from transom.identity.tokens import (
     INVALID,
@@ -197,7 +197,7 @@ class BuiltinIdentity:
         """Ends all tokens of the user. UnauthenticatedError when `old` is wrong, ConflictError when it was
         changed meanwhile."""
         await self._passwords.check(user.password_hash, old)
-        new_hash = await asyncio.to_thread(hash_password, new)
+        new_hash = await self._passwords.hash(new)
         await self._change(
             lambda accounts: changes.set_password(accounts, user.id, new_hash, instead_of=user.password_hash)
         )
@@ -219,7 +219,7 @@ class BuiltinIdentity:
             user_id=session.user.id,
             project_id=session.project.id,
             roles=draft.roles or session.roles,
-            secret_hash=await asyncio.to_thread(hash_password, secret),
+            secret_hash=await self._passwords.hash(secret),
             description=draft.description,
             expires_at=draft.expires_at,
             unrestricted=draft.unrestricted,

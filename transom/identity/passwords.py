@@ -6,6 +6,8 @@ time, and takes as long when there is nothing to check against.
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -40,7 +42,7 @@ def make_password() -> str:
 
 
 class PasswordChecker:
-    """Checks secrets against hashes, a bounded number at once."""
+    """Makes and checks hashes, a bounded number at once."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(CHECKS_AT_ONCE)
@@ -50,17 +52,25 @@ class PasswordChecker:
     async def check(self, expected_hash: str | None, password: str) -> None:
         """UnauthenticatedError unless the hash is the password's; None for a user who does not exist.
 
-        UnavailableError when too many checks wait already.
+        UnavailableError when too many wait already.
         """
+        async with self._place():
+            is_right = await asyncio.to_thread(verify_password, expected_hash or self._nobodys_hash, password)
+        if expected_hash is None or not is_right:
+            raise UnauthenticatedError(REFUSED)
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep. UnavailableError when too many wait already."""
+        async with self._place():
+            return await asyncio.to_thread(hash_password, password)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         if self._waiting >= CHECKS_WAITING:
             raise UnavailableError("Too many logins at once. Try again in a few seconds.")
         self._waiting += 1
         try:
             async with self._places:
-                is_right = await asyncio.to_thread(
-                    verify_password, expected_hash or self._nobodys_hash, password
-                )
+                yield
         finally:
             self._waiting -= 1
-        if expected_hash is None or not is_right:
-            raise UnauthenticatedError(REFUSED)

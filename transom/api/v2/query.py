@@ -1,6 +1,7 @@
 """The query string of GET /v2/images → `ListQuery` (Image API v2, "List images"; "Filtering", "Sorting")."""
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ _STEERING = frozenset(
 #: Each is a term of the statement, and databases bound those.
 _MOST_VALUES = 200
 _SECOND_US = 1_000_000
+_INTEGER = re.compile(r"-?[0-9]{1,1000}")
 #: Largest integer both databases keep; no image has a number beyond it.
 _MAX_NUMBER = 2**63 - 1
 
@@ -62,10 +64,9 @@ def page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
 def _parse_limit(text: str | None, settings: Settings) -> int:
     if text is None:
         return min(settings.limit_param_default, settings.api_limit_max)
-    try:
-        limit = int(text)
-    except ValueError:
-        raise InvalidError("limit param must be an integer") from None
+    if not _INTEGER.fullmatch(text):
+        raise InvalidError("limit param must be an integer")
+    limit = int(text)
     if limit < 0:
         raise InvalidError("limit param must be positive")
     return min(limit, settings.api_limit_max)
@@ -191,10 +192,9 @@ def _parse_number(name: str, value: str) -> list[Condition]:
 
 
 def _number(text: str, refusal: str) -> int:
-    try:
-        return max(-_MAX_NUMBER, min(_MAX_NUMBER, int(text)))
-    except ValueError:
-        raise InvalidError(refusal) from None
+    if not _INTEGER.fullmatch(text):
+        raise InvalidError(refusal)
+    return max(-_MAX_NUMBER, min(_MAX_NUMBER, int(text)))
 
 
 def _parse_operator_text(name: str, value: str) -> list[Condition]:
