@@ -4,13 +4,12 @@ A worker process calls `create_app`; the parent (`transom serve`) calls `prepare
 """
 
 import asyncio
-import ctypes
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -35,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: Pause between two tries to start, seconds.
 _RETRY_S = 2.0
+#: Pause between two looks whether the parent is there, seconds.
+_LOOK_S = 1.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -43,7 +44,6 @@ def create_app() -> App:
     """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
     settings = read_settings(os.environ, {}, os.devnull)
     set_up_logging(settings.log_level)
-    _end_with_parent()
     worker = _Worker(settings)
     serve: App = answer_not_ready
 
@@ -64,12 +64,14 @@ def create_app() -> App:
             await serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
+            watching = asyncio.create_task(_end_with_parent())
             starting = asyncio.create_task(start())
             await asyncio.wait([starting], timeout=_RETRY_S)
             _exit_if_broken(starting)
             starting.add_done_callback(_exit_if_broken)
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            watching.cancel()
             starting.cancel()
             await worker.stop()
             await send({"type": "lifespan.shutdown.complete"})
@@ -85,11 +87,15 @@ def _exit_if_broken(starting: asyncio.Task[None]) -> None:
         os._exit(1)
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would hold the port, and nobody would stop it: have the kernel do that
-    (Linux; prctl(2), PR_SET_PDEATHSIG)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+async def _end_with_parent() -> None:
+    """A worker whose parent was killed would hold the port, and nobody would ever stop it. So it looks, and
+    asks itself to stop as the parent would; again and again, for a signal that meets a loop at its very start
+    is lost."""
+    parent = multiprocessing.parent_process()
+    while parent is not None:
+        await asyncio.sleep(_LOOK_S)
+        if os.getppid() != parent.pid:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Worker:

@@ -1,13 +1,14 @@
 """Image data: upload and download (Image API v2, "Image data"; ranges by RFC 9110, section 14)."""
 
 import re
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.images import see_image
 from transom.domain import access
-from transom.domain.errors import ConflictError, InvalidError, UnavailableError
+from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from transom.domain.model import Image, Status
 from transom.domain.status import WITH_DATA, advance
 
@@ -66,18 +67,32 @@ async def download_image(parts: Parts, request: Request) -> Response:
         await see_image(parts, request)
         raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
     headers = _data_headers(image)
-    if part is None:
-        headers.append((b"content-length", str(image.size).encode()))
-        path = parts.transfer.local_path(key) if request.server_sends_files else None
-        if path is not None:
-            return Response(HTTPStatus.OK, headers=headers, file=path)
-        return Response(HTTPStatus.OK, headers=headers, chunks=store.get(key, 0, image.size))
-    start, end = part
+    start, end = part or (0, image.size - 1)
     headers.append((b"content-length", str(end - start + 1).encode()))
-    headers.append((b"content-range", f"bytes {start}-{end}/{image.size}".encode()))
-    return Response(
-        HTTPStatus.PARTIAL_CONTENT, headers=headers, chunks=store.get(key, start, end - start + 1)
-    )
+    status = HTTPStatus.OK
+    if part is not None:
+        status = HTTPStatus.PARTIAL_CONTENT
+        headers.append((b"content-range", f"bytes {start}-{end}/{image.size}".encode()))
+    elif request.server_sends_files and (path := parts.transfer.local_path(key)) is not None:
+        return Response(status, headers=headers, file=path)
+    try:
+        chunks = await _begin(store.get(key, start, end - start + 1))
+    except NotFoundError:
+        await see_image(parts, request)
+        raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
+    return Response(status, headers=headers, chunks=chunks)
+
+
+async def _begin(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, the first of them read: what stands in the way shows before an answer has begun."""
+    first = await anext(chunks, b"")
+
+    async def go_on() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return go_on()
 
 
 def _data_headers(image: Image) -> Headers:
