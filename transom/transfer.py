@@ -10,13 +10,13 @@ import asyncio
 import hashlib
 import logging
 import os
-import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import (
     ConflictError,
@@ -42,11 +42,6 @@ _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 20
 #: Blocks received ahead of the one that is being hashed and stored.
 _BLOCKS_AHEAD = 3
-
-
-def now_us() -> int:
-    """Microseconds since the epoch, UTC."""
-    return time.time_ns() // 1000
 
 
 class Transfer:

@@ -37,6 +37,8 @@ SPELLING = {
 _BATCH = 256
 #: How long a writer waits for another process's transaction, seconds.
 _BUSY_MS = 30_000
+#: On the event loop nobody waits for another process.
+_DO_NOT_WAIT = "pragma busy_timeout = 0"
 #: RETURNING came with 3.35.
 _OLDEST = (3, 35, 0)
 
@@ -111,6 +113,7 @@ class _Writer:
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = _connect(path)
+        self._connection.execute(_DO_NOT_WAIT)
         self._loop = loop
         self._waiting: list[_Unit] = []
         self._is_busy = False
@@ -144,7 +147,6 @@ class _Writer:
     def _start(self) -> None:
         batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
         try:
-            self._connection.execute("pragma busy_timeout = 0")
             self._connection.execute("begin immediate")
         except sqlite3.Error:
             self._work.put(lambda: self._run_and_commit(batch))
@@ -164,6 +166,8 @@ class _Writer:
             failure = self._run_units(batch)
         except sqlite3.Error as error:
             failure = error
+        finally:
+            self._connection.execute(_DO_NOT_WAIT)
         self._commit(batch, failure)
 
     def _commit(self, batch: list[_Unit], failure: Exception | None) -> None:

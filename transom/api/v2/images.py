@@ -9,9 +9,12 @@ import msgspec
 
 from transom.api.http import HttpError, Request, Response, json_response, no_content
 from transom.api.parts import Parts
+from transom.api.v2 import answers
+from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.query import page_link, parse_list_query
 from transom.api.v2.versions import base_url
 from transom.api.wire import image_body
+from transom.clock import now_us
 from transom.config import Settings
 from transom.domain import access, patch, quota
 from transom.domain.errors import (
@@ -20,7 +23,6 @@ from transom.domain.errors import (
     InvalidError,
     LimitExceededError,
     NotFoundError,
-    UnavailableError,
 )
 from transom.domain.fields import (
     FIELDS,
@@ -37,17 +39,12 @@ from transom.domain.listing import visible_ranges
 from transom.domain.model import Caller, Image, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql import images, listing
-from transom.transfer import now_us
 
 _PATCH_NEW = "application/openstack-images-v2.1-json-patch"
 _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
 
 #: Read-only whatever else is wrong with a create request; the others of FIELDS come after the policy.
 _NEVER_GIVEN = ("direct_url", "self", "file", "schema", "stores")
-
-#: Others may change an image between our look at it and our write; each try of ours that fails is a success
-#: of theirs, so so many in a row mean that the database is in trouble.
-_TRIES = 100
 
 
 def absent(image_id: str) -> str:
@@ -197,7 +194,7 @@ async def _change_image(
     """Look at the image, `decide` what it becomes, and write that unless somebody changed it meanwhile: then
     look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves."""
     image_id = request.params["image_id"]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         image, is_member = await images.find_image(parts.db, image_id, request.caller.project_id)
         seen = access.see_image(request.caller, image, is_member, missing or absent(image_id))
         new = decide(seen, is_member)
@@ -206,12 +203,12 @@ async def _change_image(
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         if await images.update_image(parts.db, seen, new):
             return new
-    raise UnavailableError(f"Image {image_id} is changed by too many others at once.")
+    raise outrun(f"Image {image_id} is")
 
 
 async def delete_image(parts: Parts, request: Request) -> Response:
     image_id = request.params["image_id"]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         image, is_member = await images.find_image(parts.db, image_id, request.caller.project_id)
         seen = access.see_image(
             request.caller, image, is_member, f"Failed to find image {image_id} to delete"
@@ -220,7 +217,7 @@ async def delete_image(parts: Parts, request: Request) -> Response:
         if await images.delete_image(parts.db, seen, now_us()):
             await parts.transfer.remove(seen.locations)
             return no_content()
-    raise UnavailableError(f"Image {image_id} is changed by too many others at once.")
+    raise outrun(f"Image {image_id} is")
 
 
 async def deactivate_image(parts: Parts, request: Request) -> Response:
@@ -263,7 +260,7 @@ async def add_tag(parts: Parts, request: Request) -> Response:
             raise LimitExceededError(f"Image tag limit exceeded for image {image.id}: {error}") from None
         return new
 
-    await _change_image(parts, request, decide, missing=_tagged_absent(request))
+    await _change_image(parts, request, decide, missing=answers.absent(request.params["image_id"]))
     return no_content()
 
 
@@ -276,9 +273,5 @@ async def remove_tag(parts: Parts, request: Request) -> Response:
             raise NotFoundError(f"Image {image.id} has no tag {tag[:MAX_NAME]!r}.")
         return msgspec.structs.replace(image, tags=tuple(one for one in image.tags if one != tag))
 
-    await _change_image(parts, request, decide, missing=_tagged_absent(request))
+    await _change_image(parts, request, decide, missing=answers.absent(request.params["image_id"]))
     return no_content()
-
-
-def _tagged_absent(request: Request) -> str:
-    return f"Image {request.params['image_id']} not found."

@@ -8,15 +8,14 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
+from transom.api.v2.answers import TRIES, absent, outrun
 from transom.api.wire import member_body
+from transom.clock import now_us
 from transom.domain import access
-from transom.domain.errors import ConflictError, InvalidError, LimitExceededError, UnavailableError
+from transom.domain.errors import ConflictError, InvalidError, LimitExceededError
 from transom.domain.fields import MAX_NAME, check_characters
 from transom.domain.model import Image, Member
 from transom.sql import members
-from transom.transfer import now_us
-
-_TRIES = 100
 
 
 async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[Image, bool, Member | None]:
@@ -24,21 +23,13 @@ async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[I
     image, is_member, member = await members.find_member(
         parts.db, image_id, request.caller.project_id, member_id
     )
-    return access.see_image(request.caller, image, is_member, _absent(image_id)), is_member, member
-
-
-def _absent(image_id: str) -> str:
-    return f"Image {image_id} not found."
-
-
-def _outrun(image_id: str) -> UnavailableError:
-    return UnavailableError(f"The members of image {image_id} are changed by too many others at once.")
+    return access.see_image(request.caller, image, is_member, absent(image_id)), is_member, member
 
 
 async def add_member(parts: Parts, request: Request) -> Response:
     member_id = _member_id_of(await request.json(parts.settings.json_body_limit))
     limit = parts.settings.image_member_quota
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         image, is_member, existing = await _see_member(parts, request, member_id)
         access.add_member(request.caller, image, is_member)
         if existing is not None:
@@ -52,7 +43,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
                 f"Image member limit exceeded for image {image.id}: The limit has been exceeded on the "
                 f"number of allowed image members for this image. Attempted: {present + 1}, Maximum: {limit}"
             )
-    raise _outrun(request.params["image_id"])
+    raise outrun(f"The members of image {request.params['image_id']} are")
 
 
 def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
@@ -76,7 +67,7 @@ def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
 async def list_members(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
     found, is_member, all_members = await members.list_members(parts.db, image_id, caller.project_id)
-    image = access.see_image(caller, found, is_member, _absent(image_id))
+    image = access.see_image(caller, found, is_member, absent(image_id))
     access.list_members(caller, image, is_member)
     sees_all = access.sees_all_members(caller, image)
     return json_response(
@@ -101,7 +92,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     """A recipient's answer to an offer."""
     status = _status_of(await request.json(parts.settings.json_body_limit))
     member_id = request.params["member_id"]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         image, is_member, seen = await _see_member(parts, request, member_id)
         member, wanted = access.set_member_status(request.caller, image, is_member, member_id, seen, status)
         if member.status == wanted:
@@ -109,7 +100,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
         changed = await members.set_member_status(parts.db, image.id, member_id, wanted, now_us())
         if changed is not None:
             return json_response(member_body(changed))
-    raise _outrun(request.params["image_id"])
+    raise outrun(f"The members of image {request.params['image_id']} are")
 
 
 def _status_of(body: dict[str, Any] | list[Any]) -> object:
@@ -123,9 +114,9 @@ def _status_of(body: dict[str, Any] | list[Any]) -> object:
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         image, is_member, member = await _see_member(parts, request, member_id)
         access.remove_member(request.caller, image, is_member, member_id, member)
         if await members.delete_member(parts.db, image.id, member_id):
             return Response(204)
-    raise _outrun(request.params["image_id"])
+    raise outrun(f"The members of image {request.params['image_id']} are")
