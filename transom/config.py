@@ -56,6 +56,13 @@ class Settings:
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
     image_metadata_limit: int = _setting(65536, "Largest sum of an image's properties, bytes.")
     image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")
+    ims_member_quota: int = _setting(
+        256, "Recipients an image may have when it is shared by the IMS API; negative: no limit."
+    )
+    ims_batch_limit: int = _setting(
+        10000, "Most pairs of an image and a recipient in one batch of the IMS API."
+    )
+    job_lifetime_s: int = _setting(604800, "How long a job can be asked for after its end, seconds.")
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
@@ -174,6 +181,8 @@ _AT_LEAST = {
     "api_limit_max": 1,
     "image_size_cap": 0,
     "user_storage_quota": 0,
+    "ims_batch_limit": 1,
+    "job_lifetime_s": 60,
     "json_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,

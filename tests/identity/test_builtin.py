@@ -73,7 +73,10 @@ def test_a_token_stands_for_its_user_project_and_roles(
 
     assert session.project is not None
     assert caller == Caller(
-        user_id=session.user.id, project_id=session.project.id, roles=frozenset({"member", "reader"})
+        user_id=session.user.id,
+        project_id=session.project.id,
+        roles=frozenset({"member", "reader"}),
+        domain_id="default",
     )
 
 

@@ -621,7 +621,10 @@ def test_a_signed_request_is_its_users_in_the_keys_project(identity: BuiltinIden
     caller = _authenticate(identity, _sign_now(key))
 
     assert caller == Caller(
-        user_id=key.user_id, project_id=key.project_id, roles=frozenset({"member", "reader"})
+        user_id=key.user_id,
+        project_id=key.project_id,
+        roles=frozenset({"member", "reader"}),
+        domain_id="default",
     )
 
 
@@ -633,7 +636,9 @@ def test_a_key_acts_in_the_projects_of_its_user(
 
     caller = _authenticate(identity, _sign_now(key, headers={"X-Project-Id": other}))
 
-    assert caller == Caller(user_id=key.user_id, project_id=other, roles=frozenset({"reader"}))
+    assert caller == Caller(
+        user_id=key.user_id, project_id=other, roles=frozenset({"reader"}), domain_id="default"
+    )
 
 
 @pytest.mark.parametrize("named", ["other", "no such project", "é", "' or 1=1"])

@@ -5,8 +5,11 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from transom.domain.model import Image, Member
-from transom.sql.db import Database, Dialect, Row, Statement
+from transom.sql.db import Database, Dialect, Result, Row, Script, Statement
 from transom.sql.images import to_json
+
+#: `Caller.member_ids` of nobody.
+NOBODY = (None, None)
 
 MakeUrl = Callable[[str], str]
 
@@ -19,8 +22,8 @@ _WRITE_IMAGE = (
     f"values ({', '.join(f'${n}' for n in range(1, len(_FIELDS) + 1))})"
 )
 _WRITE_MEMBER = """
-    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
-    values ($1, $2, $3, $4, $5, $6)"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, vault_id)
+    values ($1, $2, $3, $4, $5, $6, $7)"""
 
 
 def write_image(image: Image) -> Statement:
@@ -42,6 +45,7 @@ def write_member(member: Member, image: Image) -> Statement:
             image.created_at,
             member.created_at,
             member.updated_at,
+            member.vault_id,
         ),
     )
 
@@ -139,6 +143,20 @@ class Tap:
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
         self.asked.extend(Asked(one.sql, one.values, as_short=True) for one in statements)
         return await self._db.transact(*statements)
+
+    async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
+        return await self._db.run(lambda: self._tapped(make_script()))
+
+    def _tapped(self, script: Script[Result]) -> Script[Result]:
+        rows: list[Row] | None = None
+        while True:
+            try:
+                statement = next(script) if rows is None else script.send(rows)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            self.asked.append(Asked(statement.sql, statement.values, as_short=False))
+            rows = yield statement
 
     async def close(self) -> None:
         await self._db.close()

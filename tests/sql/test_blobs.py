@@ -19,7 +19,7 @@ from transom.sql.blobs import (
 from transom.sql.db import Database
 from transom.sql.images import delete_image, find_image
 
-from .databases import write_world
+from .databases import NOBODY, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ CONTENT = Content(size=3, virtual_size=3, checksum="c", os_hash_algo="sha512", o
 
 
 async def _status(db: Database) -> str | None:
-    found, _ = await find_image(db, "image", None)
+    found, _ = await find_image(db, "image", NOBODY)
     return found.status if found else None
 
 
@@ -63,7 +63,7 @@ async def test_a_finished_upload_makes_the_image_active_and_owner_of_the_bytes(d
     await start_upload(db, HELD, 5)
 
     finished = await finish_upload(db, HELD, CONTENT, 6)
-    found, _ = await find_image(db, "image", None)
+    found, _ = await find_image(db, "image", NOBODY)
 
     assert (finished, await list_blobs(db)) == (True, [])
     assert found == image(
@@ -83,9 +83,9 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
     await write_world(db, [image(updated_at=50)], [])
 
     await start_upload(db, HELD, 5)
-    started, _ = await find_image(db, "image", None)
+    started, _ = await find_image(db, "image", NOBODY)
     await finish_upload(db, HELD, CONTENT, 5)
-    finished, _ = await find_image(db, "image", None)
+    finished, _ = await find_image(db, "image", NOBODY)
 
     assert started
     assert finished
@@ -95,7 +95,7 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
 async def test_an_upload_of_an_image_that_was_deleted_meanwhile_is_not_finished(db: Database) -> None:
     await write_world(db, [image()], [])
     await start_upload(db, HELD, 5)
-    saving, _ = await find_image(db, "image", None)
+    saving, _ = await find_image(db, "image", NOBODY)
     assert saving
     await delete_image(db, saving, 6)
 

@@ -14,6 +14,7 @@ from transom.domain.model import Image, Location, Status, Visibility
 from transom.sql.blobs import list_blobs
 from transom.sql.db import Database
 from transom.sql.images import (
+    MemberIds,
     delete_image,
     find_image,
     insert_image,
@@ -22,7 +23,7 @@ from transom.sql.images import (
     used_storage,
 )
 
-from .databases import count, write_world
+from .databases import NOBODY, count, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +56,7 @@ async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> Non
     await write_world(db, [], [])
 
     inserted = await insert_image(db, new, id_was_chosen=True)
-    found, _ = await find_image(db, new.id, None)
+    found, _ = await find_image(db, new.id, NOBODY)
 
     assert inserted
     assert found == msgspec.structs.replace(new, updated_at=new.created_at)
@@ -66,7 +67,7 @@ async def test_text_of_any_kind_is_kept_wherever_it_stands(db: Database, text: s
     new = image(name=text, tags=(text,), properties={"key": text, text: "value"})
 
     await insert_image(db, new, id_was_chosen=True)
-    found, _ = await find_image(db, new.id, None)
+    found, _ = await find_image(db, new.id, NOBODY)
 
     assert found == new
 
@@ -81,7 +82,7 @@ async def test_an_update_writes_what_a_client_may_change_and_nothing_else(
     wanted = msgspec.structs.replace(new, id=seen.id, created_at=seen.created_at)
 
     updated = await update_image(db, seen, wanted)
-    found, _ = await find_image(db, seen.id, None)
+    found, _ = await find_image(db, seen.id, NOBODY)
 
     assert (updated, found) == (True, wanted)
 
@@ -92,7 +93,7 @@ async def test_an_update_leaves_the_data_alone(db: Database) -> None:
     forged = msgspec.structs.replace(active, size=1, checksum="x", locations=(), updated_at=2)
 
     await update_image(db, active, forged)
-    found, _ = await find_image(db, active.id, None)
+    found, _ = await find_image(db, active.id, NOBODY)
 
     assert found == msgspec.structs.replace(active, updated_at=2)
 
@@ -104,7 +105,7 @@ async def test_an_update_of_what_somebody_changed_since_is_not_made(db: Database
     await update_image(db, seen, first)
 
     updated = await update_image(db, seen, msgspec.structs.replace(seen, name="second", updated_at=3))
-    found, _ = await find_image(db, seen.id, None)
+    found, _ = await find_image(db, seen.id, NOBODY)
 
     assert (updated, found) == (False, first)
 
@@ -115,7 +116,7 @@ async def test_of_many_updates_at_once_exactly_one_is_made(db: Database) -> None
     wanted = [msgspec.structs.replace(seen, name=str(n), updated_at=2 + n) for n in range(8)]
 
     updated = await asyncio.gather(*(update_image(db, seen, one) for one in wanted))
-    found, _ = await find_image(db, seen.id, None)
+    found, _ = await find_image(db, seen.id, NOBODY)
 
     assert [one for one, done in zip(wanted, updated, strict=True) if done] == [found]
 
@@ -136,7 +137,7 @@ async def test_an_id_in_use_is_not_given_again(db: Database) -> None:
     await insert_image(db, image(name="first"), id_was_chosen=True)
 
     inserted = await insert_image(db, image(name="second"), id_was_chosen=True)
-    found, _ = await find_image(db, "image", None)
+    found, _ = await find_image(db, "image", NOBODY)
 
     assert (inserted, found) == (False, image(name="first"))
 
@@ -155,7 +156,7 @@ async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
 
     inserted = await insert_image(db, image(owner=STRANGER), id_was_chosen=True)
 
-    assert (inserted, await find_image(db, "image", None)) == (False, (None, False))
+    assert (inserted, await find_image(db, "image", NOBODY)) == (False, (None, False))
 
 
 async def test_a_deleted_image_takes_its_memberships_along(db: Database) -> None:
@@ -197,14 +198,22 @@ async def test_of_many_deletions_at_once_exactly_one_is_made(db: Database) -> No
 
 
 @pytest.mark.parametrize(
-    ("project", "is_member"), [(RECIPIENT, True), (STRANGER, False), (OWNER, False), (None, False)]
+    ("member_ids", "is_member"),
+    [
+        ((RECIPIENT, None), True),
+        ((STRANGER, "domain/theirs"), True),
+        ((STRANGER, "domain/other"), False),
+        (("theirs", None), False),
+        ((OWNER, None), False),
+        (NOBODY, False),
+    ],
 )
-async def test_finding_an_image_says_whether_the_project_is_a_member(
-    db: Database, project: str | None, is_member: bool
+async def test_finding_an_image_says_whether_the_project_or_its_domain_is_a_member(
+    db: Database, member_ids: MemberIds, is_member: bool
 ) -> None:
-    await write_world(db, [image()], [member(RECIPIENT, "rejected")])
+    await write_world(db, [image()], [member(RECIPIENT, "rejected"), member("domain/theirs", "accepted")])
 
-    found = await find_image(db, "image", project)
+    found = await find_image(db, "image", member_ids)
 
     assert found == (image(), is_member)
 
@@ -213,7 +222,7 @@ async def test_finding_an_image_says_whether_the_project_is_a_member(
 async def test_an_image_is_found_by_its_very_id_only(db: Database, image_id: str) -> None:
     await insert_image(db, image(), id_was_chosen=True)
 
-    assert await find_image(db, image_id, None) == (None, False)
+    assert await find_image(db, image_id, NOBODY) == (None, False)
 
 
 async def test_the_storage_a_project_uses_is_the_sum_of_its_own_images(db: Database) -> None:

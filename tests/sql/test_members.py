@@ -16,7 +16,7 @@ from transom.sql.members import (
     set_member_status,
 )
 
-from .databases import count, write_world
+from .databases import NOBODY, count, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ async def test_a_new_membership_is_pending_and_found_again(db: Database, member_
     await write_world(db, [image()], [])
 
     inserted = await insert_member(db, "image", member_id, NO_LIMIT, 7)
-    _, is_member, found = await find_member(db, "image", member_id, member_id)
+    _, is_member, found = await find_member(db, "image", (member_id, None), member_id)
 
     assert inserted == found == _pending(member_id, 7)
     assert is_member
@@ -44,7 +44,7 @@ async def test_a_new_membership_does_not_change_its_image(db: Database) -> None:
 
     await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
 
-    assert await find_image(db, "image", None) == (image(), False)
+    assert await find_image(db, "image", NOBODY) == (image(), False)
 
 
 @pytest.mark.parametrize(("quota", "fits"), [(-1, True), (3, True), (2, False), (1, False), (0, False)])
@@ -60,7 +60,7 @@ async def test_a_membership_that_exists_is_not_made_again(db: Database) -> None:
     await write_world(db, [image()], [member(RECIPIENT, "accepted")])
 
     inserted = await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
-    _, _, found = await find_member(db, "image", None, RECIPIENT)
+    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
 
     assert (inserted, found) == (None, member(RECIPIENT, "accepted"))
 
@@ -90,8 +90,8 @@ async def test_a_membership_takes_any_status_after_any(db: Database, before: str
     await write_world(db, [image()], [member(RECIPIENT, before), member(STRANGER, before)])
 
     answered = await set_member_status(db, "image", RECIPIENT, after, 7)
-    _, _, found = await find_member(db, "image", None, RECIPIENT)
-    _, _, other = await find_member(db, "image", None, STRANGER)
+    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
+    _, _, other = await find_member(db, "image", NOBODY, STRANGER)
 
     assert answered == found
     assert found == Member(image_id="image", member_id=RECIPIENT, status=after, created_at=1, updated_at=7)
@@ -103,7 +103,7 @@ async def test_an_image_that_is_no_longer_shared_takes_no_answer(db: Database, v
     await write_world(db, [image(visibility=visibility)], [member()])
 
     answered = await set_member_status(db, "image", RECIPIENT, "accepted", 7)
-    _, _, found = await find_member(db, "image", None, RECIPIENT)
+    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
 
     assert (answered, found) == (None, member())
 
@@ -136,7 +136,7 @@ async def test_one_look_up_finds_the_image_the_callers_side_and_the_membership_a
 ) -> None:
     await write_world(db, [image()], [member(RECIPIENT), member(STRANGER, "rejected")])
 
-    found = await find_member(db, "image", RECIPIENT, STRANGER)
+    found = await find_member(db, "image", (RECIPIENT, None), STRANGER)
 
     assert found == (image(), True, member(STRANGER, "rejected"))
 
@@ -144,15 +144,15 @@ async def test_one_look_up_finds_the_image_the_callers_side_and_the_membership_a
 async def test_a_look_up_finds_as_much_as_there_is(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    assert await find_member(db, "image", RECIPIENT, STRANGER) == (image(), False, None)
-    assert await find_member(db, "another", RECIPIENT, STRANGER) == (None, False, None)
+    assert await find_member(db, "image", (RECIPIENT, None), STRANGER) == (image(), False, None)
+    assert await find_member(db, "another", (RECIPIENT, None), STRANGER) == (None, False, None)
 
 
 async def test_members_are_listed_by_member_id_bytewise(db: Database) -> None:
     names = ["b", "a", "B", "é", "Z", "10", "9"]
     await write_world(db, [image(), image(id="other")], [member(name) for name in names])
 
-    found, is_member, members = await list_members(db, "image", "a")
+    found, is_member, members = await list_members(db, "image", ("a", None))
 
     assert (found, is_member) == (image(), True)
     assert members == [member(name) for name in ["10", "9", "B", "Z", "a", "b", "é"]]
@@ -161,5 +161,5 @@ async def test_members_are_listed_by_member_id_bytewise(db: Database) -> None:
 async def test_an_image_without_members_lists_none(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    assert await list_members(db, "image", RECIPIENT) == (image(), False, [])
-    assert await list_members(db, "another", RECIPIENT) == (None, False, [])
+    assert await list_members(db, "image", (RECIPIENT, None)) == (image(), False, [])
+    assert await list_members(db, "another", (RECIPIENT, None)) == (None, False, [])

@@ -9,6 +9,7 @@ from domain.samples import OWNER, RECIPIENT, caller, image, member
 
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
+from transom.sql import batches
 from transom.sql.connect import open_database
 from transom.sql.images import find_image, used_storage
 from transom.sql.listing import list_images
@@ -64,7 +65,7 @@ Ask = Callable[[Tap], Awaitable[object]]
 
 
 async def _list_members(tap: Tap) -> object:
-    return await list_members(tap, "image-1", OWNER)
+    return await list_members(tap, "image-1", (OWNER, None))
 
 
 async def _insert_member(tap: Tap) -> object:
@@ -162,16 +163,17 @@ async def test_a_page_that_an_index_makes_short_is_read_at_once(tap: Tap, visibi
 
 
 async def test_finding_an_image_is_a_look_up_by_primary_keys(tap: Tap) -> None:
-    await find_image(tap, "image-1", OWNER)
+    await find_image(tap, "image-1", (OWNER, None))
 
     assert await tap.plans() == [
         f"{BY_KEY} image USING INDEX sqlite_autoindex_image_1 (id=?)\n"
-        f"{BY_KEY} own USING COVERING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id=?) LEFT-JOIN"
+        "CORRELATED SCALAR SUBQUERY 1\n"
+        f"  {BY_KEY} own USING COVERING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id=?)"
     ]
 
 
 async def test_finding_a_member_is_three_look_ups_by_primary_keys(tap: Tap) -> None:
-    await find_member(tap, "image-1", OWNER, RECIPIENT)
+    await find_member(tap, "image-1", (OWNER, None), RECIPIENT)
 
     (plan,) = await tap.plans()
 
@@ -202,3 +204,17 @@ async def test_the_storage_a_project_uses_is_summed_over_its_own_images(tap: Tap
     await used_storage(tap, OWNER)
 
     assert await tap.plans() == [f"{BY_KEY} image USING INDEX image_by_owner (owner=?)"]
+
+
+@pytest.mark.parametrize("recipients", [[RECIPIENT], [RECIPIENT, "domain/theirs"]], ids=["project", "domain"])
+async def test_a_batch_reads_the_ids_it_was_given_and_scans_no_table(tap: Tap, recipients: list[str]) -> None:
+    owner, recipient = caller("member", "project-1"), caller("member", RECIPIENT)
+    ids = ["image-1", "image-101"]
+
+    await tap.run(lambda: batches.share(owner, ids, recipients, 1, 5, None))
+    await tap.run(lambda: batches.answer(recipient, ids, "accepted", "vault", 6, None))
+    await tap.run(lambda: batches.withdraw(owner, ids, recipients, None))
+
+    plans = await tap.plans()
+    assert len(plans) >= 7
+    assert not FULL_SCAN.search("\n".join(plans)), "\n".join(plans)

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 from domain.samples import image, member
 
-from transom.sql import blobs, images, listing, members, migrate
+from transom.sql import batches, blobs, images, jobs, listing, members, migrate
 from transom.sql.db import Database
 
 from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, blobs, listing, migrate]
+MODULES = [images, members, batches, jobs, blobs, listing, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
 #: Statement → values of its `$n`.
 VALUES: dict[str, tuple[Any, ...]] = {
-    "images.FIND_IMAGE": ("image", None),
+    "images.FIND_IMAGE": ("image", None, None),
     "images.INSERT_IMAGE": (
         *("new", None, None, "queued", "shared", None, None, 0, 0, False, True, "[]", "{}", 1),
     ),
@@ -31,13 +31,27 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.INSERT_DELETED_IMAGE": ("image", 1),
     "images.INSERT_ABANDONED_BLOB": ("key", "store"),
     "images.USED_STORAGE": (None,),
-    "members.FIND_MEMBER": ("image", None, "someone"),
-    "members.LIST_MEMBERS": ("image", None),
+    "images.SHARED_AMONG": ('["image"]',),
+    "members.FIND_MEMBER": ("image", None, None, "someone"),
+    "members.LIST_MEMBERS": ("image", None, None),
     "members.LOCK_IMAGE": ("image",),
     "members.COUNT_MEMBERS": ("image",),
     "members.INSERT_MEMBER": ("image", "someone", 1, -1),
     "members.SET_MEMBER_STATUS": ("image", "someone", "accepted", 1),
     "members.DELETE_MEMBER": ("image", "someone"),
+    "batches.LOCK_IMAGES": ('["image"]', "someone", None),
+    "batches.LIST_RECIPIENTS": ("image",),
+    "batches.FORGET_OLD_MEMBERS": ('["image"]',),
+    "batches.OPEN_IMAGES": ('["image"]', 2),
+    "batches.TOUCH_IMAGES": ('["image"]', 2),
+    "batches.SHARE": ('["image"]', '["someone", "domain/theirs"]', 2),
+    "batches.WITHDRAW": ('["image"]', '["someone"]'),
+    "batches.LOCK_OFFERS": ('["image"]', "someone"),
+    "batches.ANSWER": ('["image"]', "someone", "accepted", 2),
+    "batches.NAME_VAULT": ('["image"]', "someone", "vault"),
+    "jobs.INSERT_JOB": ("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, None, 0),
+    "jobs.FIND_JOB": ("job", "project"),
+    "jobs.DELETE_OLD_JOBS": (1,),
     "blobs.START_UPLOAD": ("image", 2),
     "blobs.INSERT_HELD_BLOB": ("key", "store", "image", "holder", 1),
     "blobs.HOLD_BLOB": ("key", "holder", 2),

@@ -18,7 +18,7 @@ from transom.sql.images import delete_image, find_image, insert_image
 from transom.sql.members import INSERT_MEMBER, insert_member
 from transom.sql.sqlite import path_of
 
-from .databases import count, write_world
+from .databases import NOBODY, count, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -168,7 +168,7 @@ async def test_what_was_answered_is_there_after_opening_the_database_again(
     await own.close()
 
     again = await open_database(url, 1)
-    found = await find_image(again, "image", None)
+    found = await find_image(again, "image", NOBODY)
     await again.close()
 
     assert found == (image(), False)

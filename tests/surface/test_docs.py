@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transom.api.routes import ROUTES, Route
+from transom.api.routes import IMS_ROUTES, ROUTES, Route
 from transom.config import describe
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,17 +40,23 @@ def test_every_call_is_in_the_docs() -> None:
     assert not missing, "docs/api.md lacks\n" + "\n".join(missing)
 
 
+def test_every_call_of_the_ims_api_is_in_its_docs() -> None:
+    missing = sorted(_named(list(IMS_ROUTES)) - _calls(_page("ims.md")))
+
+    assert not missing, "docs/ims.md lacks\n" + "\n".join(missing)
+
+
 def test_every_call_of_identity_is_in_its_docs() -> None:
     missing = sorted(_named(IDENTITY) - _calls(_page("identity.md")))
 
     assert not missing, "docs/identity.md lacks\n" + "\n".join(missing)
 
 
-@pytest.mark.parametrize("page", ["api.md", "identity.md"])
+@pytest.mark.parametrize("page", ["api.md", "identity.md", "ims.md"])
 def test_the_docs_name_no_call_that_is_not_there(page: str) -> None:
     described = {call for call in _calls(_page(page)) if "?" not in call and "…" not in call}
 
-    assert sorted(described - _named(list(ROUTES))) == []
+    assert sorted(described - _named([*ROUTES, *IMS_ROUTES])) == []
 
 
 def test_every_setting_is_in_the_docs_once_and_in_order() -> None:

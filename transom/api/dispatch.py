@@ -10,6 +10,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -18,6 +19,7 @@ from transom.api import routes
 from transom.api.errors import error_response
 from transom.api.http import (
     UNDECODABLE,
+    Dialect,
     Headers,
     HttpError,
     Receive,
@@ -27,10 +29,12 @@ from transom.api.http import (
     Send,
 )
 from transom.api.identity.errors import render_error as render_identity_error
+from transom.api.ims.errors import render_error as render_ims_error
+from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
-from transom.api.router import Router
+from transom.api.router import Match, Router
 from transom.api.v2.versions import VERSIONS, base_url, choose_version
-from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError
+from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError
 from transom.domain.model import Caller
 from transom.identity.signature import SignedRequest, is_signed
 from transom.telemetry import ObserveRequest, RequestLog
@@ -38,7 +42,11 @@ from transom.telemetry import ObserveRequest, RequestLog
 _log = logging.getLogger(__name__)
 
 _API = frozenset({"v2", *VERSIONS})
-_KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in routes.ROUTES})
+_IMS_PREFIX = "ims"
+_ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
+_KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
+#: Below these a token or a signature is needed.
+_GUARDED = frozenset({"v1", "v1.1", "v2"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
@@ -60,7 +68,11 @@ class Dispatcher:
         self._parts = parts
         self._observe = observe
         self._request_log = request_log
-        self._router = Router((route.method, route.path, route) for route in routes.ROUTES)
+        self._routers = {
+            Dialect.OPENSTACK: _make_router(routes.ROUTES),
+            # What the IMS API does not do otherwise is as in the other table.
+            Dialect.IMS: _make_router(_ALL_ROUTES),
+        }
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request of the ASGI server, from its first byte to its log line."""
@@ -97,12 +109,16 @@ class Dispatcher:
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
             if request.method == "OPTIONS":
                 return route, Response()
-            segments = _versioned(request, _segments(request))
-            if segments[0] == "v2":
+            segments = _segments(request)
+            if segments[0] == _IMS_PREFIX:
+                request.dialect, request.prefix = Dialect.IMS, f"/{_IMS_PREFIX}"
+                segments = segments[1:] or [""]
+            segments = _versioned(request, segments)
+            found = self._find(request, segments)
+            if segments[0] in _GUARDED:
                 request.caller = await self._authenticate(request)
             elif segments[0] not in _KNOWN_ROOTS:
                 return route, await choose_version(self._parts, request)
-            found = self._router.find(segments)
             if found is None:
                 raise _no_route(request)
             route = found.template
@@ -116,10 +132,22 @@ class Dispatcher:
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
 
+    def _find(self, request: Request, segments: list[str]) -> Match | None:
+        """The route, and with it the request's dialect. A signed request speaks that of the IMS API, as do
+        the paths that only this has."""
+        if _has_signature(request):
+            request.dialect = Dialect.IMS
+        found = self._routers[request.dialect].find(segments)
+        if found is None and request.dialect is Dialect.OPENSTACK and segments[0] in _GUARDED:
+            found = self._routers[Dialect.IMS].find(segments)
+            if found is not None or segments[0] != "v2":
+                request.dialect = Dialect.IMS
+        return found
+
     async def _authenticate(self, request: Request) -> Caller:
         """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
         identity = self._parts.identity
-        if b"authorization" not in request.headers or not is_signed(request.raw_headers):
+        if not _has_signature(request):
             return await identity.authenticate(request.header(b"x-auth-token"))
 
         async def hash_body() -> str:
@@ -140,6 +168,8 @@ class Dispatcher:
         if isinstance(error, HttpError):
             return self._render(request, error.status, str(error), error.headers)
         status = routes.STATUS[type(error)]
+        if request.dialect is Dialect.IMS:
+            status = status_of(error, status, request.path)
         if isinstance(error, UnauthenticatedError):
             challenge = f'Keystone uri="{base_url(self._parts, request)}/identity/v3"'.encode("latin-1")
             has_own_text = request.path.startswith("/identity") or b"authorization" in request.headers
@@ -150,9 +180,13 @@ class Dispatcher:
             # What a driver said stays in the log: it names users, hosts and tables.
             cause = f" ({error.__cause__})" if error.__cause__ else ""
             _log.warning("%s%s", error, cause, extra={"fields": {"request_id": request.request_id}})
-        return self._render(request, status, str(error), headers)
+        return self._render(request, status, str(error), headers, error.reason)
 
-    def _render(self, request: Request, status: int, message: str, headers: Headers) -> Response:
+    def _render(
+        self, request: Request, status: int, message: str, headers: Headers, reason: Reason | None = None
+    ) -> Response:
+        if request.dialect is Dialect.IMS:
+            return render_ims_error(status, message, headers, reason)
         if request.path.startswith("/identity"):
             response = render_identity_error(status, message)
             response.headers.extend(headers)
@@ -167,6 +201,14 @@ async def answer_not_ready(scope: Scope, receive: Receive, send: Send) -> None:
     message = "The service is starting, or waits for its database."
     response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
     await _send_response(request, response, send)
+
+
+def _make_router(table: Iterable[routes.Route]) -> Router:
+    return Router((route.method, route.path, route) for route in table)
+
+
+def _has_signature(request: Request) -> bool:
+    return b"authorization" in request.headers and is_signed(request.raw_headers)
 
 
 def _new_request_id() -> str:

@@ -6,13 +6,14 @@ This module knows bytes, headers and limits; it knows nothing of images.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError
+from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -25,6 +26,13 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
+class Dialect(Enum):
+    """Whose rules hold for a request: paths, bodies of errors, and what the two APIs do differently."""
+
+    OPENSTACK = "openstack"
+    IMS = "ims"
+
+
 class HttpError(Exception):
     """A refusal that only HTTP has a word for: method, media type, range, header size."""
 
@@ -35,7 +43,8 @@ class HttpError(Exception):
 
 
 class Request:
-    """One request. `params` are the path's variables; `caller` is there on paths that need a token."""
+    """One request. `params` are the path's variables; `caller` is there on paths that need a token; `prefix`
+    is what stands before the version in the path ("" or "/ims"), for links."""
 
     __slots__ = (
         "_asked",
@@ -43,10 +52,12 @@ class Request:
         "_read_to_end",
         "_receive",
         "_scope",
+        "dialect",
         "headers",
         "method",
         "params",
         "path",
+        "prefix",
         "query",
         "request_id",
     )
@@ -62,6 +73,8 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.params: Mapping[str, str] = {}
         self.request_id = request_id
+        self.dialect = Dialect.OPENSTACK
+        self.prefix = ""
         self._caller: Caller | None = None
 
     @property
@@ -196,7 +209,7 @@ class Request:
         """The body as a JSON object or array. InvalidError for anything else (reference, 1.7)."""
         raw = await self.body(limit_bytes)
         if not raw:
-            raise InvalidError("Body expected in request.")
+            raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
         try:
             value = _decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from transom.api import operation
 from transom.api.http import Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
+from transom.api.ims import jobs
+from transom.api.ims import members as ims_members
 from transom.api.parts import Parts
 from transom.api.v2 import data, images, members, schemas, versions
 from transom.domain import errors
@@ -56,6 +58,23 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/schemas/members", schemas.show_members_schema),
     Route("GET", "/v2/info/import", versions.list_import_methods),
     *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
+)
+
+#: What the IMS API has beside, or does otherwise. These hold for signed requests and below `/ims`; a path
+#: that ROUTES lacks is found here in any case.
+IMS_ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/cloudimages/members", ims_members.share_images, True),
+    Route("PUT", "/v1/cloudimages/members", ims_members.answer_offers, True),
+    Route("DELETE", "/v1/cloudimages/members", ims_members.withdraw_images, True),
+    Route("GET", "/v1/{project_id}/cloudimages/{image_id}/members", ims_members.list_members, None),
+    Route("GET", "/v1/{project_id}/cloudimages/{image_id}/members/{member_id}", ims_members.show_member),
+    Route("GET", "/v1/{project_id}/jobs/{job_id}", jobs.show_job, None),
+    Route("GET", "/v1/cloudimages/job/{job_id}", jobs.show_progress, None),
+    Route("GET", "/v2/images/{image_id}/members", ims_members.list_members, None),
+    Route("POST", "/v2/images/{image_id}/members", ims_members.add_member, True),
+    Route("GET", "/v2/images/{image_id}/members/{member_id}", ims_members.show_member, None),
+    Route("PUT", "/v2/images/{image_id}/members/{member_id}", ims_members.set_member_status, True),
+    Route("DELETE", "/v2/images/{image_id}/members/{member_id}", ims_members.remove_member, None),
 )
 
 #: Every TransomError is here by its own class; `tests/surface` keeps it so.

@@ -4,7 +4,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from transom.domain.model import Image, Member
+from transom.domain.model import Image, Member, MemberType, split_member_id
 
 
 @lru_cache(maxsize=4096)
@@ -48,8 +48,15 @@ def image_body(image: Image) -> dict[str, Any]:
 
 
 def member_body(member: Member) -> dict[str, Any]:
+    """A membership as clients see it. One of a whole domain, which the IMS API makes, says so."""
+    kind, own_id = split_member_id(member.member_id)
+    body = _member_body(member, own_id)
+    return body if kind is MemberType.PROJECT else {**body, "member_type": kind}
+
+
+def _member_body(member: Member, own_id: str) -> dict[str, Any]:
     return {
-        "member_id": member.member_id,
+        "member_id": own_id,
         "image_id": member.image_id,
         "status": member.status,
         "created_at": timestamp(member.created_at),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError
+from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError, Reason
 from transom.domain.model import FOR_EVERYBODY, Caller, Image, Member, MemberStatus, Status, Visibility
 
 
@@ -95,7 +95,11 @@ def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
 
 def _require(rule: str, caller: Caller, target: Target) -> None:
     if not is_allowed(rule, caller, target):
-        raise ForbiddenError(f"You are not authorized to complete {rule} action.")
+        of_other = is_allowed(rule, caller, msgspec.structs.replace(target, owner=caller.project_id))
+        raise ForbiddenError(
+            f"You are not authorized to complete {rule} action.",
+            Reason.NOT_OWNER if of_other else Reason.ROLE_LACKS,
+        )
 
 
 def _target(image: Image, is_member: bool) -> Target:
@@ -129,7 +133,7 @@ def list_images(caller: Caller) -> None:
 def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str) -> Image:
     """The image if the caller can see it; else NotFoundError with the text `absent`."""
     if image is None or not is_allowed("get_image", caller, _target(image, is_member)):
-        raise NotFoundError(absent)
+        raise NotFoundError(absent, Reason.IMAGE_UNKNOWN)
     return image
 
 
@@ -144,7 +148,7 @@ def change_visibility(caller: Caller, image: Image, is_member: bool, visibility:
 def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("delete_image", caller, _target(image, is_member))
     if image.protected:
-        raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.")
+        raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.", Reason.IMAGE_PROTECTED)
 
 
 def upload_image(caller: Caller, image: Image, is_member: bool) -> None:
@@ -189,7 +193,7 @@ def show_member(
 ) -> Member:
     """Showing a member never answers 403: whatever stands in the way looks like absence."""
     if image.visibility != Visibility.SHARED:
-        raise NotFoundError("Only shared images have members.")
+        raise NotFoundError("Only shared images have members.", Reason.MEMBER_UNKNOWN)
     found = _find_member(caller, image, member_id, member)
     if not is_allowed("get_member", caller, _target(image, is_member)):
         raise _member_absent(image, member_id)
@@ -205,7 +209,10 @@ def set_member_status(
     found = _find_member(caller, image, member_id, member)
     _require("modify_member", caller, _target(image, is_member))
     if not (isinstance(status, str) and status in _MEMBER_STATUSES):
-        raise InvalidError('Incorrect request: Status must be "pending", "accepted" or "rejected".')
+        raise InvalidError(
+            'Incorrect request: Status must be "pending", "accepted" or "rejected".',
+            Reason.MEMBER_STATUS_INVALID,
+        )
     return found, status
 
 
@@ -217,6 +224,50 @@ def remove_member(
     _require("delete_member", caller, _target(image, is_member))
 
 
+# ---- members, as the IMS API changes them: a `private` image may be shared, and becomes `shared` by that
+
+
+def act_on_shares(caller: Caller) -> None:
+    """May the caller's role share, answer or withdraw anything at all? (IMS: `ims:images:share`)"""
+    _require("add_member", caller, Target(caller.project_id, Visibility.SHARED))
+
+
+def share(caller: Caller, target: Target, image_id: str) -> None:
+    """May the caller offer this image to somebody, whatever stands in the image's own way?"""
+    _see_target(caller, target, image_id)
+    if target.visibility in FOR_EVERYBODY:
+        text = f"Image {image_id} is {target.visibility}: who may see it needs no membership."
+        raise ForbiddenError(text, Reason.PUBLIC_NOT_SHARED)
+    _require("add_member", caller, target)
+
+
+def withdraw(caller: Caller, target: Target, image_id: str) -> None:
+    """May the caller take offers of this image back?"""
+    _see_target(caller, target, image_id)
+    _require("delete_member", caller, target)
+
+
+def answer(caller: Caller, target: Target, image_id: str) -> None:
+    """May the caller accept or reject this image for its own project, which is a member of it?"""
+    is_offered = target.is_member and target.visibility == Visibility.SHARED
+    if not is_offered or not is_allowed("modify_member", caller, target):
+        # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
+        raise _not_offered(image_id)
+
+
+def _see_target(caller: Caller, target: Target, image_id: str) -> None:
+    if not is_allowed("get_image", caller, target):
+        raise unknown_image(image_id)
+
+
+def unknown_image(image_id: str) -> NotFoundError:
+    return NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
+
+
+def _not_offered(image_id: str) -> NotFoundError:
+    return NotFoundError(f"Image {image_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
+
+
 _MEMBER_STATUSES = frozenset(MemberStatus)
 
 
@@ -226,11 +277,12 @@ def _require_shared(image: Image, refusal: str) -> None:
 
 
 def _member_absent(image: Image, member_id: str) -> NotFoundError:
-    return NotFoundError(f"{member_id} not found in the member list of the image {image.id}.")
+    text = f"{member_id} not found in the member list of the image {image.id}."
+    return NotFoundError(text, Reason.MEMBER_UNKNOWN)
 
 
 def _find_member(caller: Caller, image: Image, member_id: str, member: Member | None) -> Member:
     """Another project's membership does not exist for a recipient."""
-    if member is None or not (sees_all_members(caller, image) or member_id == caller.project_id):
+    if member is None or not (sees_all_members(caller, image) or member_id in caller.member_ids):
         raise _member_absent(image, member_id)
     return member

@@ -3,9 +3,68 @@
 The text of an error is for the client: complete, and quiet about what the client may not know.
 """
 
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Facts that some clients tell apart by codes (the IMS API does), finer than the classes below."""
+
+    # the request
+    ROLE_LACKS = "role_lacks"
+    OTHER_PROJECT = "other_project"
+    BAD_URL = "bad_url"
+    BODY_EMPTY = "body_empty"
+    TOO_MANY_PAIRS = "too_many_pairs"
+    UNSUPPORTED = "unsupported"
+    NO_SUCH_PATH = "no_such_path"
+    # images
+    IMAGE_UNKNOWN = "image_unknown"
+    NOT_OWNER = "not_owner"
+    NAME_MISSING = "name_missing"
+    NAME_TOO_LONG = "name_too_long"
+    NAME_MALFORMED = "name_malformed"
+    DESCRIPTION_TOO_LONG = "description_too_long"
+    DESCRIPTION_MALFORMED = "description_malformed"
+    SIZE_INVALID = "size_invalid"
+    FIRMWARE_INVALID = "firmware_invalid"
+    ARCHITECTURE_INVALID = "architecture_invalid"
+    OS_VERSION_INVALID = "os_version_invalid"
+    ATTRIBUTE_CONFLICT = "attribute_conflict"
+    IMAGE_PROTECTED = "image_protected"
+    IMAGE_PUBLIC = "image_public"
+    IMAGE_IN_CREATION = "image_in_creation"
+    IMAGE_NOT_READY = "image_not_ready"
+    IMAGE_QUOTA = "image_quota"
+    # sharing
+    ONESELF = "oneself"
+    PUBLIC_NOT_SHARED = "public_not_shared"
+    ENCRYPTED_NOT_SHARED = "encrypted_not_shared"
+    WHOLE_NOT_SHARED = "whole_not_shared"
+    MEMBER_EXISTS = "member_exists"
+    MEMBER_UNKNOWN = "member_unknown"
+    MEMBER_STATUS_INVALID = "member_status_invalid"
+    MEMBERS_FULL = "members_full"
+    VAULT_MISSING = "vault_missing"
+    SHARED_WITH_DOMAIN = "shared_with_domain"
+    ORGANIZATION_UNKNOWN = "organization_unknown"
+    # jobs, tags, copies
+    JOB_UNKNOWN = "job_unknown"
+    TAG_INVALID = "tag_invalid"
+    TAGS_FULL = "tags_full"
+    TAG_UNKNOWN = "tag_unknown"
+    COPY_NOT_ACCEPTED = "copy_not_accepted"
+    COPY_ENCRYPTED = "copy_encrypted"
+    COPY_WHOLE = "copy_whole"
+    COPY_ISO = "copy_iso"
+    KEY_UNKNOWN = "key_unknown"
+
 
 class TransomError(Exception):
     """A fact that stops a request. `str(error)` is the text the client reads."""
+
+    def __init__(self, message: str, reason: Reason | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotFoundError(TransomError):

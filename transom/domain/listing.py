@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from transom.domain.model import Caller, MemberStatus, Visibility
+from transom.domain.model import Caller, MemberStatus, Visibility, domain_key
 
 #: Keys a list can be sorted by (Image API v2), in the order of the error text.
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
@@ -58,6 +58,10 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     #: Shared with this project, by a membership in this status.
     member_id: str | None = None
     member_status: str | None = None
+    #: … and with no membership of this project's own, whose answer would count instead.
+    unless_member: str | None = None
+    #: Whether the image has recipients.
+    has_members: bool | None = None
     #: Any image but a community one.
     but_community: bool = False
 
@@ -70,7 +74,7 @@ def visible_ranges(caller: Caller, query: ListQuery) -> list[Range]:
     own = caller.project_id
     if own is None:
         return []
-    shared_with_me = [Range(member_id=own, member_status=status) for status in query.member_statuses]
+    shared_with_me = _shared_with(caller, own, query.member_statuses)
     match query.visibility:
         case None:
             return [Range(owner=own), Range(visibility=Visibility.PUBLIC), *shared_with_me]
@@ -87,6 +91,15 @@ def visible_ranges(caller: Caller, query: ListQuery) -> list[Range]:
             return [Range(owner=own, visibility=Visibility.SHARED), *shared_with_me]
         case _:
             return [Range(owner=own, visibility=query.visibility)]
+
+
+def _shared_with(caller: Caller, own: str, statuses: tuple[str, ...]) -> list[Range]:
+    """What was shared with a whole domain needs nobody's acceptance."""
+    ranges = [Range(member_id=own, member_status=status) for status in statuses]
+    if caller.domain_id is not None and MemberStatus.ACCEPTED in statuses:
+        of_domain = domain_key(caller.domain_id)
+        ranges.append(Range(member_id=of_domain, member_status=MemberStatus.ACCEPTED, unless_member=own))
+    return ranges
 
 
 def _ranges_of_admin(caller: Caller, visibility: str | None) -> list[Range]:

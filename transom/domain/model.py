@@ -4,6 +4,7 @@ Times are integer microseconds since the epoch, UTC.
 """
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,33 @@ class MemberStatus(StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+
+
+class MemberType(StrEnum):
+    """What an image can be shared with: one project, or all projects of a domain (IMS: an account)."""
+
+    PROJECT = "project"
+    DOMAIN = "domain"
+
+
+def domain_key(domain_id: str) -> str:
+    """The `member_id` under which a domain's membership is kept. No project's id holds a slash."""
+    return f"{MemberType.DOMAIN}/{domain_id}"
+
+
+def split_member_id(member_id: str) -> tuple[MemberType, str]:
+    """(what the member is, its own id) of a `member_id` as it is kept."""
+    kind, slash, own_id = member_id.partition("/")
+    return (MemberType(kind), own_id) if slash else (MemberType.PROJECT, member_id)
+
+
+class JobStatus(StrEnum):
+    """States of a job, in the words of the IMS API."""
+
+    INIT = "INIT"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,22 +96,47 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One project's membership of one image."""
+    """One recipient's membership of one image. `member_id`: a project's id, or a `domain_key`. `vault_id`:
+    the backup vault that a recipient named for an image made from a backup."""
 
     image_id: str
     member_id: str
     status: str
     created_at: int
     updated_at: int
+    vault_id: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for as a job. `input` has the shape that `kind` has; `failures`: (image id, member id,
+    reason, text) of what could not be done, where None stands for all of them."""
+
+    id: str
+    kind: str
+    project_id: str
+    status: str
+    input: dict[str, Any]
+    failures: tuple[tuple[str | None, str | None, str, str], ...]
+    begin_at: int
+    end_at: int | None
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, as identity found it. `roles` are lower case and hold what they imply (admin ⊃ manager ⊃
-    member ⊃ reader). `project_id` is None for a token that has no project."""
+    member ⊃ reader). `project_id` is None for a token that has no project; `domain_id` is the domain that
+    the project belongs to."""
 
     user_id: str
     project_id: str | None
     roles: frozenset[str]
+    domain_id: str | None = None
+
+    @property
+    def member_ids(self) -> tuple[str | None, str | None]:
+        """The `member_id`s that make an image shared with the caller: its project's and its domain's."""
+        if self.project_id is None:
+            return None, None
+        return self.project_id, domain_key(self.domain_id) if self.domain_id is not None else None
 
     @property
     def is_admin(self) -> bool:

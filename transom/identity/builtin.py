@@ -116,6 +116,7 @@ class BuiltinIdentity:
             user_id=session.user.id,
             project_id=session.project.id if session.project else None,
             roles=frozenset(map(str, session.roles)),
+            domain_id=session.project.domain_id if session.project else None,
         )
         if len(self._remembered) >= REMEMBERED_TOKENS:
             # The oldest goes. Least recently used would be a better guess and cost each request a write.
@@ -139,7 +140,12 @@ class BuiltinIdentity:
         roles = directory.list_roles(key.user_id, project_id)
         if not roles:
             raise UnauthenticatedError("The access key may not act in this project.")
-        return Caller(user_id=key.user_id, project_id=project_id, roles=frozenset(map(str, roles)))
+        return Caller(
+            user_id=key.user_id,
+            project_id=project_id,
+            roles=frozenset(map(str, roles)),
+            domain_id=directory.projects[project_id].domain_id,
+        )
 
     def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""

@@ -5,10 +5,11 @@ values. Rows come back as sequences in the order of the statement's columns. A d
 those modules: a database that cannot answer is `UnavailableError`, one with no room left `StoreFullError`.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = Sequence[Any]
+Result = TypeVar("Result")
 
 
 class Statement(NamedTuple):
@@ -17,6 +18,10 @@ class Statement(NamedTuple):
     sql: str
     values: tuple[Any, ...]
     required: bool = False
+
+
+#: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.
+Script = Generator[Statement, list[Row], Result]
 
 
 class Dialect(Protocol):
@@ -53,6 +58,16 @@ class Database(Protocol):
         """Run the statements in one transaction, all or none; the rows of each.
 
         None when a required statement returned no row: then nothing was changed.
+        """
+        ...
+
+    async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
+        """Run a script in one transaction, beside the event loop as far as the database can; what it returns.
+
+        An error that it raises takes everything back. It may be made and run again when it met others half
+        way, so it has no effects but its statements. Scripts that lock several rows of a table do so by
+        `for update` in the order of their keys, images before members: then none waits for another in a
+        circle.
         """
         ...
 

@@ -1,10 +1,11 @@
 """Images: rows ↔ `Image`. Lists of images are in `listing.py`, their bytes in `blobs.py`."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
-from transom.domain.model import Image, Location
+from transom.domain.model import Image, Location, Visibility
 from transom.sql.db import Database, Row, Statement
 
 #: The columns of an image in the order of `image_of_row`.
@@ -72,15 +73,18 @@ def image_of_row(row: Row) -> Image:
     )
 
 
-FIND_IMAGE = f"""
-    select {COLUMNS}, own.member_id is not null
-    from image left join member as own on own.image_id = image.id and own.member_id = $2
-    where image.id = $1"""
+#: `Caller.member_ids`: of whom it is asked whether they are members of an image.
+MemberIds = tuple[str | None, str | None]
+
+IS_MEMBER = """
+    exists (select 1 from member as own where own.image_id = image.id and own.member_id in ($2, $3))"""
+
+FIND_IMAGE = f"select {COLUMNS}, {IS_MEMBER} from image where image.id = $1"
 
 
-async def find_image(db: Database, image_id: str, project_id: str | None) -> tuple[Image | None, bool]:
-    """(the image or None, whether the project has a membership of it). One look-up by primary keys."""
-    rows = await db.read(FIND_IMAGE, image_id, project_id)
+async def find_image(db: Database, image_id: str, member_ids: MemberIds) -> tuple[Image | None, bool]:
+    """(the image or None, whether one of `member_ids` is a member of it). One look-up by primary keys."""
+    rows = await db.read(FIND_IMAGE, image_id, *member_ids)
     if not rows:
         return None, False
     return image_of_row(rows[0]), bool(rows[0][WIDTH])
@@ -166,6 +170,25 @@ def moved_on(image: Image, now: int) -> int:
 
 
 DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"
+
+# Of the images named in $1, those that somebody was offered.
+SHARED_AMONG = f"""
+    select image.id from image
+    where image.id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))
+      and image.visibility = '{Visibility.SHARED}'
+      and exists (select 1 from member where member.image_id = image.id)"""
+
+#: Beyond so many images a look takes longer than the event loop should.
+_FEW = 50
+
+
+async def shared_among(db: Database, image_ids: Collection[str]) -> frozenset[str]:
+    """Those of the images that have recipients, whatever these answered."""
+    if not image_ids:
+        return frozenset()
+    run = db.read if len(image_ids) <= _FEW else db.scan
+    return frozenset(row[0] for row in await run(SHARED_AMONG, to_json(list(image_ids))))
+
 
 INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $2)"
 

@@ -59,6 +59,8 @@ def _is_short(ranges: list[Range], query: ListQuery) -> bool:
 
 
 def _has_index(found: Range) -> bool:
+    if found.has_members is not None:
+        return False
     if found.visibility is None:
         return True
     return found.owner is None and found.visibility in FOR_EVERYBODY
@@ -81,6 +83,14 @@ def _range_sql(
             f"image.visibility = '{Visibility.SHARED}'",
         ]
         age = "member.image_created_at"
+    if found.unless_member is not None:
+        where.append(
+            "not exists (select 1 from member as own where own.image_id = member.image_id"
+            f" and own.member_id = {values.add(found.unless_member)})"
+        )
+    if found.has_members is not None:
+        has = "exists (select 1 from member as any_member where any_member.image_id = image.id)"
+        where.append(has if found.has_members else f"not {has}")
     if found.owner is not None:
         where.append(f"image.owner = {values.add(found.owner)}")
     if found.visibility is not None:

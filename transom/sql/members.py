@@ -4,32 +4,39 @@ import msgspec
 
 from transom.domain.model import Image, Member, MemberStatus, Visibility
 from transom.sql.db import Database, Row, Statement
-from transom.sql.images import COLUMNS, WIDTH, image_of_row
+from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row
 
-_MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at"
+_MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at, vault_id"
 
 
 def _member_of_row(row: Row) -> Member:
-    return Member(image_id=row[0], member_id=row[1], status=row[2], created_at=row[3], updated_at=row[4])
+    return Member(
+        image_id=row[0],
+        member_id=row[1],
+        status=row[2],
+        created_at=row[3],
+        updated_at=row[4],
+        vault_id=row[5],
+    )
 
 
 FIND_MEMBER = f"""
-    select {COLUMNS}, own.member_id is not null,
-           asked.image_id, asked.member_id, asked.status, asked.created_at, asked.updated_at
+    select {COLUMNS}, {IS_MEMBER},
+           asked.image_id, asked.member_id, asked.status, asked.created_at, asked.updated_at, asked.vault_id
     from image
-    left join member as own on own.image_id = image.id and own.member_id = $2
-    left join member as asked on asked.image_id = image.id and asked.member_id = $3
+    left join member as asked on asked.image_id = image.id and asked.member_id = $4
     where image.id = $1"""
 
 
 async def find_member(
-    db: Database, image_id: str, project_id: str | None, member_id: str
+    db: Database, image_id: str, member_ids: MemberIds, member_id: str
 ) -> tuple[Image | None, bool, Member | None]:
-    """(the image, whether the project is a member of it, the membership asked for), each as far as it exists.
+    """(the image, whether one of `member_ids` is a member of it, the membership asked for), each as far as it
+    exists.
 
-    One statement, three look-ups by primary key.
+    One statement, look-ups by primary key.
     """
-    rows = await db.read(FIND_MEMBER, image_id, project_id, member_id)
+    rows = await db.read(FIND_MEMBER, image_id, *member_ids, member_id)
     if not rows:
         return None, False, None
     row = rows[0]
@@ -39,28 +46,34 @@ async def find_member(
 
 # The members come as one JSON value: the image is read once, not once for each of them.
 LIST_MEMBERS = f"""
-    select {COLUMNS}, own.member_id is not null,
+    select {COLUMNS}, {IS_MEMBER},
            (select json_agg(json_build_array(member.member_id, member.status, member.created_at,
-                                             member.updated_at))
+                                             member.updated_at, member.vault_id))
             from member where member.image_id = image.id)
-    from image left join member as own on own.image_id = image.id and own.member_id = $2
-    where image.id = $1"""
+    from image where image.id = $1"""
 
-_decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int]] | None).decode
+_decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int, str | None]] | None).decode
 
 
 async def list_members(
-    db: Database, image_id: str, project_id: str | None
+    db: Database, image_id: str, member_ids: MemberIds
 ) -> tuple[Image | None, bool, list[Member]]:
-    """(the image, whether the project is a member of it, all memberships by member id)."""
-    rows = await db.read(LIST_MEMBERS, image_id, project_id)
+    """(the image, whether one of `member_ids` is a member of it, all memberships by member id)."""
+    rows = await db.read(LIST_MEMBERS, image_id, *member_ids)
     if not rows:
         return None, False, []
     row = rows[0]
     found = _decode_members(row[WIDTH + 1]) if row[WIDTH + 1] is not None else None
     members = [
-        Member(image_id=image_id, member_id=member_id, status=status, created_at=created, updated_at=updated)
-        for member_id, status, created, updated in sorted(found or [])
+        Member(
+            image_id=image_id,
+            member_id=member_id,
+            status=status,
+            created_at=created,
+            updated_at=updated,
+            vault_id=vault_id,
+        )
+        for member_id, status, created, updated, vault_id in sorted(found or [], key=lambda row: row[0])
     ]
     return image_of_row(row), bool(row[WIDTH]), members
 

@@ -1,17 +1,19 @@
 """PostgreSQL 14 or newer through asyncpg: a pool, prepared statements, one round trip a statement."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Row, Statement
+from transom.sql.db import Result, Row, Script, Statement
 
 #: Longest wait for a free connection, and for an answer, seconds.
 _ACQUIRE_S = 15.0
 _COMMAND_S = 30.0
+#: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
+_TRIES = 5
 _CANNOT_ANSWER = "The database cannot answer now."
 #: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
 _MIGRATION_LOCK = 0x7472616E736F6D
@@ -82,6 +84,30 @@ class PostgresDatabase:
         except _GuardFailed:
             return None
         return rows
+
+    async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._run_once(make_script())
+            except UnavailableError as error:
+                if attempt == _TRIES or not isinstance(error.__cause__, asyncpg.TransactionRollbackError):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _run_once(self, script: Script[Result]) -> Result:
+        async with (
+            _renamed_errors(),
+            self._pool.acquire(timeout=_ACQUIRE_S) as connection,
+            connection.transaction(),
+        ):
+            statement = next(script)
+            while True:
+                rows = await connection.fetch(statement.sql, *statement.values)
+                try:
+                    statement = script.send(rows)
+                except StopIteration as end:
+                    result: Result = end.value
+                    return result
 
     async def close(self) -> None:
         await self._pool.close()

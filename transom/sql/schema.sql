@@ -43,12 +43,15 @@ create table deleted_image (
 
 create table member (
     image_id text collate "C" not null references image (id) on delete cascade,
+    -- A project's id, or `domain/` and a domain's: an id with a slash is never a project's.
     member_id text collate "C" not null,
     status text collate "C" not null,
     -- A copy of a value that never changes, so that a recipient's list is one range of the index below.
     image_created_at bigint not null,
     created_at bigint not null,
     updated_at bigint not null,
+    -- The backup vault a recipient named; only for images made from backups.
+    vault_id text collate "C",
     primary key (image_id, member_id)
 );
 
@@ -65,3 +68,22 @@ create table loose_blob (
     holder text collate "C",
     held_until bigint not null
 );
+
+-- What was asked for as a job and how it ended. A batch of shares is written here whole, in the transaction
+-- that does it; a job that takes time is held by the worker that runs it.
+create table job (
+    id text collate "C" primary key,
+    kind text collate "C" not null,
+    project_id text collate "C" not null,
+    status text collate "C" not null,
+    -- What was asked for, in the shape that `kind` has.
+    input jsonb not null,
+    -- What could not be done, and why: [image id or null, member id or null, reason, text] each.
+    failures jsonb not null,
+    begin_at bigint not null,
+    end_at bigint,
+    holder text collate "C",
+    held_until bigint not null
+);
+
+create index job_by_end on job (end_at);

@@ -20,11 +20,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Row, Statement
+from transom.sql.db import Result, Row, Script, Statement
 
-#: PostgreSQL's words → SQLite's, in the schema and in every statement. SQLite compares text bytewise anyway.
+#: PostgreSQL's words → SQLite's, in this order, in the schema and in every statement. SQLite compares text
+#: bytewise anyway. Both functions that open a JSON array call its elements `value`.
 SPELLING = {
     ' collate "C"': "",
+    "jsonb_array_elements_text": "json_each",
     "jsonb": "text",
     "boolean": "integer",
     "bigint": "integer",
@@ -89,16 +91,21 @@ def _renamed(error: Exception) -> Exception:
 
 
 class _Unit:
-    """Statements that belong together, and the future that waits for their rows."""
+    """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
+    each statement (None: a guard failed), or what the script returned."""
 
-    __slots__ = ("error", "future", "rows", "statements")
+    __slots__ = ("error", "future", "make_script", "outcome", "statements")
 
     def __init__(
-        self, statements: Sequence[Statement], future: asyncio.Future[list[list[Row]] | None]
+        self,
+        future: asyncio.Future[Any],
+        statements: Sequence[Statement] = (),
+        make_script: Callable[[], Script[Any]] | None = None,
     ) -> None:
-        self.statements = statements
         self.future = future
-        self.rows: list[list[Row]] | None = []
+        self.statements = statements
+        self.make_script = make_script
+        self.outcome: Any = None
         self.error: Exception | None = None
 
 
@@ -108,7 +115,7 @@ class _Writer:
     A transaction takes whatever waits when it starts. Its statements run on the event loop's thread, where
     each costs what it costs in SQLite and no more; only the commit, which waits for the disk, goes to a
     thread. What comes meanwhile waits for the next one. When another process is writing, waiting for it is
-    the thread's as well, and then the whole transaction is.
+    the thread's as well, and then the whole transaction is. So is one with a script in it: those may be long.
     """
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
@@ -123,15 +130,20 @@ class _Writer:
         self._thread.start()
 
     def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
+        return self._enqueue(_Unit(self._loop.create_future(), statements))
+
+    def submit_script(self, make_script: Callable[[], Script[Result]]) -> asyncio.Future[Result]:
+        return self._enqueue(_Unit(self._loop.create_future(), make_script=make_script))
+
+    def _enqueue(self, unit: _Unit) -> asyncio.Future[Any]:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
-        future = self._loop.create_future()
-        self._waiting.append(_Unit(statements, future))
+        self._waiting.append(unit)
         if not self._is_busy:
             self._is_busy = True
             # At the end of this round of the loop: the other requests in it come along.
             self._loop.call_soon(self._start)
-        return future
+        return unit.future
 
     def stop(self) -> None:
         """End the thread, behind the commit at hand, and close."""
@@ -145,7 +157,10 @@ class _Writer:
             work()
 
     def _start(self) -> None:
-        batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        batch, self._waiting = _take_batch(self._waiting)
+        if batch[0].make_script is not None:
+            self._work.put(lambda: self._run_and_commit(batch))
+            return
         try:
             self._connection.execute("begin immediate")
         except sqlite3.Error:
@@ -206,19 +221,33 @@ class _Writer:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
         if len(unit.statements) == 1:  # SQLite takes a failing statement back by itself.
             try:
-                unit.rows = self._run_all(unit.statements)
+                unit.outcome = self._run_all(unit.statements)
             except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
                 unit.error = error
             return
+        is_done = False
         try:
             self._connection.execute("savepoint unit")
-            unit.rows = self._run_all(unit.statements)
+            if unit.make_script is not None:
+                unit.outcome, is_done = self._run_script(unit.make_script()), True
+            else:
+                unit.outcome = self._run_all(unit.statements)
+                is_done = unit.outcome is not None
         except Exception as error:  # noqa: BLE001 (as above)
             unit.error = error
         if self._connection.in_transaction:
-            if unit.error is not None or unit.rows is None:
+            if not is_done:
                 self._connection.execute("rollback to unit")
             self._connection.execute("release unit")
+
+    def _run_script(self, script: Script[Any]) -> Any:
+        statement = next(script)
+        while True:
+            rows = self._connection.execute(_translated(statement.sql), statement.values).fetchall()
+            try:
+                statement = script.send(rows)
+            except StopIteration as end:
+                return end.value
 
     def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
@@ -227,6 +256,15 @@ class _Writer:
             if required and not rows[-1]:
                 return None
         return rows
+
+
+def _take_batch(waiting: list[_Unit]) -> tuple[list[_Unit], list[_Unit]]:
+    """(what goes into the next transaction, the rest): a script alone, others together. In the order they
+    came, so that neither kind waits for ever."""
+    if waiting[0].make_script is not None:
+        return waiting[:1], waiting[1:]
+    size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.make_script is not None), _BATCH)
+    return waiting[:size], waiting[size:]
 
 
 def _settle(unit: _Unit) -> None:
@@ -238,7 +276,7 @@ def _settle(unit: _Unit) -> None:
             renamed.__cause__ = unit.error
         unit.future.set_exception(renamed)
     else:
-        unit.future.set_result(unit.rows)
+        unit.future.set_result(unit.outcome)
 
 
 class SqliteDatabase:
@@ -288,6 +326,9 @@ class SqliteDatabase:
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
         return await self._writer.submit(statements)
+
+    async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
+        return await self._writer.submit_script(make_script)
 
     async def close(self) -> None:
         with suppress(UnavailableError, StoreFullError):

@@ -137,7 +137,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
 
 
 async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
-    image, is_member = await images.find_image(parts.db, image_id, caller.project_id)
+    image, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
     try:
         return access.see_image(caller, image, is_member, absent(image_id))
     except NotFoundError as error:
@@ -152,7 +152,7 @@ async def show_image(parts: Parts, request: Request) -> Response:
 async def see_image(parts: Parts, request: Request) -> tuple[Image, bool]:
     """The image of the path, and whether the caller's project is a member of it; or NotFoundError."""
     image_id = request.params["image_id"]
-    image, is_member = await images.find_image(parts.db, image_id, request.caller.project_id)
+    image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
     return access.see_image(request.caller, image, is_member, absent(image_id)), is_member
 
 
@@ -195,7 +195,7 @@ async def _change_image(
     look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves."""
     image_id = request.params["image_id"]
     for _ in range(TRIES):
-        image, is_member = await images.find_image(parts.db, image_id, request.caller.project_id)
+        image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
         seen = access.see_image(request.caller, image, is_member, missing or absent(image_id))
         new = decide(seen, is_member)
         if not touches:
@@ -209,7 +209,7 @@ async def _change_image(
 async def delete_image(parts: Parts, request: Request) -> Response:
     image_id = request.params["image_id"]
     for _ in range(TRIES):
-        image, is_member = await images.find_image(parts.db, image_id, request.caller.project_id)
+        image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
         seen = access.see_image(
             request.caller, image, is_member, f"Failed to find image {image_id} to delete"
         )

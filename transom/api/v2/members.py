@@ -21,7 +21,7 @@ from transom.sql import members
 async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[Image, bool, Member | None]:
     image_id = request.params["image_id"]
     image, is_member, member = await members.find_member(
-        parts.db, image_id, request.caller.project_id, member_id
+        parts.db, image_id, request.caller.member_ids, member_id
     )
     return access.see_image(request.caller, image, is_member, absent(image_id)), is_member, member
 
@@ -66,7 +66,7 @@ def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
 
 async def list_members(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
-    found, is_member, all_members = await members.list_members(parts.db, image_id, caller.project_id)
+    found, is_member, all_members = await members.list_members(parts.db, image_id, caller.member_ids)
     image = access.see_image(caller, found, is_member, absent(image_id))
     access.list_members(caller, image, is_member)
     sees_all = access.sees_all_members(caller, image)
@@ -75,7 +75,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
             "members": [
                 member_body(member)
                 for member in all_members
-                if sees_all or member.member_id == caller.project_id
+                if sees_all or member.member_id in caller.member_ids
             ],
             "schema": "/v2/schemas/members",
         }

@@ -1,0 +1,98 @@
+"""What several calls of the IMS API ask of a request alike: fields of a body, the project in a path."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from transom.api.http import Request
+from transom.api.parts import Parts
+from transom.domain.errors import ForbiddenError, InvalidError, Reason
+from transom.domain.fields import MAX_NAME, check_characters, shown
+
+
+async def read_object(parts: Parts, request: Request) -> dict[str, Any]:
+    """The body as a JSON object; InvalidError for anything else."""
+    body = await request.json(parts.settings.json_body_limit)
+    if not isinstance(body, dict):
+        raise InvalidError("The body must be a JSON object.")
+    return body
+
+
+def require_project(request: Request) -> str:
+    """The caller's project, which the path must name where it names one (IMG.0030)."""
+    own = request.caller.project_id
+    if own is None:
+        raise ForbiddenError("A token for a project is needed.", Reason.ROLE_LACKS)
+    named = request.params.get("project_id", own)
+    if named != own:
+        raise InvalidError(
+            f"project_id: {shown(named)} is not the project of the credentials.", Reason.OTHER_PROJECT
+        )
+    return own
+
+
+def ids(body: dict[str, Any], name: str) -> list[str]:
+    """A list of ids, each once, in the order given; empty when the field is absent or null."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidError(f"{name}: must be a list of ids.")
+    for position, one in enumerate(value):
+        check_id(f"{name}[{position}]", one)
+    return list(dict.fromkeys(value))
+
+
+def check_id(name: str, value: Any) -> str:
+    """The value as an id of an image, a project or the like; InvalidError naming the field."""
+    if not isinstance(value, str) or not value:
+        raise InvalidError(f"{name}: must be an id.")
+    if len(value) > MAX_NAME:
+        raise InvalidError(f"{name}: must not be longer than {MAX_NAME} characters.")
+    if "/" in value:
+        raise InvalidError(f"{name}: an id has no slash.")
+    check_characters(name, value)
+    return value
+
+
+def text(body: dict[str, Any], name: str, most: int = MAX_NAME) -> str | None:
+    """An optional text; "" and null count as absent."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidError(f"{name}: must be a string.")
+    if len(value) > most:
+        raise InvalidError(f"{name}: must not be longer than {most} characters.")
+    check_characters(name, value)
+    return value
+
+
+def query_values(request: Request) -> dict[str, str]:
+    """The query's parameters; the last one counts. InvalidError (IMG.0017) for what no text can hold."""
+    pairs = dict(request.query_pairs())
+    if any("\0" in name or "\0" in value for name, value in pairs.items()):
+        raise InvalidError("Query parameters can't contain NUL characters.", Reason.BAD_URL)
+    return pairs
+
+
+def page_limit(pairs: dict[str, str], default: int, most: int) -> int:
+    """`limit` of a list: 1 to `most`."""
+    given = pairs.get("limit")
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= most):
+        raise InvalidError(f"limit: must be a whole number from 1 to {most}.", Reason.BAD_URL)
+    return int(given)
+
+
+def encode_marker(value: str) -> str:
+    """Opaque to clients: where the next page starts, in base64."""
+    return urlsafe_b64encode(value.encode()).decode()
+
+
+def decode_marker(value: str) -> str:
+    try:
+        return urlsafe_b64decode(value.encode("ascii")).decode()
+    except (UnicodeError, binascii.Error):
+        raise InvalidError("marker: is not one that a page of this list gave.", Reason.BAD_URL) from None

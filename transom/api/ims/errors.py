@@ -1,0 +1,98 @@
+"""Refusals as the IMS API words them: `{"error": {"code": "IMG.0121", "message": "…"}}`, of one table.
+
+Codes below IMG.9000 are those of the IMS API ("Error codes"). It has none for some facts; those get numbers
+from IMG.9001 on, which it does not use. docs/ims.md says of each when it occurs.
+"""
+
+from http import HTTPStatus
+
+from transom.api.http import Headers, Response, json_response
+from transom.domain.errors import ForbiddenError, NotFoundError, Reason, TransomError
+
+CODES: dict[Reason, str] = {
+    Reason.ROLE_LACKS: "IMG.0026",
+    Reason.OTHER_PROJECT: "IMG.0030",
+    Reason.BAD_URL: "IMG.0017",
+    Reason.TOO_MANY_PAIRS: "IMG.9007",
+    Reason.UNSUPPORTED: "IMG.0105",
+    Reason.NO_SUCH_PATH: "IMG.0017",
+    Reason.BODY_EMPTY: "IMG.0007",
+    Reason.IMAGE_UNKNOWN: "IMG.0027",
+    Reason.NOT_OWNER: "IMG.0047",
+    Reason.NAME_MISSING: "IMG.0013",
+    Reason.NAME_TOO_LONG: "IMG.0002",
+    Reason.NAME_MALFORMED: "IMG.0003",
+    Reason.DESCRIPTION_TOO_LONG: "IMG.0004",
+    Reason.DESCRIPTION_MALFORMED: "IMG.0054",
+    Reason.SIZE_INVALID: "IMG.0055",
+    Reason.FIRMWARE_INVALID: "IMG.0141",
+    Reason.ARCHITECTURE_INVALID: "IMG.0212",
+    Reason.OS_VERSION_INVALID: "IMG.0056",
+    Reason.ATTRIBUTE_CONFLICT: "IMG.0035",
+    Reason.IMAGE_PROTECTED: "IMG.0028",
+    Reason.IMAGE_PUBLIC: "IMG.0094",
+    Reason.IMAGE_IN_CREATION: "IMG.0090",
+    Reason.IMAGE_NOT_READY: "IMG.0046",
+    Reason.IMAGE_QUOTA: "IMG.0015",
+    Reason.ONESELF: "IMG.0076",
+    Reason.PUBLIC_NOT_SHARED: "IMG.0089",
+    Reason.ENCRYPTED_NOT_SHARED: "IMG.0098",
+    Reason.WHOLE_NOT_SHARED: "IMG.0135",
+    Reason.MEMBER_EXISTS: "IMG.9001",
+    Reason.MEMBER_UNKNOWN: "IMG.9002",
+    Reason.MEMBER_STATUS_INVALID: "IMG.9003",
+    Reason.MEMBERS_FULL: "IMG.9004",
+    Reason.SHARED_WITH_DOMAIN: "IMG.9005",
+    Reason.JOB_UNKNOWN: "IMG.9006",
+    Reason.VAULT_MISSING: "IMG.9008",
+    Reason.ORGANIZATION_UNKNOWN: "IMG.9009",
+    Reason.TAG_INVALID: "IMG.0115",
+    Reason.TAGS_FULL: "IMG.0116",
+    Reason.TAG_UNKNOWN: "IMG.9010",
+    Reason.COPY_NOT_ACCEPTED: "IMG.0196",
+    Reason.COPY_ENCRYPTED: "IMG.0197",
+    Reason.COPY_WHOLE: "IMG.0130",
+    Reason.COPY_ISO: "IMG.0167",
+    Reason.KEY_UNKNOWN: "IMG.0095",
+}
+
+#: What is said where no finer reason is known.
+_BY_STATUS = {
+    HTTPStatus.BAD_REQUEST: "IMG.0001",
+    HTTPStatus.UNAUTHORIZED: "IMG.0087",
+    HTTPStatus.FORBIDDEN: "IMG.0026",
+    HTTPStatus.NOT_FOUND: "IMG.0121",
+    HTTPStatus.METHOD_NOT_ALLOWED: "IMG.0105",
+    HTTPStatus.CONFLICT: "IMG.0035",
+    HTTPStatus.GONE: "IMG.0144",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "IMG.0001",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "IMG.0057",
+}
+_UNKNOWN_ERROR = "IMG.0061"
+
+#: Paths on which every refusal that has a code is 400, but for a role that lacks the right (section 0 of the
+#: API: "custom codes come with HTTP 400"). On the others the status tells as much as the code.
+_EXTENSION = ("/cloudimages", "/jobs/")
+
+
+def status_of(error: TransomError, status: int, path: str) -> int:
+    """The status of `error`, which is `status` to clients of the Image API v2."""
+    if not any(part in path for part in _EXTENSION):
+        return status
+    if isinstance(error, ForbiddenError) and error.reason in (None, Reason.ROLE_LACKS):
+        return status
+    if error.reason is not None or isinstance(error, NotFoundError):
+        return HTTPStatus.BAD_REQUEST
+    return status
+
+
+def code_of(reason: str, status: int = HTTPStatus.BAD_REQUEST) -> str:
+    """The code of a reason; "" or one without a code: what the status alone says."""
+    if reason:
+        return CODES[Reason(reason)]
+    return _BY_STATUS.get(HTTPStatus(status), _UNKNOWN_ERROR)
+
+
+def render_error(status: int, message: str, headers: Headers, reason: Reason | None) -> Response:
+    code = code_of(reason or "", status)
+    return json_response({"error": {"code": code, "message": message}}, status, headers)

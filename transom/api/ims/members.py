@@ -1,0 +1,320 @@
+"""Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job.
+
+Both go the same way, through the scripts of `sql/batches.py`: a single call is a batch of one without a job,
+whose one failure is its answer.
+"""
+
+import uuid
+from typing import Any
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.ims import body
+from transom.api.ims.body import read_object, require_project
+from transom.api.parts import Parts
+from transom.api.v2.answers import absent
+from transom.api.wire import member_body
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+    TransomError,
+)
+from transom.domain.model import (
+    Image,
+    Job,
+    JobStatus,
+    Member,
+    MemberStatus,
+    MemberType,
+    Visibility,
+    domain_key,
+    split_member_id,
+)
+from transom.domain.sharing import Failure, shared_with_oneself
+from transom.sql import batches, members
+
+_ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})
+#: Members in a page of a list unless told, and at most.
+_PAGE = 500
+_MOST_IN_PAGE = 1000
+
+
+# ---- batches (S6 to S8)
+
+
+async def share_images(parts: Parts, request: Request) -> Response:
+    """Offer each of `images` to each of `projects`, and share them with each of `domains`."""
+    project_id, given = await _begin(parts, request)
+    images = _some(given, "images")
+    recipients = _recipients(given, project_id)
+    _check_size(parts, len(images) * len(recipients))
+    job = _new_job("imsAddImageMembersJob", project_id, images=images, recipients=recipients)
+    await parts.db.run(
+        lambda: batches.share(
+            request.caller, images, recipients, parts.settings.ims_member_quota, now_us(), job
+        )
+    )
+    return _job_response(job)
+
+
+async def answer_offers(parts: Parts, request: Request) -> Response:
+    """Accept or reject each of `images` for the caller's own project."""
+    project_id, given = await _begin(parts, request)
+    images = _some(given, "images")
+    if "project_id" not in given:
+        raise InvalidError("project_id: is missing.")
+    if body.check_id("project_id", given["project_id"]) != project_id:
+        raise InvalidError(
+            "project_id: only the project of the credentials can be answered for.", Reason.OTHER_PROJECT
+        )
+    status, vault_id = _answer(given)
+    _check_size(parts, len(images))
+    job = _new_job("imsUpdateImageMembersJob", project_id, images=images, recipients=[project_id])
+    await parts.db.run(lambda: batches.answer(request.caller, images, status, vault_id, now_us(), job))
+    return _job_response(job)
+
+
+async def withdraw_images(parts: Parts, request: Request) -> Response:
+    """Take back what `share_images` gave."""
+    project_id, given = await _begin(parts, request)
+    images = _some(given, "images")
+    recipients = _recipients(given, project_id)
+    _check_size(parts, len(images) * len(recipients))
+    job = _new_job("imsDelImageMembersJob", project_id, images=images, recipients=recipients)
+    await parts.db.run(lambda: batches.withdraw(request.caller, images, recipients, job))
+    return _job_response(job)
+
+
+async def _begin(parts: Parts, request: Request) -> tuple[str, dict[str, Any]]:
+    """(the caller's project, the body). Whose role may not share learns no more than that."""
+    project_id = require_project(request)
+    access.act_on_shares(request.caller)
+    return project_id, await read_object(parts, request)
+
+
+def _some(given: dict[str, Any], name: str) -> list[str]:
+    found = body.ids(given, name)
+    if not found:
+        raise InvalidError(f"{name}: at least one id is needed.")
+    return found
+
+
+def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
+    projects, domains = body.ids(given, "projects"), body.ids(given, "domains")
+    if body_organizations(given):
+        raise InvalidError(
+            "organizations: this service's identity knows no organizations.", Reason.ORGANIZATION_UNKNOWN
+        )
+    if not projects and not domains:
+        raise InvalidError("projects, domains: at least one recipient is needed.")
+    if project_id in projects:
+        raise shared_with_oneself()
+    return [*projects, *map(domain_key, domains)]
+
+
+def body_organizations(given: dict[str, Any]) -> bool:
+    """Whether the body names any. A URN may hold slashes, so they are no ids."""
+    value = given.get("organizations")
+    if value is not None and not isinstance(value, list):
+        raise InvalidError("organizations: must be a list.")
+    return bool(value)
+
+
+def _answer(given: dict[str, Any]) -> tuple[str, str | None]:
+    """(status, vault id) of an answer to an offer."""
+    if "status" not in given:
+        raise InvalidError("status: is missing.", Reason.MEMBER_STATUS_INVALID)
+    status = given["status"]
+    if not isinstance(status, str) or status not in _ANSWERS:
+        raise InvalidError("status: must be accepted or rejected.", Reason.MEMBER_STATUS_INVALID)
+    return status, body.text(given, "vault_id")
+
+
+def _check_size(parts: Parts, pairs: int) -> None:
+    most = parts.settings.ims_batch_limit
+    if pairs > most:
+        raise InvalidError(
+            f"The batch has {pairs} pairs of an image and a recipient; at most {most} are taken.",
+            Reason.TOO_MANY_PAIRS,
+        )
+
+
+def _new_job(kind: str, project_id: str, **given: Any) -> Job:
+    return Job(
+        id=uuid.uuid4().hex,
+        kind=kind,
+        project_id=project_id,
+        status=JobStatus.RUNNING,
+        input=given,
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+    )
+
+
+def _job_response(job: Job) -> Response:
+    return json_response({"job_id": job.id})
+
+
+# ---- one image (S1 to S5)
+
+
+async def add_member(parts: Parts, request: Request) -> Response:
+    """A rejected offer becomes a new one; one that stands is a conflict."""
+    project_id = require_project(request)
+    given = await read_object(parts, request)
+    if "member" not in given:
+        raise InvalidError("member: is missing.")
+    member_id = body.check_id("member", given["member"])
+    if member_id == project_id:
+        raise shared_with_oneself()
+    image_id = request.params["image_id"]
+    _image, _is_member, existing = await members.find_member(
+        parts.db, image_id, request.caller.member_ids, member_id
+    )
+    failures = await parts.db.run(
+        lambda: batches.share(
+            request.caller, [image_id], [member_id], parts.settings.ims_member_quota, now_us(), None
+        )
+    )
+    _raise_first(failures)
+    if existing is not None and existing.status != MemberStatus.REJECTED and _image_is_shared(_image):
+        raise ConflictError(f"Image {image_id} is shared with {member_id} already.", Reason.MEMBER_EXISTS)
+    return await _show(parts, request, image_id, member_id)
+
+
+def _image_is_shared(image: Image | None) -> bool:
+    return image is not None and image.visibility == Visibility.SHARED
+
+
+async def set_member_status(parts: Parts, request: Request) -> Response:
+    project_id = require_project(request)
+    image_id, member_id = request.params["image_id"], request.params["member_id"]
+    given = await read_object(parts, request)
+    found, is_member, member = await members.find_member(
+        parts.db, image_id, request.caller.member_ids, member_id
+    )
+    image = access.see_image(request.caller, found, is_member, absent(image_id))
+    # Of the status it is judged last, as everywhere: who may not answer does not learn which there are.
+    access.set_member_status(request.caller, image, is_member, member_id, member, MemberStatus.ACCEPTED)
+    status, vault_id = _answer(given)
+    if member_id != project_id:
+        raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
+    _raise_first(
+        await parts.db.run(
+            lambda: batches.answer(request.caller, [image_id], status, vault_id, now_us(), None)
+        )
+    )
+    return await _show(parts, request, image_id, member_id)
+
+
+async def remove_member(parts: Parts, request: Request) -> Response:
+    image_id, member_id = request.params["image_id"], request.params["member_id"]
+    found, is_member, member = await _find(parts, request, image_id, member_id)
+    image = access.see_image(request.caller, found, is_member, absent(image_id))
+    access.remove_member(request.caller, image, is_member, member.member_id if member else member_id, member)
+    if member is not None:
+        kept_id = member.member_id
+        _raise_first(
+            await parts.db.run(lambda: batches.withdraw(request.caller, [image_id], [kept_id], None))
+        )
+    return no_content()
+
+
+async def _show(parts: Parts, request: Request, image_id: str, member_id: str) -> Response:
+    found, is_member, member = await members.find_member(
+        parts.db, image_id, request.caller.member_ids, member_id
+    )
+    image = access.see_image(request.caller, found, is_member, absent(image_id))
+    return json_response(ims_member(access.show_member(request.caller, image, is_member, member_id, member)))
+
+
+def _raise_first(failures: list[Failure]) -> None:
+    """The one failure of a batch of one, as the error that it was."""
+    for _image_id, _member_id, reason, message in failures:
+        raise _CLASSES.get(Reason(reason), ForbiddenError)(message, Reason(reason))
+
+
+_CLASSES: dict[Reason, type[TransomError]] = {
+    Reason.IMAGE_UNKNOWN: NotFoundError,
+    Reason.MEMBER_UNKNOWN: NotFoundError,
+    Reason.ONESELF: InvalidError,
+    Reason.VAULT_MISSING: InvalidError,
+    Reason.MEMBERS_FULL: LimitExceededError,
+}
+
+
+# ---- reading (S3, S4, S9, S10)
+
+
+async def show_member(parts: Parts, request: Request) -> Response:
+    require_project(request)
+    image_id, member_id = request.params["image_id"], request.params["member_id"]
+    found, is_member, member = await _find(parts, request, image_id, member_id)
+    image = access.see_image(request.caller, found, is_member, absent(image_id))
+    kept_id = member.member_id if member is not None else member_id
+    return json_response(ims_member(access.show_member(request.caller, image, is_member, kept_id, member)))
+
+
+async def _find(
+    parts: Parts, request: Request, image_id: str, member_id: str
+) -> tuple[Image | None, bool, Member | None]:
+    """By the id of a project or, if there is no such member, of a domain."""
+    found = await members.find_member(parts.db, image_id, request.caller.member_ids, member_id)
+    if found[0] is None or found[2] is not None:
+        return found
+    return await members.find_member(parts.db, image_id, request.caller.member_ids, domain_key(member_id))
+
+
+async def list_members(parts: Parts, request: Request) -> Response:
+    """In pages, by member id. An image without recipients has an empty list."""
+    require_project(request)
+    pairs = body.query_values(request)
+    limit = body.page_limit(pairs, _PAGE, _MOST_IN_PAGE)
+    after = body.decode_marker(pairs["marker"]) if pairs.get("marker") else ""
+    image_id, caller = request.params["image_id"], request.caller
+    found, is_member, all_members = await members.list_members(parts.db, image_id, caller.member_ids)
+    image = access.see_image(caller, found, is_member, absent(image_id))
+    seen = _visible(caller, image, is_member, all_members)
+    page = [member for member in seen if member.member_id > after][:limit]
+    page_info: dict[str, Any] = {"current_count": len(page)}
+    if page and page[-1] is not seen[-1]:
+        page_info["next_marker"] = body.encode_marker(page[-1].member_id)
+    return json_response(
+        {
+            "members": [ims_member(member) for member in page],
+            "schema": "/v2/schemas/members",
+            "page_info": page_info,
+        }
+    )
+
+
+def _visible(caller: Any, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
+    if image.visibility != Visibility.SHARED:
+        # Own and private: a list of nobody. Public: who sees it is nobody's business.
+        access.modify_image(caller, image, is_member)
+        return []
+    access.list_members(caller, image, is_member)
+    if access.sees_all_members(caller, image):
+        return all_members
+    return [member for member in all_members if member.member_id in caller.member_ids]
+
+
+def ims_member(member: Member) -> dict[str, Any]:
+    """A member as the IMS API shows it: with what kind of recipient it is."""
+    kind, own_id = split_member_id(member.member_id)
+    shown = {**member_body(member), "member_id": own_id, "member_type": kind}
+    if member.vault_id is not None:
+        shown["vault_id"] = member.vault_id
+    return shown
+
+
+def ims_target(member_id: str) -> dict[str, str]:
+    """A recipient as the results of a job name it."""
+    kind, own_id = split_member_id(member_id)
+    return {"domain_id" if kind is MemberType.DOMAIN else "project_id": own_id}

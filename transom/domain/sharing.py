@@ -1,0 +1,185 @@
+"""Many images shared, answered or withdrawn at once (IMS API, "Image sharing"): what can be done of a batch.
+
+A batch does what can be done and tells of each pair of image and recipient what could not, and why. These
+functions decide on images as a transaction sees them under its locks; `sql/batches.py` brings the rows and
+writes what was decided. Who may do what is asked of `access.py`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from transom.domain import access
+from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
+from transom.domain.model import Caller, MemberType, Visibility, split_member_id
+
+#: Properties of an image that decide how it may be shared (IMS API, "Image attributes").
+_KEY_ID = "__system__cmkid"
+_WHOLE = "__whole_image"
+_BACKUP_ID = "__backup_id"
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as a batch sees it. `is_member`: whether the caller is one; `members`: how many there are."""
+
+    id: str
+    owner: str | None
+    visibility: str
+    properties: dict[str, str]
+    is_member: bool
+    members: int = 0
+
+
+class Failure(NamedTuple):
+    """What could not be done. `member_id` None: for none of the recipients."""
+
+    image_id: str
+    member_id: str | None
+    reason: str
+    message: str
+
+
+class Sharing(msgspec.Struct, frozen=True, kw_only=True):
+    """`whole`: images to share with every recipient; `crowded`: (image, the most recipients it may have)
+    where it depends on who the recipients are."""
+
+    whole: list[str]
+    crowded: list[tuple[Seen, int]]
+    failures: list[Failure]
+
+
+def is_whole_image(properties: dict[str, str]) -> bool:
+    """Whether the image holds all disks of a server rather than one."""
+    return properties.get(_WHOLE, "").lower() == "true"
+
+
+def is_from_backup(properties: dict[str, str]) -> bool:
+    return bool(properties.get(_BACKUP_ID))
+
+
+def plan_sharing(
+    caller: Caller, images: Sequence[str], recipients: Sequence[str], found: Iterable[Seen], most: int
+) -> Sharing:
+    """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
+    limit."""
+    seen = {image.id: image for image in found}
+    plan = Sharing(whole=[], crowded=[], failures=[])
+    for image_id in images:
+        try:
+            image = _require_shareable(caller, seen.get(image_id), image_id)
+        except TransomError as error:
+            plan.failures.append(_failure(error, image_id, None))
+            continue
+        bound = most if not is_whole_image(image.properties) else _smaller(most, MOST_OF_WHOLE)
+        if image.owner not in recipients and (bound < 0 or image.members + len(recipients) <= bound):
+            plan.whole.append(image_id)
+        else:
+            plan.crowded.append((image, bound))
+    return plan
+
+
+#: Recipients an image of all disks of a server may have (IMS API, "Restrictions on image sharing").
+MOST_OF_WHOLE = 10
+
+
+def _smaller(limit: int, other: int) -> int:
+    return other if limit < 0 else min(limit, other)
+
+
+def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> Seen:
+    if image is None:
+        raise access.unknown_image(image_id)
+    access.share(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+    if image.properties.get(_KEY_ID):
+        text = f"Image {image_id} is encrypted: its recipients could not use it without its key."
+        raise ForbiddenError(text, Reason.ENCRYPTED_NOT_SHARED)
+    if is_whole_image(image.properties) and not is_from_backup(image.properties):
+        text = f"Image {image_id} holds a whole server and was not made from a backup: it cannot be shared."
+        raise ForbiddenError(text, Reason.WHOLE_NOT_SHARED)
+    return image
+
+
+def choose_recipients(
+    image: Seen, recipients: Sequence[str], members: Collection[str], bound: int
+) -> tuple[list[str], list[Failure]]:
+    """(whom of the recipients a crowded image can be shared with, what cannot be done). Places go to them in
+    the order they were named; who is among the `members` has one."""
+    free = bound - len(members) if bound >= 0 else len(recipients)
+    chosen: list[str] = []
+    failures: list[Failure] = []
+    for member_id in recipients:
+        if member_id == image.owner:
+            failures.append(_failure(shared_with_oneself(), image.id, member_id))
+        elif member_id in members:
+            chosen.append(member_id)
+        elif free > 0:
+            free -= 1
+            chosen.append(member_id)
+        else:
+            text = f"Image {image.id} has {bound} recipients, the most an image of its kind may have."
+            failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image.id, member_id))
+    return chosen, failures
+
+
+def shared_with_oneself() -> InvalidError:
+    return InvalidError("An image cannot be shared with the project that owns it.", Reason.ONESELF)
+
+
+def plan_withdrawal(
+    caller: Caller, images: Sequence[str], found: Iterable[Seen]
+) -> tuple[list[str], list[Failure]]:
+    """(images whose offers can be taken back, what cannot be done)."""
+    seen = {image.id: image for image in found}
+
+    def judge(image_id: str) -> None:
+        image = seen.get(image_id)
+        if image is None:
+            raise access.unknown_image(image_id)
+        access.withdraw(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+
+    return _sort_out(images, judge)
+
+
+def plan_answer(
+    caller: Caller, images: Sequence[str], found: Iterable[Seen], *, accepts: bool, vault_id: str | None
+) -> tuple[list[str], list[Failure]]:
+    """(images whose offer to the caller's project can be answered so, what cannot be done)."""
+    seen = {image.id: image for image in found}
+    nothing = Seen(id="", owner=None, visibility=Visibility.PRIVATE, properties={}, is_member=False)
+
+    def judge(image_id: str) -> None:
+        image = seen.get(image_id, nothing)
+        access.answer(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+        if accepts and vault_id is None:
+            require_no_vault(image.properties, image_id)
+
+    return _sort_out(images, judge)
+
+
+def require_no_vault(properties: dict[str, str], image_id: str) -> None:
+    """A whole server can only be restored with a vault for its backups; InvalidError if it is one."""
+    if is_whole_image(properties) and is_from_backup(properties):
+        text = f"vault_id: image {image_id} holds a server's backup and is accepted with a vault only."
+        raise InvalidError(text, Reason.VAULT_MISSING)
+
+
+def _sort_out(images: Sequence[str], judge: Callable[[str], None]) -> tuple[list[str], list[Failure]]:
+    possible: list[str] = []
+    failures: list[Failure] = []
+    for image_id in images:
+        try:
+            judge(image_id)
+        except TransomError as error:
+            failures.append(_failure(error, image_id, None))
+        else:
+            possible.append(image_id)
+    return possible, failures
+
+
+def _failure(error: TransomError, image_id: str, member_id: str | None) -> Failure:
+    return Failure(image_id, member_id, error.reason or "", str(error))
+
+
+def is_project(member_id: str) -> bool:
+    return split_member_id(member_id)[0] is MemberType.PROJECT

@@ -1,0 +1,172 @@
+"""Batches of shares: each a script that locks what it is about, decides (`domain/sharing.py`) and writes.
+
+The lists of ids travel as JSON arrays, so that a statement is the same however long they are. Images are
+locked before memberships and both in the order of their ids.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+
+from transom.clock import now_us
+from transom.domain.model import Caller, Job, JobStatus, MemberStatus, Visibility
+from transom.domain.sharing import (
+    Failure,
+    Seen,
+    choose_recipients,
+    is_from_backup,
+    is_project,
+    plan_answer,
+    plan_sharing,
+    plan_withdrawal,
+)
+from transom.sql.db import Row, Script, Statement
+from transom.sql.images import IS_MEMBER, to_json
+from transom.sql.jobs import insert_job
+
+_IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
+
+_decode_properties = msgspec.json.Decoder(dict[str, str]).decode
+
+LOCK_IMAGES = f"""
+    select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER},
+           (select count(*) from member where member.image_id = image.id)
+    from image where image.id in {_IDS} order by image.id for update"""
+
+LIST_RECIPIENTS = "select member_id from member where image_id = $1"
+
+# A private image may have memberships from a time when it was shared. They are not to come back.
+FORGET_OLD_MEMBERS = f"delete from member where image_id in {_IDS}"
+
+_VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
+
+OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {_VERSION} where id in {_IDS}"
+
+# A deletion that saw an image before it was shared with a domain has to look again.
+TOUCH_IMAGES = f"update image set {_VERSION} where id in {_IDS}"
+
+# A domain's membership needs no acceptance; a project that once rejected an offer is made a new one.
+SHARE = f"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    select image.id, recipient.value,
+           case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+                else '{MemberStatus.PENDING}' end,
+           image.created_at, cast($3 as bigint), cast($3 as bigint)
+    from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
+    where image.id in {_IDS}
+    on conflict (image_id, member_id) do update
+    set status = '{MemberStatus.PENDING}', updated_at = excluded.updated_at, vault_id = null
+    where member.status = '{MemberStatus.REJECTED}'"""
+
+
+def share(
+    caller: Caller, images: Sequence[str], recipients: Sequence[str], most: int, now: int, job: Job | None
+) -> Script[list[Failure]]:
+    """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
+    may have. `job` is finished and written with the rest."""
+    found = _seen((yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))))
+    plan = plan_sharing(caller, images, recipients, found, most)
+    failures = plan.failures
+    offers = [(plan.whole, recipients)]
+    for image, bound in plan.crowded:
+        members: frozenset[str] = frozenset()
+        if image.visibility == Visibility.SHARED:
+            members = frozenset(row[0] for row in (yield Statement(LIST_RECIPIENTS, (image.id,))))
+        some, refused = choose_recipients(image, recipients, members, bound)
+        failures += refused
+        if some:
+            offers.append(([image.id], some))
+    yield from _open(found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now)
+    for ids, some_recipients in offers:
+        yield Statement(SHARE, (to_json(ids), to_json(some_recipients), now))
+    if job is not None:
+        yield _finished(job, failures)
+    return failures
+
+
+def _open(
+    found: Iterable[Seen], shared: Collection[str], recipients: Iterable[str], now: int
+) -> Script[None]:
+    """Make the private ones among the images shareable."""
+    closed = [image.id for image in found if image.id in shared and image.visibility != Visibility.SHARED]
+    if closed:
+        yield Statement(FORGET_OLD_MEMBERS, (to_json(closed),))
+        yield Statement(OPEN_IMAGES, (to_json(closed), now))
+    if not all(map(is_project, recipients)):
+        yield Statement(TOUCH_IMAGES, (to_json(list(shared)), now))
+
+
+WITHDRAW = f"""
+    delete from member
+    where image_id in {_IDS}
+      and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"""
+
+
+def withdraw(
+    caller: Caller, images: Sequence[str], recipients: Sequence[str], job: Job | None
+) -> Script[list[Failure]]:
+    """Take each image's offer to each recipient back; what could not be done. What was not offered counts as
+    done."""
+    found = _seen((yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))))
+    possible, failures = plan_withdrawal(caller, images, found)
+    if possible:
+        yield Statement(WITHDRAW, (to_json(possible), to_json(recipients)))
+    if job is not None:
+        yield _finished(job, failures)
+    return failures
+
+
+# Of two rows of the image and its membership, both are locked, in the order of the ids.
+LOCK_OFFERS = f"""
+    select image.id, image.owner, image.visibility, image.properties, true, 0
+    from image join member on member.image_id = image.id and member.member_id = $2
+    where image.id in {_IDS} order by image.id for update"""
+
+ANSWER = f"""
+    update member set status = $3, updated_at = $4
+    where member_id = $2 and image_id in {_IDS} and status <> $3"""
+
+NAME_VAULT = f"update member set vault_id = $3 where member_id = $2 and image_id in {_IDS}"
+
+
+def answer(
+    caller: Caller, images: Sequence[str], status: str, vault_id: str | None, now: int, job: Job | None
+) -> Script[list[Failure]]:
+    """Give the offers of the images to the caller's project this status; what could not be done."""
+    found = _seen((yield Statement(LOCK_OFFERS, (to_json(images), caller.project_id))))
+    accepts = status == MemberStatus.ACCEPTED
+    possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
+    if possible:
+        yield Statement(ANSWER, (to_json(possible), caller.project_id, status, now))
+    if vault_id is not None:
+        backups = _backups(found, possible)
+        yield Statement(NAME_VAULT, (to_json(backups), caller.project_id, vault_id))
+    if job is not None:
+        yield _finished(job, failures)
+    return failures
+
+
+def _backups(found: Iterable[Seen], possible: Collection[str]) -> list[str]:
+    among = frozenset(possible)
+    return [image.id for image in found if image.id in among and is_from_backup(image.properties)]
+
+
+def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
+    status = JobStatus.FAIL if failures else JobStatus.SUCCESS
+    done = msgspec.structs.replace(job, status=status, failures=tuple(failures), end_at=now_us())
+    return insert_job(done)
+
+
+def _seen(rows: list[Row]) -> list[Seen]:
+    return [
+        Seen(
+            id=row[0],
+            owner=row[1],
+            visibility=row[2],
+            properties=_decode_properties(row[3]),
+            is_member=bool(row[4]),
+            # Those of an image that is not shared have no effect.
+            members=row[5] if row[2] == Visibility.SHARED else 0,
+        )
+        for row in rows
+    ]

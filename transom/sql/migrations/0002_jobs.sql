@@ -1,0 +1,18 @@
+alter table member add column vault_id text collate "C";
+
+create table job (
+    id text collate "C" primary key,
+    kind text collate "C" not null,
+    project_id text collate "C" not null,
+    status text collate "C" not null,
+    -- What was asked for, in the shape that `kind` has.
+    input jsonb not null,
+    -- What could not be done, and why: [image id or null, member id or null, reason, text] each.
+    failures jsonb not null,
+    begin_at bigint not null,
+    end_at bigint,
+    holder text collate "C",
+    held_until bigint not null
+);
+
+create index job_by_end on job (end_at);
