@@ -54,7 +54,7 @@ bench: install
 
 ## make soak [ROUNDS=]      kill the service again and again; nothing answered may be lost
 soak: install
-	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py $(ARGS)
+	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_batches.py $(ARGS)
 
 ## make lock                choose the newest versions of all dependencies anew
 lock: install

@@ -22,6 +22,7 @@ from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
 from transom.identity.directory import AccountsError
+from transom.jobs import Jobs, release_dead
 from transom.liveness import Liveness
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -123,12 +124,17 @@ class _Worker:
         await transfer.recover()
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
+        jobs = Jobs(settings, db, transfer, liveness)
+        undo.push_async_callback(jobs.close)
+        working = asyncio.create_task(jobs.serve())
+        undo.callback(working.cancel)
         observe, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
             db=db,
             transfer=transfer,
             identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s),
+            wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
         dispatcher = Dispatcher(
@@ -193,6 +199,7 @@ async def prepare(settings: Settings) -> None:
         transfer = _open_transfer(settings, db, liveness)
         try:
             await transfer.recover()
+            await release_dead(db, liveness)
             liveness.forget_dead()
         finally:
             await transfer.close()

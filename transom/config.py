@@ -52,6 +52,7 @@ class Settings:
     limit_param_default: int = _setting(25, "Images in a page of a list when the request sets no limit.")
     api_limit_max: int = _setting(1000, "Most images in a page of a list.")
     image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
+    image_count_quota: int = _setting(-1, "Images a project may own; negative: no limit.")
     image_member_quota: int = _setting(128, "Members an image may have; negative: no limit.")
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
     image_metadata_limit: int = _setting(65536, "Largest sum of an image's properties, bytes.")

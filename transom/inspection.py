@@ -17,6 +17,8 @@ from transom.domain.errors import ContentRefusedError
 _LARGEST = 2**63 - 1
 #: Formats no parser has an eye for: they look like raw data.
 _OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
+#: The IMS API's own formats take data of any format.
+_TAKE_ANY = frozenset({"zvhd", "zvhd2"})
 #: Boot images of the EC2 kind may start with what looks like a broken boot record.
 _MBR_FREE = frozenset({"aki", "ari"})
 
@@ -30,7 +32,7 @@ class Inspection:
 
     def __init__(self, disk_format: str, must_match: bool, nonfatal_checks: frozenset[str]) -> None:
         self._claimed = disk_format
-        self._must_match = must_match
+        self._must_match = must_match and disk_format not in _TAKE_ANY
         self._nonfatal = nonfatal_checks | ({"mbr"} if disk_format in _MBR_FREE else set())
         self._raw = format_inspector.ALL_FORMATS["raw"]()
         self._parsers = [made() for name, made in format_inspector.ALL_FORMATS.items() if name != "raw"]

@@ -20,6 +20,7 @@ from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import (
     ConflictError,
+    ContentRefusedError,
     InvalidError,
     LimitExceededError,
     TransomError,
@@ -64,8 +65,15 @@ class Transfer:
         """The file that holds a blob, when the store keeps files of this machine."""
         return str(self._store.path(key)) if isinstance(self._store, LocalFiles) else None
 
-    async def receive(self, image: Image, chunks: AsyncIterator[bytes], announced: int | None) -> None:
-        """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said.
+    async def receive(
+        self,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        announced: int | None,
+        expected_checksum: str | None = None,
+    ) -> None:
+        """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
+        `expected_checksum`: the MD5 it must have.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
         when the image is not `queued`, InvalidError when the size is not the announced one,
@@ -89,6 +97,8 @@ class Transfer:
         try:
             async with self._holding(blob):
                 content = await self._store_content(image, blob.key, chunks, bounds)
+                if expected_checksum not in (None, content.checksum):
+                    raise ContentRefusedError("The data is not that of the image it was taken from.")
                 finished = await blobs.finish_upload(self._db, blob, content, now_us())
             if not finished:
                 raise VanishedError(

@@ -55,7 +55,7 @@ HARD_TO_KEEP = [
 async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> None:
     await write_world(db, [], [])
 
-    inserted = await insert_image(db, new, id_was_chosen=True)
+    inserted = await insert_image(db, new, -1, id_was_chosen=True)
     found, _ = await find_image(db, new.id, NOBODY)
 
     assert inserted
@@ -66,7 +66,7 @@ async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> Non
 async def test_text_of_any_kind_is_kept_wherever_it_stands(db: Database, text: str) -> None:
     new = image(name=text, tags=(text,), properties={"key": text, text: "value"})
 
-    await insert_image(db, new, id_was_chosen=True)
+    await insert_image(db, new, -1, id_was_chosen=True)
     found, _ = await find_image(db, new.id, NOBODY)
 
     assert found == new
@@ -134,9 +134,9 @@ def test_the_next_version_is_never_the_one_before(at: int, now: int) -> None:
 
 
 async def test_an_id_in_use_is_not_given_again(db: Database) -> None:
-    await insert_image(db, image(name="first"), id_was_chosen=True)
+    await insert_image(db, image(name="first"), -1, id_was_chosen=True)
 
-    inserted = await insert_image(db, image(name="second"), id_was_chosen=True)
+    inserted = await insert_image(db, image(name="second"), -1, id_was_chosen=True)
     found, _ = await find_image(db, "image", NOBODY)
 
     assert (inserted, found) == (False, image(name="first"))
@@ -144,17 +144,17 @@ async def test_an_id_in_use_is_not_given_again(db: Database) -> None:
 
 async def test_of_many_images_of_one_id_exactly_one_is_made(db: Database) -> None:
     inserted = await asyncio.gather(
-        *(insert_image(db, image(name=str(n)), id_was_chosen=True) for n in range(8))
+        *(insert_image(db, image(name=str(n)), -1, id_was_chosen=True) for n in range(8))
     )
 
     assert sum(inserted) == 1
 
 
 async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
-    await insert_image(db, image(), id_was_chosen=True)
+    await insert_image(db, image(), -1, id_was_chosen=True)
     await delete_image(db, image(), 2)
 
-    inserted = await insert_image(db, image(owner=STRANGER), id_was_chosen=True)
+    inserted = await insert_image(db, image(owner=STRANGER), -1, id_was_chosen=True)
 
     assert (inserted, await find_image(db, "image", NOBODY)) == (False, (None, False))
 
@@ -220,7 +220,7 @@ async def test_finding_an_image_says_whether_the_project_or_its_domain_is_a_memb
 
 @pytest.mark.parametrize("image_id", ["", "IMAGE", "image ", "imag", "\ufffd", "x" * 5000])
 async def test_an_image_is_found_by_its_very_id_only(db: Database, image_id: str) -> None:
-    await insert_image(db, image(), id_was_chosen=True)
+    await insert_image(db, image(), -1, id_was_chosen=True)
 
     assert await find_image(db, image_id, NOBODY) == (None, False)
 
@@ -260,9 +260,9 @@ async def test_the_id_of_an_image_that_is_being_deleted_is_never_free(db: Databa
     rounds = []
     for _ in range(20):
         new = image(id=str(uuid.uuid4()))
-        await insert_image(db, new, id_was_chosen=True)
+        await insert_image(db, new, -1, id_was_chosen=True)
         deleted, inserted = await asyncio.gather(
-            delete_image(db, new, 5), insert_image(db, new, id_was_chosen=True)
+            delete_image(db, new, 5), insert_image(db, new, -1, id_was_chosen=True)
         )
         rounds.append((deleted, inserted))
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from domain.samples import image, member
 
-from transom.sql import batches, blobs, images, jobs, listing, members, migrate
+from transom.sql import batches, blobs, images, jobs, listing, members, migrate, tags
 from transom.sql.db import Database
 
 from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, jobs, blobs, listing, migrate]
+MODULES = [images, members, batches, jobs, blobs, listing, tags, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -23,11 +23,16 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.INSERT_IMAGE": (
         *("new", None, None, "queued", "shared", None, None, 0, 0, False, True, "[]", "{}", 1),
     ),
+    "images.LOCK_OWNER": ("owner",),
+    "images.WITHIN_QUOTA": ("owner", 1),
+    "images.COUNT_IMAGES": ("owner",),
     "images.ID_IS_UNUSED": ("image",),
     "images.UPDATE_IMAGE": (
         *("image", 1, None, None, "queued", "shared", None, None, 0, 0, True, False, '["a"]', '{"a": ""}', 2),
     ),
     "images.DELETE_IMAGE": ("image", 1),
+    "images.HAS_DOMAIN_MEMBER": ("image",),
+    "images.RECIPIENTS_OF_PROJECT": ("owner",),
     "images.INSERT_DELETED_IMAGE": ("image", 1),
     "images.INSERT_ABANDONED_BLOB": ("key", "store"),
     "images.USED_STORAGE": (None,),
@@ -49,7 +54,12 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.LOCK_OFFERS": ('["image"]', "someone"),
     "batches.ANSWER": ('["image"]', "someone", "accepted", 2),
     "batches.NAME_VAULT": ('["image"]', "someone", "vault"),
-    "jobs.INSERT_JOB": ("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, None, 0),
+    "jobs.INSERT_JOB": ("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100),
+    "jobs.LIST_OPEN_JOBS": (),
+    "jobs.CLAIM_JOB": ("job", "holder", 2, 1, ""),
+    "jobs.HOLD_JOB": ("job", "holder", 2, 50),
+    "jobs.RELEASE_JOB": ("job", "holder", 1),
+    "jobs.FINISH_JOB": ("job", "holder", "SUCCESS", "[]", 2, 100),
     "jobs.FIND_JOB": ("job", "project"),
     "jobs.DELETE_OLD_JOBS": (1,),
     "blobs.START_UPLOAD": ("image", 2),
@@ -62,6 +72,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "blobs.RETURN_TO_QUEUED": ("image", 2),
     "blobs.FORGET_BLOB": ("key",),
     "blobs.LIST_BLOBS": (),
+    "tags.LIST_OWN_TAGS": ("owner",),
 }
 
 

@@ -164,7 +164,7 @@ async def test_many_writers_of_two_workers_all_get_their_answer(db: Database, ne
 async def test_what_was_answered_is_there_after_opening_the_database_again(
     url: str, db: Database, own: Database
 ) -> None:
-    await insert_image(own, image(), id_was_chosen=True)
+    await insert_image(own, image(), -1, id_was_chosen=True)
     await own.close()
 
     again = await open_database(url, 1)

@@ -45,6 +45,7 @@ _API = frozenset({"v2", *VERSIONS})
 _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
+_IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
 #: Below these a token or a signature is needed.
 _GUARDED = frozenset({"v1", "v1.1", "v2"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -106,12 +107,13 @@ class Dispatcher:
         """(the route's template or "", the response)."""
         route = ""
         try:
+            request.dialect = _dialect_of(request)
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
             if request.method == "OPTIONS":
                 return route, Response()
             segments = _segments(request)
             if segments[0] == _IMS_PREFIX:
-                request.dialect, request.prefix = Dialect.IMS, f"/{_IMS_PREFIX}"
+                request.prefix = f"/{_IMS_PREFIX}"
                 segments = segments[1:] or [""]
             segments = _versioned(request, segments)
             found = self._find(request, segments)
@@ -133,14 +135,11 @@ class Dispatcher:
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
 
     def _find(self, request: Request, segments: list[str]) -> Match | None:
-        """The route, and with it the request's dialect. A signed request speaks that of the IMS API, as do
-        the paths that only this has."""
-        if _has_signature(request):
-            request.dialect = Dialect.IMS
+        """The route. A path that only the IMS API has is in its dialect."""
         found = self._routers[request.dialect].find(segments)
         if found is None and request.dialect is Dialect.OPENSTACK and segments[0] in _GUARDED:
             found = self._routers[Dialect.IMS].find(segments)
-            if found is not None or segments[0] != "v2":
+            if found is not None:
                 request.dialect = Dialect.IMS
         return found
 
@@ -205,6 +204,12 @@ async def answer_not_ready(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _make_router(table: Iterable[routes.Route]) -> Router:
     return Router((route.method, route.path, route) for route in table)
+
+
+def _dialect_of(request: Request) -> Dialect:
+    """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
+    is_ims = request.path.startswith(_IMS_PATHS) or _has_signature(request)
+    return Dialect.IMS if is_ims else Dialect.OPENSTACK
 
 
 def _has_signature(request: Request) -> bool:
@@ -281,7 +286,10 @@ def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
 
 async def _send_response(request: Request, response: Response, send: Send) -> None:
     headers = response.headers
-    headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
+    request_id = request.request_id.encode("latin-1")
+    headers.append((b"x-openstack-request-id", request_id))
+    if request.dialect is Dialect.IMS:
+        headers.append((b"x-request-id", request_id))
     is_head = request.method == "HEAD"
     if response.chunks is None and response.file is None and response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))

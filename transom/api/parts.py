@@ -15,4 +15,5 @@ class Parts:
     db: Database
     transfer: Transfer
     identity: Identity
+    wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

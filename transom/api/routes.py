@@ -6,8 +6,12 @@ from typing import NamedTuple
 from transom.api import operation
 from transom.api.http import Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
-from transom.api.ims import jobs
+from transom.api.ims import copies, jobs, legacy, unsupported
+from transom.api.ims import images as ims_images
 from transom.api.ims import members as ims_members
+from transom.api.ims import quota as ims_quota
+from transom.api.ims import tags as ims_tags
+from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
 from transom.api.v2 import data, images, members, schemas, versions
 from transom.domain import errors
@@ -63,6 +67,35 @@ ROUTES: tuple[Route, ...] = (
 #: What the IMS API has beside, or does otherwise. These hold for signed requests and below `/ims`; a path
 #: that ROUTES lacks is found here in any case.
 IMS_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1", ims_versions.show_version, None),
+    Route("GET", "/v1.1", ims_versions.show_version, None),
+    Route("GET", "/v2", ims_versions.show_version, None),
+    Route("GET", "/v2/cloudimages", ims_images.list_cloud_images, None),
+    Route("PATCH", "/v2/cloudimages/{image_id}", ims_images.update_cloud_image, True),
+    Route("GET", "/v2/images", ims_images.list_images, None),
+    Route("POST", "/v2/images", ims_images.create_image, True),
+    Route("GET", "/v2/images/{image_id}", ims_images.show_image, None),
+    Route("PATCH", "/v2/images/{image_id}", ims_images.update_image, True),
+    Route("DELETE", "/v2/images/{image_id}", ims_images.delete_image, None),
+    Route("GET", "/v1.1/images/detail", legacy.list_images, None),
+    Route("HEAD", "/v1/images/{image_id}", legacy.show_metadata, None),
+    Route("DELETE", "/v1.1/images/{image_id}", ims_images.delete_image, None),
+    Route("GET", "/v1/cloudimages/quota", ims_quota.show_quota, None),
+    Route("GET", "/v1/cloudimages/os_version", ims_versions.list_os_versions, None),
+    *(
+        Route(method, path, unsupported.refuse, None)
+        for method, path in [
+            ("POST", "/v2/cloudimages/action"),
+            ("POST", "/v2/cloudimages/quickimport/action"),
+            ("POST", "/v1/cloudimages/dataimages/action"),
+            ("POST", "/v2/cloudimages/dataimages/action"),
+            ("POST", "/v1/cloudimages/wholeimages/action"),
+            ("PUT", "/v1/cloudimages/{image_id}/upload"),
+            ("POST", "/v1/cloudimages/{image_id}/file"),
+            ("POST", "/v2/cloudimages/{image_id}/file"),
+            ("POST", "/v1/cloudimages/{image_id}/cross_region_copy"),
+        ]
+    ),
     Route("POST", "/v1/cloudimages/members", ims_members.share_images, True),
     Route("PUT", "/v1/cloudimages/members", ims_members.answer_offers, True),
     Route("DELETE", "/v1/cloudimages/members", ims_members.withdraw_images, True),
@@ -70,11 +103,26 @@ IMS_ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/{project_id}/cloudimages/{image_id}/members/{member_id}", ims_members.show_member),
     Route("GET", "/v1/{project_id}/jobs/{job_id}", jobs.show_job, None),
     Route("GET", "/v1/cloudimages/job/{job_id}", jobs.show_progress, None),
+    Route("POST", "/v1/cloudimages/{image_id}/copy", copies.copy_image, True),
+    Route("POST", "/v2/cloudimages/{image_id}/copy", copies.copy_image, True),
     Route("GET", "/v2/images/{image_id}/members", ims_members.list_members, None),
     Route("POST", "/v2/images/{image_id}/members", ims_members.add_member, True),
     Route("GET", "/v2/images/{image_id}/members/{member_id}", ims_members.show_member, None),
     Route("PUT", "/v2/images/{image_id}/members/{member_id}", ims_members.set_member_status, True),
     Route("DELETE", "/v2/images/{image_id}/members/{member_id}", ims_members.remove_member, None),
+    Route("PUT", "/v2/images/{image_id}/tags/{tag}", ims_tags.add_tag, None),
+    Route("DELETE", "/v2/images/{image_id}/tags/{tag}", ims_tags.remove_tag, None),
+    Route("GET", "/v1/cloudimages/tags", ims_tags.list_tags, None),
+    Route("PUT", "/v1/cloudimages/tags", ims_tags.put_tag, True),
+    Route("DELETE", "/v1/{project_id}/cloudimages/{image_id}/tags/delete", ims_tags.remove_image_tags, True),
+    Route("POST", "/v1/{project_id}/cloudimages/{image_id}/tags/delete", ims_tags.remove_image_tags, True),
+    Route("GET", "/v2/{project_id}/images/tags", ims_tags.list_own_tags, None),
+    Route("GET", "/v2/{project_id}/images/{image_id}/tags", ims_tags.list_image_tags, None),
+    Route("POST", "/v2/{project_id}/images/{image_id}/tags", ims_tags.put_image_tag, True),
+    Route("POST", "/v2/{project_id}/images/{image_id}/tags/action", ims_tags.change_tags, True),
+    Route("DELETE", "/v2/{project_id}/images/{image_id}/tags/action", ims_tags.remove_tag_by_key, None),
+    Route("DELETE", "/v2/{project_id}/images/{image_id}/tags/{key}", ims_tags.remove_tag_by_key, None),
+    Route("POST", "/v2/{project_id}/images/resource_instances/action", ims_tags.find_images, True),
 )
 
 #: Every TransomError is here by its own class; `tests/surface` keeps it so.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError, Reason
+from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Reason
 from transom.domain.model import FOR_EVERYBODY, Caller, Image, Member, MemberStatus, Status, Visibility
 
 
@@ -151,6 +151,29 @@ def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
         raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.", Reason.IMAGE_PROTECTED)
 
 
+def delete_ims_image(caller: Caller, image: Image, is_member: bool, *, is_for_domain: bool) -> None:
+    """The IMS API deletes what nobody depends on. `is_for_domain`: whether a whole domain was offered it."""
+    delete_image(caller, image, is_member)
+    if image.visibility == Visibility.PUBLIC:
+        raise ForbiddenError(f"Image {image.id} is public and cannot be deleted.", Reason.IMAGE_PUBLIC)
+    if image.status == Status.SAVING:
+        raise ConflictError(f"Image {image.id} is still being created.", Reason.IMAGE_IN_CREATION)
+    if is_for_domain:
+        raise ConflictError(
+            f"Image {image.id} is shared with a domain: withdraw that first.", Reason.SHARED_WITH_DOMAIN
+        )
+
+
+def update_ims_image(caller: Caller, image: Image, is_member: bool) -> None:
+    """The extension's update is for images whose data is there."""
+    modify_image(caller, image, is_member)
+    if image.status != Status.ACTIVE:
+        raise ConflictError(
+            f"Image {image.id} is {image.status}, and only an active one can be updated by this call.",
+            Reason.IMAGE_NOT_READY,
+        )
+
+
 def upload_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("upload_image", caller, _target(image, is_member))
 
@@ -218,10 +241,11 @@ def set_member_status(
 
 def remove_member(
     caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
-) -> None:
+) -> Member:
     _require_shared(image, f"Not allowed to delete members for image {image.id}.")
-    _find_member(caller, image, member_id, member)
+    found = _find_member(caller, image, member_id, member)
     _require("delete_member", caller, _target(image, is_member))
+    return found
 
 
 # ---- members, as the IMS API changes them: a `private` image may be shared, and becomes `shared` by that
@@ -283,6 +307,6 @@ def _member_absent(image: Image, member_id: str) -> NotFoundError:
 
 def _find_member(caller: Caller, image: Image, member_id: str, member: Member | None) -> Member:
     """Another project's membership does not exist for a recipient."""
-    if member is None or not (sees_all_members(caller, image) or member_id in caller.member_ids):
+    if member is None or not (sees_all_members(caller, image) or member.member_id in caller.member_ids):
         raise _member_absent(image, member_id)
     return member

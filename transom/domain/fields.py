@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from transom.domain.errors import ForbiddenError, InvalidError
+from transom.domain.errors import ForbiddenError, InvalidError, Reason
 from transom.domain.model import Visibility
 
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
+#: The IMS API has two of its own. They say what an image is kept as there, whatever was uploaded.
+IMS_DISK_FORMATS = (*DISK_FORMATS, "zvhd", "zvhd2")
 STATUSES = (
     "queued",
     "saving",
@@ -289,11 +291,11 @@ def check_property_name(name: str) -> None:
 
 def check_not_reserved(name: str) -> None:
     if name in RESERVED or name.startswith(RESERVED_PREFIX):
-        raise ForbiddenError(f"Attribute '{name}' is reserved.")
+        raise ForbiddenError(f"Attribute '{name}' is reserved.", Reason.UNSUPPORTED)
 
 
 def read_only(name: str) -> ForbiddenError:
-    return ForbiddenError(f"Attribute '{name}' is read-only.")
+    return ForbiddenError(f"Attribute '{name}' is read-only.", Reason.UNSUPPORTED)
 
 
 def _mismatch(name: str, why: str) -> InvalidError:

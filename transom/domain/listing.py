@@ -21,11 +21,16 @@ class Op(StrEnum):
     NOT_WITHIN = "not within"
     IN = "in"
     TAG = "tag"
+    #: A tag whose key is the first value and whose value, if more are given, is one of the others.
+    TAG_PAIR = "tag pair"
+    #: A property with one of the values; with none of them, or none at all; with one of them, or none at all.
     PROPERTY = "property"
+    WITHOUT_PROPERTY = "without property"
+    PROPERTY_OR_ABSENT = "property or absent"
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One filter. `field` is a column of an image, or the name of a property when `op` is PROPERTY."""
+    """One filter. `field` is a column of an image, or the name of a property when `op` is about one."""
 
     field: str
     op: Op
@@ -37,9 +42,16 @@ class SortKey(msgspec.Struct, frozen=True):
     descending: bool
 
 
+#: What a list of the IMS API may be confined to, beside a visibility: what others share with the caller; and
+#: what no image is.
+RECEIVED = "received"
+NOTHING = "nothing"
+
+
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """`visibility`: None for the default list, "all", or one visibility. `member_statuses`: which memberships
-    count for images shared with the caller. `sort` ends with a key that no two images share."""
+    """`visibility`: None for the default list, "all", or one visibility; for `ims_ranges` also RECEIVED or
+    NOTHING. `member_statuses`: which memberships count for images shared with the caller. `sort` ends with a
+    key that no two images share."""
 
     visibility: str | None = None
     member_statuses: tuple[str, ...] = (MemberStatus.ACCEPTED,)
@@ -91,6 +103,29 @@ def visible_ranges(caller: Caller, query: ListQuery) -> list[Range]:
             return [Range(owner=own, visibility=Visibility.SHARED), *shared_with_me]
         case _:
             return [Range(owner=own, visibility=query.visibility)]
+
+
+def ims_ranges(caller: Caller, query: ListQuery) -> list[Range]:
+    """As `visible_ranges`, by the IMS API's view of visibility: an image is `shared` when it has recipients,
+    else `private`, whatever its owner called it (IMS API, "Image attributes", `__imagetype`)."""
+    own = caller.project_id
+    if own is None or query.visibility == NOTHING:
+        return []
+    owner = None if caller.is_admin else own
+    received = _shared_with(caller, own, query.member_statuses)
+    if query.visibility == RECEIVED:
+        return received
+    match query.visibility:
+        case Visibility.PRIVATE:
+            return [
+                Range(owner=owner, visibility=Visibility.PRIVATE),
+                Range(owner=owner, visibility=Visibility.SHARED, has_members=False),
+            ]
+        case Visibility.SHARED:
+            offered = Range(owner=owner, visibility=Visibility.SHARED, has_members=True)
+            return [offered] if caller.is_admin else [offered, *received]
+        case _:
+            return visible_ranges(caller, query)
 
 
 def _shared_with(caller: Caller, own: str, statuses: tuple[str, ...]) -> list[Range]:

@@ -62,6 +62,15 @@ class JobStatus(StrEnum):
     FAIL = "FAIL"
 
 
+class JobKind(StrEnum):
+    """What jobs do, in the words of the IMS API."""
+
+    SHARE = "imsAddImageMembersJob"
+    ANSWER = "imsUpdateImageMembersJob"
+    WITHDRAW = "imsDelImageMembersJob"
+    COPY = "imsCopyImageInRegionJob"
+
+
 class Location(msgspec.Struct, frozen=True, kw_only=True):
     """Where a copy of an image's data lies: the name of a store and the key in it."""
 
@@ -109,7 +118,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for as a job. `input` has the shape that `kind` has; `failures`: (image id, member id,
-    reason, text) of what could not be done, where None stands for all of them."""
+    reason, text) of what could not be done, where None stands for all of them. `progress` in percent."""
 
     id: str
     kind: str
@@ -119,6 +128,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[tuple[str | None, str | None, str, str], ...]
     begin_at: int
     end_at: int | None
+    progress: int = 0
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,12 @@ texts follow Glance (glance/api/v2/images.py, RequestDeserializer and ImagesCont
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from transom.domain import access
-from transom.domain.errors import ConflictError, ForbiddenError, InvalidError
+from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
 from transom.domain.fields import (
     FIELDS,
     check_field,
@@ -36,17 +36,37 @@ class Operation(msgspec.Struct, frozen=True):
     overwrites: bool = True
 
 
-def parse_operations(body: Any, *, old_form: bool) -> list[Operation]:
+class Rules(NamedTuple):
+    """What an API lets its clients change: `check_name` raises for a field or property that they may not,
+    `check_value` returns the value of one as the image keeps it, or raises."""
+
+    check_name: Callable[[str], None]
+    check_value: Callable[[str, Any], Any]
+
+
+def check_changeable(name: str) -> None:
+    """ForbiddenError for what only the service sets."""
+    if name == "id" or (name in FIELDS and FIELDS[name].read_only):
+        raise read_only(name)
+    check_not_reserved(name)
+
+
+OPENSTACK = Rules(check_changeable, check_field)
+
+
+def parse_operations(body: Any, *, old_form: bool, rules: Rules = OPENSTACK) -> list[Operation]:
     """The operations of a PATCH body. `old_form`: the v2.0 media type, `{"replace": "/name", "value": …}`."""
     if not isinstance(body, list):
         raise InvalidError("Request body must be a JSON array of operation objects.")
     if len(body) > MOST_OPERATIONS:
         raise InvalidError(f"Too many operations: a request takes at most {MOST_OPERATIONS}.")
     split = _split_old if old_form else _split_new
-    return [_parse(raw, split, not old_form) for raw in body]
+    return [_parse(raw, split, not old_form, rules) for raw in body]
 
 
-def _parse(raw: Any, split: Callable[[dict[str, Any]], tuple[str, Any]], overwrites: bool) -> Operation:
+def _parse(
+    raw: Any, split: Callable[[dict[str, Any]], tuple[str, Any]], overwrites: bool, rules: Rules
+) -> Operation:
     if not isinstance(raw, dict):
         raise InvalidError("Operations must be JSON objects.")
     op, path = split(raw)
@@ -57,12 +77,10 @@ def _parse(raw: Any, split: Callable[[dict[str, Any]], tuple[str, Any]], overwri
         raise InvalidError(f"Invalid JSON pointer for this resource: '{path}'")
     if op != "remove" and "value" not in raw:
         raise InvalidError(f'Operation "{op}" requires a member named "value".')
-    if root == "id" or (root in FIELDS and FIELDS[root].read_only):
-        raise read_only(root)
-    check_not_reserved(root)
+    rules.check_name(root)
     if op == "remove":
         return Operation(op, root)
-    return Operation(op, root, check_field(root, raw["value"]), overwrites)
+    return Operation(op, root, rules.check_value(root, raw["value"]), overwrites)
 
 
 def _split_new(raw: dict[str, Any]) -> tuple[str, Any]:
@@ -114,25 +132,29 @@ def apply(operations: list[Operation], image: Image, caller: Caller, is_member: 
 def _replace(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
     if operation.root not in FIELDS and operation.root not in image.properties:
-        raise ConflictError(f"Property {operation.root} does not exist.")
+        raise _absent(operation.root)
     return _set(operation, image)
 
 
 def _add(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
     if not operation.overwrites and (operation.root in FIELDS or operation.root in image.properties):
-        raise ConflictError(f"Property {operation.root} already present.")
+        raise ConflictError(f"Property {operation.root} already present.", Reason.ATTRIBUTE_CONFLICT)
     return _set(operation, image)
 
 
 def _remove(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
     if operation.root in FIELDS:
-        raise ForbiddenError(f"Property {operation.root} may not be removed.")
+        raise ForbiddenError(f"Property {operation.root} may not be removed.", Reason.UNSUPPORTED)
     if operation.root not in image.properties:
-        raise ConflictError(f"Property {operation.root} does not exist.")
+        raise _absent(operation.root)
     left = {name: value for name, value in image.properties.items() if name != operation.root}
     return msgspec.structs.replace(image, properties=left)
+
+
+def _absent(name: str) -> ConflictError:
+    return ConflictError(f"Property {name} does not exist.", Reason.ATTRIBUTE_CONFLICT)
 
 
 _STEPS = {"replace": _replace, "add": _add, "remove": _remove}
@@ -147,9 +169,10 @@ def _check_rights(operation: Operation, image: Image, caller: Caller, is_member:
     access.modify_image(caller, image, is_member)
     if operation.root == "locations":
         if operation.op == "replace" and not operation.value:
-            raise ForbiddenError("Cannot set locations to empty list.")
+            raise ForbiddenError("Cannot set locations to empty list.", Reason.UNSUPPORTED)
         raise ForbiddenError(
-            f"It's not allowed to {_VERBS[operation.op]} locations if locations are invisible."
+            f"It's not allowed to {_VERBS[operation.op]} locations if locations are invisible.",
+            Reason.UNSUPPORTED,
         )
 
 
@@ -160,7 +183,9 @@ def _set(operation: Operation, image: Image) -> Image:
         check_property_name(root)
         return msgspec.structs.replace(image, properties={**image.properties, root: value})
     if root in ("disk_format", "container_format") and image.status != Status.QUEUED:
-        raise ForbiddenError(f"Attribute {root} can be only replaced for a queued image.")
+        raise ForbiddenError(
+            f"Attribute {root} can be only replaced for a queued image.", Reason.IMAGE_NOT_READY
+        )
     if root == "owner":
         value = value or None
     return msgspec.structs.replace(image, **{root: value})

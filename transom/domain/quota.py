@@ -1,8 +1,13 @@
 """How much an image may carry. A negative limit is no limit (Glance's `image_*_quota` options)."""
 
-from transom.domain.errors import LimitExceededError
+from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.fields import RESERVED_PREFIX
 from transom.domain.model import Image
+
+
+def too_many_images(limit: int) -> LimitExceededError:
+    text = f"The project owns {limit} images, as many as it may."
+    return LimitExceededError(text, Reason.IMAGE_QUOTA)
 
 
 def check_properties(old: Image | None, new: Image, limit: int) -> None:

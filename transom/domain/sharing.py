@@ -21,7 +21,8 @@ _BACKUP_ID = "__backup_id"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """An image as a batch sees it. `is_member`: whether the caller is one; `members`: how many there are."""
+    """An image as a batch sees it. `is_member`: whether the caller is one; `members`: how many there are;
+    `vault_id`: the vault that the caller named before."""
 
     id: str
     owner: str | None
@@ -29,6 +30,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str]
     is_member: bool
     members: int = 0
+    vault_id: str | None = None
 
 
 class Failure(NamedTuple):
@@ -52,6 +54,10 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
 def is_whole_image(properties: dict[str, str]) -> bool:
     """Whether the image holds all disks of a server rather than one."""
     return properties.get(_WHOLE, "").lower() == "true"
+
+
+def is_encrypted(properties: dict[str, str]) -> bool:
+    return bool(properties.get(_KEY_ID))
 
 
 def is_from_backup(properties: dict[str, str]) -> bool:
@@ -91,7 +97,7 @@ def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> See
     if image is None:
         raise access.unknown_image(image_id)
     access.share(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
-    if image.properties.get(_KEY_ID):
+    if is_encrypted(image.properties):
         text = f"Image {image_id} is encrypted: its recipients could not use it without its key."
         raise ForbiddenError(text, Reason.ENCRYPTED_NOT_SHARED)
     if is_whole_image(image.properties) and not is_from_backup(image.properties):
@@ -110,7 +116,8 @@ def choose_recipients(
     failures: list[Failure] = []
     for member_id in recipients:
         if member_id == image.owner:
-            failures.append(_failure(shared_with_oneself(), image.id, member_id))
+            own = InvalidError(f"Image {image.id} is of project {member_id} itself.", Reason.ONESELF)
+            failures.append(_failure(own, image.id, member_id))
         elif member_id in members:
             chosen.append(member_id)
         elif free > 0:
@@ -122,8 +129,9 @@ def choose_recipients(
     return chosen, failures
 
 
-def shared_with_oneself() -> InvalidError:
-    return InvalidError("An image cannot be shared with the project that owns it.", Reason.ONESELF)
+def shared_with_oneself(field: str) -> InvalidError:
+    """`field`: of the request, the one that names the caller's own project."""
+    return InvalidError(f"{field}: a project does not share images with itself.", Reason.ONESELF)
 
 
 def plan_withdrawal(
@@ -151,13 +159,13 @@ def plan_answer(
     def judge(image_id: str) -> None:
         image = seen.get(image_id, nothing)
         access.answer(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
-        if accepts and vault_id is None:
-            require_no_vault(image.properties, image_id)
+        if accepts and vault_id is None and image.vault_id is None:
+            _require_no_vault(image.properties, image_id)
 
     return _sort_out(images, judge)
 
 
-def require_no_vault(properties: dict[str, str], image_id: str) -> None:
+def _require_no_vault(properties: dict[str, str], image_id: str) -> None:
     """A whole server can only be restored with a vault for its backups; InvalidError if it is one."""
     if is_whole_image(properties) and is_from_backup(properties):
         text = f"vault_id: image {image_id} holds a server's backup and is accepted with a vault only."

@@ -30,7 +30,7 @@ _decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 
 LOCK_IMAGES = f"""
     select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER},
-           (select count(*) from member where member.image_id = image.id)
+           (select count(*) from member where member.image_id = image.id), null
     from image where image.id in {_IDS} order by image.id for update"""
 
 LIST_RECIPIENTS = "select member_id from member where image_id = $1"
@@ -118,7 +118,7 @@ def withdraw(
 
 # Of two rows of the image and its membership, both are locked, in the order of the ids.
 LOCK_OFFERS = f"""
-    select image.id, image.owner, image.visibility, image.properties, true, 0
+    select image.id, image.owner, image.visibility, image.properties, true, 0, member.vault_id
     from image join member on member.image_id = image.id and member.member_id = $2
     where image.id in {_IDS} order by image.id for update"""
 
@@ -153,7 +153,9 @@ def _backups(found: Iterable[Seen], possible: Collection[str]) -> list[str]:
 
 def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
     status = JobStatus.FAIL if failures else JobStatus.SUCCESS
-    done = msgspec.structs.replace(job, status=status, failures=tuple(failures), end_at=now_us())
+    done = msgspec.structs.replace(
+        job, status=status, failures=tuple(failures), end_at=now_us(), progress=100
+    )
     return insert_job(done)
 
 
@@ -167,6 +169,7 @@ def _seen(rows: list[Row]) -> list[Seen]:
             is_member=bool(row[4]),
             # Those of an image that is not shared have no effect.
             members=row[5] if row[2] == Visibility.SHARED else 0,
+            vault_id=row[6],
         )
         for row in rows
     ]

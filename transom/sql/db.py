@@ -35,6 +35,10 @@ class Dialect(Protocol):
         """True when the JSON object in `column` has the string `value` under `key`."""
         ...
 
+    def json_has_key(self, column: str, key: str) -> str:
+        """True when the JSON object in `column` has anything under `key`."""
+        ...
+
 
 class Database(Protocol):
     """Reads see every write that was answered before. A write is durable when its call returns."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from transom.domain.model import Image, Location, Visibility
+from transom.domain.model import Image, Location, Visibility, domain_key
 from transom.sql.db import Database, Row, Statement
 
 #: The columns of an image in the order of `image_of_row`.
@@ -101,9 +101,16 @@ INSERT_IMAGE = """
 ID_IS_UNUSED = "select 1 where not exists (select 1 from deleted_image where id = $1)"
 
 
-async def insert_image(db: Database, image: Image, *, id_was_chosen: bool) -> bool:
-    """False when the id is, or once was, another image's. `id_was_chosen`: by a client; nobody draws the same
-    random UUID twice."""
+# Images of one project that are made at once wait for each other: none sees the others before they are done.
+LOCK_OWNER = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+# Behind the insert as well: it counts the new image.
+WITHIN_QUOTA = "select 1 where (select count(*) from image where owner = $1) <= cast($2 as bigint)"
+
+
+def insert_statements(image: Image, image_count_quota: int) -> list[Statement]:
+    """The guarded statements that make a new image. `image_count_quota`: images its owner may have, negative
+    for no limit."""
     values = (
         image.id,
         image.owner,
@@ -120,13 +127,29 @@ async def insert_image(db: Database, image: Image, *, id_was_chosen: bool) -> bo
         to_json(image.properties),
         image.created_at,
     )
-    if not id_was_chosen:
-        return bool(await db.write(INSERT_IMAGE, *values))
-    done = await db.transact(
-        Statement(INSERT_IMAGE, values, required=True),
-        Statement(ID_IS_UNUSED, (image.id,), required=True),
-    )
-    return done is not None
+    insert = Statement(INSERT_IMAGE, values, required=True)
+    if image_count_quota < 0:
+        return [insert]
+    within_quota = Statement(WITHIN_QUOTA, (image.owner, image_count_quota), required=True)
+    return [Statement(LOCK_OWNER, (image.owner,)), insert, within_quota]
+
+
+async def insert_image(db: Database, image: Image, image_count_quota: int, *, id_was_chosen: bool) -> bool:
+    """False when the id is, or once was, another image's, or the owner may have no more images (see
+    `count_images`). `id_was_chosen`: by a client; nobody draws the same random UUID twice."""
+    statements = insert_statements(image, image_count_quota)
+    if id_was_chosen:
+        statements.append(Statement(ID_IS_UNUSED, (image.id,), required=True))
+    return await db.transact(*statements) is not None
+
+
+COUNT_IMAGES = "select count(*) from image where owner = $1"
+
+
+async def count_images(db: Database, owner: str | None) -> int:
+    """Images that a project owns."""
+    rows = await db.scan(COUNT_IMAGES, owner)
+    return int(rows[0][0])
 
 
 UPDATE_IMAGE = """
@@ -188,6 +211,30 @@ async def shared_among(db: Database, image_ids: Collection[str]) -> frozenset[st
         return frozenset()
     run = db.read if len(image_ids) <= _FEW else db.scan
     return frozenset(row[0] for row in await run(SHARED_AMONG, to_json(list(image_ids))))
+
+
+# Of all its members, few are domains; an image has at most some hundreds.
+HAS_DOMAIN_MEMBER = f"""
+    select 1 from member where image_id = $1 and member_id like '{domain_key("%")}' limit 1"""
+
+
+async def has_domain_member(db: Database, image_id: str) -> bool:
+    """Whether a whole domain is a member of the image."""
+    return bool(await db.read(HAS_DOMAIN_MEMBER, image_id))
+
+
+RECIPIENTS_OF_PROJECT = f"""
+    select count(*), coalesce(max(shared.recipients), 0)
+    from (select count(*) as recipients
+          from image join member on member.image_id = image.id
+          where image.owner = $1 and image.visibility = '{Visibility.SHARED}'
+          group by image.id) as shared"""
+
+
+async def count_shared(db: Database, owner: str) -> tuple[int, int]:
+    """(images of a project that have recipients, the most recipients that one of them has)."""
+    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner)
+    return int(rows[0][0]), int(rows[0][1])
 
 
 INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $2)"

@@ -1,17 +1,29 @@
 """Jobs: rows ↔ `Job`. Written whole by a batch (`batches.py`), or held by the worker that runs one."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from transom.domain.model import Job
+from transom.domain.model import Image, Job, JobStatus
 from transom.sql.db import Database, Row, Statement
-from transom.sql.images import to_json
+from transom.sql.images import insert_statements, to_json
 
-_COLUMNS = "id, kind, project_id, status, input, failures, begin_at, end_at"
+_COLUMNS = "id, kind, project_id, status, input, failures, begin_at, end_at, progress"
+_WIDTH = _COLUMNS.count(",") + 1
 
-_decode_failures = msgspec.json.Decoder(tuple[tuple[str | None, str | None, str, str], ...]).decode
+Failures = tuple[tuple[str | None, str | None, str, str], ...]
+
+_decode_failures = msgspec.json.Decoder(Failures).decode
 _decode_input = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class OpenJob(NamedTuple):
+    """A job that is not over, and who holds it."""
+
+    job: Job
+    attempts: int
+    holder: str | None
+    held_until: int
 
 
 def _job_of_row(row: Row) -> Job:
@@ -24,15 +36,17 @@ def _job_of_row(row: Row) -> Job:
         failures=_decode_failures(row[5]),
         begin_at=row[6],
         end_at=row[7],
+        progress=row[8],
     )
 
 
 INSERT_JOB = """
-    insert into job (id, kind, project_id, status, input, failures, begin_at, end_at, holder, held_until)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+    insert into job (id, kind, project_id, status, input, failures, begin_at, end_at, progress, attempts,
+                     held_until)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)"""
 
 
-def insert_job(job: Job, holder: str | None = None, held_until: int = 0) -> Statement:
+def insert_job(job: Job) -> Statement:
     """The statement that writes a new job, for the transaction that it belongs to."""
     values = (
         job.id,
@@ -43,19 +57,76 @@ def insert_job(job: Job, holder: str | None = None, held_until: int = 0) -> Stat
         to_json(job.failures),
         job.begin_at,
         job.end_at,
-        holder,
-        held_until,
+        job.progress,
     )
     return Statement(INSERT_JOB, values)
+
+
+async def start_job(db: Database, job: Job, image: Image, image_count_quota: int) -> bool:
+    """Write the job and the image that it will fill; False when the project may own no more images."""
+    return await db.transact(*insert_statements(image, image_count_quota), insert_job(job)) is not None
 
 
 FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 
 
-async def find_job(db: Database, job_id: str, project_id: str | None) -> Job | None:
+async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
     """The project's job of this id. Read beside the event loop: a batch's may be large."""
     rows = await db.scan(FIND_JOB, job_id, project_id)
     return _job_of_row(rows[0]) if rows else None
+
+
+LIST_OPEN_JOBS = f"""
+    select {_COLUMNS}, attempts, holder, held_until from job where end_at is null order by begin_at, id"""
+
+
+async def list_open_jobs(db: Database) -> list[OpenJob]:
+    """Every job that is not over: as many as there are copies waiting and under way."""
+    return [OpenJob(_job_of_row(row), *row[_WIDTH:]) for row in await db.scan(LIST_OPEN_JOBS)]
+
+
+# Holder and `held_until` as they were seen: a sign of life since then keeps the job with its holder.
+CLAIM_JOB = f"""
+    update job set holder = $2, held_until = $3, status = '{JobStatus.RUNNING}', attempts = attempts + 1
+    where id = $1 and end_at is null and held_until = $4 and coalesce(holder, '') = $5
+    returning id"""
+
+
+async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> bool:
+    """Make the job the holder's; False when somebody else was quicker, or it is over."""
+    before = (seen.held_until, seen.holder or "")
+    return bool(await db.write(CLAIM_JOB, seen.job.id, holder, held_until, *before))
+
+
+HOLD_JOB = """
+    update job set held_until = $3, progress = $4 where id = $1 and holder = $2 and end_at is null
+    returning id"""
+
+
+async def hold_job(db: Database, job_id: str, holder: str, held_until: int, progress: int) -> bool:
+    """The holder is still at work and so far; False when the job was taken from it."""
+    return bool(await db.write(HOLD_JOB, job_id, holder, held_until, progress))
+
+
+RELEASE_JOB = "update job set holder = null, held_until = $3 where id = $1 and holder = $2 and end_at is null"
+
+
+async def release_job(db: Database, job_id: str, holder: str, not_before: int) -> None:
+    """Leave the job to whoever comes next, from that moment on."""
+    await db.write(RELEASE_JOB, job_id, holder, not_before)
+
+
+FINISH_JOB = """
+    update job
+    set status = $3, failures = $4, end_at = $5, progress = $6, holder = null, held_until = 0
+    where id = $1 and holder = $2 and end_at is null
+    returning id"""
+
+
+async def finish_job(db: Database, job: Job, holder: str) -> bool:
+    """Write how the job ended; False when it was taken from the holder."""
+    values = (job.id, holder, job.status, to_json(job.failures), job.end_at, job.progress)
+    return bool(await db.write(FINISH_JOB, *values))
 
 
 DELETE_OLD_JOBS = "delete from job where end_at < $1"

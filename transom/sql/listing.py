@@ -15,9 +15,20 @@ from transom.sql.images import COLUMNS, image_of_row
 
 #: As the index `image_for_everybody` has it.
 _EVERYBODY_SQL = ", ".join(f"'{visibility}'" for visibility in FOR_EVERYBODY)
+#: Key and value of `tag.value`, a tag as it stands in an image, as `parse_tag` of `domain/tags.py` has them.
+TAG_KEY = """
+    case when strpos(tag.value, '=') > 1 then substr(tag.value, 1, strpos(tag.value, '=') - 1)
+         when strpos(tag.value, '=') = 0 and strpos(tag.value, '.') > 1
+         then substr(tag.value, 1, strpos(tag.value, '.') - 1)
+         else tag.value end"""
+TAG_VALUE = """
+    case when strpos(tag.value, '=') > 1 then substr(tag.value, strpos(tag.value, '=') + 1)
+         when strpos(tag.value, '=') = 0 and strpos(tag.value, '.') > 1
+         then substr(tag.value, strpos(tag.value, '.') + 1)
+         else '' end"""
 
 
-class _Values:
+class Values:
     """Collects the values of a statement; `add` gives the `$n` that stands for one."""
 
     def __init__(self) -> None:
@@ -34,10 +45,9 @@ async def list_images(
     """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given."""
     if not ranges or query.limit == 0:
         return []
-    values = _Values()
+    values = Values()
     limit = values.add(query.limit)
-    conditions = [_condition(db.dialect, condition, values) for condition in query.conditions]
-    conditions.append("image.os_hidden" if query.os_hidden else "not image.os_hidden")
+    conditions = _conditions(db.dialect, query, values)
     parts = []
     for number, found in enumerate(ranges):
         ids = _range_sql(found, query.sort, after, conditions, limit, values)
@@ -49,6 +59,21 @@ async def list_images(
     )
     run = db.read if _is_short(ranges, query) else db.scan
     return [image_of_row(row) for row in await run(sql, *values.collected)]
+
+
+def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: Values) -> str:
+    """A query for the `id` of each image of the ranges' union that meets the conditions, in no order."""
+    conditions = _conditions(dialect, query, values)
+    parts = []
+    for found in ranges:
+        table, where = _range_terms(found, values)
+        parts.append(f"select image.id as id from {table} where {' and '.join([*conditions, *where])}")
+    return " union ".join(parts)
+
+
+def _conditions(dialect: Dialect, query: ListQuery, values: Values) -> list[str]:
+    terms = [condition_term(dialect, condition, values) for condition in query.conditions]
+    return [*terms, "image.os_hidden" if query.os_hidden else "not image.os_hidden"]
 
 
 def _is_short(ranges: list[Range], query: ListQuery) -> bool:
@@ -72,9 +97,25 @@ def _range_sql(
     after: Image | None,
     conditions: list[str],
     limit: str,
-    values: _Values,
+    values: Values,
 ) -> str:
-    table, where, age = "image", list(conditions), "image.created_at"
+    table, terms = _range_terms(found, values)
+    where = [*conditions, *terms]
+    names = [_sort_column(key.key, found) for key in sort]
+    if after is not None:
+        where.append(_past(names, sort, after, values))
+    keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
+    order = ", ".join(_order(name, key) for name, key in zip(names, sort, strict=True))
+    return (
+        f"select image.id as id, {keys} from {table} where {' and '.join(where)} "
+        f"order by {order} limit {limit}"
+    )
+
+
+def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
+    """(the tables to read, the terms that make the range)."""
+    table = "image"
+    where: list[str] = []
     if found.member_id is not None:
         table = "member join image on image.id = member.image_id"
         where += [
@@ -82,7 +123,6 @@ def _range_sql(
             f"member.status = {values.add(found.member_status)}",
             f"image.visibility = '{Visibility.SHARED}'",
         ]
-        age = "member.image_created_at"
     if found.unless_member is not None:
         where.append(
             "not exists (select 1 from member as own where own.image_id = member.image_id"
@@ -100,22 +140,13 @@ def _range_sql(
             where.append(f"image.visibility in ({_EVERYBODY_SQL})")
     if found.but_community:
         where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
-    names = [_sort_column(key.key, found, age) for key in sort]
-    if after is not None:
-        where.append(_past(names, sort, after, values))
-    keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
-    order = ", ".join(_order(name, key) for name, key in zip(names, sort, strict=True))
-    return (
-        f"select image.id as id, {keys} from {table} where {' and '.join(where)} "
-        f"order by {order} limit {limit}"
-    )
+    return table, where
 
 
-def _sort_column(key: str, found: Range, age: str) -> str:
-    if key == "created_at":
-        return age
-    if key == "id" and found.member_id is not None:
-        return "member.image_id"
+def _sort_column(key: str, found: Range) -> str:
+    """Of a membership's range: the columns that its index is ordered by."""
+    if found.member_id is not None:
+        return {"created_at": "member.image_created_at", "id": "member.image_id"}.get(key, f"image.{key}")
     return f"image.{key}"
 
 
@@ -125,7 +156,7 @@ def _order(name: str, key: SortKey) -> str:
     return f"{name} desc" if key.descending else f"{name} asc"
 
 
-def _past(names: list[str], sort: tuple[SortKey, ...], marker: Image, values: _Values) -> str:
+def _past(names: list[str], sort: tuple[SortKey, ...], marker: Image, values: Values) -> str:
     """The condition that a row comes after `marker`, null counting as the largest value."""
     one_way = len({key.descending for key in sort}) == 1
     if one_way and not NULLABLE_SORT_KEYS.intersection(key.key for key in sort):
@@ -152,14 +183,37 @@ def _beyond(name: str, key: SortKey, mark: str | None) -> str | None:
     return f"({name} > {mark} or {name} is null)" if key.key in NULLABLE_SORT_KEYS else f"{name} > {mark}"
 
 
-def _condition(dialect: Dialect, condition: Condition, values: _Values) -> str:
+def condition_term(dialect: Dialect, condition: Condition, values: Values) -> str:
+    """The condition as a term over `image`."""
     marks = [values.add(value) for value in condition.values]
     if condition.op is Op.TAG:
         return dialect.json_has_element("image.tags", marks[0])
-    if condition.op is Op.PROPERTY:
-        return dialect.json_has_pair("image.properties", values.add(condition.field), marks[0])
+    if condition.op is Op.TAG_PAIR:
+        return _has_tag_pair(marks[0], marks[1:])
+    if condition.op in _ABOUT_PROPERTIES:
+        return _property_term(dialect, condition.op, values.add(condition.field), marks)
     if condition.op is Op.NOT_WITHIN:
         return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
     if condition.op is Op.IN:
         return f"image.{condition.field} in ({', '.join(marks)})"
     return f"image.{condition.field} {condition.op} {marks[0]}"
+
+
+def _has_tag_pair(key: str, any_value: list[str]) -> str:
+    value_fits = f" and {TAG_VALUE} in ({', '.join(any_value)})" if any_value else ""
+    return (
+        "exists (select 1 from jsonb_array_elements_text(image.tags) as tag"
+        f" where {TAG_KEY} = {key}{value_fits})"
+    )
+
+
+_ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
+
+
+def _property_term(dialect: Dialect, op: Op, name: str, any_value: list[str]) -> str:
+    has_value = " or ".join(dialect.json_has_pair("image.properties", name, value) for value in any_value)
+    if op is Op.PROPERTY:
+        return f"({has_value})"
+    has_name = dialect.json_has_key("image.properties", name)
+    # In this order: what is compared with an absent value is neither true nor false.
+    return f"(not {has_name} or {'not ' if op is Op.WITHOUT_PROPERTY else ''}({has_value}))"

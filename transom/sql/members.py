@@ -2,7 +2,7 @@
 
 import msgspec
 
-from transom.domain.model import Image, Member, MemberStatus, Visibility
+from transom.domain.model import Image, Member, MemberStatus, Visibility, domain_key
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row
 
@@ -42,6 +42,16 @@ async def find_member(
     row = rows[0]
     asked = row[WIDTH + 1 :]
     return image_of_row(row), bool(row[WIDTH]), _member_of_row(asked) if asked[0] is not None else None
+
+
+async def find_any_member(
+    db: Database, image_id: str, member_ids: MemberIds, own_id: str
+) -> tuple[Image | None, bool, Member | None]:
+    """As `find_member`, by the id of a project or, if there is no such member, of a domain."""
+    found = await find_member(db, image_id, member_ids, own_id)
+    if found[0] is None or found[2] is not None:
+        return found
+    return await find_member(db, image_id, member_ids, domain_key(own_id))
 
 
 # The members come as one JSON value: the image is read once, not once for each of them.

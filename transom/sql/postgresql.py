@@ -26,6 +26,9 @@ class PostgresDialect:
     def json_has_pair(self, column: str, key: str, value: str) -> str:
         return f"{column} ->> {key} = {value}"
 
+    def json_has_key(self, column: str, key: str) -> str:
+        return f"jsonb_exists({column}, {key})"
+
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
     """We leave nothing behind in a session (no settings, no temporary tables, no cursors), so the pool need
@@ -100,14 +103,14 @@ class PostgresDatabase:
             self._pool.acquire(timeout=_ACQUIRE_S) as connection,
             connection.transaction(),
         ):
-            statement = next(script)
+            rows: list[Row] | None = None
             while True:
-                rows = await connection.fetch(statement.sql, *statement.values)
                 try:
-                    statement = script.send(rows)
+                    statement = next(script) if rows is None else script.send(rows)
                 except StopIteration as end:
                     result: Result = end.value
                     return result
+                rows = await connection.fetch(statement.sql, *statement.values)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -82,6 +82,11 @@ create table job (
     failures jsonb not null,
     begin_at bigint not null,
     end_at bigint,
+    -- How much is done, percent.
+    progress bigint not null,
+    -- How often it was begun: a job that kills its workers is not begun for ever.
+    attempts bigint not null,
+    -- The worker that runs it, null when nobody does; after `held_until` it counts as dead.
     holder text collate "C",
     held_until bigint not null
 );

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +24,8 @@ from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 
 #: PostgreSQL's words → SQLite's, in this order, in the schema and in every statement. SQLite compares text
-#: bytewise anyway. Both functions that open a JSON array call its elements `value`.
+#: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
+#: where one writes at a time.
 SPELLING = {
     ' collate "C"': "",
     "jsonb_array_elements_text": "json_each",
@@ -32,13 +34,20 @@ SPELLING = {
     "bigint": "integer",
     "json_agg": "json_group_array",
     "json_build_array": "json_array",
+    "strpos": "instr",
     " for update": "",
+    "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
 }
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
 _BATCH = 256
 #: How long a writer waits for another process's transaction, seconds.
 _BUSY_MS = 30_000
+#: Scans that run at once, and the longest that one may take, seconds.
+_SCANS_AT_ONCE = 4
+_SCAN_S = 30.0
+#: Steps of SQLite's machine between two looks at the clock: about a millisecond.
+_STEPS_BETWEEN_LOOKS = 100_000
 #: On the event loop nobody waits for another process.
 _DO_NOT_WAIT = "pragma busy_timeout = 0"
 #: RETURNING came with 3.35.
@@ -56,6 +65,9 @@ class SqliteDialect:
 
     def json_has_pair(self, column: str, key: str, value: str) -> str:
         return f"exists (select 1 from json_each({column}) as e where e.key = {key} and e.value = {value})"
+
+    def json_has_key(self, column: str, key: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.key = {key})"
 
 
 @lru_cache(maxsize=512)
@@ -241,13 +253,13 @@ class _Writer:
             self._connection.execute("release unit")
 
     def _run_script(self, script: Script[Any]) -> Any:
-        statement = next(script)
+        rows: list[Row] | None = None
         while True:
-            rows = self._connection.execute(_translated(statement.sql), statement.values).fetchall()
             try:
-                statement = script.send(rows)
+                statement = next(script) if rows is None else script.send(rows)
             except StopIteration as end:
                 return end.value
+            rows = self._connection.execute(_translated(statement.sql), statement.values).fetchall()
 
     def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
@@ -279,6 +291,42 @@ def _settle(unit: _Unit) -> None:
         unit.future.set_result(unit.outcome)
 
 
+class _Scanners:
+    """A few threads for statements that may take long, each with a connection of its own: one caller's slow
+    question does not hold up everybody's. None may take longer than PostgreSQL would let it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
+
+    async def run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
+        except RuntimeError as error:  # The pool takes nothing after its shutdown.
+            raise UnavailableError("The database is closed.") from error
+        return await running
+
+    def _run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        connection = self._connection()
+        give_up_at = time.monotonic() + _SCAN_S
+        connection.set_progress_handler(lambda: time.monotonic() > give_up_at, _STEPS_BETWEEN_LOOKS)
+        return connection.execute(sql, values).fetchall()
+
+    def _connection(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "connection"):
+            self._own.connection = _connect_reader(self._path)
+            self._opened.append(self._own.connection)
+        connection: sqlite3.Connection = self._own.connection
+        return connection
+
+    def stop(self) -> None:
+        self._threads.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+
 class SqliteDatabase:
     """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop."""
 
@@ -294,11 +342,10 @@ class SqliteDatabase:
             first.execute("pragma journal_mode = wal")
             first.close()
             self._reader = _connect_reader(path)
-            self._scanner = _connect_reader(path)
+            self._scanners = _Scanners(path)
             self._writer = _Writer(path, asyncio.get_running_loop())
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
-        self._scan_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-scan")
         # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy
         # event loop would make everybody in the transaction wait that long.
         sys.setswitchinterval(0.0005)
@@ -310,15 +357,10 @@ class SqliteDatabase:
             raise _renamed(error) from error
 
     async def scan(self, sql: str, *values: Any) -> list[Row]:
-        def run() -> list[Row]:
-            return self._scanner.execute(_translated(sql), values).fetchall()
-
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._scan_thread, run)
+            return await self._scanners.run(_translated(sql), values)
         except sqlite3.Error as error:
             raise _renamed(error) from error
-        except RuntimeError as error:  # The thread pool takes nothing after its shutdown.
-            raise UnavailableError("The database is closed.") from error
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
         rows = await self._writer.submit((Statement(sql, values),))
@@ -334,9 +376,8 @@ class SqliteDatabase:
         with suppress(UnavailableError, StoreFullError):
             await self.write("select 1")  # Behind whatever was submitted before.
         await asyncio.to_thread(self._writer.stop)
-        self._scan_thread.shutdown()
+        await asyncio.to_thread(self._scanners.stop)
         self._reader.close()
-        self._scanner.close()
 
     # ---- schema history
 

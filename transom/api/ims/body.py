@@ -92,7 +92,11 @@ def encode_marker(value: str) -> str:
 
 
 def decode_marker(value: str) -> str:
+    """What `encode_marker` was given; InvalidError for a text that it never gives."""
     try:
-        return urlsafe_b64decode(value.encode("ascii")).decode()
+        marked = urlsafe_b64decode(value.encode("ascii")).decode()
     except (UnicodeError, binascii.Error):
-        raise InvalidError("marker: is not one that a page of this list gave.", Reason.BAD_URL) from None
+        marked = ""
+    if encode_marker(marked) != value or "\0" in marked:
+        raise InvalidError("marker: is not one that a page of this list gave.", Reason.BAD_URL)
+    return marked

@@ -1,9 +1,10 @@
 """Refusals as the IMS API words them: `{"error": {"code": "IMG.0121", "message": "…"}}`, of one table.
 
 Codes below IMG.9000 are those of the IMS API ("Error codes"). It has none for some facts; those get numbers
-from IMG.9001 on, which it does not use. docs/ims.md says of each when it occurs.
+from IMG.9001 on, which it does not use. docs/ims-errors.md says of each when it occurs.
 """
 
+import re
 from http import HTTPStatus
 
 from transom.api.http import Headers, Response, json_response
@@ -67,17 +68,20 @@ _BY_STATUS = {
     HTTPStatus.GONE: "IMG.0144",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "IMG.0001",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "IMG.0057",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "IMG.0001",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "IMG.0001",
+    HTTPStatus.NOT_IMPLEMENTED: "IMG.0105",
 }
 _UNKNOWN_ERROR = "IMG.0061"
 
 #: Paths on which every refusal that has a code is 400, but for a role that lacks the right (section 0 of the
 #: API: "custom codes come with HTTP 400"). On the others the status tells as much as the code.
-_EXTENSION = ("/cloudimages", "/jobs/")
+_EXTENSION = re.compile(r"(/ims)?((/v[0-9.]+)?/cloudimages(/|$)|/v1/[^/]+/(cloudimages|jobs)/)")
 
 
 def status_of(error: TransomError, status: int, path: str) -> int:
     """The status of `error`, which is `status` to clients of the Image API v2."""
-    if not any(part in path for part in _EXTENSION):
+    if not _EXTENSION.match(path):
         return status
     if isinstance(error, ForbiddenError) and error.reason in (None, Reason.ROLE_LACKS):
         return status
@@ -86,8 +90,8 @@ def status_of(error: TransomError, status: int, path: str) -> int:
     return status
 
 
-def code_of(reason: str, status: int = HTTPStatus.BAD_REQUEST) -> str:
-    """The code of a reason; "" or one without a code: what the status alone says."""
+def code_of(reason: str, status: int = HTTPStatus.INTERNAL_SERVER_ERROR) -> str:
+    """The code of a reason; "": what the status alone says. Errors of a job that have neither are our own."""
     if reason:
         return CODES[Reason(reason)]
     return _BY_STATUS.get(HTTPStatus(status), _UNKNOWN_ERROR)

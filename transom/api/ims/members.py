@@ -27,6 +27,7 @@ from transom.domain.errors import (
 from transom.domain.model import (
     Image,
     Job,
+    JobKind,
     JobStatus,
     Member,
     MemberStatus,
@@ -53,7 +54,7 @@ async def share_images(parts: Parts, request: Request) -> Response:
     images = _some(given, "images")
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
-    job = _new_job("imsAddImageMembersJob", project_id, images=images, recipients=recipients)
+    job = _new_job(JobKind.SHARE, project_id, images=images, recipients=recipients)
     await parts.db.run(
         lambda: batches.share(
             request.caller, images, recipients, parts.settings.ims_member_quota, now_us(), job
@@ -74,7 +75,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
         )
     status, vault_id = _answer(given)
     _check_size(parts, len(images))
-    job = _new_job("imsUpdateImageMembersJob", project_id, images=images, recipients=[project_id])
+    job = _new_job(JobKind.ANSWER, project_id, images=images, recipients=[project_id])
     await parts.db.run(lambda: batches.answer(request.caller, images, status, vault_id, now_us(), job))
     return _job_response(job)
 
@@ -85,7 +86,7 @@ async def withdraw_images(parts: Parts, request: Request) -> Response:
     images = _some(given, "images")
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
-    job = _new_job("imsDelImageMembersJob", project_id, images=images, recipients=recipients)
+    job = _new_job(JobKind.WITHDRAW, project_id, images=images, recipients=recipients)
     await parts.db.run(lambda: batches.withdraw(request.caller, images, recipients, job))
     return _job_response(job)
 
@@ -113,7 +114,7 @@ def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
     if not projects and not domains:
         raise InvalidError("projects, domains: at least one recipient is needed.")
     if project_id in projects:
-        raise shared_with_oneself()
+        raise shared_with_oneself("projects")
     return [*projects, *map(domain_key, domains)]
 
 
@@ -172,7 +173,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
         raise InvalidError("member: is missing.")
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
-        raise shared_with_oneself()
+        raise shared_with_oneself("member")
     image_id = request.params["image_id"]
     _image, _is_member, existing = await members.find_member(
         parts.db, image_id, request.caller.member_ids, member_id
@@ -215,14 +216,12 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    found, is_member, member = await _find(parts, request, image_id, member_id)
+    found, is_member, member = await members.find_any_member(
+        parts.db, image_id, request.caller.member_ids, member_id
+    )
     image = access.see_image(request.caller, found, is_member, absent(image_id))
-    access.remove_member(request.caller, image, is_member, member.member_id if member else member_id, member)
-    if member is not None:
-        kept_id = member.member_id
-        _raise_first(
-            await parts.db.run(lambda: batches.withdraw(request.caller, [image_id], [kept_id], None))
-        )
+    kept_id = access.remove_member(request.caller, image, is_member, member_id, member).member_id
+    _raise_first(await parts.db.run(lambda: batches.withdraw(request.caller, [image_id], [kept_id], None)))
     return no_content()
 
 
@@ -255,20 +254,11 @@ _CLASSES: dict[Reason, type[TransomError]] = {
 async def show_member(parts: Parts, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    found, is_member, member = await _find(parts, request, image_id, member_id)
+    found, is_member, member = await members.find_any_member(
+        parts.db, image_id, request.caller.member_ids, member_id
+    )
     image = access.see_image(request.caller, found, is_member, absent(image_id))
-    kept_id = member.member_id if member is not None else member_id
-    return json_response(ims_member(access.show_member(request.caller, image, is_member, kept_id, member)))
-
-
-async def _find(
-    parts: Parts, request: Request, image_id: str, member_id: str
-) -> tuple[Image | None, bool, Member | None]:
-    """By the id of a project or, if there is no such member, of a domain."""
-    found = await members.find_member(parts.db, image_id, request.caller.member_ids, member_id)
-    if found[0] is None or found[2] is not None:
-        return found
-    return await members.find_member(parts.db, image_id, request.caller.member_ids, domain_key(member_id))
+    return json_response(ims_member(access.show_member(request.caller, image, is_member, member_id, member)))
 
 
 async def list_members(parts: Parts, request: Request) -> Response:

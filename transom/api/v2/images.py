@@ -1,7 +1,7 @@
 """Images: create, list, show, update, delete, tags, deactivate and reactivate (Image API v2, "Images")."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,7 @@ from transom.domain.errors import (
     InvalidError,
     LimitExceededError,
     NotFoundError,
+    Reason,
 )
 from transom.domain.fields import (
     FIELDS,
@@ -35,7 +36,7 @@ from transom.domain.fields import (
     check_tag,
     read_only,
 )
-from transom.domain.listing import visible_ranges
+from transom.domain.listing import ListQuery, Range, visible_ranges
 from transom.domain.model import Caller, Image, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql import images, listing
@@ -57,21 +58,34 @@ def absent(image_id: str) -> str:
 
 async def create_image(parts: Parts, request: Request) -> Response:
     body = await request.json(parts.settings.json_body_limit)
-    image = _image_of_body(body, request.caller, parts.settings)
-    if not await images.insert_image(parts.db, image, id_was_chosen="id" in body):
-        raise ConflictError(f"Image ID {image.id} already exists!")
-    location = f"{base_url(parts, request)}/v2/images/{image.id}".encode("latin-1")
-    return json_response(image_body(image), HTTPStatus.CREATED, [(b"location", location)])
-
-
-def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller, settings: Settings) -> Image:
-    """The order of checks is that of the reference, 3.1."""
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
+    image = image_of_body(body, request.caller, parts.settings, check_field)
+    return await keep_image(parts, request, image, image_body(image), id_was_chosen="id" in body)
+
+
+async def keep_image(
+    parts: Parts, request: Request, image: Image, shown: dict[str, Any], *, id_was_chosen: bool
+) -> Response:
+    """Write the new image, and answer with its body `shown`."""
+    most = parts.settings.image_count_quota
+    if not await images.insert_image(parts.db, image, most, id_was_chosen=id_was_chosen):
+        if 0 <= most <= await images.count_images(parts.db, image.owner):
+            raise quota.too_many_images(most)
+        raise ConflictError(f"Image ID {image.id} already exists!")
+    location = f"{base_url(parts, request)}{request.prefix}/v2/images/{image.id}".encode("latin-1")
+    return json_response(shown, HTTPStatus.CREATED, [(b"location", location)])
+
+
+def image_of_body(
+    body: dict[str, Any], caller: Caller, settings: Settings, check_value: Callable[[str, Any], Any]
+) -> Image:
+    """A new image. `check_value`: a value as the image keeps it, or an error (`fields.check_field`). The
+    order of checks is that of the reference, 3.1."""
     for name in _NEVER_GIVEN:
         if name in body:
             raise read_only(name)
-    given = {name: check_field(name, value) for name, value in body.items()}
+    given = {name: check_value(name, value) for name, value in body.items()}
     properties = {name: value for name, value in given.items() if name not in FIELDS}
     for name in properties:
         check_property_name(name)
@@ -82,7 +96,7 @@ def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller, settings: S
         if name in FIELDS and FIELDS[name].read_only:
             raise read_only(name)
     if "locations" in given:
-        raise ForbiddenError("Attribute 'locations' is reserved.")
+        raise ForbiddenError("Attribute 'locations' is reserved.", Reason.UNSUPPORTED)
     now = now_us()
     image = Image(
         id=given.get("id") or str(uuid.uuid4()),
@@ -123,17 +137,20 @@ def _image_of_body(body: dict[str, Any] | list[Any], caller: Caller, settings: S
 async def list_images(parts: Parts, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_list_query(pairs, parts.settings)
-    access.list_images(request.caller)
-    after = await _find_marker(parts, request.caller, query.marker) if query.marker is not None else None
-    found = await listing.list_images(parts.db, visible_ranges(request.caller, query), query, after)
-    body: dict[str, Any] = {
-        "images": [image_body(image) for image in found],
-        "first": page_link(pairs, None),
-        "schema": "/v2/schemas/images",
-    }
-    if found and len(found) == query.limit:
-        body["next"] = page_link(pairs, found[-1].id)
-    return json_response(body)
+    found = await find_images(parts, request.caller, visible_ranges, query)
+    return page_response(request, pairs, query, [image_body(image) for image in found])
+
+
+async def find_images(
+    parts: Parts,
+    caller: Caller,
+    make_ranges: Callable[[Caller, ListQuery], list[Range]],
+    query: ListQuery,
+) -> list[Image]:
+    """One page of the images that the caller may list. `make_ranges`: which they are."""
+    access.list_images(caller)
+    after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
+    return await listing.list_images(parts.db, make_ranges(caller, query), query, after)
 
 
 async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
@@ -141,7 +158,21 @@ async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
     try:
         return access.see_image(caller, image, is_member, absent(image_id))
     except NotFoundError as error:
-        raise InvalidError(f"marker: {error}") from None
+        raise InvalidError(f"marker: {error}", Reason.BAD_URL) from None
+
+
+def page_response(
+    request: Request, pairs: list[tuple[str, str]], query: ListQuery, shown: list[dict[str, Any]]
+) -> Response:
+    """A page of a list with links to the first and the next one."""
+    body: dict[str, Any] = {
+        "images": shown,
+        "first": page_link(pairs, None, request.prefix),
+        "schema": f"{request.prefix}/v2/schemas/images",
+    }
+    if shown and len(shown) == query.limit:
+        body["next"] = page_link(pairs, shown[-1]["id"], request.prefix)
+    return json_response(body)
 
 
 async def show_image(parts: Parts, request: Request) -> Response:
@@ -160,6 +191,20 @@ async def see_image(parts: Parts, request: Request) -> tuple[Image, bool]:
 
 
 async def update_image(parts: Parts, request: Request) -> Response:
+    operations = await read_patch(parts, request, patch.OPENSTACK)
+
+    def decide(image: Image, is_member: bool) -> Image:
+        new = patch.apply(operations, image, request.caller, is_member)
+        check_limits(image, new, parts.settings)
+        return new
+
+    image_id = request.params["image_id"]
+    changed = await change_image(parts, request.caller, image_id, decide, touches=bool(operations))
+    return json_response(image_body(changed))
+
+
+async def read_patch(parts: Parts, request: Request, rules: patch.Rules) -> list[patch.Operation]:
+    """The operations of the body, which has one of the two media types."""
     media_type = request.content_type
     if media_type not in (_PATCH_NEW, _PATCH_OLD):
         raise HttpError(
@@ -168,24 +213,19 @@ async def update_image(parts: Parts, request: Request) -> Response:
             [(b"accept-patch", f"{_PATCH_OLD}, {_PATCH_NEW}".encode())],
         )
     body = await request.json(parts.settings.json_body_limit)
-    operations = patch.parse_operations(body, old_form=media_type == _PATCH_OLD)
-
-    def decide(image: Image, is_member: bool) -> Image:
-        if not operations:
-            return image
-        new = patch.apply(operations, image, request.caller, is_member)
-        quota.check_tags(image, new, parts.settings.image_tag_quota)
-        quota.check_properties(image, new, parts.settings.image_property_quota)
-        quota.check_metadata(image, new, parts.settings.image_metadata_limit)
-        return new
-
-    changed = await _change_image(parts, request, decide, touches=bool(operations))
-    return json_response(image_body(changed))
+    return patch.parse_operations(body, old_form=media_type == _PATCH_OLD, rules=rules)
 
 
-async def _change_image(
+def check_limits(old: Image, new: Image, settings: Settings) -> None:
+    quota.check_tags(old, new, settings.image_tag_quota)
+    quota.check_properties(old, new, settings.image_property_quota)
+    quota.check_metadata(old, new, settings.image_metadata_limit)
+
+
+async def change_image(
     parts: Parts,
-    request: Request,
+    caller: Caller,
+    image_id: str,
     decide: Callable[[Image, bool], Image],
     *,
     missing: str | None = None,
@@ -193,10 +233,9 @@ async def _change_image(
 ) -> Image:
     """Look at the image, `decide` what it becomes, and write that unless somebody changed it meanwhile: then
     look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves."""
-    image_id = request.params["image_id"]
     for _ in range(TRIES):
-        image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
-        seen = access.see_image(request.caller, image, is_member, missing or absent(image_id))
+        image, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
+        seen = access.see_image(caller, image, is_member, missing or absent(image_id))
         new = decide(seen, is_member)
         if not touches:
             return seen
@@ -207,13 +246,24 @@ async def _change_image(
 
 
 async def delete_image(parts: Parts, request: Request) -> Response:
+    async def judge(image: Image, is_member: bool) -> None:
+        access.delete_image(request.caller, image, is_member)
+
+    return await remove_image(parts, request, judge)
+
+
+async def remove_image(
+    parts: Parts, request: Request, judge: Callable[[Image, bool], Awaitable[None]]
+) -> Response:
+    """Delete the image of the path unless `judge` raises. What that saw still holds then: every change of the
+    image since makes it look again."""
     image_id = request.params["image_id"]
     for _ in range(TRIES):
         image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
         seen = access.see_image(
             request.caller, image, is_member, f"Failed to find image {image_id} to delete"
         )
-        access.delete_image(request.caller, seen, is_member)
+        await judge(seen, is_member)
         if await images.delete_image(parts.db, seen, now_us()):
             await parts.transfer.remove(seen.locations)
             return no_content()
@@ -225,7 +275,7 @@ async def deactivate_image(parts: Parts, request: Request) -> Response:
         access.deactivate_image(request.caller, image, is_member)
         return _switch(image, "deactivate", Status.DEACTIVATED)
 
-    await _change_image(parts, request, decide)
+    await change_image(parts, request.caller, request.params["image_id"], decide)
     return no_content()
 
 
@@ -234,7 +284,7 @@ async def reactivate_image(parts: Parts, request: Request) -> Response:
         access.reactivate_image(request.caller, image, is_member)
         return _switch(image, "reactivate", Status.ACTIVE)
 
-    await _change_image(parts, request, decide)
+    await change_image(parts, request.caller, request.params["image_id"], decide)
     return no_content()
 
 
@@ -260,7 +310,8 @@ async def add_tag(parts: Parts, request: Request) -> Response:
             raise LimitExceededError(f"Image tag limit exceeded for image {image.id}: {error}") from None
         return new
 
-    await _change_image(parts, request, decide, missing=answers.absent(request.params["image_id"]))
+    image_id = request.params["image_id"]
+    await change_image(parts, request.caller, image_id, decide, missing=answers.absent(image_id))
     return no_content()
 
 
@@ -273,5 +324,6 @@ async def remove_tag(parts: Parts, request: Request) -> Response:
             raise NotFoundError(f"Image {image.id} has no tag {tag[:MAX_NAME]!r}.")
         return msgspec.structs.replace(image, tags=tuple(one for one in image.tags if one != tag))
 
-    await _change_image(parts, request, decide, missing=answers.absent(request.params["image_id"]))
+    image_id = request.params["image_id"]
+    await change_image(parts, request.caller, image_id, decide, missing=answers.absent(image_id))
     return no_content()

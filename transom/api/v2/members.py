@@ -4,6 +4,7 @@ Each looks once, asks `domain/access.py`, and writes with a guard that repeats w
 fails means that somebody else was quicker: look again, and answer for the new state.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from transom.api.http import Request, Response, json_response
@@ -16,13 +17,17 @@ from transom.domain.errors import ConflictError, InvalidError, LimitExceededErro
 from transom.domain.fields import MAX_NAME, check_characters
 from transom.domain.model import Image, Member
 from transom.sql import members
+from transom.sql.db import Database
+from transom.sql.images import MemberIds
+
+Find = Callable[[Database, str, MemberIds, str], Awaitable[tuple[Image | None, bool, Member | None]]]
 
 
-async def _see_member(parts: Parts, request: Request, member_id: str) -> tuple[Image, bool, Member | None]:
+async def _see_member(
+    parts: Parts, request: Request, member_id: str, find: Find = members.find_member
+) -> tuple[Image, bool, Member | None]:
     image_id = request.params["image_id"]
-    image, is_member, member = await members.find_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
+    image, is_member, member = await find(parts.db, image_id, request.caller.member_ids, member_id)
     return access.see_image(request.caller, image, is_member, absent(image_id)), is_member, member
 
 
@@ -84,7 +89,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
 
 async def show_member(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
-    image, is_member, member = await _see_member(parts, request, member_id)
+    image, is_member, member = await _see_member(parts, request, member_id, members.find_any_member)
     return json_response(member_body(access.show_member(request.caller, image, is_member, member_id, member)))
 
 
@@ -115,8 +120,8 @@ def _status_of(body: dict[str, Any] | list[Any]) -> object:
 async def remove_member(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
     for _ in range(TRIES):
-        image, is_member, member = await _see_member(parts, request, member_id)
-        access.remove_member(request.caller, image, is_member, member_id, member)
-        if await members.delete_member(parts.db, image.id, member_id):
+        image, is_member, member = await _see_member(parts, request, member_id, members.find_any_member)
+        found = access.remove_member(request.caller, image, is_member, member_id, member)
+        if await members.delete_member(parts.db, image.id, found.member_id):
             return Response(204)
     raise outrun(f"The members of image {request.params['image_id']} are")

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -14,8 +14,8 @@ from transom.domain.model import MemberStatus, Visibility
 _VISIBILITIES = frozenset({*Visibility, "all"})
 _MEMBER_STATUSES = frozenset({*MemberStatus, "all"})
 _IN_OPERATOR = frozenset({"name", "id", "status", "container_format", "disk_format"})
-_TIMES = frozenset({"created_at", "updated_at"})
-_NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
+TIMES = frozenset({"created_at", "updated_at"})
+NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 _TEXTS = frozenset({"owner", "checksum", "os_hash_value", "os_hash_algo"})
 #: Neither a filter nor a property: they steer the list.
 _STEERING = frozenset(
@@ -31,45 +31,55 @@ _MAX_NUMBER = 2**63 - 1
 
 def parse_list_query(pairs: list[tuple[str, str]], settings: Settings) -> ListQuery:
     """Raises InvalidError for a parameter or value that the list does not take, naming it."""
-    if any("\0" in name or "\0" in value for name, value in pairs):
-        raise InvalidError("Query parameters can't contain NUL characters.")
+    refuse_nul(pairs)
     given = dict(pairs)
     conditions = tuple(
         condition
         for name, value in pairs
         if name not in _STEERING
-        for condition in _parse_filter(name, value)
+        for condition in parse_filter(name, value, _PARSERS)
     )
-    if sum(len(condition.values) for condition in conditions) > _MOST_VALUES:
-        raise InvalidError(f"Too many filters: a list takes at most {_MOST_VALUES} values.")
+    refuse_too_many(conditions)
     return ListQuery(
         visibility=_parse_visibility(given.get("visibility")),
-        member_statuses=_parse_member_status(given.get("member_status")),
-        os_hidden=_parse_hidden(given.get("os_hidden")),
+        member_statuses=parse_member_status(given.get("member_status")),
+        os_hidden=parse_hidden(given.get("os_hidden")),
         conditions=conditions,
-        sort=_parse_sort(pairs),
-        limit=_parse_limit(given.get("limit"), settings),
+        sort=parse_sort(pairs),
+        limit=parse_limit(given.get("limit"), settings.limit_param_default, settings.api_limit_max),
         marker=given.get("marker"),
     )
 
 
-def page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
-    """A link to this list from the first image on, or from past `marker`; repeated parameters are kept."""
+def refuse_nul(pairs: list[tuple[str, str]]) -> None:
+    if any("\0" in name or "\0" in value for name, value in pairs):
+        raise InvalidError("Query parameters can't contain NUL characters.")
+
+
+def refuse_too_many(conditions: Iterable[Condition]) -> None:
+    if sum(len(condition.values) for condition in conditions) > _MOST_VALUES:
+        raise InvalidError(f"Too many filters: a list takes at most {_MOST_VALUES} values.")
+
+
+def page_link(pairs: list[tuple[str, str]], marker: str | None, prefix: str = "") -> str:
+    """A link to this list from the first image on, or from past `marker`; repeated parameters are kept.
+    `prefix`: as the request's."""
     kept = [pair for pair in pairs if pair[0] != "marker"]
     if marker is not None:
         kept.append(("marker", marker))
-    return f"/v2/images?{urlencode(kept)}" if kept else "/v2/images"
+    path = f"{prefix}/v2/images"
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def _parse_limit(text: str | None, settings: Settings) -> int:
+def parse_limit(text: str | None, default: int, most: int) -> int:
     if text is None:
-        return min(settings.limit_param_default, settings.api_limit_max)
+        return min(default, most)
     if not _INTEGER.fullmatch(text):
         raise InvalidError("limit param must be an integer")
     limit = int(text)
     if limit < 0:
         raise InvalidError("limit param must be positive")
-    return min(limit, settings.api_limit_max)
+    return min(limit, most)
 
 
 def _parse_visibility(value: str | None) -> str | None:
@@ -78,7 +88,7 @@ def _parse_visibility(value: str | None) -> str | None:
     return value
 
 
-def _parse_member_status(value: str | None) -> tuple[str, ...]:
+def parse_member_status(value: str | None) -> tuple[str, ...]:
     if value is None:
         return (MemberStatus.ACCEPTED,)
     if value not in _MEMBER_STATUSES:
@@ -86,11 +96,11 @@ def _parse_member_status(value: str | None) -> tuple[str, ...]:
     return tuple(MemberStatus) if value == "all" else (value,)
 
 
-def _parse_hidden(value: str | None) -> bool:
-    return value is not None and _parse_boolean("os_hidden", value, value.lower())
+def parse_hidden(value: str | None) -> bool:
+    return value is not None and parse_boolean("os_hidden", value, value.lower())
 
 
-def _parse_boolean(name: str, shown: str, text: str) -> bool:
+def parse_boolean(name: str, shown: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise InvalidError(
             f"Invalid value '{shown}' for '{name}' filter. Valid values are 'true' or 'false'."
@@ -101,7 +111,7 @@ def _parse_boolean(name: str, shown: str, text: str) -> bool:
 # ---- sorting
 
 
-def _parse_sort(pairs: list[tuple[str, str]]) -> tuple[SortKey, ...]:
+def parse_sort(pairs: list[tuple[str, str]]) -> tuple[SortKey, ...]:
     sorts = [value for name, value in pairs if name == "sort"]
     keys = [value for name, value in pairs if name == "sort_key"]
     dirs = [value for name, value in pairs if name == "sort_dir"]
@@ -154,21 +164,29 @@ def _is_descending(way: str) -> bool:
 # ---- filters
 
 
-def _parse_filter(name: str, value: str) -> list[Condition]:
-    if name == "changes-since":
-        if value:
-            raise InvalidError('The "changes-since" filter is no longer available on v2.')
-        return []
-    if name == "deleted":
-        return []
-    for handled, parse in _PARSERS:
+Parsers = tuple[tuple[frozenset[str], Callable[[str, str], list[Condition]]], ...]
+
+
+def parse_filter(name: str, value: str, parsers: Parsers) -> list[Condition]:
+    """The conditions of one parameter. `parsers`: which names are read how; any other is a property's."""
+    for handled, parse in parsers:
         if name in handled:
             return parse(name, value)
     for suffix, op in (("_min", Op.GE), ("_max", Op.LE)):
-        if name.endswith(suffix) and name.removesuffix(suffix) in _NUMBERS:
+        if name.endswith(suffix) and name.removesuffix(suffix) in NUMBERS:
             bound = _number(value, "Unable to filter on a range with a non-numeric value.")
             return [Condition(name.removesuffix(suffix), op, (bound,))]
     return [Condition(name, Op.PROPERTY, (value,))]
+
+
+def _refuse_changes_since(_name: str, value: str) -> list[Condition]:
+    if value:
+        raise InvalidError('The "changes-since" filter is no longer available on v2.')
+    return []
+
+
+def ignore(_name: str, _value: str) -> list[Condition]:
+    return []
 
 
 def _parse_tag(_name: str, value: str) -> list[Condition]:
@@ -176,14 +194,14 @@ def _parse_tag(_name: str, value: str) -> list[Condition]:
 
 
 def _parse_protected(name: str, value: str) -> list[Condition]:
-    return [Condition(name, Op.EQ, (_parse_boolean(name, value, value),))]
+    return [Condition(name, Op.EQ, (parse_boolean(name, value, value),))]
 
 
-def _parse_text(name: str, value: str) -> list[Condition]:
+def parse_text(name: str, value: str) -> list[Condition]:
     return [Condition(name, Op.EQ, (value,))]
 
 
-def _parse_number(name: str, value: str) -> list[Condition]:
+def parse_number(name: str, value: str) -> list[Condition]:
     return [
         Condition(
             name, Op.EQ, (_number(value, f"Invalid value '{value}' for '{name}' filter: not a number."),)
@@ -217,7 +235,7 @@ def _split_quoted(name: str, text: str) -> tuple[str, ...]:
     return tuple(rows[0])
 
 
-def _parse_time(name: str, value: str) -> list[Condition]:
+def parse_time(name: str, value: str) -> list[Condition]:
     """Times are shown in whole seconds and compared so: `eq` is true all through its second."""
     prefix, colon, rest = value.partition(":")
     operator, text = (prefix, rest) if colon and prefix.isalpha() else ("eq", value)
@@ -245,11 +263,13 @@ _TIME_CONDITIONS: dict[str, Callable[[str, int], list[Condition]]] = {
     "neq": lambda name, at: [Condition(name, Op.NOT_WITHIN, (at, at + _SECOND_US))],
 }
 
-_PARSERS: tuple[tuple[frozenset[str], Callable[[str, str], list[Condition]]], ...] = (
+_PARSERS: Parsers = (
+    (frozenset({"changes-since"}), _refuse_changes_since),
+    (frozenset({"deleted"}), ignore),
     (frozenset({"tag"}), _parse_tag),
     (frozenset({"protected"}), _parse_protected),
     (_IN_OPERATOR, _parse_operator_text),
-    (_TIMES, _parse_time),
-    (_NUMBERS, _parse_number),
-    (_TEXTS, _parse_text),
+    (TIMES, parse_time),
+    (NUMBERS, parse_number),
+    (_TEXTS, parse_text),
 )

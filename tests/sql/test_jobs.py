@@ -1,0 +1,135 @@
+"""Jobs in the database: who may take one, who may finish it, and how long it is kept."""
+
+import asyncio
+
+import msgspec
+import pytest
+from domain.samples import image
+
+from transom.domain.model import Job, JobKind, JobStatus
+from transom.sql.db import Database
+from transom.sql.images import find_image
+from transom.sql.jobs import (
+    claim_job,
+    delete_old_jobs,
+    find_job,
+    finish_job,
+    hold_job,
+    insert_job,
+    list_open_jobs,
+    release_job,
+    start_job,
+)
+
+from .databases import NOBODY
+
+pytestmark = pytest.mark.anyio
+
+JOB = Job(
+    id="a" * 32,
+    kind=JobKind.COPY,
+    project_id="project",
+    status=JobStatus.INIT,
+    input={"image_id": "image", "name": None, "size": 1 << 40},
+    failures=(),
+    begin_at=10,
+    end_at=None,
+)
+ENDED = msgspec.structs.replace(
+    JOB, status=JobStatus.FAIL, failures=((None, "m", "", "why"),), end_at=20, progress=40
+)
+
+
+async def _start(db: Database) -> None:
+    await db.transact(insert_job(JOB))
+
+
+async def test_a_job_is_found_by_its_project_only(db: Database) -> None:
+    await _start(db)
+
+    assert await find_job(db, JOB.id, "project") == JOB
+    assert await find_job(db, JOB.id, "other") is None
+    assert await find_job(db, "b" * 32, "project") is None
+
+
+async def test_a_job_and_its_image_start_together_or_not_at_all(db: Database) -> None:
+    first, second = image(id="first", owner="owner"), image(id="second", owner="owner")
+
+    started = await start_job(db, JOB, first, 1)
+    refused = await start_job(db, msgspec.structs.replace(JOB, id="b" * 32), second, 1)
+
+    assert (started, refused) == (True, False)
+    assert (await find_image(db, "second", NOBODY))[0] is None
+    assert await find_job(db, "b" * 32, "project") is None
+
+
+async def test_of_many_claims_at_once_exactly_one_is_granted(db: Database) -> None:
+    await _start(db)
+    (seen,) = await list_open_jobs(db)
+
+    claims = await asyncio.gather(*(claim_job(db, seen, f"worker-{n}", 100) for n in range(8)))
+
+    assert sum(claims) == 1
+    (claimed,) = await list_open_jobs(db)
+    assert (claimed.holder, claimed.held_until, claimed.attempts) == (f"worker-{claims.index(True)}", 100, 1)
+    assert claimed.job.status == JobStatus.RUNNING
+
+
+async def test_a_job_whose_holder_gave_a_sign_since_is_not_taken(db: Database) -> None:
+    await _start(db)
+    (seen,) = await list_open_jobs(db)
+    await claim_job(db, seen, "first", 100)
+    (held,) = await list_open_jobs(db)
+
+    assert await hold_job(db, JOB.id, "first", 200, 30)
+    assert not await claim_job(db, held, "second", 300)
+
+
+async def test_a_job_that_was_taken_is_no_longer_its_first_holders(db: Database) -> None:
+    await _start(db)
+    (seen,) = await list_open_jobs(db)
+    await claim_job(db, seen, "first", 100)
+    (held,) = await list_open_jobs(db)
+    await claim_job(db, held, "second", 300)
+
+    assert not await hold_job(db, JOB.id, "first", 400, 90)
+    assert not await finish_job(db, ENDED, "first")
+    assert await finish_job(db, ENDED, "second")
+    assert await find_job(db, JOB.id, "project") == ENDED
+
+
+async def test_a_released_job_can_be_taken_and_keeps_its_attempts(db: Database) -> None:
+    await _start(db)
+    (seen,) = await list_open_jobs(db)
+    await claim_job(db, seen, "first", 100)
+
+    await release_job(db, JOB.id, "first", 50)
+
+    (free,) = await list_open_jobs(db)
+    assert (free.holder, free.held_until, free.attempts) == (None, 50, 1)
+    assert await claim_job(db, free, "second", 300)
+
+
+async def test_a_finished_job_is_neither_open_nor_taken(db: Database) -> None:
+    await _start(db)
+    (seen,) = await list_open_jobs(db)
+    await claim_job(db, seen, "first", 100)
+    (held,) = await list_open_jobs(db)
+    await finish_job(db, ENDED, "first")
+
+    assert await list_open_jobs(db) == []
+    assert not await claim_job(db, held, "second", 300)
+    assert not await finish_job(db, ENDED, "first")
+
+
+async def test_jobs_are_kept_while_they_run_and_for_a_time_after(db: Database) -> None:
+    await _start(db)
+    await db.transact(insert_job(msgspec.structs.replace(ENDED, id="b" * 32)))
+
+    await delete_old_jobs(db, 20)
+    kept = await find_job(db, "b" * 32, "project")
+    await delete_old_jobs(db, 21)
+
+    assert kept is not None
+    assert await find_job(db, "b" * 32, "project") is None
+    assert await find_job(db, JOB.id, "project") is not None

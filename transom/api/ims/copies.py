@@ -1,0 +1,117 @@
+"""Copies of an image within the region (IMS API, "Replicating an image within a region")."""
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from transom.api.http import Request, Response, json_response
+from transom.api.ims import body
+from transom.api.ims.body import read_object, require_project
+from transom.api.parts import Parts
+from transom.clock import now_us
+from transom.domain import access, quota
+from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
+from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
+from transom.domain.model import Image, Job, JobKind, JobStatus, MemberStatus, Status, Visibility
+from transom.domain.sharing import is_encrypted, is_whole_image
+from transom.sql import jobs, members
+
+_DESCRIPTION = "__description"
+_PARENT = "__originalimagename"
+
+
+async def copy_image(parts: Parts, request: Request) -> Response:
+    """A private image of the caller's own with the bytes and properties of the one in the path. The answer is
+    a job; the new image is `queued` until its bytes are there, and goes away if they cannot be copied."""
+    project_id = require_project(request)
+    given = await read_object(parts, request)
+    source = await _find_source(parts, request)
+    _require_copyable(source)
+    image = _copy_of(source, given, project_id)
+    access.create_image(request.caller, project_id, image.visibility)
+    quota.check_properties(source, image, parts.settings.image_property_quota)
+    quota.check_metadata(None, image, parts.settings.image_metadata_limit)
+    job = _new_job(source, image, project_id)
+    if not await jobs.start_job(parts.db, job, image, parts.settings.image_count_quota):
+        raise quota.too_many_images(parts.settings.image_count_quota)
+    parts.wake_jobs()
+    return json_response({"job_id": job.id})
+
+
+async def _find_source(parts: Parts, request: Request) -> Image:
+    """The image to copy, which the caller may download. An offer has to be accepted first."""
+    image_id, caller = request.params["image_id"], request.caller
+    found, is_member, member = await members.find_member(
+        parts.db, image_id, caller.member_ids, caller.project_id or ""
+    )
+    image = access.see_image(caller, found, is_member, f"No image found with ID {image_id}")
+    access.download_image(caller, image, is_member)
+    is_received = image.visibility == Visibility.SHARED and image.owner != caller.project_id
+    if is_received and member is not None and member.status != MemberStatus.ACCEPTED:
+        text = f"Image {image_id} has to be accepted before it can be copied."
+        raise ForbiddenError(text, Reason.COPY_NOT_ACCEPTED)
+    return image
+
+
+def _require_copyable(source: Image) -> None:
+    if source.status != Status.ACTIVE or source.size is None or not source.locations:
+        text = f"Image {source.id} is {source.status}; only an active image can be copied."
+        raise ConflictError(text, Reason.IMAGE_NOT_READY)
+    if is_whole_image(source.properties):
+        raise ForbiddenError(
+            f"Image {source.id} holds a whole server: it cannot be copied.", Reason.COPY_WHOLE
+        )
+    if source.disk_format == "iso":
+        raise ForbiddenError(f"Image {source.id} is an ISO image: it cannot be copied.", Reason.COPY_ISO)
+    if is_encrypted(source.properties):
+        raise ForbiddenError(f"Image {source.id} is encrypted: it cannot be copied.", Reason.COPY_ENCRYPTED)
+
+
+def _copy_of(source: Image, given: dict[str, Any], project_id: str) -> Image:
+    if given.get("name") in (None, ""):
+        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
+    if body.text(given, "cmk_id") is not None:
+        raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
+    properties = {**source.properties, _PARENT: source.id}
+    if given.get("description") is not None:
+        properties[_DESCRIPTION] = check_value(_DESCRIPTION, given["description"])
+    enterprise_project_id = body.text(given, ENTERPRISE_PROJECT)
+    if enterprise_project_id is not None:
+        properties[ENTERPRISE_PROJECT] = enterprise_project_id
+    now = now_us()
+    return msgspec.structs.replace(
+        source,
+        id=str(uuid.uuid4()),
+        owner=project_id,
+        name=check_value("name", given["name"]),
+        status=Status.QUEUED,
+        visibility=Visibility.PRIVATE,
+        protected=False,
+        os_hidden=False,
+        tags=(),
+        properties=properties,
+        locations=(),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _new_job(source: Image, image: Image, project_id: str) -> Job:
+    return Job(
+        id=uuid.uuid4().hex,
+        kind=JobKind.COPY,
+        project_id=project_id,
+        status=JobStatus.INIT,
+        input={
+            "image_id": image.id,
+            "name": image.name,
+            "source_id": source.id,
+            "key": source.locations[0].key,
+            "size": source.size,
+            "checksum": source.checksum,
+        },
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+    )

@@ -1,0 +1,122 @@
+"""Images by the rules of the IMS API: create, list, show, update, delete (IMS API, "Image Management").
+
+They are the images of `api/v2`, looked at otherwise: whether one is private or shared depends on its
+recipients, and some properties are attributes with rules (`domain/attributes.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from transom.api.http import Request, Response, json_response
+from transom.api.ims.body import read_object
+from transom.api.ims.queries import parse_ims_list_query
+from transom.api.ims.wire import ims_image
+from transom.api.parts import Parts
+from transom.api.v2.images import (
+    change_image,
+    check_limits,
+    find_images,
+    image_of_body,
+    keep_image,
+    page_response,
+    read_patch,
+    remove_image,
+    see_image,
+)
+from transom.domain import access, attributes, patch
+from transom.domain.listing import ims_ranges
+from transom.domain.model import Image, Visibility
+from transom.sql import images
+
+#: Images in a page of the extension's list unless told.
+_PAGE = 500
+
+
+async def create_image(parts: Parts, request: Request) -> Response:
+    """Always a private one, to be filled by `PUT …/file`."""
+    given = attributes.complete(await read_object(parts, request))
+    image = image_of_body(given, request.caller, parts.settings, attributes.check_value)
+    shown = ims_image(image, False, request.prefix)
+    return await keep_image(parts, request, image, shown, id_was_chosen="id" in given)
+
+
+# ---- list, show
+
+
+async def list_cloud_images(parts: Parts, request: Request) -> Response:
+    """The extension's list: long pages without links."""
+    query = parse_ims_list_query(request.query_pairs(), parts.settings, _PAGE)
+    found = await find_images(parts, request.caller, ims_ranges, query)
+    return json_response({"images": await _bodies(parts, request, found)})
+
+
+async def list_images(parts: Parts, request: Request) -> Response:
+    """The native list, with links to its pages."""
+    pairs = request.query_pairs()
+    query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
+    found = await find_images(parts, request.caller, ims_ranges, query)
+    return page_response(request, pairs, query, await _bodies(parts, request, found))
+
+
+async def show_image(parts: Parts, request: Request) -> Response:
+    image, _is_member = await see_image(parts, request)
+    return await _shown(parts, request, image)
+
+
+async def _shown(parts: Parts, request: Request, image: Image) -> Response:
+    (body,) = await _bodies(parts, request, [image])
+    return json_response(body)
+
+
+async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
+    maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
+    shared = await images.shared_among(parts.db, maybe_shared)
+    return [ims_image(image, image.id in shared, request.prefix) for image in found]
+
+
+# ---- change
+
+
+async def update_cloud_image(parts: Parts, request: Request) -> Response:
+    """The extension's update, of whichever media type: of active images only, and `replace` may add."""
+    body = await request.json(parts.settings.json_body_limit)
+    operations = patch.parse_operations(body, old_form=False, rules=attributes.EXTENSION)
+    return await _update(parts, request, attributes.replace_or_add(operations), access.update_ims_image)
+
+
+async def update_image(parts: Parts, request: Request) -> Response:
+    """The native update, but that sharing is not its business."""
+    operations = await read_patch(parts, request, attributes.NATIVE)
+    return await _update(parts, request, operations, access.modify_image)
+
+
+async def _update(
+    parts: Parts,
+    request: Request,
+    operations: list[patch.Operation],
+    judge: Callable[..., None],
+) -> Response:
+    caller = request.caller
+
+    def decide(image: Image, is_member: bool) -> Image:
+        judge(caller, image, is_member)
+        new = attributes.follow_os_version(image, patch.apply(operations, image, caller, is_member))
+        check_limits(image, new, parts.settings)
+        return new
+
+    image_id = request.params["image_id"]
+    changed = await change_image(parts, caller, image_id, decide, touches=bool(operations))
+    return await _shown(parts, request, changed)
+
+
+async def delete_image(parts: Parts, request: Request) -> Response:
+    """A body is taken for the backups that it may speak of, of which there are none here."""
+
+    async def judge(image: Image, is_member: bool) -> None:
+        # Sharing with a domain changes the image, so what is found here still holds when it is deleted.
+        is_for_domain = image.visibility == Visibility.SHARED and await images.has_domain_member(
+            parts.db, image.id
+        )
+        access.delete_ims_image(request.caller, image, is_member, is_for_domain=is_for_domain)
+
+    return await remove_image(parts, request, judge)

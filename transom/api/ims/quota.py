@@ -1,0 +1,28 @@
+"""How many images a project may have and share, and how many it does (IMS API, "Image Quota")."""
+
+from transom.api.http import Request, Response, json_response
+from transom.api.ims.body import require_project
+from transom.api.parts import Parts
+from transom.domain import access
+from transom.sql import images
+
+#: What is shown as the most that could be granted, where nothing is said.
+_MOST = 1_000_000
+
+
+async def show_quota(parts: Parts, request: Request) -> Response:
+    """-1 where there is no limit."""
+    project_id = require_project(request)
+    access.list_images(request.caller)
+    shared, most_recipients = await images.count_shared(parts.db, project_id)
+    owned = await images.count_images(parts.db, project_id)
+    resources = [
+        _resource("image", owned, parts.settings.image_count_quota),
+        _resource("image_shared", shared, -1),
+        _resource("image_member", most_recipients, parts.settings.ims_member_quota),
+    ]
+    return json_response({"quotas": {"resources": resources}})
+
+
+def _resource(kind: str, used: int, quota: int) -> dict[str, str | int]:
+    return {"type": kind, "used": used, "quota": max(quota, -1), "min": 1, "max": max(quota, _MOST)}

@@ -1,0 +1,53 @@
+"""One version of the API at a time, and the operating systems that images may name (IMS API, "API Version
+Queries", "Querying Supported OSs")."""
+
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.v2.versions import VERSIONS, base_url
+from transom.domain import access
+from transom.domain.errors import InvalidError, Reason
+from transom.domain.fields import shown
+from transom.domain.os_versions import TAGS, OsVersion, select
+
+
+async def show_version(parts: Parts, request: Request) -> Response:
+    """300, as for the list of all versions; by the name that the path has for it."""
+    named = request.path.removeprefix(request.prefix).strip("/")
+    if named.startswith("v1"):
+        version, status, root = (named if "." in named else "v1.0"), "DEPRECATED", "v1"
+    else:
+        version, root = (named if named in VERSIONS else VERSIONS[0]), "v2"
+        status = "CURRENT" if version == VERSIONS[0] else "SUPPORTED"
+    links = [{"href": f"{base_url(parts, request)}{request.prefix}/{root}/", "rel": "self"}]
+    found = {"status": status, "id": version, "links": links}
+    return json_response({"versions": [found]}, HTTPStatus.MULTIPLE_CHOICES)
+
+
+async def list_os_versions(_parts: Parts, request: Request) -> Response:
+    """By platform; those only that go with every `tag`."""
+    access.list_images(request.caller)
+    tags = [value for name, value in request.query_pairs() if name == "tag"]
+    for tag in tags:
+        if tag not in TAGS:
+            raise InvalidError(f"tag: {shown(tag)} is not one of {', '.join(TAGS)}.", Reason.BAD_URL)
+    by_platform = groupby(select(tags), lambda version: version.platform)
+    return json_response(
+        [
+            {"platform": platform, "version_list": [_os_version_body(version) for version in versions]}
+            for platform, versions in by_platform
+        ]
+    )
+
+
+def _os_version_body(version: OsVersion) -> dict[str, Any]:
+    return {
+        "platform": version.platform,
+        "os_version_key": version.name,
+        "os_version": version.name,
+        "os_bit": int(version.os_bit),
+        "os_type": version.os_type,
+    }

@@ -1,0 +1,21 @@
+"""Records → JSON shapes of the IMS API, where they differ from those of the Image API v2 (`api/wire.py`)."""
+
+from typing import Any
+
+from transom.api.wire import image_body
+from transom.domain.attributes import WHOLE_IMAGE, derived_attributes, shown_visibility
+from transom.domain.model import Image
+from transom.domain.sharing import is_whole_image
+
+_LINKS = ("self", "file", "schema")
+
+
+def ims_image(image: Image, has_recipients: bool, prefix: str) -> dict[str, Any]:
+    """An image with its attributes, all of them text but for one switch. `prefix`: the request's."""
+    visibility = shown_visibility(image, has_recipients)
+    body = image_body(image) | {"visibility": visibility, **derived_attributes(image, visibility)}
+    if WHOLE_IMAGE in image.properties:
+        body[WHOLE_IMAGE] = is_whole_image(image.properties)
+    if prefix:
+        body.update((name, f"{prefix}{body[name]}") for name in _LINKS)
+    return body

@@ -1,0 +1,218 @@
+"""Work that outlasts a request: claim a job, run it, tell how far it is, finish it.
+
+A job is held by one worker at a time, for a lease that it renews while it is at work. One whose worker died
+is begun again by another, as soon as this machine knows of the death, or when the lease is over. What a job
+does is therefore written so that it can be begun again wherever it stopped.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+
+from transom.clock import now_us
+from transom.config import Settings
+from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
+from transom.domain.model import Image, Job, JobKind, JobStatus, Status
+from transom.domain.status import WITH_DATA
+from transom.liveness import Liveness
+from transom.sql import images, jobs
+from transom.sql.db import Database
+from transom.sql.jobs import OpenJob
+from transom.transfer import Transfer
+
+_log = logging.getLogger(__name__)
+
+#: Jobs that one worker process runs at once; others wait.
+_AT_ONCE = 2
+#: After so many beginnings a job has failed.
+_MOST_ATTEMPTS = 5
+#: A job tells how far it is at least so often, seconds.
+_TELL_S = 1.0
+#: Pause before a job that could not go on is tried again.
+_PAUSE_US = 2_000_000
+
+Report = Callable[[int], None]
+
+
+class Jobs:
+    """Runs jobs in one worker process. `wake` it when there is a new one."""
+
+    def __init__(self, settings: Settings, db: Database, transfer: Transfer, liveness: Liveness) -> None:
+        self._settings = settings
+        self._db = db
+        self._transfer = transfer
+        self._liveness = liveness
+        self._lease_us = settings.upload_lease_s * 1_000_000
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._kinds: dict[str, Callable[[Job, Report], Awaitable[None]]] = {JobKind.COPY: self._copy}
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._woken.set()
+
+    async def serve(self) -> None:
+        """Run jobs until cancelled: woken by this process, or looking by itself for what others left."""
+        while True:
+            try:
+                await self._start_jobs()
+            except TransomError as error:
+                _log.warning("jobs wait: %s", error)
+            except Exception:  # noqa: BLE001 (it must never stop for good)
+                _log.exception("looking for jobs failed")
+            try:
+                await asyncio.wait_for(self._woken.wait(), self._settings.upload_lease_s / 3)
+            except TimeoutError:
+                await self._forget_old()
+            self._woken.clear()
+
+    async def close(self) -> None:
+        """Stop the jobs under way; they are left to the next worker."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _forget_old(self) -> None:
+        try:
+            await jobs.delete_old_jobs(self._db, now_us() - self._settings.job_lifetime_s * 1_000_000)
+        except TransomError as error:
+            _log.warning("old jobs stay: %s", error)
+
+    async def _start_jobs(self) -> None:
+        for seen in await jobs.list_open_jobs(self._db):
+            if len(self._running) >= _AT_ONCE:
+                return
+            known = seen.job.kind in self._kinds
+            if not known or seen.job.id in self._running or not self._is_free(seen):
+                continue
+            until = now_us() + self._lease_us
+            if await jobs.claim_job(self._db, seen, self._liveness.name, until):
+                task = asyncio.create_task(self._run(seen))
+                self._running[seen.job.id] = task
+                task.add_done_callback(partial(self._forget, seen.job.id))
+
+    def _forget(self, job_id: str, _task: asyncio.Task[None]) -> None:
+        del self._running[job_id]
+        self.wake()
+
+    def _is_free(self, seen: OpenJob) -> bool:
+        if seen.holder is None:
+            return seen.held_until < now_us()
+        return seen.held_until < now_us() or self._liveness.is_dead(seen.holder)
+
+    async def _run(self, seen: OpenJob) -> None:
+        """Once, and write how it ended; or leave it to be tried again."""
+        job = seen.job
+        try:
+            async with self._holding(job) as report:
+                await self._kinds[job.kind](job, report)
+        except UnavailableError as error:
+            if seen.attempts + 1 < _MOST_ATTEMPTS:
+                _log.warning("job %s is tried again: %s", job.id, error)
+                asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
+                await self._try_to(
+                    jobs.release_job(self._db, job.id, self._liveness.name, now_us() + _PAUSE_US)
+                )
+            else:
+                await self._fail(job, error)
+        except TransomError as error:
+            await self._fail(job, error)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._try_to(jobs.release_job(self._db, job.id, self._liveness.name, 0)))
+            raise
+        except Exception:  # noqa: BLE001 (whatever it is, the job must not stay open for ever)
+            _log.exception("job %s failed", job.id)
+            await self._fail(job, UnavailableError("The job met an unexpected error; the log says more."))
+        else:
+            done = msgspec.structs.replace(job, status=JobStatus.SUCCESS, end_at=now_us(), progress=100)
+            await self._try_to(jobs.finish_job(self._db, done, self._liveness.name))
+
+    async def _fail(self, job: Job, error: TransomError) -> None:
+        failure = (None, None, error.reason or "", str(error))
+        ended = msgspec.structs.replace(job, status=JobStatus.FAIL, end_at=now_us(), failures=(failure,))
+        await self._try_to(self._end_in_failure(ended))
+
+    async def _end_in_failure(self, ended: Job) -> None:
+        if await jobs.finish_job(self._db, ended, self._liveness.name):
+            await self._discard_copy(ended)
+
+    async def _try_to(self, doing: Awaitable[object]) -> None:
+        """A job whose end cannot be written now is begun again when its lease is over."""
+        try:
+            await doing
+        except TransomError as error:
+            _log.warning("a job waits for its lease to end: %s", error)
+
+    @asynccontextmanager
+    async def _holding(self, job: Job) -> AsyncIterator[Report]:
+        """Renew the lease and tell the progress while the job is at work."""
+        percent = 0
+
+        def report(done: int) -> None:
+            nonlocal percent
+            percent = done
+
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
+                try:
+                    until = now_us() + self._lease_us
+                    if not await jobs.hold_job(self._db, job.id, self._liveness.name, until, percent):
+                        _log.warning("job %s was taken for dead", job.id)
+                        return
+                except TransomError as error:
+                    _log.warning("job %s could not be held: %s", job.id, error)
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield report
+        finally:
+            keeping.cancel()
+
+    # ---- copies
+
+    async def _copy(self, job: Job, report: Report) -> None:
+        """Fill the image that the job was written with with the bytes of another one."""
+        image = await self._find_copy(job)
+        if image.status == Status.SAVING:
+            # By an earlier attempt, whose worker died.
+            await self._transfer.recover()
+            image = await self._find_copy(job)
+        if image.status in WITH_DATA and image.checksum == job.input["checksum"]:
+            return  # An earlier attempt got that far.
+        size, key = job.input["size"], job.input["key"]
+        chunks = _counted(self._transfer.store.get(key, 0, size), size, report)
+        await self._transfer.receive(image, chunks, size, job.input["checksum"])
+
+    async def _find_copy(self, job: Job) -> Image:
+        image_id = job.input["image_id"]
+        image, _is_member = await images.find_image(self._db, image_id, (None, None))
+        if image is None:
+            text = f"Image {image_id} was deleted while it was copied."
+            raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
+        return image
+
+    async def _discard_copy(self, job: Job) -> None:
+        """The image of a copy that failed goes, unless it holds data."""
+        image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
+        if image is not None and image.status == Status.QUEUED:
+            await images.delete_image(self._db, image, now_us())
+
+
+async def release_dead(db: Database, liveness: Liveness) -> None:
+    """Take the jobs of workers that this machine knows to be dead from them, before it forgets them."""
+    for seen in await jobs.list_open_jobs(db):
+        if seen.holder is not None and liveness.is_dead(seen.holder):
+            await jobs.release_job(db, seen.job.id, seen.holder, 0)
+
+
+async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:
+    done = 0
+    async for chunk in chunks:
+        done += len(chunk)
+        report(done * 100 // size)
+        yield chunk
