@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+import asyncpg
 import httpx
 from harness.service import ServiceFailedError
 
+from bench.batches import measure_batch
 from bench.figures import Line, render
 from bench.lists import measure_list
 from bench.load import CONNECTIONS, GENERATOR
@@ -28,17 +30,26 @@ from bench.scene import Scene
 from bench.start import measure_start
 from bench.transfers import measure_download, measure_upload
 
-GROUPS: dict[str, Callable[[Scene], list[Line]]] = {
+GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "start": measure_start,
     "get": measure_get,
     "put": measure_put,
     "list": measure_list,
+    "batch": measure_batch,
     "upload": measure_upload,
     "download": measure_download,
 }
 _GIB = 1 << 30
 #: What a broken service, machine or measurement raises: the other lines are still worth having.
-_FAILURES = (BenchError, ServiceFailedError, httpx.HTTPError, OSError, subprocess.SubprocessError)
+_FAILURES = (
+    BenchError,
+    ServiceFailedError,
+    httpx.HTTPError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    OSError,
+    subprocess.SubprocessError,
+)
 
 
 def main() -> None:
@@ -59,7 +70,7 @@ def main() -> None:
         for name in arguments.only:
             print(f"measuring: {name} …", file=sys.stderr, flush=True)
             try:
-                lines += GROUPS[name](scene)
+                lines.extend(GROUPS[name](scene))  # Those that came before a failure stay.
             except _FAILURES as error:
                 failures.append(f"! {name}: NOT MEASURED: {error!r}")
     print(machine)

@@ -4,6 +4,8 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
+#: How a note begins that makes the figures of its line worth nothing.
+WRONG = "WRONG: "
 #: Samples further apart than this (largest / smallest) make a figure doubtful.
 NOISY_SPREAD = 1.5
 #: Processor cores that strangers may use during a sample before we mention it.
@@ -125,8 +127,15 @@ def _cells(line: Line) -> tuple[str, ...]:
     measured = "n/a" if line.measured is None else f"{line.measured} {line.unit}"
     against = "" if line.against is None else f"{line.against[0]}: {line.against[1]}"
     ratio = "" if line.against is None or line.value is None else f"{line.value:.2f}"
-    verdict = "n/a" if line.value is None else "met" if line.bound.is_met_by(line.value) else "NOT MET"
-    return line.name, measured, against, ratio, str(line.bound), verdict
+    return line.name, measured, against, ratio, str(line.bound), _judge(line)
+
+
+def _judge(line: Line) -> str:
+    if any(note.startswith(WRONG) for note in line.notes):
+        return "WRONG"
+    if line.value is None:
+        return "n/a"
+    return "met" if line.bound.is_met_by(line.value) else "NOT MET"
 
 
 def _short(value: float) -> str:

@@ -40,12 +40,16 @@ def measure_list(scene: Scene) -> list[Line]:
         many = stack.enter_context(_make_filled(scene, _MANY))
         lines: list[Line] = []
         for name, path in _LISTS.items():
-            small, large = _measure_path(scene, few, many, path)
-            lines += _compare_loads(name, small, large)
+            small, large = measure_pages(scene, few, many, path, scene.seconds)
+            lines += compare_pages(f"{name} list, {_MANY:,} images", small, large, f"with {_FEW:,} images")
         return lines
 
 
-def _measure_path(scene: Scene, few: Service, many: Service, path: str) -> tuple[list[Load], list[Load]]:
+def measure_pages(
+    scene: Scene, few: Service, many: Service, path: str, seconds: float, database: int | None = None
+) -> tuple[list[Load], list[Load]]:
+    """The recipient's requests for a list, to one running service and the other in turns. `database`: the
+    process of the server that both use, if there is one."""
     loads: dict[Service, list[Load]] = {few: [], many: []}
     plans = {one: [make_request("GET", path, headers_of(one, "recipient"))] for one in loads}
     for one in loads:
@@ -55,17 +59,16 @@ def _measure_path(scene: Scene, few: Service, many: Service, path: str) -> tuple
         run_load(one.pid, port_of(one), plans[one], _WARM_UP_S)
     for _ in range(scene.rounds):
         for one in loads:
-            loads[one].append(run_load(one.pid, port_of(one), plans[one], scene.seconds))
+            loads[one].append(run_load(one.pid, port_of(one), plans[one], seconds, database))
     return loads[few], loads[many]
 
 
-def _compare_loads(name: str, small: list[Load], large: list[Load]) -> list[Line]:
+def compare_pages(what: str, small: list[Load], large: list[Load], against: str) -> list[Line]:
     both = [*small, *large]
     notes = [*note_errors(both), *note_strangers([load.other_cores for load in both])]
-    against = f"with {_FEW:,} images"
     return [
         compare(
-            f"CPU of {name} list, {_MANY:,} images",
+            f"CPU of {what}",
             "µs",
             Figure(tuple(load.cpu_us for load in large)),
             (against, Figure(tuple(load.cpu_us for load in small))),
@@ -73,7 +76,7 @@ def _compare_loads(name: str, small: list[Load], large: list[Load]) -> list[Line
             notes,
         ),
         compare(
-            f"p50 of {name} list, {_MANY:,} images",
+            f"p50 of {what}",
             "ms",
             Figure(tuple(load.p50_ms for load in large)),
             (against, Figure(tuple(load.p50_ms for load in small))),

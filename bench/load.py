@@ -53,13 +53,15 @@ Plan = Sequence[bytes]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Load:
-    """What one run of a plan came to. `errors`: answers of 400 and above, and connections that failed."""
+    """What one run of a plan came to. `errors`: answers of 400 and above, and connections that failed.
+    Processor time is for one answer, `beside_cpu_us` that of the server beside."""
 
     answered: int
     errors: int
     rate: float
     p50_ms: float
     cpu_us: float
+    beside_cpu_us: float
     other_cores: float
 
 
@@ -72,9 +74,10 @@ def make_request(method: str, path: str, headers: Mapping[str, str], body: bytes
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def run_load(server: int, port: int, plan: Plan, seconds: float) -> Load:
-    """Send the plan to the port for so long. `server`: the process whose tree's processor time is counted."""
-    with Watch(server) as watch:
+def run_load(server: int, port: int, plan: Plan, seconds: float, beside: int | None = None) -> Load:
+    """Send the plan to the port for so long. `server`: the process whose tree's processor time is counted;
+    `beside`: another that it uses, such as its database."""
+    with Watch(server, beside) as watch:
         answered, errors, elapsed_s, p50_ms = (_run_wrk if _WRK else _run_own)(port, plan, seconds)
     if not answered:
         raise BenchError(f"port {port} answered no request")
@@ -84,6 +87,7 @@ def run_load(server: int, port: int, plan: Plan, seconds: float) -> Load:
         rate=answered / elapsed_s,
         p50_ms=p50_ms,
         cpu_us=watch.cpu_s / answered * 1e6,
+        beside_cpu_us=watch.beside_cpu_s / answered * 1e6,
         other_cores=watch.other_cores,
     )
 

@@ -76,14 +76,17 @@ def _own_cpu_s() -> float:
 
 
 class Watch:
-    """While entered, counts the processor time of one server and that of strangers.
+    """While entered, counts the processor time of one server, of the one beside it that it uses, and of
+    strangers.
 
-    Afterwards `cpu_s` (seconds), `elapsed_s` and `other_cores` (cores taken by neither the server nor us).
+    Afterwards `cpu_s` and `beside_cpu_s` (seconds), `elapsed_s` and `other_cores` (cores taken by neither
+    the servers nor us).
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, beside: int | None = None) -> None:
         self._root = root
-        self.cpu_s = self.elapsed_s = self.other_cores = 0.0
+        self._beside = beside
+        self.cpu_s = self.beside_cpu_s = self.elapsed_s = self.other_cores = 0.0
 
     def __enter__(self) -> Self:
         self._before = self._read()
@@ -93,13 +96,14 @@ class Watch:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         after = self._read()
-        self.elapsed_s, self.cpu_s, ours, busy = (
+        self.elapsed_s, self.cpu_s, self.beside_cpu_s, ours, busy = (
             now - then for now, then in zip(after, self._before, strict=True)
         )
-        self.other_cores = max(busy - self.cpu_s - ours, 0.0) / self.elapsed_s
+        self.other_cores = max(busy - self.cpu_s - self.beside_cpu_s - ours, 0.0) / self.elapsed_s
 
-    def _read(self) -> tuple[float, float, float, float]:
-        return time.monotonic(), cpu_s(self._root), _own_cpu_s(), _machine_busy_s()
+    def _read(self) -> tuple[float, ...]:
+        beside_s = 0.0 if self._beside is None else cpu_s(self._beside)
+        return time.monotonic(), cpu_s(self._root), beside_s, _own_cpu_s(), _machine_busy_s()
 
 
 class RssPeak:

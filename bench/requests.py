@@ -52,7 +52,7 @@ def measure_put(scene: Scene) -> list[Line]:
     folder = scene.make_folder()
     with Service(folder) as service:
         paths = [share_image(service, make_image(service, "publisher"), "pending") for _ in range(_IMAGES)]
-        plan = _plan_of_answers(paths, headers_of(service, "recipient"))
+        plan = plan_of_answers(paths, headers_of(service, "recipient"))
         size = len(ask(service.client("recipient"), "GET", paths[0]).content)
         with run_bare_server(folder, size) as (bare, bare_port):
             run_load(bare, bare_port, plan, _WARM_UP_S)
@@ -60,7 +60,7 @@ def measure_put(scene: Scene) -> list[Line]:
             ours, theirs, syncs = [], [], []
             for _ in range(scene.rounds):
                 theirs.append(run_load(bare, bare_port, plan, scene.seconds))
-                _set_all_pending(service, paths)
+                set_all_pending(service, paths)
                 ours.append(run_load(service.pid, port_of(service), plan, scene.seconds))
                 syncs.append(_count_syncs(folder / "frames", scene.seconds))
     return [
@@ -82,7 +82,7 @@ def _fill_image(service: Service, image_id: str) -> None:
     ask(service.client("publisher"), "PUT", path, content=os.urandom(1024), headers=octets)
 
 
-def _plan_of_answers(paths: list[str], headers: dict[str, str]) -> Plan:
+def plan_of_answers(paths: list[str], headers: dict[str, str]) -> Plan:
     """All offers accepted, then all rejected, and again: each request finds another status than it sets."""
     json = {**headers, "Content-Type": "application/json"}
     return [
@@ -92,7 +92,7 @@ def _plan_of_answers(paths: list[str], headers: dict[str, str]) -> Plan:
     ]
 
 
-def _set_all_pending(service: Service, paths: list[str]) -> None:
+def set_all_pending(service: Service, paths: list[str]) -> None:
     """Whatever the last run ended with, the next one's first round changes every status."""
     for path in paths:
         ask(service.client("recipient"), "PUT", path, json={"status": "pending"})

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from harness.service import Service
 
+from bench.figures import WRONG
 from bench.load import Load
 from bench.processes import BenchError, find_free_port, run_server
 
@@ -91,5 +92,5 @@ def note_errors(loads: list[Load]) -> list[str]:
     """A note when not every answer was a good one: the figures are then worth nothing."""
     errors = sum(load.errors for load in loads)
     return (
-        [f"WRONG: {errors} of {sum(load.answered for load in loads)} answers were errors"] if errors else []
+        [f"{WRONG}{errors} of {sum(load.answered for load in loads)} answers were errors"] if errors else []
     )
