@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test check format demo bench soak lock clean
+.PHONY: help install serve test check format demo bench soak keystone lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -56,12 +56,18 @@ bench: install
 soak: install
 	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_batches.py $(ARGS)
 
+## make keystone            build .venv-keystone, the real Keystone of the tests (they do so themselves)
+keystone: install
+	PYTHONPATH=tests $(BIN)/python -m harness.keystone
+
 ## make lock                choose the newest versions of all dependencies anew
 lock: install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header requirements/keystone.in -o requirements/keystone.lock
 
 clean:
-	rm -rf .venv data build dist *.egg-info
+	rm -rf .venv .venv-keystone data build dist *.egg-info

@@ -66,7 +66,7 @@ class Service:
         self.database = database or f"sqlite:///{work_dir / 'transom.db'}"
         self.settings = dict(settings or {})
         self.clouds: dict[str, Cloud] = {}
-        self._address = f"127.0.0.1:{_find_free_port()}"
+        self._address = f"127.0.0.1:{find_free_port()}"
         self._domain_name = "Default"
         self._process: subprocess.Popen[bytes] | None = None
         self._tokens: dict[str, str] = {}
@@ -173,6 +173,10 @@ class Service:
         self.clouds[name] = dataclasses.replace(draft, project_id=str(body["token"]["project"]["id"]))
         return self.clouds[name]
 
+    def use_clouds(self, clouds: Mapping[str, Cloud]) -> None:
+        """Know the accounts of the Keystone that this service asks."""
+        self.clouds.update(clouds)
+
     def token(self, name: str) -> str:
         """A project-scoped token of this account; the first one is kept."""
         if name not in self._tokens:
@@ -223,6 +227,9 @@ class Service:
         return answer.status_code == httpx.codes.OK
 
     def _read_clouds(self) -> None:
+        if not (self.data_dir / "clouds.yaml").exists():
+            # Its accounts are in a Keystone; see `use_clouds`.
+            return
         document: dict[str, Any] = yaml.safe_load((self.data_dir / "clouds.yaml").read_text())
         for name, entry in document["clouds"].items():
             auth = entry["auth"]
@@ -256,7 +263,7 @@ class Service:
         return ServiceFailedError("\n".join([what, f"--- end of {self.log_path.name} ---", *tail]))
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     """A port that was free a moment ago.
 
     The kernel gives it out and it is released before the service binds it; the window is small, and a lost
