@@ -18,6 +18,7 @@ from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, read_settings
 from transom.domain.errors import TransomError
+from transom.domain.policy import DEFAULT_POLICY
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
@@ -133,7 +134,7 @@ class _Worker:
             settings=settings,
             db=db,
             transfer=transfer,
-            identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s),
+            identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s, DEFAULT_POLICY),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
@@ -189,7 +190,7 @@ async def prepare(settings: Settings) -> None:
     try:
         if not create_first_accounts(settings.data_path, auth_url, settings.region):
             refresh_clouds(settings.data_path, auth_url, settings.region)
-        BuiltinIdentity(settings.data_path, settings.token_lifetime_s).directory()
+        BuiltinIdentity(settings.data_path, settings.token_lifetime_s, DEFAULT_POLICY).directory()
     except AccountsError as error:
         raise PreparationError(str(error)) from None
     db = await open_database(settings.database_url, settings.database_pool)

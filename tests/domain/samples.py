@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIX
 from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+from transom.domain.policy import DEFAULT_POLICY
 
 OWNER, RECIPIENT, STRANGER = "owner-project", "recipient-project", "stranger-project"
 
 #: A role and what it implies, as identity hands it over; "none" is a role the service does not know.
 ROLES = {
     "none": frozenset({"swiftoperator"}),
+    "service": frozenset({"service"}),
     "reader": frozenset({"reader"}),
     "member": frozenset({"member", "reader"}),
     "manager": frozenset({"manager", "member", "reader"}),
@@ -35,7 +37,7 @@ json_values = st.recursive(
 
 
 def caller(role: str = "member", project: str | None = OWNER) -> Caller:
-    return Caller(user_id="user", project_id=project, roles=ROLES[role])
+    return Caller(user_id="user", project_id=project, roles=ROLES[role], policy=DEFAULT_POLICY)
 
 
 def member(member_id: str = RECIPIENT, status: str = MemberStatus.PENDING) -> Member:
@@ -104,4 +106,5 @@ callers = st.builds(
     user_id=st.just("user"),
     project_id=st.sampled_from([OWNER, RECIPIENT, STRANGER]),
     roles=st.sampled_from(list(ROLES.values())),
+    policy=st.just(DEFAULT_POLICY),
 )

@@ -12,6 +12,7 @@ import pytest
 
 from transom.domain.errors import ConflictError, ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller
+from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import builtin, changes
 from transom.identity.accounts import AccountsFile, new_project
 from transom.identity.builtin import BuiltinIdentity, CredentialDraft, Scope, Session
@@ -28,7 +29,7 @@ MakeIdentity = Callable[[], BuiltinIdentity]
 @pytest.fixture
 def make_identity(data_dir: Path) -> MakeIdentity:
     """Each is what one worker process has."""
-    return lambda: BuiltinIdentity(data_dir, LIFETIME_S)
+    return lambda: BuiltinIdentity(data_dir, LIFETIME_S, DEFAULT_POLICY)
 
 
 @pytest.fixture
@@ -76,7 +77,9 @@ def test_a_token_stands_for_its_user_project_and_roles(
         user_id=session.user.id,
         project_id=session.project.id,
         roles=frozenset({"member", "reader"}),
+        policy=DEFAULT_POLICY,
         domain_id="default",
+        user_domain_id="default",
     )
 
 
@@ -128,7 +131,13 @@ def test_an_expressly_unscoped_login_has_no_project_and_no_roles(
     caller = _authenticate(identity, token)
 
     assert session.project is None
-    assert caller == Caller(user_id=session.user.id, project_id=None, roles=frozenset())
+    assert caller == Caller(
+        user_id=session.user.id,
+        project_id=None,
+        roles=frozenset(),
+        policy=DEFAULT_POLICY,
+        user_domain_id="default",
+    )
 
 
 def test_a_token_exchanged_for_another_expires_with_the_first(

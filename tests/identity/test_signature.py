@@ -29,6 +29,7 @@ import transom.api
 from transom.api.http import Request
 from transom.domain.errors import UnauthenticatedError
 from transom.domain.model import Caller
+from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile
 from transom.identity.builtin import BuiltinIdentity
@@ -598,7 +599,7 @@ def accounts(data_dir: Path) -> AccountsFile:
 
 @pytest.fixture
 def identity(accounts: AccountsFile, data_dir: Path) -> BuiltinIdentity:
-    return BuiltinIdentity(data_dir, 3600)
+    return BuiltinIdentity(data_dir, 3600, DEFAULT_POLICY)
 
 
 @pytest.fixture
@@ -624,7 +625,9 @@ def test_a_signed_request_is_its_users_in_the_keys_project(identity: BuiltinIden
         user_id=key.user_id,
         project_id=key.project_id,
         roles=frozenset({"member", "reader"}),
+        policy=DEFAULT_POLICY,
         domain_id="default",
+        user_domain_id="default",
     )
 
 
@@ -637,7 +640,12 @@ def test_a_key_acts_in_the_projects_of_its_user(
     caller = _authenticate(identity, _sign_now(key, headers={"X-Project-Id": other}))
 
     assert caller == Caller(
-        user_id=key.user_id, project_id=other, roles=frozenset({"reader"}), domain_id="default"
+        user_id=key.user_id,
+        project_id=other,
+        roles=frozenset({"reader"}),
+        policy=DEFAULT_POLICY,
+        domain_id="default",
+        user_domain_id="default",
     )
 
 

@@ -3,94 +3,29 @@
 `is_member` says whether the caller's project has a membership (of any status) of the image. The order of
 checks and the texts are those of the Image API v2 as Glance serves it: first what the caller cannot see
 (NotFoundError, the text of an absent image), then the state the action needs, then the right to act
-(ForbiddenError). Rule names are Glance's policy names (glance/policies/image.py).
+(ForbiddenError). The rules themselves are in `policy.py`, unless the operator has set others: those in force
+come with the caller. What they cannot change is which images a caller sees at all.
 """
-
-from collections.abc import Callable, Mapping
 
 import msgspec
 
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Reason
-from transom.domain.model import FOR_EVERYBODY, Caller, Image, Member, MemberStatus, Status, Visibility
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What a rule may look at: whose image it is, who sees it, and on which side the caller stands."""
-
-    owner: str | None
-    visibility: str
-    is_member: bool = False
-
-
-Rule = Callable[[Caller, Target], bool]
-
-
-def _owns(caller: Caller, target: Target) -> bool:
-    return target.owner is not None and caller.project_id == target.owner
-
-
-def _is_on_member_side(caller: Caller, target: Target) -> bool:
-    return target.is_member and target.visibility == Visibility.SHARED and not _owns(caller, target)
-
-
-def _is_seen_by(caller: Caller, target: Target) -> bool:
-    return caller.project_id is not None and (
-        _owns(caller, target) or target.visibility in FOR_EVERYBODY or _is_on_member_side(caller, target)
-    )
-
-
-def _admin(caller: Caller, _target: Target) -> bool:
-    return caller.is_admin
-
-
-def _admin_or_reader(caller: Caller, _target: Target) -> bool:
-    return caller.is_admin or (caller.project_id is not None and "reader" in caller.roles)
-
-
-def _admin_or_owner_member(caller: Caller, target: Target) -> bool:
-    return caller.is_admin or ("member" in caller.roles and _owns(caller, target))
-
-
-def _admin_or_reader_who_sees(caller: Caller, target: Target) -> bool:
-    return caller.is_admin or ("reader" in caller.roles and _is_seen_by(caller, target))
-
-
-def _admin_or_member_who_sees(caller: Caller, target: Target) -> bool:
-    return caller.is_admin or ("member" in caller.roles and _is_seen_by(caller, target))
-
-
-def _admin_or_reader_on_either_side(caller: Caller, target: Target) -> bool:
-    return caller.is_admin or (
-        "reader" in caller.roles and (_owns(caller, target) or _is_on_member_side(caller, target))
-    )
-
-
-def _admin_or_member_on_member_side(caller: Caller, target: Target) -> bool:
-    return caller.is_admin or ("member" in caller.roles and _is_on_member_side(caller, target))
-
-
-RULES: Mapping[str, Rule] = {
-    "add_image": _admin_or_owner_member,
-    "get_image": _admin_or_reader_who_sees,
-    "get_images": _admin_or_reader,
-    "modify_image": _admin_or_owner_member,
-    "delete_image": _admin_or_owner_member,
-    "publicize_image": _admin,
-    "communitize_image": _admin_or_owner_member,
-    "upload_image": _admin_or_owner_member,
-    "download_image": _admin_or_member_who_sees,
-    "deactivate": _admin_or_owner_member,
-    "reactivate": _admin_or_owner_member,
-    "add_member": _admin_or_owner_member,
-    "delete_member": _admin_or_owner_member,
-    "get_member": _admin_or_reader_on_either_side,
-    "get_members": _admin_or_reader_on_either_side,
-    "modify_member": _admin_or_member_on_member_side,
-}
+from transom.domain.model import (
+    FOR_EVERYBODY,
+    Caller,
+    Image,
+    Member,
+    MemberStatus,
+    Status,
+    Target,
+    Visibility,
+)
+from transom.domain.policy import is_seen_by, owns
 
 
 def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
-    return RULES[rule](caller, target)
+    """Whether the rule in force for the caller lets it. KeyError for a name that is no rule's."""
+    return caller.has_scope and caller.policy.rules[rule](caller, target)
 
 
 def _require(rule: str, caller: Caller, target: Target) -> None:
@@ -103,7 +38,7 @@ def _require(rule: str, caller: Caller, target: Target) -> None:
 
 
 def _target(image: Image, is_member: bool) -> Target:
-    return Target(image.owner, image.visibility, is_member)
+    return Target(image.owner, image.visibility, is_member, image)
 
 
 # ---- images
@@ -132,9 +67,14 @@ def list_images(caller: Caller) -> None:
 
 def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str) -> Image:
     """The image if the caller can see it; else NotFoundError with the text `absent`."""
-    if image is None or not is_allowed("get_image", caller, _target(image, is_member)):
+    if image is None or not _is_seen(caller, _target(image, is_member)):
         raise NotFoundError(absent, Reason.IMAGE_UNKNOWN)
     return image
+
+
+def _is_seen(caller: Caller, target: Target) -> bool:
+    """Whatever `get_image` is set to: nobody is shown an image that was not shared with its project."""
+    return (caller.is_admin or is_seen_by(caller, target)) and is_allowed("get_image", caller, target)
 
 
 def modify_image(caller: Caller, image: Image, is_member: bool) -> None:
@@ -208,7 +148,7 @@ def list_members(caller: Caller, image: Image, is_member: bool) -> None:
 
 def sees_all_members(caller: Caller, image: Image) -> bool:
     """The owner and an admin see every membership, a recipient only its own."""
-    return caller.is_admin or _owns(caller, _target(image, False))
+    return caller.is_admin or owns(caller, _target(image, False))
 
 
 def show_member(
@@ -280,7 +220,7 @@ def answer(caller: Caller, target: Target, image_id: str) -> None:
 
 
 def _see_target(caller: Caller, target: Target, image_id: str) -> None:
-    if not is_allowed("get_image", caller, target):
+    if not _is_seen(caller, target):
         raise unknown_image(image_id)
 
 

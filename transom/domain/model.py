@@ -3,6 +3,7 @@
 Times are integer microseconds since the epoch, UTC.
 """
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -131,15 +132,61 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress: int = 0
 
 
+class Target(msgspec.Struct, frozen=True):
+    """What a rule may look at: whose image it is, who sees it, and on which side the caller stands. `image`:
+    all the rest of it, None where there is no image yet or the thing is none (a namespace)."""
+
+    owner: str | None
+    visibility: str
+    is_member: bool = False
+    image: Image | None = None
+
+
+Rule = Callable[["Caller", Target], bool]
+
+
+class Policy(msgspec.Struct, frozen=True, eq=False):
+    """The rules in force, by the names of Glance's policies; `policy.py` has those of the code."""
+
+    rules: Mapping[str, Rule]
+
+    def __repr__(self) -> str:
+        return f"<Policy of {len(self.rules)} rules>"
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, as identity found it. `roles` are lower case and hold what they imply (admin ⊃ manager ⊃
-    member ⊃ reader). `project_id` is None for a token that has no project; `domain_id` is the domain that
-    the project belongs to."""
+    """Who asks, as identity found it, and the rules that judge it.
+
+    `roles` and `service_roles` are lower case; `roles` hold what they imply (admin ⊃ manager ⊃ member ⊃
+    reader). `project_id` is None for a token that has no project; `domain_id` is the domain that the project
+    belongs to. `service_roles` are those of a service token that came beside the caller's own.
+    `system_scope` is "all" for a token that is for the system, not for a project.
+    """
 
     user_id: str
     project_id: str | None
     roles: frozenset[str]
+    policy: Policy
     domain_id: str | None = None
+    user_domain_id: str | None = None
+    service_roles: frozenset[str] = frozenset()
+    system_scope: str | None = None
+    #: What the rule `context_is_admin` says of the caller. Worked out here, once, whatever is given.
+    is_admin: bool = False
+
+    def __post_init__(self) -> None:
+        # False while the rule is asked, as in Glance: a rule that asks for itself finds nothing.
+        msgspec.structs.force_setattr(self, "is_admin", False)
+        admin = self.has_scope and self.policy.rules["context_is_admin"](
+            self, Target(self.project_id, Visibility.PRIVATE)
+        )
+        msgspec.structs.force_setattr(self, "is_admin", admin)
+
+    @property
+    def has_scope(self) -> bool:
+        """Whether the token is for a project. No other gives any right (all of Glance's rules have the scope
+        type project), not even to an admin."""
+        return self.project_id is not None and self.system_scope is None
 
     @property
     def member_ids(self) -> tuple[str | None, str | None]:
@@ -147,11 +194,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         if self.project_id is None:
             return None, None
         return self.project_id, domain_key(self.domain_id) if self.domain_id is not None else None
-
-    @property
-    def is_admin(self) -> bool:
-        """Glance's `context_is_admin`, for a token with a project: system scope gives no rights on images."""
-        return "admin" in self.roles and self.project_id is not None
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from transom.domain import access
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
-from transom.domain.model import Caller, MemberType, Visibility, split_member_id
+from transom.domain.model import Caller, MemberType, Target, Visibility, split_member_id
 
 #: Properties of an image that decide how it may be shared (IMS API, "Image attributes").
 _KEY_ID = "__system__cmkid"
@@ -96,7 +96,7 @@ def _smaller(limit: int, other: int) -> int:
 def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> Seen:
     if image is None:
         raise access.unknown_image(image_id)
-    access.share(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+    access.share(caller, Target(image.owner, image.visibility, image.is_member), image_id)
     if is_encrypted(image.properties):
         text = f"Image {image_id} is encrypted: its recipients could not use it without its key."
         raise ForbiddenError(text, Reason.ENCRYPTED_NOT_SHARED)
@@ -144,7 +144,7 @@ def plan_withdrawal(
         image = seen.get(image_id)
         if image is None:
             raise access.unknown_image(image_id)
-        access.withdraw(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+        access.withdraw(caller, Target(image.owner, image.visibility, image.is_member), image_id)
 
     return _sort_out(images, judge)
 
@@ -158,7 +158,7 @@ def plan_answer(
 
     def judge(image_id: str) -> None:
         image = seen.get(image_id, nothing)
-        access.answer(caller, access.Target(image.owner, image.visibility, image.is_member), image_id)
+        access.answer(caller, Target(image.owner, image.visibility, image.is_member), image_id)
         if accepts and vault_id is None and image.vault_id is None:
             _require_no_vault(image.properties, image_id)
 

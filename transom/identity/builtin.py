@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
-from transom.domain.model import Caller
+from transom.domain.model import Caller, Policy
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile, identity_folder
 from transom.identity.directory import (
@@ -88,8 +88,9 @@ class CredentialDraft(msgspec.Struct, frozen=True, kw_only=True):
 class BuiltinIdentity:
     """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
 
-    def __init__(self, data_dir: Path, token_lifetime_s: int) -> None:
-        """Raises AccountsError when the accounts cannot be read or the signing key is damaged."""
+    def __init__(self, data_dir: Path, token_lifetime_s: int, policy: Policy) -> None:
+        """`policy`: the rules that judge the callers. Raises AccountsError when the accounts cannot be read
+        or the signing key is damaged."""
         folder = identity_folder(data_dir)
         self._changes = ChangeCount(folder)
         self._is_sound = False
@@ -100,6 +101,7 @@ class BuiltinIdentity:
         self._revocations_version = self._revocations.refresh()
         self._passwords = PasswordChecker()
         self._token_lifetime_s = token_lifetime_s
+        self._policy = policy
         self._remembered: dict[str, tuple[Caller, int]] = {}
         self._reported = ""
 
@@ -116,6 +118,8 @@ class BuiltinIdentity:
             user_id=session.user.id,
             project_id=session.project.id if session.project else None,
             roles=frozenset(map(str, session.roles)),
+            policy=self._policy,
+            user_domain_id=session.user.domain_id,
             domain_id=session.project.domain_id if session.project else None,
         )
         if len(self._remembered) >= REMEMBERED_TOKENS:
@@ -144,6 +148,8 @@ class BuiltinIdentity:
             user_id=key.user_id,
             project_id=project_id,
             roles=frozenset(map(str, roles)),
+            policy=self._policy,
+            user_domain_id=directory.users[key.user_id].domain_id,
             domain_id=directory.projects[project_id].domain_id,
         )
 
