@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from random import Random
 from threading import Barrier
 from typing import NamedTuple
@@ -27,9 +28,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from . import shares
-from .calls import PATIENCE_S, STATUSES, Answer, list_all_images, new_client, timed
+from .calls import (
+    PATIENCE_S,
+    STATUSES,
+    Answer,
+    list_all_images,
+    member_statuses,
+    new_client,
+    timed,
+    together,
+)
+from .calls import create_image as make_image
 from .histories import Event, explain
-from .share_steps import Outcome, Step, Steps, brief, create_image, look, look_at_list, outcome_of
+from .share_steps import BATCH, Outcome, Step, Steps, brief, create_image, look, look_at_list, outcome_of
 from .shares import BACKUP, DOMAIN, ENCRYPTED, MOST, WHOLE, World
 
 ROUNDS = int(os.environ.get("TRANSOM_SOAK_ROUNDS", "12"))
@@ -186,6 +197,21 @@ def test_calls_one_after_another_do_and_tell_what_the_model_does(service: Servic
 
 
 # ---- many at once
+
+
+def test_an_image_gets_no_more_recipients_than_it_may_however_many_batches_share_it(service: Service) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(new_client(service, "publisher")) for _ in range(8)]
+        for _ in range(ROUNDS):
+            image_id = str(make_image(clients[0], visibility="shared")["id"])
+            together(*(partial(_share_with_strangers, client, image_id, MOST - 1) for client in clients))
+
+            assert len(member_statuses(clients[0], image_id)) == MOST
+
+
+def _share_with_strangers(client: httpx.Client, image_id: str, count: int) -> httpx.Response:
+    body = {"images": [image_id], "projects": [uuid4().hex for _ in range(count)]}
+    return client.post(BATCH, json=body)
 
 
 def test_batches_beside_single_calls_have_an_order_that_explains_all_answers(service: Service) -> None:

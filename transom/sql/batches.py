@@ -4,7 +4,8 @@ The lists of ids travel as JSON arrays, so that a statement is the same however 
 locked before memberships and both in the order of their ids.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,9 +30,11 @@ _IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
 _decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 
 LOCK_IMAGES = f"""
-    select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER},
-           (select count(*) from member where member.image_id = image.id), null
+    select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER}, null
     from image where image.id in {_IDS} order by image.id for update"""
+
+# A statement of its own: one that waited for a lock still counts what it saw before it waited.
+COUNT_RECIPIENTS = f"select image_id, count(*) from member where image_id in {_IDS} group by image_id"
 
 LIST_RECIPIENTS = "select member_id from member where image_id = $1"
 
@@ -64,7 +67,9 @@ def share(
 ) -> Script[list[Failure]]:
     """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
     may have. `job` is finished and written with the rest."""
-    found = _seen((yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))))
+    locked = yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))
+    counts = yield Statement(COUNT_RECIPIENTS, (to_json(images),))
+    found = _seen(locked, {row[0]: row[1] for row in counts})
     plan = plan_sharing(caller, images, recipients, found, most)
     failures = plan.failures
     offers = [(plan.whole, recipients)]
@@ -118,7 +123,7 @@ def withdraw(
 
 # Of two rows of the image and its membership, both are locked, in the order of the ids.
 LOCK_OFFERS = f"""
-    select image.id, image.owner, image.visibility, image.properties, true, 0, member.vault_id
+    select image.id, image.owner, image.visibility, image.properties, true, member.vault_id
     from image join member on member.image_id = image.id and member.member_id = $2
     where image.id in {_IDS} order by image.id for update"""
 
@@ -159,7 +164,8 @@ def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
     return insert_job(done)
 
 
-def _seen(rows: list[Row]) -> list[Seen]:
+def _seen(rows: list[Row], members: Mapping[str, int] = MappingProxyType({})) -> list[Seen]:
+    """`members`: how many each image has, where it matters."""
     return [
         Seen(
             id=row[0],
@@ -168,8 +174,8 @@ def _seen(rows: list[Row]) -> list[Seen]:
             properties=_decode_properties(row[3]),
             is_member=bool(row[4]),
             # Those of an image that is not shared have no effect.
-            members=row[5] if row[2] == Visibility.SHARED else 0,
-            vault_id=row[6],
+            members=members.get(row[0], 0) if row[2] == Visibility.SHARED else 0,
+            vault_id=row[5],
         )
         for row in rows
     ]
