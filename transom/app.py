@@ -28,7 +28,7 @@ from transom.liveness import Liveness
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
-from transom.stores.filesystem import FilesystemStore
+from transom.stores.registry import open_stores
 from transom.telemetry import RequestLog, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
@@ -134,6 +134,7 @@ class _Worker:
             settings=settings,
             db=db,
             transfer=transfer,
+            stores=transfer.stores,
             identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s, DEFAULT_POLICY),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
@@ -158,8 +159,7 @@ def _open_liveness(settings: Settings) -> Liveness:
 
 
 def _open_transfer(settings: Settings, db: Database, liveness: Liveness) -> Transfer:
-    store = FilesystemStore("local", settings.data_path / "images")
-    return Transfer(settings, db, store, liveness)
+    return Transfer(settings, db, open_stores(settings), liveness)
 
 
 async def _sweep(transfer: Transfer, pause_s: float) -> None:

@@ -14,7 +14,11 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from transom.domain.stores import StoreInfo, StoreKind, parse_stores
+
 ENV_PREFIX = "TRANSOM_"
+#: The store there is when the settings name none.
+_LOCAL = "local"
 #: Settings file in the working directory; TRANSOM_CONFIG or --config name another.
 DEFAULT_FILE = "transom.toml"
 
@@ -37,6 +41,18 @@ class Settings:
     )
     data_dir: str = _setting("data", "Folder of the embedded database, the image store and the accounts.")
     workers: int = _setting(1, "Worker processes.")
+    stores: str = _setting(
+        "",
+        "Stores for image data, comma separated: id=file:///folder?weight=100&description=…; empty: one, "
+        "`local`, below data_dir.",
+    )
+    default_store: str = _setting(
+        "",
+        "Store that takes data when the client names none; empty: the first that can be written.",
+    )
+    show_image_direct_url: bool = _setting(
+        False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."
+    )
     identity: str = _setting("builtin", "Who says who the caller is: builtin (accounts of its own).")
     public_endpoint: str = _setting(
         "", "URL that clients reach the service by; empty: as in the request's Host header."
@@ -89,6 +105,14 @@ class Settings:
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
+
+    @property
+    def store_infos(self) -> tuple[StoreInfo, ...]:
+        """The stores, one of them the default."""
+        if self.stores:
+            return parse_stores(self.stores, self.default_store)
+        folder = str(self.data_path / "images")
+        return (StoreInfo(id=_LOCAL, kind=StoreKind.FILE, address=folder, is_default=True),)
 
     @property
     def database_url(self) -> str:
@@ -205,6 +229,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(
                 f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
             )
+    _check_stores(settings)
     host, colon, port = settings.listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
@@ -215,6 +240,15 @@ def _check(settings: Settings) -> None:
         )
     if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+
+
+def _check_stores(settings: Settings) -> None:
+    if not settings.stores and settings.default_store not in ("", _LOCAL):
+        raise SettingsError(f"default_store names {settings.default_store!r}, and stores names none")
+    try:
+        _ = settings.store_infos
+    except ValueError as error:
+        raise SettingsError(f"stores: {error}") from None
 
 
 def _scheme(url: str) -> str:

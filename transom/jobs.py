@@ -16,7 +16,7 @@ import msgspec
 from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
-from transom.domain.model import Image, Job, JobKind, JobStatus, Status
+from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Status
 from transom.domain.status import WITH_DATA
 from transom.liveness import Liveness
 from transom.sql import images, jobs
@@ -184,8 +184,11 @@ class Jobs:
             image = await self._find_copy(job)
         if image.status in WITH_DATA and image.checksum == job.input["checksum"]:
             return  # An earlier attempt got that far.
-        size, key = job.input["size"], job.input["key"]
-        chunks = _counted(self._transfer.store.get(key, 0, size), size, report)
+        size = job.input["size"]
+        # A job of a release that knew one store says nothing of it.
+        store = job.input.get("store", self._transfer.stores.default.id)
+        location = Location(store=store, key=job.input["key"])
+        chunks = _counted(await self._transfer.read(location, 0, size), size, report)
         await self._transfer.receive(image, chunks, size, job.input["checksum"])
 
     async def _find_copy(self, job: Job) -> Image:

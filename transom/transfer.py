@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +24,7 @@ from transom.domain.errors import (
     InvalidError,
     LimitExceededError,
     TransomError,
+    UnavailableError,
     VanishedError,
 )
 from transom.domain.model import Content, Image, Location, Status
@@ -33,7 +34,8 @@ from transom.sql import blobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.sql.images import used_storage
-from transom.stores import LocalFiles, Store
+from transom.stores import LocalFiles
+from transom.stores.registry import Stores
 
 if TYPE_CHECKING:
     from transom.inspection import Inspection
@@ -48,22 +50,18 @@ _BLOCKS_AHEAD = 3
 class Transfer:
     """Moves image data for one worker process."""
 
-    def __init__(self, settings: Settings, db: Database, store: Store, liveness: Liveness) -> None:
+    def __init__(self, settings: Settings, db: Database, stores: Stores, liveness: Liveness) -> None:
         self._settings = settings
         self._db = db
-        self._store = store
+        self._stores = stores
         self._liveness = liveness
         self._lease_us = settings.upload_lease_s * 1_000_000
         # hashlib lets go of the interpreter lock: both hashes of a block run while the block is written.
         self._hashing = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="hash")
 
     @property
-    def store(self) -> Store:
-        return self._store
-
-    def local_path(self, key: str) -> str | None:
-        """The file that holds a blob, when the store keeps files of this machine."""
-        return str(self._store.path(key)) if isinstance(self._store, LocalFiles) else None
+    def stores(self) -> Stores:
+        return self._stores
 
     async def receive(
         self,
@@ -71,9 +69,10 @@ class Transfer:
         chunks: AsyncIterator[bytes],
         announced: int | None,
         expected_checksum: str | None = None,
+        store_id: str | None = None,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
-        `expected_checksum`: the MD5 it must have.
+        `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
         when the image is not `queued`, InvalidError when the size is not the announced one,
@@ -85,7 +84,7 @@ class Transfer:
         bounds = await self._bounds(image, announced)
         blob = LooseBlob(
             key=f"{image.id}-{uuid.uuid4().hex}",
-            store=self._store.name,
+            store=store_id or self._stores.default.id,
             image_id=image.id,
             holder=self._liveness.name,
             held_until=now_us() + self._lease_us,
@@ -96,7 +95,7 @@ class Transfer:
             )
         try:
             async with self._holding(blob):
-                content = await self._store_content(image, blob.key, chunks, bounds)
+                content = await self._store_content(image, blob, chunks, bounds)
                 if expected_checksum not in (None, content.checksum):
                     raise ContentRefusedError("The data is not that of the image it was taken from.")
                 finished = await blobs.finish_upload(self._db, blob, content, now_us())
@@ -109,9 +108,37 @@ class Transfer:
             raise
 
     async def remove(self, locations: tuple[Location, ...]) -> None:
-        """Remove the bytes of an image that was deleted. What fails now is done by a later `recover`."""
+        """Remove bytes that an image has given up. What fails now is done by a later `recover`."""
         for location in locations:
-            await self._try_to_remove(location.key)
+            if not location.is_foreign:
+                await self._try_to_remove(location.store, location.key)
+
+    # ---- from a store
+
+    async def find_copy(self, image: Image, preferred: Sequence[str] = ()) -> Location:
+        """The first of the places of an image's data that has it as it was recorded, in the order of the
+        stores' weights but for those that are `preferred`. UnavailableError when there is none now."""
+        for location in self._stores.ordered(image.locations, preferred):
+            try:
+                size = await self._stores.get(location.store).size(location.key)
+            except UnavailableError as error:
+                _log.warning("image %s cannot be read from store %s: %s", image.id, location.store, error)
+                continue
+            if size == image.size:
+                return location
+            _log.error("image %s is not in store %s as it was recorded", image.id, location.store)
+        raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
+
+    def local_path(self, location: Location) -> str | None:
+        """The file that holds these bytes, when the store keeps files of this machine."""
+        store = self._stores.get(location.store)
+        return str(store.path(location.key)) if isinstance(store, LocalFiles) else None
+
+    async def read(self, location: Location, start: int, length: int) -> AsyncIterator[bytes]:
+        """`length` bytes from offset `start` on. The first of them are there when it returns: what stands in
+        the way (NotFoundError, UnavailableError) shows before an answer has begun."""
+        chunks = self._stores.get(location.store).get(location.key, start, length)
+        return _chain(await anext(chunks, b""), chunks)
 
     async def recover(self) -> int:
         """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
@@ -123,7 +150,7 @@ class Transfer:
                     continue
                 if not await blobs.take_upload(self._db, blob, now_us()):
                     continue
-            recovered += await self._try_to_remove(blob.key)
+            recovered += await self._try_to_remove(blob.store, blob.key)
         return recovered
 
     async def close(self) -> None:
@@ -163,14 +190,14 @@ class Transfer:
             keeping.cancel()
 
     async def _store_content(
-        self, image: Image, key: str, chunks: AsyncIterator[bytes], bounds: "_Bounds"
+        self, image: Image, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: "_Bounds"
     ) -> Content:
         algorithm = self._settings.hashing_algorithm
         digests = _Digests(algorithm, self._hashing)
         measure = _Measure(bounds, self._inspection(image), digests)
         try:
             async with aclosing(measure.blocks(chunks)) as blocks:
-                size = await self._store.put(key, blocks)
+                size = await self._stores.get(blob.store).put(blob.key, blocks)
         finally:
             await digests.settle()
         return Content(
@@ -194,20 +221,27 @@ class Transfer:
     async def _give_up(self, blob: LooseBlob) -> None:
         try:
             if await blobs.abandon_upload(self._db, blob, now_us()):
-                await self._try_to_remove(blob.key)
+                await self._try_to_remove(blob.store, blob.key)
         except TransomError as error:
             # The lease runs out by itself, and then `recover` does it.
             _log.warning("upload %s waits for recovery: %s", blob.key, error)
 
-    async def _try_to_remove(self, key: str) -> bool:
+    async def _try_to_remove(self, store_id: str, key: str) -> bool:
         """False when the bytes stay for a later `recover`."""
         try:
-            await self._store.delete(key)
+            await self._stores.get(store_id).delete(key)
             await blobs.forget_blob(self._db, key)
         except TransomError as error:
             _log.warning("blob %s stays for a later clean-up: %s", key, error)
             return False
         return True
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in rest:
+        yield chunk
 
 
 def _require_formats(image: Image) -> None:

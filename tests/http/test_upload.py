@@ -140,6 +140,7 @@ def test_an_uploaded_image_tells_size_and_digests_of_its_data(service: Service) 
         "checksum": hashlib.md5(TEN_BYTES).hexdigest(),
         "os_hash_algo": "sha512",
         "os_hash_value": hashlib.sha512(TEN_BYTES).hexdigest(),
+        "stores": "local",
         "updated_at": after["updated_at"],
     }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from domain.samples import image
 
@@ -9,6 +10,7 @@ from transom.domain.model import Content, Location, Status
 from transom.sql.blobs import (
     LooseBlob,
     abandon_upload,
+    drop_location,
     finish_upload,
     forget_blob,
     hold_blob,
@@ -208,3 +210,43 @@ async def test_a_removed_blob_is_forgotten_and_a_held_one_is_not(db: Database) -
     await forget_blob(db, "key")
 
     assert (while_held, await list_blobs(db)) == ([HELD], [])
+
+
+# ---- one of several copies
+
+
+TWO_PLACES = (Location(store="fast", key="key-1"), Location(store="web", key="http://host/1"))
+
+
+async def test_a_copy_that_an_image_gives_up_waits_for_removal(db: Database) -> None:
+    await write_world(db, [image(locations=TWO_PLACES)], [])
+    seen, _ = await find_image(db, "image", NOBODY)
+    assert seen is not None
+
+    dropped = await drop_location(db, seen, TWO_PLACES[0], 5)
+    found, _ = await find_image(db, "image", NOBODY)
+
+    assert dropped
+    assert found == msgspec.structs.replace(seen, locations=TWO_PLACES[1:], updated_at=5)
+    assert [(blob.store, blob.key, blob.holder) for blob in await list_blobs(db)] == [("fast", "key-1", None)]
+
+
+async def test_bytes_of_others_are_given_up_and_not_removed(db: Database) -> None:
+    await write_world(db, [image(locations=TWO_PLACES)], [])
+    seen, _ = await find_image(db, "image", NOBODY)
+    assert seen is not None
+
+    await drop_location(db, seen, TWO_PLACES[1], 5)
+
+    assert await list_blobs(db) == []
+
+
+async def test_a_copy_is_kept_when_the_image_changed_meanwhile(db: Database) -> None:
+    await write_world(db, [image(locations=TWO_PLACES, updated_at=2)], [])
+    seen, _ = await find_image(db, "image", NOBODY)
+    assert seen is not None
+
+    dropped = await drop_location(db, msgspec.structs.replace(seen, updated_at=1), TWO_PLACES[0], 5)
+    found, _ = await find_image(db, "image", NOBODY)
+
+    assert (dropped, found, await list_blobs(db)) == (False, seen, [])

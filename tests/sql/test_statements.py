@@ -68,6 +68,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "blobs.HOLD_BLOB": ("key", "holder", 2),
     "blobs.RELEASE_BLOB": ("key", "holder"),
     "blobs.FINISH_UPLOAD": ("image", 2, *CONTENT),
+    "blobs.DROP_LOCATION": ("image", 1, "[]", 2),
     "blobs.ABANDON_BLOB": ("key", "holder"),
     "blobs.TAKE_BLOB": ("key", "holder", 1),
     "blobs.RETURN_TO_QUEUED": ("image", 2),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from transom.config import Settings
 from transom.identity import Identity
 from transom.sql.db import Database
+from transom.stores.registry import Stores
 from transom.transfer import Transfer
 
 
@@ -14,6 +15,7 @@ class Parts:
     settings: Settings
     db: Database
     transfer: Transfer
+    stores: Stores
     identity: Identity
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

@@ -13,7 +13,7 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
-from transom.api.v2 import data, images, members, schemas, versions
+from transom.api.v2 import data, images, members, schemas, stores, versions
 from transom.domain import errors
 
 Handler = Callable[[Parts, Request], Awaitable[Response]]
@@ -61,6 +61,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/schemas/member", schemas.show_member_schema),
     Route("GET", "/v2/schemas/members", schemas.show_members_schema),
     Route("GET", "/v2/info/import", versions.list_import_methods),
+    Route("GET", "/v2/info/stores", stores.list_stores),
+    Route("GET", "/v2/info/stores/detail", stores.list_stores_in_detail),
+    Route("DELETE", "/v2/stores/{store_id}/{image_id}", stores.delete_from_store),
     *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
 )
 

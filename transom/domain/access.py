@@ -124,6 +124,25 @@ def download_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("download_image", caller, _target(image, is_member))
 
 
+def prefer_stores(caller: Caller, image: Image, is_member: bool) -> None:
+    """May the caller say from which stores it wants the data?"""
+    _require("download_from_store", caller, _target(image, is_member))
+
+
+def delete_from_store(caller: Caller, image: Image, is_member: bool) -> None:
+    _require("get_image_location", caller, _target(image, is_member))
+    _require("delete_image_location", caller, _target(image, is_member))
+
+
+def sees_places(caller: Caller, image: Image) -> bool:
+    """Where the data of an image lies is not told while nobody but an admin may have it."""
+    return image.status != Status.DEACTIVATED or caller.is_admin
+
+
+def see_stores_in_detail(caller: Caller) -> None:
+    _require("stores_info_detail", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
 def deactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("deactivate", caller, _target(image, is_member))
 

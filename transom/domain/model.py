@@ -72,11 +72,18 @@ class JobKind(StrEnum):
     COPY = "imsCopyImageInRegionJob"
 
 
-class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a copy of an image's data lies: the name of a store and the key in it."""
+class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a copy of an image's data lies: the id of a store and the key in it, which in a store of other
+    people's data is a URL. `metadata`: what whoever named the place said of it."""
 
     store: str
     key: str
+    metadata: dict[str, Any] = {}
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the bytes are somebody else's: they are not removed with the image."""
+        return "://" in self.key
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ image's, so that the end of an upload and its recovery never wait for each other
 
 from typing import NamedTuple
 
-from transom.domain.model import Content, Location, Status
+from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import sources
 from transom.sql.db import Database, Statement
-from transom.sql.images import to_json
+from transom.sql.images import abandon_statements, moved_on, to_json
 
 _VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
 
@@ -82,6 +82,23 @@ async def finish_upload(db: Database, blob: LooseBlob, content: Content, now: in
     done = await db.transact(
         Statement(RELEASE_BLOB, (blob.key, blob.holder), required=True),
         Statement(FINISH_UPLOAD, values, required=True),
+    )
+    return done is not None
+
+
+DROP_LOCATION = """
+    update image set locations = $3, updated_at = $4 where id = $1 and updated_at = $2 returning id"""
+
+
+async def drop_location(db: Database, seen: Image, location: Location, now: int) -> bool:
+    """The image gives up one copy of its data, which then waits for removal.
+
+    False, and nothing done, when somebody changed the image since it was `seen`.
+    """
+    kept = to_json(tuple(one for one in seen.locations if one != location))
+    done = await db.transact(
+        Statement(DROP_LOCATION, (seen.id, seen.updated_at, kept, moved_on(seen, now)), required=True),
+        *abandon_statements([location]),
     )
     return done is not None
 

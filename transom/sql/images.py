@@ -1,6 +1,6 @@
 """Images: rows ↔ `Image`. Lists of images are in `listing.py`, their bytes in `blobs.py`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -242,18 +242,24 @@ INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $
 INSERT_ABANDONED_BLOB = "insert into loose_blob (key, store, held_until) values ($1, $2, 0)"
 
 
+def abandon_statements(locations: Iterable[Location]) -> list[Statement]:
+    """The bytes there, which an image gives up, wait for removal."""
+    return [
+        Statement(INSERT_ABANDONED_BLOB, (location.key, location.store))
+        for location in locations
+        if not location.is_foreign
+    ]
+
+
 async def delete_image(db: Database, seen: Image, now: int) -> bool:
     """Delete the image and its memberships, and leave its bytes to be removed (`blobs.py`).
 
     False, and nothing done, when somebody changed the image since it was `seen`.
     """
-    bytes_left = [
-        Statement(INSERT_ABANDONED_BLOB, (location.key, location.store)) for location in seen.locations
-    ]
     done = await db.transact(
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
-        *bytes_left,
+        *abandon_statements(seen.locations),
     )
     return done is not None
 

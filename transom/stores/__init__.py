@@ -31,6 +31,10 @@ class Store(Protocol):
         """Remove the blob and whatever an interrupted `put` left of it. Fine when there is none."""
         ...
 
+    def url(self, key: str) -> str:
+        """Where the blob lies, for an operator's eyes. Nothing that gives access to it is in there."""
+        ...
+
 
 @runtime_checkable
 class LocalFiles(Protocol):

@@ -29,6 +29,9 @@ class FilesystemStore:
     def path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
+    def url(self, key: str) -> str:
+        return self.path(key).as_uri()
+
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         final = self.path(key)
         part = final.with_name(key + _PART)

@@ -13,7 +13,7 @@ from transom.clock import now_us
 from transom.domain import access, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
-from transom.domain.model import Image, Job, JobKind, JobStatus, MemberStatus, Status, Visibility
+from transom.domain.model import Image, Job, JobKind, JobStatus, Location, MemberStatus, Status, Visibility
 from transom.domain.sharing import is_encrypted, is_whole_image
 from transom.sql import jobs, members
 
@@ -32,7 +32,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
-    job = _new_job(source, image, project_id)
+    job = _new_job(source, parts.stores.ordered(source.locations)[0], image, project_id)
     if not await jobs.start_job(parts.db, job, image, parts.settings.image_count_quota):
         raise quota.too_many_images(parts.settings.image_count_quota)
     parts.wake_jobs()
@@ -97,7 +97,7 @@ def _copy_of(source: Image, given: dict[str, Any], project_id: str) -> Image:
     )
 
 
-def _new_job(source: Image, image: Image, project_id: str) -> Job:
+def _new_job(source: Image, location: Location, image: Image, project_id: str) -> Job:
     return Job(
         id=uuid.uuid4().hex,
         kind=JobKind.COPY,
@@ -107,7 +107,8 @@ def _new_job(source: Image, image: Image, project_id: str) -> Job:
             "image_id": image.id,
             "name": image.name,
             "source_id": source.id,
-            "key": source.locations[0].key,
+            "store": location.store,
+            "key": location.key,
             "size": source.size,
             "checksum": source.checksum,
         },

@@ -27,18 +27,25 @@ async def upload_image(parts: Parts, request: Request) -> Response:
             f"Content-Type must be {_OCTETS}.",
         )
     announced = _announced_size(request)
-    if request.header(b"x-image-meta-store") not in (None, parts.transfer.store.name):
-        raise InvalidError(f"Store '{request.header(b'x-image-meta-store')}' is not configured.")
+    store_id = _chosen_store(parts, request)
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
     try:
-        await parts.transfer.receive(image, request.stream(), announced)
+        await parts.transfer.receive(image, request.stream(), announced, store_id=store_id)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now, _is_member = await see_image(parts, request)
         advance(now.status, Status.SAVING)
         raise
     return no_content()
+
+
+def _chosen_store(parts: Parts, request: Request) -> str | None:
+    """The store that X-Image-Meta-Store names, None when it is absent."""
+    named = request.header(b"x-image-meta-store")
+    if named is not None and parts.stores.require(named).is_read_only:
+        raise InvalidError(f"Store '{named}' is read-only.")
+    return named
 
 
 def _announced_size(request: Request) -> int | None:
@@ -56,43 +63,52 @@ def _announced_size(request: Request) -> int | None:
 async def download_image(parts: Parts, request: Request) -> Response:
     image, is_member = await see_image(parts, request)
     access.download_image(request.caller, image, is_member)
-    _check_preference(request, parts)
+    preferred = _preferred_stores(parts, request)
+    if preferred:
+        access.prefer_stores(request.caller, image, is_member)
     if image.status not in WITH_DATA or image.size is None or not image.locations:
         return Response(HTTPStatus.NO_CONTENT)
     part = _wanted_part(request, image, image.size)
-    store, key = parts.transfer.store, image.locations[0].key
-    if await store.size(key) != image.size:
-        # Never serve bytes that are not the ones whose hash is on record. If the image was deleted since we
-        # looked, there is nothing wrong, and nothing to serve.
+    try:
+        # Never serve bytes that are not the ones whose hash is on record.
+        return await _answer(parts, request, image, image.size, part, preferred)
+    except UnavailableError:
+        # If the image was deleted since we looked, there is nothing wrong, and nothing to serve.
         await see_image(parts, request)
-        raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
+        raise
+
+
+async def _answer(
+    parts: Parts,
+    request: Request,
+    image: Image,
+    size: int,
+    part: tuple[int, int] | None,
+    preferred: list[str],
+) -> Response:
+    location = await parts.transfer.find_copy(image, preferred)
     headers = _data_headers(image)
-    start, end = part or (0, image.size - 1)
+    start, end = part or (0, size - 1)
     headers.append((b"content-length", str(end - start + 1).encode()))
     status = HTTPStatus.OK
     if part is not None:
         status = HTTPStatus.PARTIAL_CONTENT
-        headers.append((b"content-range", f"bytes {start}-{end}/{image.size}".encode()))
-    elif request.server_sends_files and (path := parts.transfer.local_path(key)) is not None:
+        headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
+    elif request.server_sends_files and (path := parts.transfer.local_path(location)) is not None:
         return Response(status, headers=headers, file=path)
+    if request.method == "HEAD":
+        return Response(status, headers=headers, chunks=_no_chunks())
     try:
-        chunks = await _begin(store.get(key, start, end - start + 1))
+        chunks = await parts.transfer.read(location, start, end - start + 1)
     except NotFoundError:
-        await see_image(parts, request)
         raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
     return Response(status, headers=headers, chunks=chunks)
 
 
-async def _begin(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, the first of them read: what stands in the way shows before an answer has begun."""
-    first = await anext(chunks, b"")
-
-    async def go_on() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
-            yield chunk
-
-    return go_on()
+async def _no_chunks() -> AsyncIterator[bytes]:
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk
 
 
 def _data_headers(image: Image) -> Headers:
@@ -105,13 +121,10 @@ def _data_headers(image: Image) -> Headers:
     return headers
 
 
-def _check_preference(request: Request, parts: Parts) -> None:
-    """`?prefer=a,b` names stores to try first; there is one here."""
-    for name, value in request.query_pairs():
-        if name == "prefer":
-            for store in value.split(","):
-                if store != parts.transfer.store.name:
-                    raise InvalidError(f"Store '{store}' is not configured.")
+def _preferred_stores(parts: Parts, request: Request) -> list[str]:
+    """`?prefer=a,b` names stores to try first."""
+    named = [value for name, value in request.query_pairs() if name == "prefer"]
+    return [parts.stores.require(store).id for value in named for store in value.split(",")]
 
 
 def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] | None:

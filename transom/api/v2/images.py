@@ -74,7 +74,9 @@ async def keep_image(
             raise quota.too_many_images(most)
         raise ConflictError(f"Image ID {image.id} already exists!")
     location = f"{base_url(parts, request)}{request.prefix}/v2/images/{image.id}".encode("latin-1")
-    return json_response(shown, HTTPStatus.CREATED, [(b"location", location)])
+    store_ids = ",".join(info.id for info in parts.stores.infos).encode()
+    headers = [(b"location", location), (b"openstack-image-store-ids", store_ids)]
+    return json_response(shown, HTTPStatus.CREATED, headers)
 
 
 def image_of_body(
@@ -138,7 +140,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_list_query(pairs, parts.settings)
     found = await find_images(parts, request.caller, visible_ranges, query)
-    return page_response(request, pairs, query, [image_body(image) for image in found])
+    return page_response(request, pairs, query, [_shown(parts, request, image) for image in found])
 
 
 async def find_images(
@@ -177,7 +179,17 @@ def page_response(
 
 async def show_image(parts: Parts, request: Request) -> Response:
     image, _is_member = await see_image(parts, request)
-    return json_response(image_body(image))
+    return json_response(_shown(parts, request, image))
+
+
+def _shown(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
+    """The image's body with the places of its data, where there is any and the caller may know."""
+    body = image_body(image)
+    if image.locations and access.sees_places(request.caller, image):
+        body["stores"] = ",".join(parts.stores.ids_of(image.locations))
+        if parts.settings.show_image_direct_url:
+            body["direct_url"] = parts.stores.url(parts.stores.ordered(image.locations)[0])
+    return body
 
 
 async def see_image(parts: Parts, request: Request) -> tuple[Image, bool]:
@@ -200,7 +212,7 @@ async def update_image(parts: Parts, request: Request) -> Response:
 
     image_id = request.params["image_id"]
     changed = await change_image(parts, request.caller, image_id, decide, touches=bool(operations))
-    return json_response(image_body(changed))
+    return json_response(_shown(parts, request, changed))
 
 
 async def read_patch(parts: Parts, request: Request, rules: patch.Rules) -> list[patch.Operation]:

@@ -6,7 +6,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 
 #: Newest first. Each is a name for the same `/v2`; 2.6 counts as served with no import method enabled.
-VERSIONS = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+VERSIONS = tuple(f"v2.{minor}" for minor in (15, *range(13, -1, -1)))
 
 
 def base_url(parts: Parts, request: Request) -> str:

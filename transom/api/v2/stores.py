@@ -1,0 +1,86 @@
+"""The stores: which there are, and taking an image out of one of them (Image API v2, "Stores")."""
+
+from typing import Any
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.v2.answers import TRIES, outrun
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
+from transom.domain.model import Image, Location, Status
+from transom.domain.stores import StoreInfo, StoreKind
+from transom.sql import blobs, images
+
+
+async def list_stores(parts: Parts, _request: Request) -> Response:
+    return json_response({"stores": [_store_body(info) for info in parts.stores.infos]})
+
+
+async def list_stores_in_detail(parts: Parts, request: Request) -> Response:
+    access.see_stores_in_detail(request.caller)
+    return json_response({"stores": [_detailed_body(info) for info in parts.stores.infos]})
+
+
+def _store_body(info: StoreInfo) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": info.id}
+    if info.description:
+        body["description"] = info.description
+    if info.is_default:
+        body["default"] = "true"
+    if info.is_read_only:
+        body["read-only"] = "true"
+    return body
+
+
+def _detailed_body(info: StoreInfo) -> dict[str, Any]:
+    return {
+        **_store_body(info),
+        "type": info.kind,
+        "weight": info.weight,
+        "properties": _PROPERTIES[info.kind](info),
+    }
+
+
+def _file_properties(info: StoreInfo) -> dict[str, Any]:
+    return {"data_dir": info.address, "chunk_size": 1 << 20, "thin_provisioning": False}
+
+
+def _no_properties(_info: StoreInfo) -> dict[str, Any]:
+    return {}
+
+
+_PROPERTIES = {
+    StoreKind.FILE: _file_properties,
+    StoreKind.S3: _no_properties,
+    StoreKind.HTTP: _no_properties,
+}
+
+
+async def delete_from_store(parts: Parts, request: Request) -> Response:
+    """Take one of several copies of an image's data away."""
+    store_id, image_id = request.params["store_id"], request.params["image_id"]
+    if store_id not in parts.stores:
+        raise ConflictError(f"The selected store {store_id} is not available on this node.")
+    for _ in range(TRIES):
+        found, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
+        image = access.see_image(request.caller, found, is_member, f"Failed to find image {image_id}")
+        access.delete_from_store(request.caller, image, is_member)
+        location = _removable_location(image, store_id)
+        if await blobs.drop_location(parts.db, image, location, now_us()):
+            await parts.transfer.remove((location,))
+            return no_content()
+    raise outrun(f"Image {image_id} is")
+
+
+def _removable_location(image: Image, store_id: str) -> Location:
+    if image.status != Status.ACTIVE:
+        raise ConflictError(f"It's not allowed to remove image data from store if image is {image.status}.")
+    if len(image.locations) == 1:
+        raise ForbiddenError(
+            "Cannot delete image data from the only store containing it. Consider deleting the image instead."
+        )
+    for location in image.locations:
+        if location.store == store_id:
+            return location
+    raise NotFoundError(f"Image {image.id} is not stored in store {store_id}.")

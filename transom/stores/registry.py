@@ -1,0 +1,73 @@
+"""The stores that the settings name: by id, in order, and the one that new data goes to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from transom.config import Settings, SettingsError
+from transom.domain.errors import InvalidError, UnavailableError
+from transom.domain.model import Location
+from transom.domain.stores import StoreInfo, StoreKind, by_weight
+from transom.stores import Store
+from transom.stores.filesystem import FilesystemStore
+
+
+class Stores:
+    """All stores of the service. `infos`: in the order of the settings, one of them the default."""
+
+    def __init__(self, infos: tuple[StoreInfo, ...], opened: Mapping[str, Store]) -> None:
+        self.infos = infos
+        self.default = next(info for info in infos if info.is_default)
+        self._opened = opened
+        self._rank = {info.id: rank for rank, info in enumerate(by_weight(infos))}
+        self._infos = {info.id: info for info in infos}
+
+    @property
+    def writable(self) -> list[StoreInfo]:
+        """Those that take new data, the heaviest first."""
+        return [info for info in by_weight(self.infos) if not info.is_read_only]
+
+    def __contains__(self, store_id: str) -> bool:
+        return store_id in self._opened
+
+    def require(self, store_id: str) -> StoreInfo:
+        """The store that a client named; InvalidError when there is none."""
+        try:
+            return self._infos[store_id]
+        except KeyError:
+            raise InvalidError(f"Store '{store_id}' is not configured.") from None
+
+    def get(self, store_id: str) -> Store:
+        """The store that a row names; UnavailableError when the settings have it no more."""
+        try:
+            return self._opened[store_id]
+        except KeyError:
+            raise UnavailableError(f"The store {store_id} is not configured.") from None
+
+    def ordered(self, locations: Iterable[Location], preferred: Sequence[str] = ()) -> list[Location]:
+        """In which order to read them: those in `preferred` stores as these are named, then by weight."""
+        first = {store_id: place for place, store_id in reversed(list(enumerate(preferred)))}
+        last = len(self._rank)
+        return sorted(
+            locations,
+            key=lambda one: (first.get(one.store, len(preferred)), self._rank.get(one.store, last)),
+        )
+
+    def ids_of(self, locations: Iterable[Location]) -> list[str]:
+        """The stores that hold an image, the heaviest first, each once."""
+        return list(dict.fromkeys(location.store for location in self.ordered(locations)))
+
+    def url(self, location: Location) -> str:
+        """The URL of a copy of an image's data, for those who may see it. It never holds a key to a store."""
+        return self.get(location.store).url(location.key)
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Make the stores; none is contacted, so that one which is away does not hold up the others."""
+    infos = settings.store_infos
+    return Stores(infos, {info.id: _open_store(info) for info in infos})
+
+
+def _open_store(info: StoreInfo) -> Store:
+    if info.kind is not StoreKind.FILE:
+        raise SettingsError(f"stores: {info.id} is of a kind that cannot be opened")
+    return FilesystemStore(info.id, Path(info.address))
