@@ -45,7 +45,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.SET_MEMBER_STATUS": ("image", "someone", "accepted", 1),
     "members.DELETE_MEMBER": ("image", "someone"),
     "batches.LOCK_IMAGES": ('["image"]', "someone", None),
-    "batches.COUNT_RECIPIENTS": ('["image"]',),
     "batches.LIST_RECIPIENTS": ("image",),
     "batches.FORGET_OLD_MEMBERS": ('["image"]',),
     "batches.OPEN_IMAGES": ('["image"]', 2),

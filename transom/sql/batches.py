@@ -1,11 +1,11 @@
 """Batches of shares: each a script that locks what it is about, decides (`domain/sharing.py`) and writes.
 
-The lists of ids travel as JSON arrays, so that a statement is the same however long they are. Images are
-locked before memberships and both in the order of their ids.
+The lists of ids travel as JSON arrays, so that a statement is the same however long they are. The images are
+locked first, in the order of their ids, and looked at by the next statement: the one that waited for a lock
+still sees, beside the rows it waited for, what was there before it waited.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -30,11 +30,12 @@ _IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
 _decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 
 LOCK_IMAGES = f"""
-    select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER}, null
-    from image where image.id in {_IDS} order by image.id for update"""
+    select count(*) from (select id from image where id in {_IDS} order by id for update) as locked"""
 
-# A statement of its own: one that waited for a lock still counts what it saw before it waited.
-COUNT_RECIPIENTS = f"select image_id, count(*) from member where image_id in {_IDS} group by image_id"
+SEE_IMAGES = f"""
+    select image.id, image.owner, image.visibility, image.properties, {IS_MEMBER},
+           (select count(*) from member where member.image_id = image.id), null
+    from image where image.id in {_IDS}"""
 
 LIST_RECIPIENTS = "select member_id from member where image_id = $1"
 
@@ -67,9 +68,7 @@ def share(
 ) -> Script[list[Failure]]:
     """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
     may have. `job` is finished and written with the rest."""
-    locked = yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))
-    counts = yield Statement(COUNT_RECIPIENTS, (to_json(images),))
-    found = _seen(locked, {row[0]: row[1] for row in counts})
+    found = yield from _see_images(caller, images)
     plan = plan_sharing(caller, images, recipients, found, most)
     failures = plan.failures
     offers = [(plan.whole, recipients)]
@@ -87,6 +86,12 @@ def share(
     if job is not None:
         yield _finished(job, failures)
     return failures
+
+
+def _see_images(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
+    ids = to_json(images)
+    yield Statement(LOCK_IMAGES, (ids,))
+    return _seen((yield Statement(SEE_IMAGES, (ids, *caller.member_ids))))
 
 
 def _open(
@@ -112,7 +117,7 @@ def withdraw(
 ) -> Script[list[Failure]]:
     """Take each image's offer to each recipient back; what could not be done. What was not offered counts as
     done."""
-    found = _seen((yield Statement(LOCK_IMAGES, (to_json(images), *caller.member_ids))))
+    found = yield from _see_images(caller, images)
     possible, failures = plan_withdrawal(caller, images, found)
     if possible:
         yield Statement(WITHDRAW, (to_json(possible), to_json(recipients)))
@@ -121,9 +126,9 @@ def withdraw(
     return failures
 
 
-# Of two rows of the image and its membership, both are locked, in the order of the ids.
+# Memberships are locked, too: single calls change them without their image.
 LOCK_OFFERS = f"""
-    select image.id, image.owner, image.visibility, image.properties, true, member.vault_id
+    select image.id, image.owner, image.visibility, image.properties, true, 0, member.vault_id
     from image join member on member.image_id = image.id and member.member_id = $2
     where image.id in {_IDS} order by image.id for update"""
 
@@ -138,7 +143,9 @@ def answer(
     caller: Caller, images: Sequence[str], status: str, vault_id: str | None, now: int, job: Job | None
 ) -> Script[list[Failure]]:
     """Give the offers of the images to the caller's project this status; what could not be done."""
-    found = _seen((yield Statement(LOCK_OFFERS, (to_json(images), caller.project_id))))
+    ids = to_json(images)
+    yield Statement(LOCK_IMAGES, (ids,))
+    found = _seen((yield Statement(LOCK_OFFERS, (ids, caller.project_id))))
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
     if possible:
@@ -164,8 +171,7 @@ def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
     return insert_job(done)
 
 
-def _seen(rows: list[Row], members: Mapping[str, int] = MappingProxyType({})) -> list[Seen]:
-    """`members`: how many each image has, where it matters."""
+def _seen(rows: list[Row]) -> list[Seen]:
     return [
         Seen(
             id=row[0],
@@ -174,8 +180,8 @@ def _seen(rows: list[Row], members: Mapping[str, int] = MappingProxyType({})) ->
             properties=_decode_properties(row[3]),
             is_member=bool(row[4]),
             # Those of an image that is not shared have no effect.
-            members=members.get(row[0], 0) if row[2] == Visibility.SHARED else 0,
-            vault_id=row[5],
+            members=row[5] if row[2] == Visibility.SHARED else 0,
+            vault_id=row[6],
         )
         for row in rows
     ]
