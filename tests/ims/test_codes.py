@@ -303,7 +303,7 @@ PROVOKED: dict[str, tuple[int | str, Callable[[Service], Seen]]] = {
     "IMG.0105": (405, lambda service: refusal(service.client("publisher").patch(BATCH))),
     "IMG.0115": (400, lambda service: create(service, tags=[""])),
     "IMG.0116": (413, lambda service: create(service, tags=[str(number) for number in range(11)])),
-    "IMG.0121": (404, lambda service: get(service, "/v1/nothing")),
+    "IMG.0121": (404, lambda service: get(service, "/ims/v1/nothing")),
     "IMG.0130": (400, lambda service: refusal(copy(service, create_active_image(service, **WHOLE_SERVER)))),
     "IMG.0135": (FAIL, lambda service: failure(share(service, create_image(service, **WHOLE_SERVER)))),
     "IMG.0141": (400, lambda service: create(service, hw_firmware_type="coreboot")),

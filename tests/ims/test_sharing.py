@@ -1467,7 +1467,7 @@ def _job_of_nobody(service: Service) -> str:
 
 
 def _absent_path(service: Service) -> str:
-    return code_of(service.client("publisher").get("/v1/nothing"))
+    return code_of(service.client("publisher").get("/ims/v1/nothing"))
 
 
 PROVOKED: dict[str, Callable[[Service], str]] = {

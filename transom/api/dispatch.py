@@ -117,10 +117,11 @@ class Dispatcher:
                 segments = segments[1:] or [""]
             segments = _versioned(request, segments)
             found = self._find(request, segments)
+            if _names_no_version(request, segments[0], found):
+                request.dialect = Dialect.OPENSTACK
+                return route, await choose_version(self._parts, request)
             if segments[0] in _GUARDED:
                 request.caller = await self._authenticate(request)
-            elif segments[0] not in _KNOWN_ROOTS:
-                return route, await choose_version(self._parts, request)
             if found is None:
                 raise _no_route(request)
             route = found.template
@@ -261,6 +262,15 @@ def _versioned(request: Request, segments: list[str]) -> list[str]:
         if named and named[1] in _API:
             return ["v2", *segments]
     return segments
+
+
+def _names_no_version(request: Request, first: str, found: Match | None) -> bool:
+    """Whether to answer with the versions there are, as Glance does for whatever is none of its own. Who surely
+    speaks to the IMS API is told that it lacks the path."""
+    if first not in _KNOWN_ROOTS:
+        return True
+    is_old = first in _GUARDED and first != "v2"
+    return is_old and found is None and not request.prefix and not _has_signature(request)
 
 
 def _no_route(request: Request) -> HttpError:
