@@ -219,9 +219,6 @@ def test_batches_beside_single_calls_have_an_order_that_explains_all_answers(ser
         _run_history(service, Random(f"{SEED}-{number}"), _Native(Steps(service)))
 
 
-@pytest.mark.xfail(
-    reason="single calls of the IMS API look before and after their script, not within it", strict=False
-)
 def test_batches_beside_single_calls_of_the_ims_api_have_an_order_too(service: Service) -> None:
     """Their answers tell of one moment: 409 has made nothing, of two withdrawals one finds nothing."""
     for number in range(ROUNDS):

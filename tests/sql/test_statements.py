@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from domain.samples import image, member
 
-from transom.sql import batches, blobs, images, jobs, listing, members, migrate, tags
+from transom.sql import batches, blobs, images, jobs, listing, members, migrate, shares, tags
 from transom.sql.db import Database
 
 from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, jobs, blobs, listing, tags, migrate]
+MODULES = [images, members, batches, shares, jobs, blobs, listing, tags, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -44,7 +44,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.INSERT_MEMBER": ("image", "someone", 1, -1),
     "members.SET_MEMBER_STATUS": ("image", "someone", "accepted", 1),
     "members.DELETE_MEMBER": ("image", "someone"),
-    "batches.LOCK_IMAGES": ('["image"]', "someone", None),
+    "batches.LOCK_IMAGES": ('["image"]',),
+    "batches.SEE_IMAGES": ('["image"]', "someone", None),
     "batches.LIST_RECIPIENTS": ("image",),
     "batches.FORGET_OLD_MEMBERS": ('["image"]',),
     "batches.OPEN_IMAGES": ('["image"]', 2),
@@ -53,6 +54,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.WITHDRAW": ('["image"]', '["someone"]'),
     "batches.LOCK_OFFERS": ('["image"]', "someone"),
     "batches.ANSWER": ('["image"]', "someone", "accepted", 2),
+    "shares.LOCK_MEMBER": ("image", "someone"),
     "batches.NAME_VAULT": ('["image"]', "someone", "vault"),
     "jobs.INSERT_JOB": ("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100),
     "jobs.LIST_OPEN_JOBS": (),

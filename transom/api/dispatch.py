@@ -265,8 +265,8 @@ def _versioned(request: Request, segments: list[str]) -> list[str]:
 
 
 def _names_no_version(request: Request, first: str, found: Match | None) -> bool:
-    """Whether to answer with the versions there are, as Glance does for whatever is none of its own. Who surely
-    speaks to the IMS API is told that it lacks the path."""
+    """Whether to answer with the versions there are, as Glance does for whatever is none of its own. Who
+    speaks to the IMS API for sure is told that it lacks the path."""
     if first not in _KNOWN_ROOTS:
         return True
     is_old = first in _GUARDED and first != "v2"

@@ -5,13 +5,20 @@ functions decide on images as a transaction sees them under its locks; `sql/batc
 writes what was decided. Who may do what is asked of `access.py`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from transom.domain import access
-from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
+from transom.domain.errors import (
+    ForbiddenError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+    TransomError,
+)
 from transom.domain.model import Caller, MemberType, Target, Visibility, split_member_id
 
 #: Properties of an image that decide how it may be shared (IMS API, "Image attributes").
@@ -40,6 +47,22 @@ class Failure(NamedTuple):
     member_id: str | None
     reason: str
     message: str
+
+
+def raise_first(failures: Sequence[Failure]) -> None:
+    """The first failure, if there is one, as the error that it was."""
+    for failure in failures:
+        reason = Reason(failure.reason)
+        raise _CLASSES.get(reason, ForbiddenError)(failure.message, reason)
+
+
+_CLASSES: Mapping[Reason, type[TransomError]] = {
+    Reason.IMAGE_UNKNOWN: NotFoundError,
+    Reason.MEMBER_UNKNOWN: NotFoundError,
+    Reason.ONESELF: InvalidError,
+    Reason.VAULT_MISSING: InvalidError,
+    Reason.MEMBERS_FULL: LimitExceededError,
+}
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,11 @@ async def find_member(
 
     One statement, look-ups by primary key.
     """
-    rows = await db.read(FIND_MEMBER, image_id, *member_ids, member_id)
+    return found_member(await db.read(FIND_MEMBER, image_id, *member_ids, member_id))
+
+
+def found_member(rows: list[Row]) -> tuple[Image | None, bool, Member | None]:
+    """What FIND_MEMBER found, as `find_member` returns it."""
     if not rows:
         return None, False, None
     row = rows[0]

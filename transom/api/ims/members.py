@@ -1,7 +1,7 @@
 """Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job.
 
-Both go the same way, through the scripts of `sql/batches.py`: a single call is a batch of one without a job,
-whose one failure is its answer.
+Both go the same way: a batch is a script of `sql/batches.py`, a single call (`sql/shares.py`) a batch of one
+without a job, whose one failure is its answer.
 """
 
 import uuid
@@ -16,13 +16,9 @@ from transom.api.wire import member_body
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import (
-    ConflictError,
     ForbiddenError,
     InvalidError,
-    LimitExceededError,
-    NotFoundError,
     Reason,
-    TransomError,
 )
 from transom.domain.model import (
     Image,
@@ -36,8 +32,8 @@ from transom.domain.model import (
     domain_key,
     split_member_id,
 )
-from transom.domain.sharing import Failure, shared_with_oneself
-from transom.sql import batches, members
+from transom.domain.sharing import shared_with_oneself
+from transom.sql import batches, members, shares
 
 _ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})
 #: Members in a page of a list unless told, and at most.
@@ -174,23 +170,9 @@ async def add_member(parts: Parts, request: Request) -> Response:
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
         raise shared_with_oneself("member")
-    image_id = request.params["image_id"]
-    _image, _is_member, existing = await members.find_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
-    failures = await parts.db.run(
-        lambda: batches.share(
-            request.caller, [image_id], [member_id], parts.settings.ims_member_quota, now_us(), None
-        )
-    )
-    _raise_first(failures)
-    if existing is not None and existing.status != MemberStatus.REJECTED and _image_is_shared(_image):
-        raise ConflictError(f"Image {image_id} is shared with {member_id} already.", Reason.MEMBER_EXISTS)
-    return await _show(parts, request, image_id, member_id)
-
-
-def _image_is_shared(image: Image | None) -> bool:
-    return image is not None and image.visibility == Visibility.SHARED
+    image_id, most = request.params["image_id"], parts.settings.ims_member_quota
+    member = await parts.db.run(lambda: shares.share_one(request.caller, image_id, member_id, most, now_us()))
+    return json_response(ims_member(member))
 
 
 async def set_member_status(parts: Parts, request: Request) -> Response:
@@ -206,46 +188,16 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     status, vault_id = _answer(given)
     if member_id != project_id:
         raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
-    _raise_first(
-        await parts.db.run(
-            lambda: batches.answer(request.caller, [image_id], status, vault_id, now_us(), None)
-        )
+    answered = await parts.db.run(
+        lambda: shares.answer_one(request.caller, image_id, member_id, status, vault_id, now_us())
     )
-    return await _show(parts, request, image_id, member_id)
+    return json_response(ims_member(answered))
 
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    found, is_member, member = await members.find_any_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
-    image = access.see_image(request.caller, found, is_member, absent(image_id))
-    kept_id = access.remove_member(request.caller, image, is_member, member_id, member).member_id
-    _raise_first(await parts.db.run(lambda: batches.withdraw(request.caller, [image_id], [kept_id], None)))
+    await parts.db.run(lambda: shares.withdraw_one(request.caller, image_id, member_id, absent(image_id)))
     return no_content()
-
-
-async def _show(parts: Parts, request: Request, image_id: str, member_id: str) -> Response:
-    found, is_member, member = await members.find_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
-    image = access.see_image(request.caller, found, is_member, absent(image_id))
-    return json_response(ims_member(access.show_member(request.caller, image, is_member, member_id, member)))
-
-
-def _raise_first(failures: list[Failure]) -> None:
-    """The one failure of a batch of one, as the error that it was."""
-    for _image_id, _member_id, reason, message in failures:
-        raise _CLASSES.get(Reason(reason), ForbiddenError)(message, Reason(reason))
-
-
-_CLASSES: dict[Reason, type[TransomError]] = {
-    Reason.IMAGE_UNKNOWN: NotFoundError,
-    Reason.MEMBER_UNKNOWN: NotFoundError,
-    Reason.ONESELF: InvalidError,
-    Reason.VAULT_MISSING: InvalidError,
-    Reason.MEMBERS_FULL: LimitExceededError,
-}
 
 
 # ---- reading (S3, S4, S9, S10)
