@@ -18,13 +18,13 @@ from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, read_settings
 from transom.domain.errors import TransomError
-from transom.domain.policy import DEFAULT_POLICY
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
 from transom.identity.directory import AccountsError
 from transom.jobs import Jobs, release_dead
 from transom.liveness import Liveness
+from transom.policy import PolicyFileError, read_policy
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
@@ -135,7 +135,7 @@ class _Worker:
             db=db,
             transfer=transfer,
             stores=transfer.stores,
-            identity=BuiltinIdentity(settings.data_path, settings.token_lifetime_s, DEFAULT_POLICY),
+            identity=_open_identity(settings),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
@@ -151,6 +151,12 @@ class _Worker:
 
     async def stop(self) -> None:
         await self._undo.aclose()
+
+
+def _open_identity(settings: Settings) -> BuiltinIdentity:
+    """Raises AccountsError, and PolicyFileError for a policy file that cannot be understood."""
+    policy = read_policy(settings.policy_file)
+    return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
 
 
 def _open_liveness(settings: Settings) -> Liveness:
@@ -181,7 +187,7 @@ async def prepare(settings: Settings) -> None:
     """What is done once, before any worker starts: schema, first accounts, what a crash left behind.
 
     Raises UnavailableError when the database cannot be reached, PreparationError when its schema is too old
-    and `migrate_on_start` is off, or the accounts file is malformed.
+    and `migrate_on_start` is off, or the accounts or a policy file is malformed.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -190,8 +196,8 @@ async def prepare(settings: Settings) -> None:
     try:
         if not create_first_accounts(settings.data_path, auth_url, settings.region):
             refresh_clouds(settings.data_path, auth_url, settings.region)
-        BuiltinIdentity(settings.data_path, settings.token_lifetime_s, DEFAULT_POLICY).directory()
-    except AccountsError as error:
+        _open_identity(settings).directory()
+    except (AccountsError, PolicyFileError) as error:
         raise PreparationError(str(error)) from None
     db = await open_database(settings.database_url, settings.database_pool)
     try:

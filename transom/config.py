@@ -54,6 +54,15 @@ class Settings:
         False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."
     )
     identity: str = _setting("builtin", "Who says who the caller is: builtin (accounts of its own).")
+    policy_file: str = _setting(
+        "", "Policy file with rules that replace those of the code (YAML); empty: none."
+    )
+    property_protection_file: str = _setting(
+        "", "File that says who may do what with which properties of images (INI); empty: none."
+    )
+    property_protection_rule_format: str = _setting(
+        "roles", "What the property protection file names: roles or policies."
+    )
     public_endpoint: str = _setting(
         "", "URL that clients reach the service by; empty: as in the request's Host header."
     )
@@ -215,6 +224,7 @@ _AT_LEAST = {
 }
 _ONE_OF = {
     "identity": ("builtin",),
+    "property_protection_rule_format": ("roles", "policies"),
     "log_level": ("debug", "info", "warning", "error"),
     "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
 }

@@ -7,6 +7,7 @@ import pytest
 
 from transom.api.routes import IMS_ROUTES, ROUTES, Route
 from transom.config import describe
+from transom.domain.policy import DEFAULTS
 
 DOCS = Path(__file__).parents[2] / "docs"
 IDENTITY = [route for route in ROUTES if route.path.startswith("/identity")]
@@ -68,3 +69,11 @@ def test_a_settings_default_and_help_are_as_the_docs_say(name: str, default: obj
     shown = str(default).lower() if isinstance(default, bool) else str(default) or "empty"
 
     assert [name, shown, help_text] in _rows(_page("settings.md"))
+
+
+def test_every_rule_is_in_the_docs_with_its_default_and_its_calls() -> None:
+    rows = [row for row in _rows(_page("policy.md")) if row[0] in DEFAULTS]
+
+    assert rows == [
+        [name, default.says.text or "everybody", default.calls] for name, default in DEFAULTS.items()
+    ]

@@ -1,4 +1,4 @@
-"""The `transom` command: serve, migrate, accounts. Settings flags come before the verb's own."""
+"""The `transom` command: serve, migrate, accounts, policy. Settings flags come before the verb's own."""
 
 import importlib
 import os
@@ -14,6 +14,7 @@ _VERBS = {
     "serve": ("transom.cli.serve", "serve"),
     "migrate": ("transom.cli.migrate", "migrate"),
     "accounts": ("transom.cli.accounts", "accounts"),
+    "policy": ("transom.cli.policy", "policy"),
 }
 
 
