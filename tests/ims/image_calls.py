@@ -1,4 +1,4 @@
-"""The image calls of the IMS API as their tests make them: over plain HTTP below `/ims`, and by Huawei's SDK.
+"""The image calls of the IMS API as their tests make them over plain HTTP, below `/ims`.
 
 Start reading at `create_image`.
 """
@@ -8,10 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import yaml
 from harness.service import Service
-from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
-from huaweicloudsdkims.v2 import ImsClient  # type: ignore[import-untyped]
 
 Body = dict[str, Any]
 MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
@@ -21,13 +18,6 @@ IMAGES = "/ims/v2/images"
 CLOUD_IMAGES = "/v2/cloudimages"
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 OCTET_STREAM = "application/octet-stream"
-
-
-def make_sdk_client(service: Service, caller: str) -> Any:
-    """Huawei's client with the caller's key pair."""
-    cloud = yaml.safe_load((service.data_dir / "clouds.yaml").read_text())["clouds"][caller]
-    credentials = BasicCredentials(cloud["ak"], cloud["sk"], cloud["auth"]["project_id"])
-    return ImsClient.new_builder().with_credentials(credentials).with_endpoint(service.url).build()
 
 
 def new_mark() -> str:

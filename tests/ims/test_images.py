@@ -9,13 +9,6 @@ from urllib.parse import unquote
 
 import pytest
 from harness.service import Service
-from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
-    GlanceCreateImageMetadataRequest,
-    GlanceCreateImageMetadataRequestBody,
-    GlanceDeleteImageRequest,
-    GlanceDeleteImageRequestBody,
-    GlanceShowImageRequest,
-)
 from image_calls import (
     CLOUD_IMAGES,
     IMAGES,
@@ -25,15 +18,11 @@ from image_calls import (
     create_image,
     create_native_image,
     create_public_image,
-    make_sdk_client,
     new_mark,
     show_image,
     upload,
 )
 from sharing_calls import create_shared_image, outcomes, refusal, set_visibility, share_with_domain, withdraw
-
-# The SDK calls its native methods deprecated; scripts use them all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
 
 PATIENCE_S = 20
 DELETE_PATHS = [IMAGES, "/v1.1/images"]
@@ -388,42 +377,6 @@ def test_of_deleting_and_sharing_with_a_domain_at_once_exactly_one_is_done(servi
             done = (outcomes(sharing.result()), deleting.result().status_code)
 
             assert done in [(["SUCCESS"], 409), (["IMG.0027"], 204)]
-
-
-# ---- Huawei's SDK
-
-
-def test_the_sdk_creates_shows_and_deletes(service: Service) -> None:
-    client = make_sdk_client(service, "publisher")
-    body = GlanceCreateImageMetadataRequestBody(
-        name="by the SDK",
-        os_version="Windows Server 2019 Standard 64bit",
-        disk_format="vhd",
-        container_format="bare",
-        min_disk=40,
-        min_ram=1024,
-        protected=False,
-        tags=["a=b"],
-        visibility="private",
-    )
-
-    created = client.glance_create_image_metadata(GlanceCreateImageMetadataRequest(body))
-    shown = client.glance_show_image(GlanceShowImageRequest(created.id))
-
-    for answer in (created, shown):
-        assert (answer.name, answer.status, answer.visibility) == ("by the SDK", "queued", "private")
-        assert (answer.os_version, answer.os_type) == ("Windows Server 2019 Standard 64bit", "Windows")
-        assert (answer.platform, answer.os_bit) == ("Windows", "64")
-        assert (answer.imagetype, answer.isregistered, answer.image_source_type) == ("private", "true", "uds")
-        assert (answer.disk_format, answer.container_format) == ("vhd", "bare")
-        assert (answer.min_disk, answer.min_ram, answer.protected) == (40, 1024, False)
-        assert (answer.tags, answer.virtual_env_type) == (["a=b"], "FusionCompute")
-        assert answer.owner == service.clouds["publisher"].project_id
-        assert (answer._self, answer.schema) == (f"/v2/images/{created.id}", "/v2/schemas/image")
-        assert answer.created_at == answer.updated_at
-        assert answer.created_at.endswith("Z")
-    request = GlanceDeleteImageRequest(created.id, GlanceDeleteImageRequestBody(delete_backup=True))
-    assert client.glance_delete_image(request).status_code == 204
 
 
 # ---- what is not here, and what is left of v1

@@ -1,11 +1,10 @@
 """Lists of images by the rules of the IMS API: who finds what, by which filter, page by page (1.5 there)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from harness.service import Service
-from huaweicloudsdkims.v2 import GlanceListImagesRequest, ListImagesRequest  # type: ignore[import-untyped]
 from image_calls import (
     CLOUD_IMAGES,
     IMAGES,
@@ -16,14 +15,10 @@ from image_calls import (
     create_public_image,
     list_images,
     list_names,
-    make_sdk_client,
     new_mark,
     show_image,
 )
 from sharing_calls import answer, message_of, refusal, share, share_with_domain
-
-# The SDK calls its native methods deprecated; scripts use them all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
 
 LISTS = [CLOUD_IMAGES, IMAGES]
 
@@ -471,103 +466,3 @@ def test_the_list_of_v1_has_its_own_shape(service: Service) -> None:
         "deleted": False,
         "deleted_at": None,
     }
-
-
-# ---- Huawei's SDK
-
-
-def _check_typed(image: Any, shown: dict[str, Any]) -> None:
-    attributes = {
-        "imagetype": "__imagetype",
-        "isregistered": "__isregistered",
-        "image_source_type": "__image_source_type",
-        "image_size": "__image_size",
-        "os_bit": "__os_bit",
-        "os_type": "__os_type",
-        "os_version": "__os_version",
-        "platform": "__platform",
-        "support_kvm": "__support_kvm",
-        "_self": "self",
-    }
-    fields = [
-        *("checksum", "container_format", "created_at", "disk_format", "file", "id", "min_disk", "min_ram"),
-        *("name", "owner", "protected", "schema", "size", "status", "tags", "updated_at", "visibility"),
-        "virtual_env_type",
-    ]
-    names = attributes | {name: name for name in fields}
-    assert {name: getattr(image, name) for name in names} == {name: shown[key] for name, key in names.items()}
-
-
-def test_the_sdk_lists_images_with_all_their_attributes(service: Service) -> None:
-    tag = new_mark()
-    image_id = create_active_image(
-        service, name="typed", tags=[tag], min_disk=40, __os_version="CentOS 7.6 64bit", protected=True
-    )
-    client = make_sdk_client(service, "publisher")
-
-    listed = client.list_images(
-        ListImagesRequest(
-            imagetype="private",
-            isregistered="true",
-            os_bit="64",
-            os_type="Linux",
-            platform="CentOS",
-            support_kvm="true",
-            container_format="bare",
-            disk_format="zvhd2",
-            enterprise_project_id="0",
-            id=image_id,
-            limit=2,
-            min_disk=40,
-            min_ram=0,
-            name="typed",
-            owner=service.clouds["publisher"].project_id,
-            protected=True,
-            sort_dir="asc",
-            sort_key="name",
-            status="active",
-            tag=tag,
-            virtual_env_type="FusionCompute",
-            visibility="private",
-            flavor_id="s3.large.2",
-            created_at="gt:2018-10-01 00:00:00",
-            updated_at="gt:2018-10-01T00:00:00Z",
-        )
-    )
-
-    (image,) = listed.images
-    shown = show_image(service, image_id)
-    for name in ("self", "file", "schema"):
-        shown[name] = shown[name].removeprefix("/ims")
-    _check_typed(image, shown)
-
-
-def test_the_sdk_walks_the_native_list(service: Service) -> None:
-    tag = new_mark()
-    ids = [create_image(service, tags=[tag])["id"] for _ in range(3)]
-    client = make_sdk_client(service, "publisher")
-
-    first = client.glance_list_images(GlanceListImagesRequest(tag=tag, limit=2, isregistered=True))
-    rest = client.glance_list_images(
-        GlanceListImagesRequest(tag=tag, limit=2, marker=first.images[-1].id, protected=False)
-    )
-
-    assert [image.id for image in first.images + rest.images] == ids[::-1]
-    assert first.first == f"/v2/images?__isregistered=true&limit=2&tag={tag}"
-    assert f"marker={ids[1]}" in first.next
-    assert (rest.next, rest.schema) == (None, "/v2/schemas/images")
-
-
-def test_the_sdk_finds_what_waits_for_an_answer(service: Service) -> None:
-    tag = new_mark()
-    image_id = create_image(service, tags=[tag])["id"]
-    share(service, image_id)
-    client = make_sdk_client(service, "recipient")
-
-    listed = client.list_images(
-        ListImagesRequest(member_status="pending", visibility="shared", imagetype="shared", tag=tag)
-    )
-
-    assert [(image.id, image.visibility, image.imagetype) for image in listed.images] == [
-        (image_id, "shared", "shared")
-    ]

@@ -6,8 +6,7 @@ from uuid import uuid4
 
 import pytest
 from harness.service import Service
-from huaweicloudsdkims.v2 import ShowImageQuotaRequest  # type: ignore[import-untyped]
-from image_calls import IMAGES, MakeService, create_image, create_native_image, make_sdk_client
+from image_calls import IMAGES, MakeService, create_image, create_native_image
 from sharing_calls import refusal, run_batch
 
 DATABASES = ["sqlite", "postgresql"]
@@ -98,13 +97,3 @@ def test_images_made_at_once_do_not_pass_the_quota(make_service: MakeService, da
 
     assert sorted(answers) == [201] * 3 + [413] * 21
     assert show_quota(service)["image"]["used"] == 3
-
-
-def test_the_sdk_is_told_in_full(service: Service) -> None:
-    answer = make_sdk_client(service, "publisher").show_image_quota(ShowImageQuotaRequest())
-
-    found = {resource.type: resource for resource in answer.quotas.resources}
-    assert found.keys() == {"image", "image_shared", "image_member"}
-    assert {
-        type(getattr(one, name)) for one in found.values() for name in ("used", "quota", "min", "max")
-    } == {int}

@@ -13,32 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import yaml
 from harness.service import Service
-from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
-from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException  # type: ignore[import-untyped]
-from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
-    AddImageTagRequest,
-    AddImageTagRequestBody,
-    AddOrUpdateTagsRequestBody,
-    BatchAddOrDeleteTagsRequest,
-    BatchAddOrDeleteTagsRequestBody,
-    BatchDeleteTagsRequest,
-    BatchDeleteTagsRequestBody,
-    CreateOrUpdateTagsRequest,
-    DeleteImageTagRequest,
-    GlanceCreateTagRequest,
-    GlanceDeleteTagRequest,
-    ImsClient,
-    ListImageByTagsRequest,
-    ListImageByTagsRequestBody,
-    ListImagesTagsRequest,
-    ListImageTagsRequest,
-    ListTagsRequest,
-    ResourceTag,
-    TagKeyValue,
-    Tags,
-)
 from sharing_calls import UNKNOWN_ID, answer, create_image, message_of, project_of, refusal, share
 
 TEN = [f"key{number}" for number in range(10)]
@@ -857,86 +832,3 @@ def test_a_reader_sees_the_tags_of_its_project(service: Service) -> None:
     assert send(service, "GET", reader.path("tags"), caller=reader.caller).status_code == 200
     assert reader.send({"action": "count"}).status_code == 200
     assert send(service, "GET", "/v1/cloudimages/tags", caller=reader.caller).status_code == 200
-
-
-# ---- Huawei Cloud's own SDK
-
-
-def make_sdk_client(service: Service, name: str) -> Any:
-    cloud = yaml.safe_load((service.data_dir / "clouds.yaml").read_text())["clouds"][name]
-    credentials = BasicCredentials(cloud["ak"], cloud["sk"], cloud["auth"]["project_id"])
-    return ImsClient.new_builder().with_credentials(credentials).with_endpoint(service.url).build()
-
-
-@pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
-def test_the_sdk_tags_an_image_by_each_of_its_methods(service: Service) -> None:
-    client = make_sdk_client(service, "publisher")
-    key = f"k{uuid4().hex[:12]}"
-    image_id = create_image(service, name=f"sdk-{key}")
-
-    client.glance_create_tag(GlanceCreateTagRequest(image_id, "native"))
-    client.create_or_update_tags(
-        CreateOrUpdateTagsRequest(AddOrUpdateTagsRequestBody(image_id=image_id, tag="text.1"))
-    )
-    client.create_or_update_tags(
-        CreateOrUpdateTagsRequest(
-            AddOrUpdateTagsRequestBody(image_id=image_id, image_tag=ResourceTag("pair", "2"))
-        )
-    )
-    client.add_image_tag(AddImageTagRequest(image_id, AddImageTagRequestBody(ResourceTag(key, "3"))))
-    client.batch_add_or_delete_tags(
-        BatchAddOrDeleteTagsRequest(
-            image_id, BatchAddOrDeleteTagsRequestBody("create", [ResourceTag("x", "4"), ResourceTag("y", "")])
-        )
-    )
-
-    of_image = client.list_image_tags(ListImageTagsRequest(image_id))
-    of_project = client.list_images_tags(ListImagesTagsRequest())
-    of_list = client.list_tags(ListTagsRequest(id=image_id, limit=3, page=2))
-    found = client.list_image_by_tags(
-        ListImageByTagsRequest(
-            ListImageByTagsRequestBody(
-                action="filter",
-                limit="1",
-                offset="0",
-                tags=[Tags(key, ["3"])],
-                matches=[TagKeyValue("resource_name", "sdk-")],
-                without_any_tag=False,
-            )
-        )
-    )
-    counted = client.list_image_by_tags(
-        ListImageByTagsRequest(ListImageByTagsRequestBody(action="count", tags_any=[Tags(key, [])]))
-    )
-
-    everything = sorted([(key, "3"), ("native", ""), ("pair", "2"), ("text", "1"), ("x", "4"), ("y", "")])
-    assert [(tag.key, tag.value) for tag in of_image.tags] == everything
-    assert [tag.values for tag in of_project.tags if tag.key == key] == [["3"]]
-    assert of_list.tags == ["text=1", "x=4", "y"]
-    (resource,) = found.resources
-    assert (found.total_count, counted.total_count) == (1, 1)
-    assert (resource.resource_id, resource.resource_name) == (image_id, f"sdk-{key}")
-    assert resource.resource_detail.status == "queued"
-    assert [(tag.key, tag.value) for tag in resource.tags] == everything
-
-
-@pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
-def test_the_sdk_takes_tags_off_by_each_of_its_methods(service: Service) -> None:
-    client = make_sdk_client(service, "publisher")
-    image_id = create_image(service, tags=["batch=1", "both=1", "key=1", "left=1", "native"])
-
-    client.glance_delete_tag(GlanceDeleteTagRequest(image_id, "native"))
-    client.delete_image_tag(DeleteImageTagRequest(image_id, "key"))
-    client.batch_add_or_delete_tags(
-        BatchAddOrDeleteTagsRequest(
-            image_id, BatchAddOrDeleteTagsRequestBody("delete", [ResourceTag("both", "1")])
-        )
-    )
-    client.batch_delete_tags(
-        BatchDeleteTagsRequest(image_id, BatchDeleteTagsRequestBody([ResourceTag("batch", "1")]))
-    )
-
-    assert kept(service, image_id) == ["left=1"]
-    with pytest.raises(ClientRequestException) as raised:
-        client.delete_image_tag(DeleteImageTagRequest(image_id, "key"))
-    assert (raised.value.status_code, raised.value.error_code) == UNKNOWN_TAG

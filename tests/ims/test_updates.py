@@ -5,12 +5,6 @@ from typing import Any
 import httpx
 import pytest
 from harness.service import Service
-from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
-    GlanceUpdateImageRequest,
-    GlanceUpdateImageRequestBody,
-    UpdateImageRequest,
-    UpdateImageRequestBody,
-)
 from image_calls import (
     CLOUD_IMAGES,
     IMAGES,
@@ -19,14 +13,10 @@ from image_calls import (
     create_active_image,
     create_image,
     create_native_image,
-    make_sdk_client,
     operation,
     show_image,
 )
 from sharing_calls import create_shared_image, message_of, refusal
-
-# The SDK calls its native methods deprecated; scripts use them all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
 
 OLD_JSON_PATCH = "application/openstack-images-v2.0-json-patch"
 
@@ -302,43 +292,3 @@ def test_openstack_clients_update_by_their_own_rules(service: Service) -> None:
     )
 
     assert response.status_code == 200, response.text
-
-
-# ---- Huawei's SDK
-
-
-def test_the_sdk_updates_by_the_extension(service: Service) -> None:
-    image_id = create_active_image(service, tags=["a=b"])
-    body = [
-        UpdateImageRequestBody(op="replace", path="/name", value="typed"),
-        UpdateImageRequestBody(op="replace", path="/__description", value="by the SDK"),
-        UpdateImageRequestBody(op="replace", path="/min_ram", value="1024"),
-        UpdateImageRequestBody(op="add", path="/max_ram", value="4096"),
-        UpdateImageRequestBody(op="add", path="/hw_firmware_type", value="bios"),
-        UpdateImageRequestBody(op="replace", path="/enterprise_project_id", value="0"),
-    ]
-
-    image = make_sdk_client(service, "publisher").update_image(UpdateImageRequest(image_id, body))
-
-    assert (image.id, image.name, image.description) == (image_id, "typed", "by the SDK")
-    assert (image.min_ram, image.max_ram, image.hw_firmware_type) == (1024, "4096", "bios")
-    assert (image.status, image.visibility, image.imagetype) == ("active", "private", "private")
-    assert (image.enterprise_project_id, image.os_type, image.platform) == ("0", "Linux", "Other")
-    assert (image.size, image.image_size, image.tags) == (10, "10", ["a=b"])
-    assert image._self == f"/v2/images/{image_id}"
-
-
-def test_the_sdk_updates_natively(service: Service) -> None:
-    image_id = create_image(service)["id"]
-    body = [
-        GlanceUpdateImageRequestBody(op="replace", path="/name", value="typed"),
-        GlanceUpdateImageRequestBody(op="add", path="/__description", value="by the SDK"),
-    ]
-
-    image = make_sdk_client(service, "publisher").glance_update_image(
-        GlanceUpdateImageRequest(image_id, body)
-    )
-
-    assert (image.name, image.description, image.status) == ("typed", "by the SDK", "queued")
-    assert (image.os_version, image.os_bit) == ("Other Linux(64 bit)", "64")
-    assert (image.isregistered, image.image_source_type) == ("true", "uds")

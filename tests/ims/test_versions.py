@@ -4,12 +4,7 @@ from typing import Any
 
 import pytest
 from harness.service import Service
-from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
-    ListOsVersionsRequest,
-    ListVersionsRequest,
-    ShowVersionRequest,
-)
-from image_calls import create_image, make_sdk_client
+from image_calls import create_image
 from sharing_calls import message_of, refusal
 
 OS_VERSIONS = "/v1/cloudimages/os_version"
@@ -40,23 +35,6 @@ def test_a_version_is_told_to_known_callers_only(service: Service, path: str) ->
 
 def test_openstack_clients_are_still_sent_to_the_root(service: Service) -> None:
     assert service.client("publisher").get("/v2").status_code == 302
-
-
-@pytest.mark.parametrize(("name", "version", "status", "path"), VERSIONS)
-def test_the_sdk_shows_a_version(service: Service, name: str, version: str, status: str, path: str) -> None:
-    answer = make_sdk_client(service, "publisher").show_version(ShowVersionRequest(version=name))
-
-    (found,) = answer.versions
-    assert (found.id, found.status) == (version, status)
-    assert [(link.rel, link.href) for link in found.links] == [("self", f"{service.url}{path}")]
-
-
-def test_the_sdk_lists_the_versions(service: Service) -> None:
-    answer = make_sdk_client(service, "publisher").list_versions(ListVersionsRequest())
-
-    assert [version.status for version in answer.versions].count("CURRENT") == 1
-    assert "v2.2" in {version.id for version in answer.versions}
-    assert all(link.href == f"{service.url}/v2/" for one in answer.versions for link in one.links)
 
 
 # ---- operating systems
@@ -117,12 +95,3 @@ def test_an_unknown_tag_is_refused(service: Service) -> None:
 
     assert refusal(response) == (400, "IMG.0017")
     assert "sparc" in message_of(response)
-
-
-def test_the_sdk_lists_operating_systems(service: Service) -> None:
-    answer = make_sdk_client(service, "publisher").list_os_versions(ListOsVersionsRequest(tag="arm"))
-
-    (platform,) = [entry for entry in answer.body if entry.platform == "Ubuntu"]
-    (version,) = platform.version_list
-    assert (version.platform, version.os_type, version.os_bit) == ("Ubuntu", "Linux", 64)
-    assert version.os_version == version.os_version_key == "Ubuntu 18.04 server 64bit"

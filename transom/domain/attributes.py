@@ -98,6 +98,10 @@ def complete(given: dict[str, Any]) -> dict[str, Any]:
         "disk_format": "zvhd2",
         "virtual_env_type": "IsoImage" if is_iso else "FusionCompute",
         "__support_kvm": "true",
+        "__is_config_init": "false",
+        # Nothing comes into being here but by an upload.
+        "__root_origin": "file",
+        ENTERPRISE_PROJECT: "0",
         OS_VERSION: OTHER_LINUX,
     }
     whole = {**defaults, **kept}

@@ -44,10 +44,13 @@ async def create_image(parts: Parts, request: Request) -> Response:
 
 
 async def list_cloud_images(parts: Parts, request: Request) -> Response:
-    """The extension's list: long pages without links."""
+    """The extension's list: long pages without links. A full one names the marker of the next."""
     query = parse_ims_list_query(request.query_pairs(), parts.settings, _PAGE)
     found = await find_images(parts, request.caller, ims_ranges, query)
-    return json_response({"images": await _bodies(parts, request, found)})
+    page: dict[str, Any] = {"images": await _bodies(parts, request, found)}
+    if found and len(found) == query.limit:
+        page["page_info"] = {"next_marker": found[-1].id}
+    return json_response(page)
 
 
 async def list_images(parts: Parts, request: Request) -> Response:

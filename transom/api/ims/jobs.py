@@ -26,11 +26,7 @@ async def show_job(parts: Parts, request: Request) -> Response:
 async def show_progress(parts: Parts, request: Request) -> Response:
     """How much of the job is done, from 0 to 1."""
     job = await _find(parts, request)
-    is_over = job.end_at is not None
-    entities = {**_image_of(job), "process_percent": 1.0 if is_over else 0.0}
-    if not is_over:
-        entities["current_task"] = f"{job.kind}:running"
-    return json_response({**_summary(job), "entities": entities})
+    return json_response({**_summary(job), "entities": {**_image_of(job), **_progress_of(job)}})
 
 
 async def _find(parts: Parts, request: Request) -> Job:
@@ -65,7 +61,13 @@ def _moment(microseconds: int) -> str:
 def _entities(job: Job) -> dict[str, Any]:
     if "recipients" in job.input:
         return {"results": list(_results(job))}
-    return _image_of(job)
+    return {**_image_of(job), **_progress_of(job)}
+
+
+def _progress_of(job: Job) -> dict[str, Any]:
+    if job.end_at is not None:
+        return {"process_percent": 1.0}
+    return {"process_percent": job.progress / 100, "current_task": f"{job.kind}:running"}
 
 
 def _image_of(job: Job) -> dict[str, Any]:
