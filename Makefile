@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test check format demo bench soak keystone lock clean
+.PHONY: help install serve test check format demo bench soak keystone conformance lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -60,6 +60,15 @@ soak: install
 keystone: install
 	PYTHONPATH=tests $(BIN)/python -m harness.keystone
 
+## make conformance       Tempest and glance-tempest-plugin against the service behind a real Keystone
+conformance: install .venv-tempest/installed
+	PYTHONPATH=tests $(BIN)/python -m conformance $(ARGS)
+
+.venv-tempest/installed: requirements/conformance.lock
+	$(PYTHON) -m venv .venv-tempest
+	.venv-tempest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/conformance.lock
+	@touch $@
+
 ## make lock                choose the newest versions of all dependencies anew
 lock: install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -68,6 +77,8 @@ lock: install
 		--no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header requirements/keystone.in -o requirements/keystone.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header requirements/conformance.in -o requirements/conformance.lock
 
 clean:
-	rm -rf .venv .venv-keystone data build dist *.egg-info
+	rm -rf .venv .venv-keystone .venv-tempest data build dist *.egg-info
