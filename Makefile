@@ -60,7 +60,7 @@ soak: install
 keystone: install
 	PYTHONPATH=tests $(BIN)/python -m harness.keystone
 
-## make conformance       Tempest and glance-tempest-plugin against the service behind a real Keystone
+## make conformance         Tempest and glance-tempest-plugin against the service behind a real Keystone
 conformance: install .venv-tempest/installed
 	PYTHONPATH=tests $(BIN)/python -m conformance $(ARGS)
 

@@ -13,7 +13,7 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
-from transom.api.v2 import data, images, members, schemas, stores, versions
+from transom.api.v2 import data, images, members, schemas, stores, usage, versions
 from transom.domain import errors
 
 Handler = Callable[[Parts, Request], Awaitable[Response]]
@@ -64,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/info/stores", stores.list_stores),
     Route("GET", "/v2/info/stores/detail", stores.list_stores_in_detail),
     Route("DELETE", "/v2/stores/{store_id}/{image_id}", stores.delete_from_store),
+    Route("GET", "/v2/info/usage", usage.show_usage, None),
     *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
 )
 
