@@ -155,7 +155,9 @@ class _Worker:
 
 def _open_identity(settings: Settings) -> BuiltinIdentity:
     """Raises AccountsError, and PolicyFileError for a policy file that cannot be understood."""
-    policy = read_policy(settings.policy_file)
+    policy = read_policy(
+        settings.policy_file, settings.property_protection_file, settings.property_protection_rule_format
+    )
     return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
 
 

@@ -1,4 +1,4 @@
-"""A service whose operator changed the rules: over HTTP, with a policy file."""
+"""A service whose operator changed the rules and protected properties: over HTTP, with the two files."""
 
 import subprocess
 import sys
@@ -20,13 +20,47 @@ get_image: "@"
 delete_image: "!"
 """
 
+#: `secret…` is the operators'. `grade` everybody reads, and operators set. All else is everybody's, but for
+#: `x…`, which nobody may have, and one that the service gives to images of the IMS API.
+PROTECTIONS = """
+[^secret]
+create = manager
+read = manager
+update = manager
+delete = manager
+[^grade$]
+create = manager
+read = @
+update = manager
+delete = !
+[^x]
+create = !
+read = @
+update = @
+delete = @
+[^virtual_env_type$]
+create = manager
+read = @
+update = @
+delete = @
+[.]
+create = @
+read = @
+update = @
+delete = @
+"""
+PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
 
 @pytest.fixture(scope="module")
 def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("governed")
     file = folder / "policy.yaml"
     file.write_text(POLICY)
-    with Service(folder, settings={"TRANSOM_POLICY_FILE": str(file)}) as service:
+    protections = folder / "protections.conf"
+    protections.write_text(PROTECTIONS)
+    settings = {"TRANSOM_POLICY_FILE": str(file), "TRANSOM_PROPERTY_PROTECTION_FILE": str(protections)}
+    with Service(folder, settings=settings) as service:
         service.add_user("operator", "operations", "manager")
         service.add_user("publisher-reader", "publisher", "reader")
         yield service
@@ -99,6 +133,127 @@ def test_no_rule_opens_what_is_hidden(governed: Service) -> None:
     assert other.get(image["self"]).status_code == 404
     assert other.delete(image["self"]).status_code == 404
     assert image["id"] not in [one["id"] for one in other.get("/v2/images").json()["images"]]
+
+
+# ---- property protections
+
+
+@pytest.fixture(scope="module")
+def graded(governed: Service) -> dict[str, str]:
+    """A publisher's image on which an operator has set properties."""
+    image = _create(governed.client("publisher"), visibility="public", free="f").json()
+    changes = [{"op": "add", "path": f"/{name}", "value": name} for name in ("secret", "grade")]
+    changed = governed.client("operator").patch(image["self"], json=changes, headers=PATCH)
+    assert (changed.status_code, changed.json()["secret"]) == (200, "secret")
+    return {"id": image["id"], "self": image["self"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("operator", {"secret", "grade", "free"}),
+        ("publisher", {"grade", "free"}),
+        ("publisher-reader", {"grade", "free"}),
+        ("other", {"grade", "free"}),
+    ],
+)
+def test_a_property_is_in_the_answers_to_those_who_may_read_it(
+    governed: Service, graded: dict[str, str], name: str, seen: set[str]
+) -> None:
+    client = governed.client(name)
+    every = {"secret", "grade", "free"}
+
+    shown = client.get(graded["self"]).json()
+    listed = client.get("/v2/images", params={"limit": 1000}).json()["images"]
+    by_ims = client.get("/v2/cloudimages", params={"id": graded["id"]}).json()["images"]
+    by_v1 = client.head(f"/v1/images/{graded['id']}")
+
+    assert every & shown.keys() == seen
+    assert [every & one.keys() for one in listed if one["id"] == graded["id"]] == [seen]
+    assert [every & one.keys() for one in by_ims] == [seen]
+    assert {one for one in every if f"x-image-meta-property-{one}" in by_v1.headers} == seen
+
+
+def test_the_answer_to_a_patch_keeps_what_its_caller_may_not_read(
+    governed: Service, graded: dict[str, str]
+) -> None:
+    publisher = governed.client("publisher")
+
+    changed = publisher.patch(
+        graded["self"], json=[{"op": "replace", "path": "/free", "value": "new"}], headers=PATCH
+    )
+
+    assert changed.status_code == 200
+    assert "secret" not in changed.json()
+    assert governed.client("operator").get(graded["self"]).json()["secret"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("op", "name", "status"),
+    [
+        ("add", "secret_too", 403),
+        ("add", "x", 403),
+        ("replace", "grade", 403),
+        ("remove", "grade", 403),
+        ("remove", "secret", 409),
+        ("replace", "secret", 409),
+        ("add", "secret", 403),
+    ],
+)
+def test_a_protected_property_is_not_for_others_to_change(
+    governed: Service, graded: dict[str, str], op: str, name: str, status: int
+) -> None:
+    operation = {"op": op, "path": f"/{name}", "value": "new"}
+
+    refused = governed.client("publisher").patch(graded["self"], json=[operation], headers=PATCH)
+
+    assert refused.status_code == status
+    if status == 403:
+        assert refused.json()["message"] == f"Attribute '{name}' is reserved."
+
+
+def test_what_nobody_may_delete_stays(governed: Service, graded: dict[str, str]) -> None:
+    operations = [{"op": "remove", "path": "/grade"}]
+
+    refused = governed.client("operator").patch(graded["self"], json=operations, headers=PATCH)
+
+    assert refused.status_code == 403
+
+
+def test_an_image_is_not_made_with_a_property_that_is_not_ones_own(governed: Service) -> None:
+    publisher, operator = governed.client("publisher"), governed.client("operator")
+
+    refused = [_create(publisher, secret="s"), _create(publisher, grade="g"), _create(operator, x="x")]
+    made = _create(operator, secret="s", grade="g", free="f")
+
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+    assert "Attribute 'secret' is reserved." in refused[0].text
+    assert (made.status_code, made.json()["secret"]) == (201, "s")
+
+
+def test_what_one_may_not_read_is_not_found_by_a_filter(governed: Service, graded: dict[str, str]) -> None:
+    def found(name: str, **filters: str) -> bool:
+        images = governed.client(name).get("/v2/images", params=filters).json()["images"]
+        return graded["id"] in [one["id"] for one in images]
+
+    assert found("operator", secret="secret")
+    assert not found("publisher", secret="secret")
+    assert found("publisher", grade="grade")
+
+
+def test_the_ims_api_protects_what_its_clients_name(governed: Service) -> None:
+    publisher = governed.client("publisher")
+
+    made = publisher.post("/ims/v2/images", json={"name": "n", "__os_version": "Ubuntu 22.04 server 64bit"})
+    refused = publisher.post("/ims/v2/images", json={"name": "n", "secret": "s"})
+    change = [{"op": "add", "path": "/grade", "value": "g"}]
+    changed = publisher.patch(f"/ims/v2/images/{made.json()['id']}", json=change, headers=PATCH)
+
+    assert (made.status_code, refused.status_code, changed.status_code) == (201, 403, 403)
+    assert made.json()["virtual_env_type"] == "FusionCompute"
+
+
+# ---- bad files
 
 
 @pytest.mark.parametrize("text", ["add_image: http://127.0.0.1/", None])

@@ -4,7 +4,8 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from transom.domain.model import Image, Member, MemberType, split_member_id
+from transom.domain.model import Caller, Image, Member, MemberType, split_member_id
+from transom.domain.protection import readable
 
 
 @lru_cache(maxsize=4096)
@@ -17,11 +18,11 @@ def timestamp(microseconds: int) -> str:
     return _second(microseconds // 1_000_000)
 
 
-def image_body(image: Image) -> dict[str, Any]:
-    """An image as clients see it: its fields, with custom properties beside them."""
+def image_body(image: Image, caller: Caller) -> dict[str, Any]:
+    """An image as the caller sees it: its fields, with custom properties beside them."""
     own = f"/v2/images/{image.id}"
     return {
-        **image.properties,
+        **readable(caller, image.properties),
         "id": image.id,
         "name": image.name,
         "status": image.status,

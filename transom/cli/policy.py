@@ -21,7 +21,9 @@ def show(settings: Settings) -> None:
     """Print every rule, as a policy file that changes nothing: rules of the code are commented out, and those
     that policy_file sets are not. Fails if the service would not start with the files."""
     try:
-        read_policy(settings.policy_file)
+        read_policy(
+            settings.policy_file, settings.property_protection_file, settings.property_protection_rule_format
+        )
     except PolicyFileError as error:
         raise click.ClickException(str(error)) from None
     for line in _lines(settings.policy_file):

@@ -3,6 +3,7 @@
 Times are integer microseconds since the epoch, UTC.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -152,10 +153,20 @@ class Target(msgspec.Struct, frozen=True):
 Rule = Callable[["Caller", Target], bool]
 
 
+class Protection(msgspec.Struct, frozen=True):
+    """Who may do what with the properties in whose names `pattern` is found. `rights`: one for each of
+    create, read, update and delete."""
+
+    pattern: re.Pattern[str]
+    rights: Mapping[str, Rule]
+
+
 class Policy(msgspec.Struct, frozen=True, eq=False):
-    """The rules in force, by the names of Glance's policies; `policy.py` has those of the code."""
+    """The rules in force, by the names of Glance's policies; `policy.py` has those of the code.
+    `protections` of properties, the first that fits counts; None: every property is free."""
 
     rules: Mapping[str, Rule]
+    protections: tuple[Protection, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Policy of {len(self.rules)} rules>"

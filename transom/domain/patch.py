@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from transom.domain import access
+from transom.domain import access, protection
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
 from transom.domain.fields import (
     FIELDS,
@@ -131,24 +131,26 @@ def apply(operations: list[Operation], image: Image, caller: Caller, is_member: 
 
 def _replace(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
-    if operation.root not in FIELDS and operation.root not in image.properties:
+    if operation.root not in FIELDS and not _is_known(operation.root, image, caller):
         raise _absent(operation.root)
-    return _set(operation, image)
+    return _set(operation, image, caller)
 
 
 def _add(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
-    if not operation.overwrites and (operation.root in FIELDS or operation.root in image.properties):
+    is_there = operation.root in FIELDS or _is_known(operation.root, image, caller)
+    if is_there and not operation.overwrites:
         raise ConflictError(f"Property {operation.root} already present.", Reason.ATTRIBUTE_CONFLICT)
-    return _set(operation, image)
+    return _set(operation, image, caller)
 
 
 def _remove(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
     _check_rights(operation, image, caller, is_member)
     if operation.root in FIELDS:
         raise ForbiddenError(f"Property {operation.root} may not be removed.", Reason.UNSUPPORTED)
-    if operation.root not in image.properties:
+    if not _is_known(operation.root, image, caller):
         raise _absent(operation.root)
+    protection.require_delete(caller, operation.root)
     left = {name: value for name, value in image.properties.items() if name != operation.root}
     return msgspec.structs.replace(image, properties=left)
 
@@ -176,11 +178,17 @@ def _check_rights(operation: Operation, image: Image, caller: Caller, is_member:
         )
 
 
-def _set(operation: Operation, image: Image) -> Image:
+def _is_known(name: str, image: Image, caller: Caller) -> bool:
+    """Whether the image has such a property, as far as the caller can see."""
+    return name in image.properties and protection.may(caller, "read", name)
+
+
+def _set(operation: Operation, image: Image, caller: Caller) -> Image:
     root, value = operation.root, operation.value
     check_storable(root, value)
     if root not in FIELDS:
         check_property_name(root)
+        protection.require_set(caller, image.properties, root)
         return msgspec.structs.replace(image, properties={**image.properties, root: value})
     if root in ("disk_format", "container_format") and image.status != Status.QUEUED:
         raise ForbiddenError(

@@ -13,7 +13,7 @@ All functions raise ValueError, whose text names the rule.
 import ast
 import logging
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -70,12 +70,13 @@ _OF_IMAGE: Mapping[str, str] = {
 }
 
 
-def merge_texts(path: Path) -> dict[str, Text]:
-    """The rules of the file on top of those of the code: name → what it says."""
+def merge_texts(path: Path, asked: Collection[str] = ()) -> dict[str, Text]:
+    """The rules of the file on top of those of the code: name → what it says. `asked`: further names that
+    something asks for."""
     found = _read(path)
     of_code: dict[str, Text] = {name: default.says.text for name, default in DEFAULTS.items()}
     texts = of_code | found
-    _warn_of_unused(found, texts)
+    _warn_of_unused(found, texts, asked)
     return texts
 
 
@@ -94,10 +95,10 @@ def _read(path: Path) -> dict[str, Text]:
     return rules
 
 
-def _warn_of_unused(found: Mapping[str, Text], texts: Mapping[str, Text]) -> None:
+def _warn_of_unused(found: Mapping[str, Text], texts: Mapping[str, Text], asked: Collection[str]) -> None:
     """Glance ignores a name that it does not know; so a misspelt one would go unnoticed."""
     used = {name for rule, text in texts.items() for name in _referred(_parse(rule, text))}
-    for name in sorted(set(found) - set(DEFAULTS) - used):
+    for name in sorted(set(found) - {*DEFAULTS, *used, *asked}):
         _log.warning("policy file: nothing asks for the rule %r", name)
 
 

@@ -10,10 +10,20 @@ from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.parts import Parts
 from transom.clock import now_us
-from transom.domain import access, quota
+from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
-from transom.domain.model import Image, Job, JobKind, JobStatus, Location, MemberStatus, Status, Visibility
+from transom.domain.model import (
+    Caller,
+    Image,
+    Job,
+    JobKind,
+    JobStatus,
+    Location,
+    MemberStatus,
+    Status,
+    Visibility,
+)
 from transom.domain.sharing import is_encrypted, is_whole_image
 from transom.sql import jobs, members
 
@@ -28,7 +38,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     given = await read_object(parts, request)
     source = await _find_source(parts, request)
     _require_copyable(source)
-    image = _copy_of(source, given, project_id)
+    image = _copy_of(source, given, request.caller, project_id)
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
@@ -68,16 +78,18 @@ def _require_copyable(source: Image) -> None:
         raise ForbiddenError(f"Image {source.id} is encrypted: it cannot be copied.", Reason.COPY_ENCRYPTED)
 
 
-def _copy_of(source: Image, given: dict[str, Any], project_id: str) -> Image:
+def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: str) -> Image:
     if given.get("name") in (None, ""):
         raise InvalidError("name: is missing.", Reason.NAME_MISSING)
     if body.text(given, "cmk_id") is not None:
         raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
     properties = {**source.properties, _PARENT: source.id}
     if given.get("description") is not None:
+        protection.require_set(caller, source.properties, _DESCRIPTION)
         properties[_DESCRIPTION] = check_value(_DESCRIPTION, given["description"])
     enterprise_project_id = body.text(given, ENTERPRISE_PROJECT)
     if enterprise_project_id is not None:
+        protection.require_set(caller, source.properties, ENTERPRISE_PROJECT)
         properties[ENTERPRISE_PROJECT] = enterprise_project_id
     now = now_us()
     return msgspec.structs.replace(

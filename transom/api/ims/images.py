@@ -34,9 +34,10 @@ _PAGE = 500
 
 async def create_image(parts: Parts, request: Request) -> Response:
     """Always a private one, to be filled by `PUT …/file`."""
-    given = attributes.complete(await read_object(parts, request))
-    image = image_of_body(given, request.caller, parts.settings, attributes.check_value)
-    shown = ims_image(image, False, request.prefix)
+    asked = await read_object(parts, request)
+    given = attributes.complete(asked)
+    image = image_of_body(given, request.caller, parts.settings, attributes.check_value, asked)
+    shown = ims_image(image, request.caller, False, request.prefix)
     return await keep_image(parts, request, image, shown, id_was_chosen="id" in given)
 
 
@@ -74,7 +75,7 @@ async def _shown(parts: Parts, request: Request, image: Image) -> Response:
 async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
     maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
     shared = await images.shared_among(parts.db, maybe_shared)
-    return [ims_image(image, image.id in shared, request.prefix) for image in found]
+    return [ims_image(image, request.caller, image.id in shared, request.prefix) for image in found]
 
 
 # ---- change

@@ -14,7 +14,8 @@ from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
 from transom.api.v2.images import find_images, see_image
 from transom.domain.listing import ims_ranges
-from transom.domain.model import Image, Visibility
+from transom.domain.model import Caller, Image, Visibility
+from transom.domain.protection import readable
 
 _FILTERS = frozenset(
     {
@@ -34,13 +35,13 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = [(name, value) for name, value in request.query_pairs() if name in _FILTERS]
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
     found = await find_images(parts, request.caller, ims_ranges, query)
-    return json_response({"images": [_v1_image(image) for image in found]})
+    return json_response({"images": [_v1_image(image, request.caller) for image in found]})
 
 
 async def show_metadata(parts: Parts, request: Request) -> Response:
     image, _is_member = await see_image(parts, request)
     headers: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
-    metadata = _v1_image(image)
+    metadata = _v1_image(image, request.caller)
     properties: dict[str, str] = metadata.pop("properties")
     headers += [_header(name, value) for name, value in metadata.items() if value is not None]
     # A property whose name no header can have is left out.
@@ -57,7 +58,7 @@ def _header(name: str, value: Any) -> tuple[bytes, bytes]:
     return f"x-image-meta-{name}".lower().encode(), quote(str(value), safe=_PLAIN).strip().encode()
 
 
-def _v1_image(image: Image) -> dict[str, Any]:
+def _v1_image(image: Image, caller: Caller) -> dict[str, Any]:
     return {
         "id": image.id,
         "name": image.name,
@@ -76,7 +77,7 @@ def _v1_image(image: Image) -> dict[str, Any]:
         "deleted_at": None,
         "created_at": _moment(image.created_at),
         "updated_at": _moment(image.updated_at),
-        "properties": image.properties,
+        "properties": readable(caller, image.properties),
     }
 
 

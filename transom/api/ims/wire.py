@@ -4,16 +4,19 @@ from typing import Any
 
 from transom.api.wire import image_body
 from transom.domain.attributes import WHOLE_IMAGE, derived_attributes, shown_visibility
-from transom.domain.model import Image
+from transom.domain.model import Caller, Image
+from transom.domain.protection import seen_image
 from transom.domain.sharing import is_whole_image
 
 _LINKS = ("self", "file", "schema")
 
 
-def ims_image(image: Image, has_recipients: bool, prefix: str) -> dict[str, Any]:
-    """An image with its attributes, all of them text but for one switch. `prefix`: the request's."""
+def ims_image(image: Image, caller: Caller, has_recipients: bool, prefix: str) -> dict[str, Any]:
+    """An image as the caller sees it, with its attributes, all of them text but for one switch.
+    `prefix`: the request's."""
+    image = seen_image(caller, image)
     visibility = shown_visibility(image, has_recipients)
-    body = image_body(image) | {"visibility": visibility, **derived_attributes(image, visibility)}
+    body = image_body(image, caller) | {"visibility": visibility, **derived_attributes(image, visibility)}
     if WHOLE_IMAGE in image.properties:
         body[WHOLE_IMAGE] = is_whole_image(image.properties)
     if prefix:

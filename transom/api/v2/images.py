@@ -1,7 +1,7 @@
 """Images: create, list, show, update, delete, tags, deactivate and reactivate (Image API v2, "Images")."""
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ from transom.api.v2.versions import base_url
 from transom.api.wire import image_body
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain import access, patch, quota
+from transom.domain import access, patch, protection, quota
 from transom.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -60,8 +60,9 @@ async def create_image(parts: Parts, request: Request) -> Response:
     body = await request.json(parts.settings.json_body_limit)
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
-    image = image_of_body(body, request.caller, parts.settings, check_field)
-    return await keep_image(parts, request, image, image_body(image), id_was_chosen="id" in body)
+    image = image_of_body(body, request.caller, parts.settings, check_field, body)
+    shown = image_body(image, request.caller)
+    return await keep_image(parts, request, image, shown, id_was_chosen="id" in body)
 
 
 async def keep_image(
@@ -80,10 +81,14 @@ async def keep_image(
 
 
 def image_of_body(
-    body: dict[str, Any], caller: Caller, settings: Settings, check_value: Callable[[str, Any], Any]
+    body: dict[str, Any],
+    caller: Caller,
+    settings: Settings,
+    check_value: Callable[[str, Any], Any],
+    asked: Container[str],
 ) -> Image:
-    """A new image. `check_value`: a value as the image keeps it, or an error (`fields.check_field`). The
-    order of checks is that of the reference, 3.1."""
+    """A new image. `check_value`: a value as the image keeps it, or an error (`fields.check_field`).
+    `asked`: what of the body the client named itself. The order of checks is that of the reference, 3.1."""
     for name in _NEVER_GIVEN:
         if name in body:
             raise read_only(name)
@@ -94,6 +99,7 @@ def image_of_body(
     owner = (given["owner"] or None) if "owner" in given else caller.project_id
     visibility = given.get("visibility", Visibility.SHARED)
     access.create_image(caller, owner, visibility)
+    protection.require_create(caller, [name for name in properties if name in asked])
     for name in given:
         if name in FIELDS and FIELDS[name].read_only:
             raise read_only(name)
@@ -152,7 +158,10 @@ async def find_images(
     """One page of the images that the caller may list. `make_ranges`: which they are."""
     access.list_images(caller)
     after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
-    return await listing.list_images(parts.db, make_ranges(caller, query), query, after)
+    seen = protection.visible_query(caller, query)
+    if seen is None:
+        return []
+    return await listing.list_images(parts.db, make_ranges(caller, seen), seen, after)
 
 
 async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
@@ -184,7 +193,7 @@ async def show_image(parts: Parts, request: Request) -> Response:
 
 def _shown(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
     """The image's body with the places of its data, where there is any and the caller may know."""
-    body = image_body(image)
+    body = image_body(image, request.caller)
     if image.locations and access.sees_places(request.caller, image):
         body["stores"] = ",".join(parts.stores.ids_of(image.locations))
         if parts.settings.show_image_direct_url:

@@ -1,0 +1,87 @@
+"""Property protections: who may create, read, update and delete which custom properties of images.
+
+They come with the caller's policy; None there means that the operator set none, and every property is free.
+What the caller may not read does not exist for it: it is in no body, no filter finds it and no patch meets
+it. The service itself is not bound: what it derives and copies keeps all properties.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from transom.domain.errors import ForbiddenError, Reason
+from transom.domain.listing import ListQuery, Op
+from transom.domain.model import Caller, Image, Target
+
+ACTIONS = ("create", "read", "update", "delete")
+#: Properties that the service keeps for its own work are free (Glance's file has a section for them unseen).
+_OWN_PREFIX = "os_glance"
+#: A protection asks about the caller alone.
+_NOTHING = Target(None, "")
+
+
+def may(caller: Caller, action: str, name: str) -> bool:
+    """The first protection whose pattern is found in the name decides; a name that none has is nobody's."""
+    protections = caller.policy.protections
+    if protections is None or name.startswith(_OWN_PREFIX):
+        return True
+    for protection in protections:
+        if protection.pattern.search(name):
+            return protection.rights[action](caller, _NOTHING)
+    return False
+
+
+def readable(caller: Caller, properties: dict[str, str]) -> dict[str, str]:
+    """Those of the properties that the caller may read."""
+    if caller.policy.protections is None:
+        return properties
+    return {name: value for name, value in properties.items() if may(caller, "read", name)}
+
+
+def seen_image(caller: Caller, image: Image) -> Image:
+    """The image with the properties that the caller may read."""
+    if caller.policy.protections is None:
+        return image
+    return msgspec.structs.replace(image, properties=readable(caller, image.properties))
+
+
+def require_create(caller: Caller, names: Iterable[str]) -> None:
+    if caller.policy.protections is not None:
+        for name in names:
+            _require(caller, "create", name)
+
+
+def require_set(caller: Caller, properties: Mapping[str, str], name: str) -> None:
+    """May the caller give the property a value? `properties`: those there are, readable or not."""
+    if caller.policy.protections is None:
+        return
+    if name not in properties or not may(caller, "read", name):
+        _require(caller, "create", name)
+    if name in properties:
+        # Also of one that the caller cannot know of: creating it anew would overwrite it.
+        _require(caller, "update", name)
+
+
+def require_delete(caller: Caller, name: str) -> None:
+    _require(caller, "delete", name)
+
+
+def _require(caller: Caller, action: str, name: str) -> None:
+    if not may(caller, action, name):
+        raise ForbiddenError(f"Attribute '{name}' is reserved.", Reason.UNSUPPORTED)
+
+
+_ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
+
+
+def visible_query(caller: Caller, query: ListQuery) -> ListQuery | None:
+    """The query as it is when no image has what the caller may not read; None when no image can meet it."""
+    if caller.policy.protections is None:
+        return query
+    kept = []
+    for condition in query.conditions:
+        if condition.op not in _ABOUT_PROPERTIES or may(caller, "read", condition.field):
+            kept.append(condition)
+        elif condition.op is Op.PROPERTY:
+            return None
+    return msgspec.structs.replace(query, conditions=tuple(kept))
