@@ -3,7 +3,7 @@
 import msgspec
 
 from transom.domain.model import Image, Member, MemberStatus, Visibility, domain_key
-from transom.sql.db import Database, Row, Statement
+from transom.sql.db import Database, Row
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row
 
 _MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at, vault_id"
@@ -95,18 +95,20 @@ async def list_members(
 _STILL_SHARED = f"""
     exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
 
-# A statement of its own: one that waited for a lock still counts what it saw before it waited.
 LOCK_IMAGE = "select id from image where id = $1 for update"
 
+# `recipients_of` (schema.sql) waits for other offers of the image and counts them, all in this one statement.
 INSERT_MEMBER = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select image.id, $2, '{MemberStatus.PENDING}', image.created_at, cast($3 as bigint), cast($3 as bigint)
     from image
     where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-      and (cast($4 as bigint) < 0
-           or (select count(*) from member where member.image_id = $1) < cast($4 as bigint))
+      and recipients_of(image.id) < cast($4 as bigint)
     on conflict (image_id, member_id) do nothing
     returning {_MEMBER_COLUMNS}"""
+
+#: More than any image will ever have.
+_NO_LIMIT = 2**62
 
 
 async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
@@ -115,11 +117,9 @@ async def insert_member(db: Database, image_id: str, member_id: str, quota: int,
     `quota`: most members of an image, negative for no limit. Offers of one image wait for each other: two
     that counted at once would both find the last place free.
     """
-    done = await db.transact(
-        Statement(LOCK_IMAGE, (image_id,), required=True),
-        Statement(INSERT_MEMBER, (image_id, member_id, now, quota), required=True),
-    )
-    return _member_of_row(done[1][0]) if done else None
+    most = quota if quota >= 0 else _NO_LIMIT
+    rows = await db.write(INSERT_MEMBER, image_id, member_id, now, most)
+    return _member_of_row(rows[0]) if rows else None
 
 
 COUNT_MEMBERS = "select count(*) from member where image_id = $1"

@@ -73,6 +73,11 @@ class PostgresDatabase:
     write = read
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        if len(statements) == 1:
+            # Alone, a statement is a transaction, and without the round trips of its begin and end.
+            only = statements[0]
+            found = await self.write(only.sql, *only.values)
+            return [found] if found or not only.required else None
         rows: list[list[Row]] = []
         try:
             async with (

@@ -57,6 +57,20 @@ create table member (
 
 create index member_by_project on member (member_id, status, image_created_at, image_id);
 
+-- How many recipients an image has, null when it is not shared (any more): counted behind the image's lock, so
+-- that offers made at once do not find the same place free. In a function of this kind each statement sees
+-- what was committed before it; in one statement the count would be as old as the statement. SQLite writes one
+-- at a time and needs none of it.
+create function recipients_of(wanted text) returns bigint language plpgsql as $$
+begin
+    perform from image where id = wanted and visibility = 'shared' for update;
+    if not found then
+        return null;
+    end if;
+    return (select count(*) from member where image_id = wanted);
+end
+$$;
+
 -- Bytes in a store that no image owns: on their way in (a worker holds the row) or on their way out. The row
 -- is there before the first byte and goes after the last one, so that a crash leaves nothing unknown behind.
 create table loose_blob (

@@ -37,6 +37,7 @@ SPELLING = {
     "strpos": "instr",
     " for update": "",
     "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
+    "recipients_of(image.id)": "(select count(*) from member where member.image_id = image.id)",
 }
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
@@ -417,11 +418,15 @@ class SqliteDatabase:
 _HISTORY_TABLE = "create table if not exists schema_version (version integer primary key)"
 
 
+_FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)
+
+
 def _statements(script: str) -> list[str]:
-    """The script's statements one by one: `executescript` would end the transaction they belong to."""
+    """The script's statements one by one: `executescript` would end the transaction they belong to. Functions
+    are PostgreSQL's; SPELLING has what stands for a call of them."""
     found: list[str] = []
     pending = ""
-    for line in script.splitlines(keepends=True):
+    for line in _FUNCTION.sub("", script).splitlines(keepends=True):
         pending += line
         if sqlite3.complete_statement(pending):
             found.append(pending)

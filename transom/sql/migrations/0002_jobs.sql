@@ -21,3 +21,13 @@ create table job (
 );
 
 create index job_by_end on job (end_at);
+
+create function recipients_of(wanted text) returns bigint language plpgsql as $$
+begin
+    perform from image where id = wanted and visibility = 'shared' for update;
+    if not found then
+        return null;
+    end if;
+    return (select count(*) from member where image_id = wanted);
+end
+$$;
