@@ -26,7 +26,10 @@ IMAGE_SOURCE = "uds"
 
 #: Worked out when an image is shown. Clients send some of them back: on creation they are left aside.
 DERIVED = frozenset(
-    {"__imagetype", "__isregistered", "__image_source_type", "__image_size", "__image_location"}
+    {
+        *("__imagetype", "__isregistered", "__image_source_type", "__image_size", "__image_location"),
+        "_sys_enterprise_project_id",
+    }
 )
 #: What `__os_version` fixes, and what it is called in `os_versions.py`.
 OS_FACTS = {"__os_bit": "os_bit", "__os_type": "os_type", "__platform": "platform"}
@@ -39,7 +42,7 @@ _FIXED = frozenset(
         *("__account_code", "__backup_id", "__data_origin", "__image_displayname", "__is_offshelved"),
         *("__lazyloading", "__originalimagename", "__os_feature_list", "__productcode", "__root_origin"),
         *("__sequence_num", "__system__cmkid", "__system_support_market", WHOLE_IMAGE),
-        *("active_at", "architecture", "virtual_env_type", "_sys_enterprise_project_id"),
+        *("active_at", "architecture", "virtual_env_type"),
     }
 )
 #: `true` or `false`, as text.
@@ -79,6 +82,8 @@ def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
     }
     if image.size is not None:
         derived["__image_size"] = str(image.size)
+    if ENTERPRISE_PROJECT in image.properties:
+        derived["_sys_enterprise_project_id"] = image.properties[ENTERPRISE_PROJECT]
     return derived
 
 
