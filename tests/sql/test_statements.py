@@ -6,14 +6,25 @@ from typing import Any
 import pytest
 from domain.samples import image, member
 
-from transom.sql import batches, blobs, images, jobs, listing, members, migrate, shares, tags
+from transom.sql import (
+    batches,
+    blobs,
+    images,
+    jobs,
+    listing,
+    members,
+    metadefs,
+    migrate,
+    shares,
+    tags,
+)
 from transom.sql.db import Database
 
 from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, shares, jobs, blobs, listing, tags, migrate]
+MODULES = [images, members, batches, shares, jobs, blobs, listing, tags, metadefs, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -76,6 +87,22 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "blobs.FORGET_BLOB": ("key",),
     "blobs.LIST_BLOBS": (),
     "tags.LIST_OWN_TAGS": ("owner",),
+    "metadefs.FIND_NAMESPACE": ("name",),
+    "metadefs.FIND_ITEM": ("name", "tag", "item"),
+    "metadefs.LIST_ITEMS": ("name", '["tag"]'),
+    "metadefs.LIST_ASSOCIATIONS": ('["id"]',),
+    "metadefs.LIST_RESOURCE_TYPES": (),
+    "metadefs.LOCK_NAMES": ("names",),
+    "metadefs.LOCK_NAMESPACE": ("name",),
+    "metadefs.INSERT_NAMESPACE": ("id", "name", None, None, "private", False, "owner", 1, 1),
+    "metadefs.UPDATE_NAMESPACE": ("id", "other", "", "", "public", True, "owner", 2),
+    "metadefs.DELETE_NAMESPACE": ("id",),
+    "metadefs.DELETE_NAMESPACES": (),
+    "metadefs.INSERT_RESOURCE_TYPES": ('["type"]', 1),
+    "metadefs.HAS_ITEM": ("id", "tag", "item"),
+    "metadefs.UPDATE_ITEM": ("id", "tag", "item", "other", "{}", 2),
+    "metadefs.DELETE_ITEM": ("id", "tag", "item"),
+    "metadefs.DELETE_ITEMS": ("id", "tag"),
 }
 
 

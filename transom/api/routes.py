@@ -14,6 +14,7 @@ from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
 from transom.api.v2 import data, images, members, schemas, stores, usage, versions
+from transom.api.v2.metadefs import ROUTES as METADEF_ROUTES
 from transom.domain import errors
 
 Handler = Callable[[Parts, Request], Awaitable[Response]]
@@ -65,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/info/stores/detail", stores.list_stores_in_detail),
     Route("DELETE", "/v2/stores/{store_id}/{image_id}", stores.delete_from_store),
     Route("GET", "/v2/info/usage", usage.show_usage, None),
+    *(Route(*row) for row in METADEF_ROUTES),
     *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
 )
 

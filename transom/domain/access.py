@@ -7,9 +7,13 @@ checks and the texts are those of the Image API v2 as Glance serves it: first wh
 come with the caller. What they cannot change is which images a caller sees at all.
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import msgspec
 
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Reason
+from transom.domain.metadefs import Kind, Namespace, namespace_absent
 from transom.domain.model import (
     FOR_EVERYBODY,
     Caller,
@@ -72,9 +76,9 @@ def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str)
     return image
 
 
-def _is_seen(caller: Caller, target: Target) -> bool:
-    """Whatever `get_image` is set to: nobody is shown an image that was not shared with its project."""
-    return (caller.is_admin or is_seen_by(caller, target)) and is_allowed("get_image", caller, target)
+def _is_seen(caller: Caller, target: Target, rule: str = "get_image") -> bool:
+    """Whatever the rule is set to: nobody is shown an image that was not shared with its project."""
+    return (caller.is_admin or is_seen_by(caller, target)) and is_allowed(rule, caller, target)
 
 
 def modify_image(caller: Caller, image: Image, is_member: bool) -> None:
@@ -269,3 +273,78 @@ def _find_member(caller: Caller, image: Image, member_id: str, member: Member | 
     if member is None or not (sees_all_members(caller, image) or member.member_id in caller.member_ids):
         raise _member_absent(image, member_id)
     return member
+
+
+# ---- metadata definitions
+
+
+class ItemRules(NamedTuple):
+    """The rules for what namespaces hold, of one kind. `clear` needs all of its rules."""
+
+    list: str
+    get: str
+    add: str
+    modify: str
+    remove: str
+    clear: tuple[str, ...] = ("delete_metadef_namespace",)
+
+
+ITEM_RULES: Mapping[Kind, ItemRules] = {
+    Kind.OBJECT: ItemRules(
+        "get_metadef_objects",
+        "get_metadef_object",
+        "add_metadef_object",
+        "modify_metadef_object",
+        "delete_metadef_object",
+    ),
+    Kind.PROPERTY: ItemRules(
+        "get_metadef_properties",
+        "get_metadef_property",
+        "add_metadef_property",
+        "modify_metadef_property",
+        "remove_metadef_property",
+    ),
+    Kind.TAG: ItemRules(
+        "get_metadef_tags",
+        "get_metadef_tag",
+        "add_metadef_tag",
+        "modify_metadef_tag",
+        "delete_metadef_tag",
+        ("delete_metadef_namespace", "delete_metadef_tags"),
+    ),
+    # There is no call that changes an association, or removes all of them.
+    Kind.RESOURCE_TYPE: ItemRules(
+        "list_metadef_resource_types",
+        "get_metadef_resource_type",
+        "add_metadef_resource_type_association",
+        "add_metadef_resource_type_association",
+        "remove_metadef_resource_type_association",
+    ),
+}
+
+
+def use_metadefs(caller: Caller, *rules: str) -> None:
+    """May the caller do this with metadata definitions at all?"""
+    for rule in rules:
+        _require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
+def sees_namespace(caller: Caller, namespace: Namespace) -> bool:
+    """Whatever `get_metadef_namespace` is set to: a private namespace is its project's and the admins'."""
+    return _is_seen(caller, Target(namespace.owner, namespace.visibility), "get_metadef_namespace")
+
+
+def see_namespace(caller: Caller, name: str, namespace: Namespace | None, *rules: str) -> Namespace:
+    """The namespace of this name if the caller can see it, else NotFoundError; ForbiddenError if one of the
+    rules does not let the caller do with it what it is about to."""
+    if namespace is None or not sees_namespace(caller, namespace):
+        raise namespace_absent(name)
+    for rule in rules:
+        _require(rule, caller, Target(namespace.owner, namespace.visibility))
+    return namespace
+
+
+def require_unprotected(namespace: Namespace, what: str, name: str) -> None:
+    """What a protected namespace holds is as protected as itself."""
+    if namespace.protected:
+        raise ForbiddenError(f"Metadata definition {what} {name} is protected and cannot be deleted.")

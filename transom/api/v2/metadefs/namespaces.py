@@ -1,0 +1,114 @@
+"""Namespaces of metadata definitions, and the resource types they are for."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.v2.metadefs.query import parse_namespace_query, parse_resource_type
+from transom.api.v2.metadefs.wire import (
+    contents_body,
+    namespace_body,
+    namespace_link,
+    resource_type_body,
+)
+from transom.api.v2.versions import base_url
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.access import ITEM_RULES
+from transom.domain.metadefs import (
+    Kind,
+    Namespace,
+    parse_namespace,
+    prefix_for,
+    with_prefix,
+)
+from transom.domain.model import Caller
+from transom.sql import metadefs
+
+_CONTENTS = ("resource_type_associations", "properties", "objects", "tags")
+
+
+def see(request: Request, *rules: str) -> metadefs.See:
+    """The judge of the namespace of the path: may the caller see it, and do with it what the rules say?"""
+    name, caller = request.params["namespace"], request.caller
+    return lambda found: access.see_namespace(caller, name, found, *rules)
+
+
+async def list_namespaces(parts: Parts, request: Request) -> Response:
+    caller, pairs = request.caller, request.query_pairs()
+    query = parse_namespace_query(pairs, parts.settings)
+    access.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
+    after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
+    seen_by = None if caller.is_admin else caller.project_id or ""
+    page = await metadefs.list_namespaces(parts.db, query, seen_by, after)
+    seen = [one for one in page if access.sees_namespace(caller, one)]
+    associations = await metadefs.list_associations(parts.db, seen)
+    body: dict[str, Any] = {
+        "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
+        "first": _page_link(pairs, None),
+        "schema": "/v2/schemas/metadefs/namespaces",
+    }
+    if page and len(page) == query.limit:
+        body["next"] = _page_link(pairs, page[-1].namespace)
+    return json_response(body)
+
+
+async def _find_marker(parts: Parts, caller: Caller, name: str) -> Namespace:
+    return access.see_namespace(caller, name, await metadefs.find_namespace(parts.db, name))
+
+
+def _page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
+    kept = [pair for pair in pairs if pair[0] != "marker"]
+    if marker is not None:
+        kept.append(("marker", marker))
+    path = "/v2/metadefs/namespaces"
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+async def create_namespace(parts: Parts, request: Request) -> Response:
+    """With all that the body says it holds, or not at all."""
+    caller = request.caller
+    body: Any = await request.json(parts.settings.json_body_limit)
+    owner = caller.project_id or ""
+    new, items = parse_namespace(body, namespace_id=str(uuid.uuid4()), owner=owner, now=now_us())
+    kinds = dict.fromkeys(item.kind for item in items)
+    access.use_metadefs(caller, "add_metadef_namespace", *(ITEM_RULES[kind].add for kind in kinds))
+    await parts.db.run(lambda: metadefs.create_namespace(new, items))
+    link = f"{base_url(parts, request)}{namespace_link(new.namespace)}".encode("latin-1")
+    shown = namespace_body(new) | {key: body[key] for key in _CONTENTS if key in body}
+    return json_response(shown, HTTPStatus.CREATED, [(b"location", link)])
+
+
+async def show_namespace(parts: Parts, request: Request) -> Response:
+    """With all it holds; the names of its properties are those on `?resource_type=`, if one is given."""
+    resource_type = parse_resource_type(request)
+    found, items = await metadefs.list_items(parts.db, request.params["namespace"], *Kind)
+    namespace = see(request, *(ITEM_RULES[kind].list for kind in Kind))(found)
+    if resource_type is not None and (prefix := prefix_for(items, resource_type)):
+        items = [with_prefix(item, prefix) for item in items]
+    return json_response(namespace_body(namespace) | contents_body(namespace, items))
+
+
+async def update_namespace(parts: Parts, request: Request) -> Response:
+    """All that can be changed of it, as the body has it; what it holds stays."""
+    name, owner = request.params["namespace"], request.caller.project_id or ""
+    body = await request.json(parts.settings.json_body_limit)
+    new, _items = parse_namespace(body, namespace_id="", owner=owner, now=now_us())
+    judge = see(request, "modify_metadef_namespace")
+    changed = await parts.db.run(lambda: metadefs.update_namespace(name, judge, new))
+    return json_response(namespace_body(changed))
+
+
+async def delete_namespace(parts: Parts, request: Request) -> Response:
+    name, judge = request.params["namespace"], see(request, "delete_metadef_namespace")
+    await parts.db.run(lambda: metadefs.delete_namespace(name, judge))
+    return no_content()
+
+
+async def list_resource_types(parts: Parts, request: Request) -> Response:
+    access.use_metadefs(request.caller, "list_metadef_resource_types")
+    found = await metadefs.list_resource_types(parts.db)
+    return json_response({"resource_types": [resource_type_body(one) for one in found]})
