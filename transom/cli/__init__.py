@@ -1,4 +1,4 @@
-"""The `transom` command: serve, migrate, accounts, policy. Settings flags come before the verb's own."""
+"""The `transom` command, a verb a module. Settings flags come before the verb's own."""
 
 import importlib
 import os
@@ -15,6 +15,7 @@ _VERBS = {
     "migrate": ("transom.cli.migrate", "migrate"),
     "accounts": ("transom.cli.accounts", "accounts"),
     "policy": ("transom.cli.policy", "policy"),
+    "metadefs": ("transom.cli.metadefs", "metadefs"),
 }
 
 
