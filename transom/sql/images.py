@@ -148,7 +148,7 @@ COUNT_IMAGES = "select count(*) from image where owner = $1"
 
 async def count_images(db: Database, owner: str | None) -> int:
     """Images that a project owns."""
-    rows = await db.scan(COUNT_IMAGES, owner)
+    rows = await db.scan(COUNT_IMAGES, owner, asker=owner)
     return int(rows[0][0])
 
 
@@ -205,12 +205,16 @@ SHARED_AMONG = f"""
 _FEW = 50
 
 
-async def shared_among(db: Database, image_ids: Collection[str]) -> frozenset[str]:
-    """Those of the images that have recipients, whatever these answered."""
+async def shared_among(db: Database, image_ids: Collection[str], asker: str | None) -> frozenset[str]:
+    """Those of the images that have recipients, whatever these answered. `asker`: see `Database.scan`."""
     if not image_ids:
         return frozenset()
-    run = db.read if len(image_ids) <= _FEW else db.scan
-    return frozenset(row[0] for row in await run(SHARED_AMONG, to_json(list(image_ids))))
+    named = to_json(list(image_ids))
+    if len(image_ids) <= _FEW:
+        rows = await db.read(SHARED_AMONG, named)
+    else:
+        rows = await db.scan(SHARED_AMONG, named, asker=asker)
+    return frozenset(row[0] for row in rows)
 
 
 # Of all its members, few are domains; an image has at most some hundreds.
@@ -233,7 +237,7 @@ RECIPIENTS_OF_PROJECT = f"""
 
 async def count_shared(db: Database, owner: str) -> tuple[int, int]:
     """(images of a project that have recipients, the most recipients that one of them has)."""
-    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner)
+    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, asker=owner)
     return int(rows[0][0]), int(rows[0][1])
 
 
@@ -269,5 +273,5 @@ USED_STORAGE = "select coalesce(sum(size), 0) from image where owner = $1"
 
 async def used_storage(db: Database, owner: str | None) -> int:
     """Bytes of image data that a project owns."""
-    rows = await db.scan(USED_STORAGE, owner)
+    rows = await db.scan(USED_STORAGE, owner, asker=owner)
     return int(rows[0][0])

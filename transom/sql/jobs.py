@@ -72,7 +72,7 @@ FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 
 async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
     """The project's job of this id. Read beside the event loop: a batch's may be large."""
-    rows = await db.scan(FIND_JOB, job_id, project_id)
+    rows = await db.scan(FIND_JOB, job_id, project_id, asker=project_id)
     return _job_of_row(rows[0]) if rows else None
 
 

@@ -40,9 +40,10 @@ class Values:
 
 
 async def list_images(
-    db: Database, ranges: list[Range], query: ListQuery, after: Image | None
+    db: Database, ranges: list[Range], query: ListQuery, after: Image | None, asker: str | None = None
 ) -> list[Image]:
-    """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given."""
+    """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given.
+    `asker`: see `Database.scan`."""
     if not ranges or query.limit == 0:
         return []
     values = Values()
@@ -57,8 +58,11 @@ async def list_images(
         f"select {COLUMNS} from ({' union '.join(parts)}) as page join image on image.id = page.id "
         f"order by {order} limit {limit}"
     )
-    run = db.read if _is_short(ranges, query) else db.scan
-    return [image_of_row(row) for row in await run(sql, *values.collected)]
+    if _is_short(ranges, query):
+        rows = await db.read(sql, *values.collected)
+    else:
+        rows = await db.scan(sql, *values.collected, asker=asker)
+    return [image_of_row(row) for row in rows]
 
 
 def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: Values) -> str:

@@ -8,6 +8,7 @@ import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.turns import Turns
 
 #: Longest wait for a free connection, and for an answer, seconds.
 _ACQUIRE_S = 15.0
@@ -41,9 +42,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 class PostgresDatabase:
     """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, most_scans: int) -> None:
         self.dialect = PostgresDialect()
         self._pool = pool
+        self._turns = Turns(most_scans)
 
     @classmethod
     async def connect(cls, url: str, pool: int) -> "PostgresDatabase":
@@ -60,7 +62,9 @@ class PostgresDatabase:
                     statement_cache_size=512,
                     # Our statements are prepared once and run often, and a plan by values buys them nothing.
                     server_settings={"application_name": "transom", "jit": "off"},
-                )
+                ),
+                # The other half is for whoever does not take long.
+                max(1, pool // 2),
             )
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
@@ -68,9 +72,12 @@ class PostgresDatabase:
             rows: list[Row] = await connection.fetch(sql, *values)
             return rows
 
-    # A server process of its own runs each statement: nothing here can hold up the event loop.
-    scan = read
     write = read
+
+    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+        # A server process of its own runs each statement: only connections can run out.
+        async with self._turns.turn(asker):
+            return await self.read(sql, *values)
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
         if len(statements) == 1:

@@ -22,6 +22,7 @@ from urllib.parse import unquote
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.turns import Turns
 
 #: PostgreSQL's words → SQLite's, in this order, in the schema and in every statement. SQLite compares text
 #: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
@@ -301,13 +302,15 @@ class _Scanners:
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
+        self._turns = Turns(_SCANS_AT_ONCE)
 
-    async def run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        try:
-            running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
-        except RuntimeError as error:  # The pool takes nothing after its shutdown.
-            raise UnavailableError("The database is closed.") from error
-        return await running
+    async def run(self, sql: str, values: tuple[Any, ...], asker: str | None) -> list[Row]:
+        async with self._turns.turn(asker):
+            try:
+                running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
+            except RuntimeError as error:  # The pool takes nothing after its shutdown.
+                raise UnavailableError("The database is closed.") from error
+            return await running
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
         connection = self._connection()
@@ -357,9 +360,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise _renamed(error) from error
 
-    async def scan(self, sql: str, *values: Any) -> list[Row]:
+    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
         try:
-            return await self._scanners.run(_translated(sql), values)
+            return await self._scanners.run(_translated(sql), values, asker)
         except sqlite3.Error as error:
             raise _renamed(error) from error
 

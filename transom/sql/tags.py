@@ -18,14 +18,14 @@ LIST_OWN_TAGS = """
 
 async def list_own_tags(db: Database, owner: str) -> list[str]:
     """The tags of all images that a project owns, as they are written, in no order."""
-    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner)]
+    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner, asker=owner)]
 
 
 async def list_tags(
-    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int
+    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int, asker: str | None = None
 ) -> list[str]:
     """A page of the tags of a list's images, as they are written, sorted bytewise. Of `query` only the
-    conditions count."""
+    conditions count. `asker`: see `Database.scan`."""
     if not ranges:
         return []
     values = Values()
@@ -35,7 +35,7 @@ async def list_tags(
         "cross join jsonb_array_elements_text(image.tags) as tag "
         f"order by 1 limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [row[0] for row in await db.scan(sql, *values.collected)]
+    return [row[0] for row in await db.scan(sql, *values.collected, asker=asker)]
 
 
 async def find_images(db: Database, owner: str, search: TagSearch, limit: int, offset: int) -> list[Image]:
@@ -46,14 +46,14 @@ async def find_images(db: Database, owner: str, search: TagSearch, limit: int, o
         "order by image.created_at desc, image.id desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [image_of_row(row) for row in await db.scan(sql, *values.collected)]
+    return [image_of_row(row) for row in await db.scan(sql, *values.collected, asker=owner)]
 
 
 async def count_images(db: Database, owner: str, search: TagSearch) -> int:
     """How many `find_images` has on all its pages."""
     values = Values()
     sql = f"select count(*) from image where {_sought(db.dialect, owner, search, values)}"
-    return int((await db.scan(sql, *values.collected))[0][0])
+    return int((await db.scan(sql, *values.collected, asker=owner))[0][0])
 
 
 def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> str:

@@ -74,7 +74,7 @@ async def _shown(parts: Parts, request: Request, image: Image) -> Response:
 
 async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
     maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
-    shared = await images.shared_among(parts.db, maybe_shared)
+    shared = await images.shared_among(parts.db, maybe_shared, request.caller.project_id)
     return [ims_image(image, request.caller, image.id in shared, request.prefix) for image in found]
 
 

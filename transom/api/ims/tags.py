@@ -179,7 +179,9 @@ async def list_tags(parts: Parts, request: Request) -> Response:
     query = parse_ims_list_query(filters, parts.settings, _PAGE)
     access.list_images(request.caller)
     ranges = ims_ranges(request.caller, query)
-    found = await tags.list_tags(parts.db, ranges, query, limit, (page - 1) * limit)
+    found = await tags.list_tags(
+        parts.db, ranges, query, limit, (page - 1) * limit, request.caller.project_id
+    )
     return json_response({"tags": found})
 
 

@@ -161,7 +161,7 @@ async def find_images(
     seen = protection.visible_query(caller, query)
     if seen is None:
         return []
-    return await listing.list_images(parts.db, make_ranges(caller, seen), seen, after)
+    return await listing.list_images(parts.db, make_ranges(caller, seen), seen, after, caller.project_id)
 
 
 async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
