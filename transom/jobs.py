@@ -188,8 +188,14 @@ class Jobs:
         # A job of a release that knew one store says nothing of it.
         store = job.input.get("store", self._transfer.stores.default.id)
         location = Location(store=store, key=job.input["key"])
-        chunks = _counted(await self._transfer.read(location, 0, size), size, report)
-        await self._transfer.receive(image, chunks, size, job.input["checksum"])
+        try:
+            chunks = _counted(await self._transfer.read(location, 0, size), size, report)
+            await self._transfer.receive(image, chunks, size, job.input["checksum"])
+        except NotFoundError:
+            # What the store says of it is for the log, not for clients.
+            _log.warning("job %s finds no blob %s in store %s", job.id, location.key, location.store)
+            text = f"The data of image {job.input['source_id']} was deleted before it was copied."
+            raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
 
     async def _find_copy(self, job: Job) -> Image:
         image_id = job.input["image_id"]

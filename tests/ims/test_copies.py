@@ -219,3 +219,15 @@ def test_a_copy_of_data_that_is_not_what_was_recorded_fails_and_leaves_no_image(
     assert job["fail_reason"]
     left = service.client("publisher").get("/v2/images").json()["images"]
     assert [image["id"] for image in left] == [image_id]
+
+
+def test_a_copy_of_data_that_is_gone_fails_without_telling_where_it_was(make_service: Any) -> None:
+    service = make_service("sqlite")
+    image_id = create_image(service)
+    (stored,) = [path for path in (service.data_dir / "images").rglob("*") if path.is_file()]
+    stored.unlink()
+
+    job = finish(service, "publisher", copy(service, "publisher", image_id).json()["job_id"])
+
+    assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0027")
+    assert job["fail_reason"] == f"The data of image {image_id} was deleted before it was copied."
