@@ -1497,3 +1497,16 @@ PROVOKED: dict[str, Callable[[Service], str]] = {
 @pytest.mark.parametrize("code", PROVOKED)
 def test_each_code_has_its_cause(service: Service, code: str) -> None:
     assert PROVOKED[code](service) == code
+
+
+def test_what_a_project_shared_with_its_own_domain_is_not_among_what_it_received(service: Service) -> None:
+    image_id = create_image(service)
+    share_with_domain(service, image_id)
+    query = f"/v2/cloudimages?id={image_id}&member_status=accepted"
+
+    received = {
+        caller: [image["id"] for image in service.client(caller).get(query).json()["images"]]
+        for caller in ("publisher", "recipient")
+    }
+
+    assert received == {"publisher": [], "recipient": [image_id]}

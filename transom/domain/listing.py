@@ -70,7 +70,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     #: Shared with this project, by a membership in this status.
     member_id: str | None = None
     member_status: str | None = None
-    #: … and with no membership of this project's own, whose answer would count instead.
+    #: … and neither this project's own image, nor with a membership of its own, whose answer would count.
     unless_member: str | None = None
     #: Whether the image has recipients.
     has_members: bool | None = None

@@ -128,10 +128,12 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
             f"image.visibility = '{Visibility.SHARED}'",
         ]
     if found.unless_member is not None:
-        where.append(
+        own = values.add(found.unless_member)
+        where += [
             "not exists (select 1 from member as own where own.image_id = member.image_id"
-            f" and own.member_id = {values.add(found.unless_member)})"
-        )
+            f" and own.member_id = {own})",
+            f"(image.owner is null or image.owner <> {own})",
+        ]
     if found.has_members is not None:
         has = "exists (select 1 from member as any_member where any_member.image_id = image.id)"
         where.append(has if found.has_members else f"not {has}")
