@@ -393,3 +393,14 @@ def test_every_recipient_of_the_openstack_list_can_be_shown(service: Service) ->
     shown = [member_id for member_id in listed if get(service, f"{path}/{member_id}").status_code == 200]
 
     assert shown == listed
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_reader_sees_that_a_private_image_of_its_project_has_no_recipients(
+    service: Service, kind: str
+) -> None:
+    image_id = create_image(service)
+
+    page = get_page(service, list_path(service, kind, image_id), "publisher-reader")
+
+    assert page["members"] == []

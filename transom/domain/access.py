@@ -169,6 +169,11 @@ def list_members(caller: Caller, image: Image, is_member: bool) -> None:
     _require("get_members", caller, _target(image, is_member))
 
 
+def list_recipients(caller: Caller, image: Image, is_member: bool) -> None:
+    """As `list_members`, of an image that need not be shared: the IMS API has an empty list of it."""
+    _require("get_members", caller, _target(image, is_member))
+
+
 def sees_all_members(caller: Caller, image: Image) -> bool:
     """The owner and an admin see every membership, a recipient only its own."""
     return caller.is_admin or owns(caller, _target(image, False))

@@ -239,7 +239,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
 def _visible(caller: Any, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
     if image.visibility != Visibility.SHARED:
         # Own and private: a list of nobody. Public: who sees it is nobody's business.
-        access.modify_image(caller, image, is_member)
+        access.list_recipients(caller, image, is_member)
         return []
     access.list_members(caller, image, is_member)
     if access.sees_all_members(caller, image):
