@@ -15,6 +15,7 @@ from transom.domain.model import Job, JobStatus
 from transom.sql import jobs
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
+_DONE = {"status": JobStatus.SUCCESS}
 
 
 async def show_job(parts: Parts, request: Request) -> Response:
@@ -78,15 +79,14 @@ def _image_of(job: Job) -> dict[str, Any]:
 
 
 def _results(job: Job) -> Iterator[dict[str, Any]]:
-    failures = {(image, member): (reason, text) for image, member, reason, text in job.failures}
+    # There may be ten thousand: what is alike in many of them is made once.
+    codes = {reason: code_of(reason) for reason in {failure[2] for failure in job.failures}}
+    failures = {
+        (image, member): {"status": JobStatus.FAIL, "error_code": codes[reason], "fail_reason": text}
+        for image, member, reason, text in job.failures
+    }
+    targets = [(member_id, ims_target(member_id)) for member_id in job.input["recipients"]]
     for image_id in job.input["images"]:
-        for member_id in job.input["recipients"]:
-            failure = failures.get((image_id, member_id)) or failures.get((image_id, None))
-            result = {"image_id": image_id, **ims_target(member_id), "status": JobStatus.SUCCESS}
-            if failure is not None:
-                result |= {
-                    "status": JobStatus.FAIL,
-                    "error_code": code_of(failure[0]),
-                    "fail_reason": failure[1],
-                }
-            yield result
+        of_all = failures.get((image_id, None), _DONE)
+        for member_id, target in targets:
+            yield {"image_id": image_id, **target, **failures.get((image_id, member_id), of_all)}
