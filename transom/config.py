@@ -89,6 +89,10 @@ class Settings:
         10000, "Most pairs of an image and a recipient in one batch of the IMS API."
     )
     job_lifetime_s: int = _setting(604800, "How long a job can be asked for after its end, seconds.")
+    task_time_to_live: int = _setting(48, "How long a task can be asked for after its end, hours.")
+    enabled_import_methods: str = _setting(
+        "glance-direct", "Methods of import that are offered, comma separated."
+    )
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
@@ -112,6 +116,10 @@ class Settings:
         return int(self.listen.rpartition(":")[2])
 
     @property
+    def import_methods(self) -> tuple[str, ...]:
+        return _listed(self.enabled_import_methods)
+
+    @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
 
@@ -126,6 +134,10 @@ class Settings:
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_path / 'transom.db'}"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def describe() -> list[tuple[str, Any, str]]:
@@ -217,6 +229,7 @@ _AT_LEAST = {
     "user_storage_quota": 0,
     "ims_batch_limit": 1,
     "job_lifetime_s": 60,
+    "task_time_to_live": 1,
     "json_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
@@ -228,6 +241,8 @@ _ONE_OF = {
     "log_level": ("debug", "info", "warning", "error"),
     "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
 }
+#: Lists, and what they may hold.
+_EACH_OF = {"enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download")}
 
 
 def _check(settings: Settings) -> None:
@@ -240,6 +255,7 @@ def _check(settings: Settings) -> None:
                 f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
             )
     _check_stores(settings)
+    _check_lists(settings)
     host, colon, port = settings.listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
@@ -259,6 +275,13 @@ def _check_stores(settings: Settings) -> None:
         _ = settings.store_infos
     except ValueError as error:
         raise SettingsError(f"stores: {error}") from None
+
+
+def _check_lists(settings: Settings) -> None:
+    for name, known in _EACH_OF.items():
+        for one in _listed(getattr(settings, name)):
+            if one not in known:
+                raise SettingsError(f"{name} may name {', '.join(known)}, not {one!r}")
 
 
 def _scheme(url: str) -> str:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,7 @@ from transom.config import Settings
 from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
 from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Status
 from transom.domain.status import WITH_DATA
+from transom.imports.flow import Imports, Report
 from transom.liveness import Liveness
 from transom.sql import images, jobs
 from transom.sql.db import Database
@@ -35,7 +37,12 @@ _TELL_S = 1.0
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
-Report = Callable[[int], None]
+
+class _Kind(NamedTuple):
+    """What a job of a kind does, and how it is ended when that raised: written whole by one transaction."""
+
+    run: Callable[[Job, Report], Awaitable[None]]
+    fail: Callable[[Job], Awaitable[None]]
 
 
 class Jobs:
@@ -49,7 +56,11 @@ class Jobs:
         self._lease_us = settings.upload_lease_s * 1_000_000
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        self._kinds: dict[str, Callable[[Job, Report], Awaitable[None]]] = {JobKind.COPY: self._copy}
+        imports = Imports(settings, db, transfer, liveness.name)
+        self._kinds: dict[str, _Kind] = {
+            JobKind.COPY: _Kind(self._copy, self._fail_copy),
+            JobKind.IMPORT: _Kind(imports.run, imports.fail),
+        }
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -78,7 +89,9 @@ class Jobs:
 
     async def _forget_old(self) -> None:
         try:
-            await jobs.delete_old_jobs(self._db, now_us() - self._settings.job_lifetime_s * 1_000_000)
+            jobs_before = now_us() - self._settings.job_lifetime_s * 1_000_000
+            tasks_before = now_us() - self._settings.task_time_to_live * 3_600_000_000
+            await jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 
@@ -109,7 +122,7 @@ class Jobs:
         job = seen.job
         try:
             async with self._holding(job) as report:
-                await self._kinds[job.kind](job, report)
+                await self._kinds[job.kind].run(job, report)
         except UnavailableError as error:
             if seen.attempts + 1 < _MOST_ATTEMPTS:
                 _log.warning("job %s is tried again: %s", job.id, error)
@@ -134,11 +147,7 @@ class Jobs:
     async def _fail(self, job: Job, error: TransomError) -> None:
         failure = (None, None, error.reason or "", str(error))
         ended = msgspec.structs.replace(job, status=JobStatus.FAIL, end_at=now_us(), failures=(failure,))
-        await self._try_to(self._end_in_failure(ended))
-
-    async def _end_in_failure(self, ended: Job) -> None:
-        if await jobs.finish_job(self._db, ended, self._liveness.name):
-            await self._discard_copy(ended)
+        await self._try_to(self._kinds[job.kind].fail(ended))
 
     async def _try_to(self, doing: Awaitable[object]) -> None:
         """A job whose end cannot be written now is begun again when its lease is over."""
@@ -150,18 +159,20 @@ class Jobs:
     @asynccontextmanager
     async def _holding(self, job: Job) -> AsyncIterator[Report]:
         """Renew the lease and tell the progress while the job is at work."""
-        percent = 0
+        percent, message = 0, ""
 
-        def report(done: int) -> None:
-            nonlocal percent
-            percent = done
+        def report(done: int, said: str) -> None:
+            nonlocal percent, message
+            percent, message = done, said
 
         async def keep() -> None:
             while True:
                 await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
                 try:
-                    until = now_us() + self._lease_us
-                    if not await jobs.hold_job(self._db, job.id, self._liveness.name, until, percent):
+                    now = now_us()
+                    until = now + self._lease_us
+                    me = self._liveness.name
+                    if not await jobs.hold_job(self._db, job.id, me, until, percent, now, message):
                         _log.warning("job %s was taken for dead", job.id)
                         return
                 except TransomError as error:
@@ -205,8 +216,10 @@ class Jobs:
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
         return image
 
-    async def _discard_copy(self, job: Job) -> None:
+    async def _fail_copy(self, job: Job) -> None:
         """The image of a copy that failed goes, unless it holds data."""
+        if not await jobs.finish_job(self._db, job, self._liveness.name):
+            return
         image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
         if image is not None and image.status == Status.QUEUED:
             await images.delete_image(self._db, image, now_us())
@@ -223,5 +236,5 @@ async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> A
     done = 0
     async for chunk in chunks:
         done += len(chunk)
-        report(done * 100 // size)
+        report(done * 100 // size, "")
         yield chunk

@@ -7,14 +7,14 @@ stopped on the way.
 """
 
 import asyncio
-import hashlib
 import logging
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from transom.clock import now_us
 from transom.config import Settings
@@ -28,8 +28,9 @@ from transom.domain.errors import (
     VanishedError,
 )
 from transom.domain.model import Content, Image, Location, Status
-from transom.domain.status import advance
+from transom.domain.status import WITH_DATA, advance
 from transom.liveness import Liveness
+from transom.measure import Bounds, Digests, Measure, bounded, count
 from transom.sql import blobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
@@ -42,9 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 1 << 20
-#: Blocks received ahead of the one that is being hashed and stored.
-_BLOCKS_AHEAD = 3
+_OTHER_DATA = "The data is not that of the image it was taken from."
 
 
 class Transfer:
@@ -82,30 +81,76 @@ class Transfer:
         advance(image.status, Status.SAVING)
         _require_formats(image)
         bounds = await self._bounds(image, announced)
-        blob = LooseBlob(
-            key=f"{image.id}-{uuid.uuid4().hex}",
-            store=store_id or self._stores.default.id,
-            image_id=image.id,
-            holder=self._liveness.name,
-            held_until=now_us() + self._lease_us,
-        )
+        blob = self._new_blob(image, store_id, image.id)
         if not await blobs.start_upload(self._db, blob, now_us()):
             raise ConflictError(
                 f"Image status transition from {Status.SAVING} to {Status.SAVING} is not allowed"
             )
-        try:
-            async with self._holding(blob):
-                content = await self._store_content(image, blob, chunks, bounds)
-                if expected_checksum not in (None, content.checksum):
-                    raise ContentRefusedError("The data is not that of the image it was taken from.")
-                finished = await blobs.finish_upload(self._db, blob, content, now_us())
-            if not finished:
-                raise VanishedError(
-                    f"Image {image.id} could not be found after upload, or the upload was given up for dead."
-                )
-        except BaseException:
-            await asyncio.shield(self._give_up(blob))
-            raise
+
+        async def fill() -> bool:
+            content = await self._store_content(image, blob, chunks, bounds)
+            if expected_checksum not in (None, content.checksum):
+                raise ContentRefusedError(_OTHER_DATA)
+            return await blobs.finish_upload(self._db, blob, content, now_us())
+
+        await self._publish(blob, fill, f"Image {image.id}")
+
+    async def stage(self, image: Image, chunks: AsyncIterator[bytes], announced: int | None) -> None:
+        """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. Errors
+        as of `receive`."""
+        advance(image.status, Status.UPLOADING)
+        bounds = await self._bounds(image, announced)
+        blob = self._new_blob(image, None, image.id)
+        if not await blobs.start_staging(self._db, blob, now_us()):
+            text = f"Image status transition from {Status.UPLOADING} to {Status.UPLOADING} is not allowed"
+            raise ConflictError(text)
+
+        async def fill() -> bool:
+            size = await self._put_bounded(blob, chunks, bounds)
+            return await blobs.finish_staging(self._db, blob, size, now_us())
+
+        await self._publish(blob, fill, f"Image {image.id}")
+
+    async def put_aside(
+        self,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        announced: int | None,
+        publish: Callable[[LooseBlob, int], Awaitable[bool]],
+    ) -> None:
+        """Store bytes for an import as they are. `publish`: gives the blob of that size an owner in one
+        transaction, or returns False. After an error nothing is left in the store; errors as of `receive`."""
+        bounds = await self._bounds(image, announced)
+        blob = self._new_blob(image, None, None)
+        await blobs.claim_blob(self._db, blob)
+
+        async def fill() -> bool:
+            return await publish(blob, await self._put_bounded(blob, chunks, bounds))
+
+        await self._publish(blob, fill, f"Image {image.id}")
+
+    async def put_copy(
+        self,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        size: int,
+        store_id: str,
+        publish: Callable[[LooseBlob, Content], Awaitable[bool]],
+    ) -> None:
+        """As `put_aside`, for the data of the image itself: hashed, and looked into as an upload's is."""
+        bounds = await self._bounds(image, size)
+        blob = self._new_blob(image, store_id, None)
+        await blobs.claim_blob(self._db, blob)
+
+        async def fill() -> bool:
+            return await publish(blob, await self._store_content(image, blob, chunks, bounds))
+
+        await self._publish(blob, fill, f"Image {image.id}")
+
+    async def examine(self, image: Image, chunks: AsyncIterator[bytes], size: int) -> Content:
+        """What there is to know of bytes that are in a store already. Errors as of `receive`."""
+        bounds = await self._bounds(image, size)
+        return await self._measured(image, chunks, bounds, count)
 
     async def remove(self, locations: tuple[Location, ...]) -> None:
         """Remove bytes that an image has given up. What fails now is done by a later `recover`."""
@@ -158,16 +203,42 @@ class Transfer:
 
     # ---- an upload, step by step
 
-    async def _bounds(self, image: Image, announced: int | None) -> "_Bounds":
+    def _new_blob(self, image: Image, store_id: str | None, image_id: str | None) -> LooseBlob:
+        """`store_id` None: the default store. `image_id`: the image whose status these bytes decide."""
+        return LooseBlob(
+            key=f"{image.id}-{uuid.uuid4().hex}",
+            store=store_id or self._stores.default.id,
+            image_id=image_id,
+            holder=self._liveness.name,
+            held_until=now_us() + self._lease_us,
+        )
+
+    async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
+        """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
+        try:
+            async with self._holding(blob):
+                is_owned = await fill()
+            if not is_owned:
+                raise VanishedError(
+                    f"{whose} could not be found after upload, or the upload was given up for dead."
+                )
+        except BaseException:
+            await asyncio.shield(self._give_up(blob))
+            raise
+
+    async def _bounds(self, image: Image, announced: int | None) -> Bounds:
         cap, quota = self._settings.image_size_cap, self._settings.user_storage_quota
         too_much = f"The incoming image is too large: more than {cap} bytes."
         if quota:
-            left = max(quota - await used_storage(self._db, image.owner), 0)
+            used = await used_storage(self._db, image.owner)
+            if image.status not in WITH_DATA:
+                used -= image.size or 0  # Staged: these very bytes.
+            left = max(quota - used, 0)
             if left < cap:
                 cap, too_much = left, f"Image exceeds the storage quota: {quota} bytes a project."
         if announced is not None and announced > cap:
             raise LimitExceededError(too_much)
-        return _Bounds(most=cap, too_much=too_much, announced=announced)
+        return Bounds(most=cap, too_much=too_much, announced=announced)
 
     @asynccontextmanager
     async def _holding(self, blob: LooseBlob) -> AsyncIterator[None]:
@@ -189,15 +260,29 @@ class Transfer:
         finally:
             keeping.cancel()
 
+    async def _put_bounded(self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds) -> int:
+        async with aclosing(bounded(chunks, bounds)) as blocks:
+            return await self._stores.get(blob.store).put(blob.key, blocks)
+
     async def _store_content(
-        self, image: Image, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: "_Bounds"
+        self, image: Image, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds
+    ) -> Content:
+        put = partial(self._stores.get(blob.store).put, blob.key)
+        return await self._measured(image, chunks, bounds, put)
+
+    async def _measured(
+        self,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        bounds: Bounds,
+        consume: Callable[[AsyncIterator[bytes]], Awaitable[int]],
     ) -> Content:
         algorithm = self._settings.hashing_algorithm
-        digests = _Digests(algorithm, self._hashing)
-        measure = _Measure(bounds, self._inspection(image), digests)
+        digests = Digests(algorithm, self._hashing)
+        measure = Measure(bounds, self._inspection(image), digests)
         try:
             async with aclosing(measure.blocks(chunks)) as blocks:
-                size = await self._stores.get(blob.store).put(blob.key, blocks)
+                size = await consume(blocks)
         finally:
             await digests.settle()
         return Content(
@@ -250,113 +335,3 @@ def _require_formats(image: Image) -> None:
         raise InvalidError(f"Properties {', '.join(missing)} must be set prior to saving data.")
     if missing:
         raise InvalidError(f"Property {missing[0]} must be set prior to saving data.")
-
-
-class _Bounds(NamedTuple):
-    """How large the data may be (bytes), what to say of more, and how large the client said it is."""
-
-    most: int
-    too_much: str
-    announced: int | None
-
-    def check(self, received: int) -> None:
-        if received > self.most:
-            raise LimitExceededError(self.too_much)
-        if self.announced is not None and received > self.announced:
-            raise InvalidError(f"The data is larger than the {self.announced} bytes that were announced.")
-
-    def check_end(self, received: int) -> None:
-        if self.announced is not None and received != self.announced:
-            raise InvalidError(f"The data has {received} bytes, {self.announced} were announced.")
-
-
-class _Digests:
-    """MD5 (the `checksum`) and the configured hash of the same blocks, each in a thread of its own."""
-
-    def __init__(self, algorithm: str, threads: ThreadPoolExecutor) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._strong = hashlib.new(algorithm)
-        self._threads = threads
-        self._running: list[asyncio.Future[None]] = []
-
-    async def update(self, block: bytes) -> None:
-        """Wait for the block before, then start on this one and return."""
-        await self.settle()
-        loop = asyncio.get_running_loop()
-        self._running = [
-            loop.run_in_executor(self._threads, digest.update, block) for digest in (self._md5, self._strong)
-        ]
-
-    async def settle(self) -> None:
-        """Return when no hash is at work any more."""
-        for running in self._running:
-            await running
-        self._running = []
-
-    @property
-    def checksum(self) -> str:
-        return self._md5.hexdigest()
-
-    @property
-    def value(self) -> str:
-        return self._strong.hexdigest()
-
-
-class _Measure:
-    """Sees an upload's blocks go by on their way to the store, and raises before a bad one is published."""
-
-    def __init__(self, bounds: _Bounds, inspection: "Inspection | None", digests: _Digests) -> None:
-        self._bounds = bounds
-        self._inspection = inspection
-        self._digests = digests
-        self.virtual_size: int | None = None
-
-    async def blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        received = 0
-        async with aclosing(_read_ahead(chunks)) as blocks:
-            async for block in blocks:
-                received += len(block)
-                self._bounds.check(received)
-                if self._inspection is not None:
-                    self._inspection.feed(block)
-                await self._digests.update(block)
-                yield block
-        self._bounds.check_end(received)
-        if self._inspection is not None:
-            self.virtual_size = self._inspection.finish(received)
-
-
-async def _read_ahead(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The same bytes in blocks of about 1 MiB, received while the ones before are worked on."""
-    ahead: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_BLOCKS_AHEAD)
-
-    async def receive() -> None:
-        try:
-            async for block in _in_blocks(chunks):
-                await ahead.put(block)
-            await ahead.put(None)
-        except Exception as error:  # noqa: BLE001 (raised again by the reader)
-            await ahead.put(error)
-
-    receiving = asyncio.create_task(receive())
-    try:
-        while (item := await ahead.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        receiving.cancel()
-        await asyncio.wait([receiving])
-
-
-async def _in_blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size >= _BLOCK_BYTES:
-            yield parts[0] if len(parts) == 1 else b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)

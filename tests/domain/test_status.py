@@ -12,7 +12,13 @@ STATES = list(Status)
 #: Reference, 2.3, narrowed to the states this service has.
 ALLOWED = {
     (Status.QUEUED, Status.SAVING),
+    (Status.QUEUED, Status.UPLOADING),
+    (Status.QUEUED, Status.IMPORTING),
     (Status.QUEUED, Status.ACTIVE),
+    (Status.UPLOADING, Status.IMPORTING),
+    (Status.UPLOADING, Status.QUEUED),
+    (Status.IMPORTING, Status.ACTIVE),
+    (Status.IMPORTING, Status.QUEUED),
     (Status.SAVING, Status.ACTIVE),
     (Status.SAVING, Status.QUEUED),
     (Status.ACTIVE, Status.DEACTIVATED),

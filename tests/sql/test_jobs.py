@@ -81,7 +81,7 @@ async def test_a_job_whose_holder_gave_a_sign_since_is_not_taken(db: Database) -
     await claim_job(db, seen, "first", 100)
     (held,) = await list_open_jobs(db)
 
-    assert await hold_job(db, JOB.id, "first", 200, 30)
+    assert await hold_job(db, JOB.id, "first", 200, 30, 50)
     assert not await claim_job(db, held, "second", 300)
 
 
@@ -92,10 +92,10 @@ async def test_a_job_that_was_taken_is_no_longer_its_first_holders(db: Database)
     (held,) = await list_open_jobs(db)
     await claim_job(db, held, "second", 300)
 
-    assert not await hold_job(db, JOB.id, "first", 400, 90)
+    assert not await hold_job(db, JOB.id, "first", 400, 90, 50)
     assert not await finish_job(db, ENDED, "first")
     assert await finish_job(db, ENDED, "second")
-    assert await find_job(db, JOB.id, "project") == ENDED
+    assert await find_job(db, JOB.id, "project") == msgspec.structs.replace(ENDED, told_at=ENDED.end_at)
 
 
 async def test_a_released_job_can_be_taken_and_keeps_its_attempts(db: Database) -> None:
@@ -126,9 +126,9 @@ async def test_jobs_are_kept_while_they_run_and_for_a_time_after(db: Database) -
     await _start(db)
     await db.transact(insert_job(msgspec.structs.replace(ENDED, id="b" * 32)))
 
-    await delete_old_jobs(db, 20)
+    await delete_old_jobs(db, 20, 0)
     kept = await find_job(db, "b" * 32, "project")
-    await delete_old_jobs(db, 21)
+    await delete_old_jobs(db, 21, 0)
 
     assert kept is not None
     assert await find_job(db, "b" * 32, "project") is None

@@ -10,6 +10,7 @@ from transom.sql import (
     batches,
     blobs,
     images,
+    imports,
     jobs,
     listing,
     members,
@@ -24,7 +25,7 @@ from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, shares, jobs, blobs, listing, tags, metadefs, migrate]
+MODULES = [images, members, batches, shares, jobs, blobs, imports, listing, tags, metadefs, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -46,6 +47,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.RECIPIENTS_OF_PROJECT": ("owner",),
     "images.INSERT_DELETED_IMAGE": ("image", 1),
     "images.INSERT_ABANDONED_BLOB": ("key", "store"),
+    "images.LOOSEN_STAGED": ("image",),
+    "images.DELETE_STAGED": ("image",),
     "images.USED_STORAGE": (None,),
     "images.SHARED_AMONG": ('["image"]',),
     "members.FIND_MEMBER": ("image", None, None, "someone"),
@@ -67,18 +70,33 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.ANSWER": ('["image"]', "someone", "accepted", 2),
     "shares.LOCK_MEMBER": ("image", "someone"),
     "batches.NAME_VAULT": ('["image"]', "someone", "vault"),
-    "jobs.INSERT_JOB": ("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100),
+    "jobs.INSERT_JOB": (
+        *("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100, "image", "user", "request", None),
+    ),
+    "jobs.FIND_CREDENTIAL": ("job",),
+    "jobs.LIST_IMAGE_TASKS": ("image",),
+    "jobs.FIND_TASK": ("job",),
     "jobs.LIST_OPEN_JOBS": (),
     "jobs.CLAIM_JOB": ("job", "holder", 2, 1, ""),
-    "jobs.HOLD_JOB": ("job", "holder", 2, 50),
+    "jobs.HOLD_JOB": ("job", "holder", 2, 50, 1, "half"),
     "jobs.RELEASE_JOB": ("job", "holder", 1),
-    "jobs.FINISH_JOB": ("job", "holder", "SUCCESS", "[]", 2, 100),
+    "jobs.FINISH_JOB": ("job", "holder", "SUCCESS", "[]", 2, 100, ""),
     "jobs.FIND_JOB": ("job", "project"),
     "jobs.DELETE_OLD_JOBS": (1,),
+    "jobs.DELETE_OLD_TASKS": (1,),
     "blobs.START_UPLOAD": ("image", 2),
     "blobs.INSERT_HELD_BLOB": ("key", "store", "image", "holder", 1),
     "blobs.HOLD_BLOB": ("key", "holder", 2),
     "blobs.RELEASE_BLOB": ("key", "holder"),
+    "blobs.START_STAGING": ("image", 2),
+    "blobs.FINISH_STAGING": ("image", 2, 10),
+    "blobs.INSERT_STAGED_BLOB": ("image", "key", "store", 10, 0),
+    "blobs.FIND_STAGED": ("image",),
+    "imports.CHANGE_IMAGE": (
+        *("image", 1, "active", 10, None, "checksum", "sha512", "value", "{}", "[]", "raw", "bare", 2),
+    ),
+    "imports.HOLDS_JOB": ("job", "holder", 1),
+    "imports.ADOPT_STAGED": ("image",),
     "blobs.FINISH_UPLOAD": ("image", 2, *CONTENT),
     "blobs.DROP_LOCATION": ("image", 1, "[]", 2),
     "blobs.ABANDON_BLOB": ("key", "holder"),

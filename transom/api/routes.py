@@ -13,7 +13,7 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
-from transom.api.v2 import data, images, members, schemas, stores, usage, versions
+from transom.api.v2 import data, images, imports, members, schemas, stores, tasks, usage, versions
 from transom.api.v2.metadefs import ROUTES as METADEF_ROUTES
 from transom.domain import errors
 
@@ -48,6 +48,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/images/{image_id}/file", data.download_image),
     Route("HEAD", "/v2/images/{image_id}/file", data.download_image),
     Route("PUT", "/v2/images/{image_id}/file", data.upload_image, True),
+    Route("PUT", "/v2/images/{image_id}/stage", imports.stage_image, True),
+    Route("POST", "/v2/images/{image_id}/import", imports.import_image, True),
+    Route("GET", "/v2/images/{image_id}/tasks", tasks.list_image_tasks),
     Route("POST", "/v2/images/{image_id}/actions/deactivate", images.deactivate_image),
     Route("POST", "/v2/images/{image_id}/actions/reactivate", images.reactivate_image),
     Route("PUT", "/v2/images/{image_id}/tags/{tag}", images.add_tag),
@@ -61,7 +64,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/schemas/images", schemas.show_images_schema),
     Route("GET", "/v2/schemas/member", schemas.show_member_schema),
     Route("GET", "/v2/schemas/members", schemas.show_members_schema),
-    Route("GET", "/v2/info/import", versions.list_import_methods),
+    Route("GET", "/v2/info/import", imports.list_import_methods),
     Route("GET", "/v2/info/stores", stores.list_stores),
     Route("GET", "/v2/info/stores/detail", stores.list_stores_in_detail),
     Route("DELETE", "/v2/stores/{store_id}/{image_id}", stores.delete_from_store),

@@ -89,6 +89,11 @@ def change_visibility(caller: Caller, image: Image, is_member: bool, visibility:
     set_visibility(caller, _target(image, is_member), visibility)
 
 
+def import_image(caller: Caller, image: Image, is_member: bool, *, is_copy: bool) -> None:
+    """May the caller have the image filled, or (`is_copy`) copied to further stores?"""
+    _require("copy_image" if is_copy else "modify_image", caller, _target(image, is_member))
+
+
 def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("delete_image", caller, _target(image, is_member))
     if image.protected:

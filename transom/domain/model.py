@@ -27,6 +27,8 @@ class Status(StrEnum):
 
     QUEUED = "queued"
     SAVING = "saving"
+    UPLOADING = "uploading"
+    IMPORTING = "importing"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
 
@@ -71,6 +73,12 @@ class JobKind(StrEnum):
     ANSWER = "imsUpdateImageMembersJob"
     WITHDRAW = "imsDelImageMembersJob"
     COPY = "imsCopyImageInRegionJob"
+    # and of the Image API, where a job is a task
+    IMPORT = "api_image_import"
+
+
+#: Jobs that the Image API shows as tasks.
+TASK_KINDS = (JobKind.IMPORT,)
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,7 +135,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for as a job. `input` has the shape that `kind` has; `failures`: (image id, member id,
-    reason, text) of what could not be done, where None stands for all of them. `progress` in percent."""
+    reason, text) of what could not be done, where None stands for all of them. `progress` in percent.
+
+    A task of the Image API has besides: the image that it is about, who asked for it and by which request,
+    when it last told how far it is, and what it told."""
 
     id: str
     kind: str
@@ -138,6 +149,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     begin_at: int
     end_at: int | None
     progress: int = 0
+    image_id: str | None = None
+    user_id: str | None = None
+    request_id: str | None = None
+    told_at: int | None = None
+    message: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -212,6 +228,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         if self.project_id is None:
             return None, None
         return self.project_id, domain_key(self.domain_id) if self.domain_id is not None else None
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that wait to be imported: where they lie, how many there are, and how many of the configured
+    plugins have worked on them."""
+
+    store: str
+    key: str
+    size: int
+    plugins_done: int = 0
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,11 +3,13 @@
 A row is written before the first byte and deleted after the last one is published or removed. Whatever a
 crash leaves behind is found here, by `Transfer.recover`. Transactions touch the blob's row before the
 image's, so that the end of an upload and its recovery never wait for each other in a circle.
+
+Staged blobs are those that wait to be imported into an `uploading` image, or are just being imported.
 """
 
 from typing import NamedTuple
 
-from transom.domain.model import Content, Image, Location, Status
+from transom.domain.model import Content, Image, Location, Staged, Status
 from transom.domain.status import sources
 from transom.sql.db import Database, Statement
 from transom.sql.images import abandon_statements, moved_on, to_json
@@ -32,17 +34,36 @@ START_UPLOAD = f"""
     where id = $1 and status in ({_one_of(sources(Status.SAVING))})
     returning id"""
 
+START_STAGING = f"""
+    update image set status = '{Status.UPLOADING}', {_VERSION}
+    where id = $1 and status in ({_one_of(sources(Status.UPLOADING))})
+    returning id"""
+
 INSERT_HELD_BLOB = """
     insert into loose_blob (key, store, image_id, holder, held_until) values ($1, $2, $3, $4, $5)"""
 
 
 async def start_upload(db: Database, blob: LooseBlob, now: int) -> bool:
     """Make the image `saving` and claim the blob for its holder; False when another state forbids it."""
+    return await _start(db, START_UPLOAD, blob, now)
+
+
+async def start_staging(db: Database, blob: LooseBlob, now: int) -> bool:
+    """As `start_upload`, for bytes that are to be imported later: the image is `uploading`."""
+    return await _start(db, START_STAGING, blob, now)
+
+
+async def _start(db: Database, change: str, blob: LooseBlob, now: int) -> bool:
     done = await db.transact(
-        Statement(START_UPLOAD, (blob.image_id, now), required=True),
+        Statement(change, (blob.image_id, now), required=True),
         Statement(INSERT_HELD_BLOB, tuple(blob)),
     )
     return done is not None
+
+
+async def claim_blob(db: Database, blob: LooseBlob) -> None:
+    """Claim a blob for its holder, whatever becomes of it."""
+    await db.write(INSERT_HELD_BLOB, *blob)
 
 
 HOLD_BLOB = """
@@ -80,7 +101,7 @@ async def finish_upload(db: Database, blob: LooseBlob, content: Content, now: in
         to_json((Location(store=blob.store, key=blob.key),)),
     )
     done = await db.transact(
-        Statement(RELEASE_BLOB, (blob.key, blob.holder), required=True),
+        release_statement(blob),
         Statement(FINISH_UPLOAD, values, required=True),
     )
     return done is not None
@@ -103,6 +124,46 @@ async def drop_location(db: Database, seen: Image, location: Location, now: int)
     return done is not None
 
 
+FINISH_STAGING = f"""
+    update image set size = $3, {_VERSION} where id = $1 and status = '{Status.UPLOADING}'
+    returning id"""
+
+INSERT_STAGED_BLOB = """
+    insert into staged_blob (image_id, key, store, size, plugins_done) values ($1, $2, $3, $4, $5)"""
+
+
+async def finish_staging(db: Database, blob: LooseBlob, size: int, now: int) -> bool:
+    """The bytes wait to be imported. False, and nothing done, as in `finish_upload`."""
+    done = await db.transact(
+        release_statement(blob),
+        Statement(FINISH_STAGING, (blob.image_id, now, size), required=True),
+        staged_statement(blob.image_id, Staged(store=blob.store, key=blob.key, size=size)),
+    )
+    return done is not None
+
+
+def staged_statement(image_id: str | None, staged: Staged) -> Statement:
+    """These bytes wait to be imported into the image: for a transaction that releases their blob."""
+    values = (image_id, staged.key, staged.store, staged.size, staged.plugins_done)
+    return Statement(INSERT_STAGED_BLOB, values)
+
+
+def release_statement(blob: LooseBlob) -> Statement:
+    """The blob is loose no more, if its holder still holds it: for the transaction that gives it an owner."""
+    return Statement(RELEASE_BLOB, (blob.key, blob.holder), required=True)
+
+
+FIND_STAGED = "select store, key, size, plugins_done from staged_blob where image_id = $1"
+
+
+async def find_staged(db: Database, image_id: str) -> Staged | None:
+    rows = await db.read(FIND_STAGED, image_id)
+    if not rows:
+        return None
+    store, key, size, plugins_done = rows[0]
+    return Staged(store=store, key=key, size=size, plugins_done=plugins_done)
+
+
 ABANDON_BLOB = """
     update loose_blob set holder = null, image_id = null, held_until = 0
     where key = $1 and holder = $2
@@ -116,7 +177,7 @@ TAKE_BLOB = """
 
 RETURN_TO_QUEUED = f"""
     update image set status = '{Status.QUEUED}', {_VERSION}
-    where id = $1 and status = '{Status.SAVING}'
+    where id = $1 and status in ('{Status.SAVING}', '{Status.UPLOADING}')
     returning id"""
 
 

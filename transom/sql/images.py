@@ -255,12 +255,26 @@ def abandon_statements(locations: Iterable[Location]) -> list[Statement]:
     ]
 
 
+LOOSEN_STAGED = """
+    insert into loose_blob (key, store, held_until)
+    select key, store, 0 from staged_blob where image_id = $1
+    on conflict (key) do nothing"""
+
+DELETE_STAGED = "delete from staged_blob where image_id = $1"
+
+
+def loosen_staged(image_id: str) -> tuple[Statement, Statement]:
+    """What was staged for an image only waits for removal: for a transaction that changes the image after."""
+    return Statement(LOOSEN_STAGED, (image_id,)), Statement(DELETE_STAGED, (image_id,))
+
+
 async def delete_image(db: Database, seen: Image, now: int) -> bool:
     """Delete the image and its memberships, and leave its bytes to be removed (`blobs.py`).
 
     False, and nothing done, when somebody changed the image since it was `seen`.
     """
     done = await db.transact(
+        *loosen_staged(seen.id),
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
         *abandon_statements(seen.locations),

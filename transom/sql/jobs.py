@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from transom.domain.model import Image, Job, JobStatus
+from transom.domain.model import TASK_KINDS, Image, Job, JobStatus
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import insert_statements, to_json
 
-_COLUMNS = "id, kind, project_id, status, input, failures, begin_at, end_at, progress"
+_COLUMNS = """
+    id, kind, project_id, status, input, failures, begin_at, end_at, progress, image_id, user_id, request_id,
+    told_at, message"""
 _WIDTH = _COLUMNS.count(",") + 1
 
 Failures = tuple[tuple[str | None, str | None, str, str], ...]
@@ -37,17 +39,23 @@ def _job_of_row(row: Row) -> Job:
         begin_at=row[6],
         end_at=row[7],
         progress=row[8],
+        image_id=row[9],
+        user_id=row[10],
+        request_id=row[11],
+        told_at=row[12],
+        message=row[13] or "",
     )
 
 
 INSERT_JOB = """
     insert into job (id, kind, project_id, status, input, failures, begin_at, end_at, progress, attempts,
-                     held_until)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)"""
+                     held_until, image_id, user_id, request_id, credential)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, $12, $13)"""
 
 
-def insert_job(job: Job) -> Statement:
-    """The statement that writes a new job, for the transaction that it belongs to."""
+def insert_job(job: Job, credential: str | None = None) -> Statement:
+    """The statement that writes a new job, for the transaction that it belongs to. `credential`: what it
+    needs to act for who asked for it (`find_credential`)."""
     values = (
         job.id,
         job.kind,
@@ -58,6 +66,10 @@ def insert_job(job: Job) -> Statement:
         job.begin_at,
         job.end_at,
         job.progress,
+        job.image_id,
+        job.user_id,
+        job.request_id,
+        credential,
     )
     return Statement(INSERT_JOB, values)
 
@@ -73,6 +85,34 @@ FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
     """The project's job of this id. Read beside the event loop: a batch's may be large."""
     rows = await db.scan(FIND_JOB, job_id, project_id, asker=project_id)
+    return _job_of_row(rows[0]) if rows else None
+
+
+FIND_CREDENTIAL = "select credential from job where id = $1"
+
+
+async def find_credential(db: Database, job_id: str) -> str | None:
+    """What the job was given to act with, until it ends."""
+    rows = await db.read(FIND_CREDENTIAL, job_id)
+    return rows[0][0] if rows else None
+
+
+_IS_TASK = "kind in ({})".format(", ".join(f"'{kind}'" for kind in TASK_KINDS))
+
+LIST_IMAGE_TASKS = f"""
+    select {_COLUMNS} from job where image_id = $1 and {_IS_TASK} order by begin_at desc, id desc"""
+
+
+async def list_image_tasks(db: Database, image_id: str) -> list[Job]:
+    """The tasks about an image, the youngest first: one range of the index `job_by_image`."""
+    return [_job_of_row(row) for row in await db.scan(LIST_IMAGE_TASKS, image_id)]
+
+
+FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"
+
+
+async def find_task(db: Database, task_id: str) -> Job | None:
+    rows = await db.read(FIND_TASK, task_id)
     return _job_of_row(rows[0]) if rows else None
 
 
@@ -99,13 +139,16 @@ async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -
 
 
 HOLD_JOB = """
-    update job set held_until = $3, progress = $4 where id = $1 and holder = $2 and end_at is null
+    update job set held_until = $3, progress = $4, told_at = $5, message = $6
+    where id = $1 and holder = $2 and end_at is null
     returning id"""
 
 
-async def hold_job(db: Database, job_id: str, holder: str, held_until: int, progress: int) -> bool:
+async def hold_job(
+    db: Database, job_id: str, holder: str, held_until: int, progress: int, now: int, message: str = ""
+) -> bool:
     """The holder is still at work and so far; False when the job was taken from it."""
-    return bool(await db.write(HOLD_JOB, job_id, holder, held_until, progress))
+    return bool(await db.write(HOLD_JOB, job_id, holder, held_until, progress, now, message))
 
 
 RELEASE_JOB = "update job set holder = null, held_until = $3 where id = $1 and holder = $2 and end_at is null"
@@ -118,19 +161,30 @@ async def release_job(db: Database, job_id: str, holder: str, not_before: int) -
 
 FINISH_JOB = """
     update job
-    set status = $3, failures = $4, end_at = $5, progress = $6, holder = null, held_until = 0
+    set status = $3, failures = $4, end_at = $5, progress = $6, told_at = $5, message = $7, holder = null,
+        held_until = 0, credential = null
     where id = $1 and holder = $2 and end_at is null
     returning id"""
 
 
+def finish_statement(job: Job, holder: str) -> Statement:
+    """Writes how the job ended, if the holder still holds it; for the transaction that ends what it did."""
+    values = (job.id, holder, job.status, to_json(job.failures), job.end_at, job.progress, job.message)
+    return Statement(FINISH_JOB, values, required=True)
+
+
 async def finish_job(db: Database, job: Job, holder: str) -> bool:
-    """Write how the job ended; False when it was taken from the holder."""
-    values = (job.id, holder, job.status, to_json(job.failures), job.end_at, job.progress)
-    return bool(await db.write(FINISH_JOB, *values))
+    """Write how the job ended; False when it was taken from the holder, or has ended already."""
+    return await db.transact(finish_statement(job, holder)) is not None
 
 
-DELETE_OLD_JOBS = "delete from job where end_at < $1"
+DELETE_OLD_JOBS = f"delete from job where end_at < $1 and not {_IS_TASK}"
+
+DELETE_OLD_TASKS = f"delete from job where end_at < $1 and {_IS_TASK}"
 
 
-async def delete_old_jobs(db: Database, ended_before: int) -> None:
-    await db.write(DELETE_OLD_JOBS, ended_before)
+async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> None:
+    """Forget the jobs of the IMS API and the tasks of the Image API that ended before these moments."""
+    await db.transact(
+        Statement(DELETE_OLD_JOBS, (jobs_before,)), Statement(DELETE_OLD_TASKS, (tasks_before,))
+    )

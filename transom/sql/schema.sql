@@ -83,6 +83,17 @@ create table loose_blob (
     held_until bigint not null
 );
 
+-- Bytes that were staged for an image that is `uploading` or `importing`. They are somebody's only as long as
+-- this row is there; whatever deletes it makes them a loose blob in the same transaction.
+create table staged_blob (
+    image_id text collate "C" primary key,
+    key text collate "C" not null,
+    store text collate "C" not null,
+    size bigint not null,
+    -- How many of the configured import plugins have worked on them.
+    plugins_done bigint not null
+);
+
 -- What was asked for as a job and how it ended. A batch of shares is written here whole, in the transaction
 -- that does it; a job that takes time is held by the worker that runs it.
 create table job (
@@ -102,10 +113,20 @@ create table job (
     attempts bigint not null,
     -- The worker that runs it, null when nobody does; after `held_until` it counts as dead.
     holder text collate "C",
-    held_until bigint not null
+    held_until bigint not null,
+    -- Of tasks of the Image API: what they are about, who asked for them and by which request, when they last
+    -- told how far they are, and in which words.
+    image_id text collate "C",
+    user_id text collate "C",
+    request_id text collate "C",
+    told_at bigint,
+    message text collate "C",
+    -- What the job needs to act for who asked for it. Shown to nobody, and gone when the job ends.
+    credential text collate "C"
 );
 
 create index job_by_end on job (end_at);
+create index job_by_image on job (image_id, begin_at, id) where image_id is not null;
 
 -- Metadata definitions. Who names one says the name of its namespace; the rows say its id, which no renaming
 -- changes.

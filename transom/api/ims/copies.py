@@ -13,6 +13,7 @@ from transom.clock import now_us
 from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
+from transom.domain.fields import RESERVED_PREFIX
 from transom.domain.model import (
     Caller,
     Image,
@@ -83,7 +84,8 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
         raise InvalidError("name: is missing.", Reason.NAME_MISSING)
     if body.text(given, "cmk_id") is not None:
         raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
-    properties = {**source.properties, _PARENT: source.id}
+    kept = {name: value for name, value in source.properties.items() if not name.startswith(RESERVED_PREFIX)}
+    properties = {**kept, _PARENT: source.id}
     if given.get("description") is not None:
         protection.require_set(caller, source.properties, _DESCRIPTION)
         properties[_DESCRIPTION] = check_value(_DESCRIPTION, given["description"])

@@ -20,13 +20,8 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
 async def upload_image(parts: Parts, request: Request) -> Response:
-    if request.content_type != _OCTETS:
-        raise HttpError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"The request media type {request.content_type or '(none)'} is not supported by this server. "
-            f"Content-Type must be {_OCTETS}.",
-        )
-    announced = _announced_size(request)
+    require_octets(request)
+    announced = announced_size(request)
     store_id = _chosen_store(parts, request)
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
@@ -48,7 +43,17 @@ def _chosen_store(parts: Parts, request: Request) -> str | None:
     return named
 
 
-def _announced_size(request: Request) -> int | None:
+def require_octets(request: Request) -> None:
+    """HttpError 415 unless the body is image data."""
+    if request.content_type != _OCTETS:
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The request media type {request.content_type or '(none)'} is not supported by this server. "
+            f"Content-Type must be {_OCTETS}.",
+        )
+
+
+def announced_size(request: Request) -> int | None:
     """X-OpenStack-Image-Size, or Content-Length when only that was sent; None for a chunked body."""
     text = request.header(b"x-openstack-image-size")
     if text is None:

@@ -37,9 +37,9 @@ from transom.domain.fields import (
     read_only,
 )
 from transom.domain.listing import ListQuery, Range, visible_ranges
-from transom.domain.model import Caller, Image, Status, Visibility
+from transom.domain.model import Caller, Image, Location, Status, Visibility
 from transom.domain.status import WITH_DATA
-from transom.sql import images, listing
+from transom.sql import blobs, images, listing
 
 _PATCH_NEW = "application/openstack-images-v2.1-json-patch"
 _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
@@ -77,6 +77,8 @@ async def keep_image(
     location = f"{base_url(parts, request)}{request.prefix}/v2/images/{image.id}".encode("latin-1")
     store_ids = ",".join(info.id for info in parts.stores.infos).encode()
     headers = [(b"location", location), (b"openstack-image-store-ids", store_ids)]
+    if methods := parts.settings.import_methods:
+        headers.append((b"openstack-image-import-methods", ",".join(methods).encode()))
     return json_response(shown, HTTPStatus.CREATED, headers)
 
 
@@ -285,10 +287,19 @@ async def remove_image(
             request.caller, image, is_member, f"Failed to find image {image_id} to delete"
         )
         await judge(seen, is_member)
+        staged = await _find_staged(parts, seen)
         if await images.delete_image(parts.db, seen, now_us()):
-            await parts.transfer.remove(seen.locations)
+            await parts.transfer.remove((*seen.locations, *staged))
             return no_content()
     raise outrun(f"Image {image_id} is")
+
+
+async def _find_staged(parts: Parts, image: Image) -> tuple[Location, ...]:
+    """The bytes that wait to be imported into the image."""
+    if image.status not in (Status.UPLOADING, Status.IMPORTING):
+        return ()
+    staged = await blobs.find_staged(parts.db, image.id)
+    return (Location(store=staged.store, key=staged.key),) if staged is not None else ()
 
 
 async def deactivate_image(parts: Parts, request: Request) -> Response:

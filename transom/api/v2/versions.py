@@ -5,7 +5,7 @@ from http import HTTPStatus
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 
-#: Newest first. Each is a name for the same `/v2`; 2.6 counts as served with no import method enabled.
+#: Newest first. Each is a name for the same `/v2`.
 VERSIONS = tuple(f"v2.{minor}" for minor in (15, *range(13, -1, -1)))
 
 
@@ -37,8 +37,3 @@ async def redirect_to_root(parts: Parts, request: Request) -> Response:
     return Response(
         HTTPStatus.FOUND, headers=[(b"location", location), (b"content-type", b"text/plain; charset=utf8")]
     )
-
-
-async def list_import_methods(_parts: Parts, _request: Request) -> Response:
-    methods = {"description": "Import methods available.", "type": "array", "value": []}
-    return json_response({"import-methods": methods})

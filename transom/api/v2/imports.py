@@ -1,0 +1,125 @@
+"""Interoperable import: stage data, ask for an import (Image API v2, "Interoperable image import")."""
+
+import uuid
+from http import HTTPStatus
+
+import msgspec
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.v2.answers import TRIES, outrun
+from transom.api.v2.data import announced_size, require_octets
+from transom.api.v2.images import absent, see_image
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import ConflictError, InvalidError, NotFoundError
+from transom.domain.imports import (
+    TASK,
+    ImportRequest,
+    Method,
+    begin,
+    check_remote_image,
+    check_state,
+    parse_request,
+)
+from transom.domain.model import Image, Job, JobKind, JobStatus, Status
+from transom.domain.status import advance
+from transom.sql import images, imports, jobs
+
+
+async def list_import_methods(parts: Parts, _request: Request) -> Response:
+    methods = {
+        "description": "Import methods available.",
+        "type": "array",
+        "value": parts.settings.import_methods,
+    }
+    return json_response({"import-methods": methods})
+
+
+async def stage_image(parts: Parts, request: Request) -> Response:
+    """Take data that an import by `glance-direct` will make the image's; its format is looked at then."""
+    if Method.DIRECT not in parts.settings.import_methods:
+        raise NotFoundError("'glance-direct' method is not available at this site.")
+    require_octets(request)
+    announced = announced_size(request)
+    image, is_member = await see_image(parts, request)
+    access.modify_image(request.caller, image, is_member)
+    try:
+        await parts.transfer.stage(image, request.stream(), announced)
+    except ConflictError:
+        # Somebody was quicker. Answer for what the image is now, which may be gone.
+        now, _is_member = await see_image(parts, request)
+        advance(now.status, Status.UPLOADING)
+        raise
+    return no_content()
+
+
+async def import_image(parts: Parts, request: Request) -> Response:
+    """Start the import, which a worker then does: a task tells how far it is."""
+    body = await request.json(parts.settings.json_body_limit)
+    asked = parse_request(body, parts.settings.import_methods)
+    image_id = request.params["image_id"]
+    for _ in range(TRIES):
+        seen, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
+        image = access.see_image(request.caller, seen, is_member, absent(image_id))
+        access.import_image(request.caller, image, is_member, is_copy=asked.method is Method.COPY)
+        check_state(asked.method, image)
+        if asked.method is Method.GLANCE:
+            check_remote_image(asked.arguments)
+        await _require_no_task(parts, image)
+        stores = _chosen_stores(parts, request, asked)
+        job = _new_job(request, image, stores, body)
+        new = begin(image, job.id, stores)
+        new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
+        if await imports.start_import(parts.db, image, new, job, None):
+            parts.wake_jobs()
+            return _accepted()
+    raise outrun(f"Image {image_id} is")
+
+
+def _accepted() -> Response:
+    return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
+
+
+async def _require_no_task(parts: Parts, image: Image) -> None:
+    """A task that is not there any more, or over, holds nothing."""
+    task_id = image.properties.get(TASK)
+    task = await jobs.find_task(parts.db, task_id) if task_id is not None else None
+    if task is not None and task.end_at is None:
+        raise ConflictError("Image has active task")
+
+
+def _chosen_stores(parts: Parts, request: Request, asked: ImportRequest) -> tuple[str, ...]:
+    """Names of the stores that are to get the data, in the order they were named."""
+    header = request.header(b"x-image-meta-store")
+    if asked.all_stores:
+        if asked.stores is not None or header is not None:
+            raise InvalidError(
+                "All_stores parameter can't be used with x-image-meta-store header or stores parameter"
+            )
+        return tuple(info.id for info in parts.stores.writable)
+    if asked.stores is not None and header is not None:
+        raise InvalidError("Stores parameter and x-image-meta-store header can't be both specified")
+    chosen = asked.stores or (header or parts.stores.default.id,)
+    for store in chosen:
+        if store not in parts.stores:
+            raise ConflictError(f"Store '{store}' is not configured.")
+        if parts.stores.require(store).is_read_only:
+            raise ConflictError(f"Store '{store}' is read-only.")
+    return chosen
+
+
+def _new_job(request: Request, image: Image, stores: tuple[str, ...], body: object) -> Job:
+    return Job(
+        id=str(uuid.uuid4()),
+        kind=JobKind.IMPORT,
+        project_id=request.caller.project_id or "",
+        status=JobStatus.INIT,
+        input={"image_id": image.id, "import_req": body, "backend": stores},
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+        image_id=image.id,
+        user_id=request.caller.user_id,
+        request_id=request.request_id,
+    )

@@ -1,0 +1,113 @@
+"""Imports: an image and the job that fills it, changed together.
+
+Each transaction needs two things: that the worker still holds the job, and that nobody changed the image
+since it was looked at. So a worker that was taken for dead cannot touch the image any more, and no change of
+a client is lost.
+"""
+
+from collections.abc import Sequence
+
+from transom.domain.model import Image, Job, Location, Staged
+from transom.sql.blobs import LooseBlob, release_statement, staged_statement
+from transom.sql.db import Database, Statement
+from transom.sql.images import abandon_statements, loosen_staged, to_json
+from transom.sql.jobs import finish_statement, insert_job
+
+CHANGE_IMAGE = """
+    update image
+    set status = $3, size = $4, virtual_size = $5, checksum = $6, os_hash_algo = $7, os_hash_value = $8,
+        properties = $9, locations = $10, disk_format = $11, container_format = $12, updated_at = $13
+    where id = $1 and updated_at = $2
+    returning id"""
+
+
+def change_statement(seen: Image, new: Image) -> Statement:
+    """Writes what an import changes of an image, unless somebody changed it since it was `seen`."""
+    values = (
+        seen.id,
+        seen.updated_at,
+        new.status,
+        new.size,
+        new.virtual_size,
+        new.checksum,
+        new.os_hash_algo,
+        new.os_hash_value,
+        to_json(new.properties),
+        to_json(new.locations),
+        new.disk_format,
+        new.container_format,
+        new.updated_at,
+    )
+    return Statement(CHANGE_IMAGE, values, required=True)
+
+
+async def start_import(db: Database, seen: Image, new: Image, job: Job, credential: str | None) -> bool:
+    """Write the job, and that it holds the image; False when somebody changed that since it was `seen`."""
+    return await db.transact(change_statement(seen, new), insert_job(job, credential)) is not None
+
+
+HOLDS_JOB = "update job set told_at = $3 where id = $1 and holder = $2 and end_at is null returning id"
+
+
+def _holds(job: Job, holder: str, now: int) -> Statement:
+    return Statement(HOLDS_JOB, (job.id, holder, now), required=True)
+
+
+async def holds_job(db: Database, job: Job, holder: str, now: int) -> bool:
+    """Whether the worker still holds the job."""
+    return bool(await db.write(HOLDS_JOB, job.id, holder, now))
+
+
+async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+    """False when the job was taken from its holder, or somebody changed the image since it was `seen`."""
+    return await db.transact(_holds(job, holder, new.updated_at), change_statement(seen, new)) is not None
+
+
+async def place_blob(db: Database, job: Job, holder: str, blob: LooseBlob, seen: Image, new: Image) -> bool:
+    """Give a copy of the data to the image, which names it in `new.locations`; False as in `change_image`,
+    or when the blob was taken from its holder."""
+    done = await db.transact(
+        _holds(job, holder, new.updated_at), release_statement(blob), change_statement(seen, new)
+    )
+    return done is not None
+
+
+ADOPT_STAGED = "delete from staged_blob where image_id = $1 returning key"
+
+
+async def adopt_staged(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+    """As `place_blob`, for the staged bytes themselves."""
+    done = await db.transact(
+        _holds(job, holder, new.updated_at),
+        Statement(ADOPT_STAGED, (seen.id,), required=True),
+        change_statement(seen, new),
+    )
+    return done is not None
+
+
+async def stage_blob(
+    db: Database, job: Job, holder: str, blob: LooseBlob, staged: Staged, seen: Image, new: Image
+) -> bool:
+    """Put other bytes in the place of what was staged for the image; False as in `place_blob`."""
+    done = await db.transact(
+        _holds(job, holder, new.updated_at),
+        release_statement(blob),
+        *loosen_staged(seen.id),
+        staged_statement(seen.id, staged),
+        change_statement(seen, new),
+    )
+    return done is not None
+
+
+async def end_import(
+    db: Database, ended: Job, holder: str, seen: Image, new: Image, taken_back: Sequence[Location] = ()
+) -> bool:
+    """Write how the job ended and what the image is now; what was staged and `taken_back` goes. False as in
+    `change_image`."""
+    done = await db.transact(
+        finish_statement(ended, holder),
+        *loosen_staged(seen.id),
+        *abandon_statements(taken_back),
+        change_statement(seen, new),
+    )
+    return done is not None
