@@ -10,14 +10,18 @@ import multiprocessing
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
 from transom.api.dispatch import Dispatcher, answer_not_ready
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, read_settings
-from transom.domain.errors import TransomError
+from transom.domain.errors import TransomError, UnavailableError
+from transom.domain.model import Policy
+from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
@@ -31,6 +35,9 @@ from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.registry import open_stores
 from transom.telemetry import RequestLog, open_metrics, set_up_logging
 from transom.transfer import Transfer
+
+if TYPE_CHECKING:
+    from transom.identity.keystone_client import KeystoneClient
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +142,7 @@ class _Worker:
             db=db,
             transfer=transfer,
             stores=transfer.stores,
-            identity=_open_identity(settings),
+            identity=await _open_identity(settings, undo),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
@@ -153,12 +160,49 @@ class _Worker:
         await self._undo.aclose()
 
 
-def _open_identity(settings: Settings) -> BuiltinIdentity:
-    """Raises AccountsError, and PolicyFileError for a policy file that cannot be understood."""
-    policy = read_policy(
+async def _open_identity(settings: Settings, undo: AsyncExitStack) -> Identity:
+    """Raises AccountsError, PolicyFileError for a policy file that cannot be understood, and PreparationError
+    for one of certificates."""
+    policy = _read_policy(settings)
+    if settings.identity == "builtin":
+        return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
+    # Imported here: its HTTP client costs every worker 13 MiB.
+    from transom.identity.keystone import KeystoneIdentity
+    from transom.identity.keystone_client import KeystoneClient, ServiceAccount
+
+    account = ServiceAccount(
+        username=settings.keystone_username,
+        password=settings.keystone_password,
+        project_name=settings.keystone_project_name,
+        user_domain=settings.keystone_user_domain,
+        project_domain=settings.keystone_project_domain,
+    )
+    client = KeystoneClient(settings.keystone_auth_url, account, _open_cafile(settings))
+    undo.push_async_callback(client.close)
+    # Nobody waits for it: Keystone may come up later, but the log says at once what is wrong with it.
+    undo.callback(asyncio.create_task(_log_in(client)).cancel)
+    return KeystoneIdentity(client, settings.keystone_cache_s, policy)
+
+
+def _read_policy(settings: Settings) -> Policy:
+    return read_policy(
         settings.policy_file, settings.property_protection_file, settings.property_protection_rule_format
     )
-    return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
+
+
+async def _log_in(client: "KeystoneClient") -> None:
+    with suppress(UnavailableError):
+        await client.log_in()
+
+
+def _open_cafile(settings: Settings) -> ssl.SSLContext | None:
+    """Raises PreparationError when it cannot be read."""
+    if not settings.keystone_cafile:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.keystone_cafile)
+    except OSError as error:
+        raise PreparationError(f"keystone_cafile {settings.keystone_cafile}: {error}") from None
 
 
 def _open_liveness(settings: Settings) -> Liveness:
@@ -192,13 +236,12 @@ async def prepare(settings: Settings) -> None:
     and `migrate_on_start` is off, or the accounts or a policy file is malformed.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = settings.public_endpoint.rstrip("/") or f"http://{host}:{settings.port}"
-    auth_url = f"{base}/identity/v3"
     try:
-        if not create_first_accounts(settings.data_path, auth_url, settings.region):
-            refresh_clouds(settings.data_path, auth_url, settings.region)
-        _open_identity(settings).directory()
+        policy = _read_policy(settings)
+        if settings.identity == "builtin":
+            _prepare_accounts(settings, policy)
+        else:
+            _open_cafile(settings)
     except (AccountsError, PolicyFileError) as error:
         raise PreparationError(str(error)) from None
     db = await open_database(settings.database_url, settings.database_pool)
@@ -215,6 +258,16 @@ async def prepare(settings: Settings) -> None:
             liveness.close()
     finally:
         await db.close()
+
+
+def _prepare_accounts(settings: Settings, policy: Policy) -> None:
+    """Raises AccountsError for a malformed accounts file."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = settings.public_endpoint.rstrip("/") or f"http://{host}:{settings.port}"
+    auth_url = f"{base}/identity/v3"
+    if not create_first_accounts(settings.data_path, auth_url, settings.region):
+        refresh_clouds(settings.data_path, auth_url, settings.region)
+    BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy).directory()
 
 
 async def _require_schema(db: Database, settings: Settings) -> None:

@@ -53,7 +53,21 @@ class Settings:
     show_image_direct_url: bool = _setting(
         False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."
     )
-    identity: str = _setting("builtin", "Who says who the caller is: builtin (accounts of its own).")
+    identity: str = _setting(
+        "builtin", "Who says who the caller is: builtin (accounts of its own) or keystone."
+    )
+    keystone_auth_url: str = _setting("", "Keystone's URL, as clients reach it too (http(s)://…/v3).")
+    keystone_username: str = _setting("", "Account with which the service speaks to Keystone.")
+    keystone_password: str = _setting("", "Its password.")
+    keystone_project_name: str = _setting("service", "Project in which it has the role service.")
+    keystone_user_domain: str = _setting("default", "Id of its domain.")
+    keystone_project_domain: str = _setting("default", "Id of the domain of its project.")
+    keystone_cache_s: int = _setting(
+        300, "How long an answer of Keystone is good, and a revoked token may still pass, seconds; 0: once."
+    )
+    keystone_cafile: str = _setting(
+        "", "Certificates (PEM) to check Keystone's by; empty: those of the system."
+    )
     policy_file: str = _setting(
         "", "Policy file with rules that replace those of the code (YAML); empty: none."
     )
@@ -233,10 +247,11 @@ _AT_LEAST = {
     "json_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
+    "keystone_cache_s": 0,
     "max_request_id_length": 1,
 }
 _ONE_OF = {
-    "identity": ("builtin",),
+    "identity": ("builtin", "keystone"),
     "property_protection_rule_format": ("roles", "policies"),
     "log_level": ("debug", "info", "warning", "error"),
     "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
@@ -266,6 +281,17 @@ def _check(settings: Settings) -> None:
         )
     if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+    if settings.identity == "keystone":
+        _check_keystone(settings)
+
+
+def _check_keystone(settings: Settings) -> None:
+    url = settings.keystone_auth_url
+    if _scheme(url) not in ("http", "https") or not url.isascii() or not url.isprintable() or '"' in url:
+        raise SettingsError(f"keystone_auth_url must be an http(s) URL, not {url!r}")
+    for name in ("keystone_username", "keystone_password", "keystone_project_name"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name} must be given where identity is keystone")
 
 
 def _check_stores(settings: Settings) -> None:

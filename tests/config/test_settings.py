@@ -306,6 +306,29 @@ def test_the_database_lies_in_the_data_folder_unless_told(tmp_path: Path) -> Non
     assert found.database_url == f"sqlite:///{tmp_path / 'here' / 'transom.db'}"
 
 
+#: What has no default.
+KEYSTONE = {
+    "keystone_auth_url": "https://keystone.example/v3",
+    "keystone_username": "transom",
+    "keystone_password": "secret",
+    "keystone_project_name": "service",
+}
+
+
 @pytest.mark.parametrize("identity", re.findall(r"builtin|keystone", dict(HELP)["identity"]))
 def test_an_identity_that_the_help_text_names_can_be_chosen(identity: str) -> None:
-    assert read_settings({}, {"identity": identity}).identity == identity
+    assert read_settings({}, {**KEYSTONE, "identity": identity}).identity == identity
+
+
+@pytest.mark.parametrize("name", sorted(KEYSTONE))
+def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read_settings({}, {**KEYSTONE, "identity": "keystone", name: ""})
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://keystone/v3", "keystone:5000", 'http://k/"v3', "http://k/\nv3", "http://[/v3"]
+)
+def test_the_url_of_keystone_must_be_one_that_clients_can_be_told(url: str) -> None:
+    with pytest.raises(SettingsError, match="keystone_auth_url"):
+        read_settings({}, {**KEYSTONE, "identity": "keystone", "keystone_auth_url": url})

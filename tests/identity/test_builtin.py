@@ -13,7 +13,7 @@ import pytest
 from transom.domain.errors import ConflictError, ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller
 from transom.domain.policy import DEFAULT_POLICY
-from transom.identity import builtin, changes
+from transom.identity import TokenRequest, builtin, changes
 from transom.identity.accounts import AccountsFile, new_project
 from transom.identity.builtin import BuiltinIdentity, CredentialDraft, Scope, Session
 from transom.identity.directory import Accounts, Directory, Reference, Role
@@ -49,8 +49,12 @@ def login(identity: BuiltinIdentity, password: str) -> tuple[str, Session]:
     return asyncio.run(identity.log_in_with_password(PUBLISHER, password, IN_PUBLISHER))
 
 
+def _show(token: str | None) -> TokenRequest:
+    return TokenRequest(token=token, method="GET", raw_path=b"/v2/images")
+
+
 def _authenticate(identity: BuiltinIdentity, token: str | None) -> Caller:
-    return asyncio.run(identity.authenticate(token))
+    return asyncio.run(identity.authenticate(_show(token)))
 
 
 def _make_credential(identity: BuiltinIdentity, session: Session, **draft: Any) -> tuple[str, str]:
@@ -395,7 +399,7 @@ def test_remembered_tokens_are_bounded(
     async def use_many() -> None:
         for _ in range(15):
             token, _session = identity.log_in_with_token(login[0], IN_PUBLISHER)
-            await identity.authenticate(token)
+            await identity.authenticate(_show(token))
 
     asyncio.run(use_many())
 
@@ -428,12 +432,12 @@ def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login:
         os.utime(data_dir / "identity" / name, (long_ago, long_ago))
 
     async def measure() -> float:
-        await identity.authenticate(login[0])
+        await identity.authenticate(_show(login[0]))
         rounds = []
         for _ in range(20):
             started = time.process_time()
             for _ in range(200):
-                await identity.authenticate(login[0])
+                await identity.authenticate(_show(login[0]))
             rounds.append((time.process_time() - started) / 200)
         return min(rounds)
 

@@ -498,6 +498,7 @@ HARMLESS = {
     b"content-length",
     b"x-auth-token",
     b"x-openstack-request-id",
+    b"x-service-token",
     b"x-subject-token",
 }
 

@@ -36,6 +36,7 @@ from transom.api.router import Match, Router
 from transom.api.v2.versions import VERSIONS, base_url, choose_version
 from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError
 from transom.domain.model import Caller
+from transom.identity import TokenRequest
 from transom.identity.signature import SignedRequest, is_signed
 from transom.telemetry import ObserveRequest, RequestLog
 
@@ -69,10 +70,13 @@ class Dispatcher:
         self._parts = parts
         self._observe = observe
         self._request_log = request_log
+        # With Keystone nobody logs in here.
+        logs_in = parts.settings.identity == "builtin"
+        own = [route for route in routes.ROUTES if logs_in or not route.path.startswith("/identity")]
         self._routers = {
-            Dialect.OPENSTACK: _make_router(routes.ROUTES),
+            Dialect.OPENSTACK: _make_router(own),
             # What the IMS API does not do otherwise is as in the other table.
-            Dialect.IMS: _make_router(_ALL_ROUTES),
+            Dialect.IMS: _make_router((*own, *routes.IMS_ROUTES)),
         }
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,7 +152,14 @@ class Dispatcher:
         """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
         identity = self._parts.identity
         if not _has_signature(request):
-            return await identity.authenticate(request.header(b"x-auth-token"))
+            return await identity.authenticate(
+                TokenRequest(
+                    token=request.header(b"x-auth-token"),
+                    service_token=request.header(b"x-service-token"),
+                    method=request.method,
+                    raw_path=request.raw_path,
+                )
+            )
 
         async def hash_body() -> str:
             body = await request.keep_body(self._parts.settings.json_body_limit)
@@ -171,7 +182,7 @@ class Dispatcher:
         if request.dialect is Dialect.IMS:
             status = status_of(error, status, request.path)
         if isinstance(error, UnauthenticatedError):
-            challenge = f'Keystone uri="{base_url(self._parts, request)}/identity/v3"'.encode("latin-1")
+            challenge = f'Keystone uri="{self._identity_uri(request)}"'.encode("latin-1")
             has_own_text = request.path.startswith("/identity") or b"authorization" in request.headers
             message = str(error) if has_own_text else _NO_CREDENTIALS
             return self._render(request, status, message, [(b"www-authenticate", challenge)])
@@ -181,6 +192,13 @@ class Dispatcher:
             cause = f" ({error.__cause__})" if error.__cause__ else ""
             _log.warning("%s%s", error, cause, extra={"fields": {"request_id": request.request_id}})
         return self._render(request, status, str(error), headers, error.reason)
+
+    def _identity_uri(self, request: Request) -> str:
+        """Where one gets a token."""
+        settings = self._parts.settings
+        if settings.identity == "keystone":
+            return settings.keystone_auth_url
+        return f"{base_url(self._parts, request)}/identity/v3"
 
     def _render(
         self, request: Request, status: int, message: str, headers: Headers, reason: Reason | None = None

@@ -70,6 +70,8 @@ def _hand_down(settings: Settings) -> None:
 
 
 def _greeting(settings: Settings) -> str:
+    if settings.identity == "keystone":
+        return f"\n  Transom serves http://{settings.listen} to the users of {settings.keystone_auth_url}\n"
     clouds = settings.data_path / "clouds.yaml"
     shown = Path(os.path.relpath(clouds)) if clouds.is_relative_to(Path.cwd()) else clouds
     return (

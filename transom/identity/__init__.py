@@ -2,18 +2,37 @@
 
 from typing import Protocol
 
+import msgspec
+
 from transom.domain.model import Caller
 from transom.identity.signature import SignedRequest
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request without a signature shows of who sends it, and what it is for: some tokens are good for
+    some requests only. The tokens are the headers X-Auth-Token and X-Service-Token, None if absent;
+    `raw_path` is still encoded, without the query."""
+
+    token: str | None
+    service_token: str | None = None
+    method: str
+    raw_path: bytes
 
 
 class Identity(Protocol):
     """Says who the caller is."""
 
-    async def authenticate(self, token: str | None) -> Caller:
-        """The caller that the `X-Auth-Token` value stands for.
+    @property
+    def is_reachable(self) -> bool:
+        """Whether what it rests on gave an answer when it was last asked."""
+        ...
 
-        Raises UnauthenticatedError for a token that is absent, malformed, expired or revoked, and
-        UnavailableError when that cannot be found out now.
+    async def authenticate(self, request: TokenRequest) -> Caller:
+        """The caller that the request's token stands for, with the roles of the service that vouches for it.
+
+        Raises UnauthenticatedError for a token that is absent, malformed, expired, revoked or not good for
+        this request, and for a service token that is not a service's; UnavailableError when that cannot be
+        found out now.
         """
         ...
 

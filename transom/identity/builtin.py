@@ -18,7 +18,7 @@ import msgspec
 
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, Policy
-from transom.identity import changes
+from transom.identity import TokenRequest, changes
 from transom.identity.accounts import AccountsFile, identity_folder
 from transom.identity.directory import (
     Accounts,
@@ -105,8 +105,14 @@ class BuiltinIdentity:
         self._remembered: dict[str, tuple[Caller, int]] = {}
         self._reported = ""
 
-    async def authenticate(self, token: str | None) -> Caller:
+    @property
+    def is_reachable(self) -> bool:
         """See `Identity`."""
+        return self._is_sound
+
+    async def authenticate(self, request: TokenRequest) -> Caller:
+        """See `Identity`. Service tokens are not looked at: no service has an account here."""
+        token = request.token
         if not token:
             raise UnauthenticatedError(REFUSED)
         self._see_changes()
