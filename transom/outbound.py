@@ -1,0 +1,210 @@
+"""Fetch what users name: only from where the rules allow, and from nowhere else.
+
+A URL is checked, its host's name resolved, its addresses checked, and the connection made to one of these
+very addresses: what the name leads to a moment later does not matter. Redirects go the same way, one by one.
+The rules are in `domain/outbound.py`.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from transom.domain.errors import InvalidError, UnavailableError
+from transom.domain.outbound import OutboundRules, Target, allowed_addresses, check_url, normalize_host
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Longest waits, seconds: for a name, for a connection, for the next bytes.
+_RESOLVE_S = 10.0
+_CONNECT_S = 15.0
+_READ_S = 60.0
+_BUFFER_BYTES = 1 << 20
+
+
+class Answer:
+    """What a server answered: 200 (or 206), and the data as it comes."""
+
+    def __init__(self, response: "aiohttp.ClientResponse") -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes there will be, None when the server does not say."""
+        if self._response.headers.get("Content-Encoding", "identity") != "identity":
+            return None
+        return self._response.content_length
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The data; UnavailableError when it breaks off."""
+        with _renamed(self._response.url.host or ""):
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """All of the data, InvalidError when there is more of it."""
+        found = bytearray()
+        async for chunk in self.chunks():
+            found += chunk
+            if len(found) > limit_bytes:
+                raise InvalidError(f"The answer is larger than {limit_bytes} bytes.")
+        return bytes(found)
+
+
+class Outbound:
+    """Fetches for one worker process, by the rules it is given."""
+
+    def __init__(self, rules: OutboundRules) -> None:
+        self._rules = rules
+
+    async def check(self, url: object) -> None:
+        """InvalidError when the URL may not be fetched as things are now."""
+        await self._addresses(check_url(url, self._rules))
+
+    @asynccontextmanager
+    async def open(
+        self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> AsyncIterator[Answer]:
+        """The answer to a request, redirects followed. `headers` go to the first server only.
+
+        InvalidError when the URL or one that it redirects to may not be fetched, or the server refuses
+        (4xx); UnavailableError when it cannot be reached or fails.
+        """
+        given = dict(headers or {})
+        for _ in range(_MOST_REDIRECTS + 1):
+            target = check_url(url, self._rules)
+            addresses = await self._addresses(target)
+            async with _request(target, addresses, given, method) as response:
+                following = _redirect(target, response)
+                if following is None:
+                    _require_success(target, response)
+                    yield Answer(response)
+                    return
+            if urlsplit(following).netloc != urlsplit(url).netloc:
+                given = {}
+            url = following
+        raise InvalidError("The URL redirects too often.")
+
+    async def _addresses(self, target: Target) -> tuple[str, ...]:
+        return allowed_addresses(target, await _resolve(target), self._rules)
+
+
+async def _resolve(target: Target) -> list[str]:
+    """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a number,
+    and from trying it in the domains of this machine."""
+    if ":" in target.host or target.host.replace(".", "").isdigit():
+        return [target.host]
+    name = target.host + "."
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_RESOLVE_S):
+            found = await loop.getaddrinfo(name, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
+    return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+
+
+@asynccontextmanager
+async def _request(
+    target: Target, addresses: tuple[str, ...], headers: Mapping[str, str], method: str
+) -> AsyncIterator["aiohttp.ClientResponse"]:
+    # Imported with the first fetch: most processes never make one, and the library is large.
+    import aiohttp
+    from yarl import URL
+
+    url = URL(target.url, encoded=True)
+    if normalize_host(url.host or "") != target.host or url.port != target.port:
+        raise InvalidError("The URL is not one that every reader understands alike.")
+    connector = aiohttp.TCPConnector(
+        resolver=_pinned(target, addresses), use_dns_cache=False, force_close=True
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        read_bufsize=_BUFFER_BYTES,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_READ_S),
+    ) as session:
+        sent = {"Accept-Encoding": "identity", **headers}
+        with _renamed(target.host):
+            response = await session.request(method, url, headers=sent, allow_redirects=False)
+        try:
+            yield response
+        finally:
+            response.close()
+
+
+def _pinned(target: Target, addresses: tuple[str, ...]) -> Any:
+    """A resolver that knows one host, and of that the addresses that were checked."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class Pinned(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            if normalize_host(host) != target.host:
+                raise OSError(None, f"{host} was not checked")
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=address,
+                    port=port,
+                    family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    proto=0,
+                    flags=socket.AI_NUMERICHOST,
+                )
+                for address in addresses
+            ]
+
+        async def close(self) -> None:
+            """Nothing is held."""
+
+    return Pinned()
+
+
+class _renamed:  # noqa: N801 (a context manager is used like a function)
+    """The library's errors as ours."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        import aiohttp
+
+        if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
+            raise UnavailableError(f"'{self._host}' cannot be reached, or broke off.") from error
+        if isinstance(error, ValueError):  # For one, a header that the server made up.
+            raise InvalidError(f"'{self._host}' gave an answer that cannot be read.") from error
+
+
+def _redirect(target: Target, response: "aiohttp.ClientResponse") -> str | None:
+    """Where the answer sends the client, None when it is one itself."""
+    if response.status not in _REDIRECTS:
+        return None
+    location = response.headers.get("Location")
+    if location is None:
+        raise InvalidError(f"'{target.host}' redirects to nowhere.")
+    try:
+        return urljoin(target.url, location)
+    except ValueError:
+        raise InvalidError(f"'{target.host}' redirects to a malformed URL.") from None
+
+
+def _require_success(target: Target, response: "aiohttp.ClientResponse") -> None:
+    if response.status >= 500:
+        raise UnavailableError(f"'{target.host}' answered {response.status}.")
+    if response.status >= 300:
+        raise InvalidError(f"'{target.host}' answered {response.status}.")
