@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from harness.file_server import FileServer
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 
@@ -45,17 +46,18 @@ class SharedServices:
     def __init__(self, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> None:
         self._tmp_path_factory = tmp_path_factory
         self._postgresql = postgresql
-        self._started: dict[str, Service] = {}
+        self._started: dict[tuple[str, ...], Service] = {}
         self.stack = contextlib.ExitStack()
 
-    def get(self, database: str) -> Service:
-        if database not in self._started:
+    def get(self, database: str, **settings: str) -> Service:
+        key = (database, *(f"{name}={settings[name]}" for name in sorted(settings)))
+        if key not in self._started:
             folder = self._tmp_path_factory.mktemp(f"service-{database}")
-            service = self.stack.enter_context(_new_service(database, folder, self._postgresql, {}))
+            service = self.stack.enter_context(_new_service(database, folder, self._postgresql, settings))
             for name, project, role in FURTHER_USERS:
                 service.add_user(name, project, role)
-            self._started[database] = service
-        return self._started[database]
+            self._started[key] = service
+        return self._started[key]
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +74,32 @@ def shared_services(
 def service(request: pytest.FixtureRequest, shared_services: SharedServices) -> Service:
     """The shared service over one database, with two or three users in each of its projects."""
     return shared_services.get(request.param)
+
+
+#: A service that may fetch from this machine, and keeps images in two stores.
+IMPORTING = {
+    "TRANSOM_ENABLED_IMPORT_METHODS": "glance-direct,web-download,copy-image,glance-download",
+    "TRANSOM_ALLOWED_HOSTS": "127.0.0.1,localhost",
+    "TRANSOM_ALLOWED_PORTS": "",
+}
+
+
+@pytest.fixture(scope="session", params=DATABASES, ids=DATABASES)
+def importing(
+    request: pytest.FixtureRequest, shared_services: SharedServices, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """The shared service over one database that imports from this machine to the stores `fast` and `slow`."""
+    folder = tmp_path_factory.getbasetemp() / f"stores-{request.param}"
+    stores = f"fast=file://{folder}/fast?weight=10,slow=file://{folder}/slow"
+    return shared_services.get(
+        request.param, TRANSOM_STORES=stores, TRANSOM_DEFAULT_STORE="fast", **IMPORTING
+    )
+
+
+@pytest.fixture(scope="session")
+def files() -> Iterator[FileServer]:
+    with FileServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -26,8 +26,10 @@ from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
 from transom.identity.directory import AccountsError
+from transom.imports.flow import sweep_work
 from transom.jobs import Jobs, release_dead
 from transom.liveness import Liveness
+from transom.outbound import Outbound
 from transom.policy import PolicyFileError, read_policy
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -132,15 +134,18 @@ class _Worker:
         await transfer.recover()
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        jobs = Jobs(settings, db, transfer, liveness)
+        outbound = Outbound(settings.outbound_rules)
+        jobs = Jobs(settings, db, transfer, outbound, liveness)
         undo.push_async_callback(jobs.close)
-        working = asyncio.create_task(jobs.serve())
-        undo.callback(working.cancel)
+        if settings.serve_runs_jobs:
+            working = asyncio.create_task(jobs.serve())
+            undo.callback(working.cancel)
         observe, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
             db=db,
             transfer=transfer,
+            outbound=outbound,
             stores=transfer.stores,
             identity=await _open_identity(settings, undo),
             wake_jobs=jobs.wake,
@@ -205,6 +210,25 @@ def _open_cafile(settings: Settings) -> ssl.SSLContext | None:
         raise PreparationError(f"keystone_cafile {settings.keystone_cafile}: {error}") from None
 
 
+async def run_worker(settings: Settings) -> None:
+    """Run jobs, and clean up after workers that died, until cancelled. Then what is under way is left to
+    others."""
+    async with AsyncExitStack() as undo:
+        db = await open_database(settings.database_url, settings.database_pool)
+        undo.push_async_callback(db.close)
+        await _require_schema(db, settings)
+        liveness = _open_liveness(settings)
+        undo.callback(liveness.close)
+        sweep_work(settings, liveness)
+        transfer = _open_transfer(settings, db, liveness)
+        undo.push_async_callback(transfer.close)
+        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), liveness)
+        undo.push_async_callback(jobs.close)
+        sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
+        undo.callback(sweeping.cancel)
+        await jobs.serve()
+
+
 def _open_liveness(settings: Settings) -> Liveness:
     """Locks tell of this machine's processes only: in a data folder that machines share, each has its own."""
     return Liveness(settings.data_path / "run" / socket.gethostname())
@@ -252,6 +276,7 @@ async def prepare(settings: Settings) -> None:
         try:
             await transfer.recover()
             await release_dead(db, liveness)
+            sweep_work(settings, liveness)
             liveness.forget_dead()
         finally:
             await transfer.close()

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from transom.domain.outbound import OutboundRules, normalize_host
 from transom.domain.stores import StoreInfo, StoreKind, parse_stores
 
 ENV_PREFIX = "TRANSOM_"
@@ -103,10 +104,41 @@ class Settings:
         10000, "Most pairs of an image and a recipient in one batch of the IMS API."
     )
     job_lifetime_s: int = _setting(604800, "How long a job can be asked for after its end, seconds.")
+    serve_runs_jobs: bool = _setting(
+        True, "Whether the processes of `transom serve` run jobs, too; else it takes `transom work`."
+    )
+    jobs_at_once: int = _setting(2, "Jobs that one process runs at once.")
     task_time_to_live: int = _setting(48, "How long a task can be asked for after its end, hours.")
     enabled_import_methods: str = _setting(
-        "glance-direct", "Methods of import that are offered, comma separated."
+        "glance-direct,web-download,copy-image", "Methods of import that are offered, comma separated."
     )
+    image_import_plugins: str = _setting(
+        "",
+        "What is done to imported data, in this order, comma separated: image_decompression, "
+        "image_conversion, inject_image_metadata.",
+    )
+    conversion_format: str = _setting("raw", "Format that image_conversion makes: raw, qcow2 or vmdk.")
+    vmdk_allowed_types: str = _setting(
+        "streamOptimized,monolithicSparse", "Kinds of vmdk that image_conversion takes, comma separated."
+    )
+    inject_properties: str = _setting(
+        "", "Properties that inject_image_metadata sets (name:value, comma separated)."
+    )
+    ignore_user_roles: str = _setting(
+        "admin", "Roles whose imports inject_image_metadata leaves alone, comma separated."
+    )
+    glance_download_properties: str = _setting(
+        "hw_,trait:,os_distro,os_secure_boot,os_type",
+        "Starts of the names of properties that glance-download takes over, comma separated.",
+    )
+    allowed_schemes: str = _setting("http,https", "Schemes of URLs that may be fetched, comma separated.")
+    disallowed_schemes: str = _setting("", "Schemes that may not; only without allowed_schemes.")
+    allowed_hosts: str = _setting(
+        "", "Hosts that may be fetched from (names or addresses), comma separated; empty: any."
+    )
+    disallowed_hosts: str = _setting("", "Hosts that may not; only without allowed_hosts.")
+    allowed_ports: str = _setting("80,443", "Ports that a fetched URL may name, comma separated.")
+    disallowed_ports: str = _setting("", "Ports that it may not; only without allowed_ports.")
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
@@ -134,6 +166,43 @@ class Settings:
         return _listed(self.enabled_import_methods)
 
     @property
+    def import_plugins(self) -> tuple[str, ...]:
+        return _listed(self.image_import_plugins)
+
+    @property
+    def nonfatal_checks(self) -> frozenset[str]:
+        return frozenset(_listed(self.gpt_safety_checks_nonfatal))
+
+    @property
+    def allowed_vmdk_types(self) -> frozenset[str]:
+        return frozenset(_listed(self.vmdk_allowed_types))
+
+    @property
+    def glance_download_prefixes(self) -> tuple[str, ...]:
+        return _listed(self.glance_download_properties)
+
+    @property
+    def spared_roles(self) -> frozenset[str]:
+        return frozenset(role.lower() for role in _listed(self.ignore_user_roles))
+
+    @property
+    def injected_properties(self) -> dict[str, str]:
+        pairs = (pair.partition(":") for pair in _listed(self.inject_properties))
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @property
+    def outbound_rules(self) -> OutboundRules:
+        """Raises ValueError for a port that is none."""
+        return OutboundRules(
+            allowed_schemes=frozenset(_listed(self.allowed_schemes)),
+            disallowed_schemes=frozenset(_listed(self.disallowed_schemes)),
+            allowed_hosts=_hosts(self.allowed_hosts),
+            disallowed_hosts=_hosts(self.disallowed_hosts),
+            allowed_ports=frozenset(map(int, _listed(self.allowed_ports))),
+            disallowed_ports=frozenset(map(int, _listed(self.disallowed_ports))),
+        )
+
+    @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
 
@@ -152,6 +221,11 @@ class Settings:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _hosts(text: str) -> frozenset[str]:
+    """In the spelling that URLs are brought to; one that is no host is never met."""
+    return frozenset(normalize_host(host) or host for host in _listed(text))
 
 
 def describe() -> list[tuple[str, Any, str]]:
@@ -244,6 +318,7 @@ _AT_LEAST = {
     "ims_batch_limit": 1,
     "job_lifetime_s": 60,
     "task_time_to_live": 1,
+    "jobs_at_once": 1,
     "json_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
@@ -253,11 +328,16 @@ _AT_LEAST = {
 _ONE_OF = {
     "identity": ("builtin", "keystone"),
     "property_protection_rule_format": ("roles", "policies"),
+    "conversion_format": ("raw", "qcow2", "vmdk"),
     "log_level": ("debug", "info", "warning", "error"),
     "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
 }
 #: Lists, and what they may hold.
-_EACH_OF = {"enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download")}
+_EACH_OF = {
+    "enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download"),
+    "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
+    "allowed_schemes": ("http", "https"),
+}
 
 
 def _check(settings: Settings) -> None:
@@ -308,6 +388,13 @@ def _check_lists(settings: Settings) -> None:
         for one in _listed(getattr(settings, name)):
             if one not in known:
                 raise SettingsError(f"{name} may name {', '.join(known)}, not {one!r}")
+    for name in ("allowed_ports", "disallowed_ports"):
+        for port in _listed(getattr(settings, name)):
+            if not (port.isascii() and port.isdigit() and int(port) < 65536):
+                raise SettingsError(f"{name} names ports, not {port!r}")
+    for pair in _listed(settings.inject_properties):
+        if not all(part.strip() for part in pair.partition(":")):
+            raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
 
 
 def _scheme(url: str) -> str:

@@ -8,7 +8,7 @@ does is therefore written so that it can be begun again wherever it stopped.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Statu
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports, Report
 from transom.liveness import Liveness
+from transom.outbound import Outbound
 from transom.sql import images, jobs
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
@@ -28,12 +29,12 @@ from transom.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 
-#: Jobs that one worker process runs at once; others wait.
-_AT_ONCE = 2
 #: After so many beginnings a job has failed.
 _MOST_ATTEMPTS = 5
 #: A job tells how far it is at least so often, seconds.
 _TELL_S = 1.0
+#: Pause between two looks for what others left, or have no worker for, seconds.
+_LOOK_S = 2.0
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
@@ -48,7 +49,14 @@ class _Kind(NamedTuple):
 class Jobs:
     """Runs jobs in one worker process. `wake` it when there is a new one."""
 
-    def __init__(self, settings: Settings, db: Database, transfer: Transfer, liveness: Liveness) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        transfer: Transfer,
+        outbound: Outbound,
+        liveness: Liveness,
+    ) -> None:
         self._settings = settings
         self._db = db
         self._transfer = transfer
@@ -56,10 +64,11 @@ class Jobs:
         self._lease_us = settings.upload_lease_s * 1_000_000
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        imports = Imports(settings, db, transfer, liveness.name)
+        imports = Imports(settings, db, transfer, outbound, liveness.name)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(self._copy, self._fail_copy),
             JobKind.IMPORT: _Kind(imports.run, imports.fail),
+            JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new),
         }
 
     def wake(self) -> None:
@@ -68,17 +77,19 @@ class Jobs:
 
     async def serve(self) -> None:
         """Run jobs until cancelled: woken by this process, or looking by itself for what others left."""
+        tidied_at = 0
         while True:
             try:
                 await self._start_jobs()
+                if now_us() > tidied_at + self._lease_us / 3:
+                    await self._forget_old()
+                    tidied_at = now_us()
             except TransomError as error:
                 _log.warning("jobs wait: %s", error)
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("looking for jobs failed")
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._settings.upload_lease_s / 3)
-            except TimeoutError:
-                await self._forget_old()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), min(_LOOK_S, self._lease_us / 3e6))
             self._woken.clear()
 
     async def close(self) -> None:
@@ -97,7 +108,7 @@ class Jobs:
 
     async def _start_jobs(self) -> None:
         for seen in await jobs.list_open_jobs(self._db):
-            if len(self._running) >= _AT_ONCE:
+            if len(self._running) >= self._settings.jobs_at_once:
                 return
             known = seen.job.kind in self._kinds
             if not known or seen.job.id in self._running or not self._is_free(seen):

@@ -38,6 +38,10 @@ class Liveness:
             os.close(descriptor)
         return True
 
+    def is_gone(self, name: str) -> bool:
+        """True when no worker of this machine has the name, any more or ever."""
+        return not (self._folder / (name + _SUFFIX)).exists() or self.is_dead(name)
+
     def forget_dead(self) -> None:
         """Remove the lock files of workers that are gone. Call it when nothing is left of theirs."""
         for path in self._folder.glob("*" + _SUFFIX):

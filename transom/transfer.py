@@ -147,6 +147,10 @@ class Transfer:
 
         await self._publish(blob, fill, f"Image {image.id}")
 
+    async def room(self, image: Image) -> int:
+        """How many bytes the image's data may have now."""
+        return (await self._bounds(image, None)).most
+
     async def examine(self, image: Image, chunks: AsyncIterator[bytes], size: int) -> Content:
         """What there is to know of bytes that are in a store already. Errors as of `receive`."""
         bounds = await self._bounds(image, size)
@@ -300,8 +304,8 @@ class Transfer:
         # Imported with the first upload: the library brings several MiB of its own.
         from transom.inspection import Inspection
 
-        nonfatal = frozenset(filter(None, self._settings.gpt_safety_checks_nonfatal.split(",")))
-        return Inspection(image.disk_format, self._settings.require_image_format_match, nonfatal)
+        must_match = self._settings.require_image_format_match
+        return Inspection(image.disk_format, must_match, self._settings.nonfatal_checks)
 
     async def _give_up(self, blob: LooseBlob) -> None:
         try:

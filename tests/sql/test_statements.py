@@ -95,7 +95,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "imports.CHANGE_IMAGE": (
         *("image", 1, "active", 10, None, "checksum", "sha512", "value", "{}", "[]", "raw", "bare", 2),
     ),
-    "imports.HOLDS_JOB": ("job", "holder", 1),
+    "imports.HOLDS_JOB": ("job", "holder", 1, "{}"),
+    "imports.SET_PLUGINS_DONE": ("image", 1),
     "imports.ADOPT_STAGED": ("image",),
     "blobs.FINISH_UPLOAD": ("image", 2, *CONTENT),
     "blobs.DROP_LOCATION": ("image", 1, "[]", 2),

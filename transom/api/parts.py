@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from transom.config import Settings
 from transom.identity import Identity
+from transom.outbound import Outbound
 from transom.sql.db import Database
 from transom.stores.registry import Stores
 from transom.transfer import Transfer
@@ -16,6 +17,7 @@ class Parts:
     db: Database
     transfer: Transfer
     stores: Stores
+    outbound: Outbound
     identity: Identity
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

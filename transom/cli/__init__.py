@@ -12,6 +12,7 @@ from transom.config import SettingsError, read_settings
 #: Verb → (module, the command in it). Imported when asked for: a verb does not pay for its neighbours.
 _VERBS = {
     "serve": ("transom.cli.serve", "serve"),
+    "work": ("transom.cli.work", "work"),
     "migrate": ("transom.cli.migrate", "migrate"),
     "accounts": ("transom.cli.accounts", "accounts"),
     "policy": ("transom.cli.policy", "policy"),

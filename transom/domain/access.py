@@ -94,6 +94,11 @@ def import_image(caller: Caller, image: Image, is_member: bool, *, is_copy: bool
     _require("copy_image" if is_copy else "modify_image", caller, _target(image, is_member))
 
 
+def use_tasks(caller: Caller) -> None:
+    """May the caller look at everybody's tasks, and start some?"""
+    _require("tasks_api_access", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
 def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("delete_image", caller, _target(image, is_member))
     if image.protected:

@@ -6,7 +6,7 @@ changed only in transactions that need the task's job to be held as well, so no 
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -50,7 +50,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_request(body: Any, enabled: Iterable[str]) -> ImportRequest:
     """The request in a body, by one of the `enabled` methods; InvalidError names what is wrong with it."""
-    _check_texts(body)
+    check_texts(body)
     if not isinstance(body, dict) or "method" not in body:
         raise InvalidError("Import request requires a 'method' field.")
     arguments = body["method"]
@@ -69,7 +69,7 @@ def parse_request(body: Any, enabled: Iterable[str]) -> ImportRequest:
     )
 
 
-def _check_texts(body: Any) -> None:
+def check_texts(body: Any) -> None:
     """Refuse what a database cannot keep: the request is kept whole."""
     waiting = [body]
     while waiting:
@@ -196,16 +196,52 @@ def finish(image: Image) -> Image:
     return msgspec.structs.replace(_tell(image, waiting=(), task_id=None), status=status)
 
 
-def undo(image: Image, taken_back: Collection[str]) -> Image:
-    """The import has failed. An image that had no data before is `queued` again; one that is in use stays so,
-    without what the stores in `taken_back` got by this import."""
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step of an import sets beside the data."""
+
+    fields: dict[str, Any] = {}
+    properties: dict[str, str] = {}
+
+
+def enrich(image: Image, change: Change) -> Image:
+    """The image with what an import found out, or was told to set."""
+    properties = {**image.properties, **change.properties}
+    return msgspec.structs.replace(image, **change.fields, properties=properties)
+
+
+def noted(before: Mapping[str, Any] | None, image: Image, change: Change) -> dict[str, Any]:
+    """`before` with what `image` has now of what the change sets, unless it has been noted already: what
+    `undo` puts back. None stands for a property that was not there."""
+    earlier = before or {"fields": {}, "properties": {}}
+    return {
+        "fields": {name: getattr(image, name) for name in change.fields} | earlier["fields"],
+        "properties": {name: image.properties.get(name) for name in change.properties}
+        | earlier["properties"],
+    }
+
+
+def _put_back(image: Image, before: Mapping[str, Any] | None) -> Image:
+    if before is None:
+        return image
+    properties = dict(image.properties)
+    for name, value in before["properties"].items():
+        if value is None:
+            properties.pop(name, None)
+        else:
+            properties[name] = value
+    return msgspec.structs.replace(image, **before["fields"], properties=properties)
+
+
+def undo(image: Image, taken_back: Collection[str], before: Mapping[str, Any] | None = None) -> Image:
+    """The import has failed. An image that had no data before is `queued` again, with what it had `before`;
+    one that is in use stays so, without what the stores in `taken_back` got by this import."""
     failed = {*split_names(image.properties.get(FAILED)), *waiting_stores(image)}
     back = _tell(image, waiting=(), failed=failed, task_id=None)
     if image.status in WITH_DATA:
         left = tuple(location for location in image.locations if location.store not in taken_back)
         return msgspec.structs.replace(back, locations=left)
     return msgspec.structs.replace(
-        back,
+        _put_back(back, before),
         status=advance(image.status, Status.QUEUED),
         size=None,
         virtual_size=None,

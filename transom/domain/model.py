@@ -75,10 +75,12 @@ class JobKind(StrEnum):
     COPY = "imsCopyImageInRegionJob"
     # and of the Image API, where a job is a task
     IMPORT = "api_image_import"
+    IMPORT_NEW = "import"
+    ADD_LOCATION = "location_import"
 
 
-#: Jobs that the Image API shows as tasks.
-TASK_KINDS = (JobKind.IMPORT,)
+#: Jobs that the Image API shows as tasks. They are about an image each.
+TASK_KINDS = (JobKind.IMPORT, JobKind.IMPORT_NEW, JobKind.ADD_LOCATION)
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

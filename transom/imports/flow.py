@@ -5,8 +5,14 @@ have the data, those that wait for it), and each step is a transaction that need
 Start reading at `Imports.run`.
 """
 
+import asyncio
 import logging
+import shutil
+import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -20,10 +26,13 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.imports import (
+    Change,
     ImportRequest,
     Method,
+    enrich,
     finish,
     is_held_by,
+    noted,
     parse_request,
     store_done,
     store_failed,
@@ -31,6 +40,11 @@ from transom.domain.imports import (
     waiting_stores,
 )
 from transom.domain.model import Content, Image, Job, JobStatus, Location, Staged, Status
+from transom.imports.material import Material
+from transom.imports.plugins import PLUGINS, write_file
+from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
+from transom.liveness import Liveness
+from transom.outbound import Outbound
 from transom.sql import blobs, images, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
@@ -49,10 +63,13 @@ Report = Callable[[int, str], None]
 class Imports:
     """Runs imports for the worker `holder`."""
 
-    def __init__(self, settings: Settings, db: Database, transfer: Transfer, holder: str) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, transfer: Transfer, outbound: Outbound, holder: str
+    ) -> None:
         self._settings = settings
         self._db = db
         self._transfer = transfer
+        self._outbound = outbound
         self._holder = holder
 
     async def run(self, job: Job, report: Report) -> None:
@@ -61,7 +78,7 @@ class Imports:
         image = await self._held_image(job)
         if waiting := _in_order(image, self._transfer.stores.default.id):
             if request.method is not Method.COPY:
-                await self._prepare(job, request, image, report)
+                job = await self._prepare(job, request, report)
             for store in waiting:
                 await self._fill_store(job, request, store, report)
         await self._end(job)
@@ -76,21 +93,153 @@ class Imports:
                 await jobs.finish_job(self._db, ended, self._holder)
                 return
             taken_back = _taken_back(image, ended, request)
-            new = _moved_on(image, undo(image, {location.store for location in taken_back}))
+            # The worker may have written into the input since this one read it.
+            kept = await jobs.find_task(self._db, ended.id)
+            before = kept.input.get("before") if kept is not None else None
+            new = _moved_on(image, undo(image, {location.store for location in taken_back}, before))
             if await imports.end_import(self._db, ended, self._holder, image, new, taken_back):
                 await self._transfer.recover()
                 return
             if not await imports.holds_job(self._db, ended, self._holder, now_us()):
                 return
 
+    async def fail_new(self, ended: Job) -> None:
+        """As `fail`; the image was made for this import, and goes if it got no data."""
+        await self.fail(ended)
+        image, _is_member = await images.find_image(self._db, _image_id(ended), (None, None))
+        if image is not None and image.status == Status.QUEUED:
+            await images.delete_image(self._db, image, now_us())
+
     # ---- the steps
 
-    async def _prepare(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Staged:
-        """The staged bytes as they are to be imported."""
-        staged = await blobs.find_staged(self._db, image.id)
-        if staged is None:
-            raise ConflictError(f"Image {image.id} has no staged data.")
-        return staged
+    async def _prepare(self, job: Job, request: ImportRequest, report: Report) -> Job:
+        """The data is staged, and every plugin has been at it. The job with what was noted of the image."""
+        image = await self._held_image(job)
+        if await blobs.find_staged(self._db, image.id) is None:
+            job = await self._fetch(job, request, image, report)
+        for number, name in enumerate(self._settings.import_plugins, start=1):
+            job = await self._run_plugin(job, number, name)
+        return job
+
+    async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
+        if request.method is Method.WEB:
+            async with self._outbound.open(request.arguments["uri"]) as answer:
+                chunks = _told(answer.chunks(), answer.size, report)
+                return await self._stage(job, image, chunks, answer.size, Change(), 0)
+        if request.method is Method.GLANCE:
+            remote = await self._find_remote(job, request)
+            async with remote.open(self._outbound) as answer:
+                chunks = _told(answer.chunks(), answer.size, report)
+                return await self._stage(job, image, chunks, answer.size, remote.change, 0)
+        raise ConflictError(f"Image {image.id} has no staged data.")
+
+    async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
+        token = await jobs.find_credential(self._db, job.id)
+        if token is None:
+            raise ConflictError("The task has nothing left to act with for the user.")
+        endpoint = await find_endpoint(
+            self._settings,
+            own_url=job.input["own_url"],
+            region=request.arguments["glance_region"],
+            interface=request.arguments.get("glance_service_interface", "public"),
+            token=token,
+        )
+        image_id = request.arguments["glance_image_id"]
+        prefixes = self._settings.glance_download_prefixes
+        return await find_remote_image(self._outbound, endpoint, image_id, token, prefixes)
+
+    async def _stage(
+        self,
+        job: Job,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        size: int | None,
+        change: Change,
+        plugins_done: int,
+    ) -> Job:
+        """Put these bytes in the place of what is staged, if anything is. The job with what was noted."""
+        kept = job
+
+        async def publish(blob: LooseBlob, size: int) -> bool:
+            staged = Staged(store=blob.store, key=blob.key, size=size, plugins_done=plugins_done)
+
+            async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+                nonlocal kept
+                kept = _noting(job, seen, change)
+                return await imports.stage_blob(db, kept, holder, blob, staged, seen, new)
+
+            def decide(image: Image) -> Image:
+                return msgspec.structs.replace(enrich(image, change), size=size)
+
+            await self._change(job, decide, write)
+            return True
+
+        await self._transfer.put_aside(image, chunks, size, publish)
+        return kept
+
+    async def _run_plugin(self, job: Job, number: int, name: str) -> Job:
+        """Let the plugin at the staged data, unless it has been there. The job with what was noted."""
+        image = await self._held_image(job)
+        staged = await self._find_staged(image)
+        if staged.plugins_done >= number:
+            return job
+        kept = job
+
+        async def keep(chunks: AsyncIterator[bytes] | None, change: Change) -> None:
+            nonlocal kept
+            if chunks is not None:
+                kept = await self._stage(job, image, chunks, None, change, number)
+                await self._transfer.remove((Location(store=staged.store, key=staged.key),))
+                return
+
+            async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+                nonlocal kept
+                kept = _noting(job, seen, change)
+                return await imports.pass_plugin(db, kept, holder, number, seen, new)
+
+            await self._change(job, lambda image: enrich(image, change), write)
+
+        await PLUGINS[name](await self._material(job, image, staged), keep)
+        return kept
+
+    async def _material(self, job: Job, image: Image, staged: Staged) -> Material:
+        store = self._transfer.stores.get(staged.store)
+        location = Location(store=staged.store, key=staged.key)
+
+        def read() -> AsyncIterator[bytes]:
+            return store.get(staged.key, 0, staged.size)
+
+        @asynccontextmanager
+        async def as_file() -> AsyncIterator[Path]:
+            local = self._transfer.local_path(location)
+            if local is not None:
+                yield Path(local)
+                return
+            async with self._work_folder() as folder:
+                path = folder / "staged"
+                await write_file(path, read())
+                yield path
+
+        return Material(
+            settings=self._settings,
+            image=image,
+            roles=frozenset(job.input.get("roles", ())),
+            read=read,
+            as_file=as_file,
+            work_folder=self._work_folder,
+            most_bytes=await self._transfer.room(image),
+        )
+
+    @asynccontextmanager
+    async def _work_folder(self) -> AsyncIterator[Path]:
+        """A folder of this worker's, gone when the context ends; `sweep_work` removes those of the dead."""
+        own = work_folder(self._settings) / self._holder
+        await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=own))
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
         try:
@@ -137,12 +286,15 @@ class Imports:
     async def _find_source(self, image: Image, request: ImportRequest) -> Staged:
         """Where to read the data of an import from."""
         if request.method is not Method.COPY:
-            staged = await blobs.find_staged(self._db, image.id)
-            if staged is None:
-                raise ConflictError(f"Image {image.id} has no staged data.")
-            return staged
+            return await self._find_staged(image)
         first = await self._transfer.find_copy(image)
         return Staged(store=first.store, key=first.key, size=image.size or 0)
+
+    async def _find_staged(self, image: Image) -> Staged:
+        staged = await blobs.find_staged(self._db, image.id)
+        if staged is None:
+            raise ConflictError(f"Image {image.id} has no staged data.")
+        return staged
 
     async def _end(self, job: Job) -> None:
         """The import has come to its end: the image can be used, if at least one store has its data."""
@@ -191,6 +343,19 @@ class Imports:
             raise _LostError(f"Task {job.id} was taken over by another worker.")
 
 
+def work_folder(settings: Settings) -> Path:
+    """Where workers of this machine put files that other programs are to read."""
+    return settings.data_path / "work" / socket.gethostname()
+
+
+def sweep_work(settings: Settings, liveness: Liveness) -> None:
+    """Remove what workers that are gone have left there."""
+    folder = work_folder(settings)
+    for own in folder.iterdir() if folder.is_dir() else ():
+        if liveness.is_gone(own.name):
+            shutil.rmtree(own, ignore_errors=True)
+
+
 class _LostError(UnavailableError):
     """The job is another worker's by now: this one has nothing more to say."""
 
@@ -227,7 +392,13 @@ def _require_same(image: Image, content: Content) -> None:
         raise ContentRefusedError("The data is not that of the image's other copies.")
 
 
-async def _told(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:
+def _noting(job: Job, image: Image, change: Change) -> Job:
+    """The job with what the image has before the change, for `undo`."""
+    before = noted(job.input.get("before"), image, change)
+    return msgspec.structs.replace(job, input={**job.input, "before": before})
+
+
+async def _told(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
     done = 0
     async for chunk in chunks:
         done += len(chunk)

@@ -46,16 +46,18 @@ async def start_import(db: Database, seen: Image, new: Image, job: Job, credenti
     return await db.transact(change_statement(seen, new), insert_job(job, credential)) is not None
 
 
-HOLDS_JOB = "update job set told_at = $3 where id = $1 and holder = $2 and end_at is null returning id"
+HOLDS_JOB = """
+    update job set told_at = $3, input = $4 where id = $1 and holder = $2 and end_at is null returning id"""
 
 
 def _holds(job: Job, holder: str, now: int) -> Statement:
-    return Statement(HOLDS_JOB, (job.id, holder, now), required=True)
+    """Also keeps what the worker wrote into the job's input."""
+    return Statement(HOLDS_JOB, (job.id, holder, now, to_json(job.input)), required=True)
 
 
 async def holds_job(db: Database, job: Job, holder: str, now: int) -> bool:
     """Whether the worker still holds the job."""
-    return bool(await db.write(HOLDS_JOB, job.id, holder, now))
+    return await db.transact(_holds(job, holder, now)) is not None
 
 
 async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
@@ -94,6 +96,22 @@ async def stage_blob(
         release_statement(blob),
         *loosen_staged(seen.id),
         staged_statement(seen.id, staged),
+        change_statement(seen, new),
+    )
+    return done is not None
+
+
+SET_PLUGINS_DONE = """
+    update staged_blob set plugins_done = $2 where image_id = $1 returning image_id"""
+
+
+async def pass_plugin(
+    db: Database, job: Job, holder: str, plugins_done: int, seen: Image, new: Image
+) -> bool:
+    """A plugin has left the staged bytes as they are; False as in `change_image`."""
+    done = await db.transact(
+        _holds(job, holder, new.updated_at),
+        Statement(SET_PLUGINS_DONE, (seen.id, plugins_done), required=True),
         change_statement(seen, new),
     )
     return done is not None

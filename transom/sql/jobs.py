@@ -74,6 +74,14 @@ def insert_job(job: Job, credential: str | None = None) -> Statement:
     return Statement(INSERT_JOB, values)
 
 
+async def start_image_task(
+    db: Database, job: Job, image: Image, image_count_quota: int, held: Statement
+) -> bool:
+    """As `start_job`, for a task that holds its image from the beginning: `held` writes that."""
+    statements = insert_statements(image, image_count_quota)
+    return await db.transact(*statements, held, insert_job(job)) is not None
+
+
 async def start_job(db: Database, job: Job, image: Image, image_count_quota: int) -> bool:
     """Write the job and the image that it will fill; False when the project may own no more images."""
     return await db.transact(*insert_statements(image, image_count_quota), insert_job(job)) is not None
@@ -97,6 +105,8 @@ async def find_credential(db: Database, job_id: str) -> str | None:
     return rows[0][0] if rows else None
 
 
+#: Later than any end.
+_LAST = 2**62
 _IS_TASK = "kind in ({})".format(", ".join(f"'{kind}'" for kind in TASK_KINDS))
 
 LIST_IMAGE_TASKS = f"""
@@ -114,6 +124,43 @@ FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"
 async def find_task(db: Database, task_id: str) -> Job | None:
     rows = await db.read(FIND_TASK, task_id)
     return _job_of_row(rows[0]) if rows else None
+
+
+#: What tasks can be sorted by, and the expression that is compared.
+TASK_ORDERS = {
+    "created_at": "begin_at",
+    "updated_at": "coalesce(told_at, begin_at)",
+    "expires_at": f"coalesce(end_at, {_LAST})",
+    "id": "id",
+    "type": "kind",
+    "status": "status",
+    "owner": "project_id",
+}
+
+
+async def list_tasks(
+    db: Database,
+    *,
+    sort_key: str,
+    is_descending: bool,
+    limit: int,
+    after: Job | None,
+    status: str | None,
+    kind: str | None,
+) -> list[Job]:
+    """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
+    and tasks are forgotten soon: it reads them all, by the index `job_by_image`."""
+    order = TASK_ORDERS[sort_key]
+    word, sign = ("desc", "<") if is_descending else ("asc", ">")
+    sql = f"""
+        select {_COLUMNS} from job
+        where image_id is not null and {_IS_TASK} and (cast($1 as text) is null or status = $1)
+          and (cast($2 as text) is null or kind = $2)
+          and (cast($3 as text) is null
+               or ({order}, id) {sign} (select {order}, id from job where id = $3))
+        order by {order} {word}, id {word} limit $4"""
+    rows = await db.scan(sql, status, kind, after.id if after is not None else None, limit)
+    return [_job_of_row(row) for row in rows]
 
 
 LIST_OPEN_JOBS = f"""

@@ -10,6 +10,7 @@ from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.images import absent, see_image
+from transom.api.v2.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
@@ -68,10 +69,17 @@ async def import_image(parts: Parts, request: Request) -> Response:
             check_remote_image(asked.arguments)
         await _require_no_task(parts, image)
         stores = _chosen_stores(parts, request, asked)
-        job = _new_job(request, image, stores, body)
+        if asked.method is Method.COPY:
+            stores = _without_copy(image, asked, stores)
+            if not stores:
+                return _accepted()
+        if asked.method is Method.WEB:
+            await check_uri(parts, asked.arguments.get("uri"), "web-download")
+        job = _new_job(parts, request, image, stores, body)
+        token = request.header(b"x-auth-token") if asked.method is Method.GLANCE else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
-        if await imports.start_import(parts.db, image, new, job, None):
+        if await imports.start_import(parts.db, image, new, job, token):
             parts.wake_jobs()
             return _accepted()
     raise outrun(f"Image {image_id} is")
@@ -109,13 +117,38 @@ def _chosen_stores(parts: Parts, request: Request, asked: ImportRequest) -> tupl
     return chosen
 
 
-def _new_job(request: Request, image: Image, stores: tuple[str, ...], body: object) -> Job:
+def _without_copy(image: Image, asked: ImportRequest, stores: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the stores that lack the image; it is an error to name one that has it."""
+    held = {location.store for location in image.locations}
+    for store in stores:
+        if store in held and not asked.all_stores:
+            raise InvalidError(f"Image is already present at store '{store}'")
+    return tuple(store for store in stores if store not in held)
+
+
+async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
+    """InvalidError when the service may not fetch this for its users."""
+    try:
+        await parts.outbound.check(uri)
+    except InvalidError as error:
+        shown = str(uri)[:255]
+        raise InvalidError(f"URI for {purpose} does not pass filtering: {shown} ({error})") from None
+
+
+def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ...], body: object) -> Job:
+    """`roles` and `own_url` of its input are for the worker alone."""
     return Job(
         id=str(uuid.uuid4()),
         kind=JobKind.IMPORT,
         project_id=request.caller.project_id or "",
         status=JobStatus.INIT,
-        input={"image_id": image.id, "import_req": body, "backend": stores},
+        input={
+            "image_id": image.id,
+            "import_req": body,
+            "backend": stores,
+            "roles": sorted(request.caller.roles),
+            "own_url": base_url(parts, request),
+        },
         failures=(),
         begin_at=now_us(),
         end_at=None,

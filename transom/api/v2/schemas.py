@@ -1,4 +1,4 @@
-"""The published JSON schemas: GET /v2/schemas/{image, images, member, members}."""
+"""The published JSON schemas: GET /v2/schemas/{image, images, member, members, task, tasks}."""
 
 from typing import Any
 
@@ -109,6 +109,60 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
+_TASK_LISTED = {
+    "id": {"type": "string", "description": "An identifier for the task", "pattern": UUID_PATTERN},
+    "type": {
+        "type": "string",
+        "description": "The type of task represented by this content",
+        "enum": ["import", "api_image_import", "location_import"],
+    },
+    "status": {
+        "type": "string",
+        "description": "The current status of this task",
+        "enum": ["pending", "processing", "success", "failure"],
+    },
+    "owner": {"type": "string", "description": "An identifier for the owner of this task"},
+    "image_id": {"type": "string", "description": "Image associated with the task"},
+    "request_id": {"type": "string", "description": "Human-readable informative request-id"},
+    "user_id": {"type": "string", "description": "User associated with the task"},
+    "expires_at": {
+        "type": ["null", "string"],
+        "description": "Datetime when this resource would be subject to removal",
+    },
+    "created_at": {"type": "string", "description": "Datetime when this resource was created"},
+    "updated_at": {"type": "string", "description": "Datetime when this resource was updated"},
+    "self": {"type": "string", "readOnly": True},
+    "schema": {"type": "string", "readOnly": True},
+}
+SCHEMAS["task"] = {
+    "name": "task",
+    "properties": {
+        **_TASK_LISTED,
+        "input": {"type": ["null", "object"], "description": "The parameters required by task, JSON blob"},
+        "result": {"type": ["null", "object"], "description": "The result of current task, JSON blob"},
+        "message": {
+            "type": "string",
+            "description": "Human-readable informative message only included when appropriate "
+            "(usually on failure)",
+        },
+    },
+}
+SCHEMAS["tasks"] = {
+    "name": "tasks",
+    "properties": {
+        "tasks": {"type": "array", "items": {"name": "task", "properties": _TASK_LISTED}},
+        "first": _TEXT,
+        "next": _TEXT,
+        "schema": _TEXT,
+    },
+    "links": [
+        {"rel": "first", "href": "{first}"},
+        {"rel": "next", "href": "{next}"},
+        {"rel": "describedby", "href": "{schema}"},
+    ],
+}
+
+
 async def show_image_schema(_parts: Parts, _request: Request) -> Response:
     return json_response(SCHEMAS["image"])
 
@@ -119,6 +173,14 @@ async def show_images_schema(_parts: Parts, _request: Request) -> Response:
 
 async def show_member_schema(_parts: Parts, _request: Request) -> Response:
     return json_response(SCHEMAS["member"])
+
+
+async def show_task_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["task"])
+
+
+async def show_tasks_schema(_parts: Parts, _request: Request) -> Response:
+    return json_response(SCHEMAS["tasks"])
 
 
 async def show_members_schema(_parts: Parts, _request: Request) -> Response:

@@ -1,13 +1,33 @@
-"""Tasks: how far an image's imports are, and how they ended (Image API v2, "Tasks")."""
+"""Tasks: how far an image's imports are, and how they ended (Image API v2, "Tasks").
 
+Everybody sees those about an image; those of all projects, and starting one, are for admins.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
-from transom.api.v2.images import see_image
-from transom.domain.model import Job, JobStatus
+from transom.api.v2.images import image_of_body, see_image
+from transom.api.v2.imports import check_uri
+from transom.api.v2.versions import base_url
+from transom.api.wire import timestamp
+from transom.clock import now_us
+from transom.config import Settings
+from transom.domain import access, quota
+from transom.domain.errors import InvalidError, NotFoundError
+from transom.domain.fields import UUID_PATTERN, check_field, shown
+from transom.domain.imports import Method, begin, check_texts
+from transom.domain.model import Job, JobKind, JobStatus
 from transom.sql import jobs
+from transom.sql.imports import change_statement
 
 _STATUS = {
     JobStatus.INIT: "pending",
@@ -16,7 +36,12 @@ _STATUS = {
     JobStatus.FAIL: "failure",
 }
 #: What of a task's input its owner is shown.
-_SHOWN_INPUT = ("image_id", "import_req", "backend")
+_SHOWN_INPUT = {
+    JobKind.IMPORT: ("image_id", "import_req", "backend"),
+    JobKind.IMPORT_NEW: ("import_from", "import_from_format", "image_properties"),
+    JobKind.ADD_LOCATION: ("image_id", "loc_url", "validation_data"),
+}
+_STATES = {shown: state for state, shown in _STATUS.items()}
 _HOUR_US = 3_600_000_000
 
 
@@ -34,7 +59,7 @@ async def list_image_tasks(parts: Parts, request: Request) -> Response:
 
 def _image_task_body(task: Job, hours_to_live: int) -> dict[str, Any]:
     """The task as Glance keeps it in its database, which is what it answers here."""
-    expires_at = task.end_at + hours_to_live * _HOUR_US if task.end_at is not None else None
+    expires_at = _expiry(task, hours_to_live)
     return {
         "id": task.id,
         "type": task.kind,
@@ -59,7 +84,7 @@ def task_status(task: Job) -> str:
 
 
 def task_input(task: Job) -> dict[str, Any]:
-    return {name: task.input[name] for name in _SHOWN_INPUT if name in task.input}
+    return {name: task.input[name] for name in _SHOWN_INPUT[JobKind(task.kind)] if name in task.input}
 
 
 def task_result(task: Job) -> dict[str, Any] | None:
@@ -74,3 +99,164 @@ def _moment(microseconds: int) -> str:
     """`2020-12-18T05:20:38.000000`: without a zone, as this one call has it."""
     seconds, rest = divmod(microseconds, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:06}"
+
+
+# ---- everybody's tasks, for admins
+
+
+async def list_tasks(parts: Parts, request: Request) -> Response:
+    access.use_tasks(request.caller)
+    pairs = request.query_pairs()
+    given = dict(pairs)
+    limit = _limit(given, parts.settings)
+    marker = given.get("marker")
+    after = await _find_marker(parts, marker) if marker else None
+    found = await jobs.list_tasks(
+        parts.db,
+        sort_key=_one_of(given, "sort_key", jobs.TASK_ORDERS, "created_at"),
+        is_descending=_one_of(given, "sort_dir", ("asc", "desc"), "desc") == "desc",
+        limit=limit,
+        after=after,
+        status=_STATES[_one_of(given, "status", _STATES)] if given.get("status") else None,
+        kind=_one_of(given, "type", (JobKind.IMPORT_NEW,)) if given.get("type") else None,
+    )
+    body: dict[str, Any] = {
+        "tasks": [_listed_body(task, parts.settings) for task in found],
+        "first": _page_link(pairs, None),
+        "schema": "/v2/schemas/tasks",
+    }
+    if found and len(found) == limit:
+        body["next"] = _page_link(pairs, found[-1].id)
+    return json_response(body)
+
+
+def _limit(given: Mapping[str, str], settings: Settings) -> int:
+    text = given.get("limit")
+    if text is None:
+        return settings.limit_param_default
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise InvalidError("limit: must be a whole number, 0 or more.")
+    return min(int(text), settings.api_limit_max)
+
+
+def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default: str = "") -> str:
+    value = given.get(name, default)
+    if value not in tuple(allowed):
+        raise InvalidError(f"{name}: {shown(value)} is not one of {', '.join(allowed)}.")
+    return value
+
+
+async def _find_marker(parts: Parts, marker: str) -> Job:
+    if not re.fullmatch(UUID_PATTERN, marker):
+        raise InvalidError("Invalid marker format")
+    task = await jobs.find_task(parts.db, marker)
+    if task is None:
+        raise InvalidError(f"marker: there is no task {marker}.")
+    return task
+
+
+def _page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
+    kept = [(name, value) for name, value in pairs if name != "marker"]
+    if marker is not None:
+        kept.append(("marker", marker))
+    return "/v2/tasks" + (f"?{urlencode(kept)}" if kept else "")
+
+
+async def show_task(parts: Parts, request: Request) -> Response:
+    access.use_tasks(request.caller)
+    task_id = request.params["task_id"]
+    task = await jobs.find_task(parts.db, task_id)
+    if task is None:
+        raise NotFoundError(f"Could not find task {task_id}")
+    return json_response(_full_body(task, parts.settings))
+
+
+async def create_task(parts: Parts, request: Request) -> Response:
+    """Make an image and fill it from a URL. The image goes again if that fails."""
+    access.use_tasks(request.caller)
+    given = _read_task(await request.json(parts.settings.json_body_limit))
+    caller = request.caller
+    await check_uri(parts, given["import_from"], "import_from")
+    properties = given["image_properties"]
+    formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
+    image = image_of_body(formats | properties, caller, parts.settings, check_field, properties)
+    task = Job(
+        id=str(uuid.uuid4()),
+        kind=JobKind.IMPORT_NEW,
+        project_id=caller.project_id or "",
+        status=JobStatus.INIT,
+        input={
+            **given,
+            "import_req": {"method": {"name": Method.WEB, "uri": given["import_from"]}},
+            "backend": (parts.stores.default.id,),
+            "roles": sorted(caller.roles),
+        },
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+        image_id=image.id,
+        user_id=caller.user_id,
+        request_id=request.request_id,
+    )
+    most = parts.settings.image_count_quota
+    new = msgspec.structs.replace(
+        begin(image, task.id, (parts.stores.default.id,)), updated_at=image.updated_at + 1
+    )
+    if not await jobs.start_image_task(parts.db, task, image, most, change_statement(image, new)):
+        raise quota.too_many_images(most)
+    parts.wake_jobs()
+    location = f"{base_url(parts, request)}/v2/tasks/{task.id}".encode("latin-1")
+    body = _full_body(task, parts.settings)
+    return json_response(body, HTTPStatus.CREATED, [(b"location", location)])
+
+
+def _read_task(body: Any) -> dict[str, Any]:
+    """`input` of the body, whose shape is checked; InvalidError names what is wrong."""
+    for name in ("type", "input"):
+        if not isinstance(body, dict) or name not in body:
+            raise InvalidError(f"Task '{name}' is required")
+    if body["type"] != JobKind.IMPORT_NEW:
+        raise InvalidError(f"type: {shown(body['type'])} is not one of import.")
+    given = body["input"]
+    if not isinstance(given, dict):
+        raise InvalidError("input: must be an object.")
+    for name in ("import_from", "import_from_format", "image_properties"):
+        if name not in given:
+            raise InvalidError(f"Input does not contain '{name}' field")
+    if not isinstance(given["import_from_format"], str):
+        raise InvalidError("import_from_format: must be a string.")
+    if not isinstance(given["image_properties"], dict) or "id" in given["image_properties"]:
+        raise InvalidError("image_properties: must be an object without an id.")
+    check_texts(body)
+    return {name: given[name] for name in ("import_from", "import_from_format", "image_properties")}
+
+
+def _listed_body(task: Job, settings: Settings) -> dict[str, Any]:
+    expires_at = _expiry(task, settings.task_time_to_live)
+    return {
+        "id": task.id,
+        "type": task.kind,
+        "status": task_status(task),
+        "owner": task.project_id,
+        "created_at": timestamp(task.begin_at),
+        "updated_at": timestamp(task.told_at or task.begin_at),
+        **({"expires_at": timestamp(expires_at)} if expires_at is not None else {}),
+        "self": f"/v2/tasks/{task.id}",
+        "schema": "/v2/schemas/task",
+    }
+
+
+def _full_body(task: Job, settings: Settings) -> dict[str, Any]:
+    return {
+        **_listed_body(task, settings),
+        "image_id": task.image_id,
+        "request_id": task.request_id,
+        "user_id": task.user_id,
+        "input": task_input(task),
+        "result": task_result(task),
+        "message": task_message(task),
+    }
+
+
+def _expiry(task: Job, hours_to_live: int) -> int | None:
+    return task.end_at + hours_to_live * _HOUR_US if task.end_at is not None else None

@@ -1,0 +1,113 @@
+"""Conversion from one disk format to another, by qemu-img.
+
+It is the one program here that opens what users send, and it opens every file that the data names: so it gets
+to see only what was looked at before, is told the format rather than left to guess, and runs with limits.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transom.domain.errors import ContentRefusedError, InvalidError, LimitExceededError, UnavailableError
+from transom.domain.imports import Change
+from transom.imports.material import Material
+from transom.inspection import Inspection
+
+#: What qemu-img calls the formats that it can convert.
+_QEMU_NAMES = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
+_PROGRAM = "qemu-img"
+_MOST_S = 3600
+_MEMORY_BYTES = 2 << 30
+_CPU_S = 3600
+#: Sets the limits in the process that becomes qemu-img: none is left to the event loop's own process.
+_LIMITED = """
+import os, resource, sys
+memory, cpu, file_size = map(int, sys.argv[1:4])
+resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.execvp(sys.argv[4], sys.argv[4:])
+"""
+
+
+class Converted(NamedTuple):
+    """The file that was made, and what is to be said of the image."""
+
+    path: Path
+    change: Change
+
+
+async def convert(material: Material, folder: Path) -> Converted | None:
+    """The staged data in the configured format, as a file in `folder`; None when it can stay as it is.
+
+    Raises ContentRefusedError for data that is not what the image claims or names other files,
+    LimitExceededError when the disk is larger than may be stored.
+    """
+    source, target = material.image.disk_format or "", material.settings.conversion_format
+    await _inspect(material, source)
+    if source in ("iso", target):
+        return None
+    if source not in _QEMU_NAMES:
+        raise InvalidError(f"Data in the format {source} cannot be converted to {target}.")
+    async with material.as_file() as path:
+        await _check(material, path, _QEMU_NAMES[source])
+        made = folder / f"converted.{target}"
+        await _run(
+            material.most_bytes,
+            *("convert", "-f", _QEMU_NAMES[source], "-O", _QEMU_NAMES[target]),
+            *(str(path), str(made)),
+        )
+    return Converted(made, Change(fields={"disk_format": target, "container_format": "bare"}))
+
+
+async def _inspect(material: Material, source: str) -> None:
+    """The data must be what it claims to be, whatever `require_image_format_match` lets through elsewhere."""
+    inspection = Inspection(source, True, material.settings.nonfatal_checks)
+    size = 0
+    async for chunk in material.read():
+        inspection.feed(chunk)
+        size += len(chunk)
+    inspection.finish(size)
+
+
+async def _check(material: Material, path: Path, qemu_name: str) -> None:
+    """Refuse what names other files, and what is larger inside than may be stored."""
+    described = json.loads(await _run(1 << 20, "info", "--output=json", "-f", qemu_name, str(path)))
+    special = described.get("format-specific", {}).get("data", {})
+    others = [described.get("backing-filename"), described.get("full-backing-filename")]
+    others += [special.get("data-file")]
+    others += [one.get("filename") for one in special.get("extents", []) if one.get("filename") != str(path)]
+    if any(others):
+        raise ContentRefusedError("The data names other files: it is not converted.")
+    kind: Any = special.get("create-type")
+    if qemu_name == "vmdk" and kind not in material.settings.allowed_vmdk_types:
+        raise ContentRefusedError(f"Data in vmdk of the kind {kind} is not converted.")
+    if described["virtual-size"] > material.most_bytes:
+        raise LimitExceededError("The disk in the data is larger than may be stored.")
+
+
+async def _run(most_bytes: int, *arguments: str) -> bytes:
+    """What qemu-img prints. UnavailableError when it is not installed, ContentRefusedError when it fails."""
+    limits = (str(_MEMORY_BYTES), str(_CPU_S), str(most_bytes + (1 << 24)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-c", _LIMITED, *limits, _PROGRAM, *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_MOST_S):
+            printed, said = await process.communicate()
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        raise
+    if b"FileNotFoundError" in said:
+        raise UnavailableError("qemu-img is not installed, and image_conversion needs it.")
+    if process.returncode != 0:
+        raise ContentRefusedError("qemu-img could not read or convert the data.")
+    return printed

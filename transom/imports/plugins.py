@@ -1,0 +1,135 @@
+"""What is done to imported data before it becomes an image's, as the settings say and in their order.
+
+A plugin looks at staged bytes and gives back what is to be staged in their place, and what is to be set at
+the image; nothing of the image is changed here. It may be run again after a crash.
+"""
+
+import asyncio
+import zipfile
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from transom.domain.errors import ContentRefusedError
+from transom.domain.fields import RESERVED, RESERVED_PREFIX
+from transom.domain.imports import Change
+from transom.imports import conversion
+from transom.imports.material import Material
+
+_BLOCK_BYTES = 1 << 20
+_ZIP = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b"
+#: At offset 2: `-lh5-` and its like.
+_LHA_START, _LHA = 2, b"-lh"
+
+
+#: Takes the bytes that are to be staged in the place of the others, None when those stay.
+Keep = Callable[[AsyncIterator[bytes] | None, Change], Awaitable[None]]
+Plugin = Callable[[Material, Keep], Awaitable[None]]
+
+
+async def decompress(material: Material, keep: Keep) -> None:
+    """image_decompression: gzip, or a zip archive of one member."""
+    start = await _first_bytes(material)
+    if material.image.container_format == "compressed":
+        await keep(None, Change())
+    elif start.startswith(_ZIP):
+        async with material.as_file() as path:
+            await keep(_unzip(path), Change())
+    elif start.startswith(_GZIP):
+        await keep(_gunzip(material.read()), Change())
+    elif start[_LHA_START:].startswith(_LHA):
+        raise ContentRefusedError("The data is an lha archive, which cannot be unpacked here.")
+    else:
+        await keep(None, Change())
+
+
+async def _first_bytes(material: Material) -> bytes:
+    chunks = material.read()
+    try:
+        return await anext(chunks, b"")
+    finally:
+        await chunks.aclose()  # type: ignore[attr-defined]
+
+
+async def _gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The members of a gzip file one after another (RFC 1952), never much of them at once."""
+    member: Any = None
+    async for chunk in chunks:
+        rest = chunk
+        while rest:
+            if member is None:
+                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            try:
+                block = await asyncio.to_thread(member.decompress, rest, _BLOCK_BYTES)
+            except zlib.error as error:
+                raise ContentRefusedError("The gzip data is damaged.") from error
+            if block:
+                yield block
+            if member.eof:
+                rest = member.unused_data.lstrip(b"\0")
+                member = None
+            else:
+                rest = member.unconsumed_tail
+    if member is not None:
+        raise ContentRefusedError("The gzip data is cut short.")
+
+
+async def _unzip(path: Path) -> AsyncIterator[bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if len(names) != 1:
+                raise ContentRefusedError(f"The zip archive has {len(names)} members, not one.")
+            with archive.open(names[0]) as member:
+                while block := await asyncio.to_thread(member.read, _BLOCK_BYTES):
+                    yield block
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ContentRefusedError("The zip archive is damaged, or of a kind that cannot be read.") from error
+
+
+async def convert(material: Material, keep: Keep) -> None:
+    """image_conversion: the configured format instead of the one that was sent."""
+    async with material.work_folder() as folder:
+        made = await conversion.convert(material, folder)
+        if made is None:
+            await keep(None, Change())
+        else:
+            await keep(_read_file(made.path), made.change)
+
+
+async def _read_file(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+            yield block
+
+
+async def write_file(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    """Write a new file, which need not outlive a crash."""
+    with path.open("xb") as file:
+        async for chunk in chunks:
+            await asyncio.to_thread(file.write, chunk)
+
+
+async def inject(material: Material, keep: Keep) -> None:
+    """inject_image_metadata: the configured properties, unless a role of the user's is left alone."""
+    if material.roles & material.settings.spared_roles:
+        await keep(None, Change())
+        return
+    await keep(None, Change(properties=_injectable(material.settings.injected_properties)))
+
+
+def _injectable(properties: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in properties.items()
+        if name not in RESERVED and not name.startswith(RESERVED_PREFIX)
+    }
+
+
+PLUGINS: Mapping[str, Plugin] = {
+    "image_decompression": decompress,
+    "image_conversion": convert,
+    "inject_image_metadata": inject,
+}

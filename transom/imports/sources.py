@@ -1,0 +1,95 @@
+"""Where an import by URL, or from another image service, gets its data."""
+
+import re
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from transom.config import Settings
+from transom.domain.errors import ConflictError, InvalidError
+from transom.domain.fields import FIELDS, check_characters, check_field, check_property_name
+from transom.domain.imports import Change
+from transom.domain.model import Status
+from transom.outbound import Answer, Outbound
+
+_MOST_JSON_BYTES = 4 << 20
+_VERSION = re.compile(r"/v2(\.[0-9]+)?$")
+
+
+class RemoteImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image of another service, and what an import takes over from it beside the data."""
+
+    url: str
+    token: str
+    change: Change
+
+    def open(self, outbound: Outbound) -> AbstractAsyncContextManager[Answer]:
+        return outbound.open(f"{self.url}/file", {"X-Auth-Token": self.token})
+
+
+async def find_remote_image(
+    outbound: Outbound, endpoint: str, image_id: str, token: str, prefixes: tuple[str, ...]
+) -> RemoteImage:
+    """The image of this id at the service's `endpoint`, seen with the token. `prefixes`: starts of the names
+    of properties to take over. Raises what `Outbound.open` does, and ConflictError when it has no data."""
+    base = _VERSION.sub("", endpoint.rstrip("/"))
+    url = f"{base}/v2/images/{image_id}"
+    async with outbound.open(url, {"X-Auth-Token": token, "Accept": "application/json"}) as answer:
+        body = _read_object(await answer.read(_MOST_JSON_BYTES))
+    if body.get("status") != Status.ACTIVE:
+        raise ConflictError(f"Source image status should be active instead of {body.get('status')}")
+    return RemoteImage(url=url, token=token, change=_taken_over(body, prefixes))
+
+
+def _read_object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise InvalidError("The other image service gave an answer that is no image.")
+    return body
+
+
+def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:
+    fields = {name: check_field(name, body.get(name)) for name in ("container_format", "disk_format")}
+    properties = {}
+    for name, value in body.items():
+        if name in FIELDS or not name.startswith(prefixes) or not isinstance(value, str):
+            continue
+        check_property_name(name)
+        check_characters("Property names", name)
+        check_characters("Param values", value, name)
+        properties[name] = value
+    return Change(fields=fields, properties=properties)
+
+
+_INTERFACES = ("public", "internal", "admin")
+
+
+async def find_endpoint(settings: Settings, *, own_url: str, region: str, interface: str, token: str) -> str:
+    """The URL of the image service in the region, as the user's catalog has it; ConflictError when it
+    has none. `own_url`: where the user reached this service, which is all that the built-in catalog names."""
+    if region != settings.region or interface not in _INTERFACES:
+        raise _no_endpoint(region, interface)
+    return own_url
+
+
+def _no_endpoint(region: str, interface: str) -> ConflictError:
+    return ConflictError(f"There is no {interface} endpoint of an image service in region {region}.")
+
+
+def endpoint_in(catalog: Any, region: str, interface: str) -> str:
+    """The image service's URL in a Keystone catalog; ConflictError when it has none there."""
+    for service in catalog if isinstance(catalog, list) else []:
+        if service.get("type") != "image":
+            continue
+        for endpoint in service.get("endpoints", []):
+            named = (endpoint.get("region"), endpoint.get("region_id"))
+            if endpoint.get("interface") == interface and region in named:
+                url = endpoint.get("url")
+                if isinstance(url, str) and urlsplit(url).scheme:
+                    return url
+    raise _no_endpoint(region, interface)
