@@ -173,6 +173,17 @@ def test_an_empty_file_changes_nothing(tmp_path: Path, text: str) -> None:
     assert not rules["publicize_image"](caller("member"), Target(OWNER, "private"))
 
 
+def test_rules_that_rest_on_nothing_the_file_sets_stay_those_of_the_code(tmp_path: Path) -> None:
+    """They are the faster ones."""
+    rules = _policy(tmp_path, '"metadef_admin": "role:manager"').rules
+
+    changed = {name for name, rule in rules.items() if rule is not DEFAULT_POLICY.rules[name]}
+
+    assert changed == {name for name, default in DEFAULTS.items() if "metadef_admin" in default.says.text} | {
+        "metadef_admin"
+    }
+
+
 def test_a_rule_of_the_file_counts_for_the_rules_that_refer_to_it(tmp_path: Path) -> None:
     policy = _policy(tmp_path, '"metadef_admin": "role:manager"\n"context_is_admin": "role:operator"\n')
 

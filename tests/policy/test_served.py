@@ -16,7 +16,7 @@ context_is_admin: role:manager
 publicize_image: role:member and project_id:%(owner)s and not 'draft':%(name)s
 get_members: rule:context_is_admin
 download_image: role:reader and project_id:%(project_id)s
-get_image: "@"
+get_image: "not 'unlisted':%(name)s or rule:context_is_admin"
 delete_image: "!"
 """
 
@@ -126,13 +126,37 @@ def test_a_reader_downloads_where_the_rule_lets_it(governed: Service) -> None:
 
 
 def test_no_rule_opens_what_is_hidden(governed: Service) -> None:
-    """`get_image` lets everybody here; which images a project sees at all is no rule's to say."""
+    """`get_image` asks for no project here; which images a project sees at all is no rule's to say."""
     image = _create(governed.client("publisher"), visibility="shared").json()
     other = governed.client("other")
 
     assert other.get(image["self"]).status_code == 404
     assert other.delete(image["self"]).status_code == 404
     assert image["id"] not in [one["id"] for one in other.get("/v2/images").json()["images"]]
+
+
+def test_a_list_leaves_out_what_get_image_hides_and_its_pages_stay_full(governed: Service) -> None:
+    """In Glance such a page is shorter than it was asked to be."""
+    publisher = governed.client("publisher")
+    tag = {"tags": ["paged"], "visibility": "public"}
+    made = [
+        _create(publisher, name="unlisted" if number % 3 else "listed", **tag).json()["id"]
+        for number in range(7)
+    ]
+
+    found = []
+    path = "/v2/images?tag=paged&limit=2&sort=created_at:asc"
+    for _ in range(4):
+        page = publisher.get(path).json()
+        found.append([image["id"] for image in page["images"]])
+        path = page.get("next", "")
+        if not path:
+            break
+
+    assert found == [[made[0], made[3]], [made[6]]]
+    assert publisher.get(f"/v2/images/{made[1]}").status_code == 404
+    operators = governed.client("operator").get("/v2/images?tag=paged&sort=created_at:asc").json()
+    assert [image["id"] for image in operators["images"]] == made
 
 
 # ---- property protections

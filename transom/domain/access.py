@@ -24,7 +24,7 @@ from transom.domain.model import (
     Target,
     Visibility,
 )
-from transom.domain.policy import is_seen_by, owns
+from transom.domain.policy import DEFAULT_POLICY, is_seen_by, owns
 
 
 def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
@@ -67,6 +67,17 @@ def set_visibility(caller: Caller, target: Target, visibility: str) -> None:
 
 def list_images(caller: Caller) -> None:
     _require("get_images", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
+def lists_all_it_finds(caller: Caller) -> bool:
+    """Whether `get_image` is the code's: that lets through whatever a list finds."""
+    return caller.policy.rules["get_image"] is DEFAULT_POLICY.rules["get_image"]
+
+
+def is_listed(caller: Caller, image: Image) -> bool:
+    """May the caller see this image, which a list has found? Another's shared one was, by a membership."""
+    is_member = image.visibility == Visibility.SHARED and not caller.is_admin
+    return is_allowed("get_image", caller, _target(image, is_member))
 
 
 def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str) -> Image:

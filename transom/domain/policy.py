@@ -162,7 +162,10 @@ DEFAULTS: Mapping[str, Default] = {
     # images
     "add_image": Default(_CREATING_MEMBER, "POST /v2/images"),
     "delete_image": Default(_OWNING_MEMBER, "DELETE /v2/images/{image_id}"),
-    "get_image": Default(_SEEING_READER, "GET /v2/images/{image_id}, and before every call on an image"),
+    "get_image": Default(
+        _SEEING_READER,
+        "GET /v2/images/{image_id}; each image of GET /v2/images; before every call on an image",
+    ),
     "get_images": Default(_OWNING_READER, "GET /v2/images"),
     "modify_image": Default(
         _OWNING_MEMBER,

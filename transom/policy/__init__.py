@@ -34,9 +34,9 @@ def read_policy(policy_file: str, protection_file: str = "", protection_format: 
 
 def _read_rules(path: Path, asked: frozenset[str]) -> Mapping[str, Rule]:
     # Imported only here: oslo.policy costs a worker some 20 MiB.
-    from transom.policy.rules import compile_texts, merge_texts
+    from transom.policy.rules import compile_rules
 
-    return compile_texts(merge_texts(path, asked))
+    return compile_rules(path, asked)
 
 
 def _names(sections: list[Section]) -> frozenset[str]:

@@ -16,6 +16,7 @@ import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,23 @@ _OF_IMAGE: Mapping[str, str] = {
 }
 
 
-def merge_texts(path: Path, asked: Collection[str] = ()) -> dict[str, Text]:
-    """The rules of the file on top of those of the code: name → what it says. `asked`: further names that
-    something asks for."""
+def compile_rules(path: Path, asked: Collection[str] = ()) -> dict[str, Rule]:
+    """Every rule in force as a function; the code's own where the file changes nothing that it rests on.
+    `asked`: names that something asks for, beside those of the code."""
     found = _read(path)
     of_code: dict[str, Text] = {name: default.says.text for name, default in DEFAULTS.items()}
     texts = of_code | found
-    _warn_of_unused(found, texts, asked)
-    return texts
+    referred = {name: set(_referred(_parse(name, text))) for name, text in texts.items()}
+    for name in sorted(set(found) - {*DEFAULTS, *asked, *chain.from_iterable(referred.values())}):
+        # Glance ignores a name that it does not know; so a misspelt one would go unnoticed.
+        _log.warning("policy file: nothing asks for the rule %r", name)
+    compiled = compile_texts(texts)
+
+    def is_changed(name: str) -> bool:
+        return name in found or any(map(is_changed, referred.get(name, ())))
+
+    unchanged = {name: default.says.rule for name, default in DEFAULTS.items() if not is_changed(name)}
+    return compiled | unchanged
 
 
 def _read(path: Path) -> dict[str, Text]:
@@ -93,13 +103,6 @@ def _read(path: Path) -> dict[str, Text]:
         raise ValueError('each line must be a name and a text, as in: "add_image": "role:member"')
     rules: dict[str, Text] = found
     return rules
-
-
-def _warn_of_unused(found: Mapping[str, Text], texts: Mapping[str, Text], asked: Collection[str]) -> None:
-    """Glance ignores a name that it does not know; so a misspelt one would go unnoticed."""
-    used = {name for rule, text in texts.items() for name in _referred(_parse(rule, text))}
-    for name in sorted(set(found) - {*DEFAULTS, *used, *asked}):
-        _log.warning("policy file: nothing asks for the rule %r", name)
 
 
 def compile_texts(texts: Mapping[str, Text]) -> dict[str, Rule]:
