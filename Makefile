@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test check format demo bench soak keystone conformance lock clean
+.PHONY: help install serve test check format demo bench soak keystone swift conformance lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -60,6 +60,10 @@ soak: install
 keystone: install
 	PYTHONPATH=tests $(BIN)/python -m harness.keystone
 
+## make swift               build .venv-swift, the real S3 service of the tests (they do so themselves)
+swift: install
+	PYTHONPATH=tests $(BIN)/python -m harness.swift
+
 ## make conformance         Tempest and glance-tempest-plugin against the service behind a real Keystone
 conformance: install .venv-tempest/installed
 	PYTHONPATH=tests $(BIN)/python -m conformance $(ARGS)
@@ -78,7 +82,9 @@ lock: install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header requirements/keystone.in -o requirements/keystone.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header requirements/swift.in -o requirements/swift.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header requirements/conformance.in -o requirements/conformance.lock
 
 clean:
-	rm -rf .venv .venv-keystone .venv-tempest data build dist *.egg-info
+	rm -rf .venv .venv-keystone .venv-swift .venv-tempest data build dist *.egg-info

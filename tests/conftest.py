@@ -15,6 +15,7 @@ import pytest
 from harness.file_server import FileServer
 from harness.postgresql import PostgreSQL
 from harness.service import Service
+from harness.swift import Swift
 
 DATABASES = ["sqlite", "postgresql"]
 
@@ -37,6 +38,13 @@ class MakeService(Protocol):
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """A real S3 service, one for each test process."""
+    with Swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
 
 

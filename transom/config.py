@@ -44,12 +44,18 @@ class Settings:
     workers: int = _setting(1, "Worker processes.")
     stores: str = _setting(
         "",
-        "Stores for image data, comma separated: id=file:///folder?weight=100&description=…; empty: one, "
-        "`local`, below data_dir.",
+        "Stores for image data, comma separated: id=file:///folder?weight=100, id=s3://bucket/prefix; "
+        "empty: one, `local`, below data_dir.",
     )
     default_store: str = _setting(
         "",
         "Store that takes data when the client names none; empty: the first that can be written.",
+    )
+    s3_access_key: str = _setting(
+        "", "Access key of the S3 stores; empty: AWS_ACCESS_KEY_ID, or what the machine's own role gives."
+    )
+    s3_secret_key: str = _setting(
+        "", "Secret key of the S3 stores, better given in the environment; empty: AWS_SECRET_ACCESS_KEY."
     )
     show_image_direct_url: bool = _setting(
         False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."

@@ -266,12 +266,12 @@ class Transfer:
 
     async def _put_bounded(self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds) -> int:
         async with aclosing(bounded(chunks, bounds)) as blocks:
-            return await self._stores.get(blob.store).put(blob.key, blocks)
+            return await self._stores.get(blob.store).put(blob.key, blocks, bounds.announced)
 
     async def _store_content(
         self, image: Image, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds
     ) -> Content:
-        put = partial(self._stores.get(blob.store).put, blob.key)
+        put = partial(self._stores.get(blob.store).put, blob.key, expected_bytes=bounds.announced)
         return await self._measured(image, chunks, bounds, put)
 
     async def _measured(

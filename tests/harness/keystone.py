@@ -7,13 +7,10 @@ it lives in an environment of its own. Start reading at `Keystone`; `keystone_pr
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any, Self
 
 import httpx
 
+from harness.environments import install
 from harness.service import Cloud, ServiceFailedError, find_free_port
 
 # Keystone takes several seconds of CPU to start, and a busy machine has little of it to give.
@@ -31,9 +29,6 @@ POLL_INTERVAL_S = 0.05
 LOG_TAIL_LINES = 60
 REGION = "RegionOne"
 DOMAIN = "default"
-
-ROOT = Path(__file__).parents[2]
-LOCK_FILE = ROOT / "requirements" / "keystone.lock"
 
 # Name, project, role. `admin` is there from the start, with its role on the system too.
 ACCOUNTS = [
@@ -71,31 +66,8 @@ caching = false
 
 
 def install_keystone() -> Path:
-    """The Python that has Keystone; installs what the lock file names if that has not been done yet."""
-    # A checkout may share its environment with another by a link; both then share this one, too.
-    folder = Path(sys.prefix).resolve().parent / ".venv-keystone"
-    folder.mkdir(exist_ok=True)
-    python = folder / "bin" / "python"
-    installed = folder / "installed"
-    wanted = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()
-    with (folder / "installing").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not installed.exists() or installed.read_text() != wanted:
-            uv = str(Path(sys.prefix) / "bin" / "uv")
-            make = ["venv", "--quiet", "--allow-existing", "--python", sys.executable]
-            subprocess.run([uv, *make, str(folder)], check=True)
-            install = [
-                "pip",
-                "install",
-                "--quiet",
-                "--require-hashes",
-                "--compile-bytecode",
-                "-r",
-                str(LOCK_FILE),
-            ]
-            subprocess.run([uv, *install, "--python", str(python)], check=True)
-            installed.write_text(wanted)
-    return python
+    """The Python that has Keystone; installs it if that has not been done yet."""
+    return install("keystone")
 
 
 class Keystone:

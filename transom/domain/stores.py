@@ -42,9 +42,13 @@ class StoreInfo(msgspec.Struct, frozen=True, kw_only=True):
 #: Options of each kind beside `weight` and `description`.
 OPTIONS: dict[StoreKind, frozenset[str]] = {
     StoreKind.FILE: frozenset(),
-    StoreKind.S3: frozenset({"endpoint", "region", "path_style", "part_size"}),
+    StoreKind.S3: frozenset({"endpoint", "region", "part_size_mib"}),
     StoreKind.HTTP: frozenset(),
 }
+
+#: Of an upload to S3, unless its store is told otherwise: how it is cut, and how many parts go at once.
+PART_SIZE_MIB = "16"
+PARTS_AT_ONCE = 4
 
 _KINDS = {
     "file": StoreKind.FILE,
@@ -55,6 +59,8 @@ _KINDS = {
 #: Ids go into paths, headers and comma lists.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RESERVED = "os_glance_"
+#: S3 takes parts of 5 MiB to 5 GiB.
+_PART_SIZE = re.compile(r"[5-9]|[1-9][0-9]{1,2}|[1-4][0-9]{3}|50[0-9]{2}|51[01][0-9]|5120")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -91,7 +97,7 @@ def _parse_store(text: str) -> StoreInfo:
             f"the URL of store {store_id} must be file:///folder, s3://bucket/prefix or http://, without keys"
         )
     options = dict(query)
-    _require_known(store_id, kind, options)
+    _check_options(store_id, kind, options)
     return StoreInfo(
         id=store_id,
         kind=kind,
@@ -102,10 +108,15 @@ def _parse_store(text: str) -> StoreInfo:
     )
 
 
-def _require_known(store_id: str, kind: StoreKind, options: dict[str, Any]) -> None:
+def _check_options(store_id: str, kind: StoreKind, options: dict[str, Any]) -> None:
     for name in options:
         if name not in OPTIONS[kind] | {"weight", "description"}:
             raise ValueError(f"store {store_id} has no option {name[:64]!r}")
+    endpoint = urlsplit(options.get("endpoint", "http://host"))
+    if endpoint.scheme not in ("http", "https") or not endpoint.netloc or "@" in endpoint.netloc:
+        raise ValueError(f"the endpoint of store {store_id} must be an http(s) URL without keys")
+    if not _PART_SIZE.fullmatch(options.get("part_size_mib", PART_SIZE_MIB)):
+        raise ValueError(f"part_size_mib of store {store_id} must be a whole number from 5 to 5120")
 
 
 def _address(store_id: str, kind: StoreKind, host: str, path: str) -> str:

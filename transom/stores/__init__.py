@@ -10,8 +10,9 @@ class Store(Protocol):
 
     name: str
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """Store what `chunks` yields (any sizes, none empty) and return its size in bytes.
+    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
+        """Store what `chunks` yields (any sizes, none empty) and return its size in bytes, which should be
+        `expected_bytes`, if that is known: a hint for how to cut it, nothing that is checked.
 
         When it returns, the blob is durable and complete. After an error, whoever raised it (`chunks`
         included), nothing of it can be got. Raises StoreFullError when there is no room, UnavailableError

@@ -32,7 +32,7 @@ class FilesystemStore:
     def url(self, key: str) -> str:
         return self.path(key).as_uri()
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:

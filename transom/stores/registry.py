@@ -64,10 +64,15 @@ class Stores:
 def open_stores(settings: Settings) -> Stores:
     """Make the stores; none is contacted, so that one which is away does not hold up the others."""
     infos = settings.store_infos
-    return Stores(infos, {info.id: _open_store(info) for info in infos})
+    return Stores(infos, {info.id: _open_store(info, settings) for info in infos})
 
 
-def _open_store(info: StoreInfo) -> Store:
+def _open_store(info: StoreInfo, settings: Settings) -> Store:
+    if info.kind is StoreKind.S3:
+        # Imported only where it is used: the library is large.
+        from transom.stores.s3 import S3Store
+
+        return S3Store(info, settings.s3_access_key, settings.s3_secret_key)
     if info.kind is not StoreKind.FILE:
         raise SettingsError(f"stores: {info.id} is of a kind that cannot be opened")
     return FilesystemStore(info.id, Path(info.address))

@@ -9,7 +9,7 @@ from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from transom.domain.model import Image, Location, Status
-from transom.domain.stores import StoreInfo, StoreKind
+from transom.domain.stores import PART_SIZE_MIB, PARTS_AT_ONCE, StoreInfo, StoreKind
 from transom.sql import blobs, images
 
 
@@ -46,13 +46,22 @@ def _file_properties(info: StoreInfo) -> dict[str, Any]:
     return {"data_dir": info.address, "chunk_size": 1 << 20, "thin_provisioning": False}
 
 
+def _s3_properties(info: StoreInfo) -> dict[str, Any]:
+    part_size_mib = int(info.options.get("part_size_mib", PART_SIZE_MIB))
+    return {
+        "s3_store_large_object_size": part_size_mib,
+        "s3_store_large_object_chunk_size": part_size_mib,
+        "s3_store_thread_pools": PARTS_AT_ONCE,
+    }
+
+
 def _no_properties(_info: StoreInfo) -> dict[str, Any]:
     return {}
 
 
 _PROPERTIES = {
     StoreKind.FILE: _file_properties,
-    StoreKind.S3: _no_properties,
+    StoreKind.S3: _s3_properties,
     StoreKind.HTTP: _no_properties,
 }
 

@@ -1,0 +1,127 @@
+"""An S3 store beneath the service: kill -9, a store that is away, a client that hangs up (images-v2, 3.7)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.service import Service
+from harness.swift import Swift
+
+from .calls import (
+    MakeService,
+    create_active_image,
+    create_image,
+    expect_eventually,
+    show_image,
+    upload_data,
+)
+from .uploads import HeldUpload
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def own_swift(tmp_path: Path) -> Iterator[Swift]:
+    """An S3 service that a test may take away."""
+    folder = tmp_path / "swift"
+    folder.mkdir()
+    with Swift(folder) as server:
+        yield server
+
+
+def start(make_service: MakeService, swift: Swift) -> Service:
+    """A service with one S3 store, in a prefix that nobody else uses."""
+    url = swift.store_url(prefix=secrets.token_hex(4))
+    return make_service(
+        "sqlite", TRANSOM_STORES=f"cold={url}", TRANSOM_UPLOAD_LEASE_S="3", **swift.settings()
+    )
+
+
+def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_in_the_store(
+    make_service: MakeService, swift: Swift
+) -> None:
+    """The parts that were sent already are at the S3 service, where no object has them."""
+    before = swift.kept()
+    service = start(make_service, swift)
+    image_id = create_image(service.client("publisher"))["id"]
+    with HeldUpload(service, "publisher", image_id) as upload:
+        for _ in range(14):
+            upload.send(b"x" * MIB)
+        expect_eventually(lambda: len(swift.kept() - before) >= 2, True)
+
+        service.kill()
+    parts = swift.kept() - before
+    service.start()
+
+    assert parts
+    expect_eventually(lambda: swift.kept() - before, set())
+    assert show_image(service.client("publisher"), image_id)["status"] == "queued"
+
+
+def test_a_client_that_hangs_up_leaves_nothing_in_the_store(make_service: MakeService, swift: Swift) -> None:
+    before = swift.kept()
+    service = start(make_service, swift)
+    image_id = create_image(service.client("publisher"))["id"]
+
+    with HeldUpload(service, "publisher", image_id) as upload:
+        for _ in range(14):
+            upload.send(b"x" * MIB)
+        expect_eventually(lambda: len(swift.kept() - before) >= 2, True)
+
+    expect_eventually(lambda: swift.kept() - before, set())
+    expect_eventually(lambda: show_image(service.client("publisher"), image_id)["status"], "queued")
+
+
+def test_an_image_goes_into_the_store_and_comes_out_and_is_gone_when_deleted(
+    make_service: MakeService, swift: Swift
+) -> None:
+    before = swift.kept()
+    service = start(make_service, swift)
+    publisher = service.client("publisher")
+    data = secrets.token_bytes(11 * MIB + 5)
+
+    image_id = create_active_image(publisher, data)
+    whole = publisher.get(f"/v2/images/{image_id}/file")
+    part = publisher.get(f"/v2/images/{image_id}/file", headers={"Range": f"bytes={5 * MIB - 1}-{5 * MIB}"})
+    publisher.delete(f"/v2/images/{image_id}")
+
+    assert (whole.status_code, whole.content == data) == (200, True)
+    assert (part.status_code, part.content) == (206, data[5 * MIB - 1 : 5 * MIB + 1])
+    assert swift.kept() == before
+
+
+def test_a_store_that_is_away_is_told_and_waited_for(make_service: MakeService, own_swift: Swift) -> None:
+    service = start(make_service, own_swift)
+    publisher = service.client("publisher")
+    image_id = create_active_image(publisher, b"data")
+    queued = create_image(publisher)
+    own_swift.stop()
+
+    download = publisher.get(f"/v2/images/{image_id}/file")
+    upload = upload_data(publisher, queued["id"], b"data")
+    deletion = publisher.delete(f"/v2/images/{image_id}")
+    still = show_image(publisher, queued["id"])["status"]
+    own_swift.start()
+
+    assert (download.status_code, upload.status_code, deletion.status_code) == (503, 503, 204)
+    assert still == "queued"
+    expect_eventually(own_swift.kept, set())
+    assert upload_data(publisher, queued["id"], b"data").status_code == 204
+
+
+def test_no_key_to_the_store_is_in_the_log_or_in_an_answer(
+    make_service: MakeService, own_swift: Swift
+) -> None:
+    service = start(make_service, own_swift)
+    publisher = service.client("publisher")
+    create_active_image(publisher, b"data")
+    detail = service.client("admin").get("/v2/info/stores/detail").text
+    own_swift.stop()
+    refused = upload_data(publisher, create_image(publisher)["id"], b"data").text
+
+    secret = own_swift.settings()["TRANSOM_S3_SECRET_KEY"]
+
+    assert secret not in detail + refused + service.log_path.read_text()

@@ -1,0 +1,78 @@
+"""What a store of files promises beside the contract: cancelled at any step, on a full disk."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anyio
+import pytest
+
+from transom.domain.errors import StoreFullError
+from transom.stores import LocalFiles
+from transom.stores.filesystem import FilesystemStore
+
+from .conftest import SMALL_DISK_BYTES
+from .test_contract import KEY, OTHER_KEY, _chunks, _open_files
+from .threads import SteppedThreads
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def store(folder: Path) -> FilesystemStore:
+    return FilesystemStore("local", folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("job", [1, 2, 3, 4])
+async def test_a_put_that_is_cancelled_during_any_of_its_steps_leaves_nothing(
+    store: FilesystemStore, folder: Path, job: int, before: bool
+) -> None:
+    """A step that a thread has begun goes on although nobody waits for it any more."""
+    threads = SteppedThreads(job, before=before)
+    asyncio.get_running_loop().set_default_executor(threads)
+    putting = asyncio.ensure_future(store.put(KEY, _chunks(b"x" * 1000)))
+    with anyio.fail_after(5):
+        while not threads.has_stopped.is_set():
+            await anyio.lowlevel.checkpoint()
+
+    putting.cancel()
+    await anyio.lowlevel.checkpoint()
+    threads.go_on()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    await anyio.to_thread.run_sync(threads.shutdown)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+    assert (await store.size(KEY), _files(folder), _open_files(folder)) == (None, [], set())
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path) -> None:
+    store = FilesystemStore("local", small_disk / "store")
+
+    with pytest.raises(StoreFullError):
+        await store.put(KEY, _chunks(*[b"x" * (SMALL_DISK_BYTES // 4)] * 5))
+
+    assert (await store.size(KEY), _files(small_disk)) == (None, [])
+
+
+async def test_a_disk_that_was_full_takes_what_fits(small_disk: Path) -> None:
+    store = FilesystemStore("local", small_disk / "store")
+    with pytest.raises(StoreFullError):
+        await store.put(KEY, _chunks(b"x" * (2 * SMALL_DISK_BYTES)))
+
+    size = await store.put(OTHER_KEY, _chunks(b"x" * (SMALL_DISK_BYTES // 2)))
+
+    assert size == SMALL_DISK_BYTES // 2
+
+
+async def test_a_store_of_local_files_says_where_they_are(store: FilesystemStore, folder: Path) -> None:
+    await store.put(KEY, _chunks(b"data"))
+
+    assert isinstance(store, LocalFiles)
+    assert store.path(KEY).read_bytes() == b"data"
+    assert store.path(KEY).is_relative_to(folder)

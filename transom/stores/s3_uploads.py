@@ -1,0 +1,97 @@
+"""Unfinished uploads at an S3 service: the parts that a killed process left, which no object holds.
+
+obstore has no call for them, so the two requests it takes (ListMultipartUploads, AbortMultipartUpload) are
+made here, signed as AWS Signature Version 4 says. Blocking: to be called in a thread.
+"""
+
+import hashlib
+import hmac
+import html
+import http.client
+import re
+import time
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+_TIMEOUT_S = 30
+_NO_BODY = hashlib.sha256(b"").hexdigest()
+_UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
+_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
+_UPLOAD_ID = re.compile(r"<UploadId>(.*?)</UploadId>", re.DOTALL)
+_NO_SUCH_UPLOAD = 404
+
+
+class Bucket(NamedTuple):
+    """Where a bucket is, and the keys to it. `path`: what stands before an object's key, "" or "/bucket"."""
+
+    origin: str
+    path: str
+    region: str
+    access_key: str
+    secret_key: str
+
+
+class RefusedError(Exception):
+    """The service did not do it; the text says what it answered."""
+
+
+def abort_uploads(bucket: Bucket, key: str) -> int:
+    """End all unfinished uploads to the key and free what they hold; how many there were. OSError when the
+    service cannot be reached, RefusedError when it refuses."""
+    listed = _ask(bucket, "GET", f"{bucket.path}/", {"prefix": key, "uploads": ""})
+    found = [_upload_id(entry) for entry in _UPLOAD.findall(listed) if _read(_KEY, entry) == key]
+    for upload_id in found:
+        _ask(bucket, "DELETE", f"{bucket.path}/{quote(key)}", {"uploadId": upload_id})
+    return len(found)
+
+
+def _upload_id(entry: str) -> str:
+    return _read(_UPLOAD_ID, entry)
+
+
+def _read(element: re.Pattern[str], entry: str) -> str:
+    found = element.search(entry)
+    return html.unescape(found[1]) if found else ""
+
+
+def _ask(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> str:
+    origin = urlsplit(bucket.origin)
+    https = origin.scheme == "https"
+    connect = http.client.HTTPSConnection if https else http.client.HTTPConnection
+    connection = connect(origin.hostname or "", origin.port, timeout=_TIMEOUT_S)
+    text = "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query.items())
+    )
+    try:
+        connection.request(
+            method, f"{path}?{text}", headers=_sign(bucket, method, origin.netloc, path, text, time.gmtime())
+        )
+        answer = connection.getresponse()
+        body = answer.read().decode("utf-8", "replace")
+    except http.client.HTTPException as error:
+        raise RefusedError(f"{method} {path}: {error!r}") from None
+    finally:
+        connection.close()
+    if answer.status >= http.client.MULTIPLE_CHOICES and answer.status != _NO_SUCH_UPLOAD:
+        raise RefusedError(f"{method} {path}: {answer.status} {answer.reason}")
+    return body
+
+
+def _sign(
+    bucket: Bucket, method: str, host: str, path: str, query: str, now: time.struct_time
+) -> dict[str, str]:
+    """The headers of a request without a body, signed."""
+    moment, day = time.strftime("%Y%m%dT%H%M%SZ", now), time.strftime("%Y%m%d", now)
+    headers = {"host": host, "x-amz-content-sha256": _NO_BODY, "x-amz-date": moment}
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    request = "\n".join([method, path, query, lines, names, _NO_BODY])
+    scope = f"{day}/{bucket.region}/s3/aws4_request"
+    to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{bucket.secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    credential = f"Credential={bucket.access_key}/{scope}"
+    authorization = f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signature}"
+    return {**headers, "authorization": authorization}
