@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transom.api.dispatch import Dispatcher, answer_not_ready
@@ -31,9 +32,11 @@ from transom.jobs import Jobs, release_dead
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.policy import PolicyFileError, read_policy
+from transom.prefetch import Prefetch
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
+from transom.stores.cache import Cache
 from transom.stores.registry import open_stores
 from transom.telemetry import RequestLog, open_metrics, set_up_logging
 from transom.transfer import Transfer
@@ -129,7 +132,8 @@ class _Worker:
         undo.push_async_callback(db.close)
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
-        transfer = _open_transfer(settings, db, liveness)
+        cache = _open_cache(settings)
+        transfer = Transfer(settings, db, open_stores(settings), liveness, cache)
         undo.push_async_callback(transfer.close)
         await transfer.recover()
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
@@ -140,6 +144,7 @@ class _Worker:
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
+        wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         observe, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
@@ -147,6 +152,8 @@ class _Worker:
             transfer=transfer,
             outbound=outbound,
             stores=transfer.stores,
+            cache=cache,
+            wake_prefetch=wake_prefetch,
             identity=await _open_identity(settings, undo),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
@@ -220,7 +227,7 @@ async def run_worker(settings: Settings) -> None:
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         sweep_work(settings, liveness)
-        transfer = _open_transfer(settings, db, liveness)
+        transfer = Transfer(settings, db, open_stores(settings), liveness)
         undo.push_async_callback(transfer.close)
         jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), liveness)
         undo.push_async_callback(jobs.close)
@@ -234,8 +241,25 @@ def _open_liveness(settings: Settings) -> Liveness:
     return Liveness(settings.data_path / "run" / socket.gethostname())
 
 
-def _open_transfer(settings: Settings, db: Database, liveness: Liveness) -> Transfer:
-    return Transfer(settings, db, open_stores(settings), liveness)
+def _open_cache(settings: Settings) -> Cache | None:
+    """The cache of this machine: in a data folder that machines share, each has its own."""
+    if not settings.cache_size_bytes:
+        return None
+    folder = Path(settings.cache_dir) if settings.cache_dir else settings.data_path / "cache"
+    return Cache(folder.resolve() / socket.gethostname(), settings.cache_size_bytes)
+
+
+def _start_prefetch(
+    db: Database, transfer: Transfer, cache: Cache, undo: AsyncExitStack
+) -> Callable[[], None]:
+    prefetch = Prefetch(db, transfer, cache)
+    working = asyncio.create_task(prefetch.serve())
+    undo.callback(working.cancel)
+    return prefetch.wake
+
+
+def _do_nothing() -> None:
+    """There is no cache to wake anybody for."""
 
 
 async def _sweep(transfer: Transfer, pause_s: float) -> None:
@@ -272,7 +296,7 @@ async def prepare(settings: Settings) -> None:
     try:
         await _require_schema(db, settings)
         liveness = _open_liveness(settings)
-        transfer = _open_transfer(settings, db, liveness)
+        transfer = Transfer(settings, db, open_stores(settings), liveness)
         try:
             await transfer.recover()
             await release_dead(db, liveness)

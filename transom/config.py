@@ -57,6 +57,10 @@ class Settings:
     s3_secret_key: str = _setting(
         "", "Secret key of the S3 stores, better given in the environment; empty: AWS_SECRET_ACCESS_KEY."
     )
+    cache_size_bytes: int = _setting(
+        10 << 30, "Most bytes that copies of remote images may take on this machine's disk; 0: no cache."
+    )
+    cache_dir: str = _setting("", "Folder of these copies, on a local disk; empty: `cache` below data_dir.")
     show_image_direct_url: bool = _setting(
         False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."
     )
@@ -321,6 +325,7 @@ _AT_LEAST = {
     "api_limit_max": 1,
     "image_size_cap": 0,
     "user_storage_quota": 0,
+    "cache_size_bytes": 0,
     "ims_batch_limit": 1,
     "job_lifetime_s": 60,
     "task_time_to_live": 1,

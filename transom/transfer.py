@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -36,7 +36,9 @@ from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.sql.images import used_storage
 from transom.stores import LocalFiles
+from transom.stores.cache import Cache
 from transom.stores.registry import Stores
+from transom.verification import recorded_hash, verify
 
 if TYPE_CHECKING:
     from transom.inspection import Inspection
@@ -49,11 +51,19 @@ _OTHER_DATA = "The data is not that of the image it was taken from."
 class Transfer:
     """Moves image data for one worker process."""
 
-    def __init__(self, settings: Settings, db: Database, stores: Stores, liveness: Liveness) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        stores: Stores,
+        liveness: Liveness,
+        cache: Cache | None = None,
+    ) -> None:
         self._settings = settings
         self._db = db
         self._stores = stores
         self._liveness = liveness
+        self._cache = cache
         self._lease_us = settings.upload_lease_s * 1_000_000
         # hashlib lets go of the interpreter lock: both hashes of a block run while the block is written.
         self._hashing = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="hash")
@@ -183,11 +193,50 @@ class Transfer:
         store = self._stores.get(location.store)
         return str(store.path(location.key)) if isinstance(store, LocalFiles) else None
 
-    async def read(self, location: Location, start: int, length: int) -> AsyncIterator[bytes]:
+    async def read(self, location: Location, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """`length` bytes from offset `start` on. The first of them are there when it returns: what stands in
         the way (NotFoundError, UnavailableError) shows before an answer has begun."""
         chunks = self._stores.get(location.store).get(location.key, start, length)
         return _chain(await anext(chunks, b""), chunks)
+
+    async def read_whole(self, image: Image, location: Location) -> AsyncGenerator[bytes, None]:
+        """All bytes of an image, as `read` gives them. Those of a remote store are put into the cache on
+        their way, and compared with the recorded hash: if they do not have it, the last of them are held
+        back and ContentRefusedError is raised."""
+        chunks = await self.read(location, 0, image.size or 0)
+        if isinstance(self._stores.get(location.store), LocalFiles):
+            return chunks
+        return verify(image, chunks, self._cache, self._hashing)
+
+    # ---- the cache
+
+    def find_cached(self, image: Image) -> str | None:
+        """The file of the cache that holds an image's data, if any does."""
+        if self._cache is None or image.size is None:
+            return None
+        path = self._cache.find(image.id, image.size)
+        return str(path) if path is not None else None
+
+    async def bring(self, image: Image) -> None:
+        """Put an image into the cache. UnavailableError when that cannot be done now, ContentRefusedError
+        when the store's bytes are not those on record, or none are on record."""
+        if recorded_hash(image) is None:
+            raise ContentRefusedError(f"Image {image.id} has no hash that its data could be compared with.")
+        location = await self.find_copy(image)
+        chunks = await self.read(location, 0, image.size or 0)
+        async with aclosing(verify(image, chunks, self._cache, self._hashing)) as verified:
+            async for _chunk in verified:
+                pass
+        if self._cache is None or image.id not in self._cache:
+            raise UnavailableError(f"Image {image.id} found no place in the cache.")
+
+    async def forget(self, image: Image) -> None:
+        """A deleted image is in the cache no more."""
+        if self._cache is not None:
+            try:
+                await self._cache.remove(image.id)
+            except OSError as error:
+                _log.warning("image %s stays in the cache: %s", image.id, error)
 
     async def recover(self) -> int:
         """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
@@ -326,11 +375,12 @@ class Transfer:
         return True
 
 
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for chunk in rest:
-        yield chunk
+async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        if first:
+            yield first
+        async for chunk in rest:
+            yield chunk
 
 
 def _require_formats(image: Image) -> None:

@@ -10,8 +10,8 @@ from sharing_calls import message_of, refusal
 OS_VERSIONS = "/v1/cloudimages/os_version"
 
 VERSIONS = [
-    ("v2", "v2.15", "CURRENT", "/v2/"),
-    ("v2.15", "v2.15", "CURRENT", "/v2/"),
+    ("v2", "v2.18", "CURRENT", "/v2/"),
+    ("v2.18", "v2.18", "CURRENT", "/v2/"),
     ("v2.0", "v2.0", "SUPPORTED", "/v2/"),
     ("v2.2", "v2.2", "SUPPORTED", "/v2/"),
     ("v1", "v1.0", "DEPRECATED", "/v1/"),

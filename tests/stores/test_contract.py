@@ -114,7 +114,7 @@ async def test_a_reader_that_goes_away_leaves_nothing_open(store: Store, folder:
 
     reading = store.get(KEY, 0, 5 * MIB)
     await anext(reading)
-    await reading.aclose()  # type: ignore[attr-defined]
+    await reading.aclose()
 
     assert _open_files(folder) == before
 

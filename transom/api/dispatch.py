@@ -5,12 +5,14 @@ route; handler; error → answer; then the count and the log line. Written on ba
 add per request is a good part of what a whole request may cost here (docs/decisions/0001).
 """
 
+import asyncio
 import hashlib
 import logging
 import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -33,7 +35,7 @@ from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
 from transom.api.router import Match, Router
-from transom.api.v2.versions import VERSIONS, base_url, choose_version
+from transom.api.v2.versions import base_url, choose_version, served_versions
 from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError
 from transom.domain.model import Caller
 from transom.identity import TokenRequest
@@ -42,7 +44,6 @@ from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
 
-_API = frozenset({"v2", *VERSIONS})
 _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
@@ -70,6 +71,7 @@ class Dispatcher:
         self._parts = parts
         self._observe = observe
         self._request_log = request_log
+        self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
         logs_in = parts.settings.identity == "builtin"
         own = [route for route in routes.ROUTES if logs_in or not route.path.startswith("/identity")]
@@ -119,7 +121,7 @@ class Dispatcher:
             if segments[0] == _IMS_PREFIX:
                 request.prefix = f"/{_IMS_PREFIX}"
                 segments = segments[1:] or [""]
-            segments = _versioned(request, segments)
+            segments = _versioned(request, segments, self._versions)
             found = self._find(request, segments)
             if _names_no_version(request, segments[0], found):
                 request.dialect = Dialect.OPENSTACK
@@ -270,14 +272,14 @@ def _segments(request: Request) -> list[str]:
     return decoded.split("/")[1:] or [""]
 
 
-def _versioned(request: Request, segments: list[str]) -> list[str]:
+def _versioned(request: Request, segments: list[str], served: frozenset[str]) -> list[str]:
     """The segments with the version as `v2`, whichever name the path or, where the path starts with none,
     the Accept header gave it."""
-    if segments[0] in _API:
+    if segments[0] in served:
         segments[0] = "v2"
     elif segments[0] not in _KNOWN_ROOTS:
         named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
-        if named and named[1] in _API:
+        if named and named[1] in served:
             return ["v2", *segments]
     return segments
 
@@ -327,8 +329,21 @@ async def _send_response(request: Request, response: Response, send: Send) -> No
     elif response.file is not None:
         await send({"type": "http.response.pathsend", "path": response.file})
     elif response.chunks is not None:
-        async for chunk in response.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body"})
+        await _send_chunks(request, response.chunks, send)
     else:
         await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
+    """As long as somebody takes them: the server swallows what is sent to a client that is gone, and a large
+    image would be fetched to its end for nobody."""
+    leaving = asyncio.ensure_future(request.wait_until_gone())
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if leaving.done():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    finally:
+        leaving.cancel()
+    await send({"type": "http.response.body"})

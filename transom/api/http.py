@@ -4,7 +4,7 @@ This module knows bytes, headers and limits; it knows nothing of images.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
@@ -193,6 +193,11 @@ class Request:
         self._asked = None
         return message
 
+    async def wait_until_gone(self) -> None:
+        """Return when the client has hung up. To be cancelled once it does not matter any more."""
+        while (await self._next_message())["type"] != "http.disconnect":
+            pass
+
     async def drain(self, limit_bytes: int, limit_s: float) -> None:
         """Read on for a while, and throw away: a client that is still sending when the server closes may
         never see the answer. One that waits to be asked for its body (Expect) needs no such care."""
@@ -241,7 +246,7 @@ class Response:
         headers: Headers | None = None,
         *,
         file: str | None = None,
-        chunks: AsyncIterator[bytes] | None = None,
+        chunks: AsyncGenerator[bytes, None] | None = None,
     ) -> None:
         self.status = int(status)
         self.body = body

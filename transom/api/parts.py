@@ -7,6 +7,7 @@ from transom.config import Settings
 from transom.identity import Identity
 from transom.outbound import Outbound
 from transom.sql.db import Database
+from transom.stores.cache import Cache
 from transom.stores.registry import Stores
 from transom.transfer import Transfer
 
@@ -18,6 +19,8 @@ class Parts:
     transfer: Transfer
     stores: Stores
     outbound: Outbound
+    cache: Cache | None
+    wake_prefetch: Callable[[], None]
     identity: Identity
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

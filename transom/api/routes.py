@@ -13,7 +13,7 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
-from transom.api.v2 import data, images, imports, members, schemas, stores, tasks, usage, versions
+from transom.api.v2 import cache, data, images, imports, members, schemas, stores, tasks, usage, versions
 from transom.api.v2.metadefs import ROUTES as METADEF_ROUTES
 from transom.domain import errors
 
@@ -72,6 +72,13 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/info/import", imports.list_import_methods),
     Route("GET", "/v2/info/stores", stores.list_stores),
     Route("GET", "/v2/info/stores/detail", stores.list_stores_in_detail),
+    Route("GET", "/v2/cache", cache.list_cache),
+    Route("DELETE", "/v2/cache", cache.clear_cache),
+    Route("PUT", "/v2/cache/{image_id}", cache.queue_image),
+    Route("DELETE", "/v2/cache/{image_id}", cache.remove_image),
+    Route("GET", "/v2/cache/nodes/{image_id}", cache.list_nodes),
+    Route("POST", "/v2/cache/clean", cache.clean_cache),
+    Route("POST", "/v2/cache/prune", cache.prune_cache),
     Route("DELETE", "/v2/stores/{store_id}/{image_id}", stores.delete_from_store),
     Route("GET", "/v2/info/usage", usage.show_usage, None),
     *(Route(*row) for row in METADEF_ROUTES),

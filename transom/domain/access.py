@@ -168,6 +168,11 @@ def see_stores_in_detail(caller: Caller) -> None:
     _require("stores_info_detail", caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
+def use_cache(caller: Caller, rule: str) -> None:
+    """`rule`: the one for what is done with the cache."""
+    _require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
 def deactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("deactivate", caller, _target(image, is_member))
 

@@ -1,6 +1,6 @@
 """Where the bytes lie. A store knows names and bytes, never images."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,7 +20,7 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """`length` bytes from offset `start` on, which lie within the blob. NotFoundError when absent."""
         ...
 

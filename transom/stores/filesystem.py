@@ -3,15 +3,12 @@
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple, Unpack
 
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
-
-_Values = TypeVarTuple("_Values")
-_Result = TypeVar("_Result")
+from transom.stores.threads import in_thread
 
 _READ_BYTES = 1 << 20
 _PART = ".part"
@@ -36,24 +33,24 @@ class FilesystemStore:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:
-            await _in_thread(_make_folder, part.parent, self._folder)
+            await in_thread(_make_folder, part.parent, self._folder)
             # Not in a thread: a descriptor that a cancelled call got would be lost.
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
             try:
                 size = await _copy(chunks, descriptor)
-                await _in_thread(os.fsync, descriptor)
+                await in_thread(os.fsync, descriptor)
             finally:
                 os.close(descriptor)
-            await _in_thread(_publish, part, final)
+            await in_thread(_publish, part, final)
         except BaseException as error:
             with suppress(OSError):
-                await _in_thread(_remove, final)
+                await in_thread(_remove, final)
             if isinstance(error, OSError):
                 raise _renamed(error) from error
             raise
         return size
 
-    async def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         try:
             descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -62,7 +59,7 @@ class FilesystemStore:
             raise _renamed(error) from error
         try:
             while length > 0:
-                chunk = await _in_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
+                chunk = await in_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
                 if not chunk:
                     raise UnavailableError(f"The blob {key} of store {self.name} is cut short.")
                 start += len(chunk)
@@ -75,7 +72,7 @@ class FilesystemStore:
 
     async def size(self, key: str) -> int | None:
         try:
-            return (await _in_thread(self.path(key).stat)).st_size
+            return (await in_thread(self.path(key).stat)).st_size
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -83,20 +80,9 @@ class FilesystemStore:
 
     async def delete(self, key: str) -> None:
         try:
-            await _in_thread(_remove, self.path(key))
+            await in_thread(_remove, self.path(key))
         except OSError as error:
             raise _renamed(error) from error
-
-
-async def _in_thread(function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> _Result:
-    """`asyncio.to_thread`, but when cancelled it first waits for the thread: what it works on (a descriptor)
-    is not closed, and its number not given to another file, under its hands."""
-    running = asyncio.ensure_future(asyncio.to_thread(function, *values))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
 
 
 def _make_folder(folder: Path, root: Path) -> None:
@@ -110,7 +96,7 @@ async def _copy(chunks: AsyncIterator[bytes], descriptor: int) -> int:
     syncing: asyncio.Future[None] | None = None
     try:
         async for chunk in chunks:
-            await _in_thread(_write_all, descriptor, chunk)
+            await in_thread(_write_all, descriptor, chunk)
             size += len(chunk)
             if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
                 synced = size

@@ -7,7 +7,7 @@ nothing here depends on conditional writes, which services support to various de
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,7 @@ class S3Store:
             raise
         return size
 
-    async def get(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         if length == 0:
             return
         try:

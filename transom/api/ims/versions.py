@@ -7,7 +7,7 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
-from transom.api.v2.versions import VERSIONS, base_url
+from transom.api.v2.versions import base_url, served_versions
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import shown
@@ -20,8 +20,9 @@ async def show_version(parts: Parts, request: Request) -> Response:
     if named.startswith("v1"):
         version, status, root = (named if "." in named else "v1.0"), "DEPRECATED", "v1"
     else:
-        version, root = (named if named in VERSIONS else VERSIONS[0]), "v2"
-        status = "CURRENT" if version == VERSIONS[0] else "SUPPORTED"
+        served = served_versions(parts)
+        version, root = (named if named in served else served[0]), "v2"
+        status = "CURRENT" if version == served[0] else "SUPPORTED"
     links = [{"href": f"{base_url(parts, request)}{request.prefix}/{root}/", "rel": "self"}]
     found = {"status": status, "id": version, "links": links}
     return json_response({"versions": [found]}, HTTPStatus.MULTIPLE_CHOICES)

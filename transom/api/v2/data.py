@@ -1,7 +1,7 @@
 """Image data: upload and download (Image API v2, "Image data"; ranges by RFC 9110, section 14)."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from transom.api.http import Headers, HttpError, Request, Response, no_content
@@ -91,7 +91,6 @@ async def _answer(
     part: tuple[int, int] | None,
     preferred: list[str],
 ) -> Response:
-    location = await parts.transfer.find_copy(image, preferred)
     headers = _data_headers(image)
     start, end = part or (0, size - 1)
     headers.append((b"content-length", str(end - start + 1).encode()))
@@ -99,18 +98,31 @@ async def _answer(
     if part is not None:
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
-    elif request.server_sends_files and (path := parts.transfer.local_path(location)) is not None:
+    elif request.server_sends_files and (path := _cached_path(parts, image)) is not None:
         return Response(status, headers=headers, file=path)
+    location = await parts.transfer.find_copy(image, preferred)
+    if part is None and request.server_sends_files:
+        path = parts.transfer.local_path(location)
+        if path is not None:
+            return Response(status, headers=headers, file=path)
     if request.method == "HEAD":
         return Response(status, headers=headers, chunks=_no_chunks())
     try:
-        chunks = await parts.transfer.read(location, start, end - start + 1)
+        if part is None:
+            chunks = await parts.transfer.read_whole(image, location)
+        else:
+            chunks = await parts.transfer.read(location, start, end - start + 1)
     except NotFoundError:
         raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
     return Response(status, headers=headers, chunks=chunks)
 
 
-async def _no_chunks() -> AsyncIterator[bytes]:
+def _cached_path(parts: Parts, image: Image) -> str | None:
+    """The cache is passed by for what only an admin may have."""
+    return parts.transfer.find_cached(image) if image.status == Status.ACTIVE else None
+
+
+async def _no_chunks() -> AsyncGenerator[bytes, None]:
     chunks: tuple[bytes, ...] = ()
     for chunk in chunks:
         yield chunk

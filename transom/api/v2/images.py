@@ -311,6 +311,7 @@ async def remove_image(
         staged = await _find_staged(parts, seen)
         if await images.delete_image(parts.db, seen, now_us()):
             await parts.transfer.remove((*seen.locations, *staged))
+            await parts.transfer.forget(seen)
             return no_content()
     raise outrun(f"Image {image_id} is")
 

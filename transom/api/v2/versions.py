@@ -6,7 +6,16 @@ from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 
 #: Newest first. Each is a name for the same `/v2`.
-VERSIONS = tuple(f"v2.{minor}" for minor in (15, *range(13, -1, -1)))
+VERSIONS = tuple(f"v2.{minor}" for minor in range(18, -1, -1))
+#: Those that promise the calls of the cache.
+_OF_CACHE = ("v2.18", "v2.16", "v2.14")
+
+
+def served_versions(parts: Parts) -> tuple[str, ...]:
+    """The names of the versions there are, newest first."""
+    if parts.cache is not None:
+        return VERSIONS
+    return tuple(version for version in VERSIONS if version not in _OF_CACHE)
 
 
 def base_url(parts: Parts, request: Request) -> str:
@@ -16,9 +25,10 @@ def base_url(parts: Parts, request: Request) -> str:
 
 def versions_response(parts: Parts, request: Request, status: int) -> Response:
     link = [{"rel": "self", "href": f"{base_url(parts, request)}/v2/"}]
+    served = served_versions(parts)
     found = [
-        {"id": version, "status": "CURRENT" if version == VERSIONS[0] else "SUPPORTED", "links": link}
-        for version in VERSIONS
+        {"id": version, "status": "CURRENT" if version == served[0] else "SUPPORTED", "links": link}
+        for version in served
     ]
     return json_response({"versions": found}, status)
 

@@ -1,0 +1,97 @@
+"""The cache of images on this machine (Image API v2, "Cache Manage"); an admin's business."""
+
+from typing import Any
+
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.v2.answers import absent
+from transom.domain import access
+from transom.domain.errors import ConflictError, InvalidError, NotFoundError
+from transom.domain.model import Status
+from transom.sql import images
+from transom.stores.cache import Cache, Entry
+
+_TARGETS = ("", "cache", "queue")
+
+
+async def list_cache(parts: Parts, request: Request) -> Response:
+    cache = _require_cache(parts, request, "cache_list")
+    entries, queued = await cache.list_entries(), await cache.list_queue()
+    return json_response({"cached_images": [_entry_body(one) for one in entries], "queued_images": queued})
+
+
+def _entry_body(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.number,
+        "image_id": entry.image_id,
+        "hits": entry.hits,
+        "last_accessed": entry.last_accessed,
+        "last_modified": entry.last_modified,
+        "size": entry.size,
+        "checksum": entry.checksum,
+    }
+
+
+async def queue_image(parts: Parts, request: Request) -> Response:
+    """Have the image brought here in the background."""
+    image_id, caller = request.params["image_id"], request.caller
+    found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
+    image = access.see_image(caller, found, is_member, absent(image_id))
+    cache = _require_cache(parts, request, "cache_image")
+    if image.status != Status.ACTIVE:
+        raise InvalidError("Only images with status active can be targeted for queueing")
+    if image.id not in cache:
+        await cache.queue(image.id)
+        parts.wake_prefetch()
+    return Response(202)
+
+
+async def remove_image(parts: Parts, request: Request) -> Response:
+    image_id, caller = request.params["image_id"], request.caller
+    found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
+    is_here = parts.cache is not None and (image_id in parts.cache or parts.cache.is_queued(image_id))
+    if not is_here:
+        access.see_image(caller, found, is_member, absent(image_id))
+    cache = _require_cache(parts, request, "cache_delete")
+    await cache.remove(image_id)
+    return no_content()
+
+
+async def clear_cache(parts: Parts, request: Request) -> Response:
+    cache = _require_cache(parts, request, "cache_delete")
+    target = (request.header(b"x-image-cache-clear-target") or "").strip().lower()
+    if target not in _TARGETS:
+        raise InvalidError(
+            "If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string."
+        )
+    if target != "cache":
+        for image_id in await cache.list_queue():
+            await cache.unqueue(image_id)
+    if target != "queue":
+        await cache.clear()
+    return no_content()
+
+
+async def list_nodes(parts: Parts, request: Request) -> Response:
+    """Each machine knows of its own cache only."""
+    _require_cache(parts, request, "list_cached_nodes")
+    raise ConflictError("Centralized caching is not enabled")
+
+
+async def clean_cache(parts: Parts, request: Request) -> Response:
+    cache = _require_cache(parts, request, "cache_clean")
+    await cache.clean()
+    return json_response(None)
+
+
+async def prune_cache(parts: Parts, request: Request) -> Response:
+    cache = _require_cache(parts, request, "cache_prune")
+    pruned, freed = await cache.prune()
+    return json_response({"total_files_pruned": pruned, "total_bytes_pruned": freed})
+
+
+def _require_cache(parts: Parts, request: Request, rule: str) -> Cache:
+    access.use_cache(request.caller, rule)
+    if parts.cache is None:
+        raise NotFoundError("Caching via API is not supported at this site.")
+    return parts.cache
