@@ -206,7 +206,12 @@ class Transfer:
         chunks = await self.read(location, 0, image.size or 0)
         if isinstance(self._stores.get(location.store), LocalFiles):
             return chunks
-        return verify(image, chunks, self._cache, self._hashing)
+        verified = verify(image, chunks, self._cache, self._hashing)
+        try:
+            return _chain(await anext(verified, b""), verified)
+        except ContentRefusedError as error:
+            # It came in one piece, so nothing has been answered yet.
+            raise UnavailableError(str(error)) from None
 
     # ---- the cache
 

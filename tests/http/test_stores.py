@@ -1,6 +1,7 @@
 """Several stores: which there are, where data goes and where it comes from (images-v2, 5.1, 6.1, 6.2)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from harness.service import Service
 from images import (
     TEN_BYTES,
     UNKNOWN_ID,
+    Image,
     create_active_image,
     create_image,
     create_raw_image,
@@ -21,6 +23,7 @@ from images import (
     update_image,
     upload_data,
 )
+from importing import create_staged_image, finish_import, start_import
 
 
 class TwoStores:
@@ -331,3 +334,85 @@ def test_a_copy_is_taken_from_an_active_image_only(two_stores: TwoStores, status
         publisher.post(f"/v2/images/{image_id}/actions/deactivate")
 
     assert delete_from_store(two_stores.client("admin"), "fast", image_id).status_code == 409
+
+
+# ---- an image in two stores
+
+
+def create_copied_image(two_stores: TwoStores) -> Image:
+    """An image of the publisher with its data in both stores."""
+    publisher = two_stores.client("publisher")
+    image_id = create_staged_image(publisher, TEN_BYTES)
+    started = start_import(publisher, image_id, stores=["fast", "slow"])
+    assert started.status_code == 202, started.text
+    assert finish_import(publisher, image_id)["status"] == "success"
+    return show_image(publisher, image_id)
+
+
+def test_an_image_names_the_heavier_store_first(two_stores: TwoStores) -> None:
+    image = create_copied_image(two_stores)
+
+    assert image["stores"] == "fast,slow"
+    assert image["direct_url"] == two_stores.file_of("fast", image["id"]).as_uri()
+
+
+@pytest.mark.parametrize(("preferred", "store"), [(None, "fast"), ("slow", "slow"), ("slow,fast", "slow")])
+def test_the_preferred_copy_is_read(two_stores: TwoStores, preferred: str | None, store: str) -> None:
+    image = create_copied_image(two_stores)
+    two_stores.file_of(store, image["id"]).write_bytes(b"this one  ")
+
+    params = {} if preferred is None else {"prefer": preferred}
+    response = two_stores.client("publisher").get(image["file"], params=params)
+
+    assert response.content == b"this one  "
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short"])
+def test_a_copy_that_is_not_as_recorded_is_passed_over(two_stores: TwoStores, damage: str) -> None:
+    image = create_copied_image(two_stores)
+    file = two_stores.file_of("fast", image["id"])
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(TEN_BYTES[:5])
+
+    response = two_stores.client("publisher").get(image["file"])
+
+    assert (response.status_code, response.content) == (200, TEN_BYTES)
+
+
+@pytest.mark.parametrize(("store", "other"), [("fast", "slow"), ("slow", "fast")])
+def test_a_copy_is_taken_away_and_the_other_stays(two_stores: TwoStores, store: str, other: str) -> None:
+    image = create_copied_image(two_stores)
+    file = two_stores.file_of(store, image["id"])
+
+    response = delete_from_store(two_stores.client("admin"), store, image["id"])
+
+    after = show_image(two_stores.client("publisher"), image["id"])
+    assert response.status_code == 204
+    assert (after["stores"], after["status"], file.exists()) == (other, "active", False)
+    assert two_stores.client("publisher").get(image["file"]).content == TEN_BYTES
+    again = delete_from_store(two_stores.client("admin"), other, image["id"])
+    assert again.status_code == 403
+
+
+def test_both_copies_go_with_the_image(two_stores: TwoStores) -> None:
+    image = create_copied_image(two_stores)
+
+    delete_image(two_stores.client("publisher"), image["id"])
+
+    left = two_stores.files("fast") | two_stores.files("slow")
+    assert [name for name in left if name.startswith(image["id"])] == []
+
+
+def test_of_two_who_take_both_copies_away_one_is_refused(two_stores: TwoStores) -> None:
+    image = create_copied_image(two_stores)
+    admin = two_stores.client("admin")
+
+    with ThreadPoolExecutor(2) as together:
+        answers = list(
+            together.map(lambda store: delete_from_store(admin, store, image["id"]), ["fast", "slow"])
+        )
+
+    assert sorted(answer.status_code for answer in answers) == [204, 403]
+    assert two_stores.client("publisher").get(image["file"]).content == TEN_BYTES

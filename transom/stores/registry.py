@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from transom.config import Settings, SettingsError
+from transom.config import Settings
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Location
 from transom.domain.stores import StoreInfo, StoreKind, by_weight
+from transom.outbound import Outbound
 from transom.stores import Store
 from transom.stores.filesystem import FilesystemStore
+from transom.stores.http import HttpStore
 
 
 class Stores:
@@ -73,6 +75,6 @@ def _open_store(info: StoreInfo, settings: Settings) -> Store:
         from transom.stores.s3 import S3Store
 
         return S3Store(info, settings.s3_access_key, settings.s3_secret_key)
-    if info.kind is not StoreKind.FILE:
-        raise SettingsError(f"stores: {info.id} is of a kind that cannot be opened")
+    if info.kind is StoreKind.HTTP:
+        return HttpStore(info.id, Outbound(settings.outbound_rules))
     return FilesystemStore(info.id, Path(info.address))
