@@ -191,6 +191,26 @@ def test_a_name_that_no_url_could_tell_or_no_database_keep_is_refused(name: str)
         check_name("tag", name)
 
 
+def test_a_backslash_before_u0000_is_a_text_like_any_other() -> None:
+    _namespace, items = parse(
+        {"namespace": "n", "properties": {"p": {**PROPERTY, "pattern": "\\u0000", "enum": ["\\\\"]}}}
+    )
+
+    assert items[0].body["pattern"] == "\\u0000"
+
+
+@pytest.mark.parametrize("text", ["\0", "a\\\0", "\\\\\0", "\U0001f600"])
+def test_characters_that_cannot_be_kept_are_found_wherever_they_stand(text: str) -> None:
+    for body in ({"enum": ["a", text]}, {"default": {text: 1}}, {"title": text}):
+        with pytest.raises(InvalidError, match="Properties can't contain"):
+            parse({"namespace": "n", "properties": {"p": {**PROPERTY, **body}}})
+
+
+def test_a_body_with_thousands_of_definitions_is_refused() -> None:
+    with pytest.raises(InvalidError, match="at most 5000 definitions, not 5001"):
+        parse_tags({"tags": [{"name": str(n)} for n in range(5001)]}, 1)
+
+
 # ---- prefixes
 
 

@@ -6,6 +6,7 @@ with a body, so one record, `Item`, stands for each of them. What clients may se
 same in the words of JSON Schema is published by `api/v2/metadefs/schemas.py`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -19,7 +20,11 @@ from transom.domain.model import Visibility
 MAX_NAME = 80
 MAX_DESCRIPTION = 500
 MAX_OWNER = 255
+#: Definitions in one body.
+MOST_ITEMS = 5000
 VISIBILITIES = (Visibility.PUBLIC, Visibility.PRIVATE)
+#: As JSON has it; a backslash before it would be one that stands for itself.
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 PROPERTY_TYPES = ("array", "boolean", "integer", "number", "object", "string")
 
 
@@ -273,6 +278,8 @@ def parse_tags(body: Any, now: int) -> list[Item]:
 
 def _make_items(named: list[tuple[Kind, str, dict[str, Any]]], now: int) -> list[Item]:
     """Each is a microsecond younger than the one before it: by age, they stay in the order they came in."""
+    if len(named) > MOST_ITEMS:
+        raise InvalidError(f"A request takes at most {MOST_ITEMS} definitions, not {len(named)}.")
     seen: set[tuple[Kind, str]] = set()
     items: list[Item] = []
     for kind, name, body in named:
@@ -309,23 +316,18 @@ def _check_shape(body: Any, shape: type[_Shape], schema: str) -> None:
             raise read_only(name)
     try:
         msgspec.convert(body, shape)
+        _check_texts(body)
     except (msgspec.ValidationError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InvalidError(f"Provided object does not match schema '{schema}': {why}") from None
-    _check_texts(body)
 
 
 def _check_texts(body: dict[str, Any]) -> None:
-    """No text anywhere in the body has characters that cannot be kept. `field`: the top one it is in."""
-    waiting: list[tuple[str, Any]] = list(body.items())
-    while waiting:
-        field, value = waiting.pop()
-        if isinstance(value, str):
-            check_characters(field.capitalize(), value)
-        elif isinstance(value, list):
-            waiting.extend((field, one) for one in value)
-        elif isinstance(value, dict):
-            waiting.extend((field, one) for one in (*value, *value.values()))
+    """No text anywhere in the body has characters that cannot be kept. Looked for in the JSON of each field:
+    a walk through a body of 1 MiB would take a second."""
+    for field, value in body.items():
+        text = msgspec.json.encode(value).decode()
+        check_characters(field.capitalize(), "\0" if _ESCAPED_NUL.search(text) else text)
 
 
 # ---- looking at what a namespace holds

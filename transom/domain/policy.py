@@ -219,33 +219,31 @@ DEFAULTS: Mapping[str, Default] = {
     "get_metadef_namespaces": Default(_OWNING_READER, f"GET {_NAMESPACES}"),
     "modify_metadef_namespace": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}"),
     "add_metadef_namespace": Default(_METADEF_ADMIN, f"POST {_NAMESPACES}"),
-    "delete_metadef_namespace": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}"),
-    "get_metadef_object": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/objects/{{object}}"),
-    "get_metadef_objects": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/objects"),
-    "modify_metadef_object": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/objects/{{object}}"),
-    "add_metadef_object": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/objects"),
-    "delete_metadef_object": Default(
-        _METADEF_ADMIN, f"DELETE {_NAMESPACE}/objects; DELETE {_NAMESPACE}/objects/{{object}}"
+    "delete_metadef_namespace": Default(
+        _METADEF_ADMIN, f"DELETE {_NAMESPACE}; DELETE {_NAMESPACE}/objects, …/properties, …/tags"
     ),
+    "get_metadef_object": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/objects/{{name}}"),
+    "get_metadef_objects": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/objects"),
+    "modify_metadef_object": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/objects/{{name}}"),
+    "add_metadef_object": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/objects"),
+    "delete_metadef_object": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}/objects/{{name}}"),
     "list_metadef_resource_types": Default(_NAMESPACE_READER, "GET /v2/metadefs/resource_types"),
     "get_metadef_resource_type": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/resource_types"),
     "add_metadef_resource_type_association": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/resource_types"),
     "remove_metadef_resource_type_association": Default(
-        _METADEF_ADMIN, f"DELETE {_NAMESPACE}/resource_types/{{resource_type}}"
+        _METADEF_ADMIN, f"DELETE {_NAMESPACE}/resource_types/{{name}}"
     ),
-    "get_metadef_property": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/properties/{{property}}"),
+    "get_metadef_property": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/properties/{{name}}"),
     "get_metadef_properties": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/properties"),
-    "modify_metadef_property": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/properties/{{property}}"),
+    "modify_metadef_property": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/properties/{{name}}"),
     "add_metadef_property": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/properties"),
-    "remove_metadef_property": Default(
-        _METADEF_ADMIN, f"DELETE {_NAMESPACE}/properties; DELETE {_NAMESPACE}/properties/{{property}}"
-    ),
-    "get_metadef_tag": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/tags/{{tag}}"),
+    "remove_metadef_property": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}/properties/{{name}}"),
+    "get_metadef_tag": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/tags/{{name}}"),
     "get_metadef_tags": Default(_NAMESPACE_READER, f"GET {_NAMESPACE}/tags"),
-    "modify_metadef_tag": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/tags/{{tag}}"),
-    "add_metadef_tag": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/tags/{{tag}}"),
+    "modify_metadef_tag": Default(_METADEF_ADMIN, f"PUT {_NAMESPACE}/tags/{{name}}"),
+    "add_metadef_tag": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/tags/{{name}}"),
     "add_metadef_tags": Default(_METADEF_ADMIN, f"POST {_NAMESPACE}/tags"),
-    "delete_metadef_tag": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}/tags/{{tag}}"),
+    "delete_metadef_tag": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}/tags/{{name}}"),
     "delete_metadef_tags": Default(_METADEF_ADMIN, f"DELETE {_NAMESPACE}/tags"),
 }
 
