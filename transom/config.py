@@ -141,6 +141,9 @@ class Settings:
         "hw_,trait:,os_distro,os_secure_boot,os_type",
         "Starts of the names of properties that glance-download takes over, comma separated.",
     )
+    do_secure_hash: bool = _setting(
+        True, "Hash the data of locations that are added, and compare it with what was said of it."
+    )
     allowed_schemes: str = _setting("http,https", "Schemes of URLs that may be fetched, comma separated.")
     disallowed_schemes: str = _setting("", "Schemes that may not; only without allowed_schemes.")
     allowed_hosts: str = _setting(

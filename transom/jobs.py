@@ -19,7 +19,9 @@ from transom.config import Settings
 from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
 from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Status
 from transom.domain.status import WITH_DATA
-from transom.imports.flow import Imports, Report
+from transom.imports.flow import Imports
+from transom.imports.held import Report
+from transom.imports.locations import AddedLocations
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.sql import images, jobs
@@ -65,9 +67,11 @@ class Jobs:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         imports = Imports(settings, db, transfer, outbound, liveness.name)
+        locations = AddedLocations(settings, db, transfer, liveness.name)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(self._copy, self._fail_copy),
             JobKind.IMPORT: _Kind(imports.run, imports.fail),
+            JobKind.ADD_LOCATION: _Kind(locations.run, locations.fail),
             JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new),
         }
 

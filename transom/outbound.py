@@ -77,7 +77,7 @@ class Outbound:
         """The answer to a request, redirects followed. `headers` go to the first server only.
 
         InvalidError when the URL or one that it redirects to may not be fetched, or the server refuses
-        (4xx); UnavailableError when it cannot be reached or fails.
+        (4xx, 501); UnavailableError when it cannot be reached or fails.
         """
         given = dict(headers or {})
         for _ in range(_MOST_REDIRECTS + 1):
@@ -204,7 +204,8 @@ def _redirect(target: Target, response: "aiohttp.ClientResponse") -> str | None:
 
 
 def _require_success(target: Target, response: "aiohttp.ClientResponse") -> None:
-    if response.status >= 500:
+    # 501: it does not know the method, and will not later on.
+    if response.status >= 500 and response.status != 501:
         raise UnavailableError(f"'{target.host}' answered {response.status}.")
     if response.status >= 300:
         raise InvalidError(f"'{target.host}' answered {response.status}.")

@@ -157,6 +157,11 @@ class Transfer:
 
         await self._publish(blob, fill, f"Image {image.id}")
 
+    async def digest(self, chunks: AsyncIterator[bytes], size: int, algorithm: str) -> Content:
+        """The hashes of data that somebody else keeps. Its format is not looked at."""
+        bounds = Bounds(most=size, too_much="The data is larger than it was said to be.", announced=size)
+        return await self._hashed(chunks, bounds, None, algorithm, count)
+
     async def room(self, image: Image) -> int:
         """How many bytes the image's data may have now."""
         return (await self._bounds(image, None)).most
@@ -336,8 +341,18 @@ class Transfer:
         consume: Callable[[AsyncIterator[bytes]], Awaitable[int]],
     ) -> Content:
         algorithm = self._settings.hashing_algorithm
+        return await self._hashed(chunks, bounds, self._inspection(image), algorithm, consume)
+
+    async def _hashed(
+        self,
+        chunks: AsyncIterator[bytes],
+        bounds: Bounds,
+        inspection: "Inspection | None",
+        algorithm: str,
+        consume: Callable[[AsyncIterator[bytes]], Awaitable[int]],
+    ) -> Content:
         digests = Digests(algorithm, self._hashing)
-        measure = Measure(bounds, self._inspection(image), digests)
+        measure = Measure(bounds, inspection, digests)
         try:
             async with aclosing(measure.blocks(chunks)) as blocks:
                 size = await consume(blocks)

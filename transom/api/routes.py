@@ -13,7 +13,19 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
-from transom.api.v2 import cache, data, images, imports, members, schemas, stores, tasks, usage, versions
+from transom.api.v2 import (
+    cache,
+    data,
+    images,
+    imports,
+    locations,
+    members,
+    schemas,
+    stores,
+    tasks,
+    usage,
+    versions,
+)
 from transom.api.v2.metadefs import ROUTES as METADEF_ROUTES
 from transom.domain import errors
 
@@ -51,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/v2/images/{image_id}/stage", imports.stage_image, True),
     Route("POST", "/v2/images/{image_id}/import", imports.import_image, True),
     Route("GET", "/v2/images/{image_id}/tasks", tasks.list_image_tasks),
+    Route("POST", "/v2/images/{image_id}/locations", locations.add_location, True),
+    Route("GET", "/v2/images/{image_id}/locations", locations.list_locations),
     Route("POST", "/v2/images/{image_id}/actions/deactivate", images.deactivate_image),
     Route("POST", "/v2/images/{image_id}/actions/reactivate", images.reactivate_image),
     Route("PUT", "/v2/images/{image_id}/tags/{tag}", images.add_tag),

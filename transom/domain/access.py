@@ -105,6 +105,21 @@ def import_image(caller: Caller, image: Image, is_member: bool, *, is_copy: bool
     _require("copy_image" if is_copy else "modify_image", caller, _target(image, is_member))
 
 
+def add_location(caller: Caller, image: Image, is_member: bool) -> None:
+    """May the caller give the image data that lies elsewhere?"""
+    _require("add_image_location", caller, _target(image, is_member))
+
+
+def fetch_locations(caller: Caller, image: Image, is_member: bool) -> None:
+    """May the caller learn where the data lies?"""
+    _require("fetch_image_location", caller, _target(image, is_member))
+
+
+def is_service(caller: Caller) -> bool:
+    """Whether another service of the cloud asks, on its own behalf or a user's."""
+    return "service" in caller.roles or "service" in caller.service_roles
+
+
 def use_tasks(caller: Caller) -> None:
     """May the caller look at everybody's tasks, and start some?"""
     _require("tasks_api_access", caller, Target(caller.project_id, Visibility.PRIVATE))

@@ -5,7 +5,7 @@ from transom.domain.model import Status
 
 #: from → to. Deleting is not a state here: a deleted image is gone.
 TRANSITIONS: dict[str, frozenset[str]] = {
-    Status.QUEUED: frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING}),
+    Status.QUEUED: frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING, Status.ACTIVE}),
     Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED}),
     Status.UPLOADING: frozenset({Status.IMPORTING, Status.QUEUED}),
     Status.IMPORTING: frozenset({Status.ACTIVE, Status.QUEUED}),

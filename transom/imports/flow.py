@@ -10,9 +10,10 @@ import logging
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,6 @@ from transom.domain.errors import (
     ContentRefusedError,
     NotFoundError,
     TransomError,
-    UnavailableError,
 )
 from transom.domain.imports import (
     Change,
@@ -31,7 +31,6 @@ from transom.domain.imports import (
     Method,
     enrich,
     finish,
-    is_held_by,
     noted,
     parse_request,
     store_done,
@@ -39,7 +38,8 @@ from transom.domain.imports import (
     undo,
     waiting_stores,
 )
-from transom.domain.model import Content, Image, Job, JobStatus, Location, Staged, Status
+from transom.domain.model import Content, Image, Job, Location, Staged, Status
+from transom.imports.held import HeldImage, LostError, Report, told
 from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
@@ -51,13 +51,6 @@ from transom.sql.db import Database
 from transom.transfer import Transfer
 
 _log = logging.getLogger(__name__)
-
-_MIB = 1 << 20
-#: Others may change the image between our look at it and our write.
-_TRIES = 100
-
-#: Tells how far a job is: percent, and words.
-Report = Callable[[int, str], None]
 
 
 class Imports:
@@ -71,11 +64,12 @@ class Imports:
         self._transfer = transfer
         self._outbound = outbound
         self._holder = holder
+        self._held = HeldImage(db, holder)
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image by the method that was asked for. Whatever is raised, `fail` puts things right."""
         request = parse_request(job.input["import_req"], Method)
-        image = await self._held_image(job)
+        image = await self._held.find(job)
         if waiting := _in_order(image, self._transfer.stores.default.id):
             if request.method is not Method.COPY:
                 job = await self._prepare(job, request, report)
@@ -87,26 +81,18 @@ class Imports:
         """Write that the job has failed, and make the image what it was before; nothing if the job was taken
         from this worker."""
         request = parse_request(ended.input["import_req"], Method)
-        for _ in range(_TRIES):
-            image, _is_member = await images.find_image(self._db, _image_id(ended), (None, None))
-            if image is None or not is_held_by(image, ended.id):
-                await jobs.finish_job(self._db, ended, self._holder)
-                return
+
+        def decide(image: Image, before: Mapping[str, Any] | None) -> tuple[Image, tuple[Location, ...]]:
             taken_back = _taken_back(image, ended, request)
-            # The worker may have written into the input since this one read it.
-            kept = await jobs.find_task(self._db, ended.id)
-            before = kept.input.get("before") if kept is not None else None
-            new = _moved_on(image, undo(image, {location.store for location in taken_back}, before))
-            if await imports.end_import(self._db, ended, self._holder, image, new, taken_back):
-                await self._transfer.recover()
-                return
-            if not await imports.holds_job(self._db, ended, self._holder, now_us()):
-                return
+            return undo(image, {location.store for location in taken_back}, before), taken_back
+
+        await self._held.fail(ended, decide)
+        await self._transfer.recover()
 
     async def fail_new(self, ended: Job) -> None:
         """As `fail`; the image was made for this import, and goes if it got no data."""
         await self.fail(ended)
-        image, _is_member = await images.find_image(self._db, _image_id(ended), (None, None))
+        image, _is_member = await images.find_image(self._db, str(ended.image_id), (None, None))
         if image is not None and image.status == Status.QUEUED:
             await images.delete_image(self._db, image, now_us())
 
@@ -114,7 +100,7 @@ class Imports:
 
     async def _prepare(self, job: Job, request: ImportRequest, report: Report) -> Job:
         """The data is staged, and every plugin has been at it. The job with what was noted of the image."""
-        image = await self._held_image(job)
+        image = await self._held.find(job)
         if await blobs.find_staged(self._db, image.id) is None:
             job = await self._fetch(job, request, image, report)
         for number, name in enumerate(self._settings.import_plugins, start=1):
@@ -124,12 +110,12 @@ class Imports:
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
             async with self._outbound.open(request.arguments["uri"]) as answer:
-                chunks = _told(answer.chunks(), answer.size, report)
+                chunks = told(self._held.watch(job, answer.chunks()), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
             async with remote.open(self._outbound) as answer:
-                chunks = _told(answer.chunks(), answer.size, report)
+                chunks = told(self._held.watch(job, answer.chunks()), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, remote.change, 0)
         raise ConflictError(f"Image {image.id} has no staged data.")
 
@@ -171,7 +157,7 @@ class Imports:
             def decide(image: Image) -> Image:
                 return msgspec.structs.replace(enrich(image, change), size=size)
 
-            await self._change(job, decide, write)
+            await self._held.change(job, decide, write)
             return True
 
         await self._transfer.put_aside(image, chunks, size, publish)
@@ -179,7 +165,7 @@ class Imports:
 
     async def _run_plugin(self, job: Job, number: int, name: str) -> Job:
         """Let the plugin at the staged data, unless it has been there. The job with what was noted."""
-        image = await self._held_image(job)
+        image = await self._held.find(job)
         staged = await self._find_staged(image)
         if staged.plugins_done >= number:
             return job
@@ -197,7 +183,7 @@ class Imports:
                 kept = _noting(job, seen, change)
                 return await imports.pass_plugin(db, kept, holder, number, seen, new)
 
-            await self._change(job, lambda image: enrich(image, change), write)
+            await self._held.change(job, lambda image: enrich(image, change), write)
 
         await PLUGINS[name](await self._material(job, image, staged), keep)
         return kept
@@ -244,21 +230,20 @@ class Imports:
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
         try:
             await self._fill(job, request, store, report)
-        except (NotFoundError, _LostError):
+        except (NotFoundError, LostError):
             raise
         except TransomError as error:
             if request.all_must_succeed:
                 raise
             _log.warning("import %s: store %s is left out: %s", job.id, store, error)
-            await self._change(job, lambda image: store_failed(image, store))
+            await self._held.change(job, lambda image: store_failed(image, store))
 
     async def _fill(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
         """Give the image a copy of its data in this store."""
-        image = await self._held_image(job)
+        image = await self._held.find(job)
         source = await self._find_source(image, request)
-        chunks = _told(
-            self._transfer.stores.get(source.store).get(source.key, 0, source.size), source.size, report
-        )
+        data = self._transfer.stores.get(source.store).get(source.key, 0, source.size)
+        chunks = told(self._held.watch(job, data), source.size, report)
 
         def placed(content: Content, key: str) -> Callable[[Image], Image]:
             location = Location(store=store, key=key)
@@ -269,7 +254,7 @@ class Imports:
         if request.method is not Method.COPY and source.store == store:
             content = await self._transfer.examine(image, chunks, source.size)
             _require_same(image, content)
-            await self._change(job, placed(content, source.key), imports.adopt_staged)
+            await self._held.change(job, placed(content, source.key), imports.adopt_staged)
             return
 
         async def publish(blob: LooseBlob, content: Content) -> bool:
@@ -278,7 +263,7 @@ class Imports:
             async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
                 return await imports.place_blob(db, job, holder, blob, seen, new)
 
-            await self._change(job, placed(content, blob.key), write)
+            await self._held.change(job, placed(content, blob.key), write)
             return True
 
         await self._transfer.put_copy(image, chunks, source.size, store, publish)
@@ -298,49 +283,14 @@ class Imports:
 
     async def _end(self, job: Job) -> None:
         """The import has come to its end: the image can be used, if at least one store has its data."""
-        for _ in range(_TRIES):
-            image = await self._held_image(job)
+
+        def decide(image: Image) -> Image:
             if not image.locations:
                 raise ConflictError("None of the uploads finished!")
-            now = now_us()
-            ended = msgspec.structs.replace(job, status=JobStatus.SUCCESS, end_at=now, progress=100)
-            if await imports.end_import(
-                self._db, ended, self._holder, image, _moved_on(image, finish(image))
-            ):
-                await self._transfer.recover()
-                return
-            await self._require_job(job)
-        raise _outrun(job)
+            return finish(image)
 
-    # ---- changes of the image
-
-    async def _held_image(self, job: Job) -> Image:
-        image_id = _image_id(job)
-        image, _is_member = await images.find_image(self._db, image_id, (None, None))
-        if image is None:
-            raise NotFoundError(f"Image {image_id} was deleted while it was imported.")
-        if not is_held_by(image, job.id):
-            raise NotFoundError(f"Image {image_id} is held by another task.")
-        return image
-
-    async def _change(
-        self,
-        job: Job,
-        decide: Callable[[Image], Image],
-        write: Callable[[Database, Job, str, Image, Image], Awaitable[bool]] = imports.change_image,
-    ) -> Image:
-        """Look at the image, `decide` what it becomes, and write that; again if somebody changed it since."""
-        for _ in range(_TRIES):
-            image = await self._held_image(job)
-            new = _moved_on(image, decide(image))
-            if await write(self._db, job, self._holder, image, new):
-                return new
-            await self._require_job(job)
-        raise _outrun(job)
-
-    async def _require_job(self, job: Job) -> None:
-        if not await imports.holds_job(self._db, job, self._holder, now_us()):
-            raise _LostError(f"Task {job.id} was taken over by another worker.")
+        await self._held.end(job, decide)
+        await self._transfer.recover()
 
 
 def work_folder(settings: Settings) -> Path:
@@ -354,22 +304,6 @@ def sweep_work(settings: Settings, liveness: Liveness) -> None:
     for own in folder.iterdir() if folder.is_dir() else ():
         if liveness.is_gone(own.name):
             shutil.rmtree(own, ignore_errors=True)
-
-
-class _LostError(UnavailableError):
-    """The job is another worker's by now: this one has nothing more to say."""
-
-
-def _outrun(job: Job) -> UnavailableError:
-    return UnavailableError(f"Image {_image_id(job)} is changed by too many others at once.")
-
-
-def _image_id(job: Job) -> str:
-    return str(job.image_id)
-
-
-def _moved_on(seen: Image, new: Image) -> Image:
-    return msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
 
 
 def _in_order(image: Image, staging: str) -> tuple[str, ...]:
@@ -396,11 +330,3 @@ def _noting(job: Job, image: Image, change: Change) -> Job:
     """The job with what the image has before the change, for `undo`."""
     before = noted(job.input.get("before"), image, change)
     return msgspec.structs.replace(job, input={**job.input, "before": before})
-
-
-async def _told(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
-    done = 0
-    async for chunk in chunks:
-        done += len(chunk)
-        report(done * 100 // size if size else 100, f"Copied {done // _MIB} MiB")
-        yield chunk

@@ -45,6 +45,11 @@ class Stores:
         except KeyError:
             raise UnavailableError(f"The store {store_id} is not configured.") from None
 
+    def reader_of(self, url: str) -> str | None:
+        """The store that reads data which others keep at such URLs, None when there is none."""
+        is_web = url.startswith(("http://", "https://"))
+        return next((info.id for info in self.infos if is_web and info.kind is StoreKind.HTTP), None)
+
     def ordered(self, locations: Iterable[Location], preferred: Sequence[str] = ()) -> list[Location]:
         """In which order to read them: those in `preferred` stores as these are named, then by weight."""
         first = {store_id: place for place, store_id in reversed(list(enumerate(preferred)))}

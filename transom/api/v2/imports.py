@@ -67,7 +67,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
         check_state(asked.method, image)
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
-        await _require_no_task(parts, image)
+        await require_no_task(parts, image)
         stores = _chosen_stores(parts, request, asked)
         if asked.method is Method.COPY:
             stores = _without_copy(image, asked, stores)
@@ -89,7 +89,7 @@ def _accepted() -> Response:
     return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
 
 
-async def _require_no_task(parts: Parts, image: Image) -> None:
+async def require_no_task(parts: Parts, image: Image) -> None:
     """A task that is not there any more, or over, holds nothing."""
     task_id = image.properties.get(TASK)
     task = await jobs.find_task(parts.db, task_id) if task_id is not None else None

@@ -1,0 +1,86 @@
+"""Locations: data that lies elsewhere, given to an image; where an image's data lies (Image API v2, 2.17)."""
+
+import uuid
+from http import HTTPStatus
+
+import msgspec
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.v2.answers import TRIES, outrun
+from transom.api.v2.images import absent, see_image
+from transom.api.v2.imports import check_uri, require_no_task
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import ForbiddenError, InvalidError
+from transom.domain.locations import Claim, check_digits, check_queued, hold, parse_claim
+from transom.domain.model import Image, Job, JobKind, JobStatus
+from transom.sql import images, imports
+
+
+async def add_location(parts: Parts, request: Request) -> Response:
+    """Start the task that gives the image its data; it tells whether that is there, and is what was said."""
+    claim = parse_claim(await request.json(parts.settings.json_body_limit))
+    image_id = request.params["image_id"]
+    for _ in range(TRIES):
+        found, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
+        image = access.see_image(request.caller, found, is_member, absent(image_id))
+        check_queued(image)
+        access.add_location(request.caller, image, is_member)
+        store_id = _store_of(parts, request, claim)
+        check_digits(claim)
+        await check_uri(parts, claim.url, "add location")
+        await require_no_task(parts, image)
+        job = _new_job(request, image, claim, store_id)
+        waits = claim.os_hash_value is not None and parts.settings.do_secure_hash
+        new = msgspec.structs.replace(
+            hold(image, job.id, waits=waits), updated_at=images.moved_on(image, now_us())
+        )
+        if await imports.start_import(parts.db, image, new, job, None):
+            parts.wake_jobs()
+            return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
+    raise outrun(f"Image {image_id} is")
+
+
+def _store_of(parts: Parts, request: Request, claim: Claim) -> str:
+    """The store that reads such URLs."""
+    store_id = parts.stores.reader_of(claim.url)
+    if store_id is not None:
+        return store_id
+    if access.is_service(request.caller):
+        raise InvalidError("url: no store here reads it.")
+    raise ForbiddenError("http store must be enabled to use location API by normal user.")
+
+
+def _new_job(request: Request, image: Image, claim: Claim, store_id: str) -> Job:
+    claimed = {"os_hash_algo": claim.os_hash_algo, "os_hash_value": claim.os_hash_value}
+    return Job(
+        id=str(uuid.uuid4()),
+        kind=JobKind.ADD_LOCATION,
+        project_id=request.caller.project_id or "",
+        status=JobStatus.INIT,
+        input={
+            "image_id": image.id,
+            "loc_url": claim.url,
+            "validation_data": claimed if claim.os_hash_value is not None else {},
+            "store": store_id,
+        },
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+        image_id=image.id,
+        user_id=request.caller.user_id,
+        request_id=request.request_id,
+    )
+
+
+async def list_locations(parts: Parts, request: Request) -> Response:
+    """Where the data lies: for services, which read it there."""
+    image, is_member = await see_image(parts, request)
+    access.fetch_locations(request.caller, image, is_member)
+    return json_response(
+        [
+            {"url": parts.stores.url(location), "metadata": {"store": location.store, **location.metadata}}
+            for location in parts.stores.ordered(image.locations)
+        ]
+    )

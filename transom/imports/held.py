@@ -1,0 +1,118 @@
+"""An image that a task holds: looked at, changed and let go in step with the task's job.
+
+Whoever is not the job's holder any more, or looked at an image that somebody changed since, changes nothing.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from transom.clock import now_us
+from transom.domain.errors import NotFoundError, UnavailableError
+from transom.domain.imports import is_held_by
+from transom.domain.model import Image, Job, JobStatus, Location
+from transom.sql import images, imports, jobs
+from transom.sql.db import Database
+
+_MIB = 1 << 20
+#: After so many bytes of the data it is looked whether the image is still there.
+_WATCH_BYTES = 64 * _MIB
+#: Others may change the image between our look at it and our write.
+_TRIES = 100
+
+#: Tells how far a job is: percent, and words.
+Report = Callable[[int, str], None]
+Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
+#: What an image becomes when its task fails, given what was noted of it `before`; and what it gives up.
+Undo = Callable[[Image, Mapping[str, Any] | None], tuple[Image, tuple[Location, ...]]]
+
+
+class HeldImage:
+    """Images held by jobs of the worker `holder`."""
+
+    def __init__(self, db: Database, holder: str) -> None:
+        self._db = db
+        self._holder = holder
+
+    async def find(self, job: Job) -> Image:
+        """The job's image; NotFoundError when it is gone, or another task's."""
+        image_id = str(job.image_id)
+        image, _is_member = await images.find_image(self._db, image_id, (None, None))
+        if image is None:
+            raise NotFoundError(f"Image {image_id} was deleted while it was imported.")
+        if not is_held_by(image, job.id):
+            raise NotFoundError(f"Image {image_id} is held by another task.")
+        return image
+
+    async def change(
+        self, job: Job, decide: Callable[[Image], Image], write: Write = imports.change_image
+    ) -> Image:
+        """Look at the image, `decide` what it becomes, and write that; again if somebody changed it since."""
+        for _ in range(_TRIES):
+            image = await self.find(job)
+            new = _moved_on(image, decide(image))
+            if await write(self._db, job, self._holder, image, new):
+                return new
+            await self._require(job)
+        raise _outrun(job)
+
+    async def end(self, job: Job, decide: Callable[[Image], Image]) -> None:
+        """As `change`, and the job has done what it was to do; what was staged goes."""
+        ended = msgspec.structs.replace(job, status=JobStatus.SUCCESS, end_at=now_us(), progress=100)
+
+        async def write(db: Database, _job: Job, holder: str, seen: Image, new: Image) -> bool:
+            return await imports.end_import(db, ended, holder, seen, new)
+
+        await self.change(job, decide, write)
+
+    async def fail(self, ended: Job, undo: Undo) -> None:
+        """Write that the job has failed, and what the image is then; nothing if the job is another's."""
+        for _ in range(_TRIES):
+            image, _is_member = await images.find_image(self._db, str(ended.image_id), (None, None))
+            if image is None or not is_held_by(image, ended.id):
+                await jobs.finish_job(self._db, ended, self._holder)
+                return
+            # The worker may have written into the input since this one read it.
+            kept = await jobs.find_task(self._db, ended.id)
+            new, taken_back = undo(image, kept.input.get("before") if kept is not None else None)
+            new = _moved_on(image, new)
+            if await imports.end_import(self._db, ended, self._holder, image, new, taken_back):
+                return
+            if not await imports.holds_job(self._db, ended, self._holder, now_us()):
+                return
+
+    async def _require(self, job: Job) -> None:
+        if not await imports.holds_job(self._db, job, self._holder, now_us()):
+            raise LostError(f"Task {job.id} was taken over by another worker.")
+
+    async def watch(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks, as long as the image is the job's: looked at every now and then."""
+        unseen = 0
+        async for chunk in chunks:
+            unseen += len(chunk)
+            if unseen > _WATCH_BYTES:
+                await self.find(job)
+                unseen = 0
+            yield chunk
+
+
+class LostError(UnavailableError):
+    """The job is another worker's by now: this one has nothing more to say."""
+
+
+def _outrun(job: Job) -> UnavailableError:
+    return UnavailableError(f"Image {job.image_id} is changed by too many others at once.")
+
+
+def _moved_on(seen: Image, new: Image) -> Image:
+    return msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
+
+
+async def told(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
+    """The same chunks; how many have come is told. `size`: of all of them, if known."""
+    done = 0
+    async for chunk in chunks:
+        done += len(chunk)
+        report(done * 100 // size if size else 100, f"Copied {done // _MIB} MiB")
+        yield chunk

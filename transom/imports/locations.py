@@ -1,0 +1,83 @@
+"""Tasks that give an image data which lies elsewhere: is it there, and is it what was said of it?
+
+Begun again wherever it stopped: attaching twice is attaching once, and hashing starts anew.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from transom.config import Settings
+from transom.domain.errors import ContentRefusedError, InvalidError
+from transom.domain.locations import activate, attach, describe, give_up, release
+from transom.domain.model import Content, Image, Job, Location, Status
+from transom.imports.held import HeldImage, Report, told
+from transom.sql.db import Database
+from transom.transfer import Transfer
+
+
+class AddedLocations:
+    """Runs these tasks for the worker `holder`."""
+
+    def __init__(self, settings: Settings, db: Database, transfer: Transfer, holder: str) -> None:
+        self._settings = settings
+        self._transfer = transfer
+        self._held = HeldImage(db, holder)
+
+    async def run(self, job: Job, report: Report) -> None:
+        """Attach the place; compare its data with what was said, or find out what it is."""
+        location = Location(store=job.input["store"], key=job.input["loc_url"])
+        _require_formats(await self._held.find(job))
+        size = await self._transfer.stores.get(location.store).size(location.key)
+        if not size:
+            raise InvalidError(f"Invalid location {location.key}: there is no data.")
+        claimed = job.input["validation_data"]
+        if claimed:
+            await self._compare(job, location, size, claimed, report)
+        else:
+            await self._find_out(job, location, size, report)
+        await self._held.end(job, release)
+
+    async def fail(self, ended: Job) -> None:
+        """Write that the task has failed; the image is `queued` again unless it is in use."""
+
+        def undo(image: Image, _before: Mapping[str, Any] | None) -> tuple[Image, tuple[Location, ...]]:
+            return give_up(image), ()
+
+        await self._held.fail(ended, undo)
+
+    async def _compare(
+        self, job: Job, location: Location, size: int, claimed: Mapping[str, str], report: Report
+    ) -> None:
+        algorithm, value = claimed["os_hash_algo"], claimed["os_hash_value"].lower()
+        image = await self._held.change(job, lambda image: attach(image, location, size))
+        if image.status == Status.ACTIVE:
+            return  # An earlier attempt got that far.
+        checksum = None
+        if self._settings.do_secure_hash:
+            content = await self._hash(job, location, size, algorithm, report)
+            if content.os_hash_value != value:
+                raise ContentRefusedError("The data has another hash than os_hash_value says.")
+            checksum = content.checksum
+        await self._held.change(job, lambda image: activate(image, algorithm, value, checksum))
+
+    async def _find_out(self, job: Job, location: Location, size: int, report: Report) -> None:
+        algorithm = self._settings.hashing_algorithm if self._settings.do_secure_hash else None
+
+        def make_usable(image: Image) -> Image:
+            return activate(attach(image, location, size), algorithm, None, None)
+
+        await self._held.change(job, make_usable)
+        if algorithm is not None:
+            content = await self._hash(job, location, size, algorithm, report)
+            await self._held.change(job, lambda image: describe(image, content))
+
+    async def _hash(self, job: Job, location: Location, size: int, algorithm: str, report: Report) -> Content:
+        data = self._transfer.stores.get(location.store).get(location.key, 0, size)
+        chunks = told(self._held.watch(job, data), size, report)
+        return await self._transfer.digest(chunks, size, algorithm)
+
+
+def _require_formats(image: Image) -> None:
+    for name in ("disk_format", "container_format"):
+        if getattr(image, name) is None:
+            raise InvalidError(f"Property {name} must be set prior to saving data.")
