@@ -285,6 +285,14 @@ async def test_what_a_dead_process_was_removing_is_not_found_and_comes_again(
     assert await _fill(cache, A, b"data")
 
 
+async def test_a_cache_that_nobody_used_leaves_no_trace(cache: Cache, folder: Path) -> None:
+    await cache.clean()
+    await cache.clear()
+
+    assert (await cache.prune(), await cache.list_queue(), _left(folder)) == ((0, 0), [], [])
+    assert list(folder.parent.iterdir()) == []
+
+
 # ---- the queue
 
 

@@ -186,12 +186,15 @@ class Cache:
             yield
 
     def _prune(self) -> tuple[int, int]:
-        self._make_folders()
+        if not self._folder.is_dir():
+            return 0, 0
         with self._evicting():
             images, freed, _used = self._evict(self._size_bytes)
         return images, freed
 
     def _clean(self) -> None:
+        if not self._folder.is_dir():
+            return
         self._make_folders()
         with self._evicting():
             self._drop_dead_parts(but=None)
