@@ -61,7 +61,7 @@ def _run(
 ) -> Iterable[Outcome]:
     folder.mkdir()
     selection = Selection(
-        include=f"{SUITES}.*({arguments.tests})" if arguments.tests else run.include,
+        include=f"(?=.*({arguments.tests})){SUITES}" if arguments.tests else run.include,
         exclude="|".join(left_out.tests for left_out in allowances.left_out),
     )
     started = time.monotonic()
