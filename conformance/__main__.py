@@ -17,7 +17,7 @@ from pathlib import Path
 
 from conformance.runs import RUNS, Run, make_options
 from conformance.stand import Stand
-from conformance.tempest import SUITES, Outcome, Selection, run_tempest
+from conformance.tempest import Outcome, Selection, run_tempest
 from conformance.verdict import Allowances, Verdict, judge, read_allowances
 
 #: Between two lines that say how far it is, tests.
@@ -35,7 +35,10 @@ def main() -> None:
     runs = [run for run in RUNS if arguments.run in (None, run.name)]
     print(f"Keystone, Transom and Tempest run in {folder}", flush=True)
     with Stand(folder) as stand:
-        results = {run.name: list(_run(run, stand, folder / run.name, allowances, arguments)) for run in runs}
+        results = {
+            run.name: list(_run(run, stand, folder / f"tempest-{run.name}", allowances, arguments))
+            for run in runs
+        }
     is_whole = arguments.run is None and arguments.tests is None
     verdict = judge(results, allowances)
     _report(verdict, allowances, is_whole=is_whole)
@@ -61,7 +64,7 @@ def _run(
 ) -> Iterable[Outcome]:
     folder.mkdir()
     selection = Selection(
-        include=f"(?=.*({arguments.tests})){SUITES}" if arguments.tests else run.include,
+        include=f"^(?=.*({arguments.tests or ''})){run.include}",
         exclude="|".join(left_out.tests for left_out in allowances.left_out),
     )
     started = time.monotonic()
