@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test check format demo bench soak keystone swift conformance lock clean
+.PHONY: help install serve test check format demo bench bench-glance soak keystone swift conformance lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -52,6 +52,15 @@ demo: install
 bench: install
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
+## make bench-glance        the same requests to the service and to a real Glance 33, in turns
+bench-glance: install .venv-glance/installed
+	PYTHONPATH=tests $(BIN)/python -m bench.glance $(ARGS)
+
+.venv-glance/installed: requirements/glance.lock
+	$(PYTHON) -m venv .venv-glance
+	.venv-glance/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/glance.lock
+	@touch $@
+
 ## make soak [ROUNDS=]      kill the service again and again; nothing answered may be lost
 soak: install
 	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_batches.py $(ARGS)
@@ -75,16 +84,13 @@ conformance: install .venv-tempest/installed
 
 ## make lock                choose the newest versions of all dependencies anew
 lock: install
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header pyproject.toml -o requirements/run.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header requirements/keystone.in -o requirements/keystone.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header requirements/swift.in -o requirements/swift.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header requirements/conformance.in -o requirements/conformance.lock
+	$(COMPILE) pyproject.toml -o requirements/run.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
+	for name in keystone swift conformance glance; do \
+		$(COMPILE) requirements/$$name.in -o requirements/$$name.lock || exit 1; done
+
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header
 
 clean:
-	rm -rf .venv .venv-keystone .venv-swift .venv-tempest data build dist *.egg-info
+	rm -rf .venv .venv-* data build dist *.egg-info

@@ -105,10 +105,10 @@ def measure_download(scene: Scene) -> list[Line]:
             for _ in range(_DOWNLOADS):
                 if nginx is not None:
                     with Watch(nginx[0]) as watch:
-                        theirs.append(_download(nginx[1], "/blob", {}, scene.transfer_bytes))
+                        theirs.append(download(nginx[1], "/blob", {}, scene.transfer_bytes))
                     strangers.append(watch.other_cores)
                 with RssPeak(worker_of(service.pid)) as memory, Watch(service.pid) as watch:
-                    ours.append(_download(port_of(service), path, headers, scene.transfer_bytes))
+                    ours.append(download(port_of(service), path, headers, scene.transfer_bytes))
                 peaks.append(memory.peak_bytes / MIB)
                 strangers.append(watch.other_cores)
     notes = note_strangers(strangers)
@@ -188,13 +188,18 @@ def _time_write(source: Path, copy: Path) -> float:
 
 
 def _upload(service: Service, source: Path) -> tuple[float, str]:
-    """(seconds, the image's id); the file goes out by sendfile, as from a frugal client."""
+    """(seconds, the image's id)."""
     image_id = make_image(service, "publisher")
-    headers = headers_of(service, "publisher")
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(service), timeout=_TIMEOUT_S)
+    path = f"/v2/images/{image_id}/file"
+    return upload(port_of(service), path, headers_of(service, "publisher"), source), image_id
+
+
+def upload(port: int, path: str, headers: dict[str, str], source: Path) -> float:
+    """Seconds until the upload is answered; the file goes out by sendfile, as from a frugal client."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     with source.open("rb") as file:
         began = time.perf_counter()
-        connection.putrequest("PUT", f"/v2/images/{image_id}/file")
+        connection.putrequest("PUT", path)
         connection.putheader("Content-Type", "application/octet-stream")
         connection.putheader("Content-Length", str(source.stat().st_size))
         for name, value in headers.items():
@@ -207,15 +212,15 @@ def _upload(service: Service, source: Path) -> tuple[float, str]:
     connection.close()
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise BenchError(f"upload: {answer.status} {text!r}")
-    return elapsed_s, image_id
+    return elapsed_s
 
 
-def _download(port: int, path: str, headers: dict[str, str], size: int) -> float:
+def download(port: int, path: str, headers: dict[str, str], size: int, times: int = _REPEATS) -> float:
     """MiB/s at which the body arrives, again and again, at a client that throws it away."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     block = bytearray(_BLOCK_BYTES)
     began = time.perf_counter()
-    for _ in range(_REPEATS):
+    for _ in range(times):
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         received = 0
@@ -225,7 +230,7 @@ def _download(port: int, path: str, headers: dict[str, str], size: int) -> float
             raise BenchError(f"download of {path}: {answer.status}, {received} of {size} bytes")
     elapsed_s = time.perf_counter() - began
     connection.close()
-    return _REPEATS * size / MIB / elapsed_s
+    return times * size / MIB / elapsed_s
 
 
 def _find_blob(data_dir: Path, size: int) -> Path:

@@ -1,0 +1,337 @@
+"""`python -m bench.glance`: the same requests to Transom and to a real Glance 33, in turns, and the table.
+
+One Keystone and one PostgreSQL (with fsync) serve both; both hold the same images, made through the same API.
+Processor time is that of the service's processes, and of those and PostgreSQL's together. A ratio says how
+many times less Transom takes. PYTHONPATH must name `tests`, as `make bench-glance` does.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+from harness.keystone import Keystone
+from harness.postgresql import PostgreSQL
+from harness.service import Service
+
+from bench.databases import Database, copy_images, open_postgresql
+from bench.figures import Bound, Figure, Line, at_least, at_most, compare, note_strangers, render
+from bench.load import CONNECTIONS, GENERATOR, Load, Plan, make_request, run_load
+from bench.peer import run_glance
+from bench.processes import MIB, Watch, rss_bytes, worker_of
+from bench.scene import Scene, ask, note_errors
+from bench.transfers import download, make_source, upload
+
+_OWNER, _RECIPIENT, _STRANGER = "demo", "alt", "third"
+_IMAGES, _OFFERS, _MEMBERS = 1_000, 60, 10
+_AT_ONCE = 8
+_WARM_UP_S = 2
+_PENDING = "/v2/images?visibility=shared&member_status=pending"
+_PATCH = "application/openstack-images-v2.1-json-patch"
+#: Of a larger cloud, besides: images of the owner, offers to the recipient, images of others.
+_MORE = {"own": 20_000, "offered": 20_000, "strange": 59_000}
+_DOWNLOADS = 5
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Side:
+    """A running service with the images of the comparison. headers: of each account."""
+
+    name: str
+    pid: int
+    port: int
+    headers: dict[str, dict[str, str]]
+    images: list[str]
+    offers: list[str]
+
+    def client(self, account: str) -> httpx.Client:
+        url = f"http://127.0.0.1:{self.port}"
+        return httpx.Client(base_url=url, headers=self.headers[account], timeout=60, trust_env=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of request: its plan on a side, and how many times less processor time it is to take."""
+
+    name: str
+    make_plan: Callable[[Side], Plan]
+    times: float
+
+
+# ---- the requests
+
+
+def _get(path: Callable[[Side], str], account: str = _OWNER) -> Callable[[Side], Plan]:
+    return lambda side: [make_request("GET", path(side), side.headers[account])]
+
+
+def _send(
+    side: Side, account: str, method: str, path: str, body: Any, kind: str = "application/json"
+) -> bytes:
+    headers = {**side.headers[account], "Content-Type": kind}
+    return make_request(method, path, headers, json.dumps(body).encode())
+
+
+def _answers(side: Side) -> Plan:
+    """Each finds another status than it sets."""
+    return [
+        _send(side, _RECIPIENT, "PUT", path, {"status": status})
+        for status in ("accepted", "rejected")
+        for path in side.offers
+    ]
+
+
+def _offers(side: Side) -> Plan:
+    """Every one to a project that was offered nothing yet."""
+    turn = next(_numbers)
+    return [
+        _send(side, _OWNER, "POST", f"/v2/images/{image_id}/members", {"member": f"project-{turn}-{number}"})
+        for number in range(20)
+        for image_id in side.images
+    ]
+
+
+def _renames(side: Side) -> Plan:
+    return [
+        _send(
+            side,
+            _OWNER,
+            "PATCH",
+            f"/v2/images/{image_id}",
+            [{"op": "replace", "path": "/name", "value": name}],
+            _PATCH,
+        )
+        for name in ("renamed", "renamed again")
+        for image_id in side.images[:200]
+    ]
+
+
+def _document(number: int) -> dict[str, Any]:
+    return {
+        "name": f"bench-{number}",
+        "disk_format": "raw",
+        "container_format": "bare",
+        "tags": ["bench"],
+        "os_distro": "debian",
+        "os_version": "12",
+        "hw_disk_bus": "virtio",
+    }
+
+
+KINDS = [
+    Kind("show", _get(lambda side: f"/v2/images/{side.images[0]}"), 20),
+    Kind("list of 25", _get(lambda side: "/v2/images"), 30),
+    Kind("pending offers", _get(lambda side: _PENDING, _RECIPIENT), 40),
+    Kind("list members", _get(lambda side: f"/v2/images/{side.images[-1]}/members"), 25),
+    Kind("PUT member", _answers, 30),
+    Kind("POST member", _offers, 30),
+    Kind("PATCH", _renames, 60),
+    # Last: it makes the lists longer.
+    Kind("POST image", lambda side: [_send(side, _OWNER, "POST", "/v2/images", _document(0))], 50),
+]
+
+
+# ---- the sides
+
+
+def _fill(name: str, pid: int, port: int, keystone: Keystone) -> Side:
+    """Images of the owner: the first are offered to the recipient, the last has many recipients."""
+    accounts = (_OWNER, _RECIPIENT, _STRANGER)
+    headers = {account: {"X-Auth-Token": keystone.token(account)} for account in accounts}
+    side = Side(name=name, pid=pid, port=port, headers=headers, images=[], offers=[])
+    recipient = keystone.projects[_RECIPIENT]
+    with side.client(_OWNER) as client, ThreadPoolExecutor(_AT_ONCE) as threads:
+        made = threads.map(
+            lambda n: ask(client, "POST", "/v2/images", json=_document(n)).json()["id"], range(_IMAGES)
+        )
+        side.images.extend(made)
+        for image_id in side.images[:_OFFERS]:
+            path = f"/v2/images/{image_id}/members"
+            ask(client, "POST", path, json={"member": recipient})
+            # The rest stays pending, for the list.
+            if len(side.offers) < _OFFERS // 2:
+                side.offers.append(f"{path}/{recipient}")
+        for number in range(_MEMBERS):
+            path = f"/v2/images/{side.images[-1]}/members"
+            ask(client, "POST", path, json={"member": f"member-{number}"})
+    return side
+
+
+def _start_transom(stack: ExitStack, scene: Scene, database: str, keystone: Keystone) -> Service:
+    return stack.enter_context(Service(scene.make_folder(), database, keystone.settings()))
+
+
+def _port_of(service: Service) -> int:
+    return int(service.url.rpartition(":")[2])
+
+
+def _enlarge(database: Database, side: Side) -> None:
+    """Add the images of a larger cloud, as copies of some that the service made."""
+    with side.client(_STRANGER) as client:
+        strange = ask(client, "POST", "/v2/images", json=_document(0)).json()["id"]
+    templates = {"own": side.images[_OFFERS], "offered": side.images[_OFFERS - 1], "strange": strange}
+    for kind, count in _MORE.items():
+        copy_images(database, templates[kind], count)
+    database.tidy()
+
+
+# ---- the comparisons
+
+
+def compare_requests(scene: Scene, sides: Sequence[Side], database: int) -> dict[str, list[list[Load]]]:
+    """For each kind, the loads of each side, taken in turns."""
+    loads: dict[str, list[list[Load]]] = {}
+    for kind in KINDS:
+        print(f"measuring: {kind.name} …", file=sys.stderr, flush=True)
+        for side in sides:
+            run_load(side.pid, side.port, kind.make_plan(side), _WARM_UP_S, database)
+        loads[kind.name] = [[] for _ in sides]
+        for _, (side, taken) in itertools.product(
+            range(scene.rounds), list(zip(sides, loads[kind.name], strict=True))
+        ):
+            taken.append(run_load(side.pid, side.port, kind.make_plan(side), scene.seconds, database))
+    return loads
+
+
+def _lines_against_glance(loads: dict[str, list[list[Load]]]) -> Iterator[Line]:
+    for kind in KINDS:
+        glance, transom = loads[kind.name]
+        rates = [f"{Figure(tuple(one.rate for one in side))} requests/s" for side in (glance, transom)]
+        notes = [f"Glance {rates[0]}, Transom {rates[1]}", *_doubts([*glance, *transom])]
+        yield _compare_cpu(f"{kind.name}: service", glance, transom, at_least(kind.times), _service_ms, notes)
+        bound = at_least(kind.times / 2)
+        yield _compare_cpu(f"{kind.name}: with PostgreSQL", glance, transom, bound, _all_ms, [])
+
+
+def _lines_of_growth(loads: dict[str, list[list[Load]]]) -> Iterator[Line]:
+    count = f"{_IMAGES + sum(_MORE.values()):,}"
+    for kind in KINDS:
+        small, large = loads[kind.name]
+        yield compare(
+            f"{kind.name}: {count} images",
+            "ms",
+            Figure(tuple(map(_service_ms, large))),
+            (f"with {_IMAGES:,}", Figure(tuple(map(_service_ms, small)))),
+            at_most(1.3),
+            _doubts([*small, *large]),
+        )
+
+
+def _compare_cpu(
+    name: str,
+    glance: list[Load],
+    transom: list[Load],
+    bound: Bound,
+    cost: Callable[[Load], float],
+    notes: list[str],
+) -> Line:
+    ours = ("Transom", Figure(tuple(map(cost, transom))))
+    return compare(name, "ms", Figure(tuple(map(cost, glance))), ours, bound, notes)
+
+
+def _service_ms(load: Load) -> float:
+    return load.cpu_us / 1e3
+
+
+def _all_ms(load: Load) -> float:
+    return (load.cpu_us + load.beside_cpu_us) / 1e3
+
+
+def _doubts(loads: list[Load]) -> list[str]:
+    return [*note_errors(loads), *note_strangers([load.other_cores for load in loads])]
+
+
+def _compare_transfers(scene: Scene, glance: Side, transom: Side) -> Iterator[Line]:
+    """An image of random bytes up and down, on each side in turn."""
+    print("measuring: upload and download …", file=sys.stderr, flush=True)
+    source = make_source(scene)
+    gib = scene.transfer_bytes / (1 << 30)
+    up: dict[str, list[float]] = {side.name: [] for side in (glance, transom)}
+    down_cpu: dict[str, list[float]] = {side.name: [] for side in (glance, transom)}
+    for _ in range(max(scene.rounds - 1, 2)):
+        for side in (glance, transom):
+            headers = side.headers[_OWNER]
+            with side.client(_OWNER) as client:
+                image_id = ask(client, "POST", "/v2/images", json=_document(0)).json()["id"]
+                path = f"/v2/images/{image_id}/file"
+                up[side.name].append(scene.transfer_bytes / MIB / upload(side.port, path, headers, source))
+                with Watch(side.pid) as watch:
+                    download(side.port, path, headers, scene.transfer_bytes, _DOWNLOADS)
+                down_cpu[side.name].append(watch.cpu_s / (gib * _DOWNLOADS))
+                ask(client, "DELETE", f"/v2/images/{image_id}")
+    ours, theirs = (Figure(tuple(up[side.name])) for side in (transom, glance))
+    yield compare("upload", "MiB/s", ours, ("Glance", theirs), at_least(1.5))
+    ours, theirs = (Figure(tuple(down_cpu[side.name])) for side in (transom, glance))
+    yield compare("download, CPU per GiB", "s", ours, ("Glance", theirs), at_most(1))
+
+
+def _idle_line(service: Service) -> Line:
+    idle = rss_bytes(worker_of(service.pid)) / MIB
+    return Line(
+        name="memory of the idle worker",
+        unit="MiB",
+        measured=Figure((idle,)),
+        bound=at_most(70),
+        value=idle,
+    )
+
+
+def _measure(scene: Scene) -> Iterator[list[Line]]:
+    with ExitStack() as stack:
+        postgresql = stack.enter_context(PostgreSQL())
+        urls = [postgresql.create_database() for _ in range(4)]
+        database = stack.enter_context(open_postgresql(urls[3]))
+        assert database.server is not None
+        print(database.about)
+        keystone = stack.enter_context(Keystone(scene.make_folder(), urls[0]))
+        service = _start_transom(stack, scene, urls[2], keystone)
+        yield [_idle_line(service)]
+        pid, port = stack.enter_context(run_glance(scene.make_folder(), urls[1], keystone))
+        glance = _fill("Glance", pid, port, keystone)
+        transom = _fill("Transom", service.pid, _port_of(service), keystone)
+        yield list(_lines_against_glance(compare_requests(scene, [glance, transom], database.server)))
+        yield list(_compare_transfers(scene, glance, transom))
+        large = _start_transom(stack, scene, urls[3], keystone)
+        larger = _fill("Transom, larger", large.pid, _port_of(large), keystone)
+        small = _start_transom(stack, scene, postgresql.create_database(), keystone)
+        smaller = _fill("Transom, smaller", small.pid, _port_of(small), keystone)
+        _enlarge(database, larger)
+        yield list(_lines_of_growth(compare_requests(scene, [smaller, larger], database.server)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.glance", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rounds, a smaller image: a rough look")
+    arguments = parser.parse_args()
+    # What was started is stopped by leaving its block, and that needs an exception.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="transom-bench-") as folder:
+        scene = Scene(
+            folder=Path(folder),
+            rounds=2 if arguments.quick else 3,
+            seconds=2 if arguments.quick else 5,
+            transfer_bytes=(256 if arguments.quick else 1024) * MIB,
+        )
+        lines = [line for some in _measure(scene) for line in some]
+    print(
+        f"Python {platform.python_version()}, {platform.system()} {platform.release()}. "
+        f"Load: {GENERATOR}, {CONNECTIONS} connections; {scene.rounds} rounds of {scene.seconds} s in turns; "
+        f"{time.monotonic() - began:.0f} s in all.\n\n{render(lines)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
