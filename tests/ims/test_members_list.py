@@ -14,7 +14,9 @@ from sharing_calls import (
     DEFAULT_DOMAIN,
     FOREIGN_DOMAIN,
     UNKNOWN_ID,
+    WHOLE_SERVER_BACKUP,
     add_foreigner,
+    answer,
     code_of,
     create_image,
     create_public_image,
@@ -404,3 +406,15 @@ def test_a_reader_sees_that_a_private_image_of_its_project_has_no_recipients(
     page = get_page(service, list_path(service, kind, image_id), "publisher-reader")
 
     assert page["members"] == []
+
+
+def test_the_vault_that_a_recipient_named_is_shown_to_it_alone(service: Service) -> None:
+    image_id = create_shared_image(service, **WHOLE_SERVER_BACKUP)
+    answer(service, "accepted", image_id, vault_id="vault-1")
+    seen = {
+        caller: get_page(service, members_path(service, caller, image_id), caller)["members"]
+        for caller in ("publisher", "recipient")
+    }
+
+    assert [member.get("vault_id") for member in seen["publisher"]] == [None]
+    assert [member.get("vault_id") for member in seen["recipient"]] == ["vault-1"]

@@ -21,6 +21,7 @@ from transom.domain.errors import (
     Reason,
 )
 from transom.domain.model import (
+    Caller,
     Image,
     Job,
     JobKind,
@@ -172,7 +173,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
         raise shared_with_oneself("member")
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
     member = await parts.db.run(lambda: shares.share_one(request.caller, image_id, member_id, most, now_us()))
-    return json_response(ims_member(member))
+    return json_response(ims_member(member, request.caller))
 
 
 async def set_member_status(parts: Parts, request: Request) -> Response:
@@ -191,7 +192,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     answered = await parts.db.run(
         lambda: shares.answer_one(request.caller, image_id, member_id, status, vault_id, now_us())
     )
-    return json_response(ims_member(answered))
+    return json_response(ims_member(answered, request.caller))
 
 
 async def remove_member(parts: Parts, request: Request) -> Response:
@@ -210,7 +211,8 @@ async def show_member(parts: Parts, request: Request) -> Response:
         parts.db, image_id, request.caller.member_ids, member_id
     )
     image = access.see_image(request.caller, found, is_member, absent(image_id))
-    return json_response(ims_member(access.show_member(request.caller, image, is_member, member_id, member)))
+    found_member = access.show_member(request.caller, image, is_member, member_id, member)
+    return json_response(ims_member(found_member, request.caller))
 
 
 async def list_members(parts: Parts, request: Request) -> Response:
@@ -229,7 +231,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
         page_info["next_marker"] = body.encode_marker(page[-1].member_id)
     return json_response(
         {
-            "members": [ims_member(member) for member in page],
+            "members": [ims_member(member, caller) for member in page],
             "schema": "/v2/schemas/members",
             "page_info": page_info,
         }
@@ -247,11 +249,11 @@ def _visible(caller: Any, image: Image, is_member: bool, all_members: list[Membe
     return [member for member in all_members if member.member_id in caller.member_ids]
 
 
-def ims_member(member: Member) -> dict[str, Any]:
-    """A member as the IMS API shows it: with what kind of recipient it is."""
+def ims_member(member: Member, caller: Caller) -> dict[str, Any]:
+    """A member as the IMS API shows it: with what kind of recipient it is, and its vault to itself alone."""
     kind, own_id = split_member_id(member.member_id)
     shown = {**member_body(member), "member_id": own_id, "member_type": kind}
-    if member.vault_id is not None:
+    if member.vault_id is not None and member.member_id in caller.member_ids:
         shown["vault_id"] = member.vault_id
     return shown
 
