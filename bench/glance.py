@@ -29,7 +29,7 @@ from bench.databases import Database, copy_images, open_postgresql
 from bench.figures import Bound, Figure, Line, at_least, at_most, compare, note_strangers, render
 from bench.load import CONNECTIONS, GENERATOR, Load, Plan, make_request, run_load
 from bench.peer import run_glance
-from bench.processes import MIB, Watch, rss_bytes, worker_of
+from bench.processes import MIB, BenchError, Watch, rss_bytes, worker_of
 from bench.scene import Scene, ask, note_errors
 from bench.transfers import download, make_source, upload
 
@@ -39,9 +39,10 @@ _AT_ONCE = 8
 _WARM_UP_S = 2
 _PENDING = "/v2/images?visibility=shared&member_status=pending"
 _PATCH = "application/openstack-images-v2.1-json-patch"
-#: Of a larger cloud, besides: images of the owner, offers to the recipient, images of others.
-_MORE = {"own": 20_000, "offered": 20_000, "strange": 59_000}
+#: Of a larger cloud, parts of the images: the owner's, offered to the recipient, and of others.
+_MIX = {"own": 0.2, "offered": 0.2, "strange": 0.6}
 _DOWNLOADS = 5
+_PORTION = 20_000
 _numbers = itertools.count()
 
 
@@ -177,14 +178,21 @@ def _port_of(service: Service) -> int:
     return int(service.url.rpartition(":")[2])
 
 
-def _enlarge(database: Database, side: Side) -> None:
-    """Add the images of a larger cloud, as copies of some that the service made."""
+def _enlarge(database: Database, side: Side, images: int) -> None:
+    """Copy some of the images that the service made until there are so many."""
     with side.client(_STRANGER) as client:
         strange = ask(client, "POST", "/v2/images", json=_document(0)).json()["id"]
     templates = {"own": side.images[_OFFERS], "offered": side.images[_OFFERS - 1], "strange": strange}
-    for kind, count in _MORE.items():
-        copy_images(database, templates[kind], count)
+    for kind, part in _MIX.items():
+        for count in _in_portions(round(part * (images - _IMAGES))):
+            copy_images(database, templates[kind], count)
     database.tidy()
+
+
+def _in_portions(count: int) -> Iterator[int]:
+    """The ids of a portion travel in one value."""
+    for start in range(0, count, _PORTION):
+        yield min(_PORTION, count - start)
 
 
 # ---- the comparisons
@@ -215,12 +223,11 @@ def _lines_against_glance(loads: dict[str, list[list[Load]]]) -> Iterator[Line]:
         yield _compare_cpu(f"{kind.name}: with PostgreSQL", glance, transom, bound, _all_ms, [])
 
 
-def _lines_of_growth(loads: dict[str, list[list[Load]]]) -> Iterator[Line]:
-    count = f"{_IMAGES + sum(_MORE.values()):,}"
+def _lines_of_growth(loads: dict[str, list[list[Load]]], images: int) -> Iterator[Line]:
     for kind in KINDS:
         small, large = loads[kind.name]
         yield compare(
-            f"{kind.name}: {count} images",
+            f"{kind.name}: {images:,} images",
             "ms",
             Figure(tuple(map(_service_ms, large))),
             (f"with {_IMAGES:,}", Figure(tuple(map(_service_ms, small)))),
@@ -288,32 +295,54 @@ def _idle_line(service: Service) -> Line:
     )
 
 
-def _measure(scene: Scene) -> Iterator[list[Line]]:
-    with ExitStack() as stack:
-        postgresql = stack.enter_context(PostgreSQL())
-        urls = [postgresql.create_database() for _ in range(4)]
-        database = stack.enter_context(open_postgresql(urls[3]))
-        assert database.server is not None
-        print(database.about)
-        keystone = stack.enter_context(Keystone(scene.make_folder(), urls[0]))
-        service = _start_transom(stack, scene, urls[2], keystone)
-        yield [_idle_line(service)]
-        pid, port = stack.enter_context(run_glance(scene.make_folder(), urls[1], keystone))
+def _against_glance(scene: Scene, stack: ExitStack, postgresql: PostgreSQL, keystone: Keystone) -> list[Line]:
+    with open_postgresql(postgresql.create_database()) as database:
+        service = _start_transom(stack, scene, postgresql.create_database(), keystone)
+        lines = [_idle_line(service)]
+        glance_url = postgresql.create_database()
+        pid, port = stack.enter_context(run_glance(scene.make_folder(), glance_url, keystone))
         glance = _fill("Glance", pid, port, keystone)
         transom = _fill("Transom", service.pid, _port_of(service), keystone)
-        yield list(_lines_against_glance(compare_requests(scene, [glance, transom], database.server)))
-        yield list(_compare_transfers(scene, glance, transom))
-        large = _start_transom(stack, scene, urls[3], keystone)
-        larger = _fill("Transom, larger", large.pid, _port_of(large), keystone)
-        small = _start_transom(stack, scene, postgresql.create_database(), keystone)
-        smaller = _fill("Transom, smaller", small.pid, _port_of(small), keystone)
-        _enlarge(database, larger)
-        yield list(_lines_of_growth(compare_requests(scene, [smaller, larger], database.server)))
+        lines += _lines_against_glance(compare_requests(scene, [glance, transom], _server_of(database)))
+    return [*lines, *_compare_transfers(scene, glance, transom)]
+
+
+def _with_growth(
+    scene: Scene, stack: ExitStack, postgresql: PostgreSQL, keystone: Keystone, images: int
+) -> list[Line]:
+    urls = [postgresql.create_database() for _ in range(2)]
+    small, large = (_start_transom(stack, scene, url, keystone) for url in urls)
+    sides = [
+        _fill(name, service.pid, _port_of(service), keystone)
+        for name, service in (("smaller", small), ("larger", large))
+    ]
+    with open_postgresql(urls[1]) as database:
+        _enlarge(database, sides[1], images)
+        return list(_lines_of_growth(compare_requests(scene, sides, _server_of(database)), images))
+
+
+def _server_of(database: Database) -> int:
+    if database.server is None:
+        raise BenchError("the database has no process of its own")
+    print(database.about, file=sys.stderr, flush=True)
+    return database.server
+
+
+def _measure(scene: Scene, arguments: argparse.Namespace) -> Iterator[Line]:
+    with ExitStack() as stack:
+        postgresql = stack.enter_context(PostgreSQL())
+        keystone = stack.enter_context(Keystone(scene.make_folder(), postgresql.create_database()))
+        if arguments.only in (None, "glance"):
+            yield from _against_glance(scene, stack, postgresql, keystone)
+        if arguments.only in (None, "growth"):
+            yield from _with_growth(scene, stack, postgresql, keystone, arguments.images)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.glance", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, a smaller image: a rough look")
+    parser.add_argument("--only", choices=["glance", "growth"], help="one of the two comparisons")
+    parser.add_argument("--images", type=int, default=100_000, help="images of the larger cloud (100000)")
     arguments = parser.parse_args()
     # What was started is stopped by leaving its block, and that needs an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -325,7 +354,7 @@ def main() -> None:
             seconds=2 if arguments.quick else 5,
             transfer_bytes=(256 if arguments.quick else 1024) * MIB,
         )
-        lines = [line for some in _measure(scene) for line in some]
+        lines = list(_measure(scene, arguments))
     print(
         f"Python {platform.python_version()}, {platform.system()} {platform.release()}. "
         f"Load: {GENERATOR}, {CONNECTIONS} connections; {scene.rounds} rounds of {scene.seconds} s in turns; "

@@ -112,8 +112,11 @@ def _run_wrk(port: int, plan: Plan, seconds: float) -> tuple[int, int, float, fl
 
 
 def _quote(request: bytes) -> str:
-    """A Lua string, every byte by its number."""
-    return '"' + "".join(f"\\{byte:03d}" for byte in request) + '"'
+    """A Lua string: by its number every byte that means something in one, or is no ASCII."""
+    return '"' + "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03d}" for byte in request) + '"'
+
+
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 
 
 def _run_own(port: int, plan: Plan, seconds: float) -> tuple[int, int, float, float]:

@@ -41,6 +41,7 @@ password = {password}
 project_name = service
 user_domain_id = default
 project_domain_id = default
+interface = public
 [paste_deploy]
 flavor = keystone
 config_file = {paste}
