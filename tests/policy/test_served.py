@@ -18,6 +18,8 @@ get_members: rule:context_is_admin
 download_image: role:reader and project_id:%(project_id)s
 get_image: "not 'unlisted':%(name)s or rule:context_is_admin"
 delete_image: "!"
+add_member: rule:context_is_admin or (role:member and project_id:%(project_id)s and not 'kept':%(free)s)
+modify_member: role:member and project_id:%(member_id)s and not 'refused':%(free)s
 """
 
 #: `secret…` is the operators'. `grade` everybody reads, and operators set. All else is everybody's, but for
@@ -159,6 +161,31 @@ def test_a_list_leaves_out_what_get_image_hides_and_its_pages_stay_full(governed
     assert [image["id"] for image in operators["images"]] == made
 
 
+def test_a_batch_and_the_ims_calls_ask_the_rules_about_the_image_itself(governed: Service) -> None:
+    publisher, project_id = governed.client("publisher"), governed.clouds["recipient"].project_id
+    kept, refused, free = (
+        publisher.post("/ims/v2/images", json={"name": "n", "free": value}).json()["id"]
+        for value in ("kept", "refused", "f")
+    )
+
+    shared = _run_batch(governed, "publisher", "POST", images=[kept, refused, free], projects=[project_id])
+    alone = publisher.post(f"/ims/v2/images/{kept}/members", json={"member": project_id})
+    answer = {"images": [refused, free], "project_id": project_id, "status": "accepted"}
+    answered = _run_batch(governed, "recipient", "PUT", **answer)
+
+    assert shared == {kept: "FAIL", refused: "SUCCESS", free: "SUCCESS"}
+    assert alone.status_code == 403
+    assert answered == {refused: "FAIL", free: "SUCCESS"}
+
+
+def _run_batch(service: Service, name: str, method: str, **fields: object) -> dict[str, str]:
+    """Image → what came of it."""
+    client, own = service.client(name), service.clouds[name].project_id
+    job_id = client.request(method, "/v1/cloudimages/members", json=fields).json()["job_id"]
+    job = client.get(f"/v1/{own}/jobs/{job_id}").json()
+    return {one["image_id"]: one["status"] for one in job["entities"]["results"]}
+
+
 # ---- property protections
 
 
@@ -263,6 +290,17 @@ def test_what_one_may_not_read_is_not_found_by_a_filter(governed: Service, grade
     assert found("operator", secret="secret")
     assert not found("publisher", secret="secret")
     assert found("publisher", grade="grade")
+
+
+def test_what_one_may_not_read_finds_no_tags(governed: Service, graded: dict[str, str]) -> None:
+    def tags(name: str, **filters: str) -> list[str]:
+        return list(governed.client(name).get("/v1/cloudimages/tags", params=filters).json()["tags"])
+
+    governed.client("publisher").put(f"{graded['self']}/tags/graded")
+
+    assert tags("operator", secret="secret") == ["graded"]
+    assert tags("publisher", secret="secret") == []
+    assert tags("publisher", grade="grade") == ["graded"]
 
 
 def test_the_ims_api_protects_what_its_clients_name(governed: Service) -> None:

@@ -15,7 +15,7 @@ from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
 from transom.api.v2.answers import absent
 from transom.api.v2.images import change_image, see_image
-from transom.domain import access
+from transom.domain import access, protection
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, check_characters
 from transom.domain.listing import Condition, ims_ranges
@@ -177,10 +177,12 @@ async def list_tags(parts: Parts, request: Request) -> Response:
     page = _number("page", pairs.get("page"), 1, 1, 10**_MOST_DIGITS - 1, Reason.BAD_URL)
     filters = [pair for pair in request.query_pairs() if pair[0] not in ("limit", "page", "marker")]
     query = parse_ims_list_query(filters, parts.settings, _PAGE)
-    access.list_images(request.caller)
-    ranges = ims_ranges(request.caller, query)
+    caller = request.caller
+    access.list_images(caller)
+    seen = protection.visible_query(caller, query)
+    ranges = ims_ranges(caller, seen) if seen is not None else []
     found = await tags.list_tags(
-        parts.db, ranges, query, limit, (page - 1) * limit, request.caller.project_id
+        parts.db, ranges, seen or query, limit, (page - 1) * limit, caller.project_id
     )
     return json_response({"tags": found})
 
