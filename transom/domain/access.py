@@ -285,7 +285,7 @@ def answer(caller: Caller, target: Target, image_id: str) -> None:
     is_offered = target.is_member and target.visibility == Visibility.SHARED
     if not is_offered or not is_allowed("modify_member", caller, target):
         # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
-        raise _not_offered(image_id)
+        raise not_offered(image_id)
 
 
 def _see_target(caller: Caller, target: Target, image_id: str) -> None:
@@ -297,7 +297,7 @@ def unknown_image(image_id: str) -> NotFoundError:
     return NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
 
 
-def _not_offered(image_id: str) -> NotFoundError:
+def not_offered(image_id: str) -> NotFoundError:
     return NotFoundError(f"Image {image_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
 
 

@@ -248,3 +248,12 @@ DEFAULTS: Mapping[str, Default] = {
 }
 
 DEFAULT_POLICY = Policy({name: default.says.rule for name, default in DEFAULTS.items()})
+
+
+def looks_at_images(policy: Policy) -> bool:
+    """Whether a rule that batches ask may look at more of an image than whose it is and who sees it. None of
+    the code's does."""
+    return any(policy.rules[name] is not DEFAULT_POLICY.rules[name] for name in _ASKED_BY_BATCHES)
+
+
+_ASKED_BY_BATCHES = ("get_image", "add_member", "delete_member", "modify_member")

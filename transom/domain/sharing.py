@@ -19,7 +19,7 @@ from transom.domain.errors import (
     Reason,
     TransomError,
 )
-from transom.domain.model import Caller, MemberType, Target, Visibility, split_member_id
+from transom.domain.model import Caller, Image, MemberType, Target, split_member_id
 
 #: Properties of an image that decide how it may be shared (IMS API, "Image attributes").
 _KEY_ID = "__system__cmkid"
@@ -29,7 +29,7 @@ _BACKUP_ID = "__backup_id"
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """An image as a batch sees it. `is_member`: whether the caller is one; `members`: how many there are;
-    `vault_id`: the vault that the caller named before."""
+    `vault_id`: the vault that the caller named before; `image`: all of it, where a rule may ask for more."""
 
     id: str
     owner: str | None
@@ -38,6 +38,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     is_member: bool
     members: int = 0
     vault_id: str | None = None
+    image: Image | None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(self.owner, self.visibility, self.is_member, self.image)
 
 
 class Failure(NamedTuple):
@@ -119,7 +124,7 @@ def _smaller(limit: int, other: int) -> int:
 def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> Seen:
     if image is None:
         raise access.unknown_image(image_id)
-    access.share(caller, Target(image.owner, image.visibility, image.is_member), image_id)
+    access.share(caller, image.target, image_id)
     if is_encrypted(image.properties):
         text = f"Image {image_id} is encrypted: its recipients could not use it without its key."
         raise ForbiddenError(text, Reason.ENCRYPTED_NOT_SHARED)
@@ -167,7 +172,7 @@ def plan_withdrawal(
         image = seen.get(image_id)
         if image is None:
             raise access.unknown_image(image_id)
-        access.withdraw(caller, Target(image.owner, image.visibility, image.is_member), image_id)
+        access.withdraw(caller, image.target, image_id)
 
     return _sort_out(images, judge)
 
@@ -177,11 +182,12 @@ def plan_answer(
 ) -> tuple[list[str], list[Failure]]:
     """(images whose offer to the caller's project can be answered so, what cannot be done)."""
     seen = {image.id: image for image in found}
-    nothing = Seen(id="", owner=None, visibility=Visibility.PRIVATE, properties={}, is_member=False)
 
     def judge(image_id: str) -> None:
-        image = seen.get(image_id, nothing)
-        access.answer(caller, Target(image.owner, image.visibility, image.is_member), image_id)
+        image = seen.get(image_id)
+        if image is None:
+            raise access.not_offered(image_id)
+        access.answer(caller, image.target, image_id)
         if accepts and vault_id is None and image.vault_id is None:
             _require_no_vault(image.properties, image_id)
 

@@ -38,7 +38,7 @@ COLUMNS = ", ".join(
 WIDTH = COLUMNS.count(",") + 1
 
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
-_decode_properties = msgspec.json.Decoder(dict[str, str]).decode
+decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 _decode_locations = msgspec.json.Decoder(tuple[Location, ...]).decode
 
 
@@ -66,7 +66,7 @@ def image_of_row(row: Row) -> Image:
         os_hash_algo=row[14],
         os_hash_value=row[15],
         tags=_decode_tags(row[16]),
-        properties=_decode_properties(row[17]),
+        properties=decode_properties(row[17]),
         locations=_decode_locations(row[18]),
         created_at=row[19],
         updated_at=row[20],
