@@ -35,6 +35,7 @@ MUST_BE_SIGNED = frozenset(
         b"if-range",
         b"range",
         b"x-image-meta-store",
+        b"x-openstack-append",
         b"x-openstack-image-size",
         b"x-project-id",
         b"x-sdk-content-sha256",
