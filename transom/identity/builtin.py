@@ -1,8 +1,7 @@
 """The built-in identity: logs users in against the accounts file and says whom a token stands for.
 
-`authenticate` is on the path of every request and costs a dictionary look-up and two `stat` calls when
-neither the accounts nor the revocations changed. All else is for the Keystone API in `api/identity`, but this
-module knows no HTTP.
+`authenticate` is on the path of every request and costs a dictionary look-up when neither the accounts nor
+the revocations changed. All else is for the Keystone API in `api/identity`, but this module knows no HTTP.
 """
 
 import asyncio
