@@ -141,6 +141,12 @@ class Settings:
         "hw_,trait:,os_distro,os_secure_boot,os_type",
         "Starts of the names of properties that glance-download takes over, comma separated.",
     )
+    show_multiple_locations: bool = _setting(
+        False, "Show the places of an image's data, as locations, and let PATCH change them."
+    )
+    image_location_quota: int = _setting(
+        10, "Places that an image's data may have, if PATCH adds them; negative: no limit."
+    )
     do_secure_hash: bool = _setting(
         True, "Hash the data of locations that are added, and compare it with what was said of it."
     )

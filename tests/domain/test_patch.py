@@ -74,7 +74,7 @@ def changed(before: Image, *operations: dict[str, Any], by: Caller | None = None
         ([new("replace", "/min_disk", 1.0)], [Operation("replace", "min_disk", 1)]),
         ([new("add", "/tags", ["b", "a", "b"])], [Operation("add", "tags", ("a", "b"))]),
         ([new("replace", "/locations", [])], [Operation("replace", "locations", [])]),
-        ([new("remove", "/locations/0")], [Operation("remove", "locations")]),
+        ([new("remove", "/locations/0")], [Operation("remove", "locations", position="0")]),
     ],
 )
 def test_a_patch_becomes_its_operations_in_order(body: Any, operations: list[Operation]) -> None:

@@ -110,6 +110,12 @@ def add_location(caller: Caller, image: Image, is_member: bool) -> None:
     _require("add_image_location", caller, _target(image, is_member))
 
 
+def change_locations(caller: Caller, image: Image, is_member: bool, op: str) -> None:
+    """May the caller name other places for the data, or (`op` "remove") drop one of them?"""
+    rule = "delete_image_location" if op == "remove" else "set_image_location"
+    _require(rule, caller, _target(image, is_member))
+
+
 def fetch_locations(caller: Caller, image: Image, is_member: bool) -> None:
     """May the caller learn where the data lies?"""
     _require("fetch_image_location", caller, _target(image, is_member))

@@ -28,12 +28,18 @@ OPERATIONS = ("add", "remove", "replace")
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """`root`: the field or property. `overwrites`: whether `add` may meet one that is there (v2.1 only)."""
+    """`root`: the field or property. `overwrites`: whether `add` may meet one that is there (v2.1 only).
+    `position`: which of the locations, or where among them; None for all."""
 
     op: str
     root: str
     value: Any = None
     overwrites: bool = True
+    position: str | None = None
+
+
+#: Changes the locations of an image by one operation; given where these can be seen.
+ChangePlaces = Callable[[Operation, Image], Image]
 
 
 class Rules(NamedTuple):
@@ -78,8 +84,12 @@ def _parse(
     if op != "remove" and "value" not in raw:
         raise InvalidError(f'Operation "{op}" requires a member named "value".')
     rules.check_name(root)
+    position = segments[1] if depth == 2 else None
     if op == "remove":
-        return Operation(op, root)
+        return Operation(op, root, position=position)
+    if position is not None:
+        rules.check_value(root, [raw["value"]])
+        return Operation(op, root, raw["value"], overwrites, position)
     return Operation(op, root, rules.check_value(root, raw["value"]), overwrites)
 
 
@@ -122,9 +132,19 @@ def _parse_pointer(pointer: Any) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer[1:].split("/")]
 
 
-def apply(operations: list[Operation], image: Image, caller: Caller, is_member: bool) -> Image:
+def apply(
+    operations: list[Operation],
+    image: Image,
+    caller: Caller,
+    is_member: bool,
+    change_places: ChangePlaces | None = None,
+) -> Image:
     """The image after the operations, in order. Raises ForbiddenError, ConflictError or InvalidError."""
     for operation in operations:
+        if operation.root == "locations" and change_places is not None:
+            access.change_locations(caller, image, is_member, operation.op)
+            image = change_places(operation, image)
+            continue
         image = _STEPS[operation.op](operation, image, caller, is_member)
     return image
 

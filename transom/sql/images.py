@@ -166,8 +166,13 @@ async def update_image(db: Database, seen: Image, new: Image) -> bool:
 
     Every change of an image moves `updated_at` (see `moved_on`), which makes it the row's version.
     """
-    rows = await db.write(
-        UPDATE_IMAGE,
+    statement = update_statement(seen, new)
+    return bool(await db.write(statement.sql, *statement.values))
+
+
+def update_statement(seen: Image, new: Image) -> Statement:
+    """As `update_image`, for a transaction that it belongs to."""
+    values = (
         seen.id,
         seen.updated_at,
         new.owner,
@@ -184,7 +189,7 @@ async def update_image(db: Database, seen: Image, new: Image) -> bool:
         to_json(new.properties),
         new.updated_at,
     )
-    return bool(rows)
+    return Statement(UPDATE_IMAGE, values, required=True)
 
 
 def moved_on(image: Image, now: int) -> int:

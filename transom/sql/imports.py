@@ -7,10 +7,12 @@ a client is lost.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from transom.domain.model import Image, Job, Location, Staged
 from transom.sql.blobs import LooseBlob, release_statement, staged_statement
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, loosen_staged, to_json
+from transom.sql.images import abandon_statements, loosen_staged, to_json, update_statement
 from transom.sql.jobs import finish_statement, insert_job
 
 CHANGE_IMAGE = """
@@ -53,6 +55,15 @@ HOLDS_JOB = """
 def _holds(job: Job, holder: str, now: int) -> Statement:
     """Also keeps what the worker wrote into the job's input."""
     return Statement(HOLDS_JOB, (job.id, holder, now, to_json(job.input)), required=True)
+
+
+async def change_places(db: Database, seen: Image, new: Image, given_up: Sequence[Location]) -> bool:
+    """As `images.update_image`, with the places of the data; bytes that are `given_up` wait for removal."""
+    moved = msgspec.structs.replace(seen, updated_at=new.updated_at)
+    done = await db.transact(
+        update_statement(seen, new), change_statement(moved, new), *abandon_statements(given_up)
+    )
+    return done is not None
 
 
 async def holds_job(db: Database, job: Job, holder: str, now: int) -> bool:

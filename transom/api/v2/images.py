@@ -151,7 +151,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_list_query(pairs, parts.settings)
     found = await find_images(parts, request.caller, visible_ranges, query)
-    return page_response(request, pairs, query, [_shown(parts, request, image) for image in found])
+    return page_response(request, pairs, query, [shown_body(parts, request, image) for image in found])
 
 
 async def find_images(
@@ -211,16 +211,22 @@ def page_response(
 
 async def show_image(parts: Parts, request: Request) -> Response:
     image, _is_member = await see_image(parts, request)
-    return json_response(_shown(parts, request, image))
+    return json_response(shown_body(parts, request, image))
 
 
-def _shown(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
+def shown_body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
     """The image's body with the places of its data, where there is any and the caller may know."""
     body = image_body(image, request.caller)
     if image.locations and access.sees_places(request.caller, image):
         body["stores"] = ",".join(parts.stores.ids_of(image.locations))
         if parts.settings.show_image_direct_url:
             body["direct_url"] = parts.stores.url(parts.stores.ordered(image.locations)[0])
+    if parts.settings.show_multiple_locations:
+        may_see = access.sees_places(request.caller, image)
+        body["locations"] = [
+            {"url": parts.stores.url(one), "metadata": {**one.metadata, "store": one.store}}
+            for one in (image.locations if may_see else ())
+        ]
     return body
 
 
@@ -234,8 +240,8 @@ async def see_image(parts: Parts, request: Request) -> tuple[Image, bool]:
 # ---- change
 
 
-async def update_image(parts: Parts, request: Request) -> Response:
-    operations = await read_patch(parts, request, patch.OPENSTACK)
+async def update_image(parts: Parts, request: Request, operations: list[patch.Operation]) -> Image:
+    """The image after the operations, of which none changes its locations (`places.py`)."""
 
     def decide(image: Image, is_member: bool) -> Image:
         new = patch.apply(operations, image, request.caller, is_member)
@@ -243,8 +249,7 @@ async def update_image(parts: Parts, request: Request) -> Response:
         return new
 
     image_id = request.params["image_id"]
-    changed = await change_image(parts, request.caller, image_id, decide, touches=bool(operations))
-    return json_response(_shown(parts, request, changed))
+    return await change_image(parts, request.caller, image_id, decide, touches=bool(operations))
 
 
 async def read_patch(parts: Parts, request: Request, rules: patch.Rules) -> list[patch.Operation]:
