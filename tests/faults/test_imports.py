@@ -1,6 +1,6 @@
 """Imports whose worker is killed: another one ends them, and no byte is left that no image owns.
 
-Each method is killed again and again while its data is on the way (images-v2, 5.4; decisions/0008).
+Each method is killed again and again while its data is on the way (images-v2, 5.4; decisions/0009).
 """
 
 from __future__ import annotations
