@@ -37,6 +37,8 @@ _MOST_ATTEMPTS = 5
 _TELL_S = 1.0
 #: Pause between two looks for what others left, or have no worker for, seconds.
 _LOOK_S = 2.0
+#: Looks at an image that others change while it is to go.
+_TRIES = 10
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
@@ -114,14 +116,15 @@ class Jobs:
         for seen in await jobs.list_open_jobs(self._db):
             if len(self._running) >= self._settings.jobs_at_once:
                 return
-            known = seen.job.kind in self._kinds
-            if not known or seen.job.id in self._running or not self._is_free(seen):
+            known = seen.kind in self._kinds
+            if not known or seen.id in self._running or not self._is_free(seen):
                 continue
             until = now_us() + self._lease_us
-            if await jobs.claim_job(self._db, seen, self._liveness.name, until):
-                task = asyncio.create_task(self._run(seen))
-                self._running[seen.job.id] = task
-                task.add_done_callback(partial(self._forget, seen.job.id))
+            job = await jobs.claim_job(self._db, seen, self._liveness.name, until)
+            if job is not None:
+                task = asyncio.create_task(self._run(job, seen.attempts + 1))
+                self._running[job.id] = task
+                task.add_done_callback(partial(self._forget, job.id))
 
     def _forget(self, job_id: str, _task: asyncio.Task[None]) -> None:
         del self._running[job_id]
@@ -132,14 +135,13 @@ class Jobs:
             return seen.held_until < now_us()
         return seen.held_until < now_us() or self._liveness.is_dead(seen.holder)
 
-    async def _run(self, seen: OpenJob) -> None:
+    async def _run(self, job: Job, attempt: int) -> None:
         """Once, and write how it ended; or leave it to be tried again."""
-        job = seen.job
         try:
             async with self._holding(job) as report:
                 await self._kinds[job.kind].run(job, report)
         except UnavailableError as error:
-            if seen.attempts + 1 < _MOST_ATTEMPTS:
+            if attempt < _MOST_ATTEMPTS:
                 _log.warning("job %s is tried again: %s", job.id, error)
                 asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
                 await self._try_to(
@@ -232,19 +234,21 @@ class Jobs:
         return image
 
     async def _fail_copy(self, job: Job) -> None:
-        """The image of a copy that failed goes, unless it holds data."""
-        if not await jobs.finish_job(self._db, job, self._liveness.name):
-            return
-        image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
-        if image is not None and image.status == Status.QUEUED:
-            await images.delete_image(self._db, image, now_us())
+        """The image of a copy that failed goes with it, unless it holds data, or somebody is changing it."""
+        for _ in range(_TRIES):
+            image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
+            if image is None or image.status != Status.QUEUED:
+                break
+            if await jobs.fail_copy(self._db, job, self._liveness.name, image, now_us()):
+                return
+        await jobs.finish_job(self._db, job, self._liveness.name)
 
 
 async def release_dead(db: Database, liveness: Liveness) -> None:
     """Take the jobs of workers that this machine knows to be dead from them, before it forgets them."""
     for seen in await jobs.list_open_jobs(db):
         if seen.holder is not None and liveness.is_dead(seen.holder):
-            await jobs.release_job(db, seen.job.id, seen.holder, 0)
+            await jobs.release_job(db, seen.id, seen.holder, 0)
 
 
 async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:

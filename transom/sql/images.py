@@ -278,13 +278,17 @@ async def delete_image(db: Database, seen: Image, now: int) -> bool:
 
     False, and nothing done, when somebody changed the image since it was `seen`.
     """
-    done = await db.transact(
+    return await db.transact(*delete_statements(seen, now)) is not None
+
+
+def delete_statements(seen: Image, now: int) -> list[Statement]:
+    """What `delete_image` does, for a transaction that does more."""
+    return [
         *loosen_staged(seen.id),
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
         *abandon_statements(seen.locations),
-    )
-    return done is not None
+    ]
 
 
 USED_STORAGE = "select coalesce(sum(size), 0) from image where owner = $1"

@@ -6,12 +6,11 @@ import msgspec
 
 from transom.domain.model import TASK_KINDS, Image, Job, JobStatus
 from transom.sql.db import Database, Row, Statement
-from transom.sql.images import insert_statements, to_json
+from transom.sql.images import delete_statements, insert_statements, to_json
 
 _COLUMNS = """
     id, kind, project_id, status, input, failures, begin_at, end_at, progress, image_id, user_id, request_id,
     told_at, message"""
-_WIDTH = _COLUMNS.count(",") + 1
 
 Failures = tuple[tuple[str | None, str | None, str, str], ...]
 
@@ -20,9 +19,10 @@ _decode_input = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class OpenJob(NamedTuple):
-    """A job that is not over, and who holds it."""
+    """A job that is not over, and who holds it. What it is about comes with the claim."""
 
-    job: Job
+    id: str
+    kind: str
     attempts: int
     holder: str | None
     held_until: int
@@ -163,26 +163,31 @@ async def list_tasks(
     return [_job_of_row(row) for row in rows]
 
 
+#: Many more than are at work at a time, and few to look at every other second.
+_MOST_LISTED = 1000
+
 LIST_OPEN_JOBS = f"""
-    select {_COLUMNS}, attempts, holder, held_until from job where end_at is null order by begin_at, id"""
+    select id, kind, attempts, holder, held_until from job
+    where end_at is null order by begin_at, id limit {_MOST_LISTED}"""
 
 
 async def list_open_jobs(db: Database) -> list[OpenJob]:
-    """Every job that is not over: as many as there are copies waiting and under way."""
-    return [OpenJob(_job_of_row(row), *row[_WIDTH:]) for row in await db.scan(LIST_OPEN_JOBS)]
+    """The oldest jobs that are not over. Without their input: together that may be larger than the memory."""
+    return [OpenJob(*row) for row in await db.scan(LIST_OPEN_JOBS)]
 
 
 # Holder and `held_until` as they were seen: a sign of life since then keeps the job with its holder.
 CLAIM_JOB = f"""
     update job set holder = $2, held_until = $3, status = '{JobStatus.RUNNING}', attempts = attempts + 1
     where id = $1 and end_at is null and held_until = $4 and coalesce(holder, '') = $5
-    returning id"""
+    returning {_COLUMNS}"""
 
 
-async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> bool:
-    """Make the job the holder's; False when somebody else was quicker, or it is over."""
+async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> Job | None:
+    """Make the job the holder's, and return it; None when somebody else was quicker, or it is over."""
     before = (seen.held_until, seen.holder or "")
-    return bool(await db.write(CLAIM_JOB, seen.job.id, holder, held_until, *before))
+    rows = await db.write(CLAIM_JOB, seen.id, holder, held_until, *before)
+    return _job_of_row(rows[0]) if rows else None
 
 
 HOLD_JOB = """
@@ -223,6 +228,13 @@ def finish_statement(job: Job, holder: str) -> Statement:
 async def finish_job(db: Database, job: Job, holder: str) -> bool:
     """Write how the job ended; False when it was taken from the holder, or has ended already."""
     return await db.transact(finish_statement(job, holder)) is not None
+
+
+async def fail_copy(db: Database, job: Job, holder: str, image: Image, now: int) -> bool:
+    """As `finish_job`, and the image that the job was to fill goes with it; False also when somebody changed
+    that since it was looked at."""
+    done = await db.transact(finish_statement(job, holder), *delete_statements(image, now))
+    return done is not None
 
 
 DELETE_OLD_JOBS = f"delete from job where end_at < $1 and not {_IS_TASK}"
