@@ -25,6 +25,8 @@ _RESOLVE_S = 10.0
 _CONNECT_S = 15.0
 _READ_S = 60.0
 _BUFFER_BYTES = 1 << 20
+#: Names looked up at a time.
+_LOOK_UPS = 2
 
 
 class Answer:
@@ -65,6 +67,7 @@ class Outbound:
 
     def __init__(self, rules: OutboundRules) -> None:
         self._rules = rules
+        self._resolver = _Resolver()
 
     async def check(self, url: object) -> None:
         """InvalidError when the URL may not be fetched as things are now."""
@@ -89,28 +92,49 @@ class Outbound:
                     _require_success(target, response)
                     yield Answer(response)
                     return
-            if urlsplit(following).netloc != urlsplit(url).netloc:
-                given = {}
+            if urlsplit(following)[:2] != urlsplit(url)[:2]:
+                given = {}  # Also where the same host is asked without TLS.
             url = following
         raise InvalidError("The URL redirects too often.")
 
     async def _addresses(self, target: Target) -> tuple[str, ...]:
-        return allowed_addresses(target, await _resolve(target), self._rules)
+        return allowed_addresses(target, await self._resolver.resolve(target), self._rules)
 
 
-async def _resolve(target: Target) -> list[str]:
-    """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a number,
-    and from trying it in the domains of this machine."""
-    if ":" in target.host or target.host.replace(".", "").isdigit():
-        return [target.host]
-    name = target.host + "."
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(_RESOLVE_S):
-            found = await loop.getaddrinfo(name, target.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
-        raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
-    return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+class _Resolver:
+    """Looks up names that users chose, few at a time. A look-up that nobody answers holds a thread for half a
+    minute, whoever still waits for it, and there are only some for all names that the process needs."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_LOOK_UPS)
+
+    async def resolve(self, target: Target) -> list[str]:
+        """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a
+        number, and from trying it in the domains of this machine."""
+        if ":" in target.host or target.host.replace(".", "").isdigit():
+            return [target.host]
+        try:
+            async with asyncio.timeout(_RESOLVE_S):
+                await self._free.acquire()
+                found = await asyncio.shield(self._look_up(target.host + ".", target.port))
+        except (OSError, UnicodeError, TimeoutError):
+            raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
+        return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+
+    def _look_up(self, name: str, port: int) -> "asyncio.Task[list[Any]]":
+        """The place is free again when the thread is, not when its caller gave up."""
+        looking = asyncio.create_task(_get_addresses(name, port))
+        looking.add_done_callback(self._finish)
+        return looking
+
+    def _finish(self, looking: "asyncio.Task[list[Any]]") -> None:
+        self._free.release()
+        if not looking.cancelled():
+            looking.exception()  # Seen, even where nobody waits for it any more.
+
+
+async def _get_addresses(name: str, port: int) -> list[Any]:
+    return await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
 
 
 @asynccontextmanager

@@ -1,0 +1,66 @@
+"""Names that users choose are looked up a few at a time, whatever becomes of those who wait for them."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from transom.domain.errors import InvalidError
+from transom.domain.outbound import OutboundRules
+from transom.outbound import Outbound
+
+pytestmark = pytest.mark.anyio
+
+RULES = OutboundRules(allowed_schemes=frozenset({"http"}))
+ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class SlowNames:
+    """Stands for the world's name servers: none answers before `answered` is set."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.two_asked = asyncio.Event()
+        self.answered = asyncio.Event()
+
+    async def getaddrinfo(self, name: str, _port: int, **_kind: Any) -> list[Any]:
+        self.asked.append(name)
+        if len(self.asked) == 2:
+            self.two_asked.set()
+        await self.answered.wait()
+        return [ADDRESS]
+
+
+async def test_a_look_up_that_nobody_answers_keeps_its_place_when_its_caller_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names, outbound = SlowNames(), Outbound(RULES)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+    checks = [asyncio.create_task(outbound.check(f"http://{name}.test/")) for name in "abc"]
+    await names.two_asked.wait()
+
+    checks[0].cancel()
+    await asyncio.wait([checks[0]])
+
+    assert names.asked == ["a.test.", "b.test."]
+    names.answered.set()
+    assert await asyncio.gather(*checks[1:]) == [None, None]
+    assert names.asked == ["a.test.", "b.test.", "c.test."]
+
+
+async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_name: str, _port: int, **_kind: Any) -> list[Any]:
+        raise socket.gaierror
+
+    outbound = Outbound(RULES)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+
+    for _ in range(5):
+        with pytest.raises(InvalidError, match=r"'nowhere\.test' cannot be resolved"):
+            await outbound.check("http://nowhere.test/")
