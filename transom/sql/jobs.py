@@ -113,9 +113,9 @@ LIST_IMAGE_TASKS = f"""
     select {_COLUMNS} from job where image_id = $1 and {_IS_TASK} order by begin_at desc, id desc"""
 
 
-async def list_image_tasks(db: Database, image_id: str) -> list[Job]:
+async def list_image_tasks(db: Database, image_id: str, asker: str | None = None) -> list[Job]:
     """The tasks about an image, the youngest first: one range of the index `job_by_image`."""
-    return [_job_of_row(row) for row in await db.scan(LIST_IMAGE_TASKS, image_id)]
+    return [_job_of_row(row) for row in await db.scan(LIST_IMAGE_TASKS, image_id, asker=asker)]
 
 
 FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"
@@ -147,6 +147,7 @@ async def list_tasks(
     after: Job | None,
     status: str | None,
     kind: str | None,
+    asker: str | None = None,
 ) -> list[Job]:
     """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
     and tasks are forgotten soon: it reads them all, by the index `job_by_image`."""
@@ -159,7 +160,8 @@ async def list_tasks(
           and (cast($3 as text) is null
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
         order by {order} {word}, id {word} limit $4"""
-    rows = await db.scan(sql, status, kind, after.id if after is not None else None, limit)
+    after_id = after.id if after is not None else None
+    rows = await db.scan(sql, status, kind, after_id, limit, asker=asker)
     return [_job_of_row(row) for row in rows]
 
 

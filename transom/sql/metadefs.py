@@ -97,9 +97,12 @@ async def find_item(
     return found, items[0] if items else None
 
 
-async def list_items(db: Database, namespace: str, *kinds: Kind) -> tuple[Namespace | None, list[Item]]:
-    """(the namespace, what it holds of these kinds, oldest first)."""
-    return _with_items(await db.scan(LIST_ITEMS, namespace, to_json(kinds)))
+async def list_items(
+    db: Database, namespace: str, *kinds: Kind, asker: str | None = None
+) -> tuple[Namespace | None, list[Item]]:
+    """(the namespace, what it holds of these kinds, oldest first). `asker`, here and below: see
+    `Database.scan`."""
+    return _with_items(await db.scan(LIST_ITEMS, namespace, to_json(kinds), asker=asker))
 
 
 def _with_items(rows: list[Row]) -> tuple[Namespace | None, list[Item]]:
@@ -114,7 +117,11 @@ _SORT_COLUMNS = {key: f"coalesce(space.{key}, '')" for key in ("display_name", "
 
 
 async def list_namespaces(
-    db: Database, query: NamespaceQuery, seen_by: str | None, after: Namespace | None
+    db: Database,
+    query: NamespaceQuery,
+    seen_by: str | None,
+    after: Namespace | None,
+    asker: str | None = None,
 ) -> list[Namespace]:
     """A page of the namespaces that the project `seen_by` owns or that are public (None: of all), those past
     `after` if it is given. The name, which no two share, makes the order total.
@@ -144,7 +151,7 @@ async def list_namespaces(
         f"select {_NAMESPACE} from metadef_namespace as space where {' and '.join(where)} "
         f"order by {column} {way}, space.namespace {way} limit {values.add(query.limit)}"
     )
-    return [_namespace_of_row(row) for row in await db.scan(sql, *values.collected)]
+    return [_namespace_of_row(row) for row in await db.scan(sql, *values.collected, asker=asker)]
 
 
 def _sort_value(namespace: Namespace, key: str) -> Any:
@@ -160,10 +167,12 @@ LIST_ASSOCIATIONS = f"""
     order by item.created_at, item.name"""
 
 
-async def list_associations(db: Database, namespaces: Iterable[Namespace]) -> dict[str, list[Item]]:
+async def list_associations(
+    db: Database, namespaces: Iterable[Namespace], asker: str | None = None
+) -> dict[str, list[Item]]:
     """The resource types of each namespace, by its id, oldest first."""
     found: dict[str, list[Item]] = {one.id: [] for one in namespaces}
-    for row in await db.scan(LIST_ASSOCIATIONS, to_json(list(found))):
+    for row in await db.scan(LIST_ASSOCIATIONS, to_json(list(found)), asker=asker):
         found[row[0]].append(_item_of_row(row[1:]))
     return found
 
@@ -171,10 +180,10 @@ async def list_associations(db: Database, namespaces: Iterable[Namespace]) -> di
 LIST_RESOURCE_TYPES = "select name, created_at, updated_at from metadef_resource_type order by name"
 
 
-async def list_resource_types(db: Database) -> list[ResourceType]:
+async def list_resource_types(db: Database, asker: str | None = None) -> list[ResourceType]:
     return [
         ResourceType(name=row[0], created_at=row[1], updated_at=row[2])
-        for row in await db.scan(LIST_RESOURCE_TYPES)
+        for row in await db.scan(LIST_RESOURCE_TYPES, asker=asker)
     ]
 
 

@@ -51,7 +51,7 @@ async def list_image_tasks(parts: Parts, request: Request) -> Response:
     caller = request.caller
     found = [
         _image_task_body(task, parts.settings.task_time_to_live)
-        for task in await jobs.list_image_tasks(parts.db, image.id)
+        for task in await jobs.list_image_tasks(parts.db, image.id, caller.project_id)
         if caller.is_admin or task.project_id == caller.project_id
     ]
     return json_response({"tasks": found})
@@ -119,6 +119,7 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
         after=after,
         status=_STATES[_one_of(given, "status", _STATES)] if given.get("status") else None,
         kind=_one_of(given, "type", (JobKind.IMPORT_NEW,)) if given.get("type") else None,
+        asker=request.caller.project_id,
     )
     body: dict[str, Any] = {
         "tasks": [_listed_body(task, parts.settings) for task in found],

@@ -20,7 +20,9 @@ _YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 
 
 async def list_items(kind: Kind, parts: Parts, request: Request) -> Response:
-    found, items = await metadefs.list_items(parts.db, request.params["namespace"], kind)
+    found, items = await metadefs.list_items(
+        parts.db, request.params["namespace"], kind, asker=request.caller.project_id
+    )
     namespace = see(request, ITEM_RULES[kind].list)(found)
     match kind:
         case Kind.PROPERTY:
@@ -81,7 +83,9 @@ async def show_property(parts: Parts, request: Request) -> Response:
     """By its name, or by the one it has on `?resource_type=`."""
     name, resource_type = request.params["name"], parse_resource_type(request)
     if resource_type is not None:
-        found, types = await metadefs.list_items(parts.db, request.params["namespace"], Kind.RESOURCE_TYPE)
+        found, types = await metadefs.list_items(
+            parts.db, request.params["namespace"], Kind.RESOURCE_TYPE, asker=request.caller.project_id
+        )
         see(request, ITEM_RULES[Kind.PROPERTY].get, ITEM_RULES[Kind.RESOURCE_TYPE].get)(found)
         name = without_prefix(types, name, resource_type)
     return await _show(Kind.PROPERTY, name, parts, request)

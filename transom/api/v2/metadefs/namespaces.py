@@ -43,9 +43,9 @@ async def list_namespaces(parts: Parts, request: Request) -> Response:
     access.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
     after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
     seen_by = None if caller.is_admin else caller.project_id or ""
-    page = await metadefs.list_namespaces(parts.db, query, seen_by, after)
+    page = await metadefs.list_namespaces(parts.db, query, seen_by, after, caller.project_id)
     seen = [one for one in page if access.sees_namespace(caller, one)]
-    associations = await metadefs.list_associations(parts.db, seen)
+    associations = await metadefs.list_associations(parts.db, seen, caller.project_id)
     body: dict[str, Any] = {
         "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
         "first": _page_link(pairs, None),
@@ -85,7 +85,9 @@ async def create_namespace(parts: Parts, request: Request) -> Response:
 async def show_namespace(parts: Parts, request: Request) -> Response:
     """With all it holds; the names of its properties are those on `?resource_type=`, if one is given."""
     resource_type = parse_resource_type(request)
-    found, items = await metadefs.list_items(parts.db, request.params["namespace"], *Kind)
+    found, items = await metadefs.list_items(
+        parts.db, request.params["namespace"], *Kind, asker=request.caller.project_id
+    )
     namespace = see(request, *(ITEM_RULES[kind].list for kind in Kind))(found)
     if resource_type is not None and (prefix := prefix_for(items, resource_type)):
         items = [with_prefix(item, prefix) for item in items]
@@ -110,5 +112,5 @@ async def delete_namespace(parts: Parts, request: Request) -> Response:
 
 async def list_resource_types(parts: Parts, request: Request) -> Response:
     access.use_metadefs(request.caller, "list_metadef_resource_types")
-    found = await metadefs.list_resource_types(parts.db)
+    found = await metadefs.list_resource_types(parts.db, request.caller.project_id)
     return json_response({"resource_types": [resource_type_body(one) for one in found]})
