@@ -23,6 +23,9 @@ _SETTINGS = {
     "TRANSOM_SHOW_IMAGE_DIRECT_URL": "true",
     "TRANSOM_SHOW_MULTIPLE_LOCATIONS": "true",
     "TRANSOM_ACCESS_LOG": "true",
+    # The web server and the other image service are on this machine, on ports of their own.
+    "TRANSOM_ALLOWED_HOSTS": "127.0.0.1",
+    "TRANSOM_ALLOWED_PORTS": "",
 }
 _STORES = "fast=file://{folder}/fast?weight=300,slow=file://{folder}/slow?weight=100,web=http://?weight=10"
 _LENIENT = {"TRANSOM_REQUIRE_IMAGE_FORMAT_MATCH": "false", "TRANSOM_DO_SECURE_HASH": "false"}

@@ -42,10 +42,11 @@ def test_a_location_makes_a_queued_image_active(showing: Service, files: FileSer
     image_id = create_raw_image(client)["id"]
     url = files.offer(TEN_BYTES)
     before = show_image(client, image_id)["locations"]
+    created = create_image(client)["locations"]
 
     added = add(client, image_id, url, metadata={"a": "b"})
 
-    assert (before, added.status_code) == ([], 200), added.text
+    assert (created, before, added.status_code) == ([], [], 200), added.text
     shown = show_image(client, image_id)
     assert (shown["status"], shown["size"], shown["os_hash_value"]) == ("active", 10, None)
     assert shown["locations"] == [{"url": url, "metadata": {"a": "b", "store": "web"}}]

@@ -65,7 +65,7 @@ async def create_image(parts: Parts, request: Request) -> Response:
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
     image = image_of_body(body, request.caller, parts.settings, check_field, body)
-    shown = image_body(image, request.caller)
+    shown = shown_body(parts, request, image)
     return await keep_image(parts, request, image, shown, id_was_chosen="id" in body)
 
 
