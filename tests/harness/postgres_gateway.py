@@ -1,0 +1,125 @@
+"""A socket in front of a PostgreSQL server: it passes everything on and counts round trips.
+
+A client waits for an answer after a Sync, a Flush or a simple Query, whatever it sent before (PostgreSQL,
+"Frontend/Backend Protocol", Message Flow). Start reading at `PostgresGateway`.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+_SOCKET = ".s.PGSQL.5432"
+_BLOCK_BYTES = 1 << 16
+_LENGTH_BYTES = 4
+#: Types of the messages that a client waits after.
+_WAITED_FOR = frozenset(b"SHQ")
+
+
+class PostgresGateway:
+    """`url` is the database at `target`, a URL that names a folder with its socket, by way of this one."""
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        self._target = str(Path(parse_qs(parts.query)["host"][0]) / _SOCKET)
+        # A short path: a socket's name may have about a hundred characters only.
+        self._folder = tempfile.TemporaryDirectory(prefix="transom-gw-")
+        self.url = parts._replace(query=urlencode({"host": self._folder.name})).geturl()
+        self._lock = threading.Lock()
+        self._round_trips = 0
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+
+    @property
+    def round_trips(self) -> int:
+        """How often, on all connections together, a client has waited for an answer since it logged in."""
+        with self._lock:
+            return self._round_trips
+
+    def __enter__(self) -> Self:
+        self._listener.bind(str(Path(self._folder.name) / _SOCKET))
+        self._listener.listen()
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            ending = [self._listener, *self._open]
+        for one in ending:
+            # Whoever waits at it is woken.
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for one in ending:
+            one.close()
+        self._folder.cleanup()
+
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=run, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _address = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._target)
+            with self._lock:
+                self._open += [client, server]
+            self._start(_pass_on, client, server, _Frontend(self._note).read)
+            self._start(_pass_on, server, client, _ignore)
+
+    def _note(self) -> None:
+        with self._lock:
+            self._round_trips += 1
+
+
+class _Frontend:
+    """What one client sends, message by message; it calls `note` for each that an answer is waited for."""
+
+    def __init__(self, note: Callable[[], None]) -> None:
+        self._note = note
+        self._rest = bytearray()
+        # The first message has no type.
+        self._type_bytes = 0
+
+    def read(self, data: bytes) -> None:
+        self._rest += data
+        while len(self._rest) >= self._type_bytes + _LENGTH_BYTES:
+            length = int.from_bytes(self._rest[self._type_bytes : self._type_bytes + _LENGTH_BYTES])
+            end = self._type_bytes + length
+            if len(self._rest) < end:
+                return
+            if self._type_bytes and self._rest[0] in _WAITED_FOR:
+                self._note()
+            del self._rest[:end]
+            self._type_bytes = 1
+
+
+def _ignore(_data: bytes) -> None:
+    """What the server says is not looked at."""
+
+
+def _pass_on(source: socket.socket, sink: socket.socket, look: Callable[[bytes], None]) -> None:
+    """Until one side hangs up; then the other side is told."""
+    with suppress(OSError):
+        while data := source.recv(_BLOCK_BYTES):
+            # Before it goes on: who has seen the answer must find its question counted.
+            look(data)
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
