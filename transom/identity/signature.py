@@ -34,6 +34,7 @@ MUST_BE_SIGNED = frozenset(
         b"content-range",
         b"if-range",
         b"range",
+        b"x-image-cache-clear-target",
         b"x-image-meta-store",
         b"x-openstack-append",
         b"x-openstack-image-size",
