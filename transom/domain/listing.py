@@ -29,6 +29,9 @@ class Op(StrEnum):
     PROPERTY_OR_ABSENT = "property or absent"
 
 
+ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
+
+
 class Condition(msgspec.Struct, frozen=True):
     """One filter. `field` is a column of an image, or the name of a property when `op` is about one."""
 

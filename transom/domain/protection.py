@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from transom.domain.errors import ForbiddenError, Reason
-from transom.domain.listing import ListQuery, Op
+from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.listing import ABOUT_PROPERTIES, ListQuery, Op
 from transom.domain.model import Caller, Image, Target
 
 ACTIONS = ("create", "read", "update", "delete")
-#: Properties that the service keeps for its own work are free (Glance's file has a section for them unseen).
-_OWN_PREFIX = "os_glance"
 #: A protection asks about the caller alone.
 _NOTHING = Target(None, "")
 
 
 def may(caller: Caller, action: str, name: str) -> bool:
-    """The first protection whose pattern is found in the name decides; a name that none has is nobody's."""
+    """The first protection whose pattern is found in the name decides; a name that none has is nobody's. What
+    the service keeps for its own work is free (Glance's file has a section for it unseen)."""
     protections = caller.policy.protections
-    if protections is None or name.startswith(_OWN_PREFIX):
+    if protections is None or name.startswith(RESERVED_PREFIX):
         return True
     for protection in protections:
         if protection.pattern.search(name):
@@ -71,16 +71,13 @@ def _require(caller: Caller, action: str, name: str) -> None:
         raise ForbiddenError(f"Attribute '{name}' is reserved.", Reason.UNSUPPORTED)
 
 
-_ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
-
-
 def visible_query(caller: Caller, query: ListQuery) -> ListQuery | None:
     """The query as it is when no image has what the caller may not read; None when no image can meet it."""
     if caller.policy.protections is None:
         return query
     kept = []
     for condition in query.conditions:
-        if condition.op not in _ABOUT_PROPERTIES or may(caller, "read", condition.field):
+        if condition.op not in ABOUT_PROPERTIES or may(caller, "read", condition.field):
             kept.append(condition)
         elif condition.op is Op.PROPERTY:
             return None

@@ -14,13 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from transom.domain.fields import RESERVED_PREFIX
 from transom.domain.model import Caller, Protection, Rule, Target
 from transom.domain.protection import ACTIONS
 
 _log = logging.getLogger(__name__)
-
-#: Sections of this beginning mean nothing: the service keeps such properties for itself.
-_OWN_PREFIX = "os_glance"
 
 
 class Section(NamedTuple):
@@ -34,11 +32,9 @@ def read_sections(path: Path) -> list[Section]:
     parser = configparser.ConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
-        return [
-            _read_section(name, parser[name])
-            for name in parser.sections()
-            if not name.startswith(_OWN_PREFIX)
-        ]
+        # Sections for what the service keeps for itself mean nothing.
+        names = [name for name in parser.sections() if not name.startswith(RESERVED_PREFIX)]
+        return [_read_section(name, parser[name]) for name in names]
     except OSError as error:
         raise ValueError(error.strerror) from None
     except configparser.Error as error:

@@ -8,7 +8,15 @@ offset: the page after a marker starts where the marker would stand, whatever ca
 
 from typing import Any
 
-from transom.domain.listing import NULLABLE_SORT_KEYS, Condition, ListQuery, Op, Range, SortKey
+from transom.domain.listing import (
+    ABOUT_PROPERTIES,
+    NULLABLE_SORT_KEYS,
+    Condition,
+    ListQuery,
+    Op,
+    Range,
+    SortKey,
+)
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.sql.db import Database, Dialect
 from transom.sql.images import COLUMNS, image_of_row
@@ -196,7 +204,7 @@ def condition_term(dialect: Dialect, condition: Condition, values: Values) -> st
         return dialect.json_has_element("image.tags", marks[0])
     if condition.op is Op.TAG_PAIR:
         return _has_tag_pair(marks[0], marks[1:])
-    if condition.op in _ABOUT_PROPERTIES:
+    if condition.op in ABOUT_PROPERTIES:
         return _property_term(dialect, condition.op, values.add(condition.field), marks)
     if condition.op is Op.NOT_WITHIN:
         return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
@@ -211,9 +219,6 @@ def _has_tag_pair(key: str, any_value: list[str]) -> str:
         "exists (select 1 from jsonb_array_elements_text(image.tags) as tag"
         f" where {TAG_KEY} = {key}{value_fits})"
     )
-
-
-_ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
 
 
 def _property_term(dialect: Dialect, op: Op, name: str, any_value: list[str]) -> str:

@@ -9,6 +9,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.parts import Parts
+from transom.api.v2.images import absent
 from transom.clock import now_us
 from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
@@ -56,7 +57,7 @@ async def _find_source(parts: Parts, request: Request) -> Image:
     found, is_member, member = await members.find_member(
         parts.db, image_id, caller.member_ids, caller.project_id or ""
     )
-    image = access.see_image(caller, found, is_member, f"No image found with ID {image_id}")
+    image = access.see_image(caller, found, is_member, absent(image_id))
     access.download_image(caller, image, is_member)
     is_received = image.visibility == Visibility.SHARED and image.owner != caller.project_id
     if is_received and member is not None and member.status != MemberStatus.ACCEPTED:

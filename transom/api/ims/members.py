@@ -104,7 +104,7 @@ def _some(given: dict[str, Any], name: str) -> list[str]:
 
 def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
     projects, domains = body.ids(given, "projects"), body.ids(given, "domains")
-    if body_organizations(given):
+    if _names_organizations(given):
         raise InvalidError(
             "organizations: this service's identity knows no organizations.", Reason.ORGANIZATION_UNKNOWN
         )
@@ -115,7 +115,7 @@ def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
     return [*projects, *map(domain_key, domains)]
 
 
-def body_organizations(given: dict[str, Any]) -> bool:
+def _names_organizations(given: dict[str, Any]) -> bool:
     """Whether the body names any. A URN may hold slashes, so they are no ids."""
     value = given.get("organizations")
     if value is not None and not isinstance(value, list):
@@ -238,7 +238,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
     )
 
 
-def _visible(caller: Any, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
+def _visible(caller: Caller, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
     if image.visibility != Visibility.SHARED:
         # Own and private: a list of nobody. Public: who sees it is nobody's business.
         access.list_recipients(caller, image, is_member)
