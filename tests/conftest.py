@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 from harness.file_server import FileServer
+from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from harness.swift import Swift
@@ -45,6 +46,13 @@ def postgresql() -> Iterator[PostgreSQL]:
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
     """A real S3 service, one for each test process."""
     with Swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+    """One for a test process; tests make users of their own to take something away from."""
+    with Keystone(tmp_path_factory.mktemp("keystone")) as server:
         yield server
 
 

@@ -41,6 +41,14 @@ ACCOUNTS = {
     "anonymous": None,
 }
 BYSTANDER = "bystander"
+#: Each visibility and each membership once.
+IN_SHORT = [
+    ("private", "none"),
+    ("shared", "none"),
+    ("shared", "accepted"),
+    ("community", "pending"),
+    ("public", "rejected"),
+]
 DATA = b"some bytes of a disk"
 
 
@@ -183,6 +191,19 @@ CHANGES = frozenset(
 def test_each_caller_gets_the_answers_of_the_table(
     service: Service, visibility: str, membership: str, caller: str
 ) -> None:
+    hold_to_table(service, visibility, membership, caller)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(("visibility", "membership"), IN_SHORT)
+def test_the_table_holds_for_tokens_of_a_real_keystone(
+    keystone_service: Service, visibility: str, membership: str, caller: str
+) -> None:
+    """In short: where roles and projects come from has no bearing on what an image is."""
+    hold_to_table(keystone_service, visibility, membership, caller)
+
+
+def hold_to_table(service: Service, visibility: str, membership: str, caller: str) -> None:
     expected = answers_for(visibility, membership, caller)
     case = Case(service, visibility, membership, caller)
     untouched = read_all(case)

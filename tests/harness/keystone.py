@@ -99,6 +99,10 @@ class Keystone:
         (work_dir / "keystone.conf").write_text(config)
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    @property
     def auth_url(self) -> str:
         return f"http://127.0.0.1:{self._port}/v3"
 
@@ -201,6 +205,15 @@ class Keystone:
         with _make_client(self.auth_url, {}) as client:
             answer = self._expect(client.post("/auth/tokens", json={"auth": auth}))
         return answer.headers["X-Subject-Token"]
+
+    def make_key(self, name: str) -> dict[str, str]:
+        """A key pair of this account in its project: `access` and `secret`."""
+        record = {"tenant_id": self.clouds[name].project_id}
+        headers = {"X-Auth-Token": self.token(name)}
+        path = f"/users/{self.users[name]}/credentials/OS-EC2"
+        answer = self._expect(self.admin.post(path, json=record, headers=headers))
+        made: dict[str, str] = answer.json()["credential"]
+        return made
 
     def revoke(self, token: str) -> None:
         self._expect(self.admin.delete("/auth/tokens", headers={"X-Subject-Token": token}))

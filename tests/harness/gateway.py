@@ -1,0 +1,129 @@
+"""A small real HTTP server in front of another: it counts, holds up and falsifies what passes.
+
+It is the far side of the network as it may be: slow, overloaded, dead behind a live proxy. What it lets
+through is answered by the real server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+_HOP_BY_HOP = {
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+    "content-encoding",
+    "date",
+    "server",
+}
+
+
+class Call(NamedTuple):
+    method: str
+    path: str
+
+
+class Gateway:
+    """`url` is that of the target, by way of this server."""
+
+    def __init__(self, target: str, port: int = 0) -> None:
+        """`port` 0: any that is free."""
+        self._target = target
+        self._lock = threading.Lock()
+        self._open = threading.Event()
+        self._open.set()
+        self._seen: list[Call] = []
+        #: The header of the last call that came in.
+        self.own_token = ""
+        #: Asked before a call goes on; a status instead of None is the answer then.
+        self.refuse: Callable[[Call], int | None] = lambda _call: None
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._make_handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{urlsplit(self._target).path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def count(self, method: str, path: str) -> int:
+        """How many calls have come in; `path` below the target, without the query."""
+        with self._lock:
+            return self._seen.count(Call(method, path))
+
+    def hold(self) -> None:
+        """From now on calls come in and are not answered, until `release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def _pass_on(self, handler: BaseHTTPRequestHandler) -> None:
+        below = handler.path.removeprefix(urlsplit(self._target).path)
+        call = Call(handler.command, below.partition("?")[0])
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        with self._lock:
+            self._seen.append(call)
+            self.own_token = handler.headers.get("X-Auth-Token", "")
+        self._open.wait()
+        status = self.refuse(call)
+        if status is not None:
+            _answer(handler, status, {}, b"<html>not what was asked for</html>")
+            return
+        headers = {name: value for name, value in handler.headers.items() if name.lower() not in _HOP_BY_HOP}
+        headers.pop("Host", None)
+        answer = httpx.request(
+            handler.command, self._target + below, headers=headers, content=body, timeout=60, trust_env=False
+        )
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+        _answer(handler, answer.status_code, kept, answer.content)
+
+    def _make_handler(gateway) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (`self` is the handler's)
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                gateway._pass_on(self)
+
+            do_POST = do_HEAD = do_GET  # noqa: N815 (the names of the base class)
+
+            def log_message(self, *_: object) -> None:
+                """The tests say what matters."""
+
+        return Handler
+
+
+def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes) -> None:
+    try:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+    except OSError:
+        # Whoever asked did not wait for the answer.
+        handler.close_connection = True
