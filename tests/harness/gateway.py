@@ -6,6 +6,7 @@ through is answered by the real server.
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,8 +35,8 @@ class Call(NamedTuple):
 class Gateway:
     """`url` is that of the target, by way of this server."""
 
-    def __init__(self, target: str, port: int = 0) -> None:
-        """`port` 0: any that is free."""
+    def __init__(self, target: str, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """`port` 0: any that is free. `tls`: with a certificate, to be an https server."""
         self._target = target
         self._lock = threading.Lock()
         self._open = threading.Event()
@@ -47,6 +48,10 @@ class Gateway:
         self.refuse: Callable[[Call], int | None] = lambda _call: None
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._make_handler())
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -55,7 +60,7 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{urlsplit(self._target).path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{urlsplit(self._target).path}"
 
     def __enter__(self) -> Self:
         self._thread.start()

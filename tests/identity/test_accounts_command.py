@@ -146,3 +146,14 @@ def test_a_folder_without_accounts_is_said_and_not_made(tmp_path: Path, words: t
     assert result.exit_code == 1
     assert "the first `transom serve` makes it" in result.output
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_accounts_that_are_another_services_are_not_made_here(data_dir: Path) -> None:
+    before = AccountsFile(data_dir).read().accounts
+    settings = Settings(data_dir=str(data_dir), identity="keystone")
+
+    result = CliRunner().invoke(accounts, ["add", "alice"], obj=settings)
+
+    assert result.exit_code != 0
+    assert "identity is keystone" in result.output
+    assert AccountsFile(data_dir).read().accounts == before

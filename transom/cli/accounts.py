@@ -26,8 +26,11 @@ _COLUMNS = ("user", "project", "roles", "user_id", "project_id")
 
 
 @click.group()
-def accounts() -> None:
+@click.pass_obj
+def accounts(settings: Settings) -> None:
     """Users, projects and roles of the built-in identity."""
+    if settings.identity != "builtin":
+        raise click.ClickException(f"identity is {settings.identity}: it has the accounts, not this service")
 
 
 @accounts.command("add")

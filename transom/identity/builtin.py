@@ -106,8 +106,8 @@ class BuiltinIdentity:
 
     @property
     def is_reachable(self) -> bool:
-        """See `Identity`."""
-        return self._is_sound
+        """See `Identity`. Before anything was asked nothing is known to be wrong."""
+        return self._is_sound or not self._reported
 
     async def authenticate(self, request: TokenRequest) -> Caller:
         """See `Identity`. Service tokens are not looked at: no service has an account here."""

@@ -34,7 +34,7 @@ KNOWN_KEYS = 1024
 #: How long a bad token is known to be bad, if not shorter for `cache_s`.
 REFUSED_S = 10.0
 #: For everything that has to be asked for one request.
-PATIENCE_S = 15.0
+PATIENCE_S = 20.0
 #: The role that makes a token a service's, which may vouch for an expired token of a user.
 SERVICE_ROLE = "service"
 

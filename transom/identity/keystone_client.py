@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 #: For one answer, connecting included. Keystone needs some ten milliseconds; a proxy in front of a dead one
 #: may hold a request for as long as we let it.
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 2.0
 #: Requests to Keystone under way at a time, of one worker; the others wait.
 CONNECTIONS = 16
