@@ -72,6 +72,19 @@ def test_what_is_not_there_fails_the_task_and_leaves_the_image_as_it_was(
     assert told(client, image_id) == (None, "", "fast")
 
 
+def test_no_more_properties_are_taken_over_than_an_image_may_have(importing: Service) -> None:
+    client = importing.client("publisher")
+    own: dict[str, Any] = {f"own_{n}": "x" for n in range(100)}
+    others: dict[str, Any] = {f"hw_{n}": "x" for n in range(100)}
+    image_id = create_raw_image(client, **own)["id"]
+    source = create_active_image(client, **others)
+
+    task = download(importing, image_id, source["id"])
+
+    assert (task["status"], "image properties" in task["message"]) == ("failure", True)
+    assert show_image(client, image_id)["status"] == "queued"
+
+
 def test_an_image_without_data_is_no_source(importing: Service) -> None:
     client = importing.client("publisher")
 

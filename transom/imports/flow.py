@@ -19,6 +19,7 @@ import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
+from transom.domain import quota
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -114,10 +115,16 @@ class Imports:
                 return await self._stage(job, image, chunks, answer.size, Change(), 0)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
+            self._check_limits(image, enrich(image, remote.change))
             async with remote.open(self._outbound) as answer:
                 chunks = told(self._held.watch(job, answer.chunks()), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, remote.change, 0)
         raise ConflictError(f"Image {image.id} has no staged data.")
+
+    def _check_limits(self, old: Image, new: Image) -> None:
+        """What another service calls an image's properties is bound as what clients send is."""
+        quota.check_properties(old, new, self._settings.image_property_quota)
+        quota.check_metadata(old, new, self._settings.image_metadata_limit)
 
     async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
         token = await jobs.find_credential(self._db, job.id)

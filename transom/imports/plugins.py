@@ -18,6 +18,8 @@ from transom.imports import conversion
 from transom.imports.material import Material
 
 _BLOCK_BYTES = 1 << 20
+#: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).
+_MOST_DIRECTORY_BYTES = 200_000
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
 #: At offset 2: `-lh5-` and its like.
@@ -78,7 +80,7 @@ async def _gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with await asyncio.to_thread(_open_zip, path) as archive:
             names = archive.namelist()
             if len(names) != 1:
                 raise ContentRefusedError(f"The zip archive has {len(names)} members, not one.")
@@ -87,6 +89,16 @@ async def _unzip(path: Path) -> AsyncIterator[bytes]:
                     yield block
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ContentRefusedError("The zip archive is damaged, or of a kind that cannot be read.") from error
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    """The library reads the whole directory of an archive, and makes an object of each entry: gigabytes of
+    both fit into data that may be sent."""
+    with path.open("rb") as file:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end is not None and end[zipfile._ECD_SIZE] > _MOST_DIRECTORY_BYTES:  # type: ignore[attr-defined]
+        raise ContentRefusedError("The zip archive has more than one member.")
+    return zipfile.ZipFile(path)
 
 
 async def convert(material: Material, keep: Keep) -> None:
