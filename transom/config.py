@@ -377,7 +377,8 @@ def _check(settings: Settings) -> None:
     starts = ("sqlite:///", "postgresql://", "postgres://")
     if not (_scheme(settings.database_url) and settings.database_url.startswith(starts)):
         raise SettingsError(
-            f"database must start with sqlite:/// or postgresql://, not {settings.database!r}"
+            # Not the whole of it: there may be a password in it.
+            f"database must start with sqlite:/// or postgresql://, not {_scheme(settings.database_url)!r}"
         )
     if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
@@ -389,6 +390,8 @@ def _check_keystone(settings: Settings) -> None:
     url = settings.keystone_auth_url
     if _scheme(url) not in ("http", "https") or not url.isascii() or not url.isprintable() or '"' in url:
         raise SettingsError(f"keystone_auth_url must be an http(s) URL, not {url!r}")
+    if "@" in url:  # Every 401 shows it.
+        raise SettingsError("keystone_auth_url must have no password: there is keystone_password")
     for name in ("keystone_username", "keystone_password", "keystone_project_name"):
         if not getattr(settings, name):
             raise SettingsError(f"{name} must be given where identity is keystone")

@@ -320,6 +320,14 @@ def test_an_identity_that_the_help_text_names_can_be_chosen(identity: str) -> No
     assert read_settings({}, {**KEYSTONE, "identity": identity}).identity == identity
 
 
+@pytest.mark.parametrize("database", ["mysql://root:secret@host/db", "x://:secret@[", "secret"])
+def test_what_is_wrong_with_a_database_is_told_without_its_password(database: str) -> None:
+    with pytest.raises(SettingsError, match="database must start with") as raised:
+        read_settings({}, {"database": database})
+
+    assert "secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", sorted(KEYSTONE))
 def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
@@ -327,7 +335,8 @@ def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://keystone/v3", "keystone:5000", 'http://k/"v3', "http://k/\nv3", "http://[/v3"]
+    "url",
+    ["ftp://keystone/v3", "keystone:5000", 'http://k/"v3', "http://k/\nv3", "http://[/v3", "http://u:p@k/v3"],
 )
 def test_the_url_of_keystone_must_be_one_that_clients_can_be_told(url: str) -> None:
     with pytest.raises(SettingsError, match="keystone_auth_url"):
