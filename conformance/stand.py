@@ -3,6 +3,8 @@
 It knows Transom by its command, its settings and its answers. Start reading at `Stand`.
 """
 
+import contextlib
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,12 +22,10 @@ from conformance.runs import LENIENT, STRICT, Cloud
 #: image's stores in the order of their names, and they are listed by weight.
 _SETTINGS = {
     "TRANSOM_ENABLED_IMPORT_METHODS": "glance-direct,web-download,copy-image,glance-download",
+    # Files are served on this machine, on any port: by `files`, and by Tempest on the address that leads out.
+    "TRANSOM_ALLOWED_PORTS": "",
     "TRANSOM_SHOW_IMAGE_DIRECT_URL": "true",
     "TRANSOM_SHOW_MULTIPLE_LOCATIONS": "true",
-    "TRANSOM_ACCESS_LOG": "true",
-    # The web server and the other image service are on this machine, on ports of their own.
-    "TRANSOM_ALLOWED_HOSTS": "127.0.0.1",
-    "TRANSOM_ALLOWED_PORTS": "",
 }
 _STORES = "fast=file://{folder}/fast?weight=300,slow=file://{folder}/slow?weight=100,web=http://?weight=10"
 _LENIENT = {"TRANSOM_REQUIRE_IMAGE_FORMAT_MATCH": "false", "TRANSOM_DO_SECURE_HASH": "false"}
@@ -89,6 +89,7 @@ class Stand:
         found = {
             **keystone.settings(),
             "TRANSOM_STORES": _STORES.format(folder=stores),
+            "TRANSOM_ALLOWED_HOSTS": ",".join(_list_own_addresses()),
             **_SETTINGS,
             **settings,
         }
@@ -98,6 +99,16 @@ class Stand:
         folder = self._folder / name
         folder.mkdir()
         return folder
+
+
+def _list_own_addresses() -> list[str]:
+    """The loopback address, and the one that packets to other machines leave from, if there is a route."""
+    addresses = ["127.0.0.1"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        # Nothing is sent by this; the kernel only chooses.
+        probe.connect(("198.51.100.1", 80))
+        addresses.append(probe.getsockname()[0])
+    return addresses
 
 
 def add_endpoint(keystone: Keystone, service_type: str, region: str, url: str) -> None:
