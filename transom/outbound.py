@@ -7,7 +7,7 @@ The rules are in `domain/outbound.py`.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -27,6 +27,9 @@ _READ_S = 60.0
 _BUFFER_BYTES = 1 << 20
 #: Names looked up at a time.
 _LOOK_UPS = 2
+#: What a source must send in so many seconds, bytes: one that drips would hold a job's place for days.
+_PACE_S = 120.0
+_PACE_BYTES = 1 << 20
 
 
 class Answer:
@@ -60,6 +63,18 @@ class Answer:
             if len(found) > limit_bytes:
                 raise InvalidError(f"The answer is larger than {limit_bytes} bytes.")
         return bytes(found)
+
+
+async def keep_pace(chunks: AsyncIterator[bytes], clock: Callable[[], float]) -> AsyncIterator[bytes]:
+    """The same chunks; InvalidError when they come too slowly to be worth waiting for. `clock`: seconds."""
+    since, received = clock(), 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if clock() - since >= _PACE_S:
+            if received < _PACE_BYTES:
+                raise InvalidError("The server sends its data too slowly.")
+            since, received = clock(), 0
+        yield chunk
 
 
 class Outbound:

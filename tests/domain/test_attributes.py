@@ -15,6 +15,7 @@ from transom.domain.attributes import (
     derived_attributes,
     follow_os_version,
     replace_or_add,
+    shown_status,
     shown_visibility,
 )
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
@@ -305,3 +306,13 @@ def test_an_image_is_shared_when_it_has_recipients(
 def test_the_size_is_derived_once_it_is_known() -> None:
     assert "__image_size" not in derived_attributes(image(), "private")
     assert derived_attributes(image(size=7), "private")["__image_size"] == "7"
+
+
+@pytest.mark.parametrize("status", ["saving", "uploading", "importing"])
+def test_data_that_comes_in_is_being_saved_however_it_comes(status: str) -> None:
+    assert shown_status(status) == "saving"
+
+
+@pytest.mark.parametrize("status", ["queued", "active", "deactivated"])
+def test_every_other_status_is_shown_as_it_is(status: str) -> None:
+    assert shown_status(status) == status

@@ -63,6 +63,17 @@ async def test_a_job_and_its_image_start_together_or_not_at_all(db: Database) ->
     assert await find_job(db, "b" * 32, "project") is None
 
 
+async def test_every_project_has_its_oldest_job_before_anybody_has_a_second(db: Database) -> None:
+    begun = [("many-1", "many", 1), ("many-2", "many", 2), ("many-3", "many", 3), ("few-1", "few", 9)]
+    for job_id, project_id, begin_at in begun:
+        job = msgspec.structs.replace(JOB, id=job_id, project_id=project_id, begin_at=begin_at)
+        await db.transact(insert_job(job))
+
+    listed = await list_open_jobs(db)
+
+    assert [job.id for job in listed] == ["many-1", "few-1", "many-2", "many-3"]
+
+
 async def test_of_many_claims_at_once_exactly_one_is_granted(db: Database) -> None:
     await _start(db)
     (seen,) = await list_open_jobs(db)

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from transom.domain.errors import InvalidError
 from transom.domain.outbound import OutboundRules
-from transom.outbound import Outbound
+from transom.outbound import Outbound, keep_pace
 
 pytestmark = pytest.mark.anyio
 
@@ -64,3 +65,24 @@ async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytes
     for _ in range(5):
         with pytest.raises(InvalidError, match=r"'nowhere\.test' cannot be resolved"):
             await outbound.check("http://nowhere.test/")
+
+
+async def _chunks(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield b"x" * size
+
+
+async def test_a_source_that_drips_is_given_up() -> None:
+    moments = iter(range(0, 10_000, 50))
+
+    with pytest.raises(InvalidError, match="too slowly"):
+        async for _chunk in keep_pace(_chunks(*[100] * 20), lambda: float(next(moments))):
+            pass
+
+
+async def test_a_source_that_keeps_pace_is_read_to_its_end() -> None:
+    moments = iter(range(0, 10_000, 50))
+
+    got = [chunk async for chunk in keep_pace(_chunks(*[1 << 20] * 20), lambda: float(next(moments)))]
+
+    assert len(got) == 20

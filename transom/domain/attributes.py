@@ -13,7 +13,7 @@ import msgspec
 
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason
 from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, MAX_INT, MAX_NAME, check_field, read_only, shown
-from transom.domain.model import FOR_EVERYBODY, Image, Visibility
+from transom.domain.model import FOR_EVERYBODY, Image, Status, Visibility
 from transom.domain.os_versions import OTHER_LINUX, find_os_version
 from transom.domain.patch import Operation, Rules, check_changeable
 from transom.domain.tags import MOST_TAGS
@@ -71,6 +71,11 @@ def shown_visibility(image: Image, has_recipients: bool) -> str:
     if image.visibility in FOR_EVERYBODY:
         return image.visibility
     return Visibility.SHARED if has_recipients else Visibility.PRIVATE
+
+
+def shown_status(status: str) -> str:
+    """The IMS API has one word for all ways of an image's data to come in."""
+    return Status.SAVING if status in (Status.UPLOADING, Status.IMPORTING) else status
 
 
 def derived_attributes(image: Image, visibility: str) -> dict[str, str]:

@@ -26,6 +26,8 @@ _NAME = re.compile(
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 #: 0.0.0.0 and its like lead to the machine itself.
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
+#: The metadata service of a cloud whose machines speak IPv6 only: no address of the link.
+_METADATA = IPv6Address("fd00:ec2::254")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 
@@ -119,7 +121,7 @@ def leads_home(address: Address) -> bool:
     plain = _plain(address)
     if isinstance(plain, IPv4Address) and plain in _THIS_NETWORK:
         return True
-    return plain.is_loopback or plain.is_link_local or plain.is_unspecified
+    return plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain == _METADATA
 
 
 def _plain(address: Address) -> Address:

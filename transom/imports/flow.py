@@ -10,6 +10,7 @@ import logging
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
 from transom.liveness import Liveness
-from transom.outbound import Outbound
+from transom.outbound import Answer, Outbound, keep_pace
 from transom.sql import blobs, images, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
@@ -111,15 +112,23 @@ class Imports:
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
             async with self._outbound.open(request.arguments["uri"]) as answer:
-                chunks = told(self._held.watch(job, answer.chunks()), answer.size, report)
+                chunks = told(
+                    self._held.watch(job, keep_pace(answer.chunks(), time.monotonic)), answer.size, report
+                )
                 return await self._stage(job, image, chunks, answer.size, Change(), 0)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
             self._check_limits(image, enrich(image, remote.change))
             async with remote.open(self._outbound) as answer:
-                chunks = told(self._held.watch(job, answer.chunks()), answer.size, report)
+                chunks = told(
+                    self._held.watch(job, keep_pace(answer.chunks(), time.monotonic)), answer.size, report
+                )
                 return await self._stage(job, image, chunks, answer.size, remote.change, 0)
         raise ConflictError(f"Image {image.id} has no staged data.")
+
+    def _chunks_of(self, answer: Answer, job: Job, report: Report) -> AsyncIterator[bytes]:
+        paced = keep_pace(answer.chunks(), time.monotonic)
+        return told(self._held.watch(job, paced), answer.size, report)
 
     def _check_limits(self, old: Image, new: Image) -> None:
         """What another service calls an image's properties is bound as what clients send is."""

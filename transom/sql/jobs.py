@@ -168,13 +168,18 @@ async def list_tasks(
 #: Many more than are at work at a time, and few to look at every other second.
 _MOST_LISTED = 1000
 
+# Every project's oldest before anybody's second, so that no project's many hold up another's few.
 LIST_OPEN_JOBS = f"""
-    select id, kind, attempts, holder, held_until from job
-    where end_at is null order by begin_at, id limit {_MOST_LISTED}"""
+    select id, kind, attempts, holder, held_until
+    from (select id, kind, attempts, holder, held_until, begin_at,
+                 row_number() over (partition by project_id order by begin_at, id) as turn
+          from job where end_at is null) as open
+    order by turn, begin_at, id limit {_MOST_LISTED}"""
 
 
 async def list_open_jobs(db: Database) -> list[OpenJob]:
-    """The oldest jobs that are not over. Without their input: together that may be larger than the memory."""
+    """Jobs that are not over, in the order to begin them in. Without their input: together that may be larger
+    than the memory."""
     return [OpenJob(*row) for row in await db.scan(LIST_OPEN_JOBS)]
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from transom.api.wire import image_body
-from transom.domain.attributes import WHOLE_IMAGE, derived_attributes, shown_visibility
+from transom.domain.attributes import WHOLE_IMAGE, derived_attributes, shown_status, shown_visibility
 from transom.domain.model import Caller, Image
 from transom.domain.protection import seen_image
 from transom.domain.sharing import is_whole_image
@@ -16,7 +16,8 @@ def ims_image(image: Image, caller: Caller, has_recipients: bool, prefix: str) -
     `prefix`: the request's."""
     image = seen_image(caller, image)
     visibility = shown_visibility(image, has_recipients)
-    body = image_body(image, caller) | {"visibility": visibility, **derived_attributes(image, visibility)}
+    shown = {"status": shown_status(image.status), "visibility": visibility}
+    body = image_body(image, caller) | shown | derived_attributes(image, visibility)
     if WHOLE_IMAGE in image.properties:
         body[WHOLE_IMAGE] = is_whole_image(image.properties)
     if prefix:
