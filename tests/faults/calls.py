@@ -141,6 +141,11 @@ def list_all_images(service: Service) -> list[Image]:
     return found
 
 
+def saving_images(service: Service) -> list[str]:
+    """The ids of all images whose data is on its way, or whose upload was cut short a moment ago."""
+    return [str(image["id"]) for image in list_all_images(service) if image["status"] == "saving"]
+
+
 def stored_sizes(service: Service) -> list[int]:
     """Sizes of all files below the store's folder, finished or not, in order of size."""
     sizes = []

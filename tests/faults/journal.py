@@ -26,6 +26,10 @@ class Data(NamedTuple):
     sha512: str
 
 
+def data_of(content: bytes) -> Data:
+    return Data(len(content), hashlib.sha512(content).hexdigest())
+
+
 class Register(Generic[Value]):
     """The last value that was answered for, and the later ones that were not. Written by one thread."""
 
@@ -167,7 +171,7 @@ def _losses_of_data(client: httpx.Client, name: str, record: Record, image: Imag
     response = client.get(f"/v2/images/{record.image_id}/file")
     if response.status_code != 200:
         return [f"data of {name}: {response.status_code} {response.text}"]
-    kept = Data(len(response.content), hashlib.sha512(response.content).hexdigest())
+    kept = data_of(response.content)
     md5 = hashlib.md5(response.content, usedforsecurity=False).hexdigest()
     if described != [kept.size, md5, kept.sha512, "sha512"]:
         return [f"{name} has {described} on record, and its data {kept} {md5}"]

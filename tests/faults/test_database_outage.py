@@ -16,8 +16,8 @@ from .calls import (
     create_image,
     eventually,
     expect_eventually,
-    list_all_images,
     owned_sizes,
+    saving_images,
     set_member_status,
     show_image,
     stored_sizes,
@@ -63,7 +63,7 @@ def test_writes_are_answered_rightly_or_with_503_and_none_that_was_answered_is_l
             postgres.start()
         journal.wait_for_answers(ANSWERS)
 
-    expect_eventually(lambda: _saving(service), [])
+    expect_eventually(lambda: saving_images(service), [])
     expect_eventually(lambda: stored_sizes(service) == owned_sizes(service), True)
     losses = journal.find_losses(service)
     assert not losses, "\n".join([f"seed {SEED}, {journal.answers} answered writes", *losses])
@@ -166,10 +166,6 @@ def _wrong(answer: httpx.Response) -> str:
         return ""
     request = answer.request
     return f"{request.method} {request.url.path}: {answer.status_code} {dict(answer.headers)} {answer.text}"
-
-
-def _saving(service: Service) -> list[str]:
-    return [image["id"] for image in list_all_images(service) if image["status"] == "saving"]
 
 
 def _status(client: httpx.Client, image_id: str) -> str | None:

@@ -6,7 +6,6 @@ drawn from a seeded generator. Start reading at `Workload`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from .calls import (
     set_member_status,
     upload_data,
 )
-from .journal import Data, Journal, Record, Register
+from .journal import Journal, Record, Register, data_of
 
 Value = TypeVar("Value")
 
@@ -37,6 +36,8 @@ MOST_IMAGES = 4
 LARGEST_SMALL_BYTES = 4096
 LARGE_BYTES = (1 << 20, 4 << 20)
 MEMBERS = ("recipient", "other")
+#: Who is told 503 waits so long before the next call, seconds: what is away needs the processor to come back.
+BACK_OFF_S = 0.25
 
 
 class Workload:
@@ -74,7 +75,7 @@ class Workload:
         owned = self._owned[number] = [
             record for record in self._owned[number] if record.image_id in self._journal.records
         ]
-        client = _Client(self._service, self._journal, dice, owned, self._may_be_down)
+        client = _Client(self._service, self._journal, dice, owned, self._may_be_down, stop)
         try:
             while not stop.is_set() and not self._journal.surprises:
                 client.act()
@@ -94,12 +95,19 @@ class _Client:
     """One client's next step, whatever the dice say."""
 
     def __init__(
-        self, service: Service, journal: Journal, dice: Random, owned: list[Record], may_be_down: bool
+        self,
+        service: Service,
+        journal: Journal,
+        dice: Random,
+        owned: list[Record],
+        may_be_down: bool,
+        stop: Event,
     ) -> None:
         self._journal = journal
         self._dice = dice
         self._owned = owned
         self._may_be_down = may_be_down
+        self._stop = stop
         self._owner = service.client("publisher")
         self._members = {service.clouds[name].project_id: service.client(name) for name in MEMBERS}
 
@@ -164,7 +172,7 @@ class _Client:
         doubt = () if record.data.is_certain else (409,)
         self._write(
             record.data,
-            Data(size, hashlib.sha512(data).hexdigest()),
+            data_of(data),
             lambda: upload_data(self._owner, record.image_id, data),
             204,
             *doubt,
@@ -193,6 +201,7 @@ class _Client:
             return True
         if self._may_be_down and response.status_code == 503 and "retry-after" in response.headers:
             self._journal.note_outage()
+            self._stop.wait(BACK_OFF_S)
         elif response.status_code in refusals:
             register.refuse(value)
         else:
