@@ -186,7 +186,10 @@ class Service:
     def client(self, name: str | None) -> httpx.Client:
         """The HTTP client that acts as this account; None acts without a token."""
         if name not in self._clients:
-            headers = {} if name is None else {"X-Auth-Token": self.token(name)}
+            # Errors come as JSON to who asks for it.
+            headers = {"Accept": "application/json"}
+            if name is not None:
+                headers["X-Auth-Token"] = self.token(name)
             # Proxy settings of the machine must not stand between the tests and the loopback address.
             self._clients[name] = httpx.Client(
                 base_url=self.url, headers=headers, timeout=30, trust_env=False

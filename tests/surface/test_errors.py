@@ -20,9 +20,9 @@ ABOUT_IMAGES = [path for path in PATHS if not path.startswith("/identity")]
 ABOUT_IDENTITY = [path for path in PATHS if path.startswith("/identity")]
 BELOW_V2 = [path for path in PATHS if path.startswith("/v2")]
 FORMS: dict[str, list[str | None]] = {
-    "application/json": ["application/json", "*/*", "text/html, */*", "image/png", None],
-    "text/html; charset=UTF-8": ["text/html", "text/html, text/plain"],
-    "text/plain; charset=UTF-8": ["text/plain", "text/plain; q=0.5, image/png"],
+    "application/json": ["application/json", "*/*, application/json; q=0.5"],
+    "text/html; charset=UTF-8": ["text/html", "text/html, text/plain", "*/*", "text/html, */*"],
+    "text/plain; charset=UTF-8": ["text/plain", "text/plain; q=0.5, image/png", "image/png", None],
 }
 
 
@@ -57,7 +57,7 @@ def test_every_error_says_what_fact_it_is(error: type[TransomError]) -> None:
 
 @pytest.mark.parametrize("status", sorted(set(STATUS.values())))
 def test_every_status_is_told_in_the_one_shape(status: int) -> None:
-    response = error_response(_request(None), status, "why", [])
+    response = error_response(_request("application/json"), status, "why", [])
 
     reason = HTTPStatus(status).phrase
     assert httpx.Response(status, content=response.body).json() == {

@@ -7,7 +7,7 @@ from transom.api.http import Headers, Request, Response, json_response
 
 
 def error_response(request: Request, status: int, message: str, headers: Headers) -> Response:
-    """JSON unless the client asks for HTML or plain text and not for JSON."""
+    """JSON to a client that names it."""
     reason = HTTPStatus(status).phrase
     title = f"{status} {reason}"
     form = _wanted_form(request.header(b"accept") or "")
@@ -25,11 +25,13 @@ _HTML = (
 
 
 def _wanted_form(accept: str) -> str:
-    """The first of the media types we can write that is named, JSON before the others."""
-    named = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    if "application/json" in named or "*/*" in named:
+    """The media type we write: JSON before the others. As in Glance, who takes anything gets a page:
+    python-glanceclient, which asks for nothing in particular, fails on this JSON, and takes a 404 for a
+    fault of its own."""
+    named = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    if "application/json" in named:
         return "application/json"
-    return next((form for form in named if form in ("text/html", "text/plain")), "application/json")
+    return "text/html" if named & {"text/html", "*/*"} else "text/plain"
 
 
 def _text_response(text: str, media_type: str, status: int, headers: Headers) -> Response:
