@@ -29,6 +29,7 @@ from transom.identity.clouds import refresh_clouds
 from transom.identity.directory import AccountsError
 from transom.imports.flow import sweep_work
 from transom.jobs import Jobs, release_dead
+from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.policy import PolicyFileError, read_policy
@@ -139,7 +140,9 @@ class _Worker:
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         outbound = Outbound(settings.outbound_rules)
-        jobs = Jobs(settings, db, transfer, outbound, liveness)
+        keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
+        limits = _open_limits(settings, db, keystone)
+        jobs = Jobs(settings, db, transfer, outbound, limits, liveness)
         undo.push_async_callback(jobs.close)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
@@ -150,11 +153,12 @@ class _Worker:
             settings=settings,
             db=db,
             transfer=transfer,
+            limits=limits,
             outbound=outbound,
             stores=transfer.stores,
             cache=cache,
             wake_prefetch=wake_prefetch,
-            identity=await _open_identity(settings, undo),
+            identity=_open_identity(settings, keystone),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
@@ -172,14 +176,28 @@ class _Worker:
         await self._undo.aclose()
 
 
-async def _open_identity(settings: Settings, undo: AsyncExitStack) -> Identity:
-    """Raises AccountsError, PolicyFileError for a policy file that cannot be understood, and PreparationError
-    for one of certificates."""
+def _open_identity(settings: Settings, keystone: "KeystoneClient | None") -> Identity:
+    """Raises AccountsError, and PolicyFileError for a policy file that cannot be understood."""
     policy = _read_policy(settings)
-    if settings.identity == "builtin":
+    if keystone is None:
         return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
-    # Imported here: its HTTP client costs every worker 13 MiB.
     from transom.identity.keystone import KeystoneIdentity
+
+    return KeystoneIdentity(keystone, settings.keystone_cache_s, policy)
+
+
+def _open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
+    if keystone is None or not settings.use_keystone_limits:
+        return Limits(settings, db, None)
+    from transom.identity.limits import KeystoneLimits
+
+    service, cache_s = settings.keystone_limits_service, settings.keystone_limits_cache_s
+    return Limits(settings, db, KeystoneLimits(keystone, service, settings.region, cache_s))
+
+
+def _open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient":
+    """Raises PreparationError for a file of certificates that cannot be read."""
+    # Imported here: its HTTP client costs every worker 13 MiB.
     from transom.identity.keystone_client import KeystoneClient, ServiceAccount
 
     account = ServiceAccount(
@@ -193,7 +211,7 @@ async def _open_identity(settings: Settings, undo: AsyncExitStack) -> Identity:
     undo.push_async_callback(client.close)
     # Nobody waits for it: Keystone may come up later, but the log says at once what is wrong with it.
     undo.callback(asyncio.create_task(_log_in(client)).cancel)
-    return KeystoneIdentity(client, settings.keystone_cache_s, policy)
+    return client
 
 
 def _read_policy(settings: Settings) -> Policy:
@@ -229,7 +247,9 @@ async def run_worker(settings: Settings) -> None:
         sweep_work(settings, liveness)
         transfer = Transfer(settings, db, open_stores(settings), liveness)
         undo.push_async_callback(transfer.close)
-        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), liveness)
+        keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
+        limits = _open_limits(settings, db, keystone)
+        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), limits, liveness)
         undo.push_async_callback(jobs.close)
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)

@@ -79,6 +79,16 @@ class Settings:
     keystone_cafile: str = _setting(
         "", "Certificates (PEM) to check Keystone's by; empty: those of the system."
     )
+    use_keystone_limits: bool = _setting(
+        False,
+        "Limit projects by Keystone's unified limits, in the place of the two quotas of projects below.",
+    )
+    keystone_limits_service: str = _setting(
+        "image", "The service these limits are registered for: its id, name or type in Keystone."
+    )
+    keystone_limits_cache_s: int = _setting(
+        0, "How long a limit that Keystone told is good, seconds; 0: for one request, as in Glance."
+    )
     policy_file: str = _setting(
         "", "Policy file with rules that replace those of the code (YAML); empty: none."
     )
@@ -91,7 +101,9 @@ class Settings:
     public_endpoint: str = _setting(
         "", "URL that clients reach the service by; empty: as in the request's Host header."
     )
-    region: str = _setting("RegionOne", "Region name in the built-in catalog and in clouds.yaml.")
+    region: str = _setting(
+        "RegionOne", "Region name in the built-in catalog and in clouds.yaml, and of limits."
+    )
     migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
     database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
     log_level: str = _setting("info", "debug, info, warning or error.")
@@ -343,6 +355,7 @@ _AT_LEAST = {
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
     "keystone_cache_s": 0,
+    "keystone_limits_cache_s": 0,
     "max_request_id_length": 1,
 }
 _ONE_OF = {
@@ -384,6 +397,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
     if settings.identity == "keystone":
         _check_keystone(settings)
+    if settings.use_keystone_limits:
+        _check_keystone_limits(settings)
 
 
 def _check_keystone(settings: Settings) -> None:
@@ -395,6 +410,13 @@ def _check_keystone(settings: Settings) -> None:
     for name in ("keystone_username", "keystone_password", "keystone_project_name"):
         if not getattr(settings, name):
             raise SettingsError(f"{name} must be given where identity is keystone")
+
+
+def _check_keystone_limits(settings: Settings) -> None:
+    if settings.identity != "keystone":
+        raise SettingsError("use_keystone_limits needs identity to be keystone: only that keeps limits")
+    if settings.image_count_quota >= 0 or settings.user_storage_quota:
+        raise SettingsError("use_keystone_limits replaces image_count_quota and user_storage_quota")
 
 
 def _check_stores(settings: Settings) -> None:

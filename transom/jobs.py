@@ -22,6 +22,7 @@ from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
 from transom.imports.held import Report
 from transom.imports.locations import AddedLocations
+from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.sql import images, jobs
@@ -59,6 +60,7 @@ class Jobs:
         db: Database,
         transfer: Transfer,
         outbound: Outbound,
+        limits: Limits,
         liveness: Liveness,
     ) -> None:
         self._settings = settings
@@ -68,7 +70,7 @@ class Jobs:
         self._lease_us = settings.upload_lease_s * 1_000_000
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        imports = Imports(settings, db, transfer, outbound, liveness.name)
+        imports = Imports(settings, db, transfer, outbound, limits, liveness.name)
         locations = AddedLocations(settings, db, transfer, liveness.name)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(self._copy, self._fail_copy),

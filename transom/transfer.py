@@ -27,14 +27,15 @@ from transom.domain.errors import (
     UnavailableError,
     VanishedError,
 )
+from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance
 from transom.liveness import Liveness
 from transom.measure import Bounds, Digests, Measure, bounded, count
 from transom.sql import blobs
-from transom.sql.blobs import LooseBlob
+from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
-from transom.sql.images import used_storage
+from transom.sql.images import count_uploading, used_storage
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
@@ -79,9 +80,11 @@ class Transfer:
         announced: int | None,
         expected_checksum: str | None = None,
         store_id: str | None = None,
+        guard: UploadGuard = UNGUARDED,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
-        `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store.
+        `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store; `guard`:
+        how many uploads its owner may have under way.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
         when the image is not `queued`, InvalidError when the size is not the announced one,
@@ -92,7 +95,8 @@ class Transfer:
         _require_formats(image)
         bounds = await self._bounds(image, announced)
         blob = self._new_blob(image, store_id, image.id)
-        if not await blobs.start_upload(self._db, blob, now_us()):
+        if not await blobs.start_upload(self._db, blob, now_us(), guard):
+            await self._require_room(guard)
             raise ConflictError(
                 f"Image status transition from {Status.SAVING} to {Status.SAVING} is not allowed"
             )
@@ -105,13 +109,20 @@ class Transfer:
 
         await self._publish(blob, fill, f"Image {image.id}")
 
-    async def stage(self, image: Image, chunks: AsyncIterator[bytes], announced: int | None) -> None:
-        """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. Errors
-        as of `receive`."""
+    async def stage(
+        self,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        announced: int | None,
+        guard: UploadGuard = UNGUARDED,
+    ) -> None:
+        """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. `guard`
+        and errors as of `receive`."""
         advance(image.status, Status.UPLOADING)
         bounds = await self._bounds(image, announced)
         blob = self._new_blob(image, None, image.id)
-        if not await blobs.start_staging(self._db, blob, now_us()):
+        if not await blobs.start_staging(self._db, blob, now_us(), guard):
+            await self._require_room(guard)
             text = f"Image status transition from {Status.UPLOADING} to {Status.UPLOADING} is not allowed"
             raise ConflictError(text)
 
@@ -275,6 +286,12 @@ class Transfer:
             holder=self._liveness.name,
             held_until=now_us() + self._lease_us,
         )
+
+    async def _require_room(self, guard: UploadGuard) -> None:
+        """LimitExceededError when it is the guard that stood in the way of an upload."""
+        if guard.most >= 0:
+            used = await count_uploading(self._db, guard.owner)
+            require_room(guard.owner, Limit.UPLOADING, guard.most, used, 1)
 
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""

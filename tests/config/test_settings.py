@@ -341,3 +341,19 @@ def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
 def test_the_url_of_keystone_must_be_one_that_clients_can_be_told(url: str) -> None:
     with pytest.raises(SettingsError, match="keystone_auth_url"):
         read_settings({}, {**KEYSTONE, "identity": "keystone", "keystone_auth_url": url})
+
+
+def test_limits_of_keystone_are_refused_without_a_keystone() -> None:
+    with pytest.raises(SettingsError, match="use_keystone_limits needs identity to be keystone"):
+        read_settings({}, {"use_keystone_limits": True})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image_count_quota", 0), ("user_storage_quota", 1)],
+)
+def test_limits_of_keystone_do_not_go_with_settings_that_they_make_void(name: str, value: object) -> None:
+    given = {**KEYSTONE, "identity": "keystone", "use_keystone_limits": True, name: value}
+
+    with pytest.raises(SettingsError, match=name):
+        read_settings({}, given)

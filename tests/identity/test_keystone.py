@@ -75,7 +75,7 @@ async def use_identity(
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no outage."""
     monkeypatch.setattr("transom.identity.keystone_client.ANSWER_TIMEOUT_S", 120)
-    monkeypatch.setattr("transom.identity.keystone.PATIENCE_S", 240)
+    monkeypatch.setattr("transom.identity.keystone_client.PATIENCE_S", 240)
 
 
 @pytest.fixture
@@ -427,7 +427,7 @@ def test_a_keystone_that_does_not_answer_is_an_outage(
             await identity.authenticate(show(known))
             gateway.hold()
             with monkeypatch.context() as impatient:
-                impatient.setattr("transom.identity.keystone.PATIENCE_S", 0.2)
+                impatient.setattr("transom.identity.keystone_client.PATIENCE_S", 0.2)
                 during = [judge(await said(identity.authenticate(show(token)))) for token in (known, unknown)]
             gateway.release()
             return [*during, judge(await said(identity.authenticate(show(unknown))))]

@@ -4,11 +4,12 @@ import asyncio
 
 import msgspec
 import pytest
-from domain.samples import image
+from domain.samples import OWNER, image
 
 from transom.domain.model import Content, Location, Status
 from transom.sql.blobs import (
     LooseBlob,
+    UploadGuard,
     abandon_upload,
     drop_location,
     finish_upload,
@@ -19,7 +20,7 @@ from transom.sql.blobs import (
     take_upload,
 )
 from transom.sql.db import Database
-from transom.sql.images import delete_image, find_image
+from transom.sql.images import count_uploading, delete_image, find_image
 
 from .databases import NOBODY, write_world
 
@@ -50,6 +51,16 @@ async def test_an_image_that_is_not_queued_takes_no_upload(db: Database, status:
     started = await start_upload(db, HELD, 5)
 
     assert (started, await _status(db), await list_blobs(db)) == (False, status, [])
+
+
+async def test_of_uploads_at_once_no_more_start_than_their_project_may_have(db: Database) -> None:
+    ids = [f"image-{n}" for n in range(6)]
+    await write_world(db, [image(id=image_id) for image_id in ids], [])
+    blobs = [HELD._replace(key=image_id, image_id=image_id) for image_id in ids]
+
+    started = await asyncio.gather(*(start_upload(db, blob, 5, UploadGuard(OWNER, 2)) for blob in blobs))
+
+    assert (sum(started), len(await list_blobs(db)), await count_uploading(db, OWNER)) == (2, 2, 2)
 
 
 async def test_of_many_uploads_at_once_exactly_one_starts(db: Database) -> None:

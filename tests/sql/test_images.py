@@ -10,15 +10,19 @@ from domain.samples import OWNER, RECIPIENT, STRANGER, image, images, member
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility
 from transom.sql.blobs import list_blobs
 from transom.sql.db import Database
 from transom.sql.images import (
     MemberIds,
+    count_uploading,
     delete_image,
     find_image,
     insert_image,
     moved_on,
+    placed_storage,
+    staged_storage,
     update_image,
     used_storage,
 )
@@ -238,6 +242,32 @@ async def test_the_storage_a_project_uses_is_the_sum_of_its_own_images(db: Datab
     used = [await used_storage(db, project) for project in (OWNER, STRANGER, RECIPIENT)]
 
     assert used == [(1 << 40) + 3, 7, 0]
+
+
+async def test_each_copy_of_data_takes_room_and_what_is_on_its_way_is_counted_apart(db: Database) -> None:
+    here, there = Location(store="here", key="k"), Location(store="there", key="k")
+    copied = {WAITING: "there"}
+    worlds = [
+        image(id="two", size=10, status=Status.ACTIVE, locations=(here, there), properties={WAITING: ""}),
+        image(id="copied", size=7, status=Status.ACTIVE, locations=(here,), properties=copied),
+        image(id="staged", size=3, status=Status.UPLOADING),
+        image(id="imported", size=2, status=Status.IMPORTING),
+        image(id="saving", status=Status.SAVING),
+        image(id="queued"),
+        image(id="theirs", owner=STRANGER, size=100, status=Status.ACTIVE, locations=(here,)),
+    ]
+    await write_world(db, worlds, [])
+
+    counted = [
+        (
+            await placed_storage(db, project),
+            await staged_storage(db, project),
+            await count_uploading(db, project),
+        )
+        for project in (OWNER, STRANGER, RECIPIENT)
+    ]
+
+    assert counted == [(27, 12, 4), (100, 0, 0), (0, 0, 0)]
 
 
 def _active(of: Image) -> Image:

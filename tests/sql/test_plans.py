@@ -11,7 +11,7 @@ from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ra
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sql import batches
 from transom.sql.connect import open_database
-from transom.sql.images import find_image, used_storage
+from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
 from transom.sql.members import delete_member, find_member, insert_member, list_members, set_member_status
 from transom.sql.migrate import migrate
@@ -198,6 +198,16 @@ async def test_a_deletion_finds_its_memberships_by_their_key(tap: Tap) -> None:
     assert await tap.plans() == [
         f"{BY_KEY} member USING COVERING INDEX sqlite_autoindex_member_1 (image_id=?)"
     ]
+
+
+@pytest.mark.parametrize("counts", [placed_storage, staged_storage, count_uploading])
+async def test_what_is_limited_is_counted_over_the_projects_own_images(
+    tap: Tap, counts: Callable[[Tap, str], Awaitable[int]]
+) -> None:
+    await counts(tap, OWNER)
+
+    [plan] = await tap.plans()
+    assert plan.startswith(f"{BY_KEY} image USING INDEX image_by_owner (owner=?)")
 
 
 async def test_the_storage_a_project_uses_is_summed_over_its_own_images(tap: Tap) -> None:

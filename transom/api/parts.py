@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from transom.config import Settings
 from transom.identity import Identity
+from transom.limits import Limits
 from transom.outbound import Outbound
 from transom.sql.db import Database
 from transom.stores.cache import Cache
@@ -18,6 +19,7 @@ class Parts:
     db: Database
     transfer: Transfer
     stores: Stores
+    limits: Limits
     outbound: Outbound
     cache: Cache | None
     wake_prefetch: Callable[[], None]

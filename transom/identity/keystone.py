@@ -8,33 +8,26 @@ somebody passes, or is told that a good token is bad.
 `keystone_client.py` makes the calls, `access_rules.py` judges by an application credential's rules.
 """
 
-import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Awaitable
-from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from transom.domain.errors import UnauthenticatedError, UnavailableError
+from transom.domain.errors import UnauthenticatedError
 from transom.domain.model import Caller, Policy
 from transom.identity import TokenRequest
 from transom.identity.access_rules import AccessRule, is_allowed
 from transom.identity.answers import Answers
-from transom.identity.keystone_client import UNAVAILABLE, KeyPair, KeystoneClient, TokenBody
+from transom.identity.keystone_client import KeyPair, KeystoneClient, TokenBody, in_time
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
-
-T = TypeVar("T")
 
 #: Tokens that a worker knows, and as many that it knows to be bad; about 1 KiB each of the former.
 KNOWN_TOKENS = 4096
 KNOWN_KEYS = 1024
 #: How long a bad token is known to be bad, if not shorter for `cache_s`.
 REFUSED_S = 10.0
-#: For everything that has to be asked for one request.
-PATIENCE_S = 20.0
 #: The role that makes a token a service's, which may vouch for an expired token of a user.
 SERVICE_ROLE = "service"
 
@@ -111,7 +104,7 @@ class KeystoneIdentity:
         key = hashed + b"expired" if allow_expired else hashed
 
         async def ask() -> tuple[_Known | None, float]:
-            body = await _in_time(self._client.find_token(token, allow_expired=allow_expired))
+            body = await in_time(self._client.find_token(token, allow_expired=allow_expired))
             return self._judge(body, may_be_expired=allow_expired)
 
         found = await self._tokens.get(key, ask)
@@ -121,14 +114,14 @@ class KeystoneIdentity:
 
     async def _find_key(self, access: str) -> KeyPair | None:
         async def ask() -> tuple[KeyPair | None, float]:
-            key = await _in_time(self._client.find_key(access))
+            key = await in_time(self._client.find_key(access))
             return key, self._cache_s if key is not None else min(REFUSED_S, self._cache_s)
 
         return await self._keys.get(access.encode(), ask)
 
     async def _find_key_user(self, key: KeyPair) -> _Known:
         async def ask() -> tuple[_Known | None, float]:
-            body = await _in_time(self._client.log_in_with_key(key))
+            body = await in_time(self._client.log_in_with_key(key))
             return self._judge(body, may_be_expired=False)
 
         known = await self._key_users.get(f"{key.access} {key.secret}".encode(), ask)
@@ -171,11 +164,3 @@ def _make_caller(body: TokenBody, policy: Policy) -> Caller:
         user_domain_id=body.user.domain.id if body.user.domain is not None else None,
         system_scope="all" if body.system is not None else None,
     )
-
-
-async def _in_time(asked: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await asked
-    except TimeoutError:
-        raise UnavailableError(UNAVAILABLE) from None

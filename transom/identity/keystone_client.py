@@ -11,7 +11,7 @@ import hmac
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 #: may hold a request for as long as we let it.
 ANSWER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 2.0
+#: For everything that has to be asked for one request.
+PATIENCE_S = 20.0
 #: Requests to Keystone under way at a time, of one worker; the others wait.
 CONNECTIONS = 16
 #: After it refused our account, Keystone is not asked again for so long: it may lock accounts out.
@@ -198,6 +200,11 @@ class KeystoneClient:
             return None
         return _decode(self._expect(answer, "log in with a key"), _TokenAnswer).token
 
+    async def read(self, path: str, answer: type[T], what: str) -> T:
+        """What Keystone has at a path, for those who have a role on the system. `what` it is, for the log."""
+        found = await self._ask(self._in_system, "GET", path)
+        return _decode(self._expect(found, f"read {what}"), answer)
+
     async def request_token(self, scope: Mapping[str, Any]) -> tuple[str, float]:
         """A token of our account and its life in seconds. PermissionError when Keystone gives us none."""
         account = self._account
@@ -353,6 +360,15 @@ class _OwnToken:
         if not done.cancelled():
             # Seen, even where nobody waited for it.
             done.exception()
+
+
+async def in_time(asked: Awaitable[T]) -> T:
+    """What was asked for, or UnavailableError when it takes too long."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asked
+    except TimeoutError:
+        raise UnavailableError(UNAVAILABLE) from None
 
 
 def _versioned(auth_url: str) -> str:

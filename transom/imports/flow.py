@@ -45,6 +45,7 @@ from transom.imports.held import HeldImage, LostError, Report, told
 from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
+from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Answer, Outbound, keep_pace
 from transom.sql import blobs, images, imports, jobs
@@ -59,12 +60,19 @@ class Imports:
     """Runs imports for the worker `holder`."""
 
     def __init__(
-        self, settings: Settings, db: Database, transfer: Transfer, outbound: Outbound, holder: str
+        self,
+        settings: Settings,
+        db: Database,
+        transfer: Transfer,
+        outbound: Outbound,
+        limits: Limits,
+        holder: str,
     ) -> None:
         self._settings = settings
         self._db = db
         self._transfer = transfer
         self._outbound = outbound
+        self._limits = limits
         self._holder = holder
         self._held = HeldImage(db, holder)
 
@@ -73,6 +81,9 @@ class Imports:
         request = parse_request(job.input["import_req"], Method)
         image = await self._held.find(job)
         if waiting := _in_order(image, self._transfer.stores.default.id):
+            if set(waiting) == set(job.input["backend"]):
+                # Not when it is begun again: what it has done would be counted, and then be asked for again.
+                await self._limits.check_import(image, request.method)
             if request.method is not Method.COPY:
                 job = await self._prepare(job, request, report)
             for store in waiting:

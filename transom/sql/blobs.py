@@ -12,7 +12,7 @@ from typing import NamedTuple
 from transom.domain.model import Content, Image, Location, Staged, Status
 from transom.domain.status import sources
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, moved_on, to_json
+from transom.sql.images import abandon_statements, guard_uploading, moved_on, to_json
 
 _VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
 
@@ -43,22 +43,35 @@ INSERT_HELD_BLOB = """
     insert into loose_blob (key, store, image_id, holder, held_until) values ($1, $2, $3, $4, $5)"""
 
 
-async def start_upload(db: Database, blob: LooseBlob, now: int) -> bool:
-    """Make the image `saving` and claim the blob for its holder; False when another state forbids it."""
-    return await _start(db, START_UPLOAD, blob, now)
+class UploadGuard(NamedTuple):
+    """How many images of the owner may have data on its way, this one included; negative for no limit."""
+
+    owner: str | None
+    most: int
 
 
-async def start_staging(db: Database, blob: LooseBlob, now: int) -> bool:
+#: Where nobody is limited.
+UNGUARDED = UploadGuard(None, -1)
+
+
+async def start_upload(db: Database, blob: LooseBlob, now: int, guard: UploadGuard = UNGUARDED) -> bool:
+    """Make the image `saving` and claim the blob for its holder; False when another state or the guard
+    forbids it."""
+    return await _start(db, START_UPLOAD, blob, now, guard)
+
+
+async def start_staging(db: Database, blob: LooseBlob, now: int, guard: UploadGuard = UNGUARDED) -> bool:
     """As `start_upload`, for bytes that are to be imported later: the image is `uploading`."""
-    return await _start(db, START_STAGING, blob, now)
+    return await _start(db, START_STAGING, blob, now, guard)
 
 
-async def _start(db: Database, change: str, blob: LooseBlob, now: int) -> bool:
-    done = await db.transact(
+async def _start(db: Database, change: str, blob: LooseBlob, now: int, guard: UploadGuard) -> bool:
+    started = guard_uploading(
+        *guard,
         Statement(change, (blob.image_id, now), required=True),
         Statement(INSERT_HELD_BLOB, tuple(blob)),
     )
-    return done is not None
+    return await db.transact(*started) is not None
 
 
 async def claim_blob(db: Database, blob: LooseBlob) -> None:

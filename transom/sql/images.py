@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from transom.domain.model import Image, Location, Visibility, domain_key
+from transom.domain.imports import WAITING
+from transom.domain.model import Image, Location, Status, Visibility, domain_key
 from transom.sql.db import Database, Row, Statement
 
 #: The columns of an image in the order of `image_of_row`.
@@ -298,3 +299,54 @@ async def used_storage(db: Database, owner: str | None) -> int:
     """Bytes of image data that a project owns."""
     rows = await db.scan(USED_STORAGE, owner, asker=owner)
     return int(rows[0][0])
+
+
+# As Glance counts it: each copy of the data takes room. All of these read one range of `image_by_owner`.
+PLACED_STORAGE = """
+    select coalesce(sum(image.size), 0)
+    from image cross join jsonb_array_elements_text(image.locations) as place
+    where image.owner = $1"""
+
+
+async def placed_storage(db: Database, owner: str | None) -> int:
+    """Bytes that the images of a project take in the stores, staged data left out."""
+    rows = await db.scan(PLACED_STORAGE, owner, asker=owner)
+    return int(rows[0][0])
+
+
+_IS_COPIED = f"coalesce(properties ->> '{WAITING}', '') <> ''"
+
+STAGED_STORAGE = f"""
+    select coalesce(sum(size), 0) from image
+    where owner = $1 and (status in ('{Status.UPLOADING}', '{Status.IMPORTING}') or {_IS_COPIED})"""
+
+
+async def staged_storage(db: Database, owner: str | None) -> int:
+    """Bytes of a project's images that are being imported or copied, or wait for it."""
+    rows = await db.scan(STAGED_STORAGE, owner, asker=owner)
+    return int(rows[0][0])
+
+
+COUNT_UPLOADING = f"""
+    select count(*) from image
+    where owner = $1
+      and (status in ('{Status.SAVING}', '{Status.UPLOADING}', '{Status.IMPORTING}') or {_IS_COPIED})"""
+
+
+async def count_uploading(db: Database, owner: str | None) -> int:
+    """Images of a project whose data is on its way: uploaded, staged, imported or copied."""
+    rows = await db.scan(COUNT_UPLOADING, owner, asker=owner)
+    return int(rows[0][0])
+
+
+# Behind the change of an image's status: it counts that one, too.
+WITHIN_UPLOADING = f"select 1 where ({COUNT_UPLOADING}) <= cast($2 as bigint)"
+
+
+def guard_uploading(owner: str | None, most: int, *changes: Statement) -> list[Statement]:
+    """The changes, with a guard around them that the owner has `most` uploads under way then; negative for no
+    limit. Uploads of one project that begin at once wait for each other, as new images do."""
+    if most < 0:
+        return [*changes]
+    within = Statement(WITHIN_UPLOADING, (owner, most), required=True)
+    return [Statement(LOCK_OWNER, (owner,)), *changes, within]

@@ -38,6 +38,9 @@ SPELLING = {
     "strpos": "instr",
     " for update": "",
     "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
+    "properties ->> 'os_glance_importing_to_stores'": (
+        "json_extract(properties, '$.os_glance_importing_to_stores')"
+    ),
     "recipients_of(image.id)": "(select count(*) from member where member.image_id = image.id)",
 }
 

@@ -45,8 +45,10 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
     job = _new_job(source, parts.stores.ordered(source.locations)[0], image, project_id)
-    if not await jobs.start_job(parts.db, job, image, parts.settings.image_count_quota):
-        raise quota.too_many_images(parts.settings.image_count_quota)
+    await parts.limits.check_size(image.owner, source.size or 0)
+    most = await parts.limits.most_images(image.owner)
+    if not await jobs.start_job(parts.db, job, image, most):
+        raise quota.too_many_images(most)
     parts.wake_jobs()
     return json_response({"job_id": job.id})
 

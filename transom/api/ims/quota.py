@@ -17,7 +17,7 @@ async def show_quota(parts: Parts, request: Request) -> Response:
     shared, most_recipients = await images.count_shared(parts.db, project_id)
     owned = await images.count_images(parts.db, project_id)
     resources = [
-        _resource("image", owned, parts.settings.image_count_quota),
+        _resource("image", owned, await parts.limits.most_images(project_id)),
         _resource("image_shared", shared, -1),
         _resource("image_member", most_recipients, parts.settings.ims_member_quota),
     ]

@@ -25,8 +25,10 @@ async def upload_image(parts: Parts, request: Request) -> Response:
     store_id = _chosen_store(parts, request)
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
+    advance(image.status, Status.SAVING)
+    guard = await parts.limits.check_upload(image.owner, announced)
     try:
-        await parts.transfer.receive(image, request.stream(), announced, store_id=store_id)
+        await parts.transfer.receive(image, request.stream(), announced, store_id=store_id, guard=guard)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now, _is_member = await see_image(parts, request)

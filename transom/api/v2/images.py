@@ -73,7 +73,7 @@ async def keep_image(
     parts: Parts, request: Request, image: Image, shown: dict[str, Any], *, id_was_chosen: bool
 ) -> Response:
     """Write the new image, and answer with its body `shown`."""
-    most = parts.settings.image_count_quota
+    most = await parts.limits.most_images(image.owner)
     if not await images.insert_image(parts.db, image, most, id_was_chosen=id_was_chosen):
         if 0 <= most <= await images.count_images(parts.db, image.owner):
             raise quota.too_many_images(most)

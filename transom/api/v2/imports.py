@@ -45,8 +45,10 @@ async def stage_image(parts: Parts, request: Request) -> Response:
     announced = announced_size(request)
     image, is_member = await see_image(parts, request)
     access.modify_image(request.caller, image, is_member)
+    advance(image.status, Status.UPLOADING)
+    guard = await parts.limits.check_staging(image.owner, announced)
     try:
-        await parts.transfer.stage(image, request.stream(), announced)
+        await parts.transfer.stage(image, request.stream(), announced, guard)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now, _is_member = await see_image(parts, request)
@@ -65,6 +67,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
         image = access.see_image(request.caller, seen, is_member, absent(image_id))
         access.import_image(request.caller, image, is_member, is_copy=asked.method is Method.COPY)
         check_state(asked.method, image)
+        await parts.limits.check_size(image.owner)
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
         await require_no_task(parts, image)

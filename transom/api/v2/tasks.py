@@ -199,7 +199,7 @@ async def create_task(parts: Parts, request: Request) -> Response:
         user_id=caller.user_id,
         request_id=request.request_id,
     )
-    most = parts.settings.image_count_quota
+    most = await parts.limits.most_images(image.owner)
     new = msgspec.structs.replace(
         begin(image, task.id, (parts.stores.default.id,)), updated_at=image.updated_at + 1
     )
