@@ -53,7 +53,7 @@ class Stand:
         postgresql = stack.enter_context(PostgreSQL())
         files = stack.enter_context(FileServer())
         keystone = stack.enter_context(
-            Keystone(self._make_folder("keystone"), database=postgresql.create_database())
+            Keystone(self._make_folder("keystone"), postgresql.create_database(), has_cache=True)
         )
         shared = postgresql.create_database()
         stores = self._make_folder("stores-strict")

@@ -24,10 +24,19 @@ def install(name: str) -> Path:
     with (folder / "installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists() or installed.read_text() != wanted:
-            uv = str(Path(sys.prefix) / "bin" / "uv")
-            make = ["venv", "--quiet", "--allow-existing", "--python", sys.executable]
-            subprocess.run([uv, *make, str(folder)], check=True)
-            install_all = ["pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"]
-            subprocess.run([uv, *install_all, "-r", str(lock_file), "--python", str(python)], check=True)
+            # By pip, as `make install` does: a machine may have told pip alone where packages are.
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            quiet = ["--quiet", "--disable-pip-version-check"]
+            install_all = [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                *quiet,
+                "--require-hashes",
+                "-r",
+                str(lock_file),
+            ]
+            subprocess.run(install_all, check=True)
             installed.write_text(wanted)
     return python
