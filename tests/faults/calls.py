@@ -25,7 +25,7 @@ Seen = TypeVar("Seen")
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 OCTET_STREAM = "application/octet-stream"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 POLL_INTERVAL_S = 0.005
 STATUSES = ("pending", "accepted", "rejected")
 

@@ -41,14 +41,17 @@ def test_reactivating_a_deactivated_image_gives_it_back(service: Service) -> Non
     assert publisher.get(image["file"]).content == b"0123456789"
 
 
-def test_deactivating_changes_nothing_but_the_status(service: Service) -> None:
+def test_deactivating_changes_the_status_and_withholds_the_stores(service: Service) -> None:
+    """From all but an admin (images-v2, 2.1)."""
     publisher = service.client("publisher")
     image = create_active_image(publisher)
 
     publisher.post(f"{image['self']}/actions/deactivate")
 
     withdrawn = show_image(publisher, image["id"])
-    assert withdrawn == image | {"status": "deactivated", "updated_at": withdrawn["updated_at"]}
+    seen_by_admin = show_image(service.client("admin"), image["id"])
+    assert seen_by_admin == image | {"status": "deactivated", "updated_at": withdrawn["updated_at"]}
+    assert withdrawn == {name: value for name, value in seen_by_admin.items() if name != "stores"}
 
 
 def test_deactivating_twice_is_deactivating_once(service: Service) -> None:

@@ -355,10 +355,10 @@ def test_a_code_that_settings_bring_about_comes_with_its_status(make_service: Ma
 # ---- the same code otherwise
 
 
-def test_a_copy_whose_data_is_lost_ends_with_the_code_of_an_unknown_error(service: Service) -> None:
+def test_a_copy_whose_data_is_lost_ends_with_the_code_of_an_absent_image(service: Service) -> None:
     image_id = lose_data(service, create_active_image(service))
 
-    assert failure(finish(service, copy(service, image_id))) == (FAIL, "IMG.0061")
+    assert failure(finish(service, copy(service, image_id))) == (FAIL, "IMG.0027")
 
 
 @pytest.mark.parametrize(
