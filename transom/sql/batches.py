@@ -23,7 +23,7 @@ from transom.domain.sharing import (
     plan_withdrawal,
 )
 from transom.sql.db import Row, Script, Statement
-from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, decode_properties, image_of_row, to_json
+from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, WIDTH, decode_properties, image_of_row, to_json
 from transom.sql.jobs import insert_job
 
 _IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
@@ -45,12 +45,10 @@ LIST_RECIPIENTS = "select member_id from member where image_id = $1"
 # A private image may have memberships from a time when it was shared. They are not to come back.
 FORGET_OLD_MEMBERS = f"delete from member where image_id in {_IDS}"
 
-_VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
-
-OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {_VERSION} where id in {_IDS}"
+OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {MOVE_ON} where id in {_IDS}"
 
 # A deletion that saw an image before it was shared with a domain has to look again.
-TOUCH_IMAGES = f"update image set {_VERSION} where id in {_IDS}"
+TOUCH_IMAGES = f"update image set {MOVE_ON} where id in {_IDS}"
 
 # A domain's membership needs no acceptance; a project that once rejected an offer is made a new one.
 SHARE = f"""

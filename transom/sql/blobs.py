@@ -12,9 +12,7 @@ from typing import NamedTuple
 from transom.domain.model import Content, Image, Location, Staged, Status
 from transom.domain.status import sources
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, guard_uploading, moved_on, to_json
-
-_VERSION = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
+from transom.sql.images import MOVE_ON, abandon_statements, guard_uploading, moved_on, to_json
 
 
 def _one_of(states: tuple[str, ...]) -> str:
@@ -30,12 +28,12 @@ class LooseBlob(NamedTuple):
 
 
 START_UPLOAD = f"""
-    update image set status = '{Status.SAVING}', {_VERSION}
+    update image set status = '{Status.SAVING}', {MOVE_ON}
     where id = $1 and status in ({_one_of(sources(Status.SAVING))})
     returning id"""
 
 START_STAGING = f"""
-    update image set status = '{Status.UPLOADING}', {_VERSION}
+    update image set status = '{Status.UPLOADING}', {MOVE_ON}
     where id = $1 and status in ({_one_of(sources(Status.UPLOADING))})
     returning id"""
 
@@ -92,7 +90,7 @@ RELEASE_BLOB = "delete from loose_blob where key = $1 and holder = $2 returning 
 
 FINISH_UPLOAD = f"""
     update image
-    set status = '{Status.ACTIVE}', {_VERSION}, size = $3, virtual_size = $4, checksum = $5,
+    set status = '{Status.ACTIVE}', {MOVE_ON}, size = $3, virtual_size = $4, checksum = $5,
         os_hash_algo = $6, os_hash_value = $7, locations = $8
     where id = $1 and status = '{Status.SAVING}'
     returning id"""
@@ -138,7 +136,7 @@ async def drop_location(db: Database, seen: Image, location: Location, now: int)
 
 
 FINISH_STAGING = f"""
-    update image set size = $3, {_VERSION} where id = $1 and status = '{Status.UPLOADING}'
+    update image set size = $3, {MOVE_ON} where id = $1 and status = '{Status.UPLOADING}'
     returning id"""
 
 INSERT_STAGED_BLOB = """
@@ -189,7 +187,7 @@ TAKE_BLOB = """
     returning key"""
 
 RETURN_TO_QUEUED = f"""
-    update image set status = '{Status.QUEUED}', {_VERSION}
+    update image set status = '{Status.QUEUED}', {MOVE_ON}
     where id = $1 and status in ('{Status.SAVING}', '{Status.UPLOADING}')
     returning id"""
 

@@ -193,6 +193,10 @@ def update_statement(seen: Image, new: Image) -> Statement:
     return Statement(UPDATE_IMAGE, values, required=True)
 
 
+#: The same within a statement whose $2 is now.
+MOVE_ON = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
+
+
 def moved_on(image: Image, now: int) -> int:
     """The `updated_at` of the next version: now, and never the one before."""
     return max(now, image.updated_at + 1)

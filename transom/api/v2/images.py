@@ -204,11 +204,11 @@ def page_response(
     """A page of a list with links to the first and the next one."""
     body: dict[str, Any] = {
         "images": shown,
-        "first": page_link(pairs, None, request.prefix),
+        "first": page_link(f"{request.prefix}/v2/images", pairs, None),
         "schema": f"{request.prefix}/v2/schemas/images",
     }
     if shown and len(shown) == query.limit:
-        body["next"] = page_link(pairs, shown[-1]["id"], request.prefix)
+        body["next"] = page_link(f"{request.prefix}/v2/images", pairs, shown[-1]["id"])
     return json_response(body)
 
 

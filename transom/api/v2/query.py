@@ -61,13 +61,11 @@ def refuse_too_many(conditions: Iterable[Condition]) -> None:
         raise InvalidError(f"Too many filters: a list takes at most {_MOST_VALUES} values.")
 
 
-def page_link(pairs: list[tuple[str, str]], marker: str | None, prefix: str = "") -> str:
-    """A link to this list from the first image on, or from past `marker`; repeated parameters are kept.
-    `prefix`: as the request's."""
+def page_link(path: str, pairs: list[tuple[str, str]], marker: str | None) -> str:
+    """A link to the list at `path` from its start, or from past `marker`; repeated parameters are kept."""
     kept = [pair for pair in pairs if pair[0] != "marker"]
     if marker is not None:
         kept.append(("marker", marker))
-    path = f"{prefix}/v2/images"
     return f"{path}?{urlencode(kept)}" if kept else path
 
 

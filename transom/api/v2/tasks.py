@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -17,6 +16,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 from transom.api.v2.images import image_of_body, see_image
 from transom.api.v2.imports import check_uri
+from transom.api.v2.query import page_link
 from transom.api.v2.versions import base_url
 from transom.api.wire import timestamp
 from transom.clock import now_us
@@ -123,11 +123,11 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
     )
     body: dict[str, Any] = {
         "tasks": [_listed_body(task, parts.settings) for task in found],
-        "first": _page_link(pairs, None),
+        "first": page_link("/v2/tasks", pairs, None),
         "schema": "/v2/schemas/tasks",
     }
     if found and len(found) == limit:
-        body["next"] = _page_link(pairs, found[-1].id)
+        body["next"] = page_link("/v2/tasks", pairs, found[-1].id)
     return json_response(body)
 
 
@@ -154,13 +154,6 @@ async def _find_marker(parts: Parts, marker: str) -> Job:
     if task is None:
         raise InvalidError(f"marker: there is no task {marker}.")
     return task
-
-
-def _page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
-    kept = [(name, value) for name, value in pairs if name != "marker"]
-    if marker is not None:
-        kept.append(("marker", marker))
-    return "/v2/tasks" + (f"?{urlencode(kept)}" if kept else "")
 
 
 async def show_task(parts: Parts, request: Request) -> Response:

@@ -3,7 +3,6 @@
 import uuid
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
@@ -14,6 +13,7 @@ from transom.api.v2.metadefs.wire import (
     namespace_link,
     resource_type_body,
 )
+from transom.api.v2.query import page_link
 from transom.api.v2.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
@@ -37,6 +37,9 @@ def see(request: Request, *rules: str) -> metadefs.See:
     return lambda found: access.see_namespace(caller, name, found, *rules)
 
 
+_PATH = "/v2/metadefs/namespaces"
+
+
 async def list_namespaces(parts: Parts, request: Request) -> Response:
     caller, pairs = request.caller, request.query_pairs()
     query = parse_namespace_query(pairs, parts.settings)
@@ -48,24 +51,16 @@ async def list_namespaces(parts: Parts, request: Request) -> Response:
     associations = await metadefs.list_associations(parts.db, seen, caller.project_id)
     body: dict[str, Any] = {
         "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
-        "first": _page_link(pairs, None),
+        "first": page_link(_PATH, pairs, None),
         "schema": "/v2/schemas/metadefs/namespaces",
     }
     if page and len(page) == query.limit:
-        body["next"] = _page_link(pairs, page[-1].namespace)
+        body["next"] = page_link(_PATH, pairs, page[-1].namespace)
     return json_response(body)
 
 
 async def _find_marker(parts: Parts, caller: Caller, name: str) -> Namespace:
     return access.see_namespace(caller, name, await metadefs.find_namespace(parts.db, name))
-
-
-def _page_link(pairs: list[tuple[str, str]], marker: str | None) -> str:
-    kept = [pair for pair in pairs if pair[0] != "marker"]
-    if marker is not None:
-        kept.append(("marker", marker))
-    path = "/v2/metadefs/namespaces"
-    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 async def create_namespace(parts: Parts, request: Request) -> Response:
