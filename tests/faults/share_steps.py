@@ -228,6 +228,13 @@ def look(client: httpx.Client, image_id: str) -> tuple[str, frozenset[tuple[str,
     return image.json()["visibility"], frozenset(found)
 
 
+def look_at_vault(client: httpx.Client, image_id: str, own_project: str) -> str | None:
+    """The vault that the caller's project named for an image that it is offered, `shares.vault_of`."""
+    response = client.get(f"/ims/v2/images/{image_id}/members/{own_project}")
+    assert response.status_code in (200, 404), response.text
+    return response.json().get("vault_id") if response.status_code == 200 else None
+
+
 def _member_id(member: dict[str, str]) -> str:
     return ("domain/" if member["member_type"] == "domain" else "") + member["member_id"]
 

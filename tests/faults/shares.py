@@ -131,7 +131,7 @@ def answer(
         refusal = None
         if image is None or who.project not in offers:
             refusal = "IMG.9002"
-        elif kind == BACKUP and status == "accepted" and vault is None:
+        elif kind == BACKUP and status == "accepted" and not (vault or offers[who.project].vault):
             refusal = "IMG.9008"
         else:
             kept = vault if vault is not None and kind == BACKUP else offers[who.project].vault
@@ -249,10 +249,17 @@ def delete(world: World, who: Actor, image_id: str) -> tuple[World, str]:
 
 
 def shown(image: Image | None) -> tuple[str, frozenset[tuple[str, Offer]]] | None:
-    """(visibility, offers) as the owner is shown them; None when the image is gone."""
+    """(visibility, offers) as the owner is shown them, without vaults; None when the image is gone."""
     if image is None:
         return None
-    return image.visibility, image.offers if image.visibility == "shared" else frozenset()
+    offers = image.offers if image.visibility == "shared" else frozenset()
+    return image.visibility, frozenset((member_id, Offer(offer.status)) for member_id, offer in offers)
+
+
+def vault_of(image: Image, who: Actor) -> str | None:
+    """The vault that the project named, as it is shown it; None where it is offered nothing."""
+    offer = image.found().get(who.project) if image.visibility == "shared" else None
+    return offer.vault if offer is not None else None
 
 
 def listed(world: World, who: Actor) -> dict[str, frozenset[str]]:

@@ -40,7 +40,18 @@ from .calls import (
 )
 from .calls import create_image as make_image
 from .histories import Event, explain
-from .share_steps import BATCH, Outcome, Step, Steps, brief, create_image, look, look_at_list, outcome_of
+from .share_steps import (
+    BATCH,
+    Outcome,
+    Step,
+    Steps,
+    brief,
+    create_image,
+    look,
+    look_at_list,
+    look_at_vault,
+    outcome_of,
+)
 from .shares import BACKUP, DOMAIN, ENCRYPTED, MOST, WHOLE, World
 
 ROUNDS = int(os.environ.get("TRANSOM_SOAK_ROUNDS", "12"))
@@ -164,6 +175,9 @@ class Sharing(RuleBasedStateMachine):
             assert look(self._service.client(owner), image.image_id) == shares.shown(image)
         for caller in ("recipient", "other"):
             actor, client = self._steps.actor(caller), self._service.client(caller)
+            for image in self._world:
+                vault = look_at_vault(client, image.image_id, actor.project)
+                assert vault == shares.vault_of(image, actor), caller
             expected = shares.listed(self._world, actor)
             assert {status: look_at_list(client, actor.project, status) for status in STATUSES} == expected, (
                 caller

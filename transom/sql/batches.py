@@ -5,19 +5,21 @@ locked first, in the order of their ids, and looked at by the next statement: th
 still sees, beside the rows it waited for, what was there before it waited.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.model import Caller, Image, Job, JobStatus, MemberStatus, Visibility
+from transom.domain.model import Caller, Job, JobStatus, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
 from transom.domain.sharing import (
     Failure,
     Seen,
     choose_recipients,
+    ids_of,
     is_from_backup,
     is_project,
+    most_recipients,
     plan_answer,
     plan_sharing,
     plan_withdrawal,
@@ -26,19 +28,26 @@ from transom.sql.db import Row, Script, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, WIDTH, decode_properties, image_of_row, to_json
 from transom.sql.jobs import insert_job
 
+_decode_ids = msgspec.json.Decoder(list[str]).decode
+
 _IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
 
-#: Where in a row that starts with COLUMNS.
-_ID, _OWNER, _VISIBILITY, _PROPERTIES = map(
-    COLUMNS.split(", ").index, ("image.id", "image.owner", "image.visibility", "image.properties")
-)
-
+# The images are locked by a statement of its own, so that the next one sees what those who held them did.
 LOCK_IMAGES = f"""
     select count(*) from (select id from image where id in {_IDS} order by id for update) as locked"""
 
+_COUNT_MEMBERS = "(select count(*) from member where member.image_id = image.id)"
+
+# Images that are alike come as one row: ten thousand rows cost several times what their locks and changes do.
 SEE_IMAGES = f"""
-    select {COLUMNS}, {IS_MEMBER}, (select count(*) from member where member.image_id = image.id), null
-    from image where image.id in {_IDS}"""
+    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null,
+           json_agg(image.id)
+    from image where image.id in {_IDS}
+    group by 1, 2, 3, 4, 5"""
+
+# Where a rule may look at any of it.
+SEE_WHOLE_IMAGES = f"""
+    select {COLUMNS}, {IS_MEMBER}, {_COUNT_MEMBERS}, null from image where image.id in {_IDS}"""
 
 LIST_RECIPIENTS = "select member_id from member where image_id = $1"
 
@@ -73,14 +82,15 @@ def share(
     plan = plan_sharing(caller, images, recipients, found, most)
     failures = plan.failures
     offers = [(plan.whole, recipients)]
-    for image, bound in plan.crowded:
+    for image_id, image in plan.crowded:
         members: frozenset[str] = frozenset()
         if image.visibility == Visibility.SHARED:
-            members = frozenset(row[0] for row in (yield Statement(LIST_RECIPIENTS, (image.id,))))
-        some, refused = choose_recipients(image, recipients, members, bound)
+            members = frozenset(row[0] for row in (yield Statement(LIST_RECIPIENTS, (image_id,))))
+        bound = most_recipients(image, most)
+        some, refused = choose_recipients(image_id, image.owner, recipients, members, bound)
         failures += refused
         if some:
-            offers.append(([image.id], some))
+            offers.append(([image_id], some))
     yield from _open(found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now)
     for ids, some_recipients in offers:
         yield Statement(SHARE, (to_json(ids), to_json(some_recipients), now))
@@ -91,15 +101,19 @@ def share(
 
 def _see_images(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
     ids = to_json(images)
-    yield Statement(LOCK_IMAGES, (ids,))
-    return _seen((yield Statement(SEE_IMAGES, (ids, *caller.member_ids))), caller)
+    yield Statement(LOCK_IMAGES, (ids,), is_lock=True)
+    values = (ids, *caller.member_ids)
+    if looks_at_images(caller.policy):
+        return _whole((yield Statement(SEE_WHOLE_IMAGES, values)))
+    return _alike((yield Statement(SEE_IMAGES, values)))
 
 
 def _open(
     found: Iterable[Seen], shared: Collection[str], recipients: Iterable[str], now: int
 ) -> Script[None]:
     """Make the private ones among the images shareable."""
-    closed = [image.id for image in found if image.id in shared and image.visibility != Visibility.SHARED]
+    private = ids_of(image for image in found if image.visibility != Visibility.SHARED)
+    closed = [image_id for image_id in private if image_id in shared]
     if closed:
         yield Statement(FORGET_OLD_MEMBERS, (to_json(closed),))
         yield Statement(OPEN_IMAGES, (to_json(closed), now))
@@ -129,9 +143,21 @@ def withdraw(
 
 # Memberships are locked, too: single calls change them without their image.
 LOCK_OFFERS = f"""
-    select {COLUMNS}, true, 0, member.vault_id
+    select count(*) from (
+        select image_id from member where member_id = $2 and image_id in {_IDS}
+        order by image_id for update
+    ) as locked"""
+
+_OFFERS = f"""
     from image join member on member.image_id = image.id and member.member_id = $2
-    where image.id in {_IDS} order by image.id for update"""
+    where image.id in {_IDS}"""
+
+SEE_OFFERS = f"""
+    select image.owner, image.visibility, image.properties, true, 0, member.vault_id, json_agg(image.id)
+    {_OFFERS}
+    group by 1, 2, 3, 6"""
+
+SEE_WHOLE_OFFERS = f"select {COLUMNS}, true, 0, member.vault_id {_OFFERS}"
 
 ANSWER = f"""
     update member set status = $3, updated_at = $4
@@ -144,24 +170,27 @@ def answer(
     caller: Caller, images: Sequence[str], status: str, vault_id: str | None, now: int, job: Job | None
 ) -> Script[list[Failure]]:
     """Give the offers of the images to the caller's project this status; what could not be done."""
-    ids = to_json(images)
-    yield Statement(LOCK_IMAGES, (ids,))
-    found = _seen((yield Statement(LOCK_OFFERS, (ids, caller.project_id))), caller)
+    found = yield from _see_offers(caller, images)
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
     if possible:
-        yield Statement(ANSWER, (to_json(possible), caller.project_id, status, now))
+        yield Statement(ANSWER, (to_json(ids_of(possible)), caller.project_id, status, now))
     if vault_id is not None:
-        backups = _backups(found, possible)
+        backups = ids_of(image for image in possible if is_from_backup(image.properties))
         yield Statement(NAME_VAULT, (to_json(backups), caller.project_id, vault_id))
     if job is not None:
         yield _finished(job, failures)
     return failures
 
 
-def _backups(found: Iterable[Seen], possible: Collection[str]) -> list[str]:
-    among = frozenset(possible)
-    return [image.id for image in found if image.id in among and is_from_backup(image.properties)]
+def _see_offers(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
+    ids = to_json(images)
+    values = (ids, caller.project_id)
+    yield Statement(LOCK_IMAGES, (ids,), is_lock=True)
+    yield Statement(LOCK_OFFERS, values, is_lock=True)
+    if looks_at_images(caller.policy):
+        return _whole((yield Statement(SEE_WHOLE_OFFERS, values)))
+    return _alike((yield Statement(SEE_OFFERS, values)))
 
 
 def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
@@ -172,23 +201,41 @@ def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
     return insert_job(done)
 
 
-def _seen(rows: list[Row], caller: Caller) -> list[Seen]:
-    # To read ten thousand images whole takes five times as long as what the rules of the code ask for.
-    read_whole = image_of_row if looks_at_images(caller.policy) else None
-    return [_seen_of_row(row, read_whole) for row in rows]
+def _alike(rows: list[Row]) -> list[Seen]:
+    return [
+        Seen(
+            ids=_decode_ids(ids),
+            owner=owner,
+            visibility=visibility,
+            properties=decode_properties(properties),
+            is_member=bool(is_member),
+            members=_effective(members, visibility),
+            vault_id=vault_id,
+        )
+        for owner, visibility, properties, is_member, members, vault_id, ids in rows
+    ]
 
 
-def _seen_of_row(row: Row, read_whole: Callable[[Row], Image] | None) -> Seen:
-    is_member, members, vault_id = row[WIDTH:]
-    visibility = row[_VISIBILITY]
-    return Seen(
-        id=row[_ID],
-        owner=row[_OWNER],
-        visibility=visibility,
-        properties=decode_properties(row[_PROPERTIES]),
-        is_member=bool(is_member),
-        # Those of an image that is not shared have no effect.
-        members=members if visibility == Visibility.SHARED else 0,
-        vault_id=vault_id,
-        image=read_whole(row) if read_whole is not None else None,
-    )
+def _whole(rows: list[Row]) -> list[Seen]:
+    found = []
+    for row in rows:
+        image = image_of_row(row)
+        is_member, members, vault_id = row[WIDTH:]
+        found.append(
+            Seen(
+                ids=(image.id,),
+                owner=image.owner,
+                visibility=image.visibility,
+                properties=image.properties,
+                is_member=bool(is_member),
+                members=_effective(members, image.visibility),
+                vault_id=vault_id,
+                image=image,
+            )
+        )
+    return found
+
+
+def _effective(members: int, visibility: str) -> int:
+    """Memberships of an image that is not shared have no effect."""
+    return members if visibility == Visibility.SHARED else 0

@@ -1,4 +1,4 @@
-"""What a database does for us, whichever it is. The two that do it: `sqlite.py` and `postgresql.py`.
+"""What a database does for us, whichever it is. The two that do it: `sqlite/` and `postgresql.py`.
 
 Statements are written once, in the subset that both speak and in PostgreSQL's words, with `$1`, `$2` … for
 values. Rows come back as sequences in the order of the statement's columns. A driver's own errors never leave
@@ -13,11 +13,13 @@ Result = TypeVar("Result")
 
 
 class Statement(NamedTuple):
-    """A statement's text and the values of its `$n`. A `required` one must return a row: a guard."""
+    """A statement's text and the values of its `$n`. A `required` one must return a row: a guard. `is_lock`:
+    it makes others wait and does nothing else; where one writes at a time it is left out, and has no rows."""
 
     sql: str
     values: tuple[Any, ...]
     required: bool = False
+    is_lock: bool = False
 
 
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.

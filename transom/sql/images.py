@@ -132,7 +132,7 @@ def insert_statements(image: Image, image_count_quota: int) -> list[Statement]:
     if image_count_quota < 0:
         return [insert]
     within_quota = Statement(WITHIN_QUOTA, (image.owner, image_count_quota), required=True)
-    return [Statement(LOCK_OWNER, (image.owner,)), insert, within_quota]
+    return [Statement(LOCK_OWNER, (image.owner,), is_lock=True), insert, within_quota]
 
 
 async def insert_image(db: Database, image: Image, image_count_quota: int, *, id_was_chosen: bool) -> bool:
@@ -353,4 +353,4 @@ def guard_uploading(owner: str | None, most: int, *changes: Statement) -> list[S
     if most < 0:
         return [*changes]
     within = Statement(WITHIN_UPLOADING, (owner, most), required=True)
-    return [Statement(LOCK_OWNER, (owner,)), *changes, within]
+    return [Statement(LOCK_OWNER, (owner,), is_lock=True), *changes, within]

@@ -192,7 +192,7 @@ async def list_resource_types(db: Database, asker: str | None = None) -> list[Re
 
 # Names are given out one after the other: of two that want one, the second finds it taken.
 LOCK_NAMES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-_LOCK_NAMES = Statement(LOCK_NAMES, ("metadef_namespace",))
+_LOCK_NAMES = Statement(LOCK_NAMES, ("metadef_namespace",), is_lock=True)
 
 LOCK_NAMESPACE = f"{FIND_NAMESPACE} for update"
 

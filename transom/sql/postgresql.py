@@ -92,9 +92,9 @@ class PostgresDatabase:
                 self._pool.acquire(timeout=_ACQUIRE_S) as connection,
                 connection.transaction(),
             ):
-                for sql, values, required in statements:
-                    rows.append(await connection.fetch(sql, *values))
-                    if required and not rows[-1]:
+                for statement in statements:
+                    rows.append(await connection.fetch(statement.sql, *statement.values))
+                    if statement.required and not rows[-1]:
                         raise _GuardFailed
         except _GuardFailed:
             return None

@@ -46,8 +46,8 @@ def withdraw_one(caller: Caller, image_id: str, own_id: str, absent: str) -> Scr
 
 def _look(caller: Caller, image_id: str, member_id: str) -> Script[tuple[Image | None, bool, Member | None]]:
     """As `members.find_member`, and none of it changes until the script is over."""
-    yield Statement(members.LOCK_IMAGE, (image_id,))
-    yield Statement(LOCK_MEMBER, (image_id, member_id))
+    yield Statement(members.LOCK_IMAGE, (image_id,), is_lock=True)
+    yield Statement(LOCK_MEMBER, (image_id, member_id), is_lock=True)
     return members.found_member(
         (yield Statement(members.FIND_MEMBER, (image_id, *caller.member_ids, member_id)))
     )

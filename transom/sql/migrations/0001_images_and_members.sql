@@ -1,6 +1,6 @@
 -- The whole schema, the truth; migrations/ is proved to end here.
 --
--- Written in PostgreSQL's words; sql/sqlite.py lists the few that SQLite spells otherwise. Times are integer
+-- Written in PostgreSQL's words; sql/sqlite/ lists the few that SQLite spells otherwise. Times are integer
 -- microseconds since the epoch, UTC. Text that is compared or sorted is so bytewise (collate "C"), alike in
 -- both databases. Deleting deletes.
 

@@ -1,0 +1,165 @@
+"""SQLite: readers that never wait, and one writer that commits many requests in one fsync.
+
+Reads run on the event loop's thread (a point read costs about 8 µs, a hop to a thread several times that);
+`scan` goes to a thread. The writes that wait go into one transaction (`writer.py`).
+"""
+
+import asyncio
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from transom.domain.errors import StoreFullError, UnavailableError
+from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
+from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
+from transom.sql.sqlite.writer import Writer
+from transom.sql.turns import Turns
+
+#: Scans that run at once, and the longest that one may take, seconds.
+_SCANS_AT_ONCE = 4
+_SCAN_S = 30.0
+#: Steps of SQLite's machine between two looks at the clock: about a millisecond.
+_STEPS_BETWEEN_LOOKS = 100_000
+#: RETURNING came with 3.35.
+_OLDEST = (3, 35, 0)
+
+
+def path_of(url: str) -> Path:
+    """The file that `sqlite:///path` names: three slashes and a relative path, four and an absolute one."""
+    return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+class _Scanners:
+    """A few threads for statements that may take long, each with a connection of its own: one caller's slow
+    question does not hold up everybody's. None may take longer than PostgreSQL would let it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
+        self._turns = Turns(_SCANS_AT_ONCE)
+
+    async def run(self, sql: str, values: tuple[Any, ...], asker: str | None) -> list[Row]:
+        async with self._turns.turn(asker):
+            try:
+                running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
+            except RuntimeError as error:  # The pool takes nothing after its shutdown.
+                raise UnavailableError("The database is closed.") from error
+            return await running
+
+    def _run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        connection = self._connection()
+        give_up_at = time.monotonic() + _SCAN_S
+        connection.set_progress_handler(lambda: time.monotonic() > give_up_at, _STEPS_BETWEEN_LOOKS)
+        return connection.execute(sql, values).fetchall()
+
+    def _connection(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "connection"):
+            self._own.connection = connect_reader(self._path)
+            self._opened.append(self._own.connection)
+        connection: sqlite3.Connection = self._own.connection
+        return connection
+
+    def stop(self) -> None:
+        self._threads.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+
+class SqliteDatabase:
+    """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop."""
+
+    def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise UnavailableError(
+                f"SQLite 3.35 or newer is needed; this Python brings {sqlite3.sqlite_version}."
+            )
+        self.dialect = SqliteDialect()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            first = connect(path)
+            first.execute("pragma journal_mode = wal")
+            first.close()
+            self._reader = connect_reader(path)
+            self._scanners = _Scanners(path)
+            self._writer = Writer(path, asyncio.get_running_loop())
+        except (OSError, sqlite3.Error) as error:
+            raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
+        # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy
+        # event loop would make everybody in the transaction wait that long.
+        sys.setswitchinterval(0.0005)
+
+    async def read(self, sql: str, *values: Any) -> list[Row]:
+        try:
+            return self._reader.execute(translated(sql), values).fetchall()
+        except sqlite3.Error as error:
+            raise renamed(error) from error
+
+    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+        try:
+            return await self._scanners.run(translated(sql), values, asker)
+        except sqlite3.Error as error:
+            raise renamed(error) from error
+
+    async def write(self, sql: str, *values: Any) -> list[Row]:
+        rows = await self._writer.submit((Statement(sql, values),))
+        return rows[0] if rows else []
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        return await self._writer.submit(statements)
+
+    async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
+        return await self._writer.submit_script(make_script)
+
+    async def close(self) -> None:
+        with suppress(UnavailableError, StoreFullError):
+            await self.write("select 1")  # Behind whatever was submitted before.
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._scanners.stop)
+        self._reader.close()
+
+    # ---- schema history
+
+    async def schema_version(self) -> int:
+        tables = "select 1 from sqlite_master where type = 'table' and name = 'schema_version'"
+        if not await self.read(tables):
+            return 0
+        rows = await self.read("select coalesce(max(version), 0) from schema_version")
+        return int(rows[0][0])
+
+    async def run_script(self, script: str, version: int) -> bool:
+        return await asyncio.to_thread(self._run_script, translated(script), version)
+
+    def _run_script(self, script: str, version: int) -> bool:
+        connection = sqlite3.connect(self._file(), isolation_level=None, timeout=BUSY_MS / 1000)
+        try:
+            connection.execute("begin immediate")
+            connection.execute(_HISTORY_TABLE)
+            done = connection.execute("select coalesce(max(version), 0) from schema_version").fetchone()[0]
+            if done >= version:
+                connection.execute("rollback")
+                return False
+            for statement in statements_of(script):
+                connection.execute(statement)
+            connection.execute("insert into schema_version (version) values (?)", (version,))
+            connection.execute("commit")
+        except sqlite3.Error as error:
+            raise renamed(error) from error
+        finally:
+            connection.close()
+        return True
+
+    def _file(self) -> str:
+        return str(self._reader.execute("pragma database_list").fetchone()[2])
+
+
+_HISTORY_TABLE = "create table if not exists schema_version (version integer primary key)"

@@ -1,0 +1,60 @@
+"""Statements are written in PostgreSQL's words: here is how SQLite spells them, and a whole script."""
+
+import re
+import sqlite3
+from functools import lru_cache
+
+#: PostgreSQL's words → SQLite's, in this order, in the schema and in every statement. SQLite compares text
+#: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
+#: where one writes at a time.
+SPELLING = {
+    ' collate "C"': "",
+    "jsonb_array_elements_text": "json_each",
+    "jsonb": "text",
+    "boolean": "integer",
+    "bigint": "integer",
+    "json_agg": "json_group_array",
+    "json_build_array": "json_array",
+    "strpos": "instr",
+    " for update": "",
+    "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
+    "properties ->> 'os_glance_importing_to_stores'": (
+        "json_extract(properties, '$.os_glance_importing_to_stores')"
+    ),
+    "recipients_of(image.id)": "(select count(*) from member where member.image_id = image.id)",
+}
+
+
+class SqliteDialect:
+    def json_has_element(self, column: str, value: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.value = {value})"
+
+    def json_has_pair(self, column: str, key: str, value: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.key = {key} and e.value = {value})"
+
+    def json_has_key(self, column: str, key: str) -> str:
+        return f"exists (select 1 from json_each({column}) as e where e.key = {key})"
+
+
+@lru_cache(maxsize=512)
+def translated(sql: str) -> str:
+    """The statement as SQLite understands it."""
+    for postgresql, sqlite in SPELLING.items():
+        sql = sql.replace(postgresql, sqlite)
+    return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+_FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)
+
+
+def statements_of(script: str) -> list[str]:
+    """The script's statements one by one: `executescript` would end the transaction they belong to. Functions
+    are PostgreSQL's; SPELLING has what stands for a call of them."""
+    found: list[str] = []
+    pending = ""
+    for line in _FUNCTION.sub("", script).splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found

@@ -1,0 +1,256 @@
+"""The one writer, which commits many requests in one fsync, and who writes the log back beside it."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from transom.domain.errors import UnavailableError
+from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
+from transom.sql.sqlite.spelling import translated
+
+#: Most requests in one commit: bounds the time that the first of them waits for the last.
+_BATCH = 256
+#: On the event loop nobody waits for another process.
+_DO_NOT_WAIT = "pragma busy_timeout = 0"
+#: The pages that a large batch touches, KiB: each read once and not for every row on it.
+_CACHE_KIB = 32_768
+#: Rows changed since the log was last written back that make it worth while again.
+_CHANGES_A_CHECKPOINT = 1_000
+#: Pages in the log from which the writer sees to it himself: there it ends, whoever falls behind (64 MiB).
+_MOST_PAGES = 16_000
+
+
+class _Unit:
+    """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
+    each statement (None: a guard failed), or what the script returned."""
+
+    __slots__ = ("error", "future", "make_script", "outcome", "statements")
+
+    def __init__(
+        self,
+        future: asyncio.Future[Any],
+        statements: Sequence[Statement] = (),
+        make_script: Callable[[], Script[Any]] | None = None,
+    ) -> None:
+        self.future = future
+        self.statements = statements
+        self.make_script = make_script
+        self.outcome: Any = None
+        self.error: Exception | None = None
+
+
+class Writer:
+    """Everything that changes the database from this process, one transaction after the other.
+
+    A transaction takes whatever waits when it starts. Its statements run on the event loop's thread, where
+    each costs what it costs in SQLite and no more; only the commit, which waits for the disk, goes to a
+    thread. What comes meanwhile waits for the next one. When another process is writing, waiting for it is
+    the thread's as well, and then the whole transaction is. So is one with a script in it: those may be long.
+    """
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connect(path)
+        self._connection.execute(_DO_NOT_WAIT)
+        self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
+        self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
+        self._checkpointer = _Checkpointer(path)
+        self._loop = loop
+        self._waiting: list[_Unit] = []
+        self._is_busy = False
+        self._is_stopped = False
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run_thread, name="sqlite-commit", daemon=True)
+        self._thread.start()
+
+    def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
+        return self._enqueue(_Unit(self._loop.create_future(), statements))
+
+    def submit_script(self, make_script: Callable[[], Script[Result]]) -> asyncio.Future[Result]:
+        return self._enqueue(_Unit(self._loop.create_future(), make_script=make_script))
+
+    def _enqueue(self, unit: _Unit) -> asyncio.Future[Any]:
+        if self._is_stopped:
+            raise UnavailableError("The database is closed.")
+        self._waiting.append(unit)
+        if not self._is_busy:
+            self._is_busy = True
+            # At the end of this round of the loop: the other requests in it come along.
+            self._loop.call_soon(self._start)
+        return unit.future
+
+    def stop(self) -> None:
+        """End the thread, behind the commit at hand, and close."""
+        self._is_stopped = True
+        self._work.put(None)
+        self._thread.join()
+        self._checkpointer.stop()
+        self._connection.close()
+
+    def _run_thread(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def _start(self) -> None:
+        batch, self._waiting = _take_batch(self._waiting)
+        if batch[0].make_script is not None:
+            self._work.put(lambda: self._run_and_commit(batch))
+            return
+        try:
+            self._connection.execute("begin immediate")
+        except sqlite3.Error:
+            self._work.put(lambda: self._run_and_commit(batch))
+        else:
+            failure: Exception | None
+            try:
+                failure = self._run_units(batch)
+            except sqlite3.Error as error:
+                failure = error
+            self._work.put(lambda: self._commit(batch, failure))
+
+    def _run_and_commit(self, batch: list[_Unit]) -> None:
+        failure: Exception | None = None
+        try:
+            self._connection.execute(f"pragma busy_timeout = {BUSY_MS}")
+            self._connection.execute("begin immediate")
+            failure = self._run_units(batch)
+        except sqlite3.Error as error:
+            failure = error
+        finally:
+            self._connection.execute(_DO_NOT_WAIT)
+        self._commit(batch, failure)
+
+    def _commit(self, batch: list[_Unit], failure: Exception | None) -> None:
+        try:
+            if failure is None:
+                self._connection.execute("commit")
+                self._checkpointer.notice(self._connection.total_changes)
+            elif self._connection.in_transaction:
+                self._connection.rollback()
+        except sqlite3.Error as error:
+            failure = error
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+        if failure is not None:
+            # Nothing of the batch is in the database: everybody in it hears so.
+            for unit in batch:
+                unit.error = failure
+        self._loop.call_soon_threadsafe(self._finish, batch)
+
+    def _finish(self, batch: list[_Unit]) -> None:
+        if self._waiting:
+            self._start()
+        else:
+            self._is_busy = False
+        for unit in batch:
+            _settle(unit)
+
+    def _run_units(self, batch: list[_Unit]) -> Exception | None:
+        """The error that ended the whole transaction (disk full, I/O), if one did."""
+        for unit in batch:
+            self._run_unit(unit)
+            if not self._connection.in_transaction:
+                return unit.error
+        return None
+
+    def _run_unit(self, unit: _Unit) -> None:
+        """A unit that fails takes back its own statements and leaves its neighbours' alone."""
+        if len(unit.statements) == 1:  # SQLite takes a failing statement back by itself.
+            try:
+                unit.outcome = self._run_all(unit.statements)
+            except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
+                unit.error = error
+            return
+        is_done = False
+        try:
+            self._connection.execute("savepoint unit")
+            if unit.make_script is not None:
+                unit.outcome, is_done = self._run_script(unit.make_script()), True
+            else:
+                unit.outcome = self._run_all(unit.statements)
+                is_done = unit.outcome is not None
+        except Exception as error:  # noqa: BLE001 (as above)
+            unit.error = error
+        if self._connection.in_transaction:
+            if not is_done:
+                self._connection.execute("rollback to unit")
+            self._connection.execute("release unit")
+
+    def _run_script(self, script: Script[Any]) -> Any:
+        rows: list[Row] | None = None
+        while True:
+            try:
+                statement = next(script) if rows is None else script.send(rows)
+            except StopIteration as end:
+                return end.value
+            rows = [] if statement.is_lock else self._rows_of(statement)
+
+    def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
+        rows: list[list[Row]] = []
+        for statement in statements:
+            rows.append([] if statement.is_lock else self._rows_of(statement))
+            if statement.required and not rows[-1]:
+                return None
+        return rows
+
+    def _rows_of(self, statement: Statement) -> list[Row]:
+        return self._connection.execute(translated(statement.sql), statement.values).fetchall()
+
+
+class _Checkpointer:
+    """Writes the log back into the database file. Left to itself SQLite does that within a commit, for 20 ms
+    and more, while everybody behind it waits."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path)
+        self._done_at = 0
+        self._is_stopped = False
+        self._is_due = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sqlite-checkpoint", daemon=True)
+        self._thread.start()
+
+    def notice(self, changes: int) -> None:
+        """The writer has committed; `changes`: rows that it has changed in all."""
+        if changes - self._done_at >= _CHANGES_A_CHECKPOINT:
+            self._done_at = changes
+            self._is_due.set()
+
+    def stop(self) -> None:
+        """End the thread, behind the checkpoint at hand, and close."""
+        self._is_stopped = True
+        self._is_due.set()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while self._is_due.wait() and not self._is_stopped:
+            self._is_due.clear()
+            # What cannot be written back stays in the log, as safe as before; the next one tries again.
+            with suppress(sqlite3.Error):
+                self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+
+
+def _take_batch(waiting: list[_Unit]) -> tuple[list[_Unit], list[_Unit]]:
+    """(what goes into the next transaction, the rest): a script alone, others together. In the order they
+    came, so that neither kind waits for ever."""
+    if waiting[0].make_script is not None:
+        return waiting[:1], waiting[1:]
+    size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.make_script is not None), _BATCH)
+    return waiting[:size], waiting[size:]
+
+
+def _settle(unit: _Unit) -> None:
+    if unit.future.cancelled():
+        return
+    if unit.error is not None:
+        told = renamed(unit.error)
+        if told is not unit.error:
+            told.__cause__ = unit.error
+        unit.future.set_exception(told)
+    else:
+        unit.future.set_result(unit.outcome)
