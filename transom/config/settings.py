@@ -1,27 +1,19 @@
-"""One frozen tree of settings, read once: `transom.toml`, then `TRANSOM_*`, then flags (the last one wins).
+"""Which settings there are: each a field with its default, its unit and its help text.
 
-Every setting is a field below with its default, its unit and its help text. A key nobody knows is an error,
-so that a misspelt setting never silently does nothing. Settings hold text as given; what they point to is
-opened elsewhere.
+They hold text as given; what they point to is opened elsewhere. The properties below the fields read it.
 """
 
 import dataclasses
-import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 from transom.domain.outbound import OutboundRules, normalize_host
 from transom.domain.stores import StoreInfo, StoreKind, parse_stores
 
-ENV_PREFIX = "TRANSOM_"
 #: The store there is when the settings name none.
-_LOCAL = "local"
-#: Settings file in the working directory; TRANSOM_CONFIG or --config name another.
-DEFAULT_FILE = "transom.toml"
+LOCAL = "local"
 
 
 class SettingsError(Exception):
@@ -194,43 +186,43 @@ class Settings:
 
     @property
     def import_methods(self) -> tuple[str, ...]:
-        return _listed(self.enabled_import_methods)
+        return listed(self.enabled_import_methods)
 
     @property
     def import_plugins(self) -> tuple[str, ...]:
-        return _listed(self.image_import_plugins)
+        return listed(self.image_import_plugins)
 
     @property
     def nonfatal_checks(self) -> frozenset[str]:
-        return frozenset(_listed(self.gpt_safety_checks_nonfatal))
+        return frozenset(listed(self.gpt_safety_checks_nonfatal))
 
     @property
     def allowed_vmdk_types(self) -> frozenset[str]:
-        return frozenset(_listed(self.vmdk_allowed_types))
+        return frozenset(listed(self.vmdk_allowed_types))
 
     @property
     def glance_download_prefixes(self) -> tuple[str, ...]:
-        return _listed(self.glance_download_properties)
+        return listed(self.glance_download_properties)
 
     @property
     def spared_roles(self) -> frozenset[str]:
-        return frozenset(role.lower() for role in _listed(self.ignore_user_roles))
+        return frozenset(role.lower() for role in listed(self.ignore_user_roles))
 
     @property
     def injected_properties(self) -> dict[str, str]:
-        pairs = (pair.partition(":") for pair in _listed(self.inject_properties))
+        pairs = (pair.partition(":") for pair in listed(self.inject_properties))
         return {name.strip(): value.strip() for name, _, value in pairs}
 
     @property
     def outbound_rules(self) -> OutboundRules:
         """Raises ValueError for a port that is none."""
         return OutboundRules(
-            allowed_schemes=frozenset(_listed(self.allowed_schemes)),
-            disallowed_schemes=frozenset(_listed(self.disallowed_schemes)),
+            allowed_schemes=frozenset(listed(self.allowed_schemes)),
+            disallowed_schemes=frozenset(listed(self.disallowed_schemes)),
             allowed_hosts=_hosts(self.allowed_hosts),
             disallowed_hosts=_hosts(self.disallowed_hosts),
-            allowed_ports=frozenset(map(int, _listed(self.allowed_ports))),
-            disallowed_ports=frozenset(map(int, _listed(self.disallowed_ports))),
+            allowed_ports=frozenset(map(int, listed(self.allowed_ports))),
+            disallowed_ports=frozenset(map(int, listed(self.disallowed_ports))),
         )
 
     @property
@@ -243,207 +235,23 @@ class Settings:
         if self.stores:
             return parse_stores(self.stores, self.default_store)
         folder = str(self.data_path / "images")
-        return (StoreInfo(id=_LOCAL, kind=StoreKind.FILE, address=folder, is_default=True),)
+        return (StoreInfo(id=LOCAL, kind=StoreKind.FILE, address=folder, is_default=True),)
 
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_path / 'transom.db'}"
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a setting that is a list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _hosts(text: str) -> frozenset[str]:
     """In the spelling that URLs are brought to; one that is no host is never met."""
-    return frozenset(normalize_host(host) or host for host in _listed(text))
+    return frozenset(normalize_host(host) or host for host in listed(text))
 
 
 def describe() -> list[tuple[str, Any, str]]:
     """(name, default, help) of every setting, in order."""
     return [(f.name, f.default, f.metadata["help"]) for f in dataclasses.fields(Settings)]
-
-
-def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any], file: str | None = None) -> Settings:
-    """The settings in force. `flags`: name → value, None meaning that the flag was not given.
-
-    Raises SettingsError for a key that is not a setting, a value of the wrong type, or a value out of range.
-    """
-    named = file or environ.get(ENV_PREFIX + "CONFIG")
-    values = _from_file(Path(named or DEFAULT_FILE), must_exist=named is not None)
-    values |= _from_environ(environ)
-    values |= {name: value for name, value in flags.items() if value is not None}
-    settings = Settings(**values)
-    _check(settings)
-    return settings
-
-
-def override(settings: Settings, **flags: Any) -> Settings:
-    """The settings with a verb's own flags on top; None: the flag was not given."""
-    changed = dataclasses.replace(settings, **{name: v for name, v in flags.items() if v is not None})
-    _check(changed)
-    return changed
-
-
-def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if must_exist:
-            raise SettingsError(f"{path}: no such settings file") from None
-        return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from None
-    for name, value in found.items():
-        _require_known(name, str(path))
-        if type(value) is not _TYPES[name]:
-            raise SettingsError(f"{path}: {name} must be of type {_TYPES[name].__name__}")
-    return found
-
-
-def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
-    values = {}
-    for key, text in environ.items():
-        if key.startswith(ENV_PREFIX) and key != ENV_PREFIX + "CONFIG":
-            name = key[len(ENV_PREFIX) :].lower()
-            _require_known(name, key)
-            values[name] = _PARSERS[_TYPES[name]](key, text)
-    return values
-
-
-def _require_known(name: str, where: str) -> None:
-    if name not in _TYPES:
-        raise SettingsError(f"{where}: there is no setting {name!r}")
-
-
-def _parse_int(key: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(f"{key} must be a whole number, not {text!r}") from None
-
-
-def _parse_bool(key: str, text: str) -> bool:
-    try:
-        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-    except KeyError:
-        raise SettingsError(f"{key} must be true or false, not {text!r}") from None
-
-
-def _parse_str(_key: str, text: str) -> str:
-    return text
-
-
-_PARSERS: dict[type, Callable[[str, str], Any]] = {int: _parse_int, bool: _parse_bool, str: _parse_str}
-_TYPES: dict[str, type] = {f.name: type(f.default) for f in dataclasses.fields(Settings)}
-
-_AT_LEAST = {
-    "workers": 1,
-    "database_pool": 1,
-    "stop_timeout_s": 1,
-    "token_lifetime_s": 1,
-    "limit_param_default": 1,
-    "api_limit_max": 1,
-    "image_size_cap": 0,
-    "user_storage_quota": 0,
-    "cache_size_bytes": 0,
-    "ims_batch_limit": 1,
-    "job_lifetime_s": 60,
-    "task_time_to_live": 1,
-    "jobs_at_once": 1,
-    "json_body_limit": 1,
-    "image_metadata_limit": 0,
-    "upload_lease_s": 3,
-    "keystone_cache_s": 0,
-    "keystone_limits_cache_s": 0,
-    "max_request_id_length": 1,
-}
-_ONE_OF = {
-    "identity": ("builtin", "keystone"),
-    "property_protection_rule_format": ("roles", "policies"),
-    "conversion_format": ("raw", "qcow2", "vmdk"),
-    "log_level": ("debug", "info", "warning", "error"),
-    "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
-}
-#: Lists, and what they may hold.
-_EACH_OF = {
-    "enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download"),
-    "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
-    "allowed_schemes": ("http", "https"),
-}
-
-
-def _check(settings: Settings) -> None:
-    for name, least in _AT_LEAST.items():
-        if getattr(settings, name) < least:
-            raise SettingsError(f"{name} must be at least {least}, not {getattr(settings, name)}")
-    for name, allowed in _ONE_OF.items():
-        if getattr(settings, name) not in allowed:
-            raise SettingsError(
-                f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
-            )
-    _check_stores(settings)
-    _check_lists(settings)
-    host, colon, port = settings.listen.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
-    starts = ("sqlite:///", "postgresql://", "postgres://")
-    if not (_scheme(settings.database_url) and settings.database_url.startswith(starts)):
-        raise SettingsError(
-            # Not the whole of it: there may be a password in it.
-            f"database must start with sqlite:/// or postgresql://, not {_scheme(settings.database_url)!r}"
-        )
-    if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
-        raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
-    if settings.identity == "keystone":
-        _check_keystone(settings)
-    if settings.use_keystone_limits:
-        _check_keystone_limits(settings)
-
-
-def _check_keystone(settings: Settings) -> None:
-    url = settings.keystone_auth_url
-    if _scheme(url) not in ("http", "https") or not url.isascii() or not url.isprintable() or '"' in url:
-        raise SettingsError(f"keystone_auth_url must be an http(s) URL, not {url!r}")
-    if "@" in url:  # Every 401 shows it.
-        raise SettingsError("keystone_auth_url must have no password: there is keystone_password")
-    for name in ("keystone_username", "keystone_password", "keystone_project_name"):
-        if not getattr(settings, name):
-            raise SettingsError(f"{name} must be given where identity is keystone")
-
-
-def _check_keystone_limits(settings: Settings) -> None:
-    if settings.identity != "keystone":
-        raise SettingsError("use_keystone_limits needs identity to be keystone: only that keeps limits")
-    if settings.image_count_quota >= 0 or settings.user_storage_quota:
-        raise SettingsError("use_keystone_limits replaces image_count_quota and user_storage_quota")
-
-
-def _check_stores(settings: Settings) -> None:
-    if not settings.stores and settings.default_store not in ("", _LOCAL):
-        raise SettingsError(f"default_store names {settings.default_store!r}, and stores names none")
-    try:
-        _ = settings.store_infos
-    except ValueError as error:
-        raise SettingsError(f"stores: {error}") from None
-
-
-def _check_lists(settings: Settings) -> None:
-    for name, known in _EACH_OF.items():
-        for one in _listed(getattr(settings, name)):
-            if one not in known:
-                raise SettingsError(f"{name} may name {', '.join(known)}, not {one!r}")
-    for name in ("allowed_ports", "disallowed_ports"):
-        for port in _listed(getattr(settings, name)):
-            if not (port.isascii() and port.isdigit() and int(port) < 65536):
-                raise SettingsError(f"{name} names ports, not {port!r}")
-    for pair in _listed(settings.inject_properties):
-        if not all(part.strip() for part in pair.partition(":")):
-            raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
-
-
-def _scheme(url: str) -> str:
-    try:
-        return urlsplit(url).scheme
-    except ValueError:
-        return ""

@@ -1,0 +1,117 @@
+"""Values that settings cannot have, each alone or with another."""
+
+from urllib.parse import urlsplit
+
+from transom.config.settings import LOCAL, Settings, SettingsError, listed
+
+_AT_LEAST = {
+    "workers": 1,
+    "database_pool": 1,
+    "stop_timeout_s": 1,
+    "token_lifetime_s": 1,
+    "limit_param_default": 1,
+    "api_limit_max": 1,
+    "image_size_cap": 0,
+    "user_storage_quota": 0,
+    "cache_size_bytes": 0,
+    "ims_batch_limit": 1,
+    "job_lifetime_s": 60,
+    "task_time_to_live": 1,
+    "jobs_at_once": 1,
+    "json_body_limit": 1,
+    "image_metadata_limit": 0,
+    "upload_lease_s": 3,
+    "keystone_cache_s": 0,
+    "keystone_limits_cache_s": 0,
+    "max_request_id_length": 1,
+}
+_ONE_OF = {
+    "identity": ("builtin", "keystone"),
+    "property_protection_rule_format": ("roles", "policies"),
+    "conversion_format": ("raw", "qcow2", "vmdk"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
+}
+#: Lists, and what they may hold.
+_EACH_OF = {
+    "enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download"),
+    "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
+    "allowed_schemes": ("http", "https"),
+}
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError, whose text names the setting."""
+    for name, least in _AT_LEAST.items():
+        if getattr(settings, name) < least:
+            raise SettingsError(f"{name} must be at least {least}, not {getattr(settings, name)}")
+    for name, allowed in _ONE_OF.items():
+        if getattr(settings, name) not in allowed:
+            raise SettingsError(
+                f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
+            )
+    _check_stores(settings)
+    _check_lists(settings)
+    host, colon, port = settings.listen.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
+    starts = ("sqlite:///", "postgresql://", "postgres://")
+    if not (_scheme(settings.database_url) and settings.database_url.startswith(starts)):
+        raise SettingsError(
+            # Not the whole of it: there may be a password in it.
+            f"database must start with sqlite:/// or postgresql://, not {_scheme(settings.database_url)!r}"
+        )
+    if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
+        raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+    if settings.identity == "keystone":
+        _check_keystone(settings)
+    if settings.use_keystone_limits:
+        _check_keystone_limits(settings)
+
+
+def _check_keystone(settings: Settings) -> None:
+    url = settings.keystone_auth_url
+    if _scheme(url) not in ("http", "https") or not url.isascii() or not url.isprintable() or '"' in url:
+        raise SettingsError(f"keystone_auth_url must be an http(s) URL, not {url!r}")
+    if "@" in url:  # Every 401 shows it.
+        raise SettingsError("keystone_auth_url must have no password: there is keystone_password")
+    for name in ("keystone_username", "keystone_password", "keystone_project_name"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name} must be given where identity is keystone")
+
+
+def _check_keystone_limits(settings: Settings) -> None:
+    if settings.identity != "keystone":
+        raise SettingsError("use_keystone_limits needs identity to be keystone: only that keeps limits")
+    if settings.image_count_quota >= 0 or settings.user_storage_quota:
+        raise SettingsError("use_keystone_limits replaces image_count_quota and user_storage_quota")
+
+
+def _check_stores(settings: Settings) -> None:
+    if not settings.stores and settings.default_store not in ("", LOCAL):
+        raise SettingsError(f"default_store names {settings.default_store!r}, and stores names none")
+    try:
+        _ = settings.store_infos
+    except ValueError as error:
+        raise SettingsError(f"stores: {error}") from None
+
+
+def _check_lists(settings: Settings) -> None:
+    for name, known in _EACH_OF.items():
+        for one in listed(getattr(settings, name)):
+            if one not in known:
+                raise SettingsError(f"{name} may name {', '.join(known)}, not {one!r}")
+    for name in ("allowed_ports", "disallowed_ports"):
+        for port in listed(getattr(settings, name)):
+            if not (port.isascii() and port.isdigit() and int(port) < 65536):
+                raise SettingsError(f"{name} names ports, not {port!r}")
+    for pair in listed(settings.inject_properties):
+        if not all(part.strip() for part in pair.partition(":")):
+            raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""

@@ -1,0 +1,88 @@
+"""Settings as they are given: in a file, in the environment, by flags."""
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from transom.config.checks import check
+from transom.config.settings import Settings, SettingsError
+
+ENV_PREFIX = "TRANSOM_"
+#: Settings file in the working directory; TRANSOM_CONFIG or --config name another.
+DEFAULT_FILE = "transom.toml"
+
+
+def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any], file: str | None = None) -> Settings:
+    """The settings in force. `flags`: name → value, None meaning that the flag was not given.
+
+    Raises SettingsError for a key that is not a setting, a value of the wrong type, or a value out of range.
+    """
+    named = file or environ.get(ENV_PREFIX + "CONFIG")
+    values = _from_file(Path(named or DEFAULT_FILE), must_exist=named is not None)
+    values |= _from_environ(environ)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    settings = Settings(**values)
+    check(settings)
+    return settings
+
+
+def override(settings: Settings, **flags: Any) -> Settings:
+    """The settings with a verb's own flags on top; None: the flag was not given."""
+    changed = dataclasses.replace(settings, **{name: v for name, v in flags.items() if v is not None})
+    check(changed)
+    return changed
+
+
+def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"{path}: no such settings file") from None
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    for name, value in found.items():
+        _require_known(name, str(path))
+        if type(value) is not _TYPES[name]:
+            raise SettingsError(f"{path}: {name} must be of type {_TYPES[name].__name__}")
+    return found
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for key, text in environ.items():
+        if key.startswith(ENV_PREFIX) and key != ENV_PREFIX + "CONFIG":
+            name = key[len(ENV_PREFIX) :].lower()
+            _require_known(name, key)
+            values[name] = _PARSERS[_TYPES[name]](key, text)
+    return values
+
+
+def _require_known(name: str, where: str) -> None:
+    if name not in _TYPES:
+        raise SettingsError(f"{where}: there is no setting {name!r}")
+
+
+def _parse_int(key: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{key} must be a whole number, not {text!r}") from None
+
+
+def _parse_bool(key: str, text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    except KeyError:
+        raise SettingsError(f"{key} must be true or false, not {text!r}") from None
+
+
+def _parse_str(_key: str, text: str) -> str:
+    return text
+
+
+_PARSERS: dict[type, Callable[[str, str], Any]] = {int: _parse_int, bool: _parse_bool, str: _parse_str}
+_TYPES: dict[str, type] = {f.name: type(f.default) for f in dataclasses.fields(Settings)}
