@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from transom.api.dispatch import Dispatcher, answer_not_ready
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
-from transom.config import Settings, read_settings
+from transom.config import Settings, SettingsError, read_settings
 from transom.domain.errors import TransomError, UnavailableError
 from transom.domain.model import Policy
 from transom.identity import Identity
@@ -38,7 +38,7 @@ from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.cache import Cache
-from transom.stores.registry import open_stores
+from transom.stores.registry import Stores, open_stores
 from transom.telemetry import RequestLog, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
@@ -134,7 +134,7 @@ class _Worker:
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         cache = _open_cache(settings)
-        transfer = Transfer(settings, db, open_stores(settings), liveness, cache)
+        transfer = Transfer(settings, db, _open_stores(settings), liveness, cache)
         undo.push_async_callback(transfer.close)
         await transfer.recover()
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
@@ -225,6 +225,14 @@ async def _log_in(client: "KeystoneClient") -> None:
         await client.log_in()
 
 
+def _open_stores(settings: Settings) -> Stores:
+    """Raises PreparationError when the keys of one are not where they should be."""
+    try:
+        return open_stores(settings)
+    except SettingsError as error:
+        raise PreparationError(str(error)) from None
+
+
 def _open_cafile(settings: Settings) -> ssl.SSLContext | None:
     """Raises PreparationError when it cannot be read."""
     if not settings.keystone_cafile:
@@ -245,7 +253,7 @@ async def run_worker(settings: Settings) -> None:
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         sweep_work(settings, liveness)
-        transfer = Transfer(settings, db, open_stores(settings), liveness)
+        transfer = Transfer(settings, db, _open_stores(settings), liveness)
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
@@ -301,7 +309,7 @@ async def prepare(settings: Settings) -> None:
     """What is done once, before any worker starts: schema, first accounts, what a crash left behind.
 
     Raises UnavailableError when the database cannot be reached, PreparationError when its schema is too old
-    and `migrate_on_start` is off, or the accounts or a policy file is malformed.
+    and `migrate_on_start` is off, or the accounts, a policy file or the keys of a store cannot be used.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     try:
@@ -312,11 +320,12 @@ async def prepare(settings: Settings) -> None:
             _open_cafile(settings)
     except (AccountsError, PolicyFileError) as error:
         raise PreparationError(str(error)) from None
+    stores = _open_stores(settings)
     db = await open_database(settings.database_url, settings.database_pool)
     try:
         await _require_schema(db, settings)
         liveness = _open_liveness(settings)
-        transfer = Transfer(settings, db, open_stores(settings), liveness)
+        transfer = Transfer(settings, db, stores, liveness)
         try:
             await transfer.recover()
             await release_dead(db, liveness)

@@ -328,6 +328,14 @@ def test_what_is_wrong_with_a_database_is_told_without_its_password(database: st
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["s3_access_key", "s3_secret_key"])
+def test_one_of_a_pair_of_keys_is_an_error_that_does_not_show_it(name: str) -> None:
+    with pytest.raises(SettingsError, match="s3_access_key and s3_secret_key") as raised:
+        read_settings({}, {name: "the key"})
+
+    assert "the key" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", sorted(KEYSTONE))
 def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
     with pytest.raises(SettingsError, match=name):

@@ -49,6 +49,17 @@ def test_an_s3_store_names_bucket_and_prefix_and_how_to_reach_it() -> None:
     assert found.options == {"endpoint": "http://127.0.0.1:9000", "region": "north"}
 
 
+def test_buckets_of_the_same_name_at_two_services_or_in_two_accounts_are_two_places() -> None:
+    found = parse_stores(
+        "a=s3://images?endpoint=http://north, b=s3://images?endpoint=http://south,"
+        "c=s3://images?endpoint=http://south&profile=another%20one",
+        "",
+    )
+
+    assert [one.address for one in found] == ["images"] * 3
+    assert [one.options.get("profile") for one in found] == [None, None, "another one"]
+
+
 def test_the_heaviest_store_is_the_first_and_equal_ones_go_by_id() -> None:
     found = parse_stores("b=file:///b, c=file:///c?weight=-1, a=file:///a, d=file:///d?weight=5", "")
 
@@ -82,7 +93,12 @@ def test_the_heaviest_store_is_the_first_and_equal_ones_go_by_id() -> None:
         ("a=s3://b?endpoint=http://key:secret@host", "endpoint of store a"),
         ("a=s3://b?part_size_mib=4", "part_size_mib of store a"),
         ("a=s3://b?part_size_mib=5121", "part_size_mib of store a"),
+        ("a=s3://b?profile=", "profile of store a"),
+        ("a=s3://b?profile=x%5Dy", "profile of store a"),
+        ("a=file:///a?profile=x", "no option 'profile'"),
         ("a=file:///a, a=file:///b", "the id 'a'"),
+        ("a=s3://b/c, b=s3://b/c/", "the place of 'b/c'"),
+        ("a=s3://b?profile=x, b=s3://b?profile=x&region=r", "the place of 'b'"),
         ("a=file:///a, b=file:///a/", "the place of '/a'"),
         ("web=http://", "none of the stores can be written"),
         (",", "none of the stores can be written"),

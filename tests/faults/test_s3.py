@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.service import Service
-from harness.swift import Swift
+from harness.service import Service, ServiceFailedError
+from harness.swift import ACCESS_KEY, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, Swift
 
 from .calls import (
     MakeService,
@@ -125,3 +125,55 @@ def test_no_key_to_the_store_is_in_the_log_or_in_an_answer(
     secret = own_swift.settings()["TRANSOM_S3_SECRET_KEY"]
 
     assert secret not in detail + refused + service.log_path.read_text()
+
+
+def with_profiles(swift: Swift, file: Path, *profiles: str) -> dict[str, str]:
+    """Settings of a service with a store for each profile of the file, which is named like it."""
+    url = swift.store_url(prefix=secrets.token_hex(4))
+    return {
+        "TRANSOM_STORES": ",".join(f"{profile}={url}&profile={profile}" for profile in profiles),
+        "TRANSOM_S3_CREDENTIALS_FILE": str(file),
+    }
+
+
+def test_two_stores_of_one_service_have_keys_of_their_own(
+    make_service: MakeService, swift: Swift, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(
+        f"[one]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+        f"[two]\naws_access_key_id = {OTHER_ACCESS_KEY}\naws_secret_access_key = {OTHER_SECRET_KEY}\n"
+    )
+    service = make_service("sqlite", TRANSOM_CACHE_SIZE_BYTES="0", **with_profiles(swift, file, "one", "two"))
+    publisher = service.client("publisher")
+    images = {store: create_image(publisher)["id"] for store in ("one", "two")}
+
+    for store, image_id in images.items():
+        headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": store}
+        publisher.put(f"/v2/images/{image_id}/file", content=store.encode(), headers=headers)
+
+    assert {name: show_image(publisher, image_id)["stores"] for name, image_id in images.items()} == {
+        "one": "one",
+        "two": "two",
+    }
+    assert [publisher.get(f"/v2/images/{image_id}/file").text for image_id in images.values()] == [
+        "one",
+        "two",
+    ]
+    detail = service.client("admin").get("/v2/info/stores/detail").text
+    assert not {
+        secret for secret in (SECRET_KEY, OTHER_SECRET_KEY) if secret in detail + service.log_path.read_text()
+    }
+
+
+def test_a_store_without_its_keys_stops_the_start_and_is_named(
+    make_service: MakeService, swift: Swift, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(f"[one]\naws_access_key_id = {ACCESS_KEY}\n# {SECRET_KEY}\n")
+    service = Service(tmp_path, None, with_profiles(swift, file, "one"))
+
+    with pytest.raises(ServiceFailedError, match=r"store one: .* has no aws_secret_access_key") as raised:
+        service.start()
+
+    assert SECRET_KEY not in str(raised.value)

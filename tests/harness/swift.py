@@ -1,6 +1,7 @@
 """A real S3 service: OpenStack Swift with its S3 API, in one process; started, looked at, stopped or killed.
 
-`python -m harness.swift` only installs it. It has one bucket, `images`, and one of small room, `small`.
+`python -m harness.swift` only installs it. It has one bucket, `images`, and one of small room, `small`;
+and another account, with keys of its own, has an `images` too.
 Start reading at `Swift`; `swift_process.py` is the process.
 """
 
@@ -27,6 +28,9 @@ LOG_TAIL_LINES = 60
 
 ACCESS_KEY = "transom:t"
 SECRET_KEY = "transomsecret"
+#: Those of the other account.
+OTHER_ACCESS_KEY = "other:t"
+OTHER_SECRET_KEY = "othersecret"
 BUCKET = "images"
 #: A bucket with room for so many bytes.
 SMALL_BUCKET = "small"

@@ -19,6 +19,7 @@ BACK_ENDS = ("account", "container", "object")
 BUCKETS = {
     "/v1/AUTH_transom/images": {},
     "/v1/AUTH_transom/small": {"X-Container-Meta-Quota-Bytes": str(1 << 20)},
+    "/v1/AUTH_other/images": {},
 }
 
 SWIFT_CONF = """\
@@ -62,6 +63,7 @@ s3_acl = false
 [filter:tempauth]
 use = egg:swift#tempauth
 user_transom_t = transomsecret .admin
+user_other_t = othersecret .admin
 [filter:copy]
 use = egg:swift#copy
 [filter:container-quotas]

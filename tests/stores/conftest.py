@@ -17,6 +17,7 @@ from transom.domain.stores import StoreInfo, StoreKind
 from transom.stores import Store
 from transom.stores.filesystem import FilesystemStore
 from transom.stores.s3 import S3Store
+from transom.stores.s3_credentials import Keys
 
 MakeStore = Callable[[Path], Store]
 
@@ -54,7 +55,7 @@ FILES = Made(_make_files, _files_below, _make_blocked)
 def _in_bucket(address: str, endpoint: str) -> Store:
     options = {"endpoint": endpoint, "region": "us-east-1", "part_size_mib": "5"}
     info = StoreInfo(id="s3", kind=StoreKind.S3, address=address, options=options)
-    return S3Store(info, ACCESS_KEY, SECRET_KEY)
+    return S3Store(info, Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY))
 
 
 def _make_s3(swift: Swift) -> Made:

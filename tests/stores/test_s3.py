@@ -10,6 +10,7 @@ from harness.swift import ACCESS_KEY, BUCKET, SECRET_KEY, SMALL_BUCKET, SMALL_BU
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.domain.stores import StoreInfo, StoreKind
 from transom.stores.s3 import S3Store
+from transom.stores.s3_credentials import Keys
 
 from .test_contract import KEY, MIB, _chunks, _got
 
@@ -18,9 +19,8 @@ pytestmark = pytest.mark.anyio
 
 def _open_store(swift: Swift, address: str, secret_key: str = SECRET_KEY) -> S3Store:
     options = {"endpoint": swift.endpoint, "region": "us-east-1", "part_size_mib": "5"}
-    return S3Store(
-        StoreInfo(id="cold", kind=StoreKind.S3, address=address, options=options), ACCESS_KEY, secret_key
-    )
+    info = StoreInfo(id="cold", kind=StoreKind.S3, address=address, options=options)
+    return S3Store(info, Keys(access_key=ACCESS_KEY, secret_key=secret_key))
 
 
 @pytest.fixture

@@ -88,6 +88,8 @@ def _check_keystone_limits(settings: Settings) -> None:
 
 
 def _check_stores(settings: Settings) -> None:
+    if bool(settings.s3_access_key) != bool(settings.s3_secret_key):
+        raise SettingsError("s3_access_key and s3_secret_key go together: one of them is missing")
     if not settings.stores and settings.default_store not in ("", LOCAL):
         raise SettingsError(f"default_store names {settings.default_store!r}, and stores names none")
     try:

@@ -44,10 +44,15 @@ class Settings:
         "Store that takes data when the client names none; empty: the first that can be written.",
     )
     s3_access_key: str = _setting(
-        "", "Access key of the S3 stores; empty: AWS_ACCESS_KEY_ID, or what the machine's own role gives."
+        "",
+        "Access key of the S3 stores that name no profile; empty: AWS_ACCESS_KEY_ID, or what the machine's "
+        "own role gives.",
     )
-    s3_secret_key: str = _setting(
-        "", "Secret key of the S3 stores, better given in the environment; empty: AWS_SECRET_ACCESS_KEY."
+    s3_secret_key: str = _setting("", "The secret key that belongs to it, better given in the environment.")
+    s3_credentials_file: str = _setting(
+        "",
+        "File with the keys of the profiles that S3 stores name; empty: AWS_SHARED_CREDENTIALS_FILE, or "
+        "~/.aws/credentials.",
     )
     cache_size_bytes: int = _setting(
         10 << 30, "Most bytes that copies of remote images may take on this machine's disk; 0: no cache."

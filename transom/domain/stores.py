@@ -42,7 +42,7 @@ class StoreInfo(msgspec.Struct, frozen=True, kw_only=True):
 #: Options of each kind beside `weight` and `description`.
 OPTIONS: dict[StoreKind, frozenset[str]] = {
     StoreKind.FILE: frozenset(),
-    StoreKind.S3: frozenset({"endpoint", "region", "part_size_mib"}),
+    StoreKind.S3: frozenset({"endpoint", "region", "part_size_mib", "profile"}),
     StoreKind.HTTP: frozenset(),
 }
 
@@ -61,6 +61,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RESERVED = "os_glance_"
 #: S3 takes parts of 5 MiB to 5 GiB.
 _PART_SIZE = re.compile(r"[5-9]|[1-9][0-9]{1,2}|[1-4][0-9]{3}|50[0-9]{2}|51[01][0-9]|5120")
+#: Of a file of credentials: whatever can stand between its brackets.
+_PROFILE = re.compile(r"[^\x00-\x1f\x7f\[\]\s][^\x00-\x1f\x7f\[\]]{0,127}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -70,7 +72,7 @@ def parse_stores(text: str, default: str) -> tuple[StoreInfo, ...]:
     hold a secret by mistake."""
     found = [_parse_store(part.strip()) for part in text.split(",") if part.strip()]
     _require_distinct([one.id for one in found], "the id")
-    _require_distinct([one.address for one in found if one.kind is not StoreKind.HTTP], "the place of")
+    _require_distinct_places(found)
     writable = [one.id for one in found if not one.is_read_only]
     if not writable:
         raise ValueError("none of the stores can be written")
@@ -115,6 +117,8 @@ def _check_options(store_id: str, kind: StoreKind, options: dict[str, Any]) -> N
     endpoint = urlsplit(options.get("endpoint", "http://host"))
     if endpoint.scheme not in ("http", "https") or not endpoint.netloc or "@" in endpoint.netloc:
         raise ValueError(f"the endpoint of store {store_id} must be an http(s) URL without keys")
+    if not _PROFILE.fullmatch(options.get("profile", "default")):
+        raise ValueError(f"the profile of store {store_id} must be a name as it stands between brackets")
     if not _PART_SIZE.fullmatch(options.get("part_size_mib", PART_SIZE_MIB)):
         raise ValueError(f"part_size_mib of store {store_id} must be a whole number from 5 to 5120")
 
@@ -143,6 +147,18 @@ def _require_distinct(values: list[str], what: str) -> None:
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{what} {value!r} belongs to more than one store")
+
+
+def _require_distinct_places(stores: list[StoreInfo]) -> None:
+    """Other services, and other accounts of one, may have a bucket of the same name."""
+    places = [
+        (one.address, one.options.get("endpoint"), one.options.get("profile"))
+        for one in stores
+        if one.kind is not StoreKind.HTTP
+    ]
+    for place in places:
+        if places.count(place) > 1:
+            raise ValueError(f"the place of {place[0]!r} belongs to more than one store")
 
 
 def by_weight(infos: tuple[StoreInfo, ...]) -> list[StoreInfo]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from transom.config import Settings
+from transom.config import Settings, SettingsError
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Location
 from transom.domain.stores import StoreInfo, StoreKind, by_weight
@@ -11,6 +11,7 @@ from transom.outbound import Outbound
 from transom.stores import Store
 from transom.stores.filesystem import FilesystemStore
 from transom.stores.http import HttpStore
+from transom.stores.s3_credentials import Keys, credentials_file, read_profile
 
 
 class Stores:
@@ -69,7 +70,8 @@ class Stores:
 
 
 def open_stores(settings: Settings) -> Stores:
-    """Make the stores; none is contacted, so that one which is away does not hold up the others."""
+    """Make the stores; none is contacted, so that one which is away does not hold up the others. Raises
+    SettingsError when a store's keys are not where they should be."""
     infos = settings.store_infos
     return Stores(infos, {info.id: _open_store(info, settings) for info in infos})
 
@@ -79,7 +81,19 @@ def _open_store(info: StoreInfo, settings: Settings) -> Store:
         # Imported only where it is used: the library is large.
         from transom.stores.s3 import S3Store
 
-        return S3Store(info, settings.s3_access_key, settings.s3_secret_key)
+        return S3Store(info, _keys_of(info, settings))
     if info.kind is StoreKind.HTTP:
         return HttpStore(info.id, Outbound(settings.outbound_rules))
     return FilesystemStore(info.id, Path(info.address))
+
+
+def _keys_of(info: StoreInfo, settings: Settings) -> Keys | None:
+    """The keys of an S3 store; None when they are for the environment or the machine's role to give."""
+    if "profile" in info.options:
+        try:
+            return read_profile(credentials_file(settings.s3_credentials_file), info.options["profile"])
+        except ValueError as error:
+            raise SettingsError(f"stores: the keys of store {info.id}: {error}") from None
+    if settings.s3_access_key:
+        return Keys(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key)
+    return None

@@ -17,11 +17,12 @@ from obstore.store import S3Store as Bucket
 
 from transom.domain.errors import NotFoundError, StoreFullError, TransomError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, PARTS_AT_ONCE, StoreInfo
+from transom.stores.s3_credentials import Keys
 from transom.stores.s3_uploads import Bucket as UploadsOf
 from transom.stores.s3_uploads import RefusedError, abort_uploads
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3CredentialProvider
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +61,10 @@ _ERRORS = (BaseError, OSError)
 
 
 class S3Store:
-    """Blobs in the bucket, and below the prefix, that `info` names. Empty keys are taken from the
-    environment (AWS_ACCESS_KEY_ID and so on), or from the machine's own role."""
+    """Blobs in the bucket, and below the prefix, that `info` names. Without keys of its own they are taken
+    from the environment (AWS_ACCESS_KEY_ID and so on), or from the machine's own role."""
 
-    def __init__(self, info: StoreInfo, access_key: str, secret_key: str) -> None:
+    def __init__(self, info: StoreInfo, keys: Keys | None) -> None:
         self.name = info.id
         self._address = info.address
         bucket, _slash, self._prefix = info.address.partition("/")
@@ -74,11 +75,11 @@ class S3Store:
             config["endpoint"] = endpoint
         if "region" in info.options:
             config["region"] = info.options["region"]
-        keys = _keys(access_key, secret_key)
-        if access_key:
-            config |= {"access_key_id": access_key, "secret_access_key": secret_key}
         region = info.options.get("region", os.environ.get("AWS_REGION", "us-east-1"))
-        self._uploads = _bucket_of(bucket, endpoint, region, keys) if keys else None
+        signing = keys or _keys_of_environment()
+        self._uploads = _uploads_of(bucket, endpoint, region, signing) if signing is not None else None
+        # Not as a part of `config`: beside that, obstore takes a token from the environment, of other keys.
+        provider = _provider_of(keys) if keys is not None else None
 
         def open_bucket(timeout: timedelta) -> Bucket:
             client: ClientConfig = {
@@ -87,7 +88,13 @@ class S3Store:
                 "read_timeout": _SILENCE_TIMEOUT,
                 "timeout": timeout,
             }
-            return Bucket(bucket, config=config, client_options=client, retry_config=_RETRIES)
+            return Bucket(
+                bucket,
+                config=config,
+                client_options=client,
+                retry_config=_RETRIES,
+                credential_provider=provider,
+            )
 
         self._bucket = open_bucket(_TIMEOUT)
         self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
@@ -206,20 +213,36 @@ class S3Store:
         return UnavailableError(f"The image store {self.name} cannot be used now.")
 
 
-def _keys(access_key: str, secret_key: str) -> tuple[str, str] | None:
+def _keys_of_environment() -> Keys | None:
     """As obstore finds them, but for those that the machine's role gives it and that change by the hour."""
-    if access_key:
-        return access_key, secret_key
-    given = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if given[0] and given[1] and "AWS_SESSION_TOKEN" not in os.environ:
-        return given[0], given[1]
+    access_key, secret_key, token = (
+        os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+    )
+    if access_key and secret_key:
+        return Keys(access_key=access_key, secret_key=secret_key, token=token)
     return None
 
 
-def _bucket_of(bucket: str, endpoint: str | None, region: str, keys: tuple[str, str]) -> UploadsOf:
-    if endpoint is None:
-        return UploadsOf(f"https://{bucket}.s3.{region}.amazonaws.com", "", region, *keys)
-    return UploadsOf(endpoint.rstrip("/"), f"/{bucket}", region, *keys)
+def _provider_of(keys: Keys) -> "S3CredentialProvider":
+    def provide() -> "S3Credential":
+        return {
+            "access_key_id": keys.access_key,
+            "secret_access_key": keys.secret_key,
+            "token": keys.token,
+            "expires_at": None,
+        }
+
+    return provide
+
+
+def _uploads_of(bucket: str, endpoint: str | None, region: str, keys: Keys) -> UploadsOf | None:
+    """None with keys that are lent: the requests of `s3_uploads` carry no token."""
+    if keys.token is not None:
+        return None
+    origin, path = f"https://{bucket}.s3.{region}.amazonaws.com", ""
+    if endpoint is not None:
+        origin, path = endpoint.rstrip("/"), f"/{bucket}"
+    return UploadsOf(origin, path, region, keys.access_key, keys.secret_key)
 
 
 class _BrokenOffError(Exception):
