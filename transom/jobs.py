@@ -241,7 +241,7 @@ class Jobs:
             image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
             if image is None or image.status != Status.QUEUED:
                 break
-            if await jobs.fail_copy(self._db, job, self._liveness.name, image, now_us()):
+            if await jobs.fail_new_image(self._db, job, self._liveness.name, image, now_us()):
                 return
         await jobs.finish_job(self._db, job, self._liveness.name)
 

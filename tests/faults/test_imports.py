@@ -5,6 +5,7 @@ Each method is killed again and again while its data is on the way (images-v2, 5
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from conftest import IMPORTING
@@ -23,11 +25,13 @@ from harness.service import Service
 
 from .calls import (
     OCTET_STREAM,
+    PATIENCE_S,
     MakeService,
     create_active_image,
     create_image,
     eventually,
     expect_eventually,
+    list_all_images,
     show_image,
     worker_pids,
 )
@@ -36,6 +40,8 @@ SIZE = 32 << 20
 ROUNDS = 2
 DATABASES = ["sqlite", "postgresql"]
 DATA = Random(1).randbytes(SIZE)
+WAITS_AT_THE_REMOVAL = """
+    select count(*) from pg_locks where relation = 'deleted_image'::regclass and not granted"""
 UNFINISHED = ("pending", "processing")
 
 
@@ -195,6 +201,34 @@ def test_an_image_deleted_while_its_data_is_fetched_leaves_nothing(
 
     expect_eventually(lambda: stored(tmp_path), [])
     assert worker_pids(service)
+
+
+def test_a_task_that_failed_takes_its_new_image_along_when_it_is_killed_between(
+    make_service: MakeService, tmp_path: Path, files: FileServer
+) -> None:
+    """Held up where the image is removed, and killed there: neither of the two ends without the other."""
+    service = make_importing(make_service, "postgresql", tmp_path)
+    client = service.client("admin")
+    given = {"import_from": files.offer(b"", 404), "import_from_format": "raw", "image_properties": {}}
+
+    async def kill_at_the_removal() -> str:
+        other = await asyncpg.connect(service.database)
+        try:
+            async with other.transaction():
+                await other.execute("lock table deleted_image in share mode")
+                task = client.post("/v2/tasks", json={"type": "import", "input": given}).json()
+                while not await other.fetchval(WAITS_AT_THE_REMOVAL):
+                    pass
+                service.kill()
+        finally:
+            await other.close()
+        return str(task["id"])
+
+    task_id = asyncio.run(asyncio.wait_for(kill_at_the_removal(), PATIENCE_S))
+    service.start()
+
+    expect_eventually(lambda: client.get(f"/v2/tasks/{task_id}").json()["status"], "failure")
+    assert list_all_images(service) == []
 
 
 def _wait_for_progress(service: Service, image_id: str, folder: Path) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 
-from transom.clock import now_us
 from transom.config import Settings
 from transom.domain import quota
 from transom.domain.errors import (
@@ -48,7 +47,7 @@ from transom.imports.sources import RemoteImage, find_endpoint, find_remote_imag
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Answer, Outbound, keep_pace
-from transom.sql import blobs, images, imports, jobs
+from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.transfer import Transfer
@@ -93,21 +92,24 @@ class Imports:
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed, and make the image what it was before; nothing if the job was taken
         from this worker."""
-        request = parse_request(ended.input["import_req"], Method)
-
-        def decide(image: Image, before: Mapping[str, Any] | None) -> tuple[Image, tuple[Location, ...]]:
-            taken_back = _taken_back(image, ended, request)
-            return undo(image, {location.store for location in taken_back}, before), taken_back
-
-        await self._held.fail(ended, decide)
-        await self._transfer.recover()
+        await self._fail(ended, is_new=False)
 
     async def fail_new(self, ended: Job) -> None:
         """As `fail`; the image was made for this import, and goes if it got no data."""
-        await self.fail(ended)
-        image, _is_member = await images.find_image(self._db, str(ended.image_id), (None, None))
-        if image is not None and image.status == Status.QUEUED:
-            await images.delete_image(self._db, image, now_us())
+        await self._fail(ended, is_new=True)
+
+    async def _fail(self, ended: Job, *, is_new: bool) -> None:
+        request = parse_request(ended.input["import_req"], Method)
+
+        def decide(
+            image: Image, before: Mapping[str, Any] | None
+        ) -> tuple[Image | None, tuple[Location, ...]]:
+            taken_back = _taken_back(image, ended, request)
+            back = undo(image, {location.store for location in taken_back}, before)
+            return (None if is_new and back.status == Status.QUEUED else back), taken_back
+
+        await self._held.fail(ended, decide)
+        await self._transfer.recover()
 
     # ---- the steps
 

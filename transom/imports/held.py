@@ -24,8 +24,9 @@ _TRIES = 100
 #: Tells how far a job is: percent, and words.
 Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
-#: What an image becomes when its task fails, given what was noted of it `before`; and what it gives up.
-Undo = Callable[[Image, Mapping[str, Any] | None], tuple[Image, tuple[Location, ...]]]
+#: What an image becomes when its task fails, given what was noted of it `before`, or None when it goes as a
+#: whole; and what it gives up.
+Undo = Callable[[Image, Mapping[str, Any] | None], tuple[Image | None, tuple[Location, ...]]]
 
 
 class HeldImage:
@@ -76,11 +77,18 @@ class HeldImage:
             # The worker may have written into the input since this one read it.
             kept = await jobs.find_task(self._db, ended.id)
             new, taken_back = undo(image, kept.input.get("before") if kept is not None else None)
-            new = _moved_on(image, new)
-            if await imports.end_import(self._db, ended, self._holder, image, new, taken_back):
+            if await self._end_failed(ended, image, new, taken_back):
                 return
             if not await imports.holds_job(self._db, ended, self._holder, now_us()):
                 return
+
+    async def _end_failed(
+        self, ended: Job, seen: Image, new: Image | None, taken_back: tuple[Location, ...]
+    ) -> bool:
+        if new is None:
+            return await jobs.fail_new_image(self._db, ended, self._holder, seen, now_us())
+        new = _moved_on(seen, new)
+        return await imports.end_import(self._db, ended, self._holder, seen, new, taken_back)
 
     async def _require(self, job: Job) -> None:
         if not await imports.holds_job(self._db, job, self._holder, now_us()):

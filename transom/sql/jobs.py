@@ -237,9 +237,9 @@ async def finish_job(db: Database, job: Job, holder: str) -> bool:
     return await db.transact(finish_statement(job, holder)) is not None
 
 
-async def fail_copy(db: Database, job: Job, holder: str, image: Image, now: int) -> bool:
-    """As `finish_job`, and the image that the job was to fill goes with it; False also when somebody changed
-    that since it was looked at."""
+async def fail_new_image(db: Database, job: Job, holder: str, image: Image, now: int) -> bool:
+    """As `finish_job`, and the image that was made for the job goes with it, as do its bytes; False also when
+    somebody changed that since it was looked at."""
     done = await db.transact(finish_statement(job, holder), *delete_statements(image, now))
     return done is not None
 
