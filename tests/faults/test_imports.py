@@ -119,14 +119,8 @@ METHODS = {
 }
 
 
-#: All methods on the embedded database; on the other one those that end in more than one store.
-KILLED = [
-    *((method, "sqlite") for method in METHODS),
-    *((method, "postgresql") for method in ("glance-direct", "copy-image")),
-]
-
-
-@pytest.mark.parametrize(("method", "database"), KILLED)
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("method", METHODS)
 def test_an_import_goes_on_after_a_kill_and_leaves_no_bytes_behind(
     make_service: MakeService, tmp_path: Path, files: FileServer, database: str, method: str
 ) -> None:
