@@ -161,6 +161,35 @@ def test_a_list_leaves_out_what_get_image_hides_and_its_pages_stay_full(governed
     assert [image["id"] for image in operators["images"]] == made
 
 
+def test_tags_and_finding_by_them_leave_out_what_get_image_hides(governed: Service) -> None:
+    """Of 101 images more than one step is read; the hidden ones are neither shown nor counted."""
+    governed.add_user("tagger", "tagged", "member")
+    tagger, project_id = governed.client("tagger"), governed.clouds["tagger"].project_id
+    made = [
+        _create(tagger, name=name, tags=[f"kept.{name}", "both"]).json()["id"]
+        for name in ["listed", *["unlisted"] * 100, "also"]
+    ]
+    sought = f"/v2/{project_id}/images/resource_instances/action"
+    both = {"tags": [{"key": "both"}]}
+
+    everything = tagger.get("/v1/cloudimages/tags", params={"owner": project_id}).json()
+    second = tagger.get(
+        "/v1/cloudimages/tags", params={"owner": project_id, "limit": "1", "page": "2"}
+    ).json()
+    own = tagger.get(f"/v2/{project_id}/images/tags").json()
+    found = tagger.post(sought, json={"action": "filter", **both}).json()
+    last = tagger.post(sought, json={"action": "filter", "limit": "1", "offset": "1", **both}).json()
+    count = tagger.post(sought, json={"action": "count", **both}).json()
+
+    assert everything == {"tags": ["both", "kept.also", "kept.listed"]}
+    assert second == {"tags": ["kept.also"]}
+    assert own == {"tags": [{"key": "both", "values": [""]}, {"key": "kept", "values": ["also", "listed"]}]}
+    assert [one["resource_id"] for one in found["resources"]] == [made[-1], made[0]]
+    assert [one["resource_id"] for one in last["resources"]] == [made[0]]
+    assert found["total_count"] == last["total_count"] == 2
+    assert count == {"total_count": 2}
+
+
 def test_a_batch_and_the_ims_calls_ask_the_rules_about_the_image_itself(governed: Service) -> None:
     publisher, project_id = governed.client("publisher"), governed.clouds["recipient"].project_id
     kept, refused, free = (

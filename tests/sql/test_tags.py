@@ -127,6 +127,18 @@ async def test_pages_of_a_search_are_cut_by_limit_and_offset(db: Database) -> No
     assert pages == [["4", "3"], ["2", "1"], ["0"], []]
 
 
+async def test_a_search_goes_on_behind_an_image_whatever_went_before_it(db: Database) -> None:
+    made = [image(id=str(number), created_at=number // 2) for number in range(6)]
+    await write_world(db, made, [])
+
+    pages = [
+        [one.id for one in await find_images(db, OWNER, TagSearch(), 2, 0, after)]
+        for after in (None, made[4], made[3], made[0])
+    ]
+
+    assert pages == [["5", "4"], ["3", "2"], ["2", "1"], []]
+
+
 @thorough
 @given(images=_images, conditions=_conditions)
 async def test_a_list_is_filtered_by_key_or_pair(

@@ -38,11 +38,18 @@ async def list_tags(
     return [row[0] for row in await db.scan(sql, *values.collected, asker=asker)]
 
 
-async def find_images(db: Database, owner: str, search: TagSearch, limit: int, offset: int) -> list[Image]:
-    """A page of the project's own images that are sought, newest first."""
+async def find_images(
+    db: Database, owner: str, search: TagSearch, limit: int, offset: int, after: Image | None = None
+) -> list[Image]:
+    """A page of the project's own images that are sought, newest first; of those past `after` if given."""
     values = Values()
+    sought = _sought(db.dialect, owner, search, values)
+    if after is not None:
+        sought += (
+            f" and (image.created_at, image.id) < ({values.add(after.created_at)}, {values.add(after.id)})"
+        )
     sql = (
-        f"select {COLUMNS} from image where {_sought(db.dialect, owner, search, values)} "
+        f"select {COLUMNS} from image where {sought} "
         "order by image.created_at desc, image.id desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )

@@ -3,7 +3,7 @@
 Start reading at `add_tag`. The last part finds images by their tags.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from transom.api.ims.body import read_object, require_project
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
 from transom.api.v2.answers import absent
-from transom.api.v2.images import change_image, see_image
+from transom.api.v2.images import STEP, change_image, each_allowed, each_of, see_image
 from transom.domain import access, protection
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, check_characters
@@ -181,18 +181,28 @@ async def list_tags(parts: Parts, request: Request) -> Response:
     access.list_images(caller)
     seen = protection.visible_query(caller, query)
     ranges = ims_ranges(caller, seen) if seen is not None else []
-    found = await tags.list_tags(
-        parts.db, ranges, seen or query, limit, (page - 1) * limit, caller.project_id
-    )
-    return json_response({"tags": found})
+    offset = (page - 1) * limit
+    if access.lists_all_it_finds(caller):
+        found = await tags.list_tags(parts.db, ranges, seen or query, limit, offset, caller.project_id)
+        return json_response({"tags": found})
+    allowed = await _tags_of(each_allowed(parts, caller, ranges, seen or query))
+    return json_response({"tags": sorted(allowed)[offset : offset + limit]})
 
 
 async def list_own_tags(parts: Parts, request: Request) -> Response:
     """All keys, and their values, of the images that the project owns."""
     project_id = require_project(request)
     access.list_images(request.caller)
-    found = values_by_key(await tags.list_own_tags(parts.db, project_id))
+    if access.lists_all_it_finds(request.caller):
+        texts = await tags.list_own_tags(parts.db, project_id)
+    else:
+        texts = await _tags_of(_each_sought(parts, request, project_id, TagSearch()))
+    found = values_by_key(texts)
     return json_response({"tags": [{"key": key, "values": values} for key, values in found.items()]})
+
+
+async def _tags_of(each: AsyncGenerator[Image, None]) -> list[str]:
+    return list({tag async for image in each for tag in image.tags})
 
 
 # ---- images by their tags (T10)
@@ -209,12 +219,39 @@ async def find_images(parts: Parts, request: Request) -> Response:
         raise InvalidError("action: must be filter or count.")
     search = _search(given)
     if action == "count":
-        return json_response({"total_count": await tags.count_images(parts.db, project_id, search)})
+        _none, total = await _find(parts, request, project_id, search, 0, 0)
+        return json_response({"total_count": total})
     limit = _number("limit", given.get("limit"), _IMAGES, 1, _MOST_IMAGES)
     offset = _number("offset", given.get("offset"), 0, 0, 10**_MOST_DIGITS - 1)
-    found = await tags.find_images(parts.db, project_id, search, limit, offset)
-    total = await tags.count_images(parts.db, project_id, search)
+    found, total = await _find(parts, request, project_id, search, limit, offset)
     return json_response({"resources": [_resource(image) for image in found], "total_count": total})
+
+
+async def _find(
+    parts: Parts, request: Request, project_id: str, search: TagSearch, limit: int, offset: int
+) -> tuple[list[Image], int]:
+    """(a page of the images that are sought, how many there are)."""
+    if access.lists_all_it_finds(request.caller):
+        page = await tags.find_images(parts.db, project_id, search, limit, offset) if limit else []
+        return page, await tags.count_images(parts.db, project_id, search)
+    page, total = [], 0
+    async for image in _each_sought(parts, request, project_id, search):
+        if offset <= total < offset + limit:
+            page.append(image)
+        total += 1
+    return page, total
+
+
+def _each_sought(
+    parts: Parts, request: Request, project_id: str, search: TagSearch
+) -> AsyncGenerator[Image, None]:
+    """As `each_of`, of the project's own images that are sought, the newest first."""
+
+    async def read(after: Image | None) -> tuple[list[Image], bool]:
+        found = await tags.find_images(parts.db, project_id, search, STEP, 0, after)
+        return found, len(found) < STEP
+
+    return each_of(request.caller, read)
 
 
 def _resource(image: Image) -> dict[str, Any]:

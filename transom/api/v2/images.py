@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
@@ -48,8 +49,8 @@ _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
 #: Read-only whatever else is wrong with a create request; the others of FIELDS come after the policy.
 _NEVER_GIVEN = ("direct_url", "self", "file", "schema", "stores")
 
-#: Images read at a time for a page that a rule thins out.
-_STEP = 100
+#: Images read at a time where a rule thins them out.
+STEP = 100
 
 
 def absent(image_id: str) -> str:
@@ -179,12 +180,41 @@ async def _find_allowed(
     """A page of those images that the operator's own `get_image` lets the caller see, filled up from what
     follows for those it does not."""
     allowed: list[Image] = []
-    step = msgspec.structs.replace(query, limit=max(query.limit, _STEP))
-    while True:
+    async with aclosing(each_allowed(parts, caller, ranges, query, after)) as every:
+        async for image in every:
+            if len(allowed) == query.limit:
+                break
+            allowed.append(image)
+    return allowed
+
+
+def each_allowed(
+    parts: Parts, caller: Caller, ranges: list[Range], query: ListQuery, after: Image | None = None
+) -> AsyncGenerator[Image, None]:
+    """As `each_of`, of a list's images past `after`, in its order."""
+    step = msgspec.structs.replace(query, limit=max(query.limit, STEP))
+
+    async def read(after: Image | None) -> tuple[list[Image], bool]:
         found = await listing.list_images(parts.db, ranges, step, after, caller.project_id)
-        allowed += (image for image in found if access.is_listed(caller, image))
-        if len(allowed) >= query.limit or len(found) < step.limit:
-            return allowed[: query.limit]
+        return found, len(found) < step.limit
+
+    return each_of(caller, read, after)
+
+
+async def each_of(
+    caller: Caller,
+    read: Callable[[Image | None], Awaitable[tuple[list[Image], bool]]],
+    after: Image | None = None,
+) -> AsyncGenerator[Image, None]:
+    """Every image that the operator's own `get_image` lets the caller see. `read`: some images past the one
+    it is given (None: from the first on), and whether they are the last."""
+    while True:
+        found, is_end = await read(after)
+        for image in found:
+            if access.is_listed(caller, image):
+                yield image
+        if is_end:
+            return
         after = found[-1]
         # Where a rule hides nearly everything there are many steps, and each may run on the event loop.
         await asyncio.sleep(0)
