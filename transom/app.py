@@ -142,7 +142,8 @@ class _Worker:
         outbound = Outbound(settings.outbound_rules)
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
-        jobs = Jobs(settings, db, transfer, outbound, limits, liveness)
+        policy = _read_policy(settings)
+        jobs = Jobs(settings, db, transfer, outbound, limits, policy, liveness)
         undo.push_async_callback(jobs.close)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
@@ -158,7 +159,7 @@ class _Worker:
             stores=transfer.stores,
             cache=cache,
             wake_prefetch=wake_prefetch,
-            identity=_open_identity(settings, keystone),
+            identity=_open_identity(settings, keystone, policy),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
         )
@@ -176,9 +177,8 @@ class _Worker:
         await self._undo.aclose()
 
 
-def _open_identity(settings: Settings, keystone: "KeystoneClient | None") -> Identity:
-    """Raises AccountsError, and PolicyFileError for a policy file that cannot be understood."""
-    policy = _read_policy(settings)
+def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy: Policy) -> Identity:
+    """Raises AccountsError."""
     if keystone is None:
         return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
     from transom.identity.keystone import KeystoneIdentity
@@ -215,9 +215,12 @@ def _open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient"
 
 
 def _read_policy(settings: Settings) -> Policy:
-    return read_policy(
-        settings.policy_file, settings.property_protection_file, settings.property_protection_rule_format
-    )
+    """Raises PreparationError for a file that cannot be understood."""
+    file, protection_format = settings.property_protection_file, settings.property_protection_rule_format
+    try:
+        return read_policy(settings.policy_file, file, protection_format)
+    except PolicyFileError as error:
+        raise PreparationError(str(error)) from None
 
 
 async def _log_in(client: "KeystoneClient") -> None:
@@ -245,7 +248,8 @@ def _open_cafile(settings: Settings) -> ssl.SSLContext | None:
 
 async def run_worker(settings: Settings) -> None:
     """Run jobs, and clean up after workers that died, until cancelled. Then what is under way is left to
-    others."""
+    others. Raises what `prepare` does."""
+    policy = _read_policy(settings)
     async with AsyncExitStack() as undo:
         db = await open_database(settings.database_url, settings.database_pool)
         undo.push_async_callback(db.close)
@@ -257,7 +261,7 @@ async def run_worker(settings: Settings) -> None:
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
-        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), limits, liveness)
+        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), limits, policy, liveness)
         undo.push_async_callback(jobs.close)
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
@@ -318,7 +322,7 @@ async def prepare(settings: Settings) -> None:
             _prepare_accounts(settings, policy)
         else:
             _open_cafile(settings)
-    except (AccountsError, PolicyFileError) as error:
+    except AccountsError as error:
         raise PreparationError(str(error)) from None
     stores = _open_stores(settings)
     db = await open_database(settings.database_url, settings.database_pool)

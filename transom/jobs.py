@@ -17,7 +17,7 @@ import msgspec
 from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
-from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Status
+from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Policy, Status
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
 from transom.imports.held import Report
@@ -61,6 +61,7 @@ class Jobs:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
+        policy: Policy,
         liveness: Liveness,
     ) -> None:
         self._settings = settings
@@ -70,7 +71,7 @@ class Jobs:
         self._lease_us = settings.upload_lease_s * 1_000_000
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        imports = Imports(settings, db, transfer, outbound, limits, liveness.name)
+        imports = Imports(settings, db, transfer, outbound, limits, policy, liveness.name)
         locations = AddedLocations(settings, db, transfer, liveness.name)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(self._copy, self._fail_copy),

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from conftest import IMPORTING
 from harness.service import Service
 
 #: Operators of images have a role of their own, everybody who may write may offer to everybody, recipients
@@ -51,6 +54,9 @@ read = @
 update = @
 delete = @
 """
+OVER = ("success", "failure")
+PATIENCE_S = 30.0
+OCTETS = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 
@@ -61,7 +67,12 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     file.write_text(POLICY)
     protections = folder / "protections.conf"
     protections.write_text(PROTECTIONS)
-    settings = {"TRANSOM_POLICY_FILE": str(file), "TRANSOM_PROPERTY_PROTECTION_FILE": str(protections)}
+    settings = {
+        "TRANSOM_POLICY_FILE": str(file),
+        "TRANSOM_PROPERTY_PROTECTION_FILE": str(protections),
+        "TRANSOM_GLANCE_DOWNLOAD_PROPERTIES": "secret,grade,free",
+        **IMPORTING,
+    }
     with Service(folder, settings=settings) as service:
         service.add_user("operator", "operations", "manager")
         service.add_user("publisher-reader", "publisher", "reader")
@@ -344,26 +355,57 @@ def test_the_ims_api_protects_what_its_clients_name(governed: Service) -> None:
     assert made.json()["virtual_env_type"] == "FusionCompute"
 
 
+def test_an_import_takes_over_what_its_caller_may_create(governed: Service, graded: dict[str, str]) -> None:
+    """`graded` has a grade: the publisher reads it, and may not give it to an image of its own."""
+    operator, publisher = governed.client("operator"), governed.client("publisher")
+    own = _create(operator, secret="s", grade="g", free="f").json()
+    for client, source in ((operator, own), (publisher, graded)):
+        file = f"{source['self']}/file"
+        assert client.put(file, content=b"bytes", headers=OCTETS).status_code == 204
+
+    taken, refused = _download(governed, "operator", own), _download(governed, "publisher", graded)
+
+    assert taken.items() >= {"status": "active", "secret": "s", "grade": "g", "free": "f"}.items()
+    assert refused["message"] == "Attribute 'grade' is reserved."
+    assert refused["status"] == "queued"
+    assert not {"secret", "grade", "free"} & refused.keys()
+
+
+def _download(service: Service, name: str, source: dict[str, str]) -> dict[str, Any]:
+    """A new image after glance-download, with the message of its task."""
+    client = service.client(name)
+    image = _create(client).json()
+    method = {"name": "glance-download", "glance_region": "RegionOne", "glance_image_id": source["id"]}
+    started = client.post(f"{image['self']}/import", json={"method": method})
+    assert started.status_code == 202, started.text
+    deadline = time.monotonic() + PATIENCE_S
+    while (task := client.get(f"{image['self']}/tasks").json()["tasks"][0])["status"] not in OVER:
+        assert time.monotonic() < deadline, task
+        # A worker gets there when it does: asking again is the only way to learn it.
+        time.sleep(0.02)
+    return {**client.get(image["self"]).json(), "message": task["message"]}
+
+
 # ---- bad files
 
 
-@pytest.mark.parametrize("text", ["add_image: http://127.0.0.1/", None])
-def test_a_service_does_not_start_with_a_bad_file(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("add_image: http://127.0.0.1/", ["serve", "--listen", "127.0.0.1:0"]),
+        (None, ["serve", "--listen", "127.0.0.1:0"]),
+        (None, ["work"]),
+    ],
+)
+def test_a_service_does_not_start_with_a_bad_file(
+    tmp_path: Path, text: str | None, command: list[str]
+) -> None:
     file = tmp_path / "policy.yaml"
     if text is not None:
         file.write_text(text)
 
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "transom",
-            "--data-dir",
-            str(tmp_path / "data"),
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-        ],
+        [sys.executable, "-m", "transom", "--data-dir", str(tmp_path / "data"), *command],
         env={"TRANSOM_POLICY_FILE": str(file), "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         timeout=60,
@@ -372,5 +414,5 @@ def test_a_service_does_not_start_with_a_bad_file(tmp_path: Path, text: str | No
     )
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"Error: {file}: ")
+    assert f"Error: {file}: " in ended.stderr
     assert "Traceback" not in ended.stderr

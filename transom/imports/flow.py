@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from transom.config import Settings
-from transom.domain import quota
+from transom.domain import protection, quota
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -39,7 +40,7 @@ from transom.domain.imports import (
     undo,
     waiting_stores,
 )
-from transom.domain.model import Content, Image, Job, Location, Staged, Status
+from transom.domain.model import Caller, Content, Image, Job, Location, Policy, Staged, Status
 from transom.imports.held import HeldImage, LostError, Report, told
 from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
@@ -55,6 +56,10 @@ from transom.transfer import Transfer
 _log = logging.getLogger(__name__)
 
 
+def _allow_any(_image: Image) -> None:
+    """Nothing stands against a change of the image."""
+
+
 class Imports:
     """Runs imports for the worker `holder`."""
 
@@ -65,6 +70,7 @@ class Imports:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
+        policy: Policy,
         holder: str,
     ) -> None:
         self._settings = settings
@@ -72,6 +78,7 @@ class Imports:
         self._transfer = transfer
         self._outbound = outbound
         self._limits = limits
+        self._policy = policy
         self._holder = holder
         self._held = HeldImage(db, holder)
 
@@ -125,28 +132,28 @@ class Imports:
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
             async with self._outbound.open(request.arguments["uri"]) as answer:
-                chunks = told(
-                    self._held.watch(job, keep_pace(answer.chunks(), time.monotonic)), answer.size, report
-                )
+                chunks = self._chunks_of(answer, job, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
-            self._check_limits(image, enrich(image, remote.change))
+            check = partial(self._check_taken_over, _asker(job, self._policy), remote.change)
+            check(image)
             async with remote.open(self._outbound) as answer:
-                chunks = told(
-                    self._held.watch(job, keep_pace(answer.chunks(), time.monotonic)), answer.size, report
-                )
-                return await self._stage(job, image, chunks, answer.size, remote.change, 0)
+                chunks = self._chunks_of(answer, job, report)
+                return await self._stage(job, image, chunks, answer.size, remote.change, 0, check)
         raise ConflictError(f"Image {image.id} has no staged data.")
 
     def _chunks_of(self, answer: Answer, job: Job, report: Report) -> AsyncIterator[bytes]:
         paced = keep_pace(answer.chunks(), time.monotonic)
         return told(self._held.watch(job, paced), answer.size, report)
 
-    def _check_limits(self, old: Image, new: Image) -> None:
-        """What another service calls an image's properties is bound as what clients send is."""
-        quota.check_properties(old, new, self._settings.image_property_quota)
-        quota.check_metadata(old, new, self._settings.image_metadata_limit)
+    def _check_taken_over(self, asker: Caller, change: Change, image: Image) -> None:
+        """What another service says of its image is bound as what the asker sends is."""
+        for name in change.properties:
+            protection.require_set(asker, image.properties, name)
+        new = enrich(image, change)
+        quota.check_properties(image, new, self._settings.image_property_quota)
+        quota.check_metadata(image, new, self._settings.image_metadata_limit)
 
     async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
         token = await jobs.find_credential(self._db, job.id)
@@ -171,8 +178,10 @@ class Imports:
         size: int | None,
         change: Change,
         plugins_done: int,
+        check: Callable[[Image], None] = _allow_any,
     ) -> Job:
-        """Put these bytes in the place of what is staged, if anything is. The job with what was noted."""
+        """Put these bytes in the place of what is staged, if anything is. `check`: raises when the image is
+        not to have the change by then. The job with what was noted."""
         kept = job
 
         async def publish(blob: LooseBlob, size: int) -> bool:
@@ -184,6 +193,7 @@ class Imports:
                 return await imports.stage_blob(db, kept, holder, blob, staged, seen, new)
 
             def decide(image: Image) -> Image:
+                check(image)
                 return msgspec.structs.replace(enrich(image, change), size=size)
 
             await self._held.change(job, decide, write)
@@ -333,6 +343,19 @@ def sweep_work(settings: Settings, liveness: Liveness) -> None:
     for own in folder.iterdir() if folder.is_dir() else ():
         if liveness.is_gone(own.name):
             shutil.rmtree(own, ignore_errors=True)
+
+
+def _asker(job: Job, policy: Policy) -> Caller:
+    """Who asked for the import, with the roles of then. An older release kept these alone."""
+    return Caller(
+        user_id=job.user_id or "",
+        project_id=job.project_id or None,
+        roles=frozenset(job.input.get("roles", ())),
+        service_roles=frozenset(job.input.get("service_roles", ())),
+        domain_id=job.input.get("domain_id"),
+        user_domain_id=job.input.get("user_domain_id"),
+        policy=policy,
+    )
 
 
 def _in_order(image: Image, staging: str) -> tuple[str, ...]:

@@ -139,23 +139,27 @@ async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
 
 
 def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ...], body: object) -> Job:
-    """`roles` and `own_url` of its input are for the worker alone."""
+    """What follows `backend` in its input is for the worker alone."""
+    caller = request.caller
     return Job(
         id=str(uuid.uuid4()),
         kind=JobKind.IMPORT,
-        project_id=request.caller.project_id or "",
+        project_id=caller.project_id or "",
         status=JobStatus.INIT,
         input={
             "image_id": image.id,
             "import_req": body,
             "backend": stores,
-            "roles": sorted(request.caller.roles),
+            "roles": sorted(caller.roles),
+            "service_roles": sorted(caller.service_roles),
+            "domain_id": caller.domain_id,
+            "user_domain_id": caller.user_domain_id,
             "own_url": base_url(parts, request),
         },
         failures=(),
         begin_at=now_us(),
         end_at=None,
         image_id=image.id,
-        user_id=request.caller.user_id,
+        user_id=caller.user_id,
         request_id=request.request_id,
     )
