@@ -70,7 +70,7 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {
         "TRANSOM_POLICY_FILE": str(file),
         "TRANSOM_PROPERTY_PROTECTION_FILE": str(protections),
-        "TRANSOM_GLANCE_DOWNLOAD_PROPERTIES": "secret,grade,free",
+        "TRANSOM_GLANCE_DOWNLOAD_PROPERTIES": "secret,grade,free,os_",
         **IMPORTING,
     }
     with Service(folder, settings=settings) as service:
@@ -369,6 +369,17 @@ def test_an_import_takes_over_what_its_caller_may_create(governed: Service, grad
     assert refused["message"] == "Attribute 'grade' is reserved."
     assert refused["status"] == "queued"
     assert not {"secret", "grade", "free"} & refused.keys()
+
+
+def test_what_the_source_keeps_for_its_own_work_is_left_there(governed: Service) -> None:
+    """An imported image has two lists of stores, which Glance drops as well (`os_` is an example of its)."""
+    operator = governed.client("operator")
+    source = _create(operator, os_distro="debian").json()
+    assert operator.put(source["file"], content=b"bytes", headers=OCTETS).status_code == 204
+
+    second = _download(governed, "operator", _download(governed, "operator", source))
+
+    assert (second["status"], second["os_distro"]) == ("active", "debian")
 
 
 def _download(service: Service, name: str, source: dict[str, str]) -> dict[str, Any]:

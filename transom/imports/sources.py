@@ -8,7 +8,7 @@ import msgspec
 
 from transom.config import Settings
 from transom.domain.errors import ConflictError, InvalidError
-from transom.domain.fields import FIELDS, check_characters, check_field, check_property_name
+from transom.domain.fields import FIELDS, RESERVED_PREFIX, check_characters, check_field, check_property_name
 from transom.domain.imports import Change
 from transom.domain.model import Status
 from transom.identity.catalog import read_catalog
@@ -71,6 +71,8 @@ def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:
     for name, value in body.items():
         if name in FIELDS or not name.startswith(prefixes) or not isinstance(value, str):
             continue
+        if name.startswith(RESERVED_PREFIX):
+            continue  # How the other service stands with its own imports.
         check_property_name(name)
         check_characters("Property names", name)
         check_characters("Param values", value, name)
