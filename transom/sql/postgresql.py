@@ -1,18 +1,21 @@
 """PostgreSQL 14 or newer through asyncpg: a pool, prepared statements, one round trip a statement."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.postgres_pool import ACQUIRE_S, Pool
 from transom.sql.turns import Turns
 
-#: Longest wait for a free connection, and for an answer, seconds.
-_ACQUIRE_S = 15.0
+#: Longest wait for an answer, seconds.
 _COMMAND_S = 30.0
+#: Our statements are prepared once and run often. A plan by their values buys them nothing, and to make one
+#: takes several times as long as to run it.
+_SESSION = {"application_name": "transom", "jit": "off", "plan_cache_mode": "force_generic_plan"}
 #: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
 _TRIES = 5
 _CANNOT_ANSWER = "The database cannot answer now."
@@ -31,18 +34,10 @@ class PostgresDialect:
         return f"jsonb_exists({column}, {key})"
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """We leave nothing behind in a session (no settings, no temporary tables, no cursors), so the pool need
-    not spend a round trip on cleaning it after every use."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
 class PostgresDatabase:
     """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
 
-    def __init__(self, pool: asyncpg.Pool, most_scans: int) -> None:
+    def __init__(self, pool: Pool, most_scans: int) -> None:
         self.dialect = PostgresDialect()
         self._pool = pool
         self._turns = Turns(most_scans)
@@ -50,27 +45,28 @@ class PostgresDatabase:
     @classmethod
     async def connect(cls, url: str, pool: int) -> "PostgresDatabase":
         """Open at most `pool` connections. UnavailableError when the server does not answer."""
-        async with _renamed_errors():
-            return cls(
-                await asyncpg.create_pool(
-                    url,
-                    min_size=1,
-                    max_size=pool,
-                    command_timeout=_COMMAND_S,
-                    timeout=_ACQUIRE_S,
-                    connection_class=_Connection,
-                    statement_cache_size=512,
-                    # Our statements are prepared once and run often, and a plan by values buys them nothing.
-                    server_settings={"application_name": "transom", "jit": "off"},
-                ),
-                # The other half is for whoever does not take long.
-                max(1, pool // 2),
+
+        async def make() -> asyncpg.Connection:
+            return await asyncpg.connect(
+                url,
+                command_timeout=_COMMAND_S,
+                timeout=ACQUIRE_S,
+                statement_cache_size=512,
+                server_settings=_SESSION,
             )
 
+        connections = Pool(make, pool)
+        with _RENAMED_ERRORS:
+            async with connections.lease():
+                pass  # Whether there is a server, and lets us in.
+        # The other half is for whoever does not take long.
+        return cls(connections, max(1, pool // 2))
+
     async def read(self, sql: str, *values: Any) -> list[Row]:
-        async with _renamed_errors(), self._pool.acquire(timeout=_ACQUIRE_S) as connection:
-            rows: list[Row] = await connection.fetch(sql, *values)
-            return rows
+        with _RENAMED_ERRORS:
+            async with self._pool.lease() as connection:
+                rows: list[Row] = await connection.fetch(sql, *values)
+                return rows
 
     write = read
 
@@ -87,15 +83,12 @@ class PostgresDatabase:
             return [found] if found or not only.required else None
         rows: list[list[Row]] = []
         try:
-            async with (
-                _renamed_errors(),
-                self._pool.acquire(timeout=_ACQUIRE_S) as connection,
-                connection.transaction(),
-            ):
-                for statement in statements:
-                    rows.append(await connection.fetch(statement.sql, *statement.values))
-                    if statement.required and not rows[-1]:
-                        raise _GuardFailed
+            with _RENAMED_ERRORS:
+                async with self._pool.lease() as connection, connection.transaction():
+                    for statement in statements:
+                        rows.append(await connection.fetch(statement.sql, *statement.values))
+                        if statement.required and not rows[-1]:
+                            raise _GuardFailed
         except _GuardFailed:
             return None
         return rows
@@ -110,19 +103,16 @@ class PostgresDatabase:
         raise AssertionError("the last try returns or raises")
 
     async def _run_once(self, script: Script[Result]) -> Result:
-        async with (
-            _renamed_errors(),
-            self._pool.acquire(timeout=_ACQUIRE_S) as connection,
-            connection.transaction(),
-        ):
-            rows: list[Row] | None = None
-            while True:
-                try:
-                    statement = next(script) if rows is None else script.send(rows)
-                except StopIteration as end:
-                    result: Result = end.value
-                    return result
-                rows = await connection.fetch(statement.sql, *statement.values)
+        with _RENAMED_ERRORS:
+            async with self._pool.lease() as connection, connection.transaction():
+                rows: list[Row] | None = None
+                while True:
+                    try:
+                        statement = next(script) if rows is None else script.send(rows)
+                    except StopIteration as end:
+                        result: Result = end.value
+                        return result
+                    rows = await connection.fetch(statement.sql, *statement.values)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -130,41 +120,51 @@ class PostgresDatabase:
     # ---- schema history
 
     async def schema_version(self) -> int:
-        async with _renamed_errors(), self._pool.acquire(timeout=_ACQUIRE_S) as connection:
-            if await connection.fetchval("select to_regclass('schema_version')") is None:
-                return 0
-            return int(await connection.fetchval("select coalesce(max(version), 0) from schema_version"))
+        if (await self.read("select to_regclass('schema_version')::text"))[0][0] is None:
+            return 0
+        return int((await self.read("select coalesce(max(version), 0) from schema_version"))[0][0])
 
     async def run_script(self, script: str, version: int) -> bool:
-        async with (
-            _renamed_errors(),
-            self._pool.acquire(timeout=_ACQUIRE_S) as connection,
-            connection.transaction(),
-        ):
-            await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            await connection.execute(
-                "create table if not exists schema_version (version integer primary key)"
-            )
-            done = await connection.fetchval("select coalesce(max(version), 0) from schema_version")
-            if done >= version:
-                return False
-            await connection.execute(script)
-            await connection.execute("insert into schema_version (version) values ($1)", version)
-            return True
+        with _RENAMED_ERRORS:
+            async with self._pool.lease() as connection, connection.transaction():
+                await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+                await connection.execute(
+                    "create table if not exists schema_version (version integer primary key)"
+                )
+                done = await connection.fetchval("select coalesce(max(version), 0) from schema_version")
+                if done >= version:
+                    return False
+                await connection.execute(script)
+                await connection.execute("insert into schema_version (version) values ($1)", version)
+                return True
 
 
 class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)
     """A required statement returned no row."""
 
 
-@asynccontextmanager
-async def _renamed_errors() -> AsyncIterator[None]:
+class _RenamedErrors:
     """The one place where asyncpg's errors become ours."""
-    try:
-        yield
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise UnavailableError(_CANNOT_ANSWER) from error
-    except asyncpg.DiskFullError as error:
-        raise StoreFullError("The disk of the database is full.") from error
-    except asyncpg.PostgresError as error:
-        raise UnavailableError(_CANNOT_ANSWER) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, asyncpg.DiskFullError):
+            raise StoreFullError("The disk of the database is full.") from error
+        if isinstance(error, _DRIVER_ERRORS):
+            raise UnavailableError(_CANNOT_ANSWER) from error
+
+
+_RENAMED_ERRORS = _RenamedErrors()
+_DRIVER_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)

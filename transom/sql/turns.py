@@ -6,8 +6,6 @@ each is called in his turn, however many requests another one has sent.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from transom.domain.errors import UnavailableError
 
@@ -25,17 +23,16 @@ class Turns:
         #: The asker whose turn is next stands first.
         self._waiting: dict[str | None, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def turn(self, asker: str | None) -> AsyncIterator[None]:
-        """Hold a place. UnavailableError when none was to be had in good time."""
+    def turn(self, asker: str | None) -> "_Turn":
+        """`async with`: hold a place. UnavailableError when none was to be had in good time."""
+        return _Turn(self, asker)
+
+    async def enter(self, asker: str | None) -> None:
+        """Take a place, to be left with `leave`."""
         if self._has_place_for(asker) and asker not in self._waiting:
             self._take(asker)
         else:
             await self._wait(asker)
-        try:
-            yield
-        finally:
-            self._leave(asker)
 
     def _has_place_for(self, asker: str | None) -> bool:
         return self._free > 0 and self._running[asker] < self._most_of_one
@@ -45,19 +42,20 @@ class Turns:
         self._running[asker] += 1
 
     async def _wait(self, asker: str | None) -> None:
-        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        called: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(asker, deque()).append(called)
+        late = loop.call_later(_WAIT_S, _give_up, called)
         try:
-            async with asyncio.timeout(_WAIT_S):
-                await called
-        except BaseException as error:
-            if called.done() and not called.cancelled():
-                self._leave(asker)  # Called and given up in the same moment.
-            if isinstance(error, TimeoutError):
-                raise UnavailableError("Too many long requests wait for the database.") from error
+            await called
+        except asyncio.CancelledError:
+            if called.done() and not called.cancelled() and called.exception() is None:
+                self.leave(asker)  # Called and given up in the same moment.
             raise
+        finally:
+            late.cancel()
 
-    def _leave(self, asker: str | None) -> None:
+    def leave(self, asker: str | None) -> None:
         self._free += 1
         self._running[asker] -= 1
         if not self._running[asker]:
@@ -77,3 +75,24 @@ class Turns:
                 break
         if waiting:
             self._waiting[asker] = waiting
+
+
+def _give_up(called: asyncio.Future[None]) -> None:
+    if not called.done():
+        called.set_exception(UnavailableError("Too many long requests wait for the database."))
+
+
+class _Turn:
+    """What `async with` needs; a generator in its place costs several times as much."""
+
+    __slots__ = ("_asker", "_turns")
+
+    def __init__(self, turns: Turns, asker: str | None) -> None:
+        self._turns = turns
+        self._asker = asker
+
+    async def __aenter__(self) -> None:
+        await self._turns.enter(self._asker)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.leave(self._asker)

@@ -1,0 +1,163 @@
+"""A worker's connections to PostgreSQL: never more than allowed, never one with another's answer in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import anyio
+import asyncpg
+import pytest
+from harness.postgresql import PostgreSQL
+
+from transom.domain.errors import UnavailableError
+from transom.sql.postgres_pool import Pool
+
+pytestmark = pytest.mark.anyio
+
+MOST = 2
+#: Far longer than anything here takes.
+PATIENCE_S = 20
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL) -> str:
+    return postgresql.create_database()
+
+
+@pytest.fixture
+async def pool(url: str) -> AsyncIterator[Pool]:
+    opened = Pool(lambda: asyncpg.connect(url), MOST)
+    with anyio.fail_after(PATIENCE_S):
+        yield opened
+    await opened.close()
+
+
+async def _backend(pool: Pool) -> int:
+    async with pool.lease() as connection:
+        return int(await connection.fetchval("select pg_backend_pid()"))
+
+
+async def _begun(tasks: int = 1) -> None:
+    """As many tasks as were just made have run to where they wait."""
+    for _ in range(3 * tasks):
+        await asyncio.sleep(0)
+
+
+async def test_a_connection_that_came_back_is_used_again(pool: Pool) -> None:
+    assert await _backend(pool) == await _backend(pool)
+
+
+async def test_who_finds_all_connections_in_use_waits_and_is_served_in_turn(pool: Pool) -> None:
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        async with pool.lease():
+            served.append(number)
+
+    async with pool.lease(), pool.lease():
+        waiting = [asyncio.create_task(ask(number)) for number in range(4)]
+        await _begun(len(waiting))
+        assert served == []
+    await asyncio.gather(*waiting)
+
+    assert served == [0, 1, 2, 3]
+
+
+async def test_never_more_connections_are_open_than_allowed(url: str, pool: Pool) -> None:
+    backends = await asyncio.gather(*(_backend(pool) for _ in range(20)))
+
+    assert len(set(backends)) <= MOST
+
+
+async def test_who_gives_up_waiting_takes_no_connection_away(pool: Pool) -> None:
+    async with pool.lease(), pool.lease():
+        waiting = [asyncio.create_task(_backend(pool)) for _ in range(2)]
+        await _begun(len(waiting))
+        waiting[0].cancel()
+    assert await waiting[1] > 0
+
+    async with pool.lease(), pool.lease():
+        pass
+
+
+async def test_who_gives_up_in_the_moment_of_being_called_passes_the_connection_on(pool: Pool) -> None:
+    first = pool.lease()
+    async with pool.lease():
+        await first.__aenter__()
+        waiting = [asyncio.create_task(_backend(pool)) for _ in range(2)]
+        await _begun(len(waiting))
+        await first.__aexit__(None, None, None)
+        waiting[0].cancel()
+        assert await waiting[1] > 0
+
+
+async def test_a_statement_that_was_cut_short_takes_its_connection_with_it(pool: Pool) -> None:
+    asleep: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def sleep() -> None:
+        async with pool.lease() as connection:
+            asleep.set_result(await connection.fetchval("select pg_backend_pid()"))
+            await connection.fetch("select pg_sleep(60)")
+
+    sleeping = asyncio.create_task(sleep())
+    async with pool.lease() as watcher:
+        states = "select state from pg_stat_activity where pid = $1 and query like '%pg_sleep%'"
+        backend = await asleep
+        while await watcher.fetchval(states, backend) != "active":
+            pass
+        sleeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sleeping
+        # The server is told, too, and ends what nobody waits for.
+        while await watcher.fetchval("select count(*) from pg_stat_activity where pid = $1", backend):
+            pass
+
+    assert await _backend(pool) != backend
+
+
+async def test_a_connection_left_in_a_transaction_is_not_lent_again(pool: Pool) -> None:
+    async with pool.lease() as connection:
+        backend = await connection.fetchval("select pg_backend_pid()")
+        await connection.execute("begin")
+
+    assert await _backend(pool) != backend
+
+
+async def test_a_connection_that_cannot_be_made_leaves_its_place_to_the_next_one(url: str) -> None:
+    failures = iter([OSError("the first one fails")])
+
+    async def make() -> asyncpg.Connection:
+        for failure in failures:
+            raise failure
+        return await asyncpg.connect(url)
+
+    pool = Pool(make, 1)
+    with anyio.fail_after(PATIENCE_S):
+        with pytest.raises(OSError, match="the first one fails"):
+            await _backend(pool)
+        assert await _backend(pool) > 0
+        await pool.close()
+
+
+async def test_closing_ends_idle_connections_now_and_the_others_when_they_come_back(
+    url: str, pool: Pool
+) -> None:
+    watcher = await asyncpg.connect(url)
+    async with pool.lease() as used:
+        async with pool.lease():
+            pass
+        closing = asyncio.create_task(pool.close())
+        await closing
+        assert await used.fetchval("select 1") == 1
+        with pytest.raises(UnavailableError):
+            await _backend(pool)
+    others = (
+        "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    while await watcher.fetchval(f"{others} and backend_type = 'client backend'"):
+        pass
+    await watcher.close()

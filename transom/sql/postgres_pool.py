@@ -1,0 +1,179 @@
+"""A worker's connections to PostgreSQL.
+
+asyncpg's own pool spends as much on lending a connection (a proxy, timers, a task, resets) as a short
+statement costs to run, and every request pays it. This one does without: nothing we do leaves anything behind
+in a session, and a connection on which anything was cut short is closed rather than mended.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+
+import asyncpg
+
+from transom.domain.errors import UnavailableError
+
+#: Longest wait for a connection, seconds.
+ACQUIRE_S = 15.0
+#: Longest wait for the end of a statement that was cut short, seconds.
+_CLOSE_S = 5.0
+#: How long a connection may be idle before it is closed, and how often that is looked for, seconds.
+_IDLE_S = 300.0
+_SWEEP_S = 60.0
+
+Open = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class Pool:
+    """At most `most` connections, made by `make` when there is need. Lives on one event loop."""
+
+    def __init__(self, make: Open, most: int) -> None:
+        self._make = make
+        self._free = most
+        #: (since when, connection): the last that came back stands last, and goes first.
+        self._idle: list[tuple[float, asyncpg.Connection]] = []
+        self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._is_closed = False
+        self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def lease(self) -> "Lease":
+        """`async with`: a connection for as long as the block runs."""
+        return Lease(self)
+
+    def take_idle(self) -> asyncpg.Connection | None:
+        """A connection that nobody uses, None when there is none. To be given back with `put_back`."""
+        while self._idle:
+            connection = self._idle.pop()[1]
+            if not connection.is_closed():
+                return connection
+            self._give_up(connection)
+        return None
+
+    async def take(self) -> asyncpg.Connection:
+        """As `take_idle`; made, or waited for, if there is none. TimeoutError when that takes too long, and
+        whatever connecting raises."""
+        async with asyncio.timeout(ACQUIRE_S):
+            while (connection := self.take_idle()) is None:
+                if self._is_closed:
+                    raise UnavailableError("The database is closed.")
+                if self._free > 0:
+                    return await self._open()
+                connection = await self._wait()
+                if connection is not None and not connection.is_closed():
+                    return connection
+                if connection is not None:
+                    self._give_up(connection)
+            return connection
+
+    def put_back(self, connection: asyncpg.Connection) -> None:
+        """To whoever waits longest, or to the idle ones. One that is closed, or stands in the middle of
+        something, is given up."""
+        if self._is_closed or connection.is_closed() or connection.is_in_transaction():
+            self._give_up(connection)
+        elif (waiting := self._next_waiting()) is not None:
+            waiting.set_result(connection)
+        else:
+            self._idle.append((self._loop.time(), connection))
+
+    def drop(self, connection: asyncpg.Connection) -> None:
+        """Close a connection whose statement was cut short: nobody knows what comes from it next. Its place
+        is free when the server has ended the statement."""
+        closing = self._loop.create_task(self._close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close what is idle now, and the others when they come back."""
+        self._is_closed = True
+        self._sweeping.cancel()
+        while (waiting := self._next_waiting()) is not None:
+            waiting.set_result(None)
+        while (connection := self.take_idle()) is not None:
+            await connection.close(timeout=_CLOSE_S)
+        await asyncio.gather(*self._closing)
+
+    async def _close(self, connection: asyncpg.Connection) -> None:
+        # asyncpg asks the server to cancel the statement, waits until it has, and breaks off if it does not.
+        try:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=_CLOSE_S)
+        finally:
+            self._give_up(connection)
+
+    async def _open(self) -> asyncpg.Connection:
+        self._free -= 1
+        try:
+            return await self._make()
+        except BaseException:
+            self._make_room()
+            raise
+
+    async def _wait(self) -> asyncpg.Connection | None:
+        """A connection, or None when there is room to make one."""
+        waiting: asyncio.Future[asyncpg.Connection | None] = self._loop.create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except BaseException:
+            if waiting.done() and not waiting.cancelled():  # Called and given up in the same moment.
+                connection = waiting.result()
+                if connection is not None:
+                    self.put_back(connection)
+                else:
+                    self._call_next()
+            raise
+
+    def _give_up(self, connection: asyncpg.Connection) -> None:
+        connection.terminate()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        self._free += 1
+        self._call_next()
+
+    def _call_next(self) -> None:
+        if (waiting := self._next_waiting()) is not None:
+            waiting.set_result(None)
+
+    def _next_waiting(self) -> asyncio.Future[asyncpg.Connection | None] | None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                return waiting
+        return None
+
+    def _sweep(self) -> None:
+        """Close what was not needed for a while: a server has few places."""
+        long_ago = self._loop.time() - _IDLE_S
+        old = [connection for since, connection in self._idle if since < long_ago]
+        self._idle = [(since, connection) for since, connection in self._idle if since >= long_ago]
+        for connection in old:
+            self._give_up(connection)
+        self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+
+
+class Lease:
+    """A connection in use, on its way back when the block ends."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._connection: asyncpg.Connection = None
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._connection = self._pool.take_idle() or await self._pool.take()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A cancelled or late statement may still be running.
+        if error is not None and isinstance(error, asyncio.CancelledError | TimeoutError):
+            self._pool.drop(self._connection)
+        else:
+            self._pool.put_back(self._connection)
