@@ -16,8 +16,8 @@ import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain.errors import NotFoundError, Reason, TransomError, UnavailableError
-from transom.domain.model import Image, Job, JobKind, JobStatus, Location, Policy, Status
+from transom.domain.errors import LostDataError, NotFoundError, Reason, TransomError, UnavailableError
+from transom.domain.model import Image, Job, JobKind, JobStatus, Policy, Status
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
 from transom.imports.held import Report
@@ -216,17 +216,26 @@ class Jobs:
         if image.status in WITH_DATA and image.checksum == job.input["checksum"]:
             return  # An earlier attempt got that far.
         size = job.input["size"]
-        # A job of a release that knew one store says nothing of it.
-        store = job.input.get("store", self._transfer.stores.default.id)
-        location = Location(store=store, key=job.input["key"])
+        chunks = _counted(await self._read_source(job), size, report)
+        await self._transfer.receive(image, chunks, size, job.input["checksum"])
+
+    async def _read_source(self, job: Job) -> AsyncIterator[bytes]:
+        """The bytes to copy, from where they are by now."""
+        source_id = job.input["source_id"]
+        source, _is_member = await images.find_image(self._db, source_id, (None, None))
         try:
-            chunks = _counted(await self._transfer.read(location, 0, size), size, report)
-            await self._transfer.receive(image, chunks, size, job.input["checksum"])
-        except NotFoundError:
-            # What the store says of it is for the log, not for clients.
-            _log.warning("job %s finds no blob %s in store %s", job.id, location.key, location.store)
-            text = f"The data of image {job.input['source_id']} was deleted before it was copied."
+            if source is None:
+                raise LostDataError(f"Image {source_id} is gone.")
+            location = await self._transfer.find_copy(source)
+            return await self._transfer.read(location, 0, job.input["size"])
+        except LostDataError:
+            text = f"The data of image {source_id} was deleted before it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
+        except NotFoundError as error:
+            # It went a moment ago; a next look finds another place, or none. What the store says of it is for
+            # the log, not for clients.
+            _log.warning("job %s: %s", job.id, error)
+            raise UnavailableError(f"The data of image {source_id} could not be read.") from None
 
     async def _find_copy(self, job: Job) -> Image:
         image_id = job.input["image_id"]

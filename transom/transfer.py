@@ -23,6 +23,7 @@ from transom.domain.errors import (
     ContentRefusedError,
     InvalidError,
     LimitExceededError,
+    LostDataError,
     TransomError,
     UnavailableError,
     VanishedError,
@@ -192,17 +193,23 @@ class Transfer:
 
     async def find_copy(self, image: Image, preferred: Sequence[str] = ()) -> Location:
         """The first of the places of an image's data that has it as it was recorded, in the order of the
-        stores' weights but for those that are `preferred`. UnavailableError when there is none now."""
+        stores' weights but for those that are `preferred`. UnavailableError when there is none now,
+        LostDataError when there will be none: no place has any data."""
+        is_lost = True
         for location in self._stores.ordered(image.locations, preferred):
             try:
                 size = await self._stores.get(location.store).size(location.key)
             except UnavailableError as error:
                 _log.warning("image %s cannot be read from store %s: %s", image.id, location.store, error)
+                is_lost = False
                 continue
             if size == image.size:
                 return location
+            is_lost = is_lost and size is None
             _log.error("image %s is not in store %s as it was recorded", image.id, location.store)
-        raise UnavailableError(f"The data of image {image.id} is not in the store as it was recorded.")
+        raise (LostDataError if is_lost else UnavailableError)(
+            f"The data of image {image.id} is not in the store as it was recorded."
+        )
 
     def local_path(self, location: Location) -> str | None:
         """The file that holds these bytes, when the store keeps files of this machine."""

@@ -1,6 +1,9 @@
 """Copies within the region (ims-api, I15): what can be copied, what the copy is, how the job tells of it."""
 
+import shutil
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -219,6 +222,47 @@ def test_a_copy_of_data_that_is_not_what_was_recorded_fails_and_leaves_no_image(
     assert job["fail_reason"]
     left = service.client("publisher").get("/v2/images").json()["images"]
     assert [image["id"] for image in left] == [image_id]
+
+
+def take_store_away(folder: Path) -> None:
+    """What it has cannot be looked at any more: a file lies where its folder was."""
+    shutil.rmtree(folder)
+    folder.touch()
+
+
+def empty_store(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("damage", [take_store_away, empty_store])
+def test_an_image_is_copied_from_another_store_when_the_first_fails(
+    make_service: Any, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    service = make_service(
+        "sqlite",
+        TRANSOM_STORES=f"fast=file://{tmp_path}/fast?weight=10,slow=file://{tmp_path}/slow",
+        TRANSOM_DEFAULT_STORE="slow",
+        TRANSOM_ENABLED_IMPORT_METHODS="copy-image",
+    )
+    image_id = create_image(service, data=None)
+    headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "fast"}
+    service.client("publisher").put(f"/v2/images/{image_id}/file", content=DATA, headers=headers)
+    wanted = {"method": {"name": "copy-image"}, "stores": ["slow"]}
+    service.client("admin").post(f"/v2/images/{image_id}/import", json=wanted)
+    wait_until_in(service, image_id, "fast,slow")
+
+    damage(tmp_path / "fast")
+    job = finish(service, "publisher", copy(service, "publisher", image_id).json()["job_id"])
+
+    assert job["status"] == "SUCCESS", job
+    assert download(service, "publisher", job["entities"]["image_id"]) == DATA
+
+
+def wait_until_in(service: Service, image_id: str, stores: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while (image := show(service, "publisher", image_id))["stores"] != stores:
+        assert time.monotonic() < deadline, image
+        time.sleep(0.02)
 
 
 def test_a_copy_of_data_that_is_gone_fails_without_telling_where_it_was(make_service: Any) -> None:

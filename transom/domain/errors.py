@@ -107,5 +107,9 @@ class UnavailableError(TransomError):
     """A part that the answer depends on (database, store, identity) cannot be reached now."""
 
 
+class LostDataError(UnavailableError):
+    """No store that an image is in has any of its data."""
+
+
 class ClientGoneError(TransomError):
     """The client went away, or broke off, before it had sent its whole body."""

@@ -21,7 +21,6 @@ from transom.domain.model import (
     Job,
     JobKind,
     JobStatus,
-    Location,
     MemberStatus,
     Status,
     Visibility,
@@ -44,7 +43,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
-    job = _new_job(source, parts.stores.ordered(source.locations)[0], image, project_id)
+    job = _new_job(source, image, project_id)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)
     if not await jobs.start_job(parts.db, job, image, most):
@@ -114,7 +113,7 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
     )
 
 
-def _new_job(source: Image, location: Location, image: Image, project_id: str) -> Job:
+def _new_job(source: Image, image: Image, project_id: str) -> Job:
     return Job(
         id=uuid.uuid4().hex,
         kind=JobKind.COPY,
@@ -124,8 +123,6 @@ def _new_job(source: Image, location: Location, image: Image, project_id: str) -
             "image_id": image.id,
             "name": image.name,
             "source_id": source.id,
-            "store": location.store,
-            "key": location.key,
             "size": source.size,
             "checksum": source.checksum,
         },
