@@ -21,8 +21,7 @@ def timestamp(microseconds: int) -> str:
 def image_body(image: Image, caller: Caller) -> dict[str, Any]:
     """An image as the caller sees it: its fields, with custom properties beside them."""
     own = f"/v2/images/{image.id}"
-    return {
-        **readable(caller, image.properties),
+    fields = {
         "id": image.id,
         "name": image.name,
         "status": image.status,
@@ -46,6 +45,8 @@ def image_body(image: Image, caller: Caller) -> dict[str, Any]:
         "file": f"{own}/file",
         "schema": "/v2/schemas/image",
     }
+    # In this order: no property ever hides a field.
+    return {**readable(caller, image.properties), **fields}
 
 
 def member_body(member: Member) -> dict[str, Any]:

@@ -97,8 +97,12 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "://" in self.key
 
 
-class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """An image, whole. Sizes in bytes, `min_disk` in GB, `min_ram` in MB; None means not known."""
+class Image(msgspec.Struct, frozen=True):
+    """An image, whole. Sizes in bytes, `min_disk` in GB, `min_ram` in MB; None means not known.
+
+    Rows are made into images by position (`sql/images.py`), which costs a third of what it does by name, and
+    is a good part of what a list costs. Whoever else makes one names the fields.
+    """
 
     id: str
     owner: str | None

@@ -9,34 +9,9 @@ from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility, domain_key
 from transom.sql.db import Database, Row, Statement
 
-#: The columns of an image in the order of `image_of_row`.
-COLUMNS = ", ".join(
-    f"image.{name}"
-    for name in [
-        "id",
-        "owner",
-        "name",
-        "status",
-        "visibility",
-        "container_format",
-        "disk_format",
-        "min_disk",
-        "min_ram",
-        "protected",
-        "os_hidden",
-        "size",
-        "virtual_size",
-        "checksum",
-        "os_hash_algo",
-        "os_hash_value",
-        "tags",
-        "properties",
-        "locations",
-        "created_at",
-        "updated_at",
-    ]
-)
-WIDTH = COLUMNS.count(",") + 1
+#: The columns of an image, in the order of its fields.
+COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
+WIDTH = len(Image.__struct_fields__)
 
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_properties = msgspec.json.Decoder(dict[str, str]).decode
@@ -49,28 +24,51 @@ def to_json(value: Any) -> str:
 
 def image_of_row(row: Row) -> Image:
     """An image from a row that starts with COLUMNS."""
+    (
+        image_id,
+        owner,
+        name,
+        status,
+        visibility,
+        container_format,
+        disk_format,
+        min_disk,
+        min_ram,
+        protected,
+        os_hidden,
+        size,
+        virtual_size,
+        checksum,
+        os_hash_algo,
+        os_hash_value,
+        tags,
+        properties,
+        locations,
+        created_at,
+        updated_at,
+    ) = row[:WIDTH]
     return Image(
-        id=row[0],
-        owner=row[1],
-        name=row[2],
-        status=row[3],
-        visibility=row[4],
-        container_format=row[5],
-        disk_format=row[6],
-        min_disk=row[7],
-        min_ram=row[8],
-        protected=bool(row[9]),
-        os_hidden=bool(row[10]),
-        size=row[11],
-        virtual_size=row[12],
-        checksum=row[13],
-        os_hash_algo=row[14],
-        os_hash_value=row[15],
-        tags=_decode_tags(row[16]),
-        properties=decode_properties(row[17]),
-        locations=_decode_locations(row[18]),
-        created_at=row[19],
-        updated_at=row[20],
+        image_id,
+        owner,
+        name,
+        status,
+        visibility,
+        container_format,
+        disk_format,
+        min_disk,
+        min_ram,
+        bool(protected),
+        bool(os_hidden),
+        size,
+        virtual_size,
+        checksum,
+        os_hash_algo,
+        os_hash_value,
+        _decode_tags(tags),
+        decode_properties(properties),
+        _decode_locations(locations),
+        created_at,
+        updated_at,
     )
 
 
