@@ -8,8 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 from harness.service import Service
+from hypothesis import given
+from hypothesis import strategies as st
 from sharing_calls import (
     DEFAULT_DOMAIN,
     DONE,
@@ -25,6 +28,11 @@ from sharing_calls import (
     share,
     withdraw,
 )
+
+from transom.api.ims.errors import code_of
+from transom.api.ims.jobs import results_of
+from transom.domain.errors import Reason
+from transom.domain.model import Job, JobKind, JobStatus, domain_key
 
 JOB_KEYS = {
     "job_id",
@@ -165,6 +173,60 @@ def test_a_refused_batch_leaves_no_job(service: Service) -> None:
 
     assert response.status_code == 400
     assert "job_id" not in response.text
+
+
+def test_a_batch_of_many_recipients_is_told_whole_and_in_order(service: Service) -> None:
+    """So many that they are told beside the event loop."""
+    recipients = [uuid4().hex for _ in range(1500)]
+
+    job = run_batch(service, "publisher", "POST", {"images": [UNKNOWN_ID], "projects": recipients})
+
+    results = job["entities"]["results"]
+    assert [result["project_id"] for result in results] == recipients
+    assert {result["status"] for result in results} == {"FAIL"}
+
+
+_ids = st.text(st.characters(exclude_characters="/", codec="utf-8"), max_size=6)
+_members = _ids | _ids.map(domain_key)
+_reasons = st.sampled_from(["", *Reason])
+
+
+@given(
+    images=st.lists(st.text(max_size=6), unique=True, min_size=1, max_size=4),
+    recipients=st.lists(_members, unique=True, min_size=1, max_size=4),
+    data=st.data(),
+)
+def test_results_are_those_of_plain_python(
+    images: list[str], recipients: list[str], data: st.DataObject
+) -> None:
+    of_one = st.tuples(st.sampled_from(images), st.sampled_from([None, *recipients]), _reasons, st.text())
+    failures = data.draw(st.lists(of_one, unique_by=lambda one: one[:2], max_size=6))
+    job = Job(
+        id="j",
+        kind=JobKind.SHARE,
+        project_id="p",
+        status=JobStatus.SUCCESS,
+        input={"images": images, "recipients": recipients},
+        failures=tuple(failures),
+        begin_at=0,
+        end_at=1,
+    )
+    ends = {
+        (image_id, member): {"status": "FAIL", "error_code": code_of(reason), "fail_reason": text}
+        for image_id, member, reason, text in failures
+    }
+
+    assert bytes(results_of(job)) == msgspec.json.encode(
+        [
+            {
+                "image_id": image_id,
+                "domain_id" if "/" in member else "project_id": member.removeprefix("domain/"),
+                **ends.get((image_id, member), ends.get((image_id, None), {"status": "SUCCESS"})),
+            }
+            for image_id in images
+            for member in recipients
+        ]
+    )
 
 
 def test_the_results_stay_when_the_image_is_gone(service: Service) -> None:

@@ -28,7 +28,6 @@ from transom.domain.model import (
     JobStatus,
     Member,
     MemberStatus,
-    MemberType,
     Visibility,
     domain_key,
     split_member_id,
@@ -256,9 +255,3 @@ def ims_member(member: Member, caller: Caller) -> dict[str, Any]:
     if member.vault_id is not None and member.member_id in caller.member_ids:
         shown["vault_id"] = member.vault_id
     return shown
-
-
-def ims_target(member_id: str) -> dict[str, str]:
-    """A recipient as the results of a job name it."""
-    kind, own_id = split_member_id(member_id)
-    return {"domain_id" if kind is MemberType.DOMAIN else "project_id": own_id}
