@@ -9,12 +9,12 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from transom.domain.errors import ContentRefusedError
 from transom.domain.fields import RESERVED, RESERVED_PREFIX
 from transom.domain.imports import Change
 from transom.imports import conversion
+from transom.imports.gunzip import gunzip
 from transom.imports.material import Material
 
 _BLOCK_BYTES = 1 << 20
@@ -40,7 +40,7 @@ async def decompress(material: Material, keep: Keep) -> None:
         async with material.as_file() as path:
             await keep(_unzip(path), Change())
     elif start.startswith(_GZIP):
-        await keep(_gunzip(material.read()), Change())
+        await keep(gunzip(material.read()), Change())
     elif start[_LHA_START:].startswith(_LHA):
         raise ContentRefusedError("The data is an lha archive, which cannot be unpacked here.")
     else:
@@ -53,29 +53,6 @@ async def _first_bytes(material: Material) -> bytes:
         return await anext(chunks, b"")
     finally:
         await chunks.aclose()  # type: ignore[attr-defined]
-
-
-async def _gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The members of a gzip file one after another (RFC 1952), never much of them at once."""
-    member: Any = None
-    async for chunk in chunks:
-        rest = chunk
-        while rest:
-            if member is None:
-                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                block = await asyncio.to_thread(member.decompress, rest, _BLOCK_BYTES)
-            except zlib.error as error:
-                raise ContentRefusedError("The gzip data is damaged.") from error
-            if block:
-                yield block
-            if member.eof:
-                rest = member.unused_data.lstrip(b"\0")
-                member = None
-            else:
-                rest = member.unconsumed_tail
-    if member is not None:
-        raise ContentRefusedError("The gzip data is cut short.")
 
 
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
