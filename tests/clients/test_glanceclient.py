@@ -129,6 +129,15 @@ def test_the_schemas_are_explained(glance: Glance) -> None:
     assert {"id", "visibility", "os_hash_value"} <= {row["Attribute"] for row in rows}
 
 
+def test_an_image_of_a_format_of_the_ims_api_is_updated(cloud: Service, glance: Glance) -> None:
+    """The client holds an image that it changes, as a whole, against the schema."""
+    made = cloud.client("publisher").post("/ims/v2/images", json={"name": "ims"}).json()
+
+    shown = glance.show("publisher", f"image-update --name renamed --property color=red {made['id']}")
+
+    assert (shown["name"], shown["color"], shown["disk_format"]) == ("renamed", "red", "zvhd2")
+
+
 def test_members_are_added_answer_and_are_removed(cloud: Service, glance: Glance) -> None:
     image_id = glance.create("offered")
     recipient = cloud.clouds["recipient"].project_id

@@ -46,7 +46,11 @@ ENUMS = [
     ),
     (
         "disk_format",
-        {None, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"},
+        # The last two are the IMS API's.
+        {
+            *(None, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"),
+            *("zvhd", "zvhd2"),
+        },
     ),
     ("visibility", {"community", "public", "private", "shared"}),
     (

@@ -268,14 +268,27 @@ def test_other_formats_still_take_their_own_data_only(service: Service) -> None:
     assert refusal(upload(service, image_id, qcow2())) == (415, "IMG.0057")
 
 
-def test_openstack_clients_are_not_offered_the_services_own_formats(service: Service) -> None:
+def test_openstack_clients_cannot_choose_the_services_own_formats(service: Service) -> None:
     publisher = service.client("publisher")
+    image = publisher.post("/v2/images", json={"disk_format": "raw"}).json()
 
     created = publisher.post("/v2/images", json={"disk_format": "zvhd2"})
+    patched = publisher.patch(
+        image["self"],
+        json=[{"op": "replace", "path": "/disk_format", "value": "zvhd2"}],
+        headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+    )
 
-    assert created.status_code == 400
-    schema = publisher.get("/v2/schemas/image").json()
-    assert "zvhd2" not in schema["properties"]["disk_format"]["enum"]
+    assert (created.status_code, patched.status_code) == (400, 400)
+
+
+@pytest.mark.parametrize("disk_format", ["zvhd2", "zvhd"])
+def test_the_schema_of_images_lists_the_formats_that_images_of_both_apis_have(
+    service: Service, disk_format: str
+) -> None:
+    schema = service.client("publisher").get("/v2/schemas/image").json()
+
+    assert disk_format in schema["properties"]["disk_format"]["enum"]
 
 
 # ---- deletion

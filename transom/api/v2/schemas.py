@@ -4,10 +4,13 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
-from transom.domain.fields import FIELDS, UUID_PATTERN, Field
+from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, UUID_PATTERN, Field
 from transom.domain.model import MemberStatus
 
 _TEXT = {"type": "string"}
+#: Where an image can have more than this API lets a client choose. Clients hold what they are shown, and are
+#: about to change, against the schema.
+_ENUMS = {"disk_format": (None, *IMS_DISK_FORMATS)}
 
 
 def _property_schema(field: Field) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def _property_schema(field: Field) -> dict[str, Any]:
     if field.read_only:
         schema["readOnly"] = True
     if field.enum is not None:
-        schema["enum"] = list(field.enum)
+        schema["enum"] = list(_ENUMS.get(field.name, field.enum))
     if field.pattern is not None:
         schema["pattern"] = field.pattern
     if field.name == "tags":
