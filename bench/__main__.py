@@ -4,8 +4,6 @@ PYTHONPATH must name `tests` (as `make bench` does): services are started by the
 """
 
 import argparse
-import os
-import platform
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
@@ -26,7 +23,7 @@ from bench.lists import measure_list
 from bench.load import CONNECTIONS, GENERATOR
 from bench.processes import BenchError
 from bench.requests import measure_get, measure_put
-from bench.scene import Scene
+from bench.scene import Scene, describe_machine
 from bench.start import measure_start
 from bench.transfers import measure_download, measure_upload
 
@@ -66,7 +63,7 @@ def main() -> None:
             seconds=1 if arguments.quick else 3,
             transfer_bytes=_GIB // 4 if arguments.quick else _GIB,
         )
-        machine = _describe_machine(scene.folder)
+        machine = describe_machine(scene.folder)
         for name in arguments.only:
             print(f"measuring: {name} …", file=sys.stderr, flush=True)
             try:
@@ -99,22 +96,6 @@ def _parse_groups(text: str) -> list[str]:
             f"no such lines: {', '.join(unknown)}; there are {', '.join(GROUPS)}"
         )
     return names
-
-
-def _describe_machine(folder: Path) -> str:
-    load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
-    return (
-        f"Machine: {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"{_file_system_of(folder)} below the data; load average {load} before.\n"
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, Granian {version('granian')}."
-    )
-
-
-def _file_system_of(folder: Path) -> str:
-    """The type of the file system a folder is on: on tmpfs an fsync costs nothing and proves nothing."""
-    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
-    above = [(where, kind) for where, kind in mounts if folder.is_relative_to(where)]
-    return max(above, key=lambda mount: len(mount[0]))[1]
 
 
 if __name__ == "__main__":

@@ -123,6 +123,12 @@ def render(lines: Sequence[Line]) -> str:
     return "\n".join(row.rstrip() for row in [*table, *([""] if remarks else []), *remarks])
 
 
+def render_markdown(lines: Sequence[Line]) -> str:
+    """The same table for a document."""
+    rows = [("", "measured", "against", "ratio", "line", ""), ("---",) * 6, *map(_cells, lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def _cells(line: Line) -> tuple[str, ...]:
     measured = "n/a" if line.measured is None else f"{line.measured} {line.unit}"
     against = "" if line.against is None else f"{line.against[0]}: {line.against[1]}"

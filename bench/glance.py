@@ -2,14 +2,14 @@
 
 One Keystone and one PostgreSQL (with fsync) serve both; both hold the same images, made through the same API.
 Processor time is that of the service's processes, and of those and PostgreSQL's together. A ratio says how
-many times less Transom takes. PYTHONPATH must name `tests`, as `make bench-glance` does.
+many times less Transom takes. A whole run writes the table into docs/performance.md, with date and machine.
+PYTHONPATH must name `tests`, as `make bench-glance` does.
 """
 
 import argparse
 import dataclasses
 import itertools
 import json
-import platform
 import signal
 import sys
 import tempfile
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,26 @@ from harness.postgresql import PostgreSQL
 from harness.service import Service
 
 from bench.databases import Database, copy_images, open_postgresql
-from bench.figures import Bound, Figure, Line, at_least, at_most, compare, note_strangers, render
+from bench.figures import (
+    Bound,
+    Figure,
+    Line,
+    at_least,
+    at_most,
+    compare,
+    note_strangers,
+    render,
+    render_markdown,
+)
 from bench.load import CONNECTIONS, GENERATOR, Load, Plan, make_request, run_load
 from bench.peer import run_glance
-from bench.processes import MIB, BenchError, Watch, rss_bytes, worker_of
-from bench.scene import Scene, ask, note_errors
+from bench.processes import MIB, BenchError, Watch
+from bench.scene import ROOT, Scene, ask, describe_machine, note_errors
+from bench.start import measure_start
 from bench.transfers import download, make_source, upload
 
+_DOCUMENT = ROOT / "docs" / "performance.md"
+_BEGIN, _END = "<!-- bench-glance -->", "<!-- end of bench-glance -->"
 _OWNER, _RECIPIENT, _STRANGER = "demo", "alt", "third"
 _IMAGES, _OFFERS, _MEMBERS = 1_000, 60, 10
 _AT_ONCE = 8
@@ -284,21 +298,12 @@ def _compare_transfers(scene: Scene, glance: Side, transom: Side) -> Iterator[Li
     yield compare("download, CPU per GiB", "s", ours, ("Glance", theirs), at_most(1))
 
 
-def _idle_line(service: Service) -> Line:
-    idle = rss_bytes(worker_of(service.pid)) / MIB
-    return Line(
-        name="memory of the idle worker",
-        unit="MiB",
-        measured=Figure((idle,)),
-        bound=at_most(70),
-        value=idle,
-    )
-
-
 def _against_glance(scene: Scene, stack: ExitStack, postgresql: PostgreSQL, keystone: Keystone) -> list[Line]:
+    print("measuring: start …", file=sys.stderr, flush=True)
+    settings = {**keystone.settings(), "TRANSOM_DATABASE": postgresql.create_database()}
+    lines = measure_start(scene, settings, idle_limit_mib=70)
     with open_postgresql(postgresql.create_database()) as database:
         service = _start_transom(stack, scene, postgresql.create_database(), keystone)
-        lines = [_idle_line(service)]
         glance_url = postgresql.create_database()
         pid, port = stack.enter_context(run_glance(scene.make_folder(), glance_url, keystone))
         glance = _fill("Glance", pid, port, keystone)
@@ -355,12 +360,22 @@ def main() -> None:
             seconds=2 if arguments.quick else 5,
             transfer_bytes=(256 if arguments.quick else 1024) * MIB,
         )
+        machine = describe_machine(scene.folder)
         lines = list(_measure(scene, arguments))
-    print(
-        f"Python {platform.python_version()}, {platform.system()} {platform.release()}. "
-        f"Load: {GENERATOR}, {CONNECTIONS} connections; {scene.rounds} rounds of {scene.seconds} s in turns; "
-        f"{time.monotonic() - began:.0f} s in all.\n\n{render(lines)}"
+    how = (
+        f"{machine}\nLoad: {GENERATOR}, {CONNECTIONS} connections; {scene.rounds} rounds of "
+        f"{scene.seconds} s in turns; {time.monotonic() - began:.0f} s in all."
     )
+    print(f"{how}\n\n{render(lines)}")
+    if not arguments.quick and arguments.only is None:
+        _write_table(f"Measured {datetime.now(tz=UTC):%Y-%m-%d}. {how}\n\n{render_markdown(lines)}\n")
+
+
+def _write_table(table: str) -> None:
+    """In the place of the one that the document has."""
+    before, rest = _DOCUMENT.read_text().split(_BEGIN)
+    _old, after = rest.split(_END)
+    _DOCUMENT.write_text(f"{before}{_BEGIN}\n{table}{_END}{after}")
 
 
 if __name__ == "__main__":

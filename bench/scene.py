@@ -3,10 +3,13 @@
 import dataclasses
 import itertools
 import os
+import platform
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,23 @@ class Scene:
         made = self.folder / str(next(_numbers))
         made.mkdir()
         return made
+
+
+def describe_machine(folder: Path) -> str:
+    """What the figures of a table depend on, for the line above it. `folder`: where the data is."""
+    load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
+    return (
+        f"Machine: {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+        f"{_file_system_of(folder)} below the data; load average {load} before.\n"
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, Granian {version('granian')}."
+    )
+
+
+def _file_system_of(folder: Path) -> str:
+    """The type of the file system a folder is on: on tmpfs an fsync costs nothing and proves nothing."""
+    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    above = [(where, kind) for where, kind in mounts if folder.is_relative_to(where)]
+    return max(above, key=lambda mount: len(mount[0]))[1]
 
 
 def port_of(service: Service) -> int:
