@@ -77,3 +77,22 @@ def test_every_rule_is_in_the_docs_with_its_default_and_its_calls() -> None:
     assert rows == [
         [name, default.says.text or "everybody", default.calls] for name, default in DEFAULTS.items()
     ]
+
+
+def _broken_links(page: Path) -> list[str]:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    return [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+
+
+def test_every_link_to_a_file_leads_to_one() -> None:
+    pages = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
+
+    assert {page.name: links for page in pages if (links := _broken_links(page))} == {}
+
+
+def test_decisions_are_numbered_without_a_gap_and_titled_so() -> None:
+    pages = sorted(DOCS.glob("decisions/0*.md"))
+    numbers = [f"{number:04}" for number in range(1, len(pages) + 1)]
+
+    assert [page.name[:4] for page in pages] == numbers
+    assert [page.read_text(encoding="utf-8")[2:6] for page in pages] == numbers
