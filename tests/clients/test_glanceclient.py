@@ -130,10 +130,12 @@ def test_the_schemas_are_explained(glance: Glance) -> None:
 
 
 def test_an_image_of_a_format_of_the_ims_api_is_updated(cloud: Service, glance: Glance) -> None:
-    """The client holds an image that it changes, as a whole, against the schema."""
+    """The client holds an image that it changes, as a whole, against the schema; the one below /ims lists
+    its formats."""
     made = cloud.client("publisher").post("/ims/v2/images", json={"name": "ims"}).json()
 
-    shown = glance.show("publisher", f"image-update --name renamed --property color=red {made['id']}")
+    url = f"--os-image-url {cloud.url}/ims"
+    shown = glance.show("publisher", f"{url} image-update --name renamed --property color=red {made['id']}")
 
     assert (shown["name"], shown["color"], shown["disk_format"]) == ("renamed", "red", "zvhd2")
 

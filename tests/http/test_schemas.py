@@ -46,11 +46,7 @@ ENUMS = [
     ),
     (
         "disk_format",
-        # The last two are the IMS API's.
-        {
-            *(None, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"),
-            *("zvhd", "zvhd2"),
-        },
+        {None, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"},
     ),
     ("visibility", {"community", "public", "private", "shared"}),
     (

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from transom.api.http import Request, Response, json_response
+from transom.api.http import Dialect, Request, Response, json_response
 from transom.api.parts import Parts
 from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, UUID_PATTERN, Field
 from transom.domain.model import MemberStatus
 
 _TEXT = {"type": "string"}
-#: Where an image can have more than this API lets a client choose. Clients hold what they are shown, and are
-#: about to change, against the schema.
-_ENUMS = {"disk_format": (None, *IMS_DISK_FORMATS)}
 
 
 def _property_schema(field: Field) -> dict[str, Any]:
@@ -21,7 +18,7 @@ def _property_schema(field: Field) -> dict[str, Any]:
     if field.read_only:
         schema["readOnly"] = True
     if field.enum is not None:
-        schema["enum"] = list(_ENUMS.get(field.name, field.enum))
+        schema["enum"] = list(field.enum)
     if field.pattern is not None:
         schema["pattern"] = field.pattern
     if field.name == "tags":
@@ -53,9 +50,10 @@ _LOCATION = {
     "required": ["url", "metadata"],
 }
 
-_IMAGE = {
+_PROPERTIES = {name: _property_schema(field) for name, field in FIELDS.items()}
+_IMAGE: dict[str, Any] = {
     "name": "image",
-    "properties": {name: _property_schema(field) for name, field in FIELDS.items()},
+    "properties": _PROPERTIES,
     "additionalProperties": _TEXT,
     "links": [
         {"rel": "self", "href": "{self}"},
@@ -63,6 +61,9 @@ _IMAGE = {
         {"rel": "describedby", "href": "{schema}"},
     ],
 }
+# Clients hold what they are shown, and are about to change, against the schema.
+_IMS_FORMATS = {**_PROPERTIES["disk_format"], "enum": [None, *IMS_DISK_FORMATS]}
+_IMS_IMAGE = {**_IMAGE, "properties": {**_PROPERTIES, "disk_format": _IMS_FORMATS}}
 
 _MEMBER = {
     "name": "member",
@@ -87,12 +88,12 @@ _MEMBER = {
     },
 }
 
-SCHEMAS: dict[str, dict[str, Any]] = {
-    "image": _IMAGE,
-    "images": {
+
+def _list_of(image: dict[str, Any]) -> dict[str, Any]:
+    return {
         "name": "images",
         "properties": {
-            "images": {"type": "array", "items": _IMAGE},
+            "images": {"type": "array", "items": image},
             "first": _TEXT,
             "next": _TEXT,
             "schema": _TEXT,
@@ -102,7 +103,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             {"rel": "next", "href": "{next}"},
             {"rel": "describedby", "href": "{schema}"},
         ],
-    },
+    }
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "image": _IMAGE,
+    "images": _list_of(_IMAGE),
     "member": _MEMBER,
     "members": {
         "name": "members",
@@ -166,12 +172,12 @@ SCHEMAS["tasks"] = {
 }
 
 
-async def show_image_schema(_parts: Parts, _request: Request) -> Response:
-    return json_response(SCHEMAS["image"])
+async def show_image_schema(_parts: Parts, request: Request) -> Response:
+    return json_response(_IMS_IMAGE if request.dialect is Dialect.IMS else _IMAGE)
 
 
-async def show_images_schema(_parts: Parts, _request: Request) -> Response:
-    return json_response(SCHEMAS["images"])
+async def show_images_schema(_parts: Parts, request: Request) -> Response:
+    return json_response(_list_of(_IMS_IMAGE) if request.dialect is Dialect.IMS else SCHEMAS["images"])
 
 
 async def show_member_schema(_parts: Parts, _request: Request) -> Response:
