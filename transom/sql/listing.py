@@ -55,8 +55,9 @@ async def list_images(
     if not ranges or query.limit == 0:
         return []
     values = Values()
-    # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
-    limit = str(int(query.limit))
+    # A value, so that PostgreSQL plans by values where a project has few images and others many: it takes a
+    # limit that it does not know for a tenth of everything (docs/decisions/0012).
+    limit = values.add(query.limit)
     conditions = _conditions(db.dialect, query, values)
     parts = []
     for number, found in enumerate(ranges):

@@ -13,9 +13,8 @@ from transom.sql.turns import Turns
 
 #: Longest wait for an answer, seconds.
 _COMMAND_S = 30.0
-#: Our statements are prepared once and run often. A plan by their values buys them nothing, and to make one
-#: takes several times as long as to run it.
-_SESSION = {"application_name": "transom", "jit": "off", "plan_cache_mode": "force_generic_plan"}
+#: Our statements are short, and compiling them buys nothing.
+_SESSION = {"application_name": "transom", "jit": "off"}
 #: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
 _TRIES = 5
 _CANNOT_ANSWER = "The database cannot answer now."
