@@ -19,11 +19,6 @@ PATIENCE_S = 20
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def url(postgresql: PostgreSQL) -> str:
     return postgresql.create_database()
 

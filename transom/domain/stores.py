@@ -6,6 +6,7 @@ commas; a comma within a URL is written %2C.
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -71,8 +72,14 @@ def parse_stores(text: str, default: str) -> tuple[StoreInfo, ...]:
     that can be written. ValueError with a text that names what is wrong; it never repeats a URL, which may
     hold a secret by mistake."""
     found = [_parse_store(part.strip()) for part in text.split(",") if part.strip()]
-    _require_distinct([one.id for one in found], "the id")
-    _require_distinct_places(found)
+    _require_distinct([(one.id,) for one in found], "the id")
+    # Other services, and other accounts of one, may have a bucket of the same name.
+    places = [
+        (one.address, one.options.get("endpoint"), one.options.get("profile"))
+        for one in found
+        if one.kind is not StoreKind.HTTP
+    ]
+    _require_distinct(places, "the place of")
     writable = [one.id for one in found if not one.is_read_only]
     if not writable:
         raise ValueError("none of the stores can be written")
@@ -143,22 +150,11 @@ def _parse_weight(store_id: str, text: str) -> int:
     return int(text)
 
 
-def _require_distinct(values: list[str], what: str) -> None:
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"{what} {value!r} belongs to more than one store")
-
-
-def _require_distinct_places(stores: list[StoreInfo]) -> None:
-    """Other services, and other accounts of one, may have a bucket of the same name."""
-    places = [
-        (one.address, one.options.get("endpoint"), one.options.get("profile"))
-        for one in stores
-        if one.kind is not StoreKind.HTTP
-    ]
-    for place in places:
-        if places.count(place) > 1:
-            raise ValueError(f"the place of {place[0]!r} belongs to more than one store")
+def _require_distinct(found: Sequence[tuple[str | None, ...]], what: str) -> None:
+    """`found`: of each store what no other may have, and first of it what the error names."""
+    for one in found:
+        if found.count(one) > 1:
+            raise ValueError(f"{what} {one[0]!r} belongs to more than one store")
 
 
 def by_weight(infos: tuple[StoreInfo, ...]) -> list[StoreInfo]:

@@ -25,7 +25,7 @@ from transom.domain.sharing import (
     plan_withdrawal,
 )
 from transom.sql.db import Row, Script, Statement
-from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, WIDTH, decode_properties, image_of_row, to_json
+from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, decode_properties, image_of_row, to_json
 from transom.sql.jobs import insert_job
 
 _decode_ids = msgspec.json.Decoder(list[str]).decode
@@ -47,7 +47,9 @@ SEE_IMAGES = f"""
 
 # Where a rule may look at any of it.
 SEE_WHOLE_IMAGES = f"""
-    select {COLUMNS}, {IS_MEMBER}, {_COUNT_MEMBERS}, null from image where image.id in {_IDS}"""
+    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null,
+           json_build_array(image.id), {COLUMNS}
+    from image where image.id in {_IDS}"""
 
 LIST_RECIPIENTS = "select member_id from member where image_id = $1"
 
@@ -102,10 +104,8 @@ def share(
 def _see_images(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
     ids = to_json(images)
     yield Statement(LOCK_IMAGES, (ids,), is_lock=True)
-    values = (ids, *caller.member_ids)
-    if looks_at_images(caller.policy):
-        return _whole((yield Statement(SEE_WHOLE_IMAGES, values)))
-    return _alike((yield Statement(SEE_IMAGES, values)))
+    see = SEE_WHOLE_IMAGES if looks_at_images(caller.policy) else SEE_IMAGES
+    return _seen((yield Statement(see, (ids, *caller.member_ids))))
 
 
 def _open(
@@ -157,7 +157,10 @@ SEE_OFFERS = f"""
     {_OFFERS}
     group by 1, 2, 3, 6"""
 
-SEE_WHOLE_OFFERS = f"select {COLUMNS}, true, 0, member.vault_id {_OFFERS}"
+SEE_WHOLE_OFFERS = f"""
+    select image.owner, image.visibility, image.properties, true, 0, member.vault_id,
+           json_build_array(image.id), {COLUMNS}
+    {_OFFERS}"""
 
 ANSWER = f"""
     update member set status = $3, updated_at = $4
@@ -188,9 +191,8 @@ def _see_offers(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
     values = (ids, caller.project_id)
     yield Statement(LOCK_IMAGES, (ids,), is_lock=True)
     yield Statement(LOCK_OFFERS, values, is_lock=True)
-    if looks_at_images(caller.policy):
-        return _whole((yield Statement(SEE_WHOLE_OFFERS, values)))
-    return _alike((yield Statement(SEE_OFFERS, values)))
+    see = SEE_WHOLE_OFFERS if looks_at_images(caller.policy) else SEE_OFFERS
+    return _seen((yield Statement(see, values)))
 
 
 def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
@@ -201,7 +203,7 @@ def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
     return insert_job(done)
 
 
-def _alike(rows: list[Row]) -> list[Seen]:
+def _seen(rows: list[Row]) -> list[Seen]:
     return [
         Seen(
             ids=_decode_ids(ids),
@@ -209,33 +211,10 @@ def _alike(rows: list[Row]) -> list[Seen]:
             visibility=visibility,
             properties=decode_properties(properties),
             is_member=bool(is_member),
-            members=_effective(members, visibility),
+            # Those of an image that is not shared have no effect.
+            members=members if visibility == Visibility.SHARED else 0,
             vault_id=vault_id,
+            image=image_of_row(whole) if whole else None,
         )
-        for owner, visibility, properties, is_member, members, vault_id, ids in rows
+        for owner, visibility, properties, is_member, members, vault_id, ids, *whole in rows
     ]
-
-
-def _whole(rows: list[Row]) -> list[Seen]:
-    found = []
-    for row in rows:
-        image = image_of_row(row)
-        is_member, members, vault_id = row[WIDTH:]
-        found.append(
-            Seen(
-                ids=(image.id,),
-                owner=image.owner,
-                visibility=image.visibility,
-                properties=image.properties,
-                is_member=bool(is_member),
-                members=_effective(members, image.visibility),
-                vault_id=vault_id,
-                image=image,
-            )
-        )
-    return found
-
-
-def _effective(members: int, visibility: str) -> int:
-    """Memberships of an image that is not shared have no effect."""
-    return members if visibility == Visibility.SHARED else 0

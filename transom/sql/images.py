@@ -13,6 +13,11 @@ from transom.sql.db import Database, Row, Statement
 COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
 WIDTH = len(Image.__struct_fields__)
 
+#: Where in a row those columns are that a database has otherwise than the image.
+_PROTECTED, _OS_HIDDEN, _TAGS, _PROPERTIES, _LOCATIONS = map(
+    Image.__struct_fields__.index, ("protected", "os_hidden", "tags", "properties", "locations")
+)
+
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 _decode_locations = msgspec.json.Decoder(tuple[Location, ...]).decode
@@ -24,52 +29,13 @@ def to_json(value: Any) -> str:
 
 def image_of_row(row: Row) -> Image:
     """An image from a row that starts with COLUMNS."""
-    (
-        image_id,
-        owner,
-        name,
-        status,
-        visibility,
-        container_format,
-        disk_format,
-        min_disk,
-        min_ram,
-        protected,
-        os_hidden,
-        size,
-        virtual_size,
-        checksum,
-        os_hash_algo,
-        os_hash_value,
-        tags,
-        properties,
-        locations,
-        created_at,
-        updated_at,
-    ) = row[:WIDTH]
-    return Image(
-        image_id,
-        owner,
-        name,
-        status,
-        visibility,
-        container_format,
-        disk_format,
-        min_disk,
-        min_ram,
-        bool(protected),
-        bool(os_hidden),
-        size,
-        virtual_size,
-        checksum,
-        os_hash_algo,
-        os_hash_value,
-        _decode_tags(tags),
-        decode_properties(properties),
-        _decode_locations(locations),
-        created_at,
-        updated_at,
-    )
+    values = list(row[:WIDTH])
+    values[_PROTECTED] = bool(values[_PROTECTED])
+    values[_OS_HIDDEN] = bool(values[_OS_HIDDEN])
+    values[_TAGS] = _decode_tags(values[_TAGS])
+    values[_PROPERTIES] = decode_properties(values[_PROPERTIES])
+    values[_LOCATIONS] = _decode_locations(values[_LOCATIONS])
+    return Image(*values)
 
 
 #: `Caller.member_ids`: of whom it is asked whether they are members of an image.
@@ -191,13 +157,13 @@ def update_statement(seen: Image, new: Image) -> Statement:
     return Statement(UPDATE_IMAGE, values, required=True)
 
 
-#: The same within a statement whose $2 is now.
-MOVE_ON = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
-
-
 def moved_on(image: Image, now: int) -> int:
     """The `updated_at` of the next version: now, and never the one before."""
     return max(now, image.updated_at + 1)
+
+
+#: The same within a statement whose $2 is now.
+MOVE_ON = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
 
 
 DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"

@@ -106,6 +106,8 @@ def _list_of(image: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_IMS_IMAGES = _list_of(_IMS_IMAGE)
+
 SCHEMAS: dict[str, dict[str, Any]] = {
     "image": _IMAGE,
     "images": _list_of(_IMAGE),
@@ -177,7 +179,7 @@ async def show_image_schema(_parts: Parts, request: Request) -> Response:
 
 
 async def show_images_schema(_parts: Parts, request: Request) -> Response:
-    return json_response(_list_of(_IMS_IMAGE) if request.dialect is Dialect.IMS else SCHEMAS["images"])
+    return json_response(_IMS_IMAGES if request.dialect is Dialect.IMS else SCHEMAS["images"])
 
 
 async def show_member_schema(_parts: Parts, _request: Request) -> Response:

@@ -188,17 +188,19 @@ class Writer:
                 statement = next(script) if rows is None else script.send(rows)
             except StopIteration as end:
                 return end.value
-            rows = [] if statement.is_lock else self._rows_of(statement)
+            rows = self._rows_of(statement)
 
     def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
         for statement in statements:
-            rows.append([] if statement.is_lock else self._rows_of(statement))
+            rows.append(self._rows_of(statement))
             if statement.required and not rows[-1]:
                 return None
         return rows
 
     def _rows_of(self, statement: Statement) -> list[Row]:
+        if statement.is_lock:
+            return []
         return self._connection.execute(translated(statement.sql), statement.values).fetchall()
 
 
