@@ -25,7 +25,7 @@ MARKER = image(id="image-300", created_at=300)
 OLDEST_FIRST = (SortKey("created_at", descending=False), SortKey("id", descending=False))
 MIXED = (SortKey("created_at", descending=False), SortKey("id", descending=True))
 BY_NAME = (SortKey("name", descending=False), *OLDEST_FIRST)
-EACH_OF_A_PROJECT = {"image_by_owner", "image_for_everybody", "member_by_project"}
+EACH_OF_A_PROJECT = {"image_by_owner", "image_public", "member_by_project"}
 BY_KEY = "SEARCH"
 INDEX = re.compile(r"USING (?:COVERING )?INDEX ((?:image|member)_\w+)")
 #: A range that is sorted. The merged page, of a few rows, may be: that step stands at the outermost level.
@@ -93,19 +93,19 @@ async def _delete_member(tap: Tap) -> object:
         (
             caller("reader", RECIPIENT),
             ListQuery(visibility="shared", member_statuses=("pending",)),
-            {"image_by_owner", "member_by_project"},
+            {"image_shared_by_owner", "member_by_project"},
         ),
         (
             caller("reader", RECIPIENT),
             ListQuery(visibility="all", member_statuses=tuple(MemberStatus)),
-            EACH_OF_A_PROJECT,
+            EACH_OF_A_PROJECT | {"image_community"},
         ),
-        (caller("reader", RECIPIENT), ListQuery(visibility="public"), {"image_for_everybody"}),
-        (caller("reader", RECIPIENT), ListQuery(visibility="community"), {"image_for_everybody"}),
+        (caller("reader", RECIPIENT), ListQuery(visibility="public"), {"image_public"}),
+        (caller("reader", RECIPIENT), ListQuery(visibility="community"), {"image_community"}),
         (caller("reader", RECIPIENT), ListQuery(visibility="private"), {"image_by_owner"}),
         (caller("admin", OWNER), ListQuery(), {"image_by_age", "image_by_owner"}),
         (caller("admin", OWNER), ListQuery(visibility="all"), {"image_by_age"}),
-        (caller("admin", OWNER), ListQuery(visibility="public"), {"image_for_everybody"}),
+        (caller("admin", OWNER), ListQuery(visibility="public"), {"image_public"}),
     ],
     ids=[
         "default",

@@ -159,9 +159,9 @@ async def list_tasks(
           and (cast($2 as text) is null or kind = $2)
           and (cast($3 as text) is null
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
-        order by {order} {word}, id {word} limit $4"""
+        order by {order} {word}, id {word} limit {int(limit)}"""
     after_id = after.id if after is not None else None
-    rows = await db.scan(sql, status, kind, after_id, limit, asker=asker)
+    rows = await db.scan(sql, status, kind, after_id, asker=asker)
     return [_job_of_row(row) for row in rows]
 
 

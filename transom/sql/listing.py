@@ -1,9 +1,12 @@
 """Lists of images: a union of index ranges, each cut at the page size before they are merged.
 
-The caller's own images are a range of `image_by_owner`, public and community ones of `image_for_everybody`,
-shared ones of `member_by_project`, everything (for an admin) is `image_by_age`; each of them is in the list's
-default order already, so a page costs the same however many images there are. Paging is by key, not by
-offset: the page after a marker starts where the marker would stand, whatever came or went meanwhile.
+The caller's own images are a range of `image_by_owner` or `image_shared_by_owner`, what was shared with him
+is one of `member_by_project`, what is for everybody stands in `image_public` and `image_community`, and
+everything (for an admin) in `image_by_age`. Each is in the list's default order already, so a page costs the
+same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
+
+Paging is by key, not by offset: the page after a marker starts where the marker would stand, whatever came or
+went meanwhile.
 """
 
 from typing import Any
@@ -21,8 +24,8 @@ from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.sql.db import Database, Dialect
 from transom.sql.images import COLUMNS, image_of_row
 
-#: As the index `image_for_everybody` has it.
-_EVERYBODY_SQL = ", ".join(f"'{visibility}'" for visibility in FOR_EVERYBODY)
+#: As the index `image_by_age` has it; true of each image.
+_ANYBODYS_SQL = "image.id <> ''"
 #: Key and value of `tag.value`, a tag as it stands in an image, as `parse_tag` of `domain/tags.py` has them.
 TAG_KEY = """
     case when strpos(tag.value, '=') > 1 then substr(tag.value, 1, strpos(tag.value, '=') - 1)
@@ -55,9 +58,8 @@ async def list_images(
     if not ranges or query.limit == 0:
         return []
     values = Values()
-    # A value, so that PostgreSQL plans by values where a project has few images and others many: it takes a
-    # limit that it does not know for a tenth of everything (docs/decisions/0012).
-    limit = values.add(query.limit)
+    # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
+    limit = str(int(query.limit))
     conditions = _conditions(db.dialect, query, values)
     parts = []
     for number, found in enumerate(ranges):
@@ -102,7 +104,9 @@ def _has_index(found: Range) -> bool:
         return False
     if found.visibility is None:
         return True
-    return found.owner is None and found.visibility in FOR_EVERYBODY
+    if found.owner is None:
+        return found.visibility in FOR_EVERYBODY
+    return found.visibility == Visibility.SHARED
 
 
 def _range_sql(
@@ -140,8 +144,9 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
     if found.unless_member is not None:
         own = values.add(found.unless_member)
         where += [
-            "not exists (select 1 from member as own where own.image_id = member.image_id"
-            f" and own.member_id = {own})",
+            # Not an anti-join, which might first collect all that the project was ever offered.
+            "(select own.status from member as own where own.image_id = member.image_id"
+            f" and own.member_id = {own}) is null",
             f"(image.owner is null or image.owner <> {own})",
         ]
     if found.has_members is not None:
@@ -149,11 +154,11 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
         where.append(has if found.has_members else f"not {has}")
     if found.owner is not None:
         where.append(f"image.owner = {values.add(found.owner)}")
+    elif found.member_id is None and found.visibility not in FOR_EVERYBODY:
+        where.append(_ANYBODYS_SQL)
     if found.visibility is not None:
         # Spelt out, not a value: a partial index is found by its words, in SQLite by exactly its words.
         where.append(f"image.visibility = '{Visibility(found.visibility)}'")
-        if found.visibility in FOR_EVERYBODY and found.owner is None:
-            where.append(f"image.visibility in ({_EVERYBODY_SQL})")
     if found.but_community:
         where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
     return table, where

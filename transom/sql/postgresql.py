@@ -13,8 +13,16 @@ from transom.sql.turns import Turns
 
 #: Longest wait for an answer, seconds.
 _COMMAND_S = 30.0
-#: Our statements are short, and compiling them buys nothing.
-_SESSION = {"application_name": "transom", "jit": "off"}
+_SESSION = {
+    "application_name": "transom",
+    # Our statements are short, and compiling them buys nothing.
+    "jit": "off",
+    # To plan a page of a list costs several times as much as to read it. So a plan is made once, and holds
+    # for who has everything as for who has nothing: by an index, in its order (docs/decisions/0013).
+    "plan_cache_mode": "force_generic_plan",
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+}
 #: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
 _TRIES = 5
 _CANNOT_ANSWER = "The database cannot answer now."

@@ -29,11 +29,14 @@ create table image (
     updated_at bigint not null
 );
 
--- Each serves one range of the list a caller sees, in list order (see sql/listing.py).
+-- Each serves one range of the list a caller sees, in list order, and that range only (see sql/listing.py).
 create index image_by_owner on image (owner, created_at, id);
-create index image_by_age on image (created_at, id);
-create index image_for_everybody on image (visibility, created_at, id)
-    where visibility in ('public', 'community');
+create index image_shared_by_owner on image (owner, created_at, id) where visibility = 'shared';
+create index image_public on image (created_at, id) where visibility = 'public';
+create index image_community on image (created_at, id) where visibility = 'community';
+-- True of each image, and asked for by nobody but who wants them all: a planner that knows nothing of a project
+-- might else look for its images here, and read everybody's.
+create index image_by_age on image (created_at, id) where id <> '';
 
 -- A deleted image's id is never given to another image, so that whoever kept the id never meets a stranger's.
 create table deleted_image (

@@ -1,0 +1,146 @@
+"""How much PostgreSQL reads for a page: no more for who has much, nor because others have.
+
+It plans each statement once, without values, from what the tables are like on the whole. So here they are
+like nobody in them: one project owns half of the images, the others belong to many with a few each; or it
+owns them all, and whoever asks for his own finds none.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from domain.samples import caller, image
+from harness.postgresql import PostgreSQL
+
+from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
+from transom.domain.model import Caller, Image, MemberStatus
+from transom.sql.connect import open_database
+from transom.sql.db import Database
+from transom.sql.images import count_uploading, placed_storage, staged_storage, used_storage
+from transom.sql.listing import list_images
+from transom.sql.migrate import migrate
+
+from .databases import Asked, Tap
+
+pytestmark = pytest.mark.anyio
+
+IMAGES = 20_000
+LIMIT = 25
+#: Of each range a page, each joined with its image; and the page itself. Far from what anybody owns here.
+MOST_ROWS = 500
+
+PUBLISHER, BUYER, SMALL, NOBODY = "publisher", "buyer", "small-7", "nobody"
+OWNERS = {
+    "half are one project's": f"case when n % 2 = 0 then '{PUBLISHER}' else 'small-' || n % 999 end",
+    "all are one project's": f"'{PUBLISHER}'",
+}
+_IMAGES = f"""
+    insert into image (id, owner, name, status, visibility, min_disk, min_ram, protected, os_hidden, tags,
+                       properties, locations, created_at, updated_at)
+    select 'image-' || n, {{owner}}, 'name', 'active',
+           case when n % 20 = 0 then 'public' when n % 3 = 0 then 'private' else 'shared' end,
+           0, 0, false, false, '[]', '{{{{}}}}', '[]', n, n
+    from generate_series(1, {IMAGES}) as n"""
+#: Half of the offers are to one project, the others to many; and as many again to domains.
+_OFFERS = f"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    select id, case when created_at % 4 < 2 then '{BUYER}' else 'small-' || created_at % 999 end,
+           'pending', created_at, 1, 1
+    from image where visibility = 'shared' and created_at % 8 < 7
+    union all
+    select id, 'domain/' || case when created_at % 2 = 0 then 'large' else 'd' || created_at % 999 end,
+           'accepted', created_at, 1, 1
+    from image where visibility = 'shared'"""
+
+MARKER = image(id=f"image-{IMAGES // 2}", created_at=IMAGES // 2)
+OLDEST_FIRST = (SortKey("created_at", descending=False), SortKey("id", descending=False))
+LISTS = {
+    "default": ListQuery(limit=LIMIT),
+    "oldest first": ListQuery(limit=LIMIT, sort=OLDEST_FIRST),
+    "pending": ListQuery(limit=LIMIT, visibility="shared", member_statuses=(MemberStatus.PENDING,)),
+    "rejected": ListQuery(limit=LIMIT, visibility="shared", member_statuses=(MemberStatus.REJECTED,)),
+    "all": ListQuery(limit=LIMIT, visibility="all", member_statuses=tuple(MemberStatus)),
+    "public": ListQuery(limit=LIMIT, visibility="public"),
+}
+CALLERS = {
+    project: msgspec.structs.replace(caller("reader", project), domain_id=domain)
+    for project, domain in ((PUBLISHER, "d3"), (BUYER, "large"), (SMALL, "d5"), (NOBODY, "none"))
+} | {"admin": caller("admin", NOBODY)}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=list(OWNERS.values()), ids=list(OWNERS))
+async def populated(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> AsyncIterator[Database]:
+    """As the service opens it, with one connection."""
+    db = await open_database(postgresql.create_database(), 1)
+    await migrate(db)
+    await db.write(_IMAGES.format(owner=request.param))
+    await db.write(_OFFERS)
+    await db.write("analyze")
+    yield db
+    await db.close()
+
+
+@pytest.mark.parametrize("after", [None, MARKER], ids=["first", "next"])
+@pytest.mark.parametrize("query", LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("who", CALLERS.values(), ids=CALLERS)
+async def test_a_page_reads_no_more_rows_than_there_are_on_a_page_of_each_range(
+    populated: Database, who: Caller, query: ListQuery, after: Image | None
+) -> None:
+    tap = Tap(populated)
+    await list_images(tap, visible_ranges(who, query), query, after)
+
+    plan = await _plan(populated, tap.asked[0])
+
+    assert _rows_read(plan) <= MOST_ROWS, json.dumps(plan, indent=1)
+
+
+async def test_a_filter_is_looked_for_among_the_images_of_the_project_alone(populated: Database) -> None:
+    """And guards the test above against a count that counts nothing."""
+    tap = Tap(populated)
+    query = ListQuery(limit=LIMIT, visibility="private", conditions=(Condition("name", Op.EQ, ("none",)),))
+    await list_images(tap, visible_ranges(CALLERS[PUBLISHER], query), query, None)
+    await list_images(tap, visible_ranges(CALLERS[SMALL], query), query, None)
+
+    of_publisher, of_small = [await _plan(populated, asked) for asked in tap.asked]
+
+    assert _rows_read(of_publisher) >= IMAGES // 2
+    assert _rows_read(of_small) < LIMIT
+
+
+@pytest.mark.parametrize("counts", [used_storage, placed_storage, staged_storage, count_uploading])
+async def test_what_is_limited_is_counted_over_the_projects_own_images(
+    populated: Database, counts: Callable[[Tap, str], Awaitable[int]]
+) -> None:
+    tap = Tap(populated)
+    await counts(tap, NOBODY)
+
+    plan = await _plan(populated, tap.asked[0])
+
+    assert _rows_read(plan) == 0, json.dumps(plan, indent=1)
+
+
+async def _plan(db: Database, asked: Asked) -> dict[str, Any]:
+    """How the statement was run: by the plan that its connection has for it, whatever the values."""
+    await db.write(f"prepare asked as {asked.sql}")
+    values = ", ".join(f"'{value}'" if isinstance(value, str) else str(value) for value in asked.values)
+    execute = f"execute asked({values})" if values else "execute asked"
+    ((found,),) = await db.read(f"explain (analyze, format json) {execute}")
+    await db.write("deallocate asked")
+    plan: dict[str, Any] = json.loads(found)[0]["Plan"]
+    return plan
+
+
+def _rows_read(plan: dict[str, Any]) -> int:
+    """Rows that were looked at in a table or an index, whether or not they were of use."""
+    below = sum(_rows_read(child) for child in plan.get("Plans", ()))
+    if "Relation Name" not in plan:
+        return below
+    looked_at = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    return below + int(looked_at)
