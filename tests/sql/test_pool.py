@@ -79,6 +79,17 @@ async def test_who_gives_up_waiting_takes_no_connection_away(pool: Pool) -> None
         pass
 
 
+async def test_who_waits_too_long_is_told_and_takes_no_connection_away(url: str) -> None:
+    pool = Pool(lambda: asyncpg.connect(url), 1, most_wait_s=0.01)
+    with anyio.fail_after(PATIENCE_S):
+        async with pool.lease():
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await _backend(pool)
+        assert await _backend(pool) > 0
+        await pool.close()
+
+
 async def test_who_gives_up_in_the_moment_of_being_called_passes_the_connection_on(pool: Pool) -> None:
     first = pool.lease()
     async with pool.lease():

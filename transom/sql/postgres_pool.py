@@ -27,14 +27,18 @@ Open = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class Pool:
-    """At most `most` connections, made by `make` when there is need. Lives on one event loop."""
+    """At most `most` connections, made by `make` (which must not take for ever) when there is need; nobody
+    waits for one longer than `most_wait_s`. Lives on one event loop."""
 
-    def __init__(self, make: Open, most: int) -> None:
+    def __init__(self, make: Open, most: int, most_wait_s: float = ACQUIRE_S) -> None:
         self._make = make
         self._free = most
+        self._most_wait_s = most_wait_s
         #: (since when, connection): the last that came back stands last, and goes first.
         self._idle: list[tuple[float, asyncpg.Connection]] = []
-        self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        #: (until when, who is told: a connection, or None when there is room to make one).
+        self._waiting: deque[tuple[float, asyncio.Future[asyncpg.Connection | None]]] = deque()
+        self._giving_up: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
@@ -56,18 +60,18 @@ class Pool:
     async def take(self) -> asyncpg.Connection:
         """As `take_idle`; made, or waited for, if there is none. TimeoutError when that takes too long, and
         whatever connecting raises."""
-        async with asyncio.timeout(ACQUIRE_S):
-            while (connection := self.take_idle()) is None:
-                if self._is_closed:
-                    raise UnavailableError("The database is closed.")
-                if self._free > 0:
-                    return await self._open()
-                connection = await self._wait()
-                if connection is not None and not connection.is_closed():
-                    return connection
-                if connection is not None:
-                    self._give_up(connection)
-            return connection
+        until = self._loop.time() + self._most_wait_s
+        while (connection := self.take_idle()) is None:
+            if self._is_closed:
+                raise UnavailableError("The database is closed.")
+            if self._free > 0:
+                return await self._open()
+            connection = await self._wait(until)
+            if connection is not None and not connection.is_closed():
+                return connection
+            if connection is not None:
+                self._give_up(connection)
+        return connection
 
     def put_back(self, connection: asyncpg.Connection) -> None:
         """To whoever waits longest, or to the idle ones. One that is closed, or stands in the middle of
@@ -90,6 +94,8 @@ class Pool:
         """Close what is idle now, and the others when they come back."""
         self._is_closed = True
         self._sweeping.cancel()
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         while (waiting := self._next_waiting()) is not None:
             waiting.set_result(None)
         while (connection := self.take_idle()) is not None:
@@ -112,20 +118,35 @@ class Pool:
             self._make_room()
             raise
 
-    async def _wait(self) -> asyncpg.Connection | None:
+    async def _wait(self, until: float) -> asyncpg.Connection | None:
         """A connection, or None when there is room to make one."""
         waiting: asyncio.Future[asyncpg.Connection | None] = self._loop.create_future()
-        self._waiting.append(waiting)
+        self._waiting.append((until, waiting))
+        if self._giving_up is None:
+            self._giving_up = self._loop.call_at(until, self._give_up_waiting)
         try:
             return await waiting
-        except BaseException:
-            if waiting.done() and not waiting.cancelled():  # Called and given up in the same moment.
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                # Called and cancelled in the same moment.
                 connection = waiting.result()
                 if connection is not None:
                     self.put_back(connection)
                 else:
                     self._call_next()
             raise
+
+    def _give_up_waiting(self) -> None:
+        """Tell those whose time is over. One timer for all: most wait for less than setting one costs."""
+        now = self._loop.time()
+        for until, waiting in self._waiting:
+            if until <= now and not waiting.done():
+                waiting.set_exception(TimeoutError("No connection was free in good time."))
+        self._waiting = deque(one for one in self._waiting if not one[1].done())
+        self._giving_up = None
+        if self._waiting:
+            first = min(until for until, _waiting in self._waiting)
+            self._giving_up = self._loop.call_at(first, self._give_up_waiting)
 
     def _give_up(self, connection: asyncpg.Connection) -> None:
         connection.terminate()
@@ -141,7 +162,7 @@ class Pool:
 
     def _next_waiting(self) -> asyncio.Future[asyncpg.Connection | None] | None:
         while self._waiting:
-            waiting = self._waiting.popleft()
+            _until, waiting = self._waiting.popleft()
             if not waiting.done():
                 return waiting
         return None
