@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from harness.service import ServiceFailedError
+from harness.child import ServiceFailedError
 
 from bench.batches import measure_batch
 from bench.figures import Line, render

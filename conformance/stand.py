@@ -74,7 +74,7 @@ class Stand:
             admin_name="admin",
             admin_password=keystone.password,
             admin_project="admin",
-            files_url=files.url,
+            files_url=files.origin,
         )
 
     def _start_service(

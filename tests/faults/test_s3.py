@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.service import Service, ServiceFailedError
+from harness.child import ServiceFailedError
+from harness.service import Service
 from harness.swift import ACCESS_KEY, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, Swift
 
 from .calls import (

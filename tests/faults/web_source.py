@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.service import find_free_port
+from harness.child import Child, find_free_port
 
-from .calls import eventually
-
-END_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 20.0
 
 
 class WebSource:
@@ -23,7 +20,8 @@ class WebSource:
         self._file = folder / "served"
         self._file.write_bytes(data)
         self._port = find_free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        log_path = folder / "web-source.log"
+        self._child = Child("the web server", log_path, self._is_listening, READY_TIMEOUT_S)
 
     @property
     def url(self) -> str:
@@ -35,7 +33,7 @@ class WebSource:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
+        if self._child.is_running:
             self.kill()
 
     def start(self, hold_after: int | None = None) -> None:
@@ -43,21 +41,16 @@ class WebSource:
         answers that are whole."""
         script = str(Path(__file__).with_name("web_source_process.py"))
         hold = -1 if hold_after is None else hold_after
-        self._process = subprocess.Popen(
-            [sys.executable, script, str(self._port), str(self._file), str(hold)], stdin=subprocess.DEVNULL
-        )
-        assert eventually(self._is_listening, bool), "the web server does not listen"
+        command = [sys.executable, script, str(self._port), str(self._file), str(hold)]
+        self._child.start(command, self._file.parent)
 
     def kill(self) -> None:
         """End it at once (SIGKILL), in the middle of whatever it sends."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(END_TIMEOUT_S)
-        self._process = None
+        self._child.kill()
 
     def _is_listening(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=END_TIMEOUT_S).close()
+            socket.create_connection(("127.0.0.1", self._port), timeout=READY_TIMEOUT_S).close()
         except ConnectionError:
             return False
         return True

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from harness.loopback import Handler, LoopbackServer
 
 _BLOCK_BYTES = 1 << 16
 _PATIENCE_S = 30.0
@@ -24,24 +24,23 @@ class _Offer(NamedTuple):
     go_on: threading.Event
 
 
-class FileServer:
+class FileServer(LoopbackServer):
     """Serves each offer at a path of its own."""
 
     def __init__(self) -> None:
         offers: dict[str, _Offer] = {}
-        asked: list[tuple[str, dict[str, str]]] = []
+        asked: list[str] = []
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append((self.path, dict(self.headers)))
-                offer = offers.get(self.path)
+        class OfferHandler(Handler):
+            protocol_version = "HTTP/1.0"
+
+            def respond(self) -> None:
+                asked.append(self.path)
+                offer = offers.get(self.path) if self.command == "GET" else None
                 if offer is None:
                     self.send_error(404)
                     return
-                self.send_response(offer.status)
-                for name, value in {"Content-Length": str(len(offer.data)), **offer.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
+                self.answer(offer.status, offer.data, offer.headers, sent=0)
                 # The service may hang up, or be killed: that is what some tests are about.
                 with contextlib.suppress(ConnectionError):
                     self._send(offer)
@@ -52,32 +51,9 @@ class FileServer:
                         offer.go_on.wait(_PATIENCE_S)
                     self.wfile.write(offer.data[start : start + _BLOCK_BYTES])
 
-            def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
-
+        super().__init__(OfferHandler)
         self._offers = offers
         self._asked = asked
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def offer(
         self,
@@ -89,7 +65,7 @@ class FileServer:
         """The URL at which the data is served. `pause_after`: bytes after which it waits for `go_on`."""
         path = f"/{uuid.uuid4().hex}"
         self._offers[path] = _Offer(data, status, headers or {}, pause_after, threading.Event())
-        return self.url + path
+        return self.origin + path
 
     def redirect(self, to: str) -> str:
         """A URL that sends whoever asks for it elsewhere."""
@@ -97,8 +73,8 @@ class FileServer:
 
     def go_on(self, url: str) -> None:
         """Let all answers at this URL run to their end."""
-        self._offers[url.removeprefix(self.url)].go_on.set()
+        self._offers[url.removeprefix(self.origin)].go_on.set()
 
     def times_asked(self, url: str) -> int:
         """How often the URL was asked for."""
-        return sum(path == url.removeprefix(self.url) for path, _ in self._asked)
+        return sum(path == url.removeprefix(self.origin) for path in self._asked)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
+
+from harness.loopback import Handler, LoopbackServer
 
 _HOP_BY_HOP = {
     "connection",
@@ -32,11 +33,11 @@ class Call(NamedTuple):
     path: str
 
 
-class Gateway:
+class Gateway(LoopbackServer):
     """`url` is that of the target, by way of this server."""
 
     def __init__(self, target: str, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
-        """`port` 0: any that is free. `tls`: with a certificate, to be an https server."""
+        """`port`, `tls`: as of `LoopbackServer`."""
         self._target = target
         self._lock = threading.Lock()
         self._open = threading.Event()
@@ -46,33 +47,23 @@ class Gateway:
         self.own_token = ""
         #: Asked before a call goes on; a status instead of None is the answer then.
         self.refuse: Callable[[Call], int | None] = lambda _call: None
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._make_handler())
-        self._server.daemon_threads = True
-        self._scheme = "http"
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-            self._scheme = "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        gateway = self
 
-    @property
-    def port(self) -> int:
-        return self._server.server_port
+        class Passing(Handler):
+            def respond(self) -> None:
+                gateway._pass_on(self)
+
+        super().__init__(Passing, port, tls)
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self.port}{urlsplit(self._target).path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        return self.origin + urlsplit(self._target).path
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(exc_type, exc, trace)
 
     def count(self, method: str, path: str) -> int:
         """How many calls have come in; `path` below the target, without the query."""
@@ -86,7 +77,7 @@ class Gateway:
     def release(self) -> None:
         self._open.set()
 
-    def _pass_on(self, handler: BaseHTTPRequestHandler) -> None:
+    def _pass_on(self, handler: Handler) -> None:
         below = handler.path.removeprefix(urlsplit(self._target).path)
         call = Call(handler.command, below.partition("?")[0])
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
@@ -106,29 +97,10 @@ class Gateway:
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
         _answer(handler, answer.status_code, kept, answer.content)
 
-    def _make_handler(gateway) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (`self` is the handler's)
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
-                gateway._pass_on(self)
-
-            do_POST = do_HEAD = do_GET  # noqa: N815 (the names of the base class)
-
-            def log_message(self, *_: object) -> None:
-                """The tests say what matters."""
-
-        return Handler
-
-
-def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes) -> None:
+def _answer(handler: Handler, status: int, headers: Mapping[str, str], body: bytes) -> None:
     try:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        handler.answer(status, body, headers)
     except OSError:
         # Whoever asked did not wait for the answer.
         handler.close_connection = True

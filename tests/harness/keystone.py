@@ -1,4 +1,4 @@
-"""A real Keystone: installed once beside the virtual environment, started, spoken to, stopped or killed.
+"""A real Keystone: installed once beside the virtual environment, started, spoken to, killed.
 
 `python -m harness.keystone` only installs it. Keystone needs other versions of much that the tests need, so
 it lives in an environment of its own. Start reading at `Keystone`; `keystone_process.py` is the process.
@@ -6,12 +6,8 @@ it lives in an environment of its own. Start reading at `Keystone`; `keystone_pr
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import signal
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,14 +15,12 @@ from typing import Any, Self
 
 import httpx
 
+from harness.child import Child, find_free_port
 from harness.environments import install
-from harness.service import Cloud, ServiceFailedError, find_free_port
+from harness.service import Cloud
 
 # Keystone takes several seconds of CPU to start, and a busy machine has little of it to give.
 READY_TIMEOUT_S = 240.0
-STOP_TIMEOUT_S = 20.0
-POLL_INTERVAL_S = 0.05
-LOG_TAIL_LINES = 60
 REGION = "RegionOne"
 DOMAIN = "default"
 
@@ -73,7 +67,7 @@ def install_keystone() -> Path:
 class Keystone:
     """One Keystone process with its own port, keys and database, and the accounts above in it.
 
-    The port is chosen once, so that after `stop` or `kill` a `start` serves the same data at the same
+    The port is chosen once, so that after `kill` a `start` serves the same data at the same
     address. All accounts have the same password, `password`, and all are in the domain `default`.
 
     work_dir: an existing empty directory. database: `postgresql://…`; None is a SQLite file in work_dir.
@@ -97,7 +91,7 @@ class Keystone:
         self.users: dict[str, str] = {}
         self.roles: dict[str, str] = {}
         self._port = find_free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = Child("Keystone", self.log_path, self._is_ready, READY_TIMEOUT_S)
         self._admin: httpx.Client | None = None
         url = database or f"sqlite:///{work_dir / 'keystone.db'}"
         config = CONFIG.format(
@@ -110,7 +104,7 @@ class Keystone:
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None
+        return self._child.is_running
 
     @property
     def auth_url(self) -> str:
@@ -138,33 +132,21 @@ class Keystone:
         # Isolated: in the folder of the script, `keystone` is this module.
         python = [str(install_keystone()), "-I", "-W", "ignore"]
         script = str(Path(__file__).with_name("keystone_process.py"))
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*python, script, str(self.work_dir), str(self._port)],
-                cwd=self.work_dir,
-                env={**os.environ, "OS_BOOTSTRAP_PASSWORD": self.password},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        command = [*python, script, str(self.work_dir), str(self._port)]
+        self._child.start(command, self.work_dir, {**os.environ, "OS_BOOTSTRAP_PASSWORD": self.password})
         try:
-            self._wait_until_ready()
             if not self.clouds:
                 self._make_accounts()
         except BaseException:
             self.kill()
             raise
 
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
     def kill(self) -> None:
-        self._end(signal.SIGKILL)
+        self._child.kill()
 
     def close(self) -> None:
         """Stop the process if it runs; Keystone is not to be used afterwards."""
-        if self._process is not None:
+        if self._child.is_running:
             # It has nothing to lose, and is slow to stop.
             self.kill()
         if self._admin is not None:
@@ -256,32 +238,6 @@ class Keystone:
             "TRANSOM_KEYSTONE_PROJECT_NAME": "service",
         }
 
-    def _end(self, how: signal.Signals) -> None:
-        process = self._process
-        if process is None:
-            raise ServiceFailedError("Keystone is not running")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(STOP_TIMEOUT_S)
-        self._process = None
-
-    def _wait_until_ready(self) -> None:
-        process = self._process
-        if process is None:
-            raise ServiceFailedError("Keystone is not running")
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self._is_ready():
-            if process.poll() is not None:
-                raise self._failure(f"Keystone ended with {process.returncode} before it was ready")
-            if time.monotonic() > deadline:
-                raise self._failure(f"Keystone was not ready within {READY_TIMEOUT_S:g} s")
-            # Another process becomes ready when it does: asking again is the only way to learn it.
-            time.sleep(POLL_INTERVAL_S)
-
     def _is_ready(self) -> bool:
         try:
             answer = httpx.get(self.auth_url, timeout=10, trust_env=False)
@@ -324,12 +280,8 @@ class Keystone:
     def _expect(self, answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
             asked = f"{answer.request.method} {answer.request.url}"
-            raise self._failure(f"{asked}: {answer.status_code} {answer.text}")
+            raise self._child.failure(f"{asked}: {answer.status_code} {answer.text}")
         return answer
-
-    def _failure(self, what: str) -> ServiceFailedError:
-        tail = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return ServiceFailedError("\n".join([what, f"--- end of {self.log_path.name} ---", *tail]))
 
 
 def _make_client(base_url: str, headers: Mapping[str, str]) -> httpx.Client:

@@ -6,15 +6,11 @@ writes and its HTTP answers. It must not import the service. Start reading at `S
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import secrets
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -23,15 +19,10 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from harness.child import Child, ServiceFailedError, find_free_port
+
 READY_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 60.0
-POLL_INTERVAL_S = 0.05
-LOG_TAIL_LINES = 60
-
-
-class ServiceFailedError(Exception):
-    """The server process did not do what it was asked; the text ends with the tail of its log."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Service:
         self.clouds: dict[str, Cloud] = {}
         self._address = f"127.0.0.1:{find_free_port()}"
         self._domain_name = "Default"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = Child("the service", self.log_path, self._is_ready, READY_TIMEOUT_S)
         self._tokens: dict[str, str] = {}
         self._clients: dict[str | None, httpx.Client] = {}
 
@@ -79,7 +70,7 @@ class Service:
     @property
     def pid(self) -> int:
         """The id of the server process, which leads a process group of its own."""
-        return self._running().pid
+        return self._child.pid
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,21 +83,10 @@ class Service:
 
     def start(self) -> None:
         """Start the process and return when it is ready; raises ServiceFailedError if it never is."""
-        if self._process is not None:
-            raise ServiceFailedError("the service is running already")
         self.data_dir.mkdir(exist_ok=True)
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "transom", "serve"],
-                cwd=self.work_dir,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "transom", "serve"]
+        self._child.start(command, self.work_dir, self._environment())
         try:
-            self._wait_until_ready()
             self._read_clouds()
         except BaseException:
             self.kill()
@@ -114,29 +94,16 @@ class Service:
 
     def stop(self) -> int:
         """Ask the process to end (SIGTERM), wait for it and return its exit status."""
-        process = self._running()
-        process.terminate()
-        try:
-            status = process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise self._failure(f"the service did not stop within {STOP_TIMEOUT_S:g} s") from None
-        self._process = None
-        return status
+        return self._child.stop()
 
     def kill(self) -> None:
         """End the process and all its children at once (SIGKILL), as a power failure would."""
-        process = self._running()
-        # The group may be gone already when the process died by itself; waiting is still needed.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(STOP_TIMEOUT_S)
-        self._process = None
+        self._child.kill()
 
     def close(self) -> None:
         """Stop the process if it runs and close all clients; the service is not to be used afterwards."""
         try:
-            if self._process is not None:
+            if self._child.is_running:
                 self.stop()
         finally:
             for client in self._clients.values():
@@ -196,11 +163,6 @@ class Service:
             )
         return self._clients[name]
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise ServiceFailedError("the service is not running")
-        return self._process
-
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")}
         return {
@@ -210,17 +172,6 @@ class Service:
             "TRANSOM_DATABASE": self.database,
             **self.settings,
         }
-
-    def _wait_until_ready(self) -> None:
-        process = self._running()
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self._is_ready():
-            if process.poll() is not None:
-                raise self._failure(f"the service ended with {process.returncode} before it was ready")
-            if time.monotonic() > deadline:
-                raise self._failure(f"the service was not ready within {READY_TIMEOUT_S:g} s")
-            # Another process becomes ready when it does: asking again is the only way to learn it.
-            time.sleep(POLL_INTERVAL_S)
 
     def _is_ready(self) -> bool:
         try:
@@ -257,22 +208,6 @@ class Service:
         }
         answer = self.client(None).post(f"{cloud.auth_url.rstrip('/')}/auth/tokens", json=request)
         if answer.status_code != httpx.codes.CREATED:
-            raise self._failure(f"no token for {cloud.name}: {answer.status_code} {answer.text}")
+            raise self._child.failure(f"no token for {cloud.name}: {answer.status_code} {answer.text}")
         body: dict[str, Any] = answer.json()
         return answer.headers["X-Subject-Token"], body
-
-    def _failure(self, what: str) -> ServiceFailedError:
-        tail = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return ServiceFailedError("\n".join([what, f"--- end of {self.log_path.name} ---", *tail]))
-
-
-def find_free_port() -> int:
-    """A port that was free a moment ago.
-
-    The kernel gives it out and it is released before the service binds it; the window is small, and a lost
-    race shows at once as a service that ends before it is ready.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

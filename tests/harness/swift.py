@@ -7,24 +7,16 @@ Start reading at `Swift`; `swift_process.py` is the process.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from harness.child import Child, find_free_port
 from harness.environments import install
-from harness.service import ServiceFailedError, find_free_port
 
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
-POLL_INTERVAL_S = 0.05
-LOG_TAIL_LINES = 60
 
 ACCESS_KEY = "transom:t"
 SECRET_KEY = "transomsecret"
@@ -47,7 +39,7 @@ class Swift:
         self.work_dir = work_dir
         self.log_path = work_dir / "swift.log"
         self._port = find_free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = Child("Swift", self.log_path, self._is_ready, READY_TIMEOUT_S)
 
     @property
     def endpoint(self) -> str:
@@ -72,46 +64,18 @@ class Swift:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
+        if self._child.is_running:
             self.stop()
 
     def start(self) -> None:
         """Start the process and return when it answers."""
         script = str(Path(__file__).with_name("swift_process.py"))
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(install("swift")), "-I", "-W", "ignore", script, str(self.work_dir), str(self._port)],
-                cwd=self.work_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            self._wait_until_ready(self._process)
-        except BaseException:
-            self.stop()
-            raise
+        command = [str(install("swift")), "-I", "-W", "ignore", script, str(self.work_dir), str(self._port)]
+        self._child.start(command, self.work_dir)
 
     def stop(self) -> None:
         """End the process at once; what it has answered is on its disk."""
-        process = self._process
-        if process is None:
-            raise ServiceFailedError("Swift is not running")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(STOP_TIMEOUT_S)
-        self._process = None
-
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self._is_ready():
-            if process.poll() is not None:
-                raise self._failure(f"Swift ended with {process.returncode} before it was ready")
-            if time.monotonic() > deadline:
-                raise self._failure(f"Swift was not ready within {READY_TIMEOUT_S:g} s")
-            # Another process becomes ready when it does: asking again is the only way to learn it.
-            time.sleep(POLL_INTERVAL_S)
+        self._child.kill()
 
     def _is_ready(self) -> bool:
         try:
@@ -119,10 +83,6 @@ class Swift:
         except httpx.TransportError:
             return False
         return True
-
-    def _failure(self, what: str) -> ServiceFailedError:
-        tail = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return ServiceFailedError("\n".join([what, f"--- end of {self.log_path.name} ---", *tail]))
 
 
 if __name__ == "__main__":

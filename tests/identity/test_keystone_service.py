@@ -8,9 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.child import ServiceFailedError
 from harness.gateway import Gateway
 from harness.keystone import Keystone
-from harness.service import Service, ServiceFailedError
+from harness.service import Service
 from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
 from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
     GlanceAddImageMemberRequest,

@@ -1,0 +1,117 @@
+"""A server process of the tests: started with its log in a file, waited for, stopped or killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+STOP_TIMEOUT_S = 20.0
+_POLL_INTERVAL_S = 0.05
+_LOG_TAIL_LINES = 60
+
+
+class ServiceFailedError(Exception):
+    """The server process did not do what it was asked; the text ends with the tail of its log."""
+
+
+class Child:
+    """One process at a time, which leads a group of its own.
+
+    name: what messages call it. is_ready: whether it answers by now. ready_within_s: how long that may take.
+    """
+
+    def __init__(
+        self, name: str, log_path: Path, is_ready: Callable[[], bool], ready_within_s: float
+    ) -> None:
+        self._name = name
+        self._log_path = log_path
+        self._is_ready = is_ready
+        self._ready_within_s = ready_within_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> None:
+        """Start the process and return when it is ready. ServiceFailedError if it never is; it is killed."""
+        if self._process is not None:
+            raise ServiceFailedError(f"{self._name} is running already")
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> int:
+        """Ask the process to end (SIGTERM), wait for it and return its exit status."""
+        process = self._running()
+        process.terminate()
+        try:
+            status = process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise self.failure(f"{self._name} did not stop within {STOP_TIMEOUT_S:g} s") from None
+        self._process = None
+        return status
+
+    def kill(self) -> None:
+        """End the process and all its children at once (SIGKILL), as a power failure would."""
+        process = self._running()
+        # The group may be gone already when the process died by itself; waiting is still needed.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_TIMEOUT_S)
+        self._process = None
+
+    def failure(self, what: str) -> ServiceFailedError:
+        """The error to raise, with what the log says last."""
+        tail = self._log_path.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return ServiceFailedError("\n".join([what, f"--- end of {self._log_path.name} ---", *tail]))
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ServiceFailedError(f"{self._name} is not running")
+        return self._process
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + self._ready_within_s
+        while not self._is_ready():
+            if process.poll() is not None:
+                raise self.failure(f"{self._name} ended with {process.returncode} before it was ready")
+            if time.monotonic() > deadline:
+                raise self.failure(f"{self._name} was not ready within {self._ready_within_s:g} s")
+            # Another process becomes ready when it does: asking again is the only way to learn it.
+            time.sleep(_POLL_INTERVAL_S)
+
+
+def find_free_port() -> int:
+    """A port that was free a moment ago.
+
+    The kernel gives it out and it is released before the service binds it; the window is small, and a lost
+    race shows at once as a service that ends before it is ready.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
