@@ -4,9 +4,11 @@ One YAML file that people can read and edit; the service and `transom accounts` 
 Start reading at `AccountsFile`; what is in the file is in `directory.py`.
 """
 
+import os
 import secrets
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -157,33 +159,50 @@ def create_first_accounts(data_dir: Path, auth_url: str, region: str) -> bool:
         if file.path.exists():
             file.read()
             return False
+        # The hashes are most of a first start's work, and made without the interpreter lock.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            made = list(threads.map(_make_first_account, FIRST_ACCOUNTS))
         accounts = Accounts(domains=(Domain(id=DEFAULT_DOMAIN_ID, name="Default"),))
-        clouds = {}
-        for name, role in FIRST_ACCOUNTS:
-            accounts, clouds[name] = _add_first_account(accounts, name, role, auth_url, region)
+        for account in made:
+            accounts = _add_account(accounts, account)
+        clouds = {account.user.name: _cloud_of(account, auth_url, region) for account in made}
         # The passwords first: accounts without them would be of no use to anybody after a crash in between.
         write_clouds(data_dir, clouds)
         replace_file(file.path, _dump(accounts))
         return True
 
 
-def _add_first_account(
-    accounts: Accounts, name: str, role: Role, auth_url: str, region: str
-) -> tuple[Accounts, Cloud]:
+class _FirstAccount(msgspec.Struct, frozen=True, kw_only=True):
+    user: User
+    password: str
+    project: Project
+    role: Role
+    key: AccessKey
+
+
+def _make_first_account(name_and_role: tuple[str, Role]) -> _FirstAccount:
+    name, role = name_and_role
     password = make_password()
     project = new_project(name)
     user = new_user(name, password, project.id)
     key = new_access_key(user.id, project.id)
-    accounts = add_user(add_project(accounts, project), user)
-    accounts = add_access_key(grant_roles(accounts, user.id, project.id, [role]), key)
-    cloud = Cloud(
+    return _FirstAccount(user=user, password=password, project=project, role=role, key=key)
+
+
+def _add_account(accounts: Accounts, made: _FirstAccount) -> Accounts:
+    accounts = add_user(add_project(accounts, made.project), made.user)
+    accounts = grant_roles(accounts, made.user.id, made.project.id, [made.role])
+    return add_access_key(accounts, made.key)
+
+
+def _cloud_of(made: _FirstAccount, auth_url: str, region: str) -> Cloud:
+    return Cloud(
         auth_url=auth_url,
         region=region,
-        username=name,
-        password=password,
-        project_name=project.name,
-        project_id=project.id,
-        access=key.access,
-        secret=key.secret,
+        username=made.user.name,
+        password=made.password,
+        project_name=made.project.name,
+        project_id=made.project.id,
+        access=made.key.access,
+        secret=made.key.secret,
     )
-    return accounts, cloud

@@ -6,11 +6,13 @@ time, and takes as long when there is nothing to check against.
 
 import asyncio
 import secrets
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from transom.domain.errors import UnauthenticatedError, UnavailableError
 
@@ -41,13 +43,26 @@ def make_password() -> str:
     return secrets.token_urlsafe(18)
 
 
+def make_hash_of_nothing() -> str:
+    """What no password fits, and what costs as much to check as a real one: its digest is random.
+
+    To hash a random password instead would cost each process as much as a login at its start.
+    """
+    costs = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (_HASHER.salt_len, _HASHER.hash_len)
+    )
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
+
+
 class PasswordChecker:
     """Makes and checks hashes, a bounded number at once."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
-        self._nobodys_hash = hash_password(make_password())
+        self._nobodys_hash = make_hash_of_nothing()
 
     async def check(self, expected_hash: str | None, password: str) -> None:
         """UnauthenticatedError unless the hash is the password's; None for a user who does not exist.
