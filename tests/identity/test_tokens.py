@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import jwt
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from transom.domain.errors import UnauthenticatedError
 from transom.identity.directory import AccountsError
 from transom.identity.tokens import (
-    ALGORITHM,
     KEY_BYTES,
     LONGEST_TOKEN,
     Claims,
@@ -21,6 +21,7 @@ from transom.identity.tokens import (
     sign_token,
 )
 
+ALGORITHM = "HS256"
 KEY = bytes(range(KEY_BYTES))
 NOW_S = 1_800_000_000
 CLAIMS = Claims(
@@ -52,6 +53,17 @@ _claims = st.builds(
 @given(claims=_claims)
 def test_what_was_signed_is_read(claims: Claims) -> None:
     assert read_token(KEY, sign_token(KEY, claims), NOW_S) == claims
+
+
+@given(claims=_claims)
+def test_a_token_is_a_jwt_that_others_read_and_write_alike(claims: Claims) -> None:
+    """RFC 7519, as PyJWT has it."""
+    token = sign_token(KEY, claims)
+
+    read = jwt.decode(token, KEY, algorithms=[ALGORITHM], options={"verify_exp": False, "verify_sub": False})
+
+    assert msgspec.convert(read, Claims) == claims
+    assert read_token(KEY, jwt.encode(read, KEY, algorithm=ALGORITHM), NOW_S) == claims
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), character=st.characters(max_codepoint=0x7F))
@@ -93,6 +105,14 @@ def test_an_unsigned_token_is_refused() -> None:
 
     with pytest.raises(UnauthenticatedError):
         read_token(KEY, unsigned, NOW_S)
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_a_token_cannot_choose_another_algorithm(algorithm: str) -> None:
+    chosen = jwt.encode(msgspec.to_builtins(CLAIMS), KEY * 2, algorithm=algorithm)
+
+    with pytest.raises(UnauthenticatedError):
+        read_token(KEY * 2, chosen, NOW_S)
 
 
 def test_a_signed_token_of_another_form_is_refused() -> None:
