@@ -14,7 +14,9 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make install             build .venv (its bin/transom is the command)
+# Python may have been told not to keep what it compiled (PYTHONDONTWRITEBYTECODE), and would compile at every start.
 install: .venv/installed
+	@$(BIN)/python -m compileall -q transom
 
 .venv/installed: requirements/dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none of python3, python3.11 … is."; exit 1; }
