@@ -197,7 +197,7 @@ def _open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | N
 
 def _open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient":
     """Raises PreparationError for a file of certificates that cannot be read."""
-    # Imported here: its HTTP client costs every worker 13 MiB.
+    # Imported here: who has no Keystone does without the 13 MiB of its HTTP client.
     from transom.identity.keystone_client import KeystoneClient, ServiceAccount
 
     account = ServiceAccount(
@@ -316,15 +316,26 @@ async def prepare(settings: Settings) -> None:
     and `migrate_on_start` is off, or the accounts, a policy file or the keys of a store cannot be used.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
+    policy = _read_policy(settings)
+    stores = _open_stores(settings)
+    # In a thread: to hash the first passwords takes longer than all the rest.
+    identity = asyncio.to_thread(_prepare_identity, settings, policy)
+    for failed in await asyncio.gather(identity, _prepare_data(settings, stores), return_exceptions=True):
+        if failed is not None:
+            raise failed
+
+
+def _prepare_identity(settings: Settings, policy: Policy) -> None:
+    if settings.identity == "keystone":
+        _open_cafile(settings)
+        return
     try:
-        policy = _read_policy(settings)
-        if settings.identity == "builtin":
-            _prepare_accounts(settings, policy)
-        else:
-            _open_cafile(settings)
+        _prepare_accounts(settings, policy)
     except AccountsError as error:
         raise PreparationError(str(error)) from None
-    stores = _open_stores(settings)
+
+
+async def _prepare_data(settings: Settings, stores: Stores) -> None:
     db = await open_database(settings.database_url, settings.database_pool)
     try:
         await _require_schema(db, settings)
