@@ -7,7 +7,6 @@ import sys
 _FOR_SOME = {
     "aiohttp": "Keystone, and what is fetched from elsewhere",
     "asyncpg": "PostgreSQL",
-    "cryptography": "nobody",
     "obstore": "stores of S3",
     "oslo_policy": "an operator's own rules",
     "oslo_utils": "uploads and imports, with the first of them",
