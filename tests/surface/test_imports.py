@@ -7,6 +7,8 @@ import sys
 _FOR_SOME = {
     "aiohttp": "Keystone, and what is fetched from elsewhere",
     "asyncpg": "PostgreSQL",
+    "cryptography": "PyJWT, where it finds it",
+    "jwt": "accounts of our own",
     "obstore": "stores of S3",
     "oslo_policy": "an operator's own rules",
     "oslo_utils": "uploads and imports, with the first of them",

@@ -64,11 +64,10 @@ def _run_prepare(settings: Settings) -> None:
 
 def _import_for_workers(settings: Settings) -> None:
     """Other people's packages alone: two threads in the midst of one package may meet it half made."""
-    if settings.identity == "keystone":
-        # Reads the system's certificates twice while it is imported, without the interpreter lock.
-        importlib.import_module("aiohttp")
-    importlib.import_module("granian")
-    importlib.import_module("prometheus_client.multiprocess")
+    # aiohttp reads the certificates of the system twice while it is imported, without the interpreter lock.
+    for_identity = {"keystone": "aiohttp", "builtin": "jwt"}
+    for name in (for_identity[settings.identity], "granian", "prometheus_client.multiprocess"):
+        importlib.import_module(name)
 
 
 def _prepare(settings: Settings) -> None:

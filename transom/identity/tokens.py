@@ -10,7 +10,6 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 
-import jwt
 import msgspec
 
 from transom.domain.errors import UnauthenticatedError
@@ -64,11 +63,17 @@ def mark_password(password_hash: str) -> str:
 
 
 def sign_token(key: bytes, claims: Claims) -> str:
+    # Imported here and below: who has a Keystone signs no tokens, and PyJWT imports cryptography where that
+    # is installed, 11 MiB and 40 ms. For those who sign, `serve` has it imported before there is a worker.
+    import jwt
+
     return jwt.encode(msgspec.to_builtins(claims), key, algorithm=ALGORITHM)
 
 
 def read_token(key: bytes, token: str, now_s: float) -> Claims:
     """The claims of a token that we signed and that has not expired; UnauthenticatedError otherwise."""
+    import jwt
+
     if len(token) > LONGEST_TOKEN or not _has_canonical_signature(token):
         raise UnauthenticatedError(INVALID)
     try:
