@@ -26,17 +26,8 @@ class Liveness:
         """True when the worker ran on this machine and does so no more; False when alive, or not ours."""
         if name == self.name:
             return False
-        try:
-            descriptor = os.open(self._folder / (name + _SUFFIX), os.O_RDWR | os.O_CLOEXEC)
-        except OSError:  # Not there, or not to be known now: then its lease decides.
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        finally:
-            os.close(descriptor)
-        return True
+        # Not there, or not to be known now: then its lease decides.
+        return _is_left(self._folder / (name + _SUFFIX))
 
     def is_gone(self, name: str) -> bool:
         """True when no worker of this machine has the name, any more or ever."""
@@ -51,3 +42,24 @@ class Liveness:
     def close(self) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Whether processes of this machine had the folder for theirs (`Liveness`), and all of them are gone."""
+    locks = list(folder.glob("*" + _SUFFIX))
+    return bool(locks) and all(map(_is_left, locks))
+
+
+def _is_left(path: Path) -> bool:
+    """Whether the lock file is there, and nobody holds it. False when that is not to be known."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -5,6 +5,7 @@ Knows neither HTTP nor the database; `api/dispatch.py` tells it of each request.
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -15,9 +16,14 @@ from typing import Any
 
 import msgspec
 
+from transom.liveness import Liveness, is_abandoned
+
 _encode = msgspec.json.Encoder().encode
 #: Upper bounds of the request time histogram, seconds.
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+
+#: How the names of folders with counters begin.
+_METRICS = "transom-metrics-"
 
 #: (route, method, status, seconds) → None
 ObserveRequest = Callable[[str, str, int, float], None]
@@ -103,9 +109,22 @@ def metrics_folder() -> Iterator[None]:
     """
     memory = Path("/dev/shm")  # noqa: S108 (the folder in it is made anew, for this user only)
     place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="transom-metrics-", dir=place) as folder:
+    _remove_abandoned(Path(place or tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_METRICS, dir=place) as folder:
+        # Workers inherit the lock: the folder is in use for as long as one of them lives.
+        ours = Liveness(Path(folder))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        yield
+        try:
+            yield
+        finally:
+            ours.close()
+
+
+def _remove_abandoned(place: Path) -> None:
+    """What services that were killed have left in memory."""
+    for folder in place.glob(_METRICS + "*"):
+        if is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:
