@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,6 +22,8 @@ from transom.identity.directory import Accounts, Directory, Reference, Role
 from transom.identity.passwords import CHECKS_WAITING
 
 LIFETIME_S = 3600
+#: Of a token seen before: twice what it takes.
+MOST_CALLS = 15
 PUBLISHER = Reference(name="publisher")
 IN_PUBLISHER = Scope(project=Reference(name="publisher"))
 
@@ -420,25 +424,28 @@ def test_logins_beyond_what_can_wait_are_refused_at_once(identity: BuiltinIdenti
 
     refused = asyncio.run(flood())
 
-    assert len(refused) == 5
-    assert {type(error) for error in refused} == {UnavailableError}
+    # The first to be checked may be refused by now, too, for his password.
+    assert sum(isinstance(error, UnavailableError) for error in refused) == 5
 
 
 def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login: tuple[str, Session]) -> None:
-    """Not the measurement, which is in docs/decisions/0002, but a net under it: a read of the file, a parse
-    or a signature on this path would cost ten times as much."""
+    """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more."""
     long_ago = time.time() - 60
     for name in ("accounts.yaml", "revoked"):
         os.utime(data_dir / "identity" / name, (long_ago, long_ago))
+    calls: list[str] = []
 
-    async def measure() -> float:
+    def note(frame: FrameType, event: str, called: Any) -> None:
+        if event in ("call", "c_call"):
+            calls.append(frame.f_code.co_name if event == "call" else called.__name__)
+
+    async def count() -> None:
         await identity.authenticate(_show(login[0]))
-        rounds = []
-        for _ in range(20):
-            started = time.process_time()
-            for _ in range(200):
-                await identity.authenticate(_show(login[0]))
-            rounds.append((time.process_time() - started) / 200)
-        return min(rounds)
+        credentials = _show(login[0])
+        sys.setprofile(note)
+        await identity.authenticate(credentials)
+        sys.setprofile(None)
 
-    assert asyncio.run(measure()) < 25e-6
+    asyncio.run(count())
+
+    assert 0 < len(calls) <= MOST_CALLS, calls
