@@ -323,6 +323,9 @@ FILTERS = [
     ("name=in:nothing", []),
     ('name=in:"apple","zebra"', [0, 1, 7]),
     ('name=in:"pear",zebra', [6, 7, 8]),
+    ("name=in:pear,", [6, 8]),
+    ("name=in:", []),
+    ("name=in:" + escape('"Apple, Eve\'s: \\"best\\""'), [5]),
     ("name=eq:" + escape('Apple, Eve\'s: "best"'), [5]),
     ("status=queued", [0, 1, 2, 3, 4, 5]),
     ("status=active", [6, 7, 8]),
@@ -438,6 +441,9 @@ def test_a_time_is_compared_with_the_time_shown(
         ("gte:2001-01-01T00:00:00Z", 1),
         ("gte:2001-01-01T00:00:00%2B02:00", 1),
         ("gte:2101-01-01T00:00:00Z", 0),
+        ("gte:2001", 1),
+        ("gte:2001-02", 1),
+        ("gte:2101", 0),
     ],
 )
 def test_a_time_may_take_any_form_of_iso_8601(service: Service, time: str, count: int) -> None:
@@ -479,6 +485,9 @@ REFUSED_QUERIES = [
     ("disk_format=x:b", "Unable to filter by unknown operator 'x'."),
     ('name=in:"a', ""),
     ('name=in:"a"b', ""),
+    ('name=in:a"b', ""),
+    ('name=in:a"b"', ""),
+    ('name=in:"a" ,b', ""),
     ("created_at=yesterday", 'Bad "created_at" query filter format. Use ISO 8601 DateTime notation.'),
     ("created_at=gt:x", 'Bad "created_at" query filter format. Use ISO 8601 DateTime notation.'),
     ("updated_at=x", 'Bad "updated_at" query filter format. Use ISO 8601 DateTime notation.'),
@@ -764,6 +773,35 @@ def test_one_direction_serves_all_keys(service: Service) -> None:
     names = list_names(publisher, f"tag={tag}&sort_key=disk_format&sort_key=name&sort_dir=asc")
 
     assert names == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("sort=disk_format:asc", "abc"),
+        ("sort_key=disk_format&sort_dir=asc", "abc"),
+        ("sort_key=disk_format&sort_key=status&sort_dir=asc", "abc"),
+        ("sort=disk_format:asc,status:asc", "cba"),
+        ("sort_key=disk_format&sort_key=status&sort_dir=asc&sort_dir=asc", "cba"),
+        ("sort=disk_format", "cba"),
+    ],
+)
+def test_equal_images_are_sorted_by_age_in_the_direction_that_was_named_if_it_was_one(
+    service: Service, query: str, names: str
+) -> None:
+    tag = str(uuid4())
+    publisher = service.client("publisher")
+    for name in "abc":
+        create_image(publisher, name=name, tags=[tag])
+
+    assert list_names(publisher, f"tag={tag}&{query}") == list(names)
+
+
+@pytest.mark.parametrize(
+    "query", ["sort_key=name%20&sort_dir=asc%20", "sort=name%20:asc%20", "limit=%202%20"]
+)
+def test_spaces_around_what_steers_a_list_say_nothing(service: Service, query: str) -> None:
+    assert service.client("publisher").get(f"/v2/images?{query}").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def condition_term(dialect: Dialect, condition: Condition, values: Values) -> st
     if condition.op is Op.NOT_WITHIN:
         return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
     if condition.op is Op.IN:
-        return f"image.{condition.field} in ({', '.join(marks)})"
+        return f"image.{condition.field} in ({', '.join(marks)})" if marks else "false"
     return f"image.{condition.field} {condition.op} {marks[0]}"
 
 

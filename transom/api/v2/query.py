@@ -1,6 +1,5 @@
 """The query string of GET /v2/images → `ListQuery` (Image API v2, "List images"; "Filtering", "Sorting")."""
 
-import csv
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -24,7 +23,13 @@ _STEERING = frozenset(
 #: Each is a term of the statement, and databases bound those.
 _MOST_VALUES = 200
 _SECOND_US = 1_000_000
-_INTEGER = re.compile(r"-?[0-9]{1,1000}")
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,1000}\s*")
+#: A value of `in:`, quoted or not, with what stands before it.
+_LISTED = re.compile(r'(?:^|,)(?:"((?:[^"\\]|\\.)*)"|([^",]*))')
+_LIST = re.compile(rf"(?:{_LISTED.pattern})*")
+_ESCAPED = re.compile(r"\\(.)")
+#: A year, or a month.
+_COARSE_TIME = re.compile(r"[0-9]{4}(-[0-9]{2})?")
 #: Largest integer both databases keep; no image has a number beyond it.
 _MAX_NUMBER = 2**63 - 1
 
@@ -116,9 +121,9 @@ def parse_sort(pairs: list[tuple[str, str]]) -> tuple[SortKey, ...]:
     if sorts and (keys or dirs):
         raise InvalidError("Old and new sorting syntax cannot be combined")
     chosen = _parse_new_sort(sorts[-1]) if sorts else _parse_old_sort(keys, dirs)
-    # created_at and id make the order total; they run as the others do when those run one way.
-    ways = {key.descending for key in chosen}
-    descending = ways.pop() if len(ways) == 1 else True
+    # created_at and id make the order total; they run as the one direction that was named, if it was one.
+    directions = sorts[-1].count(",") + 1 if sorts else len(dirs)
+    descending = chosen[0].descending if directions == 1 else True
     named = {key.key for key in chosen}
     ties = [SortKey(key, descending) for key in ("created_at", "id") if key not in named]
     return (*chosen, *ties)
@@ -133,8 +138,8 @@ def _parse_new_sort(text: str) -> list[SortKey]:
 
 
 def _parse_old_sort(keys: list[str], dirs: list[str]) -> list[SortKey]:
-    keys = [_sort_key(key) for key in keys] or ["created_at"]
-    ways = [_is_descending(way) for way in dirs] or [True]
+    keys = [_sort_key(key.strip()) for key in keys] or ["created_at"]
+    ways = [_is_descending(way.strip()) for way in dirs] or [True]
     if len(ways) == 1:
         ways *= len(keys)
     if len(ways) != len(keys):
@@ -223,14 +228,13 @@ def _parse_operator_text(name: str, value: str) -> list[Condition]:
 
 
 def _split_quoted(name: str, text: str) -> tuple[str, ...]:
-    """The values of `in:a,b,"c,d"`."""
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error:
-        raise InvalidError(f"Invalid filter value '{text}' for '{name}': the quote is not closed.") from None
-    if not rows or not rows[0]:
-        raise InvalidError(f"Invalid filter value '{text}' for '{name}': nothing after 'in:'.")
-    return tuple(rows[0])
+    """The values of `in:a,b,"c,d"`; a comma at the end is none's."""
+    if not _LIST.fullmatch(text):
+        raise InvalidError(f"Invalid filter value '{text}' for '{name}': quotes go around a whole value.")
+    values = [
+        _ESCAPED.sub(r"\1", found[1]) if found[1] else found[2] or "" for found in _LISTED.finditer(text)
+    ]
+    return tuple(values if text and not text.endswith(",") else values[:-1])
 
 
 def parse_time(name: str, value: str) -> list[Condition]:
@@ -243,6 +247,8 @@ def parse_time(name: str, value: str) -> list[Condition]:
 
 
 def _second_of(name: str, text: str) -> int:
+    if _COARSE_TIME.fullmatch(text):
+        text += "0000-01-01"[len(text) :]
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
