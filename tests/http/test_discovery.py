@@ -31,6 +31,27 @@ def test_versions_answers_ok_with_the_document_of_the_root(service: Service) -> 
     assert response.json() == anonymous.get("/").json()
 
 
+def test_versions_answers_head(service: Service) -> None:
+    response = service.client(None).head("/versions")
+
+    assert response.status_code == 200
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("path", ["//v2/images", "/v2//images", "///v2.18//images"])
+def test_slashes_around_the_version_count_as_one(service: Service, path: str) -> None:
+    """The endpoint in a catalog may end with one."""
+    answered = service.client("publisher").get(f"{service.url}{path}?limit=1")
+
+    assert answered.status_code == 200
+    assert answered.json()["schema"] == "/v2/schemas/images"
+
+
+@pytest.mark.parametrize("path", ["//v2/images", "/v2//images"])
+def test_slashes_around_the_version_open_no_way_past_the_token(service: Service, path: str) -> None:
+    assert service.client(None).get(f"{service.url}{path}").status_code == 401
+
+
 @pytest.mark.parametrize("path", UNKNOWN_FIRST_SEGMENTS)
 def test_an_unknown_first_segment_answers_with_the_versions(service: Service, path: str) -> None:
     anonymous = service.client(None)
@@ -127,10 +148,20 @@ def test_the_base_address_itself_holds_no_document(service: Service) -> None:
 
 
 def test_the_health_check_needs_no_token(service: Service) -> None:
-    response = service.client(None).get("/healthcheck")
+    response = service.client(None).get("/healthcheck", headers={"Accept": "*/*"})
 
     assert response.status_code == 200
     assert response.text == "OK"
+
+
+def test_the_health_check_speaks_json_to_who_asks_for_it(service: Service) -> None:
+    response = service.client(None).get("/healthcheck", headers={"Accept": "application/json"})
+
+    assert response.json() == {"detailed": False, "reasons": ["OK"]}
+
+
+def test_the_health_check_answers_head_without_content(service: Service) -> None:
+    assert service.client(None).head("/healthcheck").status_code == 204
 
 
 def test_a_version_in_the_accept_header_stands_in_for_the_one_in_the_path(service: Service) -> None:

@@ -78,6 +78,7 @@ PATHS_WITH_A_TRAILING_SLASH = [
 ]
 
 CALLS_WITHOUT_BODY = [
+    ("GET", IMAGE),
     ("DELETE", IMAGE),
     ("GET", f"{IMAGE}/file"),
     ("POST", f"{IMAGE}/actions/deactivate"),
@@ -252,15 +253,6 @@ def test_a_chunked_body_where_none_belongs_is_refused_too(service: Service, meth
 
 def test_the_list_tolerates_a_body(service: Service) -> None:
     response = service.client("publisher").request("GET", "/v2/images?limit=0", content=b"{}")
-
-    assert response.status_code == 200
-
-
-def test_showing_an_image_tolerates_a_body(service: Service) -> None:
-    publisher = service.client("publisher")
-    path = create_image(publisher)["self"]
-
-    response = publisher.request("GET", path, content=b"{}")
 
     assert response.status_code == 200
 

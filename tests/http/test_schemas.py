@@ -265,3 +265,14 @@ def test_the_members_schema_is_a_list_of_members_that_links_to_its_schema(servic
         },
         "links": [{"rel": "describedby", "href": "{schema}"}],
     }
+
+
+def test_the_tasks_schema_is_a_list_of_tasks_that_links_to_its_schema(service: Service) -> None:
+    assert set(schema(service, "tasks")["properties"]) == {"tasks", "schema"}
+    assert schema(service, "tasks")["links"] == [{"rel": "describedby", "href": "{schema}"}]
+
+
+def test_the_image_schema_says_that_validation_data_is_never_shown(service: Service) -> None:
+    location = schema(service, "image")["properties"]["locations"]["items"]["properties"]
+
+    assert location["validation_data"]["writeOnly"] is True

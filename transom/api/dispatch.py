@@ -274,9 +274,13 @@ def _segments(request: Request) -> list[str]:
 
 def _versioned(request: Request, segments: list[str], served: frozenset[str]) -> list[str]:
     """The segments with the version as `v2`, whichever name the path or, where the path starts with none,
-    the Accept header gave it."""
+    the Accept header gave it. Slashes before and behind it count as one: an endpoint may end with one."""
+    while len(segments) > 1 and not segments[0]:
+        del segments[0]
     if segments[0] in served:
         segments[0] = "v2"
+        while len(segments) > 2 and not segments[1]:
+            del segments[1]
     elif segments[0] not in _KNOWN_ROOTS:
         named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
         if named and named[1] in served:

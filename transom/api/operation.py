@@ -1,5 +1,7 @@
 """What an operator's tools ask: is it alive, is it ready, how much did it do."""
 
+from http import HTTPStatus
+
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 
@@ -20,9 +22,16 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
     return json_response({"status": "ready", "identity": identity})
 
 
-async def check_health(_parts: Parts, _request: Request) -> Response:
+async def check_health(_parts: Parts, request: Request) -> Response:
     """The health check of oslo.middleware, which load balancers in front of Glance ask."""
+    if "application/json" in (request.header(b"accept") or ""):
+        return json_response({"detailed": False, "reasons": ["OK"]})
     return Response(body=b"OK", headers=[(b"content-type", b"text/plain; charset=UTF-8")])
+
+
+async def check_health_briefly(_parts: Parts, _request: Request) -> Response:
+    """The same for a balancer that sends HEAD."""
+    return Response(HTTPStatus.NO_CONTENT)
 
 
 async def show_metrics(parts: Parts, _request: Request) -> Response:

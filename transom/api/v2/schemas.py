@@ -38,6 +38,7 @@ _LOCATION = {
         "validation_data": {
             "description": "Values to be used to populate the corresponding image properties.",
             "type": "object",
+            "writeOnly": True,
             "additionalProperties": False,
             "properties": {
                 "checksum": {"type": "string", "minLength": 32, "maxLength": 32},
@@ -162,15 +163,10 @@ SCHEMAS["tasks"] = {
     "name": "tasks",
     "properties": {
         "tasks": {"type": "array", "items": {"name": "task", "properties": _TASK_LISTED}},
-        "first": _TEXT,
-        "next": _TEXT,
         "schema": _TEXT,
     },
-    "links": [
-        {"rel": "first", "href": "{first}"},
-        {"rel": "next", "href": "{next}"},
-        {"rel": "describedby", "href": "{schema}"},
-    ],
+    # A list has links to its pages, too, which its schema has never told.
+    "links": [{"rel": "describedby", "href": "{schema}"}],
 }
 
 

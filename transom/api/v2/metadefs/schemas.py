@@ -145,7 +145,12 @@ _OBJECT = _schema(
     ["name"],
     _WITH_PROPERTY,
 )
-_PROPERTY = _schema("property", _PROPERTY_FIELDS, ["type", "title", "name"], _DEFINITIONS)
+_PROPERTY = _schema(
+    "property",
+    _PROPERTY_FIELDS,
+    ["type", "title", "name"],
+    {**_DEFINITIONS, "stringArray": {**_DEFINITIONS["stringArray"], "minItems": 1}},
+)
 _TAG = _schema(
     "tag",
     {
