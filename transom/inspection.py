@@ -15,8 +15,9 @@ from transom.domain.errors import ContentRefusedError
 
 #: The largest number a database keeps; no disk is larger.
 _LARGEST = 2**63 - 1
-#: Formats no parser has an eye for: they look like raw data.
+#: Formats no parser has an eye for: they look like raw data. What is in a ploop is not said by its size.
 _OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
+_SIZED_AS_STORED = _OPAQUE - {"ploop"} | {"raw"}
 #: The IMS API's own formats take data of any format.
 _TAKE_ANY = frozenset({"zvhd", "zvhd2"})
 #: Boot images of the EC2 kind may start with what looks like a broken boot record.
@@ -48,14 +49,15 @@ class Inspection:
             self._judge(self._detected(), 0)
 
     def finish(self, size: int) -> int | None:
-        """The virtual size in bytes, None if not known. Raises ContentRefusedError. `size`: bytes fed."""
+        """The virtual size in bytes; None if it is 0, as in Glance, or not known. Raises ContentRefusedError.
+        `size`: bytes fed."""
         for parser in self._parsers:
             with suppress(Exception):  # see the head of this module
                 parser.finish()
         found = self._detected()
         if found is not None:
             self._check_safety(found)
-        return self._judge(found, size)
+        return self._judge(found, size) or None
 
     def _judge(self, found: FileInspector | None, size: int) -> int | None:
         """What `finish` returns; raises when the content is not what was claimed. None: several formats."""
@@ -64,7 +66,7 @@ class Inspection:
                 raise ContentRefusedError("Image format inspection failed")
             return None
         if self._claimed == "raw" or (self._claimed in _OPAQUE and found is self._raw):
-            return size
+            return size if self._claimed in _SIZED_AS_STORED else None
         if self._claimed == found.NAME:
             return _virtual_size(found)
         if self._must_match:

@@ -168,6 +168,7 @@ def test_a_property_keeps_all_that_was_sent_of_it() -> None:
     [
         (Kind.PROPERTY, PROPERTY),
         (Kind.PROPERTY, {**PROPERTY, "name": "p", "other": 1}),
+        (Kind.PROPERTY, {**PROPERTY, "name": "p", "required": []}),
         (Kind.OBJECT, {"name": "o", "properties": {"p": {**PROPERTY, "other": 1}}}),
         (Kind.TAG, {"name": "t", "other": 1}),
         (Kind.TAG, {}),

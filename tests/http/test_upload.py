@@ -38,6 +38,9 @@ GOOD_CONTENT = [
     pytest.param("vdi", disk_formats.VDI, 5 * 2**20, id="vdi"),
     pytest.param("vhd", disk_formats.VHD, 6 * 2**20, id="vhd"),
     pytest.param("raw", disk_formats.ZEROS, 65536, id="raw"),
+    pytest.param("raw", b"", None, id="nothing as raw"),
+    pytest.param("ami", disk_formats.ZEROS, 65536, id="ami"),
+    pytest.param("ploop", disk_formats.ZEROS, None, id="ploop"),
     pytest.param("raw", disk_formats.QCOW2, 65536, id="qcow2 as raw"),
     pytest.param("raw", disk_formats.ISO, 36864, id="iso as raw"),
     pytest.param("raw", disk_formats.MBR, 65536, id="partition table as raw"),
@@ -419,7 +422,7 @@ def test_a_format_is_found_over_the_bounds_of_chunks(service: Service, data: byt
 
 @pytest.mark.parametrize(("disk_format", "content", "virtual_size"), GOOD_CONTENT)
 def test_content_that_is_what_it_claims_tells_its_virtual_size(
-    service: Service, disk_format: str, content: bytes, virtual_size: int
+    service: Service, disk_format: str, content: bytes, virtual_size: int | None
 ) -> None:
     publisher = service.client("publisher")
     image_id = create_image(publisher, disk_format=disk_format, container_format="bare")["id"]

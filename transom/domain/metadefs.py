@@ -168,7 +168,10 @@ class _PropertyShape(_Shape, frozen=True, kw_only=True, rename="camel"):
 
 
 class _NamedPropertyShape(_PropertyShape, frozen=True, kw_only=True):
+    """One that stands by itself. Only there must `required` name something."""
+
     name: _Name
+    required: Annotated[list[str], msgspec.Meta(min_length=1)] = []
 
 
 class _ObjectShape(_Shown, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from transom.domain.status import WITH_DATA, advance
 _OCTETS = "application/octet-stream"
 #: No store will ever see a size of more digits.
 _SIZE = re.compile(r"[0-9]{1,30}")
-_RANGE = re.compile(r"bytes=([0-9]{0,30})-([0-9]{0,30})")
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,30})\s*-\s*([0-9]{0,30})", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
@@ -142,7 +142,7 @@ def _data_headers(image: Image) -> Headers:
 
 def _preferred_stores(parts: Parts, request: Request) -> list[str]:
     """`?prefer=a,b` names stores to try first."""
-    named = [value for name, value in request.query_pairs() if name == "prefer"]
+    named = [value for name, value in request.query_pairs() if name == "prefer" and value]
     return [parts.stores.require(store).id for value in named for store in value.split(",")]
 
 
