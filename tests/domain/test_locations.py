@@ -34,14 +34,18 @@ def test_nothing_needs_to_be_said_of_the_data(given: object) -> None:
     check_digits(claim)
 
 
+def test_what_is_not_known_of_a_body_says_nothing() -> None:
+    assert parse_claim({"url": URL, "metadata": {}, "more": 1}) == parse_claim({"url": URL})
+
+
 @pytest.mark.parametrize(
     "body",
     [
         [],
         {},
         {"url": 7},
-        {"url": URL, "metadata": {}},
         {"url": URL, "validation_data": 7},
+        {"url": URL, "validation_data": {"os_hash_algo": None, "os_hash_value": None}},
         {"url": URL, "validation_data": {"os_hash_algo": "sha512"}},
         {"url": URL, "validation_data": {"os_hash_value": "0" * 128}},
         {"url": URL, "validation_data": {"os_hash_algo": "sha123", "os_hash_value": "0" * 128}},

@@ -91,7 +91,7 @@ def test_a_task_tells_all_about_its_import(service: Service) -> None:
         "image_id": image_id,
         "deleted": False,
         "deleted_at": None,
-        "message": "",
+        "message": "Copied 0 MiB",
     }
     assert task["input"]["import_req"] == {"method": {"name": "glance-direct"}}
     assert task["input"]["image_id"] == image_id

@@ -41,7 +41,7 @@ from transom.domain.imports import (
     waiting_stores,
 )
 from transom.domain.model import Caller, Content, Image, Job, Location, Policy, Staged, Status
-from transom.imports.held import HeldImage, LostError, Report, told
+from transom.imports.held import HeldImage, LostError, Report, copied, told
 from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
@@ -328,7 +328,8 @@ class Imports:
                 raise ConflictError("None of the uploads finished!")
             return finish(image)
 
-        await self._held.end(job, decide)
+        size = (await self._held.find(job)).size or 0
+        await self._held.end(msgspec.structs.replace(job, message=copied(size)), decide)
         await self._transfer.recover()
 
 

@@ -122,5 +122,10 @@ async def told(chunks: AsyncIterator[bytes], size: int | None, report: Report) -
     done = 0
     async for chunk in chunks:
         done += len(chunk)
-        report(done * 100 // size if size else 100, f"Copied {done // _MIB} MiB")
+        report(done * 100 // size if size else 100, copied(done))
         yield chunk
+
+
+def copied(size: int) -> str:
+    """How much of the data has come, in the words that clients of Glance know."""
+    return f"Copied {size // _MIB} MiB"
