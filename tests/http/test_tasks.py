@@ -78,6 +78,20 @@ def test_pages_hold_each_task_once(service: Service, sort_key: str, sort_dir: st
     assert paged == whole
 
 
+def test_tasks_are_filtered_by_owner(service: Service) -> None:
+    _, task = import_data(service.client("publisher"), TEN_BYTES)
+    projects = {name: service.clouds[name].project_id for name in ("publisher", "recipient")}
+
+    listed = {
+        name: service.client("admin").get(f"/v2/tasks?limit=1000&owner={project}").json()["tasks"]
+        for name, project in projects.items()
+    }
+
+    assert task["id"] in {one["id"] for one in listed["publisher"]}
+    assert {one["owner"] for one in listed["publisher"]} == {projects["publisher"]}
+    assert task["id"] not in {one["id"] for one in listed["recipient"]}
+
+
 def test_tasks_are_filtered_by_status_and_type(service: Service) -> None:
     client = service.client("admin")
     _, failed = import_data(service.client("publisher"), TEN_BYTES, disk_format="qcow2")

@@ -147,6 +147,7 @@ async def list_tasks(
     after: Job | None,
     status: str | None,
     kind: str | None,
+    owner: str | None = None,
     asker: str | None = None,
 ) -> list[Job]:
     """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
@@ -156,12 +157,12 @@ async def list_tasks(
     sql = f"""
         select {_COLUMNS} from job
         where image_id is not null and {_IS_TASK} and (cast($1 as text) is null or status = $1)
-          and (cast($2 as text) is null or kind = $2)
+          and (cast($2 as text) is null or kind = $2) and (cast($4 as text) is null or project_id = $4)
           and (cast($3 as text) is null
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
         order by {order} {word}, id {word} limit {int(limit)}"""
     after_id = after.id if after is not None else None
-    rows = await db.scan(sql, status, kind, after_id, asker=asker)
+    rows = await db.scan(sql, status, kind, after_id, owner, asker=asker)
     return [_job_of_row(row) for row in rows]
 
 

@@ -82,7 +82,7 @@ async def list_nodes(parts: Parts, request: Request) -> Response:
 async def clean_cache(parts: Parts, request: Request) -> Response:
     cache = _require_cache(parts, request, "cache_clean")
     await cache.clean()
-    return json_response(None)
+    return Response(headers=[(b"content-type", b"text/html; charset=UTF-8")])
 
 
 async def prune_cache(parts: Parts, request: Request) -> Response:

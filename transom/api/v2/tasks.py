@@ -119,6 +119,7 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
         after=after,
         status=_STATES[_one_of(given, "status", _STATES)] if given.get("status") else None,
         kind=_one_of(given, "type", (JobKind.IMPORT_NEW,)) if given.get("type") else None,
+        owner=given.get("owner") or None,
         asker=request.caller.project_id,
     )
     body: dict[str, Any] = {
