@@ -21,7 +21,9 @@ def timestamp(microseconds: int) -> str:
 def image_body(image: Image, caller: Caller) -> dict[str, Any]:
     """An image as the caller sees it: its fields, with custom properties beside them."""
     own = f"/v2/images/{image.id}"
-    fields = {
+    return {
+        # First: no property ever hides a field.
+        **readable(caller, image.properties),
         "id": image.id,
         "name": image.name,
         "status": image.status,
@@ -45,8 +47,6 @@ def image_body(image: Image, caller: Caller) -> dict[str, Any]:
         "file": f"{own}/file",
         "schema": "/v2/schemas/image",
     }
-    # In this order: no property ever hides a field.
-    return {**readable(caller, image.properties), **fields}
 
 
 def member_body(member: Member) -> dict[str, Any]:

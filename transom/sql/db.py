@@ -5,7 +5,7 @@ values. Rows come back as sequences in the order of the statement's columns. A d
 those modules: a database that cannot answer is `UnavailableError`, one with no room left `StoreFullError`.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = Sequence[Any]
@@ -26,7 +26,7 @@ class Statement(NamedTuple):
 Script = Generator[Statement, list[Row], Result]
 
 
-class Dialect(Protocol):
+class Dialect(Hashable, Protocol):
     """Expressions that the two databases spell differently."""
 
     def json_has_element(self, column: str, value: str) -> str:
