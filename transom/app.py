@@ -51,6 +51,8 @@ _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
 #: Pause between two looks whether the parent is there, seconds.
 _LOOK_S = 1.0
+#: From the end of the start to when the server's loop surely runs again, seconds.
+_DEAF_S = 0.2
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -85,6 +87,7 @@ def create_app() -> App:
             _exit_if_broken(starting)
             starting.add_done_callback(_exit_if_broken)
             await send({"type": "lifespan.startup.complete"})
+            asyncio.get_running_loop().call_later(_DEAF_S, _hear_stops)
             await receive()
             watching.cancel()
             starting.cancel()
@@ -92,6 +95,12 @@ def create_app() -> App:
             await send({"type": "lifespan.shutdown.complete"})
 
     return app
+
+
+def _hear_stops() -> None:
+    """Take the signals to stop, which the process was forked with blocked. Between its start and its service
+    the server's loop stands still for a moment, and what comes then is noted and never looked at."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def _exit_if_broken(starting: asyncio.Task[None]) -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from transom.identity.access_rules import AccessRule, is_allowed
 
-#: A sign → the same for `re`.
-SIGNS = {"**": ".*", "*": "[^/]+", "{x}": "[^/]+", "{": r"\{", "/": "/", "a": "a", "b": "b"}
+#: A sign → the same for `re`. Any other sign stands for one segment: a name in braces.
+SIGNS = {"**": ".*", "*": "[^/]+", "{": r"\{", "}": r"\}", "/": "/", "a": "a", "b": "b", "x": "x"}
+SIGN = re.compile(r"\*\*|\*|\{[^}]*\}|.")
 
 
 def _allows(pattern: str, path: str) -> bool:
@@ -19,7 +20,7 @@ def _allows(pattern: str, path: str) -> bool:
 @given(st.lists(st.sampled_from(["a*", "b*", "/**", "/*", "{x}", "{", "/", "a", "b"]), max_size=6), st.data())
 def test_a_pattern_fits_what_its_expression_fits(parts: list[str], data: st.DataObject) -> None:
     pattern = "".join(parts)
-    expression = re.sub(r"\*\*|\*|\{x\}|.", lambda found: SIGNS[found[0]], pattern)
+    expression = SIGN.sub(lambda found: SIGNS.get(found[0], "[^/]+"), pattern)
     path = data.draw(st.one_of(st.text("ab/{", max_size=8), st.from_regex(f"\\A{expression}\\Z")))
 
     assert _allows(pattern, path) == (re.fullmatch(expression, path, re.DOTALL) is not None)

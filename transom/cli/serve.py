@@ -133,13 +133,12 @@ def _run_workers(settings: Settings) -> None:
 
 def _keep_signals_over_forks() -> None:
     """A worker inherits the handlers of its parent until it has its own: a stop that came between would be
-    taken by the wrong one and lost. So it waits until the child has forgotten them."""
+    taken by the wrong one and lost. So it waits until the child has its own, and hears (`transom/app.py`)."""
     stops = {signal.SIGTERM, signal.SIGINT}
 
     def forget_handlers() -> None:
         for stop in stops:
             signal.signal(stop, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
 
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, stops),
