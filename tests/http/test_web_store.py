@@ -23,6 +23,8 @@ from images import (
 DATA = bytes(range(256)) * 400
 OTHER_DATA = DATA[::-1]
 LARGE_DATA = DATA * 50
+#: Comes in one piece, however the network cuts.
+LITTLE_DATA = DATA[:1000]
 
 
 class Web:
@@ -80,6 +82,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         "other.raw": OTHER_DATA,
         "shorter.raw": DATA[:-1],
         "changed.raw": LARGE_DATA[::-1],
+        "little.raw": LITTLE_DATA[::-1],
     }
     with MoodyServer(files) as server:
         settings = {
@@ -147,7 +150,8 @@ def test_data_without_a_recorded_hash_is_served_and_not_cached(web: Web) -> None
 
 def test_data_that_was_changed_on_the_web_is_not_given_whole(web: Web) -> None:
     """An answer that has begun breaks off; what comes in one piece is known to be wrong before."""
-    large, small = web.place("changed.raw", recorded=LARGE_DATA), web.place("other.raw")
+    large = web.place("changed.raw", recorded=LARGE_DATA)
+    small = web.place("little.raw", recorded=LITTLE_DATA)
 
     with pytest.raises(httpx.RemoteProtocolError):
         web.download(large)
