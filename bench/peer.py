@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.child import find_free_port
 from harness.keystone import Keystone
 
-from bench.processes import BenchError, find_free_port, run_server
+from bench.processes import BenchError, run_server
 from bench.scene import ROOT
 
 _VENV = ROOT / ".venv-glance"

@@ -130,14 +130,6 @@ class RssPeak:
             self.peak_bytes = max(self.peak_bytes, rss_bytes(self._pid))
 
 
-def find_free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def run_server(
     command: Sequence[str], port: int, log_path: Path, environment: Mapping[str, str] | None = None

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from harness.child import find_free_port
 from harness.service import Service
 
 from bench.figures import WRONG
 from bench.load import Load
-from bench.processes import BenchError, find_free_port, run_server
+from bench.processes import BenchError, run_server
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count()

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
+from harness.child import find_free_port
+
 from bench.figures import Figure, Line, at_most, note_strangers
-from bench.processes import MIB, BenchError, Watch, find_free_port, rss_bytes, stop, worker_of
+from bench.processes import MIB, BenchError, Watch, rss_bytes, stop, worker_of
 from bench.scene import Scene
 
 _TIMEOUT_S = 20.0

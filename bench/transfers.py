@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
+from harness.child import find_free_port
 from harness.service import Service
 
 from bench.figures import Figure, Line, at_least, at_most, compare, note_strangers
-from bench.processes import MIB, BenchError, RssPeak, Watch, find_free_port, run_server, worker_of
+from bench.processes import MIB, BenchError, RssPeak, Watch, run_server, worker_of
 from bench.scene import Scene, ask, headers_of, make_image, port_of
 
 _BLOCK_BYTES = 1 << 20

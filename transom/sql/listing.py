@@ -96,7 +96,7 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
 
 @lru_cache(maxsize=512)
 def _plain_page(dialect: Dialect, ranges: tuple[Range, ...], query: ListQuery) -> _Page:
-    """Whoever looks at a list looks again: to write the statement is a tenth of what Python does for it."""
+    """Whoever looks at a list looks again, and to write its statement costs as much as to read its rows."""
     return _page(dialect, ranges, query, None)
 
 
