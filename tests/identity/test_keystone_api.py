@@ -149,6 +149,14 @@ def test_the_catalog_says_where_the_client_reached_us(server: Service) -> None:
     }
 
 
+def test_the_catalog_has_the_names_by_which_clients_look_services_up(server: Service) -> None:
+    """Apache Libcloud finds a service by type and name: `image` and `glance`."""
+    response = server.client("publisher").get(f"{V3}/auth/catalog")
+
+    names = {service["type"]: service["name"] for service in response.json()["catalog"]}
+    assert names == {"image": "glance", "identity": "keystone"}
+
+
 def test_nocatalog_leaves_the_catalog_out(server: Service) -> None:
     response = server.client(None).post(f"{V3}/auth/tokens?nocatalog", json=_login_body(server, "publisher"))
 

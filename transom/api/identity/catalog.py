@@ -30,9 +30,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return _make_id("service", self.type)
 
 
+#: The names are those of OpenStack's own services: some clients (Apache Libcloud) look a service up by type
+#: and name.
 SERVICES = (
-    Service(type="image", name="transom", path=""),
-    Service(type="identity", name="transom-identity", path="/identity/v3"),
+    Service(type="image", name="glance", path=""),
+    Service(type="identity", name="keystone", path="/identity/v3"),
 )
 
 
