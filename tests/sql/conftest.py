@@ -1,6 +1,6 @@
 """Real databases of both kinds, each fresh and migrated, and what the tests look into them with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
@@ -9,9 +9,9 @@ from harness.postgresql import PostgreSQL
 
 from transom.sql.connect import open_database
 from transom.sql.db import Database
-from transom.sql.migrate import migrate
 
 from .databases import MakeUrl
+from .migrated import MigratedDatabases
 
 KINDS = ["sqlite", "postgresql"]
 CLOSE_S = 5
@@ -42,16 +42,27 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(kind: str, make_url: MakeUrl) -> str:
-    """The URL of an empty database."""
+def empty_url(kind: str, make_url: MakeUrl) -> str:
+    """The URL of a database without tables."""
     return make_url(kind)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> MigratedDatabases:
+    return MigratedDatabases(tmp_path_factory.mktemp("migrated"), postgresql)
+
+
+@pytest.fixture
+def url(kind: str, migrated: MigratedDatabases) -> Iterator[str]:
+    """The URL of a migrated database without rows."""
+    with migrated.lend(kind) as lent:
+        yield lent
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[Database]:
     """A migrated database without rows."""
     opened = await open_database(url, 4)
-    await migrate(opened)
     yield opened
     await close(opened)
 

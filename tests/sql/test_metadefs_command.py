@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from transom.cli.metadefs import metadefs
-from transom.cli.migrate import migrate
 from transom.config import Settings
 
 #: As a file of Glance's catalogue has it: neither its owner nor, in this one, its visibility is said.
@@ -30,9 +29,7 @@ CATALOGUE: dict[str, Any] = {
 @pytest.fixture
 def settings(url: str) -> Settings:
     """Settings with a migrated database."""
-    settings = Settings(database=url)
-    assert CliRunner().invoke(migrate, obj=settings).exit_code == 0
-    return settings
+    return Settings(database=url)
 
 
 @pytest.fixture
@@ -151,8 +148,8 @@ def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
     assert (result.exit_code, "no .json files" in result.output) == (1, True)
 
 
-def test_a_database_without_tables_is_told(url: str, folder: Path) -> None:
-    result = run(Settings(database=url), "load", folder)
+def test_a_database_without_tables_is_told(empty_url: str, folder: Path) -> None:
+    result = run(Settings(database=empty_url), "load", folder)
 
     assert result.exit_code == 1
     assert "metadef_namespace" in result.output

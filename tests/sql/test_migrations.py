@@ -40,8 +40,8 @@ async def test_the_catalog_names_every_table_of_the_schema(kind: str, db: Databa
     assert found == {*re.findall(r"create table (\w+)", SCHEMA), "schema_version"}
 
 
-async def test_every_migration_is_applied_once_in_order(url: str) -> None:
-    db = await open_database(url, 1)
+async def test_every_migration_is_applied_once_in_order(empty_url: str) -> None:
+    db = await open_database(empty_url, 1)
 
     first, second = await migrate(db), await migrate(db)
     await db.close()
@@ -49,8 +49,8 @@ async def test_every_migration_is_applied_once_in_order(url: str) -> None:
     assert (first, second) == (VERSIONS, [])
 
 
-async def test_an_empty_database_lacks_all_migrations_and_a_migrated_one_none(url: str) -> None:
-    db = await open_database(url, 1)
+async def test_an_empty_database_lacks_all_migrations_and_a_migrated_one_none(empty_url: str) -> None:
+    db = await open_database(empty_url, 1)
 
     before = await missing_migrations(db)
     await migrate(db)
@@ -64,8 +64,8 @@ def test_migrations_are_numbered_without_gaps() -> None:
     assert list(range(1, len(VERSIONS) + 1)) == VERSIONS
 
 
-async def test_tasks_that_migrate_at_once_apply_each_version_once(url: str) -> None:
-    databases = [await open_database(url, 1) for _ in range(4)]
+async def test_tasks_that_migrate_at_once_apply_each_version_once(empty_url: str) -> None:
+    databases = [await open_database(empty_url, 1) for _ in range(4)]
 
     applied = await asyncio.gather(*(migrate(db) for db in databases))
     for db in databases:
@@ -74,8 +74,8 @@ async def test_tasks_that_migrate_at_once_apply_each_version_once(url: str) -> N
     assert sorted(version for versions in applied for version in versions) == VERSIONS
 
 
-def test_processes_that_migrate_at_once_all_succeed(url: str, tmp_path: Path) -> None:
-    processes = [_start_migrate(url, tmp_path) for _ in range(4)]
+def test_processes_that_migrate_at_once_all_succeed(empty_url: str, tmp_path: Path) -> None:
+    processes = [_start_migrate(empty_url, tmp_path) for _ in range(4)]
 
     outputs = [process.communicate(timeout=60)[0] for process in processes]
 
