@@ -16,7 +16,14 @@ import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain.errors import LostDataError, NotFoundError, Reason, TransomError, UnavailableError
+from transom.domain.errors import (
+    LostDataError,
+    NotFoundError,
+    Reason,
+    TransomError,
+    UnavailableError,
+    UnusableSourceError,
+)
 from transom.domain.model import Image, Job, JobKind, JobStatus, Policy, Status
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
@@ -143,6 +150,8 @@ class Jobs:
         try:
             async with self._holding(job) as report:
                 await self._kinds[job.kind].run(job, report)
+        except UnusableSourceError as error:
+            await self._fail(job, error)
         except UnavailableError as error:
             if attempt < _MOST_ATTEMPTS:
                 _log.warning("job %s is tried again: %s", job.id, error)

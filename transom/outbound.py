@@ -2,17 +2,18 @@
 
 A URL is checked, its host's name resolved, its addresses checked, and the connection made to one of these
 very addresses: what the name leads to a moment later does not matter. Redirects go the same way, one by one.
-The rules are in `domain/outbound.py`.
+The rules are in `domain/outbound.py`. An answer counts only when it is the data itself: see `_require_data`.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from transom.domain.errors import InvalidError, UnavailableError
+from transom.domain.errors import InvalidError, UnavailableError, UnusableSourceError
 from transom.domain.outbound import OutboundRules, Target, allowed_addresses, check_url, normalize_host
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ _LOOK_UPS = 2
 #: What a source must send in so many seconds, bytes: one that drips would hold a job's place for days.
 _PACE_S = 120.0
 _PACE_BYTES = 1 << 20
+_RANGE = re.compile(r"bytes=([0-9]+)-")
 
 
 class Answer:
-    """What a server answered: 200 (or 206), and the data as it comes."""
+    """What a server answered: all of the data (200), or the part that was asked for (206), as it comes."""
 
     def __init__(self, response: "aiohttp.ClientResponse") -> None:
         self._response = response
@@ -45,8 +47,6 @@ class Answer:
     @property
     def size(self) -> int | None:
         """How many bytes there will be, None when the server does not say."""
-        if self._response.headers.get("Content-Encoding", "identity") != "identity":
-            return None
         return self._response.content_length
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -95,7 +95,8 @@ class Outbound:
         """The answer to a request, redirects followed. `headers` go to the first server only.
 
         InvalidError when the URL or one that it redirects to may not be fetched, or the server refuses
-        (4xx, 501); UnavailableError when it cannot be reached or fails.
+        (4xx, 501); UnusableSourceError when it answers with something else than the data, or is not the one
+        that it should be; UnavailableError when it cannot be reached or fails.
         """
         given = dict(headers or {})
         for _ in range(_MOST_REDIRECTS + 1):
@@ -105,6 +106,7 @@ class Outbound:
                 following = _redirect(target, response)
                 if following is None:
                     _require_success(target, response)
+                    _require_data(target, response, given.get("Range"))
                     yield Answer(response)
                     return
             if urlsplit(following)[:2] != urlsplit(url)[:2]:
@@ -223,10 +225,24 @@ class _renamed:  # noqa: N801 (a context manager is used like a function)
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         import aiohttp
 
+        # Neither a certificate nor a server without TLS is another one a moment later.
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            raise UnusableSourceError(
+                f"'{self._host}' has a certificate that is not trusted: {_reason(error.certificate_error)}."
+            ) from error
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            raise UnusableSourceError(
+                f"No TLS connection to '{self._host}' can be made: {_reason(error.os_error)}."
+            ) from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
             raise UnavailableError(f"'{self._host}' cannot be reached, or broke off.") from error
         if isinstance(error, ValueError):  # For one, a header that the server made up.
             raise InvalidError(f"'{self._host}' gave an answer that cannot be read.") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the TLS library says, without its numbers and places in the source."""
+    return str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error).rstrip(".")
 
 
 def _redirect(target: Target, response: "aiohttp.ClientResponse") -> str | None:
@@ -248,3 +264,28 @@ def _require_success(target: Target, response: "aiohttp.ClientResponse") -> None
         raise UnavailableError(f"'{target.host}' answered {response.status}.")
     if response.status >= 300:
         raise InvalidError(f"'{target.host}' answered {response.status}.")
+
+
+def _require_data(target: Target, response: "aiohttp.ClientResponse", asked: str | None) -> None:
+    """UnusableSourceError unless the answer's body is the data as it was asked for. `asked`: the Range header
+    that was sent to this server, None for all of the data.
+
+    No other status of success stands for the data (RFC 9110, 15.3), and a part that was not asked for is
+    less than all of it. `Accept-Encoding: identity` was sent: what comes packed all the same is refused
+    rather than unpacked, for some servers say `gzip` of files that are themselves archives (RFC 9110, 8.4).
+    """
+    if response.status == 206 and asked is not None:
+        _require_part(target, response.headers.get("Content-Range", ""), asked)
+    elif response.status != 200:
+        raise UnusableSourceError(f"'{target.host}' answered {response.status} instead of 200.")
+    codings = ", ".join(response.headers.getall("Content-Encoding", []))
+    if codings.strip().lower() not in ("", "identity"):
+        raise UnusableSourceError(
+            f"'{target.host}' answered in the content coding '{codings}', which was not asked for."
+        )
+
+
+def _require_part(target: Target, sent: str, asked: str) -> None:
+    first = _RANGE.match(asked)
+    if first is None or not sent.lower().startswith(f"bytes {first[1]}-"):
+        raise UnusableSourceError(f"'{target.host}' answered with another part than was asked for.")

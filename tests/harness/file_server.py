@@ -6,6 +6,7 @@ It is the far side of the network for what the service fetches. Start reading at
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 import uuid
 from typing import NamedTuple
@@ -25,9 +26,9 @@ class _Offer(NamedTuple):
 
 
 class FileServer(LoopbackServer):
-    """Serves each offer at a path of its own."""
+    """Serves each offer at a path of its own. `tls`: with a certificate, to be an https server."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         offers: dict[str, _Offer] = {}
         asked: list[str] = []
 
@@ -51,7 +52,7 @@ class FileServer(LoopbackServer):
                         offer.go_on.wait(_PATIENCE_S)
                     self.wfile.write(offer.data[start : start + _BLOCK_BYTES])
 
-        super().__init__(OfferHandler)
+        super().__init__(OfferHandler, tls=tls)
         self._offers = offers
         self._asked = asked
 

@@ -20,7 +20,10 @@ class LoopbackServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = True
         self._scheme = "http"
+        #: How many clients have begun to speak TLS, whether or not they then took the certificate.
+        self.handshakes = 0
         if tls is not None:
+            tls.sni_callback = self._count_handshake
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
             self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -32,6 +35,9 @@ class LoopbackServer:
     @property
     def origin(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    def _count_handshake(self, _connection: object, _name: object, _context: object) -> None:
+        self.handshakes += 1
 
     def __enter__(self) -> Self:
         self._thread.start()

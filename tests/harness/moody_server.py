@@ -52,6 +52,15 @@ class _Handler(Handler):
             self._send_file(mood, data)
 
     def _send_file(self, mood: str, data: bytes) -> None:
+        if mood == "no-content":
+            self.answer(204, b"")
+            return
+        if mood == "packed":
+            self.answer(200, data, {"Content-Encoding": "gzip"})
+            return
+        if mood == "another-part":
+            self.answer(206, data[1:], {"Content-Range": f"bytes 1-{len(data) - 1}/{len(data)}"})
+            return
         wanted = _RANGE.fullmatch(self.headers.get("Range", ""))
         if wanted is None or mood == "no-ranges":
             self._send(mood, 200, data, {})

@@ -55,6 +55,19 @@ def test_data_elsewhere_becomes_the_images(placing: Service, files: FileServer) 
     assert client.get(f"/v2/images/{image_id}/file").content == DATA
 
 
+def test_an_answer_that_is_not_the_data_fails_the_task_and_is_told(
+    placing: Service, files: FileServer
+) -> None:
+    client = placing.client("publisher")
+    image_id = create_raw_image(client)["id"]
+
+    add(client, image_id, files.offer(DATA, headers={"Content-Encoding": "gzip"}))
+    task = finish_import(client, image_id)
+
+    assert (task["status"], "content coding 'gzip'" in task["message"]) == ("failure", True), task
+    assert show_image(client, image_id)["status"] == "queued"
+
+
 def test_what_is_said_of_the_data_is_compared(placing: Service, files: FileServer) -> None:
     client = placing.client("publisher")
     right, wrong = create_raw_image(client)["id"], create_raw_image(client)["id"]

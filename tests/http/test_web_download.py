@@ -1,11 +1,14 @@
 """Import by web-download: what may be fetched, and what comes of it (images-v2, 5.3 to 5.5)."""
 
+import gzip
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import disk_formats
 import pytest
 from conftest import MakeService
+from harness.certificates import make_certificate, server_context
 from harness.file_server import FileServer
 from harness.service import Service
 from images import (
@@ -85,8 +88,26 @@ def test_data_goes_to_every_store_that_is_named(importing: Service, files: FileS
         (b"", 302, {"Location": "file:///etc/passwd"}, "scheme"),
         (b"", 302, {"Location": "http://169.254.169.254/latest"}, "host '169.254.169.254' is not allowed"),
         (disk_formats.QCOW2, 200, {}, "does not match"),
+        (b"", 204, {}, "answered 204 instead of 200"),
+        (TEN_BYTES, 201, {}, "answered 201 instead of 200"),
+        (TEN_BYTES, 206, {"Content-Range": "bytes 0-9/20"}, "answered 206 instead of 200"),
+        (gzip.compress(DATA), 200, {"Content-Encoding": "gzip"}, "content coding 'gzip'"),
+        (TEN_BYTES, 200, {"Content-Encoding": "identity, br"}, "content coding 'identity, br'"),
     ],
-    ids=["absent", "not modified", "to nowhere", "an odd host", "a file", "metadata service", "other data"],
+    ids=[
+        "absent",
+        "not modified",
+        "to nowhere",
+        "an odd host",
+        "a file",
+        "metadata service",
+        "other data",
+        "no content",
+        "created",
+        "a part that nobody asked for",
+        "packed",
+        "packed in an unknown way",
+    ],
 )
 def test_what_cannot_be_fetched_or_used_fails_the_task_and_frees_the_image(
     importing: Service, files: FileServer, data: bytes, status: int, headers: dict[str, str], text: str
@@ -97,6 +118,35 @@ def test_what_cannot_be_fetched_or_used_fails_the_task_and_frees_the_image(
     shown = show_image(importing.client("publisher"), image_id)
     assert (shown["status"], shown["size"]) == ("queued", None)
     assert told(importing.client("publisher"), image_id) == (None, "", "fast")
+
+
+def test_the_identity_coding_may_be_named(importing: Service, files: FileServer) -> None:
+    image_id, task = download(importing, files.offer(DATA, headers={"Content-Encoding": "Identity"}))
+
+    assert task["status"] == "success", task
+    assert show_image(importing.client("publisher"), image_id)["size"] == len(DATA)
+
+
+def test_a_certificate_that_is_not_trusted_fails_the_task_at_the_first_try(
+    importing: Service, tmp_path: Path
+) -> None:
+    with FileServer(server_context(make_certificate(tmp_path))) as secure:
+        image_id, task = download(importing, secure.offer(DATA))
+
+    assert (task["status"], "'127.0.0.1' has a certificate that is not trusted" in task["message"]) == (
+        "failure",
+        True,
+    ), task
+    assert show_image(importing.client("publisher"), image_id)["status"] == "queued"
+    assert secure.handshakes == 1
+
+
+def test_an_https_url_of_a_server_without_tls_fails_the_task_at_the_first_try(
+    importing: Service, files: FileServer
+) -> None:
+    _image_id, task = download(importing, files.offer(DATA).replace("http:", "https:"))
+
+    assert (task["status"], "TLS" in task["message"]) == ("failure", True), task
 
 
 def test_an_endless_redirect_comes_to_an_end(importing: Service, files: FileServer) -> None:

@@ -16,16 +16,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from harness.certificates import make_certificate, server_context
 from harness.child import ServiceFailedError
 from harness.gateway import Gateway
 from harness.keystone import DOMAIN, Keystone
@@ -460,39 +456,12 @@ def test_a_keystone_that_dies_and_comes_back_is_found_again(keystone: Keystone) 
     assert found == [Caller, UnavailableError, UnavailableError, Caller, UnauthenticatedError]
 
 
-def _make_certificate(folder: Path) -> Path:
-    """Of 127.0.0.1, signed by itself; with its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-    return path
-
-
 @pytest.mark.parametrize("is_trusted", [True, False])
 def test_a_keystone_whose_certificate_is_not_trusted_is_an_outage(
     keystone: Keystone, tmp_path: Path, is_trusted: bool
 ) -> None:
-    path = _make_certificate(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
+    path = make_certificate(tmp_path)
+    server = server_context(path)
     trust = ssl.create_default_context(cafile=path) if is_trusted else None
 
     async def ask(token: str, gateway: Gateway) -> tuple[type[object], int]:

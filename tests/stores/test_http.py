@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from harness.moody_server import MoodyServer
 
-from transom.domain.errors import NotFoundError, UnavailableError
+from transom.domain.errors import NotFoundError, UnavailableError, UnusableSourceError
 from transom.domain.outbound import OutboundRules
 from transom.outbound import Outbound
 from transom.stores.http import HttpStore
@@ -82,6 +82,18 @@ async def test_data_that_is_less_than_it_should_be_is_never_passed_off_as_whole(
 ) -> None:
     with pytest.raises(UnavailableError):
         await _got(store, files.url("image.raw", mood), 0, len(DATA))
+
+
+@pytest.mark.parametrize("mood", ["no-content", "packed", "another-part"])
+async def test_an_answer_that_is_not_the_data_is_refused_as_such(
+    store: HttpStore, files: MoodyServer, mood: str
+) -> None:
+    url = files.url("image.raw", mood)
+
+    with pytest.raises(UnusableSourceError):
+        await store.size(url)
+    with pytest.raises(UnusableSourceError):
+        await _got(store, url, 0, len(DATA))
 
 
 async def test_a_file_that_is_shorter_than_recorded_is_never_passed_off_as_whole(

@@ -176,5 +176,6 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.StoreFullError: 413,
     errors.ContentRefusedError: 415,
     errors.UnavailableError: 503,
+    errors.UnusableSourceError: 503,
     errors.LostDataError: 503,
 }

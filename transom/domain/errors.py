@@ -107,6 +107,10 @@ class UnavailableError(TransomError):
     """A part that the answer depends on (database, store, identity) cannot be reached now."""
 
 
+class UnusableSourceError(UnavailableError):
+    """A server on the web answers, but not in a way that gives its data: another try would meet the same."""
+
+
 class LostDataError(UnavailableError):
     """No store that an image is in has any of its data."""
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from http import HTTPMethod, HTTPStatus
 from typing import Protocol
 
-from transom.domain.errors import InvalidError, NotFoundError, UnavailableError
+from transom.domain.errors import InvalidError, NotFoundError, UnavailableError, UnusableSourceError
 
 
 class Answer(Protocol):
@@ -31,7 +31,8 @@ class Fetch(Protocol):
         self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> AbstractAsyncContextManager[Answer]:
         """The answer to a request, redirects followed. InvalidError when one of the URLs may not be fetched,
-        or the server refuses (4xx); UnavailableError when it cannot be reached or fails."""
+        or the server refuses (4xx); UnavailableError when it cannot be reached, fails, or answers with
+        something else than the data."""
         ...
 
 
@@ -71,7 +72,8 @@ class HttpStore:
         raise UnavailableError(f"The data at {key} is cut short.")
 
     async def size(self, key: str) -> int | None:
-        """As the server says it: to a HEAD, or to a GET whose data is not waited for."""
+        """As the server says it: to a HEAD, or to a GET whose data is not waited for. What is wrong with the
+        answer to a HEAD, which some servers answer carelessly, need not be wrong with the data."""
         for method in (HTTPMethod.HEAD, HTTPMethod.GET):
             try:
                 async with self._fetch.open(key, method=method) as answer:
@@ -79,6 +81,9 @@ class HttpStore:
                         return answer.size
             except InvalidError:
                 continue
+            except UnusableSourceError:
+                if method is HTTPMethod.GET:
+                    raise
         return None
 
     async def delete(self, key: str) -> None:
