@@ -1,8 +1,8 @@
 """The ASGI application: one request in, one response out, whatever happens in between.
 
-In this order: request id; path; token (below /v2, before the path is judged, as Glance's pipeline has it);
-route; handler; error → answer; then the count and the log line. Written on bare ASGI: what a framework would
-add per request is a good part of what a whole request may cost here (docs/decisions/0001).
+In this order: request id; host; path; token (below /v2, before the path is judged, as Glance's pipeline has
+it); route; handler; error → answer; then the count and the log line. Written on bare ASGI: what a framework
+would add per request is a good part of what a whole request may cost here (docs/decisions/0001).
 """
 
 import asyncio
@@ -115,6 +115,7 @@ class Dispatcher:
         try:
             request.dialect = _dialect_of(request)
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
+            request.find_origin()
             if request.method == "OPTIONS":
                 return route, Response()
             segments = _segments(request)

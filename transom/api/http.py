@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from transom.api.origin import Origin, read_origin
 from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
 from transom.domain.model import Caller
 
@@ -44,7 +45,8 @@ class HttpError(Exception):
 
 class Request:
     """One request. `params` are the path's variables; `caller` is there on paths that need a token; `prefix`
-    is what stands before the version in the path ("" or "/ims"), for links."""
+    is what stands before the version in the path ("" or "/ims"), for links. `origin` is the address that the
+    client reached us by, once `find_origin` has found it."""
 
     __slots__ = (
         "_asked",
@@ -55,6 +57,7 @@ class Request:
         "dialect",
         "headers",
         "method",
+        "origin",
         "params",
         "path",
         "prefix",
@@ -71,6 +74,7 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.origin: Origin
         self.params: Mapping[str, str] = {}
         self.request_id = request_id
         self.dialect = Dialect.OPENSTACK
@@ -120,11 +124,10 @@ class Request:
         """The media type without parameters, in lower case; "" if none was sent."""
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
-    @property
-    def base_url(self) -> str:
-        """Scheme and host by which the client reached us."""
-        host = self.header(b"host") or ":".join(map(str, self._scope["server"]))
-        return f"{self._scope['scheme']}://{host}"
+    def find_origin(self) -> None:
+        """Set `origin`. InvalidError for a request that names no host, or none that can be one."""
+        scope = self._scope
+        self.origin = read_origin(scope["http_version"], scope["scheme"], scope["headers"], scope["server"])
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. Raises InvalidError when it is not UTF-8."""

@@ -20,7 +20,7 @@ def served_versions(parts: Parts) -> tuple[str, ...]:
 
 def base_url(parts: Parts, request: Request) -> str:
     """Where clients reach the service, without a closing slash."""
-    return (parts.settings.public_endpoint or request.base_url).rstrip("/")
+    return (parts.settings.public_endpoint or request.origin.url).rstrip("/")
 
 
 def versions_response(parts: Parts, request: Request, status: int) -> Response:

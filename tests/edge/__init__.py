@@ -1,0 +1,1 @@
+"""What stands between a client and the API: hosts, proxies, browsers, odd connections."""
