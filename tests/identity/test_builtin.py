@@ -17,7 +17,8 @@ from transom.domain.model import Caller
 from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import TokenRequest, builtin, changes
 from transom.identity.accounts import AccountsFile, new_project
-from transom.identity.builtin import BuiltinIdentity, CredentialDraft, Scope, Session
+from transom.identity.builtin import BuiltinIdentity, Scope, Session
+from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import Accounts, Directory, Reference, Role
 from transom.identity.passwords import CHECKS_WAITING
 

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 V3 = "/identity/v3"
 OPENSTACK = str(Path(sys.executable).with_name("openstack"))
 
+IMAGE_LIST = {"service": "image", "method": "GET", "path": "/v2/images"}
+
 NewUser = Callable[[], str]
 
 
@@ -581,7 +583,17 @@ def test_two_application_credentials_cannot_have_one_name(server: Service, user:
 @pytest.mark.parametrize(
     ("fields", "status", "named"),
     [
-        ({"access_rules": [{"method": "GET", "path": "/v2/images"}]}, 400, "access_rules"),
+        ({"access_rules": [{"method": "GET", "path": "/v2/images"}]}, 400, "access_rules[0]"),
+        ({"access_rules": [{}]}, 400, "access_rules[0]"),
+        ({"access_rules": [IMAGE_LIST, {"id": "x", **IMAGE_LIST}]}, 400, "access_rules[1]"),
+        ({"access_rules": [{**IMAGE_LIST, "path": "v2"}]}, 400, "access_rules[0].path"),
+        ({"access_rules": [{**IMAGE_LIST, "path": "/" * 226}]}, 400, "access_rules[0].path"),
+        ({"access_rules": [{**IMAGE_LIST, "method": "get"}]}, 400, "access_rules[0].method"),
+        ({"access_rules": [{**IMAGE_LIST, "service": ""}]}, 400, "access_rules[0].service"),
+        ({"access_rules": [{**IMAGE_LIST, "service": "im age"}]}, 400, "access_rules[0].service"),
+        ({"access_rules": "none"}, 400, "access_rules"),
+        ({"access_rules": [{"id": "unknown"}]}, 404, "unknown"),
+        ({"access_rules": [IMAGE_LIST] * 41}, 403, "40 access rules"),
         ({"name": ""}, 400, "name"),
         ({"name": "x" * 256}, 400, "name"),
         ({"secret": ""}, 400, "secret"),

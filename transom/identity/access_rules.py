@@ -1,17 +1,25 @@
 """Access rules of application credentials: which requests a token is good for.
 
-Pure. A rule names a service, a method and a path; a token that has rules, be it none of them, is good for
-what one of them allows and for nothing else. Whoever takes such a token has to hold it to them, for Keystone
-sees only the first request of many (Identity API v3, "Application Credentials").
+Pure. A rule names a service, a method and a path. A token with a list of rules is good for the requests that
+one of them allows and for no others, also when the list is empty. The service that receives the token must
+check this: Keystone sees only the login (Identity API v3, "Application Credentials").
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-SERVICE_TYPE = "image"
+from transom.domain.errors import UnauthenticatedError
+
+IMAGE = "image"
+IDENTITY = "identity"
+#: Where the built-in Identity API is. Rules name its paths as its reference does, without this.
+_IDENTITY_ROOT = "/identity"
+#: No path of the APIs is as long. To compare one costs each rule up to half a microsecond a character.
+LONGEST_PATH = 2048
 
 _PARTS = re.compile(r"(?P<any_depth>\*\*)|(?P<one_segment>\*|\{[^}]*\})|.", re.DOTALL)
 
@@ -59,12 +67,36 @@ class _Pattern(msgspec.Struct, frozen=True):
         return places
 
 
-def is_allowed(rules: Sequence[AccessRule], method: str, path: str) -> bool:
+def require_allowed(rules: Sequence[AccessRule] | None, service: str, method: str, raw_path: bytes) -> None:
+    """UnauthenticatedError unless a rule allows the request; `rules` None: there are none to obey.
+
+    service: the type of the service that received the request. raw_path: still encoded, without the query.
+    """
+    if rules is None:
+        return
+    path = unquote_to_bytes(raw_path).decode(errors="replace")
+    if not is_allowed(rules, service, method, path):
+        raise UnauthenticatedError("The application credential's access rules do not allow this request.")
+
+
+def is_allowed(rules: Sequence[AccessRule], service: str, method: str, path: str) -> bool:
     """`path`: decoded, as it is routed. What is not decoded would let `a%2Fb` pass for one segment."""
+    if len(path) > LONGEST_PATH:
+        return False
+    paths = tuple(_list_spellings(service, path))
+    if service == IDENTITY and "/v3/auth/tokens" in paths and method in ("GET", "HEAD"):
+        # Any token may be asked what it stands for, as in keystonemiddleware.
+        return True
     return any(
-        rule.service == SERVICE_TYPE and rule.method == method and _compile(rule.path).fits(path)
+        rule.service == service and rule.method == method and any(map(_compile(rule.path).fits, paths))
         for rule in rules
     )
+
+
+def _list_spellings(service: str, path: str) -> Iterator[str]:
+    yield path
+    if service == IDENTITY and path.startswith(_IDENTITY_ROOT + "/"):
+        yield path.removeprefix(_IDENTITY_ROOT)
 
 
 @lru_cache(maxsize=256)

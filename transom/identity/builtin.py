@@ -10,7 +10,6 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,15 @@ import msgspec
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, Policy
 from transom.identity import TokenRequest, changes
+from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.accounts import AccountsFile, identity_folder
+from transom.identity.credentials import (
+    CredentialDraft,
+    add_owner,
+    find_credential,
+    has_expired,
+    require_own_rules,
+)
 from transom.identity.directory import (
     Accounts,
     AccountsError,
@@ -28,6 +35,7 @@ from transom.identity.directory import (
     Reference,
     Role,
     User,
+    UserAccessRule,
     imply_roles,
 )
 from transom.identity.durable import ChangeCount
@@ -59,29 +67,18 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What a valid token stands for in `directory`, the accounts of that moment. `roles` hold what they
-    imply; without a project there are none."""
+    imply; without a project there are none. `access_rules`: the requests the token is good for, None: all."""
 
     directory: Directory
     claims: Claims
     user: User
     project: Project | None
     roles: tuple[Role, ...]
+    access_rules: tuple[UserAccessRule, ...] | None = None
 
     @property
     def is_admin(self) -> bool:
         return Role.ADMIN in self.roles
-
-
-class CredentialDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """An application credential as its owner asks for it. `secret` None: make one. `roles` empty: all that
-    the session has. `expires_at` None: never."""
-
-    name: str
-    secret: str | None = None
-    description: str = ""
-    roles: tuple[Role, ...] = ()
-    expires_at: datetime | None = None
-    unrestricted: bool = False
 
 
 class BuiltinIdentity:
@@ -101,7 +98,7 @@ class BuiltinIdentity:
         self._passwords = PasswordChecker()
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
-        self._remembered: dict[str, tuple[Caller, int]] = {}
+        self._remembered: dict[str, tuple[Caller, int, tuple[AccessRule, ...] | None]] = {}
         self._reported = ""
 
     @property
@@ -117,6 +114,7 @@ class BuiltinIdentity:
         self._see_changes()
         remembered = self._remembered.get(token)
         if remembered is not None and time.time() < remembered[1]:
+            require_allowed(remembered[2], IMAGE, request.method, request.raw_path)
             return remembered[0]
         session = self._find_session(token)
         caller = Caller(
@@ -130,7 +128,8 @@ class BuiltinIdentity:
         if len(self._remembered) >= REMEMBERED_TOKENS:
             # The oldest goes. Least recently used would be a better guess and cost each request a write.
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[token] = (caller, session.claims.expires_at)
+        self._remembered[token] = (caller, session.claims.expires_at, session.access_rules)
+        require_allowed(session.access_rules, IMAGE, request.method, request.raw_path)
         return caller
 
     async def authenticate_signed(self, signed: SignedRequest) -> Caller:
@@ -182,12 +181,12 @@ class BuiltinIdentity:
         self, credential_id: str | None, name: str | None, owner: Reference | None, secret: str
     ) -> tuple[str, Session]:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
-        credential = _find_credential(self.directory(), credential_id, name, owner)
+        credential = find_credential(self.directory(), credential_id, name, owner)
         await self._passwords.check(credential.secret_hash if credential else None, secret)
         directory = self.directory()
         # Looked up again: it may have been deleted while its secret was checked.
         credential = directory.credentials.get(credential.id) if credential else None
-        if credential is None or _has_expired(credential):
+        if credential is None or has_expired(credential):
             raise UnauthenticatedError(REFUSED)
         user, project = directory.users[credential.user_id], directory.projects[credential.project_id]
         return self._issue(user, project, ("application_credential",), credential=credential)
@@ -223,12 +222,14 @@ class BuiltinIdentity:
         self, session: Session, draft: CredentialDraft
     ) -> tuple[ApplicationCredential, str]:
         """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
-        session lacks, ConflictError for a name that the user has used."""
+        session lacks or an access rule that it does not have itself, ConflictError for a name that the user
+        has used, NotFoundError for the id of an access rule that the user does not have."""
         _require_unrestricted(self.directory(), session)
         if session.project is None:
             raise ForbiddenError("An application credential needs a token with a project.")
         if not set(draft.roles) <= set(session.roles):
             raise ForbiddenError("An application credential cannot have roles that its maker lacks.")
+        require_own_rules(session.access_rules, draft.access_rules)
         secret = draft.secret or secrets.token_urlsafe(48)
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
@@ -241,17 +242,23 @@ class BuiltinIdentity:
             expires_at=draft.expires_at,
             unrestricted=draft.unrestricted,
         )
-        await self._change(lambda accounts: changes.add_credential(accounts, credential))
-        return credential, secret
+        rules = [add_owner(rule, session.user.id) for rule in draft.access_rules]
+        after = await self._change(lambda before: changes.add_credential(before, credential, rules))
+        return after.credentials[credential.id], secret
 
     async def delete_credential(self, session: Session, user_id: str, credential_id: str) -> None:
         """Ends its tokens too. NotFoundError when the user has no such credential."""
         _require_unrestricted(self.directory(), session)
         await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
 
-    async def _change(self, change: Callable[[Accounts], Accounts]) -> None:
+    async def delete_access_rule(self, session: Session, user_id: str, rule_id: str) -> None:
+        """NotFoundError when the user has no such rule, ForbiddenError when a credential uses it."""
+        _require_unrestricted(self.directory(), session)
+        await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
+
+    async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
         try:
-            await asyncio.to_thread(self._accounts.change, change)
+            return await asyncio.to_thread(self._accounts.change, change)
         except (AccountsError, OSError) as error:
             raise self._unavailable(error) from None
 
@@ -339,7 +346,11 @@ def _make_session(directory: Directory, claims: Claims) -> Session:
     roles = _find_roles(directory, claims, claims.project_id)
     if project is None or not roles:
         raise UnauthenticatedError(INVALID)
-    return Session(directory=directory, claims=claims, user=user, project=project, roles=roles)
+    credential = directory.credentials.get(claims.credential_id or "")
+    rules = directory.find_access_rules(credential) if credential else None
+    return Session(
+        directory=directory, claims=claims, user=user, project=project, roles=roles, access_rules=rules
+    )
 
 
 def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[Role, ...]:
@@ -350,19 +361,6 @@ def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[
     if credential is None:
         return ()
     return tuple(role for role in imply_roles(credential.roles) if role in roles)
-
-
-def _find_credential(
-    directory: Directory, credential_id: str | None, name: str | None, owner: Reference | None
-) -> ApplicationCredential | None:
-    if credential_id is not None:
-        return directory.credentials.get(credential_id)
-    user = directory.find_user(owner) if owner else None
-    return directory.find_credential(user.id, name) if user and name is not None else None
-
-
-def _has_expired(credential: ApplicationCredential) -> bool:
-    return credential.expires_at is not None and credential.expires_at.timestamp() <= time.time()
 
 
 def _require_unrestricted(directory: Directory, session: Session) -> None:

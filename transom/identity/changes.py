@@ -4,7 +4,7 @@ They raise ConflictError for what exists already and NotFoundError for what does
 the file decides on what is in it at that moment, not on what was read before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -17,10 +17,15 @@ from transom.identity.directory import (
     Project,
     Role,
     User,
+    UserAccessRule,
 )
 
 #: A user can make these alone, and each makes the file longer that every login reads.
 CREDENTIALS_PER_USER = 100
+#: They outlive the credentials they were made for, as in Keystone.
+ACCESS_RULES_PER_USER = 200
+#: Each request with a token of the credential is compared with all of them.
+ACCESS_RULES_PER_CREDENTIAL = 40
 
 
 def add_project(accounts: Accounts, project: Project) -> Accounts:
@@ -44,6 +49,7 @@ def remove_user(accounts: Accounts, user_id: str) -> Accounts:
         users=tuple(user for user in accounts.users if user.id != user_id),
         grants=tuple(grant for grant in accounts.grants if grant.user_id != user_id),
         access_keys=tuple(key for key in accounts.access_keys if key.user_id != user_id),
+        access_rules=tuple(rule for rule in accounts.access_rules if rule.user_id != user_id),
         application_credentials=tuple(
             credential for credential in accounts.application_credentials if credential.user_id != user_id
         ),
@@ -91,7 +97,11 @@ def add_access_key(accounts: Accounts, key: AccessKey) -> Accounts:
     return replace(accounts, access_keys=(*accounts.access_keys, key))
 
 
-def add_credential(accounts: Accounts, credential: ApplicationCredential) -> Accounts:
+def add_credential(
+    accounts: Accounts, credential: ApplicationCredential, rules: Sequence[UserAccessRule | str] = ()
+) -> Accounts:
+    """With the credential, limited to these access rules, if any: new ones, or the ids of rules that its user
+    has. A new rule that says what an old one says is that one."""
     own = [found for found in accounts.application_credentials if found.user_id == credential.user_id]
     if any(found.name == credential.name for found in own):
         raise ConflictError(f"There is an application credential {credential.name!r} already.")
@@ -99,7 +109,40 @@ def add_credential(accounts: Accounts, credential: ApplicationCredential) -> Acc
         raise ForbiddenError(f"A user may have {CREDENTIALS_PER_USER} application credentials, not more.")
     if not _roles_of(accounts, credential.user_id, credential.project_id):
         raise ForbiddenError("The user has no role in the project any more.")
+    if len(rules) > ACCESS_RULES_PER_CREDENTIAL:
+        raise ForbiddenError(
+            f"An application credential may have {ACCESS_RULES_PER_CREDENTIAL} access rules, not more."
+        )
+    for rule in rules:
+        accounts, rule_id = _with_rule(accounts, credential.user_id, rule)
+        if rule_id not in credential.access_rules:
+            credential = replace(credential, access_rules=(*credential.access_rules, rule_id))
     return replace(accounts, application_credentials=(*accounts.application_credentials, credential))
+
+
+def _with_rule(accounts: Accounts, user_id: str, rule: UserAccessRule | str) -> tuple[Accounts, str]:
+    """(the accounts with the rule among those of the user, its id there)"""
+    own = [found for found in accounts.access_rules if found.user_id == user_id]
+    if isinstance(rule, str):
+        if all(found.id != rule for found in own):
+            raise NotFoundError(f"Could not find access rule: {rule}.")
+        return accounts, rule
+    for found in own:
+        if (found.service, found.method, found.path) == (rule.service, rule.method, rule.path):
+            return accounts, found.id
+    if len(own) >= ACCESS_RULES_PER_USER:
+        raise ForbiddenError(f"A user may have {ACCESS_RULES_PER_USER} access rules, not more.")
+    return replace(accounts, access_rules=(*accounts.access_rules, rule)), rule.id
+
+
+def remove_access_rule(accounts: Accounts, user_id: str, rule_id: str) -> Accounts:
+    """ForbiddenError for one that an application credential refers to, as in Keystone."""
+    kept = tuple(rule for rule in accounts.access_rules if (rule.id, rule.user_id) != (rule_id, user_id))
+    if len(kept) == len(accounts.access_rules):
+        raise NotFoundError(f"Could not find access rule: {rule_id}.")
+    if any(rule_id in credential.access_rules for credential in accounts.application_credentials):
+        raise ForbiddenError("An application credential uses this access rule. Delete the credential first.")
+    return replace(accounts, access_rules=kept)
 
 
 def remove_credential(accounts: Accounts, user_id: str, credential_id: str) -> Accounts:

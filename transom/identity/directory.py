@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from transom.domain.errors import NotFoundError
+from transom.identity.access_rules import AccessRule
 
 DEFAULT_DOMAIN_ID = "default"
 
@@ -84,8 +85,16 @@ class AccessKey(_Record, frozen=True, kw_only=True):
     project_id: str
 
 
+class UserAccessRule(AccessRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An access rule that a user has made; its application credentials refer to it by `id`."""
+
+    id: Name
+    user_id: str
+
+
 class ApplicationCredential(_Record, frozen=True, kw_only=True):
-    """A user's own secret for programs, in one project. `expires_at` None: never."""
+    """A user's own secret for programs, in one project. `expires_at` None: never. `access_rules`: ids of the
+    rules that limit its tokens; without any, only its roles do."""
 
     id: Name
     name: Name
@@ -96,6 +105,7 @@ class ApplicationCredential(_Record, frozen=True, kw_only=True):
     description: str = ""
     expires_at: Moment | None = None
     unrestricted: bool = False
+    access_rules: tuple[str, ...] = ()
 
 
 class Accounts(_Record, frozen=True, kw_only=True):
@@ -106,10 +116,11 @@ class Accounts(_Record, frozen=True, kw_only=True):
     users: tuple[User, ...] = ()
     grants: tuple[Grant, ...] = ()
     access_keys: tuple[AccessKey, ...] = ()
+    access_rules: tuple[UserAccessRule, ...] = ()
     application_credentials: tuple[ApplicationCredential, ...] = ()
 
 
-_Identified = TypeVar("_Identified", Domain, Project, User, ApplicationCredential)
+_Identified = TypeVar("_Identified", Domain, Project, User, UserAccessRule, ApplicationCredential)
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,9 +151,11 @@ class Directory:
         self.domains = _index(accounts.domains, "domains")
         self.projects = _index(accounts.projects, "projects")
         self.users = _index(accounts.users, "users")
+        self.access_rules = _index(accounts.access_rules, "access_rules")
         self.credentials = _index(accounts.application_credentials, "application_credentials")
         self.access_keys = {key.access: key for key in accounts.access_keys}
         _check_references(self)
+        _check_access_rules(self)
         self._project_ids = _index_names(accounts.projects, "projects")
         self._user_ids = _index_names(accounts.users, "users")
         self._roles = {(grant.user_id, grant.project_id): grant.roles for grant in accounts.grants}
@@ -185,6 +198,16 @@ class Directory:
     def list_credentials(self, user_id: str) -> list[ApplicationCredential]:
         return [found for found in self.credentials.values() if found.user_id == user_id]
 
+    def list_access_rules(self, user_id: str) -> list[UserAccessRule]:
+        return [rule for rule in self.access_rules.values() if rule.user_id == user_id]
+
+    def find_access_rules(self, credential: ApplicationCredential) -> tuple[UserAccessRule, ...] | None:
+        """Those that limit the credential; None if nothing but its roles does."""
+        if not credential.access_rules:
+            return None
+        found = map(self.access_rules.get, credential.access_rules)
+        return tuple(rule for rule in found if rule is not None)
+
     def list_roles(self, user_id: str, project_id: str) -> tuple[Role, ...]:
         """The user's roles in the project with those they imply; empty without a grant."""
         return imply_roles(self._roles.get((user_id, project_id), ()))
@@ -225,6 +248,7 @@ def _check_references(directory: Directory) -> None:
         ("users", accounts.users),
         ("grants", accounts.grants),
         ("access_keys", accounts.access_keys),
+        ("access_rules", accounts.access_rules),
         ("application_credentials", accounts.application_credentials),
     )
     known: tuple[tuple[str, Mapping[str, object]], ...] = (
@@ -239,3 +263,12 @@ def _check_references(directory: Directory) -> None:
                 named = getattr(record, field, None)
                 if named is not None and named not in ids:
                     raise AccountsError(f"{place}[{position}].{field}: there is no {named!r}")
+
+
+def _check_access_rules(directory: Directory) -> None:
+    for position, credential in enumerate(directory.accounts.application_credentials):
+        for rule_id in credential.access_rules:
+            rule = directory.access_rules.get(rule_id)
+            if rule is None or rule.user_id != credential.user_id:
+                place = f"application_credentials[{position}].access_rules"
+                raise AccountsError(f"{place}: its user has no access rule {rule_id!r}")

@@ -11,14 +11,13 @@ somebody passes, or is told that a good token is bad.
 import hashlib
 import re
 import time
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from transom.domain.errors import UnauthenticatedError
 from transom.domain.model import Caller, Policy
 from transom.identity import TokenRequest
-from transom.identity.access_rules import AccessRule, is_allowed
+from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
 from transom.identity.keystone_client import KeyPair, KeystoneClient, TokenBody, in_time
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
@@ -65,7 +64,7 @@ class KeystoneIdentity:
         if request.service_token is not None:
             return await self._authenticate_chain(request, request.service_token)
         known = await self._find_token(request.token, allow_expired=False)
-        _hold_to_rules(known, request.method, request.raw_path)
+        require_allowed(known.access_rules, IMAGE, request.method, request.raw_path)
         return known.caller
 
     async def _authenticate_chain(self, request: TokenRequest, service_token: str) -> Caller:
@@ -89,7 +88,7 @@ class KeystoneIdentity:
         known = await self._find_key_user(key)
         if signature.project_id not in (None, known.caller.project_id):
             raise UnauthenticatedError("The access key may not act in this project.")
-        _hold_to_rules(known, signed.method, signed.raw_path)
+        require_allowed(known.access_rules, IMAGE, signed.method, signed.raw_path)
         return known.caller
 
     async def _find_token(self, token: str | None, *, allow_expired: bool) -> _Known:
@@ -141,14 +140,6 @@ class KeystoneIdentity:
             access_rules=credential.access_rules if credential is not None else None,
         )
         return known, keep_s
-
-
-def _hold_to_rules(known: _Known, method: str, raw_path: bytes) -> None:
-    if known.access_rules is None:
-        return
-    path = unquote_to_bytes(raw_path).decode(errors="replace")
-    if not is_allowed(known.access_rules, method, path):
-        raise UnauthenticatedError("The application credential's access rules do not allow this request.")
 
 
 def _make_caller(body: TokenBody, policy: Policy) -> Caller:

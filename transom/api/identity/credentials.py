@@ -1,4 +1,5 @@
-"""/v3/users/{id}/application_credentials: secrets that users make for their programs."""
+"""/v3/users/{id}/application_credentials: secrets that users make for their programs, and
+/v3/users/{id}/access_rules: the requests that such a secret is limited to."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from transom.api.identity.wire import (
     read_body,
     read_credential_draft,
     read_filters,
+    render_access_rule,
     render_credential,
     render_list,
 )
@@ -30,7 +32,7 @@ async def list_credentials(parts: Parts, request: Request) -> Response:
     directory, root = session.directory, identity_url(parts, request)
     filters = read_filters(request)
     found = [
-        render_credential(credential, root)
+        render_credential(directory, credential, root)
         for credential in directory.list_credentials(user_id)
         if filters.get("name", credential.name) == credential.name
     ]
@@ -46,8 +48,9 @@ async def create_credential(parts: Parts, request: Request) -> Response:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
     body = await read_body(request, parts.settings.json_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
-    credential, secret = await builtin_identity(parts).create_credential(session, draft)
-    document = render_credential(credential, identity_url(parts, request))
+    identity = builtin_identity(parts)
+    credential, secret = await identity.create_credential(session, draft)
+    document = render_credential(identity.directory(), credential, identity_url(parts, request))
     return json_response({"application_credential": document | {"secret": secret}}, HTTPStatus.CREATED)
 
 
@@ -58,7 +61,7 @@ async def get_credential(parts: Parts, request: Request) -> Response:
     credential = session.directory.credentials.get(wanted)
     if credential is None or credential.user_id != user_id:
         raise NotFoundError(NOT_FOUND.format("application credential", wanted))
-    document = render_credential(credential, identity_url(parts, request))
+    document = render_credential(session.directory, credential, identity_url(parts, request))
     return json_response({"application_credential": document})
 
 
@@ -67,4 +70,37 @@ async def delete_credential(parts: Parts, request: Request) -> Response:
     user_id, unwanted = request.params["id"], request.params["credential_id"]
     require_self_or_admin(session, user_id)
     await builtin_identity(parts).delete_credential(session, user_id, unwanted)
+    return no_content()
+
+
+async def list_access_rules(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id = request.params["id"]
+    require_self_or_admin(session, user_id)
+    root, filters = identity_url(parts, request), read_filters(request)
+    found = [
+        render_access_rule(rule, root)
+        for rule in session.directory.list_access_rules(user_id)
+        if filters.get("service", rule.service) == rule.service
+        and filters.get("method", rule.method) == rule.method
+        and filters.get("path", rule.path) == rule.path
+    ]
+    return json_response(render_list("access_rules", found, f"{root}/users/{user_id}/access_rules"))
+
+
+async def get_access_rule(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id, wanted = request.params["id"], request.params["rule_id"]
+    require_self_or_admin(session, user_id)
+    rule = session.directory.access_rules.get(wanted)
+    if rule is None or rule.user_id != user_id:
+        raise NotFoundError(NOT_FOUND.format("access rule", wanted))
+    return json_response({"access_rule": render_access_rule(rule, identity_url(parts, request))})
+
+
+async def delete_access_rule(parts: Parts, request: Request) -> Response:
+    session = open_session(parts, request)
+    user_id, unwanted = request.params["id"], request.params["rule_id"]
+    require_self_or_admin(session, user_id)
+    await builtin_identity(parts).delete_access_rule(session, user_id, unwanted)
     return no_content()

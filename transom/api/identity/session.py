@@ -4,6 +4,7 @@ from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.api.v2.versions import base_url
 from transom.domain.errors import ForbiddenError, NotFoundError
+from transom.identity.access_rules import IDENTITY, require_allowed
 from transom.identity.builtin import BuiltinIdentity, Session
 
 NOT_FOUND = "Could not find {}: {}."
@@ -17,8 +18,11 @@ def builtin_identity(parts: Parts) -> BuiltinIdentity:
 
 
 def open_session(parts: Parts, request: Request) -> Session:
-    """The session of the `X-Auth-Token`; UnauthenticatedError if that is absent or not valid."""
-    return builtin_identity(parts).open_session(request.header(b"x-auth-token"))
+    """The session of the `X-Auth-Token`; UnauthenticatedError if that is absent, not valid, or not good for
+    this request by its access rules."""
+    session = builtin_identity(parts).open_session(request.header(b"x-auth-token"))
+    require_allowed(session.access_rules, IDENTITY, request.method, request.raw_path)
+    return session
 
 
 def require_admin(session: Session) -> None:

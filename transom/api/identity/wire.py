@@ -5,13 +5,15 @@ Unknown keys of a request are passed over, as Keystone does.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from transom.api.http import Request
 from transom.domain.errors import InvalidError, UnauthenticatedError
-from transom.identity.builtin import CredentialDraft, Scope, Session
+from transom.identity.access_rules import AccessRule
+from transom.identity.builtin import Scope, Session
+from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import (
     ApplicationCredential,
     Directory,
@@ -21,6 +23,7 @@ from transom.identity.directory import (
     Reference,
     Role,
     User,
+    UserAccessRule,
 )
 from transom.identity.passwords import REFUSED
 
@@ -95,6 +98,15 @@ class RoleBody(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class AccessRuleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A new rule, or by `id` one that the user has. The limits are those of Keystone's schema."""
+
+    id: Name | None = None
+    service: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9-]{1,64}\Z")] | None = None
+    method: Literal["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"] | None = None
+    path: Annotated[str, msgspec.Meta(max_length=225, pattern=r"\A/")] | None = None
+
+
 class NewCredentialBody(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     secret: Secret | None = None
@@ -102,7 +114,7 @@ class NewCredentialBody(msgspec.Struct, frozen=True, kw_only=True):
     roles: list[RoleBody] | None = None
     expires_at: str | None = None
     unrestricted: bool | None = None
-    access_rules: list[Any] | None = None
+    access_rules: list[AccessRuleBody] | None = None
 
 
 class NewCredentialRequest(msgspec.Struct, frozen=True):
@@ -150,12 +162,8 @@ def read_scope(scope: ScopeBody | str | None) -> Scope:
 
 
 def read_credential_draft(body: NewCredentialBody, now: datetime) -> CredentialDraft:
-    """InvalidError for access rules, an unknown role, and an expiry that is malformed or past."""
-    if body.access_rules:
-        raise InvalidError(
-            "access_rules are not supported: this service would not enforce them. Leave them out, and limit "
-            "the credential by its roles and expires_at."
-        )
+    """InvalidError for an access rule that is incomplete, an unknown role, and an expiry that is malformed or
+    past."""
     return CredentialDraft(
         name=body.name,
         secret=body.secret,
@@ -163,7 +171,21 @@ def read_credential_draft(body: NewCredentialBody, now: datetime) -> CredentialD
         roles=tuple(_read_role(role, position) for position, role in enumerate(body.roles or ())),
         expires_at=_read_expiry(body.expires_at, now),
         unrestricted=bool(body.unrestricted),
+        access_rules=tuple(
+            _read_access_rule(rule, position) for position, rule in enumerate(body.access_rules or ())
+        ),
     )
+
+
+def _read_access_rule(body: AccessRuleBody, position: int) -> AccessRule | str:
+    if body.id is not None and body.service is body.method is body.path is None:
+        return body.id
+    if body.id is not None or body.service is None or body.method is None or body.path is None:
+        raise InvalidError(
+            f"Invalid request body: access_rules[{position}] must have service, method and path, or "
+            "nothing but the id of an access rule"
+        )
+    return AccessRule(service=body.service, method=body.method, path=body.path)
 
 
 def _read_role(role: RoleBody, position: int) -> Role:
@@ -228,6 +250,7 @@ def render_token(session: Session, catalog: list[dict[str, Any]] | None) -> dict
             "id": credential.id,
             "name": credential.name,
             "restricted": not credential.unrestricted,
+            **_render_access_rules(directory, credential),
         }
     return {"token": token}
 
@@ -294,7 +317,7 @@ def render_role(role: Role, root: str) -> dict[str, Any]:
     }
 
 
-def render_credential(credential: ApplicationCredential, root: str) -> dict[str, Any]:
+def render_credential(directory: Directory, credential: ApplicationCredential, root: str) -> dict[str, Any]:
     """Without the secret, which is not known here."""
     url = f"{root}/users/{credential.user_id}/application_credentials/{credential.id}"
     return {
@@ -305,8 +328,24 @@ def render_credential(credential: ApplicationCredential, root: str) -> dict[str,
         "roles": [render_role_name(role) for role in credential.roles],
         "expires_at": format_time(credential.expires_at) if credential.expires_at else None,
         "unrestricted": credential.unrestricted,
+        **_render_access_rules(directory, credential),
         "links": {"self": url},
     }
+
+
+def _render_access_rules(directory: Directory, credential: ApplicationCredential) -> dict[str, Any]:
+    """Nothing where there are none, as in Keystone."""
+    rules = directory.find_access_rules(credential)
+    return {} if rules is None else {"access_rules": [_describe_access_rule(rule) for rule in rules]}
+
+
+def render_access_rule(rule: UserAccessRule, root: str) -> dict[str, Any]:
+    url = f"{root}/users/{rule.user_id}/access_rules/{rule.id}"
+    return {**_describe_access_rule(rule), "links": {"self": url}}
+
+
+def _describe_access_rule(rule: UserAccessRule) -> dict[str, str]:
+    return {"id": rule.id, "service": rule.service, "method": rule.method, "path": rule.path}
 
 
 def render_list(key: str, documents: Sequence[dict[str, Any]], url: str) -> dict[str, Any]:
