@@ -1,8 +1,9 @@
-"""The `transom` command, a verb a module. Settings flags come before the verb's own."""
+"""The `transom` command, a verb a module. Options that all verbs share may stand before or after the verb."""
 
 import importlib
 import os
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -20,7 +21,35 @@ _VERBS = {
 }
 
 
+#: Options that every verb takes, each with a value.
+_SHARED = ("--config", "--data-dir", "--database")
+
+
 class _Verbs(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, _move_shared_first(args))
+        except click.NoSuchOption as error:
+            self._say_where_it_goes(ctx, error)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            # Click suggests from `self.commands`, which is empty here: verbs are loaded when asked for.
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=_VERBS, ctx=ctx) from None
+
+    def _say_where_it_goes(self, ctx: click.Context, error: click.NoSuchOption) -> NoReturn:
+        """Raise an error that names the verb which has the option, if there is one."""
+        for verb in _VERBS:
+            command = self.get_command(ctx, verb)
+            if command is not None and any(error.option_name in param.opts for param in command.params):
+                text = f"{error.option_name} goes after its verb: transom {verb} {error.option_name} …"
+                raise click.UsageError(text, ctx) from None
+        raise error
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_VERBS)
 
@@ -48,3 +77,28 @@ def main(context: click.Context, /, config: str | None, **flags: Any) -> None:
         context.obj = read_settings(os.environ, flags, config)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _move_shared_first(args: Sequence[str]) -> list[str]:
+    """The arguments with the shared options in front of the verb, which is the only place click knows."""
+    shared: list[str] = []
+    others: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if arg == "--":
+            others += [arg, *rest]
+        elif arg.partition("=")[0] in _SHARED:
+            shared += [arg, *_take_value(arg, rest)]
+        else:
+            others.append(arg)
+    return shared + others
+
+
+def _take_value(arg: str, rest: Iterator[str]) -> list[str]:
+    """The value that follows the option; none where the option itself has it (`--name=value`)."""
+    if "=" in arg:
+        return []
+    value = next(rest, None)
+    if value is None:
+        raise click.BadOptionUsage(arg, f"Option {arg!r} requires an argument.")
+    return [value]

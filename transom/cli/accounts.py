@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from transom.cli.failures import report_failures, require_folder
 from transom.config import Settings
-from transom.domain.errors import TransomError
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
 from transom.identity.directory import AccessKey, Accounts, AccountsError, Directory, Project, Role, User
@@ -31,6 +31,7 @@ def accounts(settings: Settings) -> None:
     """Users, projects and roles of the built-in identity."""
     if settings.identity != "builtin":
         raise click.ClickException(f"identity is {settings.identity}: it has the accounts, not this service")
+    require_folder(settings)
 
 
 @accounts.command("add")
@@ -130,12 +131,8 @@ def _change(settings: Settings, change: Callable[[Accounts], Accounts]) -> Direc
 
 def _checked(act: Callable[[], _Result]) -> _Result:
     """The result; what went wrong becomes a line for people and exit status 1."""
-    try:
+    with report_failures(AccountsError):
         return act()
-    except (TransomError, AccountsError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
 def _read_password() -> str:

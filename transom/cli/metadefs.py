@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from transom.cli.failures import report_failures, require_folder
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain.errors import InvalidError, TransomError
+from transom.domain.errors import InvalidError
 from transom.domain.metadefs import Item, Kind, Namespace, NamespaceQuery, Present, of_kind, parse_namespace
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -98,7 +99,8 @@ async def _load(db: Database, namespace: Namespace, items: list[Item], present: 
 @click.pass_obj
 def export_catalogue(settings: Settings, folder: Path) -> None:
     """Write every namespace into FOLDER, one file each, in the form that `load` reads."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with report_failures():
+        folder.mkdir(parents=True, exist_ok=True)
     count = _run(settings, lambda db: _export(db, folder))
     click.echo(f"{count} namespaces written to {folder}")
 
@@ -168,7 +170,7 @@ def _run(settings: Settings, act: Callable[[Database], Awaitable[_Result]]) -> _
         finally:
             await db.close()
 
-    try:
+    if settings.database_url.startswith("sqlite:"):
+        require_folder(settings)
+    with report_failures():
         return asyncio.run(open_and_act())
-    except TransomError as error:
-        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None

@@ -4,8 +4,8 @@ import asyncio
 
 import click
 
+from transom.cli.failures import report_failures, require_folder
 from transom.config import Settings
-from transom.domain.errors import TransomError
 from transom.sql.connect import open_database
 from transom.sql.migrate import migrate as apply_migrations
 from transom.sql.migrate import missing_migrations
@@ -16,10 +16,10 @@ from transom.sql.migrate import missing_migrations
 @click.pass_obj
 def migrate(settings: Settings, check: bool) -> None:
     """Bring the database's schema up to date. Safe to run while the service runs, and more than once."""
-    try:
+    if settings.database_url.startswith("sqlite:"):
+        require_folder(settings)
+    with report_failures():
         versions = asyncio.run(_migrate(settings, check))
-    except TransomError as error:
-        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None
     if check and versions:
         raise click.ClickException(f"missing migrations: {', '.join(map(str, versions))}")
     click.echo(f"applied migrations: {', '.join(map(str, versions))}" if versions else "up to date")

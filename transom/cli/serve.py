@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
+from transom.cli.failures import make_folder, report_failures
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
-from transom.domain.errors import TransomError
 from transom.telemetry import metrics_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
@@ -23,10 +23,15 @@ _log = logging.getLogger(__name__)
 
 @click.command()
 @click.option("--listen", metavar="HOST:PORT", help="Address and port to serve on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on, at the address that is set.")
 @click.option("--workers", type=int, help="Worker processes.")
 @click.pass_obj
-def serve(settings: Settings, listen: str | None, workers: int | None) -> None:
+def serve(settings: Settings, listen: str | None, port: int | None, workers: int | None) -> None:
     """Serve the image API and the built-in identity until SIGTERM or SIGINT."""
+    if port is not None:
+        if listen is not None:
+            raise click.UsageError("Either --listen or --port, not both.")
+        listen = f"{settings.listen.rpartition(':')[0]}:{port}"
     try:
         settings = override(settings, listen=listen, workers=workers)
     except SettingsError as error:
@@ -35,6 +40,7 @@ def serve(settings: Settings, listen: str | None, workers: int | None) -> None:
     gc.disable()
     set_up_logging(settings.log_level)
     _require_free_port(settings)
+    make_folder(settings)
     with metrics_folder():
         _run_prepare(settings)
         _hand_down(settings)
@@ -75,12 +81,8 @@ def _prepare(settings: Settings) -> None:
 
     gc.freeze()
     gc.enable()
-    try:
+    with report_failures(PreparationError):
         asyncio.run(prepare(settings))
-    except (TransomError, PreparationError) as error:
-        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot prepare {settings.data_path}: {error}") from None
 
 
 def _hand_down(settings: Settings) -> None:

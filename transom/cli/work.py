@@ -6,8 +6,8 @@ import signal
 
 import click
 
+from transom.cli.failures import make_folder, report_failures
 from transom.config import Settings
-from transom.domain.errors import TransomError
 from transom.telemetry import set_up_logging
 
 _log = logging.getLogger(__name__)
@@ -20,13 +20,9 @@ def work(settings: Settings) -> None:
     from transom.app import PreparationError
 
     set_up_logging(settings.log_level)
-    try:
-        settings.data_path.mkdir(parents=True, exist_ok=True)
+    make_folder(settings)
+    with report_failures(PreparationError):
         asyncio.run(_run(settings))
-    except (TransomError, PreparationError) as error:
-        raise click.ClickException(f"{error} {error.__cause__ or ''}".strip()) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot use {settings.data_path}: {error}") from None
 
 
 async def _run(settings: Settings) -> None:

@@ -42,7 +42,9 @@ def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
         if must_exist:
             raise SettingsError(f"{path}: no such settings file") from None
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None
     for name, value in found.items():
         _require_known(name, str(path))

@@ -1,0 +1,58 @@
+"""What goes wrong in a verb becomes one line for people and exit status 1, never a traceback."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from transom.config import Settings
+from transom.domain.errors import TransomError
+
+
+@contextmanager
+def report_failures(*also: type[Exception]) -> Iterator[None]:
+    """For refusals, errors of the system, and the exceptions in `also`, whose text is for people."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(_describe_os_error(error)) from None
+    except Exception as error:
+        if isinstance(error, (TransomError, *also)):
+            raise click.ClickException(_describe(error)) from None
+        raise
+
+
+def require_folder(settings: Settings) -> None:
+    """Fail if `data_dir` cannot be the data folder. It need not exist."""
+    path = settings.data_path
+    try:
+        is_other = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
+    if is_other:
+        raise click.ClickException(f"data_dir is {path}, which is a file. It must be a folder.")
+
+
+def make_folder(settings: Settings) -> None:
+    """Make the data folder unless it exists; fail if it cannot be made or cannot be used."""
+    require_folder(settings)
+    path = settings.data_path
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Only an attempt tells: permissions, a file system that is read-only and a full one all show here.
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
+
+
+def _describe(error: Exception) -> str:
+    """With what the driver or the system said, unless the text has it already."""
+    text, cause = str(error), str(error.__cause__ or "")
+    return text if not cause or cause in text else f"{text} ({cause})"
+
+
+def _describe_os_error(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
