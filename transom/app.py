@@ -318,9 +318,10 @@ async def _sweep(transfer: Transfer, pause_s: float) -> None:
                 _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """What is done once, before any worker starts: schema, first accounts, what a crash left behind.
 
+    `owns_clouds`: whether clouds.yaml is to lead to this service.
     Raises UnavailableError when the database cannot be reached, PreparationError when its schema is too old
     and `migrate_on_start` is off, or the accounts, a policy file or the keys of a store cannot be used.
     """
@@ -328,18 +329,18 @@ async def prepare(settings: Settings) -> None:
     policy = _read_policy(settings)
     stores = _open_stores(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
-    identity = asyncio.to_thread(_prepare_identity, settings, policy)
+    identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
     for failed in await asyncio.gather(identity, _prepare_data(settings, stores), return_exceptions=True):
         if failed is not None:
             raise failed
 
 
-def _prepare_identity(settings: Settings, policy: Policy) -> None:
+def _prepare_identity(settings: Settings, policy: Policy, owns_clouds: bool) -> None:
     if settings.identity == "keystone":
         _open_cafile(settings)
         return
     try:
-        _prepare_accounts(settings, policy)
+        _prepare_accounts(settings, policy, owns_clouds)
     except AccountsError as error:
         raise PreparationError(str(error)) from None
 
@@ -362,12 +363,11 @@ async def _prepare_data(settings: Settings, stores: Stores) -> None:
         await db.close()
 
 
-def _prepare_accounts(settings: Settings, policy: Policy) -> None:
+def _prepare_accounts(settings: Settings, policy: Policy, owns_clouds: bool) -> None:
     """Raises AccountsError for a malformed accounts file."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = settings.public_endpoint.rstrip("/") or f"http://{host}:{settings.port}"
-    auth_url = f"{base}/identity/v3"
-    if not create_first_accounts(settings.data_path, auth_url, settings.region):
+    auth_url = f"{settings.advertised_url}/identity/v3"
+    is_first = create_first_accounts(settings.data_path, auth_url, settings.region)
+    if owns_clouds and not is_first:
         refresh_clouds(settings.data_path, auth_url, settings.region)
     BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy).directory()
 

@@ -16,6 +16,7 @@ from transom.identity import changes
 from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
 from transom.identity.directory import AccessKey, Accounts, AccountsError, Directory, Project, Role, User
 from transom.identity.passwords import hash_password, make_password
+from transom.identity.served import find_url
 
 _Result = TypeVar("_Result")
 _ROLE = click.Choice([str(role) for role in Role])
@@ -192,6 +193,6 @@ def _print_account(
     if password is not None:
         click.echo(f"password:     {password}")
     click.echo("The secrets are shown this once. For the openstack client:")
-    url = settings.public_endpoint.rstrip("/") or f"http://{settings.listen}"
+    url = find_url(settings.data_path) or settings.advertised_url
     click.echo(f"  export OS_AUTH_URL={url}/identity/v3 OS_USERNAME={user.name} OS_PASSWORD=...")
     click.echo(f"  export OS_PROJECT_ID={project.id} OS_USER_DOMAIN_NAME=Default OS_IDENTITY_API_VERSION=3")

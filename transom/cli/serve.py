@@ -10,12 +10,14 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 
 from transom.cli.failures import make_folder, report_failures
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
+from transom.identity.served import announce
 from transom.telemetry import metrics_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
@@ -41,12 +43,21 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
     set_up_logging(settings.log_level)
     _require_free_port(settings)
     make_folder(settings)
-    with metrics_folder():
-        _run_prepare(settings)
+    with metrics_folder(), _announce(settings) as other:
+        if other is not None:
+            _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
+        _run_prepare(settings, owns_clouds=other is None)
         _hand_down(settings)
         if sys.stderr.isatty():
-            click.echo(_greeting(settings), err=True)
+            click.echo(_greeting(settings, other), err=True)
         _run_workers(settings)
+
+
+def _announce(settings: Settings) -> AbstractContextManager[str | None]:
+    """See `transom.identity.served`; None with a Keystone, whose users are not in the data folder."""
+    if settings.identity == "keystone":
+        return nullcontext()
+    return announce(settings.data_path, settings.advertised_url)
 
 
 def _require_free_port(settings: Settings) -> None:
@@ -60,11 +71,11 @@ def _require_free_port(settings: Settings) -> None:
             raise click.ClickException(f"cannot listen on {settings.listen}: {error.strerror}") from None
 
 
-def _run_prepare(settings: Settings) -> None:
+def _run_prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """Meanwhile a thread imports what workers need beside: they inherit it, and it waits for other things."""
     with ThreadPoolExecutor(1) as beside:
         imports = beside.submit(_import_for_workers, settings)
-        _prepare(settings)
+        _prepare(settings, owns_clouds)
         imports.result()
 
 
@@ -76,13 +87,13 @@ def _import_for_workers(settings: Settings) -> None:
         importlib.import_module(name)
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings, owns_clouds: bool) -> None:
     from transom.app import PreparationError, prepare
 
     gc.freeze()
     gc.enable()
     with report_failures(PreparationError):
-        asyncio.run(prepare(settings))
+        asyncio.run(prepare(settings, owns_clouds=owns_clouds))
 
 
 def _hand_down(settings: Settings) -> None:
@@ -94,11 +105,14 @@ def _hand_down(settings: Settings) -> None:
     os.environ[ENV_PREFIX + "DATA_DIR"] = str(settings.data_path)
 
 
-def _greeting(settings: Settings) -> str:
+def _greeting(settings: Settings, other: str | None) -> str:
+    """`other`: the URL of the service to which clouds.yaml leads, None: to this one."""
     if settings.identity == "keystone":
         return f"\n  Transom serves http://{settings.listen} to the users of {settings.keystone_auth_url}\n"
     clouds = settings.data_path / "clouds.yaml"
     shown = Path(os.path.relpath(clouds)) if clouds.is_relative_to(Path.cwd()) else clouds
+    if other is not None:
+        return f"\n  Transom serves http://{settings.listen}; {shown} leads to {other}, which runs too.\n"
     return (
         f"\n  Transom serves http://{settings.listen}\n\n"
         f"  export OS_CLIENT_CONFIG_FILE={shown}\n"

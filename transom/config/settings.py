@@ -190,6 +190,12 @@ class Settings:
         return int(self.listen.rpartition(":")[2])
 
     @property
+    def advertised_url(self) -> str:
+        """Where this service tells clients that it is, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
     def import_methods(self) -> tuple[str, ...]:
         return listed(self.enabled_import_methods)
 
