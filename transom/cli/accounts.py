@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from transom.cli.access_keys import keys
 from transom.cli.failures import report_failures, require_folder
+from transom.cli.tables import output_option, print_rows
 from transom.config import Settings
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
@@ -33,6 +35,9 @@ def accounts(settings: Settings) -> None:
     if settings.identity != "builtin":
         raise click.ClickException(f"identity is {settings.identity}: it has the accounts, not this service")
     require_folder(settings)
+
+
+accounts.add_command(keys)
 
 
 @accounts.command("add")
@@ -63,36 +68,48 @@ def add_account(
 
 
 @accounts.command("list")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option
 @click.pass_obj
 def list_accounts(settings: Settings, output: str) -> None:
     """Show every user with its projects and roles."""
     directory = _checked(AccountsFile(settings.data_path).read)
-    rows = [_describe(directory, user) for user in directory.users.values()]
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode([row for group in rows for row in group])))
-        return
-    table = [list(_COLUMNS), *([_cell(row[key]) for key in _COLUMNS] for group in rows for row in group)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    rows = [row for user in directory.users.values() for row in _describe(directory, user)]
+    print_rows(_COLUMNS, rows, output)
 
 
 @accounts.command("passwd")
 @click.argument("name")
 @_PASSWORD_STDIN
+@click.option("--end-keys", is_flag=True, help="Remove its access keys and application credentials, too.")
 @click.pass_obj
-def set_password(settings: Settings, name: str, password_stdin: bool) -> None:
-    """Give the user NAME another password. All its tokens end."""
+def set_password(settings: Settings, name: str, password_stdin: bool, end_keys: bool) -> None:
+    """Give the user NAME another password. All its tokens end; its keys stay good without --end-keys."""
     password = _read_password() if password_stdin else make_password()
     new_hash = hash_password(password)
-    _change(
-        settings,
-        lambda before: changes.set_password(before, Directory(before).get_user(name).id, new_hash),
-    )
-    click.echo(f"The password of {name} was changed.")
+    secrets = ""
+
+    def change(before: Accounts) -> Accounts:
+        nonlocal secrets
+        user = Directory(before).get_user(name)
+        secrets = _count_secrets(before, user)
+        if end_keys:
+            before = changes.remove_secrets(before, user.id)
+        return changes.set_password(before, user.id, new_hash)
+
+    _change(settings, change)
+    click.echo(f"The password of {name} was changed, and its tokens have ended.")
+    if end_keys:
+        click.echo(f"Removed: {secrets}.")
+    else:
+        click.echo(f"Still good: {secrets}. `--end-keys` removes them, too.")
     if not password_stdin:
         click.echo(f"password: {password}")
+
+
+def _count_secrets(found: Accounts, user: User) -> str:
+    keys = sum(key.user_id == user.id for key in found.access_keys)
+    credentials = sum(credential.user_id == user.id for credential in found.application_credentials)
+    return f"access keys: {keys}, application credentials: {credentials}"
 
 
 @accounts.command("grant")
@@ -173,12 +190,6 @@ def _describe(directory: Directory, user: User) -> list[dict[str, Any]]:
         }
         for grant in grants
     ] or [nowhere]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else ",".join(value)
 
 
 def _print_account(

@@ -44,15 +44,12 @@ def remove_user(accounts: Accounts, user_id: str) -> Accounts:
     """Without the user and all that is the user's. Its projects stay: they own images."""
     if all(user.id != user_id for user in accounts.users):
         raise NotFoundError(f"There is no user {user_id!r}.")
+    accounts = remove_secrets(accounts, user_id)
     return replace(
         accounts,
         users=tuple(user for user in accounts.users if user.id != user_id),
         grants=tuple(grant for grant in accounts.grants if grant.user_id != user_id),
-        access_keys=tuple(key for key in accounts.access_keys if key.user_id != user_id),
         access_rules=tuple(rule for rule in accounts.access_rules if rule.user_id != user_id),
-        application_credentials=tuple(
-            credential for credential in accounts.application_credentials if credential.user_id != user_id
-        ),
     )
 
 
@@ -95,6 +92,24 @@ def revoke_roles(accounts: Accounts, user_id: str, project_id: str, roles: Itera
 
 def add_access_key(accounts: Accounts, key: AccessKey) -> Accounts:
     return replace(accounts, access_keys=(*accounts.access_keys, key))
+
+
+def remove_access_key(accounts: Accounts, access: str) -> Accounts:
+    kept = tuple(key for key in accounts.access_keys if key.access != access)
+    if len(kept) == len(accounts.access_keys):
+        raise NotFoundError(f"There is no access key {access!r}.")
+    return replace(accounts, access_keys=kept)
+
+
+def remove_secrets(accounts: Accounts, user_id: str) -> Accounts:
+    """Without all that the user's programs log in by: access keys and application credentials."""
+    return replace(
+        accounts,
+        access_keys=tuple(key for key in accounts.access_keys if key.user_id != user_id),
+        application_credentials=tuple(
+            found for found in accounts.application_credentials if found.user_id != user_id
+        ),
+    )
 
 
 def add_credential(

@@ -76,6 +76,15 @@ def refresh_clouds(data_dir: Path, auth_url: str, region: str) -> bool:
     return bool(stale)
 
 
+def holds_access_key(data_dir: Path, access: str) -> bool:
+    """Whether an entry of the file has this access key."""
+    try:
+        document = yaml.safe_load((data_dir / "clouds.yaml").read_bytes())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return False
+    return any(entry["ak"] == access for entry in _own_entries(document))
+
+
 def _own_entries(document: Any) -> list[dict[str, Any]]:
     """Those with a key pair of ours: people may have put other clouds beside them."""
     clouds = document.get("clouds") if isinstance(document, dict) else None
