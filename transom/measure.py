@@ -5,15 +5,18 @@ Knows neither stores nor images: `transfer.py` says what the bytes are to be, an
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transom.domain.errors import InvalidError, LimitExceededError
 
 if TYPE_CHECKING:
     from transom.inspection import Inspection
+
+#: Takes bytes, and says how many there were.
+Consume = Callable[[AsyncIterator[bytes]], Awaitable[int]]
 
 _BLOCK_BYTES = 1 << 20
 #: Blocks received ahead of the one that is being hashed and stored.
@@ -38,12 +41,24 @@ class Bounds(NamedTuple):
             raise InvalidError(f"The data has {received} bytes, {self.announced} were announced.")
 
 
-class Digests:
-    """MD5 (the `checksum`) and the configured hash of the same blocks, each in a thread of its own."""
+class DigestCheck(Protocol):
+    """What the data has to pass once all of it is known, by its digest: an expected value, a signature."""
 
-    def __init__(self, algorithm: str, threads: ThreadPoolExecutor) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._strong = hashlib.new(algorithm)
+    @property
+    def algorithm(self) -> str:
+        """As `hashlib` names it."""
+        ...
+
+    def check(self, digest: bytes) -> None:
+        """InvalidError unless data of this digest passes."""
+        ...
+
+
+class Digests:
+    """Digests of the same blocks by several algorithms, each in a thread of its own."""
+
+    def __init__(self, algorithms: Iterable[str], threads: ThreadPoolExecutor) -> None:
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self._threads = threads
         self._running: list[asyncio.Future[None]] = []
 
@@ -52,7 +67,7 @@ class Digests:
         await self.settle()
         loop = asyncio.get_running_loop()
         self._running = [
-            loop.run_in_executor(self._threads, digest.update, block) for digest in (self._md5, self._strong)
+            loop.run_in_executor(self._threads, one.update, block) for one in self._hashes.values()
         ]
 
     async def settle(self) -> None:
@@ -61,25 +76,42 @@ class Digests:
             await running
         self._running = []
 
-    @property
-    def checksum(self) -> str:
-        return self._md5.hexdigest()
+    def hexdigest(self, algorithm: str) -> str:
+        return self._hashes[algorithm].hexdigest()
 
-    @property
-    def value(self) -> str:
-        return self._strong.hexdigest()
+    async def require(self, checks: Sequence[DigestCheck]) -> None:
+        """InvalidError unless what has gone by passes all of them."""
+        await self.settle()
+        for one in checks:
+            one.check(self._hashes[one.algorithm].digest())
 
 
 class Measure:
-    """Sees an upload's blocks go by on their way to the store, and raises before a bad one is published."""
+    """Sees an upload's blocks go by on their way to the store, and raises before a bad one is published.
+    `digests`: of the algorithms of all `checks` at least."""
 
-    def __init__(self, bounds: Bounds, inspection: "Inspection | None", digests: Digests) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        inspection: "Inspection | None",
+        digests: Digests,
+        checks: Sequence[DigestCheck] = (),
+    ) -> None:
         self._bounds = bounds
         self._inspection = inspection
         self._digests = digests
+        self._checks = checks
         self.virtual_size: int | None = None
 
-    async def blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def consume(self, chunks: AsyncIterator[bytes], consume: Consume) -> int:
+        """What `consume` returns, which is given the chunks as they go by here. No hash is at work then."""
+        try:
+            async with aclosing(self._blocks(chunks)) as blocks:
+                return await consume(blocks)
+        finally:
+            await self._digests.settle()
+
+    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         received = 0
         async with aclosing(read_ahead(chunks)) as blocks:
             async for block in blocks:
@@ -90,6 +122,7 @@ class Measure:
                 await self._digests.update(block)
                 yield block
         self._bounds.check_end(received)
+        await self._digests.require(self._checks)
         if self._inspection is not None:
             self.virtual_size = self._inspection.finish(received)
 
@@ -128,17 +161,6 @@ async def _in_blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             parts, size = [], 0
     if parts:
         yield b"".join(parts)
-
-
-async def bounded(chunks: AsyncIterator[bytes], bounds: Bounds) -> AsyncGenerator[bytes, None]:
-    """The same bytes, as long as they keep within the bounds."""
-    received = 0
-    async with aclosing(read_ahead(chunks)) as blocks:
-        async for block in blocks:
-            received += len(block)
-            bounds.check(received)
-            yield block
-    bounds.check_end(received)
 
 
 async def count(chunks: AsyncIterator[bytes]) -> int:

@@ -32,7 +32,7 @@ from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance
 from transom.liveness import Liveness
-from transom.measure import Bounds, Digests, Measure, bounded, count
+from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.sql import blobs
 from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
@@ -82,13 +82,14 @@ class Transfer:
         expected_checksum: str | None = None,
         store_id: str | None = None,
         guard: UploadGuard = UNGUARDED,
+        checks: Sequence[DigestCheck] = (),
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
         `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store; `guard`:
-        how many uploads its owner may have under way.
+        how many uploads its owner may have under way; `checks`: what the data must pass besides.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
-        when the image is not `queued`, InvalidError when the size is not the announced one,
+        when the image is not `queued`, InvalidError when the size is not the announced one or a check fails,
         LimitExceededError, ContentRefusedError, StoreFullError, ClientGoneError, and VanishedError when the
         image was deleted meanwhile.
         """
@@ -103,7 +104,7 @@ class Transfer:
             )
 
         async def fill() -> bool:
-            content = await self._store_content(image, blob, chunks, bounds)
+            content = await self._measured(image, chunks, bounds, checks, self._put_to(blob, bounds))
             if expected_checksum not in (None, content.checksum):
                 raise ContentRefusedError(_OTHER_DATA)
             return await blobs.finish_upload(self._db, blob, content, now_us())
@@ -116,9 +117,10 @@ class Transfer:
         chunks: AsyncIterator[bytes],
         announced: int | None,
         guard: UploadGuard = UNGUARDED,
+        checks: Sequence[DigestCheck] = (),
     ) -> None:
-        """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. `guard`
-        and errors as of `receive`."""
+        """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. `guard`,
+        `checks` and errors as of `receive`."""
         advance(image.status, Status.UPLOADING)
         bounds = await self._bounds(image, announced)
         blob = self._new_blob(image, None, image.id)
@@ -128,7 +130,7 @@ class Transfer:
             raise ConflictError(text)
 
         async def fill() -> bool:
-            size = await self._put_bounded(blob, chunks, bounds)
+            size = await self._put_bounded(blob, chunks, bounds, checks)
             return await blobs.finish_staging(self._db, blob, size, now_us())
 
         await self._publish(blob, fill, f"Image {image.id}")
@@ -139,15 +141,16 @@ class Transfer:
         chunks: AsyncIterator[bytes],
         announced: int | None,
         publish: Callable[[LooseBlob, int], Awaitable[bool]],
+        checks: Sequence[DigestCheck] = (),
     ) -> None:
         """Store bytes for an import as they are. `publish`: gives the blob of that size an owner in one
-        transaction, or returns False. After an error nothing is left in the store; errors as of `receive`."""
+        transaction, or returns False. After an error nothing is left; `checks` and errors as of `receive`."""
         bounds = await self._bounds(image, announced)
         blob = self._new_blob(image, None, None)
         await blobs.claim_blob(self._db, blob)
 
         async def fill() -> bool:
-            return await publish(blob, await self._put_bounded(blob, chunks, bounds))
+            return await publish(blob, await self._put_bounded(blob, chunks, bounds, checks))
 
         await self._publish(blob, fill, f"Image {image.id}")
 
@@ -158,6 +161,7 @@ class Transfer:
         size: int,
         store_id: str,
         publish: Callable[[LooseBlob, Content], Awaitable[bool]],
+        checks: Sequence[DigestCheck] = (),
     ) -> None:
         """As `put_aside`, for the data of the image itself: hashed, and looked into as an upload's is."""
         bounds = await self._bounds(image, size)
@@ -165,23 +169,27 @@ class Transfer:
         await blobs.claim_blob(self._db, blob)
 
         async def fill() -> bool:
-            return await publish(blob, await self._store_content(image, blob, chunks, bounds))
+            return await publish(
+                blob, await self._measured(image, chunks, bounds, checks, self._put_to(blob, bounds))
+            )
 
         await self._publish(blob, fill, f"Image {image.id}")
 
     async def digest(self, chunks: AsyncIterator[bytes], size: int, algorithm: str) -> Content:
         """The hashes of data that somebody else keeps. Its format is not looked at."""
         bounds = Bounds(most=size, too_much="The data is larger than it was said to be.", announced=size)
-        return await self._hashed(chunks, bounds, None, algorithm, count)
+        return await self._hashed(chunks, bounds, None, algorithm, (), count)
 
     async def room(self, image: Image) -> int:
         """How many bytes the image's data may have now."""
         return (await self._bounds(image, None)).most
 
-    async def examine(self, image: Image, chunks: AsyncIterator[bytes], size: int) -> Content:
+    async def examine(
+        self, image: Image, chunks: AsyncIterator[bytes], size: int, checks: Sequence[DigestCheck] = ()
+    ) -> Content:
         """What there is to know of bytes that are in a store already. Errors as of `receive`."""
         bounds = await self._bounds(image, size)
-        return await self._measured(image, chunks, bounds, count)
+        return await self._measured(image, chunks, bounds, checks, count)
 
     async def remove(self, locations: tuple[Location, ...]) -> None:
         """Remove bytes that an image has given up. What fails now is done by a later `recover`."""
@@ -347,25 +355,26 @@ class Transfer:
         finally:
             keeping.cancel()
 
-    async def _put_bounded(self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds) -> int:
-        async with aclosing(bounded(chunks, bounds)) as blocks:
-            return await self._stores.get(blob.store).put(blob.key, blocks, bounds.announced)
+    async def _put_bounded(
+        self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds, checks: Sequence[DigestCheck]
+    ) -> int:
+        digests = Digests({check.algorithm for check in checks}, self._hashing)
+        measure = Measure(bounds, None, digests, checks)
+        return await measure.consume(chunks, self._put_to(blob, bounds))
 
-    async def _store_content(
-        self, image: Image, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds
-    ) -> Content:
-        put = partial(self._stores.get(blob.store).put, blob.key, expected_bytes=bounds.announced)
-        return await self._measured(image, chunks, bounds, put)
+    def _put_to(self, blob: LooseBlob, bounds: Bounds) -> Consume:
+        return partial(self._stores.get(blob.store).put, blob.key, expected_bytes=bounds.announced)
 
     async def _measured(
         self,
         image: Image,
         chunks: AsyncIterator[bytes],
         bounds: Bounds,
-        consume: Callable[[AsyncIterator[bytes]], Awaitable[int]],
+        checks: Sequence[DigestCheck],
+        consume: Consume,
     ) -> Content:
-        algorithm = self._settings.hashing_algorithm
-        return await self._hashed(chunks, bounds, self._inspection(image), algorithm, consume)
+        inspection, algorithm = self._inspection(image), self._settings.hashing_algorithm
+        return await self._hashed(chunks, bounds, inspection, algorithm, checks, consume)
 
     async def _hashed(
         self,
@@ -373,21 +382,19 @@ class Transfer:
         bounds: Bounds,
         inspection: "Inspection | None",
         algorithm: str,
-        consume: Callable[[AsyncIterator[bytes]], Awaitable[int]],
+        checks: Sequence[DigestCheck],
+        consume: Consume,
     ) -> Content:
-        digests = Digests(algorithm, self._hashing)
-        measure = Measure(bounds, inspection, digests)
-        try:
-            async with aclosing(measure.blocks(chunks)) as blocks:
-                size = await consume(blocks)
-        finally:
-            await digests.settle()
+        """A digest that a check needs costs its time only where it is not one of the two on record."""
+        digests = Digests({"md5", algorithm, *(check.algorithm for check in checks)}, self._hashing)
+        measure = Measure(bounds, inspection, digests, checks)
+        size = await measure.consume(chunks, consume)
         return Content(
             size=size,
             virtual_size=measure.virtual_size,
-            checksum=digests.checksum,
+            checksum=digests.hexdigest("md5"),
             os_hash_algo=algorithm,
-            os_hash_value=digests.value,
+            os_hash_value=digests.hexdigest(algorithm),
         )
 
     def _inspection(self, image: Image) -> "Inspection | None":

@@ -3,12 +3,12 @@
 Image API v2, "Locations". A task holds the image while the data there is hashed.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from transom.domain import digests
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, LimitExceededError
 from transom.domain.fields import shown
 from transom.domain.imports import TASK, check_texts
@@ -16,10 +16,9 @@ from transom.domain.model import Content, Image, Location, Status
 from transom.domain.patch import Operation
 from transom.domain.status import advance
 
-#: Hex digits that each algorithm makes.
-_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+#: Of a digest that may be claimed.
+_ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 _MOST_DIGITS = 128
-_HEX = re.compile(r"[0-9a-fA-F]*")
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +42,8 @@ def parse_claim(body: Any) -> Claim:
         raise InvalidError("validation_data: needs os_hash_algo and os_hash_value, and nothing else.")
     algorithm, value = given.get("os_hash_algo"), given.get("os_hash_value")
     if given:
-        if algorithm not in tuple(_DIGITS):
-            raise InvalidError(f"os_hash_algo: {shown(algorithm)} is not one of {', '.join(_DIGITS)}.")
+        if algorithm not in _ALGORITHMS:
+            raise InvalidError(f"os_hash_algo: {shown(algorithm)} is not one of {', '.join(_ALGORITHMS)}.")
         if not isinstance(value, str) or len(value) > _MOST_DIGITS:
             raise InvalidError(f"os_hash_value: must be a string of at most {_MOST_DIGITS} characters.")
     return Claim(url=body["url"], os_hash_algo=algorithm, os_hash_value=value)
@@ -52,11 +51,8 @@ def parse_claim(body: Any) -> Claim:
 
 def check_digits(claim: Claim) -> None:
     """InvalidError when the value cannot be one of its algorithm."""
-    if claim.os_hash_algo is None or claim.os_hash_value is None:
-        return
-    digits = _DIGITS[claim.os_hash_algo]
-    if not _HEX.fullmatch(claim.os_hash_value) or len(claim.os_hash_value) != digits:
-        raise InvalidError(f"os_hash_value: {claim.os_hash_algo} has {digits} hex digits.")
+    if claim.os_hash_algo is not None and claim.os_hash_value is not None:
+        digests.check_digits(claim.os_hash_algo, claim.os_hash_value)
 
 
 def check_queued(image: Image) -> None:
@@ -205,9 +201,9 @@ def _believe(image: Image, claimed: dict[str, str], algorithm: str) -> Image:
         return image
     if claimed["os_hash_algo"] != algorithm:
         raise ConflictError(f"os_hash_algo must be {algorithm}, not {shown(claimed['os_hash_algo'])}")
-    digits = {"os_hash_value": _DIGITS.get(algorithm), "checksum": _DIGITS["md5"]}
+    algorithms = {"os_hash_value": algorithm, "checksum": "md5"}
     for name, value in claimed.items():
-        if name in digits and (not _HEX.fullmatch(value) or digits[name] not in (None, len(value))):
+        if name in algorithms and not digests.is_digest(algorithms[name], value):
             raise ConflictError(f"{name} is not a hex value of the right length")
         if getattr(image, name) not in (None, value):
             raise ConflictError(f"{name} is already set with a different value")

@@ -31,6 +31,14 @@ LONGEST_SKEW_S = 15 * 60
 #: begins to act on belongs here. `Content-Type` has a rule of its own, see `_check_content_type`.
 MUST_BE_SIGNED = frozenset(
     {
+        *(
+            b"content-digest",
+            b"content-encoding",
+            b"content-md5",
+            b"repr-digest",
+            b"if-match",
+            b"if-none-match",
+        ),
         b"content-range",
         b"if-range",
         b"range",

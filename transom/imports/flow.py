@@ -21,6 +21,7 @@ import msgspec
 
 from transom.config import Settings
 from transom.domain import protection, quota
+from transom.domain.digests import ExpectedDigest, read_expected
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -131,16 +132,19 @@ class Imports:
 
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
+            expected = read_expected(request.arguments, self._settings.hashing_algorithm)
             async with self._outbound.open(request.arguments["uri"]) as answer:
                 chunks = self._chunks_of(answer, job, report)
-                return await self._stage(job, image, chunks, answer.size, Change(), 0)
+                return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
             check = partial(self._check_taken_over, _asker(job, self._policy), remote.change)
             check(image)
             async with remote.open(self._outbound) as answer:
                 chunks = self._chunks_of(answer, job, report)
-                return await self._stage(job, image, chunks, answer.size, remote.change, 0, check)
+                return await self._stage(
+                    job, image, chunks, answer.size, remote.change, 0, check, remote.expected
+                )
         raise ConflictError(f"Image {image.id} has no staged data.")
 
     def _chunks_of(self, answer: Answer, job: Job, report: Report) -> AsyncIterator[bytes]:
@@ -179,9 +183,10 @@ class Imports:
         change: Change,
         plugins_done: int,
         check: Callable[[Image], None] = _allow_any,
+        expected: ExpectedDigest | None = None,
     ) -> Job:
         """Put these bytes in the place of what is staged, if anything is. `check`: raises when the image is
-        not to have the change by then. The job with what was noted."""
+        not to have the change by then; `expected`: what the bytes must be. The job with what was noted."""
         kept = job
 
         async def publish(blob: LooseBlob, size: int) -> bool:
@@ -199,7 +204,8 @@ class Imports:
             await self._held.change(job, decide, write)
             return True
 
-        await self._transfer.put_aside(image, chunks, size, publish)
+        checks = (expected,) if expected is not None else ()
+        await self._transfer.put_aside(image, chunks, size, publish, checks)
         return kept
 
     async def _run_plugin(self, job: Job, number: int, name: str) -> Job:

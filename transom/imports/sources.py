@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from transom.config import Settings
+from transom.domain.digests import DIGITS, ExpectedDigest, is_digest
 from transom.domain.errors import ConflictError, InvalidError
 from transom.domain.fields import FIELDS, RESERVED_PREFIX, check_characters, check_field, check_property_name
 from transom.domain.imports import Change
@@ -31,11 +32,13 @@ class _Service(msgspec.Struct, frozen=True):
 
 
 class RemoteImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An image of another service, and what an import takes over from it beside the data."""
+    """An image of another service, and what an import takes over from it beside the data. `expected`: the
+    digest that the service has on record, None if it has none."""
 
     url: str
     token: str
     change: Change
+    expected: ExpectedDigest | None
 
     def open(self, outbound: Outbound) -> AbstractAsyncContextManager[Answer]:
         return outbound.open(f"{self.url}/file", {"X-Auth-Token": self.token})
@@ -52,7 +55,7 @@ async def find_remote_image(
         body = _read_object(await answer.read(_MOST_JSON_BYTES))
     if body.get("status") != Status.ACTIVE:
         raise ConflictError(f"Source image status should be active instead of {body.get('status')}")
-    return RemoteImage(url=url, token=token, change=_taken_over(body, prefixes))
+    return RemoteImage(url=url, token=token, change=_taken_over(body, prefixes), expected=_recorded(body))
 
 
 def _read_object(raw: bytes) -> dict[str, Any]:
@@ -63,6 +66,14 @@ def _read_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidError("The other image service gave an answer that is no image.")
     return body
+
+
+def _recorded(body: dict[str, Any]) -> ExpectedDigest | None:
+    for algorithm, name in ((body.get("os_hash_algo"), "os_hash_value"), ("md5", "checksum")):
+        value = body.get(name)
+        if isinstance(value, str) and algorithm in tuple(DIGITS) and is_digest(algorithm, value):
+            return ExpectedDigest(source=f"{name} of the source", algorithm=algorithm, value=value)
+    return None
 
 
 def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:

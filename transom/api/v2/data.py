@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.parts import Parts
+from transom.api.v2.digests import read_digests
 from transom.api.v2.images import see_image
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
@@ -22,13 +23,16 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 async def upload_image(parts: Parts, request: Request) -> Response:
     require_octets(request)
     announced = announced_size(request)
+    digests = read_digests(request)
     store_id = _chosen_store(parts, request)
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
     advance(image.status, Status.SAVING)
     guard = await parts.limits.check_upload(image.owner, announced)
     try:
-        await parts.transfer.receive(image, request.stream(), announced, store_id=store_id, guard=guard)
+        await parts.transfer.receive(
+            image, request.stream(), announced, store_id=store_id, guard=guard, checks=digests
+        )
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now, _is_member = await see_image(parts, request)
@@ -46,12 +50,19 @@ def _chosen_store(parts: Parts, request: Request) -> str | None:
 
 
 def require_octets(request: Request) -> None:
-    """HttpError 415 unless the body is image data."""
+    """HttpError 415 unless the body is image data, without a content coding (RFC 9110, 8.4)."""
     if request.content_type != _OCTETS:
         raise HttpError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"The request media type {request.content_type or '(none)'} is not supported by this server. "
             f"Content-Type must be {_OCTETS}.",
+        )
+    if (request.header(b"content-encoding") or "identity").strip().lower() != "identity":
+        # What was packed for the way would become the image's data.
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Content-Encoding: image data is taken without a content coding.",
+            [(b"accept-encoding", b"identity")],
         )
 
 

@@ -9,10 +9,12 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.data import announced_size, require_octets
+from transom.api.v2.digests import read_digests
 from transom.api.v2.images import absent, see_image
 from transom.api.v2.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
+from transom.domain.digests import read_expected
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
 from transom.domain.imports import (
     TASK,
@@ -43,12 +45,13 @@ async def stage_image(parts: Parts, request: Request) -> Response:
         raise NotFoundError("'glance-direct' method is not available at this site.")
     require_octets(request)
     announced = announced_size(request)
+    digests = read_digests(request)
     image, is_member = await see_image(parts, request)
     access.modify_image(request.caller, image, is_member)
     advance(image.status, Status.UPLOADING)
     guard = await parts.limits.check_staging(image.owner, announced)
     try:
-        await parts.transfer.stage(image, request.stream(), announced, guard)
+        await parts.transfer.stage(image, request.stream(), announced, guard, digests)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now, _is_member = await see_image(parts, request)
@@ -77,6 +80,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
             if not stores:
                 return _accepted()
         if asked.method is Method.WEB:
+            read_expected(asked.arguments, parts.settings.hashing_algorithm)
             await check_uri(parts, asked.arguments.get("uri"), "web-download")
         job = _new_job(parts, request, image, stores, body)
         token = request.header(b"x-auth-token") if asked.method is Method.GLANCE else None
