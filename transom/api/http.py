@@ -23,7 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
-_encode = msgspec.json.Encoder().encode
+encode_json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -118,6 +118,10 @@ class Request:
         """The header's value, None if absent. `name` is in lower case."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def joined(self, name: bytes) -> str:
+        """The values of a header that may be sent in several lines, as one list (RFC 9110, 5.3)."""
+        return b", ".join(value for given, value in self.raw_headers if given == name).decode("latin-1")
 
     @property
     def content_type(self) -> str:
@@ -259,7 +263,7 @@ class Response:
 
 
 def json_response(value: Any, status: int = HTTPStatus.OK, headers: Headers | None = None) -> Response:
-    return Response(status, _encode(value), [(b"content-type", JSON), *(headers or ())])
+    return Response(status, encode_json(value), [(b"content-type", JSON), *(headers or ())])
 
 
 def no_content() -> Response:

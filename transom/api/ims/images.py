@@ -5,8 +5,10 @@ recipients, and some properties are attributes with rules (`domain/attributes.py
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, json_response
 from transom.api.ims.body import read_object
 from transom.api.ims.queries import parse_ims_list_query
@@ -68,8 +70,12 @@ async def show_image(parts: Parts, request: Request) -> Response:
 
 
 async def _shown(parts: Parts, request: Request, image: Image) -> Response:
+    return versioned_response(request, image.updated_at, await _body(parts, request, image))
+
+
+async def _body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
     (body,) = await _bodies(parts, request, [image])
-    return json_response(body)
+    return body
 
 
 async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
@@ -108,8 +114,8 @@ async def _update(
         check_limits(image, new, parts.settings)
         return new
 
-    image_id = request.params["image_id"]
-    changed = await change_image(parts, caller, image_id, decide, touches=bool(operations))
+    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
+    changed = await change_image(parts, caller, image_id, decide, touches=bool(operations), guard=guard)
     return await _shown(parts, request, changed)
 
 
@@ -123,4 +129,4 @@ async def delete_image(parts: Parts, request: Request) -> Response:
         )
         access.delete_ims_image(request.caller, image, is_member, is_for_domain=is_for_domain)
 
-    return await remove_image(parts, request, judge)
+    return await remove_image(parts, request, judge, guard_of(request, partial(_body, parts, request)))

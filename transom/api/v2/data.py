@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
+from transom.api.conditions import is_not_modified, require
 from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.digests import read_digests
@@ -28,6 +29,7 @@ async def upload_image(parts: Parts, request: Request) -> Response:
     image, is_member = await see_image(parts, request)
     access.upload_image(request.caller, image, is_member)
     advance(image.status, Status.SAVING)
+    require(request, None, is_there=False)
     guard = await parts.limits.check_upload(image.owner, announced)
     try:
         await parts.transfer.receive(
@@ -85,7 +87,11 @@ async def download_image(parts: Parts, request: Request) -> Response:
     if preferred:
         access.prefer_stores(request.caller, image, is_member)
     if image.status not in WITH_DATA or image.size is None or not image.locations:
+        require(request, None, is_there=False)
         return Response(HTTPStatus.NO_CONTENT)
+    tag = _tag(image)
+    if is_not_modified(request, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", tag.encode())] if tag else [])
     part = _wanted_part(request, image, image.size)
     try:
         # Never serve bytes that are not the ones whose hash is on record.
@@ -146,9 +152,14 @@ def _data_headers(image: Image) -> Headers:
     if image.checksum is not None:
         # Hex, as Glance sends it and clients compare it, where RFC 1864 has base64.
         headers.append((b"content-md5", image.checksum.encode()))
-    if image.os_hash_value is not None:
-        headers.append((b"etag", f'"{image.os_hash_value}"'.encode()))
+    if (tag := _tag(image)) is not None:
+        headers.append((b"etag", tag.encode()))
     return headers
+
+
+def _tag(image: Image) -> str | None:
+    """The entity tag of the data: its hash."""
+    return f'"{image.os_hash_value}"' if image.os_hash_value is not None else None
 
 
 def _preferred_stores(parts: Parts, request: Request) -> list[str]:
@@ -180,7 +191,7 @@ def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] |
 def _is_still(request: Request, image: Image) -> bool:
     """RFC 9110, 13.1.5: a range is for the representation that If-Range names; else all of it is sent."""
     condition = request.header(b"if-range")
-    return condition is None or condition == f'"{image.os_hash_value}"'
+    return condition is None or condition == _tag(image)
 
 
 def _clip(first: str, last: str, size: int) -> tuple[int, int]:

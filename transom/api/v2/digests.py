@@ -8,6 +8,7 @@ representation are of the same bytes. Algorithms other than sha-256 and sha-512 
 import base64
 import binascii
 import re
+from typing import Any
 
 from transom.api.http import Request
 from transom.domain.digests import DIGITS, ExpectedDigest
@@ -24,23 +25,18 @@ def read_digests(request: Request) -> tuple[ExpectedDigest, ...]:
     found: list[ExpectedDigest] = []
     for name, shown in _FIELDS.items():
         if name in request.headers:
-            found += _read_dictionary(shown, _joined(request, name))
+            found += _read_dictionary(shown, request.joined(name))
     if _MD5 in request.headers:
-        found.append(_read_md5(_joined(request, _MD5).decode("latin-1")))
+        found.append(_read_md5(request.joined(_MD5)))
     return tuple(found)
 
 
-def _joined(request: Request, name: bytes) -> bytes:
-    """The lines of a field that was sent in several, as one (RFC 9110, 5.3)."""
-    return b", ".join(value for given, value in request.raw_headers if given == name)
-
-
-def _read_dictionary(shown: str, value: bytes) -> list[ExpectedDigest]:
+def _read_dictionary(shown: str, value: str) -> list[ExpectedDigest]:
     # Imported with the first of these fields: most processes never see one.
     from http_sf import StructuredFieldError, parse
 
     try:
-        members = parse(value, tltype="dictionary")
+        members: Any = parse(value.encode("latin-1"), tltype="dictionary")
     except StructuredFieldError:
         raise InvalidError(f"{shown}: is not a dictionary of structured fields (RFC 9651).") from None
     found = []

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from transom.api.conditions import Guard, guard_of, versioned_response
 from transom.api.http import HttpError, Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2 import answers
@@ -84,7 +85,7 @@ async def keep_image(
     headers = [(b"location", location), (b"openstack-image-store-ids", store_ids)]
     if methods := parts.settings.import_methods:
         headers.append((b"openstack-image-import-methods", ",".join(methods).encode()))
-    return json_response(shown, HTTPStatus.CREATED, headers)
+    return versioned_response(request, image.updated_at, shown, HTTPStatus.CREATED, headers)
 
 
 def image_of_body(
@@ -244,7 +245,7 @@ def page_response(
 
 async def show_image(parts: Parts, request: Request) -> Response:
     image, _is_member = await see_image(parts, request)
-    return json_response(shown_body(parts, request, image))
+    return versioned_response(request, image.updated_at, shown_body(parts, request, image))
 
 
 def shown_body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
@@ -281,8 +282,17 @@ async def update_image(parts: Parts, request: Request, operations: list[patch.Op
         check_limits(image, new, parts.settings)
         return new
 
-    image_id = request.params["image_id"]
-    return await change_image(parts, request.caller, image_id, decide, touches=bool(operations))
+    image_id, guard = request.params["image_id"], shown_guard(parts, request)
+    return await change_image(parts, request.caller, image_id, decide, touches=bool(operations), guard=guard)
+
+
+def shown_guard(parts: Parts, request: Request) -> Guard | None:
+    """Of a write whose conditions are about the image as `show_image` shows it."""
+
+    async def show(image: Image) -> dict[str, Any]:
+        return shown_body(parts, request, image)
+
+    return guard_of(request, show)
 
 
 async def read_patch(parts: Parts, request: Request, rules: patch.Rules) -> list[patch.Operation]:
@@ -312,12 +322,17 @@ async def change_image(
     *,
     missing: str | None = None,
     touches: bool = True,
+    guard: Guard | None = None,
 ) -> Image:
     """Look at the image, `decide` what it becomes, and write that unless somebody changed it meanwhile: then
-    look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves."""
+    look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves.
+    `guard`: what the client demands of the image it changes."""
     for _ in range(TRIES):
         image, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
         seen = access.see_image(caller, image, is_member, missing or absent(image_id))
+        if guard is not None:
+            access.modify_image(caller, seen, is_member)
+            await guard(seen)
         new = decide(seen, is_member)
         if not touches:
             return seen
@@ -331,14 +346,17 @@ async def delete_image(parts: Parts, request: Request) -> Response:
     async def judge(image: Image, is_member: bool) -> None:
         access.delete_image(request.caller, image, is_member)
 
-    return await remove_image(parts, request, judge)
+    return await remove_image(parts, request, judge, shown_guard(parts, request))
 
 
 async def remove_image(
-    parts: Parts, request: Request, judge: Callable[[Image, bool], Awaitable[None]]
+    parts: Parts,
+    request: Request,
+    judge: Callable[[Image, bool], Awaitable[None]],
+    guard: Guard | None,
 ) -> Response:
-    """Delete the image of the path unless `judge` raises. What that saw still holds then: every change of the
-    image since makes it look again."""
+    """Delete the image of the path unless `judge` or `guard` raises. What these saw still holds then: every
+    change of the image since makes it look again."""
     image_id = request.params["image_id"]
     for _ in range(TRIES):
         image, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
@@ -346,6 +364,8 @@ async def remove_image(
             request.caller, image, is_member, f"Failed to find image {image_id} to delete"
         )
         await judge(seen, is_member)
+        if guard is not None:
+            await guard(seen)
         staged = await _find_staged(parts, seen)
         if await images.delete_image(parts.db, seen, now_us()):
             await parts.transfer.remove((*seen.locations, *staged))

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
@@ -49,6 +50,7 @@ async def stage_image(parts: Parts, request: Request) -> Response:
     image, is_member = await see_image(parts, request)
     access.modify_image(request.caller, image, is_member)
     advance(image.status, Status.UPLOADING)
+    require(request, None, is_there=False)
     guard = await parts.limits.check_staging(image.owner, announced)
     try:
         await parts.transfer.stage(image, request.stream(), announced, guard, digests)

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from transom.api.http import Request, Response, json_response
+from transom.api.conditions import versioned_response
+from transom.api.http import Request, Response
 from transom.api.parts import Parts
 from transom.api.v2 import images as images_api
 from transom.api.v2.answers import TRIES, outrun
@@ -23,7 +24,7 @@ async def update_image(parts: Parts, request: Request) -> Response:
         changed = await update_places(parts, request, operations)
     else:
         changed = await images_api.update_image(parts, request, operations)
-    return json_response(images_api.shown_body(parts, request, changed))
+    return versioned_response(request, changed.updated_at, images_api.shown_body(parts, request, changed))
 
 
 async def update_places(parts: Parts, request: Request, operations: list[patch.Operation]) -> Image:
@@ -31,6 +32,7 @@ async def update_places(parts: Parts, request: Request, operations: list[patch.O
     the caller may change them at all."""
     image_id, caller = request.params["image_id"], request.caller
     known: Known | None = None
+    guard = images_api.shown_guard(parts, request)
     for _ in range(TRIES):
         found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
         seen = access.see_image(caller, found, is_member, absent(image_id))
@@ -39,6 +41,8 @@ async def update_places(parts: Parts, request: Request, operations: list[patch.O
                 if operation.root == "locations":
                     access.change_locations(caller, seen, is_member, operation.op)
             known = await _look(parts, operations, seen)
+        if guard is not None:
+            await guard(seen)
         looked = known
 
         def change(operation: patch.Operation, image: Image, looked: Known = looked) -> Image:
