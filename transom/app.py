@@ -60,7 +60,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 def create_app() -> App:
     """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
     settings = read_settings(os.environ, {}, os.devnull)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     worker = _Worker(settings)
     serve: App = answer_not_ready
 
@@ -175,7 +175,7 @@ class _Worker:
         dispatcher = Dispatcher(
             parts,
             observe if settings.metrics else None,
-            RequestLog() if settings.access_log else None,
+            RequestLog(settings.log_format) if settings.access_log else None,
         )
         # What lives as long as the process need not be looked at by every collection.
         gc.collect()

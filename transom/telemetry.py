@@ -1,4 +1,4 @@
-"""Logs and metrics: one JSON object a line on stderr, Prometheus counters over all worker processes.
+"""Logs and metrics: lines on stderr, as JSON or for people; Prometheus counters over all worker processes.
 
 Knows neither HTTP nor the database; `api/dispatch.py` tells it of each request.
 """
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 #: Upper bounds of the request time histogram, seconds.
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 
+_ACCESS = "transom.access"
 #: How the names of folders with counters begin.
 _METRICS = "transom-metrics-"
 
@@ -29,7 +31,53 @@ _METRICS = "transom-metrics-"
 ObserveRequest = Callable[[str, str, int, float], None]
 
 
-class _JsonFormatter(logging.Formatter):
+#: The fields of a line, in order → the line without its end.
+FormatLine = Callable[[dict[str, Any]], str]
+
+
+def _format_json(line: dict[str, Any]) -> str:
+    return _encode(line).decode()
+
+
+def _format_text(line: dict[str, Any]) -> str:
+    """For people. What stands in a line may come from strangers: no control character reaches a terminal."""
+    rest = dict(line)
+    moment = datetime.fromisoformat(rest.pop("time")).astimezone()
+    level, logger = rest.pop("level"), rest.pop("logger")
+    exception = rest.pop("exception", None)
+    if logger == _ACCESS:
+        request = f"{rest.pop('status')} {rest.pop('method')} {rest.pop('path')} {rest.pop('ms')} ms"
+        words = [request, *_name_fields(rest)]
+    else:
+        words = [f"{level} {rest.pop('message')}", *_name_fields({**rest, "logger": logger})]
+    text = _escape(f"{moment:%Y-%m-%d %H:%M:%S} {' '.join(words)}")
+    return "\n".join([text, *map(_escape, exception.splitlines())]) if exception else text
+
+
+def _name_fields(fields: dict[str, Any]) -> list[str]:
+    return [f"{name}={value}" for name, value in fields.items() if value is not None]
+
+
+def _escape(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def choose_format(log_format: str) -> FormatLine:
+    """log_format: `json`, `text`, or `auto`: text where a terminal shows it."""
+    is_text = sys.stderr.isatty() if log_format == "auto" else log_format == "text"
+    return _format_text if is_text else _format_json
+
+
+class _LineFormatter(logging.Formatter):
+    def __init__(self, format_line: FormatLine) -> None:
+        super().__init__()
+        self._format_line = format_line
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": _timestamp(record.created),
@@ -40,20 +88,21 @@ class _JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _encode(line).decode()
+        return self._format_line(line)
 
 
-def set_up_logging(level: str) -> None:
-    """All loggers of the process write JSON lines to stderr, from `level` on."""
+def set_up_logging(level: str, log_format: str) -> None:
+    """All loggers of the process write lines to stderr, from `level` on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter())
+    handler.setFormatter(_LineFormatter(choose_format(log_format)))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 class RequestLog:
     """One line a request, written past `logging`, whose record and formatter cost ten times the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_format: str) -> None:
+        self._format_line = choose_format(log_format)
         # Unbuffered writes of whole lines: lines of several workers do not mix, and none is lost by kill -9.
         self._fd = sys.stderr.fileno()
 
@@ -70,7 +119,7 @@ class RequestLog:
         line = {
             "time": _timestamp(time.time()),
             "level": "info",
-            "logger": "transom.access",
+            "logger": _ACCESS,
             "method": method,
             "path": path,
             "status": status,
@@ -80,7 +129,7 @@ class RequestLog:
             "project_id": project_id,
         }
         with suppress(OSError):  # A full log disk stops the log, not the service.
-            os.write(self._fd, _encode(line) + b"\n")
+            os.write(self._fd, self._format_line(line).encode(errors="backslashreplace") + b"\n")
 
 
 def _timestamp(seconds: float) -> str:

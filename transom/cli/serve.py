@@ -40,7 +40,7 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
         raise click.ClickException(str(error)) from None
     # What imports make stays: to look through it for garbage again and again is a sixth of the start's work.
     gc.disable()
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     _require_free_port(settings)
     make_folder(settings)
     with metrics_folder(), _announce(settings) as other:

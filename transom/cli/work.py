@@ -19,7 +19,7 @@ def work(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; what is under way then goes on in another worker."""
     from transom.app import PreparationError
 
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     make_folder(settings)
     with report_failures(PreparationError):
         asyncio.run(_run(settings))

@@ -29,6 +29,7 @@ _ONE_OF = {
     "identity": ("builtin", "keystone"),
     "property_protection_rule_format": ("roles", "policies"),
     "conversion_format": ("raw", "qcow2", "vmdk"),
+    "log_format": ("auto", "text", "json"),
     "log_level": ("debug", "info", "warning", "error"),
     "hashing_algorithm": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
 }

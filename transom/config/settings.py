@@ -104,6 +104,9 @@ class Settings:
     migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
     database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
     log_level: str = _setting("info", "debug, info, warning or error.")
+    log_format: str = _setting(
+        "auto", "Form of log lines: json, text (for people), or auto: text on a terminal, json elsewhere."
+    )
     access_log: bool = _setting(True, "Write one log line for each request.")
     metrics: bool = _setting(True, "Count requests and serve the counts at /metrics.")
     stop_timeout_s: int = _setting(3600, "Longest that requests in flight may go on after a stop was asked.")

@@ -1,0 +1,81 @@
+"""Log lines: text for people on a terminal, JSON elsewhere, and what the setting makes of that."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness.service import Service
+
+
+def _first_line(folder: Path, stderr: int, read_from: int, log_format: str | None) -> str:
+    """What `transom work` logs first to `stderr`, as read at the other end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")}
+    chosen = {"TRANSOM_LOG_FORMAT": log_format} if log_format else {}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "transom", "work"],
+        cwd=folder,
+        env=inherited | chosen,
+        stdin=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+    os.close(stderr)
+    try:
+        with os.fdopen(read_from, "rb") as lines:
+            return lines.readline().decode().rstrip()
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("log_format", "is_terminal", "is_json"),
+    [
+        (None, True, False),
+        (None, False, True),
+        ("auto", True, False),
+        ("json", True, True),
+        ("text", False, False),
+    ],
+)
+def test_a_terminal_shows_text_and_anything_else_gets_json(
+    tmp_path: Path, log_format: str | None, is_terminal: bool, is_json: bool
+) -> None:
+    subprocess.run([sys.executable, "-m", "transom", "migrate"], cwd=tmp_path, check=True, timeout=60)
+    read_from, stderr = pty.openpty() if is_terminal else os.pipe()
+
+    line = _first_line(tmp_path, stderr, read_from, log_format)
+
+    if is_json:
+        assert json.loads(line)["message"] == "working"
+    else:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info working logger=transom\.cli\.work", line)
+
+
+@pytest.fixture(scope="module")
+def text_log(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a service logged of a request whose path holds what a terminal would obey."""
+    with Service(tmp_path_factory.mktemp("text"), None, {"TRANSOM_LOG_FORMAT": "text"}) as service:
+        service.client("publisher").get("/v2/images/a%1b%5b2J%0a%c2%9bé/file")
+        service.stop()
+        return service.log_path.read_text()
+
+
+def test_a_request_is_one_line_for_people(text_log: str, tmp_path: Path) -> None:
+    [line] = [line for line in text_log.splitlines() if "/file" in line]
+
+    assert re.match(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d 404 GET /v2/images/\S+/file [\d.]+ ms request_id=req-", line
+    )
+    assert " user_id=" in line
+    assert " project_id=" in line
+
+
+def test_no_control_character_of_a_stranger_reaches_the_terminal(text_log: str) -> None:
+    assert r"/v2/images/a\x1b[2J\n\x9bé/file" in text_log
+    assert all(character.isprintable() or character == "\n" for character in text_log)
