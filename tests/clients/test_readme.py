@@ -1,0 +1,101 @@
+"""Every command that README shows is run as it stands, against a fresh service."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from harness.service import Service
+
+from clients.console import wait_until
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+#: The verbs of make are not run here: they are the tests themselves, or install what the tests run on.
+COMMANDS = [block for block in BLOCKS if "make " not in block]
+LISTEN = "127.0.0.1:9292"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service in a folder that is as README's: `data` and `.venv` are there."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / ".venv").symlink_to(sys.prefix)
+    with Service(folder) as service:
+        yield service
+
+
+def test_the_commands_work_as_they_stand(fresh: Service) -> None:
+    """Slow: it starts `openstack` some fifteen times, of which each takes one to three seconds. All blocks
+    are run in one shell, as a reader does; only the port is another one."""
+    script = "\n".join(["set -eu", *COMMANDS]).replace(LISTEN, urlsplit(fresh.url).netloc)
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=fresh.work_dir,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(fresh.work_dir), "NO_PROXY": "127.0.0.1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (fresh.work_dir / "copy.raw").read_bytes() == (fresh.work_dir / "disk.raw").read_bytes()
+    job, _ = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{"))
+    assert job["job_id"]
+    assert job["status"] in ("INIT", "RUNNING", "SUCCESS")
+    assert "user:         alice" in done.stdout
+    # The batch offered the image anew, after it was withdrawn.
+    wait_until(lambda: _list_offers(fresh) == ["web-1"])
+
+
+def _list_offers(service: Service) -> list[str]:
+    answer = service.client("recipient").get("/v2/images?visibility=shared&member_status=pending")
+    return [image["name"] for image in answer.json()["images"]]
+
+
+def test_no_placeholder_is_left_to_fill_in() -> None:
+    assert [block for block in BLOCKS if re.search(r"<[a-z ]+>", block)] == []
+
+
+def test_every_verb_of_make_that_is_named_is_there() -> None:
+    named = set(re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"`[^`]+`", README) + BLOCKS)))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert named
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(shell: str) -> None:
+    command = [sys.executable, "-m", "transom", "completion", shell]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    assert "_TRANSOM_COMPLETE" in done.stdout
+
+
+def test_bash_completes_verbs_and_options(tmp_path: Path) -> None:
+    """As bash asks for it, by the variables that the script sets (click, "Shell Completion")."""
+    script = (
+        'eval "$(transom completion bash)"; COMP_WORDS=(transom accounts k); COMP_CWORD=2; '
+        '_transom_completion transom; echo "${COMPREPLY[@]}"'
+    )
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["keys"]
