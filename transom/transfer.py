@@ -16,6 +16,7 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from transom.certificates import Certificates
 from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import (
@@ -64,6 +65,7 @@ class Transfer:
         self._settings = settings
         self._db = db
         self._stores = stores
+        self.certificates = Certificates(settings)
         self._liveness = liveness
         self._cache = cache
         self._lease_us = settings.upload_lease_s * 1_000_000
@@ -83,10 +85,12 @@ class Transfer:
         store_id: str | None = None,
         guard: UploadGuard = UNGUARDED,
         checks: Sequence[DigestCheck] = (),
+        token: str | None = None,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
         `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store; `guard`:
-        how many uploads its owner may have under way; `checks`: what the data must pass besides.
+        how many uploads its owner may have under way; `checks`: what the data must pass besides; `token`:
+        the user's, for the certificate of a signed image.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
         when the image is not `queued`, InvalidError when the size is not the announced one or a check fails,
@@ -104,7 +108,11 @@ class Transfer:
             )
 
         async def fill() -> bool:
-            content = await self._measured(image, chunks, bounds, checks, self._put_to(blob, bounds))
+            # A copy is what its source is, by its checksum.
+            signed = () if expected_checksum else await self.certificates.checks_of(image, token)
+            content = await self._measured(
+                image, chunks, bounds, (*checks, *signed), self._put_to(blob, bounds)
+            )
             if expected_checksum not in (None, content.checksum):
                 raise ContentRefusedError(_OTHER_DATA)
             return await blobs.finish_upload(self._db, blob, content, now_us())

@@ -7,7 +7,8 @@ import sys
 _FOR_SOME = {
     "aiohttp": "Keystone, and what is fetched from elsewhere",
     "asyncpg": "PostgreSQL",
-    "cryptography": "PyJWT, where it finds it",
+    "cryptography": "signed images",
+    "http_sf": "uploads with a digest",
     "jwt": "accounts of our own",
     "obstore": "stores of S3",
     "oslo_policy": "an operator's own rules",

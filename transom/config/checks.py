@@ -64,10 +64,16 @@ def check(settings: Settings) -> None:
         )
     if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
-    if settings.identity == "keystone":
-        _check_keystone(settings)
+    _check_identity(settings)
     if settings.use_keystone_limits:
         _check_keystone_limits(settings)
+
+
+def _check_identity(settings: Settings) -> None:
+    if settings.identity == "keystone":
+        _check_keystone(settings)
+    elif settings.image_signature_barbican:
+        raise SettingsError("image_signature_barbican needs identity to be keystone, whose tokens it takes")
 
 
 def _check_keystone(settings: Settings) -> None:

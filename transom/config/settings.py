@@ -162,6 +162,14 @@ class Settings:
     do_secure_hash: bool = _setting(
         True, "Hash the data of locations that are added, and compare it with what was said of it."
     )
+    image_signature_certificates_dir: str = _setting(
+        "",
+        "Folder of certificates (PEM, named <uuid>.pem) by which signed images are verified; empty: none.",
+    )
+    image_signature_barbican: bool = _setting(
+        False,
+        "Fetch the certificates of signed images that this folder lacks from Barbican, by the user's token.",
+    )
     allowed_schemes: str = _setting("http,https", "Schemes of URLs that may be fetched, comma separated.")
     disallowed_schemes: str = _setting("", "Schemes that may not; only without allowed_schemes.")
     allowed_hosts: str = _setting(

@@ -11,6 +11,18 @@ _ANSWER_S = 15
 _MOST_BYTES = 4 << 20
 
 
+class _Endpoint(msgspec.Struct, frozen=True):
+    interface: str
+    url: str
+    region: str | None = None
+    region_id: str | None = None
+
+
+class _Service(msgspec.Struct, frozen=True):
+    type: str
+    endpoints: tuple[_Endpoint, ...] = ()
+
+
 async def read_catalog(auth_url: str, cafile: str, token: str) -> Any:
     """What Keystone at `auth_url` lists for the token; of any shape. `cafile`: certificates to check it by,
     empty: those of the system. ConflictError when it does not take the token, UnavailableError when it cannot
@@ -33,3 +45,20 @@ async def read_catalog(auth_url: str, cafile: str, token: str) -> Any:
             return msgspec.json.decode(body, type=dict[str, Any])["catalog"]
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
         raise UnavailableError("The identity service cannot be asked for its catalog now.") from error
+
+
+def endpoint_in(catalog: Any, service_type: str, region: str, interface: str) -> str:
+    """The URL that a catalog has of the service; ConflictError when it has none there."""
+    try:
+        services = msgspec.convert(catalog, type=list[_Service])
+    except msgspec.ValidationError:
+        services = []
+    for service in services:
+        for endpoint in service.endpoints if service.type == service_type else ():
+            if endpoint.interface == interface and region in (endpoint.region, endpoint.region_id):
+                return endpoint.url
+    raise no_endpoint(service_type, region, interface)
+
+
+def no_endpoint(service_type: str, region: str, interface: str) -> ConflictError:
+    return ConflictError(f"There is no {interface} endpoint of a service {service_type} in region {region}.")

@@ -48,6 +48,7 @@ from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
 from transom.limits import Limits
 from transom.liveness import Liveness
+from transom.measure import DigestCheck
 from transom.outbound import Answer, Outbound, keep_pace
 from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
@@ -124,6 +125,8 @@ class Imports:
     async def _prepare(self, job: Job, request: ImportRequest, report: Report) -> Job:
         """The data is staged, and every plugin has been at it. The job with what was noted of the image."""
         image = await self._held.find(job)
+        # What cannot be verified in the end is not fetched at all.
+        await self._signature_checks(job, image)
         if await blobs.find_staged(self._db, image.id) is None:
             job = await self._fetch(job, request, image, report)
         for number, name in enumerate(self._settings.import_plugins, start=1):
@@ -296,8 +299,9 @@ class Imports:
                 image, location, content, all_must_succeed=request.all_must_succeed
             )
 
+        checks = await self._signature_checks(job, image)
         if request.method is not Method.COPY and source.store == store:
-            content = await self._transfer.examine(image, chunks, source.size)
+            content = await self._transfer.examine(image, chunks, source.size, checks)
             _require_same(image, content)
             await self._held.change(job, placed(content, source.key), imports.adopt_staged)
             return
@@ -311,7 +315,12 @@ class Imports:
             await self._held.change(job, placed(content, blob.key), write)
             return True
 
-        await self._transfer.put_copy(image, chunks, source.size, store, publish)
+        await self._transfer.put_copy(image, chunks, source.size, store, publish, checks)
+
+    async def _signature_checks(self, job: Job, image: Image) -> tuple[DigestCheck, ...]:
+        certificates = self._transfer.certificates
+        token = await jobs.find_credential(self._db, job.id) if certificates.needs_token(image) else None
+        return await certificates.checks_of(image, token)
 
     async def _find_source(self, image: Image, request: ImportRequest) -> Staged:
         """Where to read the data of an import from."""

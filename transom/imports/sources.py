@@ -12,23 +12,11 @@ from transom.domain.errors import ConflictError, InvalidError
 from transom.domain.fields import FIELDS, RESERVED_PREFIX, check_characters, check_field, check_property_name
 from transom.domain.imports import Change
 from transom.domain.model import Status
-from transom.identity.catalog import read_catalog
+from transom.identity.catalog import endpoint_in, no_endpoint, read_catalog
 from transom.outbound import Answer, Outbound
 
 _MOST_JSON_BYTES = 4 << 20
 _VERSION = re.compile(r"/v2(\.[0-9]+)?$")
-
-
-class _Endpoint(msgspec.Struct, frozen=True):
-    interface: str
-    url: str
-    region: str | None = None
-    region_id: str | None = None
-
-
-class _Service(msgspec.Struct, frozen=True):
-    type: str
-    endpoints: tuple[_Endpoint, ...] = ()
 
 
 class RemoteImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,24 +87,7 @@ async def find_endpoint(settings: Settings, *, own_url: str, region: str, interf
     has none. `own_url`: where the user reached this service, which is all that the built-in catalog names."""
     if settings.identity == "keystone":
         catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
-        return endpoint_in(catalog, region, interface)
+        return endpoint_in(catalog, "image", region, interface)
     if region != settings.region or interface not in _INTERFACES:
-        raise _no_endpoint(region, interface)
+        raise no_endpoint("image", region, interface)
     return own_url
-
-
-def _no_endpoint(region: str, interface: str) -> ConflictError:
-    return ConflictError(f"There is no {interface} endpoint of an image service in region {region}.")
-
-
-def endpoint_in(catalog: Any, region: str, interface: str) -> str:
-    """The image service's URL in a Keystone catalog; ConflictError when it has none there."""
-    try:
-        services = msgspec.convert(catalog, type=list[_Service])
-    except msgspec.ValidationError:
-        services = []
-    for service in services:
-        for endpoint in service.endpoints if service.type == "image" else ():
-            if endpoint.interface == interface and region in (endpoint.region, endpoint.region_id):
-                return endpoint.url
-    raise _no_endpoint(region, interface)

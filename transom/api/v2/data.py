@@ -33,7 +33,13 @@ async def upload_image(parts: Parts, request: Request) -> Response:
     guard = await parts.limits.check_upload(image.owner, announced)
     try:
         await parts.transfer.receive(
-            image, request.stream(), announced, store_id=store_id, guard=guard, checks=digests
+            image,
+            request.stream(),
+            announced,
+            store_id=store_id,
+            guard=guard,
+            checks=digests,
+            token=request.header(b"x-auth-token"),
         )
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.

@@ -85,7 +85,8 @@ async def import_image(parts: Parts, request: Request) -> Response:
             read_expected(asked.arguments, parts.settings.hashing_algorithm)
             await check_uri(parts, asked.arguments.get("uri"), "web-download")
         job = _new_job(parts, request, image, stores, body)
-        token = request.header(b"x-auth-token") if asked.method is Method.GLANCE else None
+        acts_for_user = asked.method is Method.GLANCE or parts.transfer.certificates.needs_token(image)
+        token = request.header(b"x-auth-token") if acts_for_user else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
         if await imports.start_import(parts.db, image, new, job, token):

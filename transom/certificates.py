@@ -1,0 +1,110 @@
+"""Certificates by which signed images are verified: from a folder of the operator's, or from Barbican.
+
+Start reading at `Certificates.checks_of`, which `transfer.py` asks before an image gets its first data.
+"""
+
+import asyncio
+import ssl
+from http import HTTPStatus
+from pathlib import Path
+
+from transom.clock import now_us
+from transom.config import Settings
+from transom.domain.errors import InvalidError, UnavailableError
+from transom.domain.model import Image
+from transom.domain.signed_data import CERTIFICATE_ID, SIGNATURE, claim_of, is_signed
+from transom.domain.status import WITH_DATA
+from transom.identity.catalog import endpoint_in, read_catalog
+from transom.measure import DigestCheck
+
+_MOST_BYTES = 1 << 20
+_ANSWER_S = 15
+#: Barbican gives a secret only to who names the type that it was stored with.
+_TYPES = ("application/octet-stream", "text/plain")
+
+
+class Certificates:
+    """Where this service finds certificates, as its settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def needs_token(self, image: Image) -> bool:
+        """Whether the image's certificate may have to be fetched with a token of the user's."""
+        return self._settings.image_signature_barbican and is_signed(image)
+
+    async def checks_of(self, image: Image, token: str | None) -> tuple[DigestCheck, ...]:
+        """What data must pass to become the image's: nothing if that is not signed, or has data, which a copy
+        of it is compared with. `token`: the user's, if there is one. InvalidError for a signature or
+        certificate that is none, ConflictError for a token that is not taken any more, UnavailableError when
+        the certificate cannot be had now."""
+        claim = claim_of(image) if image.status not in WITH_DATA else None
+        if claim is None:
+            return ()
+        from transom.signature_check import SignatureCheck, now_utc
+
+        content = await self._find(claim.certificate_id, token)
+        return (SignatureCheck(claim, content, now_utc(now_us())),)
+
+    async def _find(self, certificate_id: str, token: str | None) -> bytes:
+        folder, has_barbican = (
+            self._settings.image_signature_certificates_dir,
+            self._settings.image_signature_barbican,
+        )
+        if not folder and not has_barbican:
+            raise InvalidError(
+                f"{SIGNATURE}: this service has no certificates by which it could verify signatures."
+            )
+        found = await asyncio.to_thread(_read_file, Path(folder), certificate_id) if folder else None
+        if found is None and has_barbican:
+            found = await self._fetch(certificate_id, token)
+        if found is None:
+            raise InvalidError(f"{CERTIFICATE_ID}: there is no certificate {certificate_id}.")
+        return found
+
+    async def _fetch(self, certificate_id: str, token: str | None) -> bytes | None:
+        if token is None:
+            raise InvalidError(
+                f"{CERTIFICATE_ID}: the certificate {certificate_id} can only be fetched with a token of "
+                "the user's, and there is none."
+            )
+        settings = self._settings
+        catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
+        endpoint = endpoint_in(catalog, "key-manager", settings.region, "public")
+        root = endpoint.rstrip("/").removesuffix("/v1")
+        return await _ask_barbican(
+            f"{root}/v1/secrets/{certificate_id}/payload", settings.keystone_cafile, token
+        )
+
+
+def _read_file(folder: Path, certificate_id: str) -> bytes | None:
+    try:
+        with (folder / f"{certificate_id}.pem").open("rb") as file:
+            return file.read(_MOST_BYTES)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and folder.is_dir():
+            return None
+        raise UnavailableError("The folder of certificates cannot be read.") from error
+
+
+async def _ask_barbican(url: str, cafile: str, token: str) -> bytes | None:
+    """The secret's payload, None when there is none that the user may have."""
+    # Imported with the first call: few workers ever make one.
+    import aiohttp
+
+    tls = ssl.create_default_context(cafile=cafile) if cafile else True
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            for media_type in _TYPES:
+                headers = {"X-Auth-Token": token, "Accept": media_type}
+                async with session.get(url, headers=headers, ssl=tls, allow_redirects=False) as response:
+                    if response.status == HTTPStatus.OK:
+                        return await response.content.read(_MOST_BYTES)
+                    if response.status in (401, 403, 404):
+                        return None
+                    if response.status != HTTPStatus.NOT_ACCEPTABLE:
+                        raise UnavailableError(f"The key manager answered {response.status}.")
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise UnavailableError("The key manager cannot be asked for a certificate now.") from error
+    return None
