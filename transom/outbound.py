@@ -234,6 +234,8 @@ class _renamed:  # noqa: N801 (a context manager is used like a function)
             raise UnusableSourceError(
                 f"No TLS connection to '{self._host}' can be made: {_reason(error.os_error)}."
             ) from error
+        if isinstance(error, aiohttp.ClientResponseError):  # It is not HTTP, for one.
+            raise UnusableSourceError(f"'{self._host}' gave an answer that cannot be read.") from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
             raise UnavailableError(f"'{self._host}' cannot be reached, or broke off.") from error
         if isinstance(error, ValueError):  # For one, a header that the server made up.

@@ -356,6 +356,12 @@ def test_limits_of_keystone_are_refused_without_a_keystone() -> None:
         read_settings({}, {"use_keystone_limits": True})
 
 
+def test_certificates_of_barbican_need_keystone() -> None:
+    with pytest.raises(SettingsError, match="image_signature_barbican needs identity to be keystone"):
+        read_settings({}, {"image_signature_barbican": True})
+    assert read_settings({}, {**KEYSTONE, "identity": "keystone", "image_signature_barbican": True})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("image_count_quota", 0), ("user_storage_quota", 1)],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transom.domain.errors import InvalidError
+from transom.domain.errors import InvalidError, UnusableSourceError
 from transom.domain.outbound import OutboundRules
 from transom.outbound import Outbound, keep_pace
 
@@ -86,3 +86,29 @@ async def test_a_source_that_keeps_pace_is_read_to_its_end() -> None:
     got = [chunk async for chunk in keep_pace(_chunks(*[1 << 20] * 20), lambda: float(next(moments)))]
 
     assert len(got) == 20
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_is_no_http_is_told_as_such(said: bytes) -> None:
+    """Another try would meet the same, unlike one of a server that is away."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    rules = OutboundRules(allowed_schemes=frozenset({"http"}), allowed_hosts=frozenset({"127.0.0.1"}))
+
+    async with server:
+        with pytest.raises(UnusableSourceError, match=r"'127\.0\.0\.1' gave an answer that cannot be read"):
+            async with Outbound(rules).open(f"http://127.0.0.1:{port}/"):
+                pass

@@ -390,7 +390,8 @@ def _taken_back(image: Image, job: Job, request: ImportRequest) -> tuple[Locatio
 
 def _require_same(image: Image, content: Content) -> None:
     """A copy must be what the image's other copies are."""
-    if image.checksum not in (None, content.checksum):
+    known = image.os_hash_value if image.os_hash_algo == content.os_hash_algo else None
+    if image.checksum not in (None, content.checksum) or known not in (None, content.os_hash_value):
         raise ContentRefusedError("The data is not that of the image's other copies.")
 
 
