@@ -1,5 +1,6 @@
 """If-Match and If-None-Match for image data and for images (RFC 9110, 13.1 and 13.2)."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -111,6 +112,17 @@ def test_a_condition_that_cannot_be_read_is_refused_by_name(server: Service, hea
         assert (answer.status_code, explanation(answer).partition(":")[0]) == (400, header)
 
 
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_a_condition_of_nothing_but_blanks_takes_no_time(server: Service, header: str) -> None:
+    """The client would give up if each division of the blanks were tried."""
+    client = server.client("publisher")
+    image_id = create_active_image(client)["id"]
+
+    answer = client.get(f"/v2/images/{image_id}", headers={header: f'"a",{" " * 60_000}x'})
+
+    assert answer.status_code == 400
+
+
 def test_without_data_there_is_nothing_that_could_match(server: Service) -> None:
     client = server.client("publisher")
     url = f"/v2/images/{create_raw_image(client)['id']}/file"
@@ -172,14 +184,15 @@ def test_every_change_makes_another_version(server: Service) -> None:
     url = f"/v2/images/{image_id}"
     tags = [tag_of(client, image_id)]
 
-    for change in (
+    changes: list[Callable[[], httpx.Response]] = [
         lambda: upload_data(client, image_id, TEN_BYTES),
         lambda: client.put(f"{url}/tags/blue"),
         lambda: client.post(f"{url}/actions/deactivate"),
         lambda: client.post(f"{url}/actions/reactivate"),
         lambda: rename(client, image_id, {}),
         lambda: rename(client, image_id, {}),
-    ):
+    ]
+    for change in changes:
         change().raise_for_status()
         tags.append(tag_of(client, image_id))
 

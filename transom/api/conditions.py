@@ -16,8 +16,9 @@ from transom.domain.errors import InvalidError
 from transom.domain.model import Image
 
 _IF_MATCH, _IF_NONE_MATCH = b"if-match", b"if-none-match"
-#: An entity tag or nothing, up to the next comma or the end (RFC 9110, 8.8.3 and 5.6.1).
-_NEXT_TAG = re.compile(r'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")?[ \t]*(?:,|$)')
+#: An entity tag or nothing, up to the next comma or the end (RFC 9110, 8.8.3 and 5.6.1). What has matched is
+#: not given back: a long header of blanks would be tried in every division of them.
+_NEXT_TAG = re.compile(r'[ \t]*+(?:((?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")[ \t]*+)?(?:,|$)')
 
 #: Raises HttpError 412 unless the request's conditions hold for the image as it was seen.
 Guard = Callable[[Image], Awaitable[None]]
