@@ -19,9 +19,9 @@ ALL = "image_decompression,image_conversion,inject_image_metadata"
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 
 
-def zipped(*members: bytes) -> bytes:
+def zipped(*members: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         for number, member in enumerate(members):
             archive.writestr(f"member-{number}", member)
     return file.getvalue()
@@ -44,9 +44,10 @@ def plugged(shared_services: SharedServices) -> Service:
         gzip.compress(DATA),
         gzip.compress(DATA[:1000]) + gzip.compress(DATA[1000:]),
         zipped(DATA),
+        zipped(DATA, method=zipfile.ZIP_STORED),
         DATA,
     ],
-    ids=["gzip", "two gzip members", "zip", "not packed"],
+    ids=["gzip", "two gzip members", "zip", "zip of stored data", "not packed"],
 )
 def test_packed_data_is_unpacked(plugged: Service, packed: bytes) -> None:
     client = plugged.client("publisher")

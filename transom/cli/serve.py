@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from transom.cli.failures import make_folder, report_failures
+from transom.cli.installation import reported_imports, require_installed
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
 from transom.identity.served import announce
 from transom.telemetry import metrics_folder, set_up_logging
@@ -41,9 +42,10 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
     # What imports make stays: to look through it for garbage again and again is a sixth of the start's work.
     gc.disable()
     set_up_logging(settings.log_level, settings.log_format)
+    require_installed()
     _require_free_port(settings)
     make_folder(settings)
-    with metrics_folder(), _announce(settings) as other:
+    with metrics_folder(), reported_imports(), _announce(settings) as other:
         if other is not None:
             _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
         _run_prepare(settings, owns_clouds=other is None)
@@ -72,7 +74,8 @@ def _require_free_port(settings: Settings) -> None:
 
 
 def _run_prepare(settings: Settings, *, owns_clouds: bool) -> None:
-    """Meanwhile a thread imports what workers need beside: they inherit it, and it waits for other things."""
+    """Meanwhile a thread imports what workers need besides. They inherit it, and a package that cannot be
+    imported stops the start instead of the first request that needs it."""
     with ThreadPoolExecutor(1) as beside:
         imports = beside.submit(_import_for_workers, settings)
         _prepare(settings, owns_clouds)
@@ -83,7 +86,9 @@ def _import_for_workers(settings: Settings) -> None:
     """Other people's packages alone: two threads in the midst of one package may meet it half made."""
     # aiohttp reads the certificates of the system twice while it is imported, without the interpreter lock.
     for_identity = {"keystone": "aiohttp", "builtin": "jwt"}
-    for name in (for_identity[settings.identity], "granian", "prometheus_client.multiprocess"):
+    for_uploads = "oslo_utils.imageutils.format_inspector"
+    for_all = ("granian", "prometheus_client.multiprocess", for_uploads)
+    for name in (for_identity[settings.identity], *for_all):
         importlib.import_module(name)
 
 

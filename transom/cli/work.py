@@ -7,6 +7,7 @@ import signal
 import click
 
 from transom.cli.failures import make_folder, report_failures
+from transom.cli.installation import reported_imports, require_installed
 from transom.config import Settings
 from transom.telemetry import set_up_logging
 
@@ -17,9 +18,13 @@ _log = logging.getLogger(__name__)
 @click.pass_obj
 def work(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; what is under way then goes on in another worker."""
-    from transom.app import PreparationError
-
+    require_installed()
     set_up_logging(settings.log_level, settings.log_format)
+    with reported_imports():
+        # The parsers of image formats, which every import needs.
+        import transom.inspection  # noqa: F401
+        from transom.app import PreparationError
+
     make_folder(settings)
     with report_failures(PreparationError):
         asyncio.run(_run(settings))

@@ -5,6 +5,7 @@ the image; nothing of the image is changed here. It may be run again after a cra
 """
 
 import asyncio
+import io
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -57,7 +58,7 @@ async def _first_bytes(material: Material) -> bytes:
 
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
     try:
-        with await asyncio.to_thread(_open_zip, path) as archive:
+        with _ArchiveFile(path) as file, await asyncio.to_thread(file.open_archive) as archive:
             names = archive.namelist()
             if len(names) != 1:
                 raise ContentRefusedError(f"The zip archive has {len(names)} members, not one.")
@@ -68,14 +69,25 @@ async def _unzip(path: Path) -> AsyncIterator[bytes]:
         raise ContentRefusedError("The zip archive is damaged, or of a kind that cannot be read.") from error
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    """The library reads the whole directory of an archive, and makes an object of each entry: gigabytes of
-    both fit into data that may be sent."""
-    with path.open("rb") as file:
-        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
-    if end is not None and end[zipfile._ECD_SIZE] > _MOST_DIRECTORY_BYTES:  # type: ignore[attr-defined]
-        raise ContentRefusedError("The zip archive has more than one member.")
-    return zipfile.ZipFile(path)
+class _ArchiveFile(io.FileIO):
+    """An archive as a file that refuses to be read in a large piece while its directory is looked for.
+
+    The library reads the directory in one piece, however large, and makes an object of each entry: gigabytes
+    of both fit into data that may be sent.
+    """
+
+    _is_opening = True
+
+    def open_archive(self) -> zipfile.ZipFile:
+        """Raises ContentRefusedError when the directory is larger than that of one member."""
+        archive = zipfile.ZipFile(self)
+        self._is_opening = False
+        return archive
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._is_opening and size is not None and size > _MOST_DIRECTORY_BYTES:
+            raise ContentRefusedError("The zip archive has more than one member.")
+        return super().read(-1 if size is None else size) or b""
 
 
 async def convert(material: Material, keep: Keep) -> None:

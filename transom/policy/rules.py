@@ -20,14 +20,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-# The classes of three kinds of checks, and the parser of one rule, have no public name.
-from oslo_policy import _checks, _parser
-from oslo_policy.policy import parse_file_contents
+from oslo_policy.policy import AndCheck, Check, NotCheck, OrCheck, RuleCheck, Rules, parse_file_contents
 
 from transom.domain.model import Caller, Rule, Target
 from transom.domain.policy import DEFAULTS, is_on_member_side
 
 _log = logging.getLogger(__name__)
+
+#: A tree of checks. The class that all of them derive from has no public name.
+Tree = Any
 
 #: A check string, or the older form: a list (any of) of lists (all of) of checks.
 Text = str | list[Any]
@@ -149,14 +150,16 @@ class _Complaints(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-def _parse(name: str, text: Text) -> _checks.BaseCheck:
+def _parse(name: str, text: Text) -> Tree:
     """The tree of checks. oslo.policy logs what it cannot parse and lets nobody pass; here it is an error."""
-    parser_log = logging.getLogger(_parser.__name__)
+    parser_log = logging.getLogger("oslo_policy")
     complaints = _Complaints()
     propagates, parser_log.propagate = parser_log.propagate, False
     parser_log.addHandler(complaints)
     try:
-        check = _parser.parse_rule(text)
+        # A rule may be a list, which the annotation of `from_dict` leaves out.
+        rules: Any = {name: text}
+        check = Rules.from_dict(rules)[name]
     except (AttributeError, TypeError):
         raise ValueError(f"rule {name}: {text!r} cannot be understood") from None
     finally:
@@ -167,44 +170,52 @@ def _parse(name: str, text: Text) -> _checks.BaseCheck:
     return check
 
 
-def _referred(check: _checks.BaseCheck) -> Iterator[str]:
+def _class_of(text: str) -> type:
+    """The class of the check that a text is parsed to: four classes have no public name."""
+    return type(_parse("", text))
+
+
+_TRUE, _FALSE, _ROLE, _GENERIC = map(_class_of, ("@", "!", "role:member", "user_id:%(owner)s"))
+
+
+def _referred(check: Tree) -> Iterator[str]:
     """The names of the rules that a tree refers to."""
-    if isinstance(check, _checks.RuleCheck):
+    if isinstance(check, RuleCheck):
         yield check.match
     for below in _below(check):
         yield from _referred(below)
 
 
-def _below(check: _checks.BaseCheck) -> list[_checks.BaseCheck]:
-    if isinstance(check, _checks.AndCheck | _checks.OrCheck):
+def _below(check: Tree) -> list[Tree]:
+    if isinstance(check, AndCheck | OrCheck):
         return list(check.rules)
-    return [check.rule] if isinstance(check, _checks.NotCheck) else []
+    return [check.rule] if isinstance(check, NotCheck) else []
 
 
 # ---- checks → closures
 
 
-def _compile(check: _checks.BaseCheck, find_rule: Callable[[str], Rule], name: str) -> Rule:
+def _compile(check: Tree, find_rule: Callable[[str], Rule], name: str) -> Rule:
     rules = [_compile(below, find_rule, name) for below in _below(check)]
     # By the very class: a plug-in's check may derive from one of these and do something else.
     kind = type(check)
-    if kind is _checks.AndCheck:
+    if kind is AndCheck:
         return _all_of(rules)
-    if kind is _checks.OrCheck:
+    if kind is OrCheck:
         return _any_of(rules)
-    if kind is _checks.NotCheck:
+    if kind is NotCheck:
         return _not(rules[0])
-    if kind is _checks.TrueCheck:
+    if kind is _TRUE:
         return lambda _caller, _target: True
-    if kind is _checks.FalseCheck:
+    if kind is _FALSE:
         return lambda _caller, _target: False
-    if isinstance(check, _checks.Check):
-        if kind is _checks.RuleCheck:
+    if isinstance(check, Check):
+        if kind is RuleCheck:
             return find_rule(check.match)
         with _named(name):
-            if kind is _checks.RoleCheck:
+            if kind is _ROLE:
                 return _has_role(_compile_template(check.match))
-            if kind is _checks.GenericCheck:
+            if kind is _GENERIC:
                 return _compile_comparison(check.kind, _compile_template(check.match))
     raise ValueError(f"rule {name}: the check {check} is of a kind that is not supported")
 

@@ -1,0 +1,173 @@
+"""`requirements/run.lock` alone installs all that `transom/` imports, and it imports public names only.
+
+The tests run among many more packages than an installation has, so an import that works here proves nothing.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from transom.cli.installation import PACKAGES
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "transom").rglob("*.py"))
+#: Imported by other packages, which leave them out where they are not told to install them.
+BY_OTHERS = {"cryptography", "uvloop"}
+#: Import name → the distributions that bring it.
+DISTRIBUTIONS = packages_distributions()
+#: An attribute whose name looks private and is not: the standard library documents it.
+DOCUMENTED = {"os._exit"}
+
+
+def _imports(source: Path) -> Iterator[tuple[str, str | None]]:
+    """(module, name imported from it or None) of each absolute import, wherever it stands."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def _is_foreign(module: str) -> bool:
+    return module.partition(".")[0] not in {*sys.stdlib_module_names, "transom"}
+
+
+FOREIGN = sorted(
+    {(module, name) for source in SOURCES for module, name in _imports(source) if _is_foreign(module)},
+    key=str,
+)
+
+
+def _locked() -> set[str]:
+    """The distributions that run.lock installs here."""
+    text = (ROOT / "requirements" / "run.lock").read_text(encoding="utf-8")
+    requirements = [Requirement(line) for line in re.findall(r"^[a-z0-9].*?(?=\s*\\?$)", text, re.MULTILINE)]
+    return {
+        canonicalize_name(one.name) for one in requirements if one.marker is None or one.marker.evaluate()
+    }
+
+
+def test_every_package_that_is_imported_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    imported = {module.partition(".")[0] for module, _ in FOREIGN}
+
+    missing = {
+        package
+        for package in imported
+        if not declared & {canonicalize_name(one) for one in DISTRIBUTIONS.get(package, [])}
+    }
+
+    assert missing == set()
+
+
+@pytest.mark.parametrize(("module", "name"), FOREIGN, ids=str)
+def test_nothing_is_imported_by_a_private_name(module: str, name: str | None) -> None:
+    """Private names change without notice, in any release."""
+    assert [part for part in (*module.split("."), name or "") if part.startswith("_")] == []
+
+
+def test_no_private_attribute_of_a_foreign_module_is_used() -> None:
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.attr.startswith("_") and not node.attr.startswith("__")
+        if node.value.id in {name or module for module, name in _imports(source) if "transom" not in module}
+    }
+
+    assert used - DOCUMENTED == set()
+
+
+#: Imports what it is told to, in an interpreter that has only the packages named first.
+_IMPORT_ALL = """
+import importlib, importlib.abc, json, sys
+
+hidden, wanted = json.load(sys.stdin)
+
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+failed = {}
+for name in wanted:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        failed[name] = str(error)
+print(json.dumps(failed))
+"""
+
+
+def test_every_import_works_where_only_the_locked_packages_are_installed() -> None:
+    """Those inside functions, too, and what they import in turn."""
+    locked = _locked()
+    hidden = [
+        package
+        for package, found in DISTRIBUTIONS.items()
+        if not locked & {canonicalize_name(one) for one in found} and package not in ("transom", "")
+    ]
+    own = [".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES]
+    wanted = [name.removesuffix(".__init__") for name in own if not name.endswith("__main__")]
+    wanted += sorted({module for module, _ in FOREIGN} | BY_OTHERS)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALL],
+        input=json.dumps([hidden, wanted]),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+
+    assert "openstack" in hidden, "the tests' own clients must be hidden"
+    assert json.loads(done.stdout) == {}
+
+
+def test_the_start_looks_for_every_package_that_is_imported() -> None:
+    """A new dependency is added to the table there."""
+    assert set(PACKAGES) == {module.partition(".")[0] for module, _ in FOREIGN} | BY_OTHERS
+
+
+@pytest.mark.parametrize("verb", ["serve", "work"])
+@pytest.mark.parametrize("package", ["cryptography", "aiohttp", "obstore"])
+def test_a_package_that_is_missing_stops_the_start_and_is_named(
+    tmp_path: Path, package: str, verb: str
+) -> None:
+    """None of these is imported before something needs it: an upload, an import from the web, an S3 store."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, sys\n"
+        "class Hidden(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name.partition('.')[0] == {package!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "transom", "--data-dir", str(tmp_path / "data"), verb],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert re.search(rf"^Error: .*\b{package}\b.*run\.lock", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
