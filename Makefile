@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test check format demo bench bench-glance soak keystone swift conformance lock clean
+.PHONY: help install serve test check format demo bench bench-glance soak keystone swift conformance changelog lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -84,6 +84,10 @@ conformance: install .venv-tempest/installed
 	$(PYTHON) -m venv .venv-tempest
 	.venv-tempest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/conformance.lock
 	@touch $@
+
+## make changelog           print the changes since the last release, as CHANGELOG.md will have them
+changelog: install
+	$(BIN)/towncrier build --draft --version unreleased 2>/dev/null
 
 ## make lock                choose the newest versions of all dependencies anew
 lock: install
