@@ -158,7 +158,7 @@ class _Worker:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
-        observe, render_metrics = open_metrics()
+        observe, count_login, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
             db=db,
@@ -171,6 +171,7 @@ class _Worker:
             identity=_open_identity(settings, keystone, policy),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
+            count_login=count_login,
         )
         dispatcher = Dispatcher(
             parts,

@@ -176,9 +176,10 @@ def _remove_abandoned(place: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:
-    """(observe, render): count a request of this worker; the text of /metrics over all workers."""
-    from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
+def open_metrics() -> tuple[ObserveRequest, Callable[[str], None], Callable[[], bytes]]:
+    """(observe, count_login, render): count a request of this worker; a login by its outcome; the text of
+    /metrics over all workers."""
+    from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
     # One histogram is count and times in one: its `_count` says how many requests there were.
     seconds = Histogram(
@@ -198,9 +199,20 @@ def open_metrics() -> tuple[ObserveRequest, Callable[[], bytes]]:
             child = children[key] = seconds.labels(route, method, str(status)).observe
         child(elapsed_s)
 
+    # Not by name or address: those are for the log, since whoever guesses can make up as many as it likes.
+    logins = Counter(
+        "transom_logins",
+        "Logins to the built-in identity, by outcome",
+        ["outcome"],
+        registry=CollectorRegistry(),
+    )
+
+    def count_login(outcome: str) -> None:
+        logins.labels(outcome).inc()
+
     def render() -> bytes:
         collected = CollectorRegistry()
         multiprocess.MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
         return generate_latest(collected)
 
-    return observe, render
+    return observe, count_login, render

@@ -41,10 +41,10 @@ def test_the_password_that_was_made_is_shown(data_dir: Path) -> None:
 
 
 def test_the_password_that_was_given_is_not_shown(data_dir: Path) -> None:
-    result = _run(data_dir, "add", "alice", "--password-stdin", password="sésame\n")
+    result = _run(data_dir, "add", "alice", "--password-stdin", password="sésame-street\n")
 
     user = AccountsFile(data_dir).read().get_user("alice")
-    assert verify_password(user.password_hash, "sésame")
+    assert verify_password(user.password_hash, "sésame-street")
     assert "sésame" not in result.output
 
 
@@ -75,11 +75,11 @@ def test_a_user_without_any_role_is_listed_too(data_dir: Path) -> None:
 
 
 def test_a_password_is_replaced(data_dir: Path) -> None:
-    result = _run(data_dir, "passwd", "publisher", "--password-stdin", password="sesame")
+    result = _run(data_dir, "passwd", "publisher", "--password-stdin", password="sesame-street")
 
     user = AccountsFile(data_dir).read().get_user("publisher")
     assert result.exit_code == 0
-    assert verify_password(user.password_hash, "sesame")
+    assert verify_password(user.password_hash, "sesame-street")
 
 
 def test_a_role_is_granted_and_revoked(data_dir: Path) -> None:
@@ -130,6 +130,14 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     assert result.exit_code == 1
     assert said in result.output
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [("add", "alice"), ("passwd", "publisher")])
+def test_a_short_password_is_refused(data_dir: Path, words: tuple[str, ...]) -> None:
+    result = _run(data_dir, *words, "--password-stdin", password="7 chars\n")
+
+    assert result.exit_code == 1
+    assert "at least 8 characters" in result.output
 
 
 def test_a_password_that_is_no_text_is_refused(data_dir: Path) -> None:

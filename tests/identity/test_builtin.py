@@ -20,7 +20,7 @@ from transom.identity.accounts import AccountsFile, new_project
 from transom.identity.builtin import BuiltinIdentity, Scope, Session
 from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import Accounts, Directory, Reference, Role
-from transom.identity.passwords import CHECKS_WAITING
+from transom.identity.logins import CHECKS_AT_ONCE, MOST_WAITING
 
 LIFETIME_S = 3600
 #: Of a token seen before: twice what it takes.
@@ -415,7 +415,7 @@ def test_logins_beyond_what_can_wait_are_refused_at_once(identity: BuiltinIdenti
     async def flood() -> list[BaseException]:
         logins = [
             asyncio.create_task(identity.log_in_with_password(PUBLISHER, "wrong", IN_PUBLISHER))
-            for _ in range(CHECKS_WAITING + 5)
+            for _ in range(CHECKS_AT_ONCE + MOST_WAITING + 5)
         ]
         done, waiting = await asyncio.wait(logins, return_when=asyncio.FIRST_COMPLETED)
         for login in waiting:

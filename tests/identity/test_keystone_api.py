@@ -526,7 +526,7 @@ def test_what_is_read_only_says_what_is_allowed(server: Service, method: str, pa
 
 def test_a_user_changes_its_password_and_its_tokens_end(server: Service, user: str) -> None:
     path = f"{V3}/users/{_user_id(server, user)}/password"
-    passwords = {"original_password": server.clouds[user].password, "password": "sesame"}
+    passwords = {"original_password": server.clouds[user].password, "password": "sesame-street"}
 
     response = server.client(user).post(path, json={"user": passwords})
 
@@ -538,7 +538,8 @@ def test_a_user_changes_its_password_and_its_tokens_end(server: Service, user: s
 @pytest.mark.parametrize(
     ("passwords", "status"),
     [
-        ({"original_password": "wrong", "password": "x"}, 401),
+        ({"original_password": "wrong", "password": "x" * 8}, 401),
+        ({"original_password": "wrong", "password": "x" * 7}, 400),
         ({"original_password": "wrong", "password": ""}, 400),
         ({"password": "x"}, 400),
     ],
@@ -597,6 +598,7 @@ def test_two_application_credentials_cannot_have_one_name(server: Service, user:
         ({"name": ""}, 400, "name"),
         ({"name": "x" * 256}, 400, "name"),
         ({"secret": ""}, 400, "secret"),
+        ({"secret": "7 chars"}, 400, "application_credential.secret"),
         ({"roles": [{"name": "boss"}]}, 400, "roles[0]"),
         ({"roles": [{}]}, 400, "roles[0]"),
         ({"roles": [{"name": "admin"}]}, 403, "roles"),

@@ -114,6 +114,12 @@ class Request:
         """Whether the server takes a file's path for a body (ASGI extension `http.response.pathsend`)."""
         return "http.response.pathsend" in self._scope.get("extensions", ())
 
+    @property
+    def client_address(self) -> str:
+        """The address that the connection came from; "" where there is none (a local socket)."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else ""
+
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
         value = self.headers.get(name)

@@ -26,3 +26,5 @@ class Parts:
     identity: Identity
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]
+    #: Counts a login by its outcome.
+    count_login: Callable[[str], None]

@@ -17,7 +17,7 @@ from transom.config import Settings
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
 from transom.identity.directory import AccessKey, Accounts, AccountsError, Directory, Project, Role, User
-from transom.identity.passwords import hash_password, make_password
+from transom.identity.passwords import hash_password, make_password, require_length
 from transom.identity.served import find_url
 
 _Result = TypeVar("_Result")
@@ -50,7 +50,7 @@ def add_account(
     settings: Settings, name: str, project: str | None, roles: tuple[str, ...], password_stdin: bool
 ) -> None:
     """Make the user NAME with a role in a project, and an access key for signed requests."""
-    password = _read_password() if password_stdin else make_password()
+    password = _read_password(settings) if password_stdin else make_password()
     granted = [Role(role) for role in roles or (Role.MEMBER,)]
     new = new_project(project or name)
     user = _checked(lambda: new_user(name, password))
@@ -84,7 +84,7 @@ def list_accounts(settings: Settings, output: str) -> None:
 @click.pass_obj
 def set_password(settings: Settings, name: str, password_stdin: bool, end_keys: bool) -> None:
     """Give the user NAME another password. All its tokens end; its keys stay good without --end-keys."""
-    password = _read_password() if password_stdin else make_password()
+    password = _read_password(settings) if password_stdin else make_password()
     new_hash = hash_password(password)
     secrets = ""
 
@@ -153,7 +153,7 @@ def _checked(act: Callable[[], _Result]) -> _Result:
         return act()
 
 
-def _read_password() -> str:
+def _read_password(settings: Settings) -> str:
     """The first line of standard input, without its end."""
     line = sys.stdin.buffer.readline()
     try:
@@ -162,6 +162,7 @@ def _read_password() -> str:
         raise click.ClickException("The password on standard input is not UTF-8.") from None
     if not password:
         raise click.ClickException("There was no password on standard input.")
+    _checked(lambda: require_length("The password", password, settings.password_min_length))
     return password
 
 

@@ -8,6 +8,7 @@ _AT_LEAST = {
     "workers": 1,
     "database_pool": 1,
     "stop_timeout_s": 1,
+    "password_min_length": 1,
     "token_lifetime_s": 1,
     "limit_param_default": 1,
     "api_limit_max": 1,

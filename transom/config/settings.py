@@ -110,6 +110,9 @@ class Settings:
     access_log: bool = _setting(True, "Write one log line for each request.")
     metrics: bool = _setting(True, "Count requests and serve the counts at /metrics.")
     stop_timeout_s: int = _setting(3600, "Longest that requests in flight may go on after a stop was asked.")
+    password_min_length: int = _setting(
+        8, "Fewest characters of a new password or secret of the built-in identity."
+    )
     token_lifetime_s: int = _setting(86400, "Life of a token of the built-in identity.")
     limit_param_default: int = _setting(25, "Images in a page of a list when the request sets no limit.")
     api_limit_max: int = _setting(1000, "Most images in a page of a list.")

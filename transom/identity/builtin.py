@@ -39,6 +39,7 @@ from transom.identity.directory import (
     imply_roles,
 )
 from transom.identity.durable import ChangeCount
+from transom.identity.logins import Attempt, mark_account
 from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 from transom.identity.tokens import (
@@ -169,20 +170,30 @@ class BuiltinIdentity:
         self._see_changes()
         return self._find_session(token)
 
-    async def log_in_with_password(self, who: Reference, password: str, scope: Scope) -> tuple[str, Session]:
-        """A new token. UnauthenticatedError alike for a wrong user, password or project."""
+    async def log_in_with_password(
+        self, who: Reference, password: str, scope: Scope, client: str = ""
+    ) -> tuple[str, Session]:
+        """A new token. UnauthenticatedError alike for a wrong user, password or project. `client`, here and
+        below: the address that the login comes from; turns and failures are counted by it."""
         user = self.directory().find_user(who)
-        await self._passwords.check(user.password_hash if user else None, password)
+        attempt = Attempt(client, mark_account(who))
+        await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
         return self._issue(user, self._resolve_scope(user, scope), ("password",))
 
     async def log_in_with_credential(
-        self, credential_id: str | None, name: str | None, owner: Reference | None, secret: str
+        self,
+        credential_id: str | None,
+        name: str | None,
+        owner: Reference | None,
+        secret: str,
+        client: str = "",
     ) -> tuple[str, Session]:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
         credential = find_credential(self.directory(), credential_id, name, owner)
-        await self._passwords.check(credential.secret_hash if credential else None, secret)
+        attempt = Attempt(client, mark_account(credential_id, name, owner))
+        await self._passwords.check(credential.secret_hash if credential else None, secret, attempt)
         directory = self.directory()
         # Looked up again: it may have been deleted while its secret was checked.
         credential = directory.credentials.get(credential.id) if credential else None
@@ -209,17 +220,18 @@ class BuiltinIdentity:
         except OSError as error:
             raise self._unavailable(error) from None
 
-    async def change_password(self, user: User, old: str, new: str) -> None:
+    async def change_password(self, user: User, old: str, new: str, client: str = "") -> None:
         """Ends all tokens of the user. UnauthenticatedError when `old` is wrong, ConflictError when it was
         changed meanwhile."""
-        await self._passwords.check(user.password_hash, old)
-        new_hash = await self._passwords.hash(new)
+        attempt = Attempt(client, mark_account(user.id))
+        await self._passwords.check(user.password_hash, old, attempt)
+        new_hash = await self._passwords.hash(new, attempt)
         await self._change(
             lambda accounts: changes.set_password(accounts, user.id, new_hash, instead_of=user.password_hash)
         )
 
     async def create_credential(
-        self, session: Session, draft: CredentialDraft
+        self, session: Session, draft: CredentialDraft, client: str = ""
     ) -> tuple[ApplicationCredential, str]:
         """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
         session lacks or an access rule that it does not have itself, ConflictError for a name that the user
@@ -231,13 +243,14 @@ class BuiltinIdentity:
             raise ForbiddenError("An application credential cannot have roles that its maker lacks.")
         require_own_rules(session.access_rules, draft.access_rules)
         secret = draft.secret or secrets.token_urlsafe(48)
+        attempt = Attempt(client, mark_account(session.user.id))
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=draft.name,
             user_id=session.user.id,
             project_id=session.project.id,
             roles=draft.roles or session.roles,
-            secret_hash=await self._passwords.hash(secret),
+            secret_hash=await self._passwords.hash(secret, attempt),
             description=draft.description,
             expires_at=draft.expires_at,
             unrestricted=draft.unrestricted,

@@ -23,6 +23,7 @@ from transom.api.identity.wire import (
 )
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError
+from transom.identity.passwords import require_length
 
 
 async def list_credentials(parts: Parts, request: Request) -> Response:
@@ -49,7 +50,10 @@ async def create_credential(parts: Parts, request: Request) -> Response:
     body = await read_body(request, parts.settings.json_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
     identity = builtin_identity(parts)
-    credential, secret = await identity.create_credential(session, draft)
+    if draft.secret is not None:
+        least = parts.settings.password_min_length
+        require_length("Invalid request body: application_credential.secret", draft.secret, least)
+    credential, secret = await identity.create_credential(session, draft, request.client_address)
     document = render_credential(identity.directory(), credential, identity_url(parts, request))
     return json_response({"application_credential": document | {"secret": secret}}, HTTPStatus.CREATED)
 

@@ -1,5 +1,6 @@
 """/v3/auth: logging in, describing and revoking tokens, and what a token can be exchanged for."""
 
+import logging
 from http import HTTPStatus
 
 from transom.api.http import Headers, Request, Response, json_response, no_content
@@ -19,18 +20,49 @@ from transom.api.identity.wire import (
     render_token,
 )
 from transom.api.parts import Parts
-from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from transom.domain.errors import (
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from transom.identity.builtin import BuiltinIdentity, Session
 from transom.identity.directory import Role
 
+_log = logging.getLogger(__name__)
+
+#: Of a name that is logged: nobody has a longer one.
+_LONGEST_NAME = 255
 METHODS = ("password", "token", "application_credential")
 
 
 async def create_token(parts: Parts, request: Request) -> Response:
     identity = builtin_identity(parts)
     body = await read_body(request, parts.settings.json_body_limit, AuthRequest)
-    token, session = await _log_in(identity, body.auth)
+    client = request.client_address
+    try:
+        token, session = await _log_in(identity, body.auth, client)
+    except (UnauthenticatedError, UnavailableError) as error:
+        outcome = "refused" if isinstance(error, UnauthenticatedError) else "not checked"
+        parts.count_login(outcome)
+        fields = {"account": _name_account(body.auth), "client": client, "request_id": request.request_id}
+        _log.warning("login %s", outcome, extra={"fields": fields})
+        raise
+    parts.count_login("done")
     return _describe_token(parts, request, token, session, HTTPStatus.CREATED)
+
+
+def _name_account(auth: AuthBody) -> str:
+    """Whom a login names, for the log."""
+    asked = auth.identity
+    if asked.password is not None:
+        named: str | None = asked.password.user.name or asked.password.user.id
+    elif asked.application_credential is not None:
+        named = asked.application_credential.name or asked.application_credential.id
+    else:
+        named = None
+    return (named or "-")[:_LONGEST_NAME]
 
 
 async def show_token(parts: Parts, request: Request) -> Response:
@@ -65,7 +97,7 @@ async def list_own_domains(parts: Parts, request: Request) -> Response:
     return json_response(render_list("domains", [domain], f"{root}/auth/domains"))
 
 
-async def _log_in(identity: BuiltinIdentity, auth: AuthBody) -> tuple[str, Session]:
+async def _log_in(identity: BuiltinIdentity, auth: AuthBody, client: str) -> tuple[str, Session]:
     methods = auth.identity.methods
     for method in methods:
         if method not in METHODS:
@@ -75,24 +107,24 @@ async def _log_in(identity: BuiltinIdentity, auth: AuthBody) -> tuple[str, Sessi
     if auth.identity.password is not None and methods == ["password"]:
         user = auth.identity.password.user
         who = read_reference(user, "auth.identity.password.user")
-        return await identity.log_in_with_password(who, user.password, read_scope(auth.scope))
+        return await identity.log_in_with_password(who, user.password, read_scope(auth.scope), client)
     if auth.identity.token is not None and methods == ["token"]:
         return identity.log_in_with_token(auth.identity.token.id, read_scope(auth.scope))
     if auth.identity.application_credential is not None and methods == ["application_credential"]:
         if auth.scope is not None:
             raise UnauthenticatedError("Application credentials cannot request a scope.")
-        return await _log_in_with_credential(identity, auth.identity.application_credential)
+        return await _log_in_with_credential(identity, auth.identity.application_credential, client)
     raise InvalidError(f"Invalid request body: auth.identity.{methods[0]} is missing")
 
 
 async def _log_in_with_credential(
-    identity: BuiltinIdentity, body: CredentialLoginBody
+    identity: BuiltinIdentity, body: CredentialLoginBody, client: str
 ) -> tuple[str, Session]:
     where = "auth.identity.application_credential"
     owner = read_reference(body.user, f"{where}.user") if body.user is not None else None
     if body.id is None and (body.name is None or owner is None):
         raise InvalidError(f"Invalid request body: {where} needs an id, or a name and a user")
-    return await identity.log_in_with_credential(body.id, body.name, owner, body.secret)
+    return await identity.log_in_with_credential(body.id, body.name, owner, body.secret, client)
 
 
 def _find_subject(parts: Parts, request: Request) -> tuple[str, Session]:

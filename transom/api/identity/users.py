@@ -24,6 +24,7 @@ from transom.api.identity.wire import (
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError
 from transom.identity.directory import Directory, Grant, Role, imply_roles
+from transom.identity.passwords import require_length
 
 
 async def list_users(parts: Parts, request: Request) -> Response:
@@ -68,8 +69,10 @@ async def change_password(parts: Parts, request: Request) -> Response:
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
     body = await read_body(request, parts.settings.json_body_limit, PasswordChangeRequest)
+    new = body.user.password
+    require_length("Invalid request body: user.password", new, parts.settings.password_min_length)
     await builtin_identity(parts).change_password(
-        session.user, body.user.original_password, body.user.password
+        session.user, body.user.original_password, new, request.client_address
     )
     return no_content()
 
