@@ -11,7 +11,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,11 +46,17 @@ class Service:
     database: `sqlite:///…` or `postgresql://…`; None is a SQLite file in work_dir.
     work_dir: an existing empty directory for everything the process writes.
     settings: further environment variables, named in full (`TRANSOM_…`); they win over ours.
+    program: the `transom` command; that of the tests' own environment unless given.
     """
 
     def __init__(
-        self, work_dir: Path, database: str | None = None, settings: Mapping[str, str] | None = None
+        self,
+        work_dir: Path,
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "transom"),
     ) -> None:
+        self._program = program
         self.work_dir = work_dir
         self.data_dir = work_dir / "data"
         self.log_path = work_dir / "service.log"
@@ -84,7 +90,7 @@ class Service:
     def start(self) -> None:
         """Start the process and return when it is ready; raises ServiceFailedError if it never is."""
         self.data_dir.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "transom", "serve"]
+        command = [*self._program, "serve"]
         self._child.start(command, self.work_dir, self._environment())
         try:
             self._read_clouds()
@@ -113,7 +119,7 @@ class Service:
     def add_user(self, name: str, project: str, role: str) -> Cloud:
         """Make an account with one role in a project, new or not; the service must run."""
         password = secrets.token_urlsafe(18)
-        command = [sys.executable, "-m", "transom", "accounts", "add", name]
+        command = [*self._program, "accounts", "add", name]
         result = subprocess.run(
             [*command, "--project", project, "--role", role, "--password-stdin"],
             cwd=self.work_dir,
