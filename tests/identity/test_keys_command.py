@@ -136,6 +136,16 @@ def test_a_key_that_clouds_yaml_still_has_is_pointed_out(data_dir: Path, clouds:
     assert "clouds.yaml" not in removed_new
 
 
+def test_a_password_that_clouds_yaml_still_has_is_pointed_out(data_dir: Path) -> None:
+    _run(data_dir, "add", "alice")
+
+    of_publisher = _run(data_dir, "passwd", "publisher").output
+    of_alice = _run(data_dir, "passwd", "alice").output
+
+    assert "clouds.yaml still has the old one" in of_publisher
+    assert "clouds.yaml" not in of_alice
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -16,6 +16,7 @@ from transom.cli.tables import output_option, print_rows
 from transom.config import Settings
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile, new_access_key, new_project, new_user
+from transom.identity.clouds import names_user
 from transom.identity.directory import AccessKey, Accounts, AccountsError, Directory, Project, Role, User
 from transom.identity.passwords import hash_password, make_password, require_length
 from transom.identity.served import find_url
@@ -104,6 +105,8 @@ def set_password(settings: Settings, name: str, password_stdin: bool, end_keys: 
         click.echo(f"Still good: {secrets}. `--end-keys` removes them, too.")
     if not password_stdin:
         click.echo(f"password: {password}")
+    if names_user(settings.data_path, name):
+        click.echo(f"{settings.data_path / 'clouds.yaml'} still has the old one: replace it there.")
 
 
 def _count_secrets(found: Accounts, user: User) -> str:

@@ -1,5 +1,6 @@
 """What goes wrong in a verb becomes one line for people and exit status 1, never a traceback."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,11 +41,14 @@ def make_folder(settings: Settings) -> None:
     path = settings.data_path
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # Only an attempt tells: permissions, a file system that is read-only and a full one all show here.
+        # Only an attempt tells: permissions are not all that can be in the way.
         probe = path / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # What is there can still be served, and deleting makes room.
+            return
         raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
 
 

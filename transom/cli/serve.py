@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import click
@@ -45,7 +45,9 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
     require_installed()
     _require_free_port(settings)
     make_folder(settings)
-    with metrics_folder(), reported_imports(), _announce(settings) as other:
+    with metrics_folder(), reported_imports(), ExitStack() as stack:
+        with report_failures():
+            other = stack.enter_context(_announce(settings))
         if other is not None:
             _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
         _run_prepare(settings, owns_clouds=other is None)

@@ -78,11 +78,19 @@ def refresh_clouds(data_dir: Path, auth_url: str, region: str) -> bool:
 
 def holds_access_key(data_dir: Path, access: str) -> bool:
     """Whether an entry of the file has this access key."""
+    return any(entry["ak"] == access for entry in _read_own_entries(data_dir))
+
+
+def names_user(data_dir: Path, name: str) -> bool:
+    """Whether an entry of the file is for this user."""
+    return any(entry["auth"].get("username") == name for entry in _read_own_entries(data_dir))
+
+
+def _read_own_entries(data_dir: Path) -> list[dict[str, Any]]:
     try:
-        document = yaml.safe_load((data_dir / "clouds.yaml").read_bytes())
+        return _own_entries(yaml.safe_load((data_dir / "clouds.yaml").read_bytes()))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return False
-    return any(entry["ak"] == access for entry in _own_entries(document))
+        return []
 
 
 def _own_entries(document: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ address only, and it stays that of the service that was there first.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from transom.identity.durable import PRIVATE_FILE, PRIVATE_FOLDER
@@ -31,9 +31,11 @@ def announce(data_dir: Path, url: str) -> Iterator[str | None]:
         except BlockingIOError:
             yield os.pread(descriptor, _LONGEST_URL, 0).decode(errors="replace")
         else:
-            content = url.encode()
-            os.pwrite(descriptor, content, 0)
-            os.ftruncate(descriptor, len(content))
+            # On a full disk the old URL stays: that is no reason not to serve.
+            with suppress(OSError):
+                content = url.encode()
+                os.pwrite(descriptor, content, 0)
+                os.ftruncate(descriptor, len(content))
             yield None
     finally:
         os.close(descriptor)
