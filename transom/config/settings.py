@@ -20,8 +20,9 @@ class SettingsError(Exception):
     """A setting is unknown or has a value it cannot have. The text names it."""
 
 
-def _setting(default: Any, help: str) -> Any:  # noqa: A002 (the word argparse and click use)
-    return field(default=default, metadata=MappingProxyType({"help": help}))
+def _setting(default: Any, help: str, *, is_secret: bool = False) -> Any:  # noqa: A002 (the word of click)
+    """`is_secret`: it can also be given as the name of a file that holds it."""
+    return field(default=default, metadata=MappingProxyType({"help": help, "is_secret": is_secret}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,9 @@ class Settings:
 
     listen: str = _setting("127.0.0.1:9292", "Address and port to serve on (host:port).")
     database: str = _setting(
-        "", "Database URL: sqlite:///path or postgresql://…; empty: sqlite below data_dir."
+        "",
+        "Database URL: sqlite:///path or postgresql://…; empty: sqlite below data_dir.",
+        is_secret=True,
     )
     data_dir: str = _setting("data", "Folder of the embedded database, the image store and the accounts.")
     workers: int = _setting(1, "Worker processes.")
@@ -48,7 +51,7 @@ class Settings:
         "Access key of the S3 stores that name no profile; empty: AWS_ACCESS_KEY_ID, or what the machine's "
         "own role gives.",
     )
-    s3_secret_key: str = _setting("", "The secret key that belongs to it, better given in the environment.")
+    s3_secret_key: str = _setting("", "The secret key that belongs to it.", is_secret=True)
     s3_credentials_file: str = _setting(
         "",
         "File with the keys of the profiles that S3 stores name; empty: AWS_SHARED_CREDENTIALS_FILE, or "
@@ -66,7 +69,7 @@ class Settings:
     )
     keystone_auth_url: str = _setting("", "Keystone's URL, as clients reach it too (http(s)://…/v3).")
     keystone_username: str = _setting("", "Account with which the service speaks to Keystone.")
-    keystone_password: str = _setting("", "Its password.")
+    keystone_password: str = _setting("", "Its password.", is_secret=True)
     keystone_project_name: str = _setting("service", "Project in which it has the role service.")
     keystone_user_domain: str = _setting("default", "Id of its domain.")
     keystone_project_domain: str = _setting("default", "Id of the domain of its project.")
@@ -280,3 +283,8 @@ def _hosts(text: str) -> frozenset[str]:
 def describe() -> list[tuple[str, Any, str]]:
     """(name, default, help) of every setting, in order."""
     return [(f.name, f.default, f.metadata["help"]) for f in dataclasses.fields(Settings)]
+
+
+def secrets() -> frozenset[str]:
+    """The settings of which `<name>_file` may name a file that holds the value."""
+    return frozenset(f.name for f in dataclasses.fields(Settings) if f.metadata["is_secret"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transom.config.checks import check
-from transom.config.settings import Settings, SettingsError
+from transom.config.settings import Settings, SettingsError, secrets
 
 ENV_PREFIX = "TRANSOM_"
 #: Settings file in the working directory; TRANSOM_CONFIG or --config name another.
@@ -50,7 +50,7 @@ def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
         _require_known(name, str(path))
         if type(value) is not _TYPES[name]:
             raise SettingsError(f"{path}: {name} must be of type {_TYPES[name].__name__}")
-    return found
+    return _read_secrets(found)
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -60,7 +60,33 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             name = key[len(ENV_PREFIX) :].lower()
             _require_known(name, key)
             values[name] = _PARSERS[_TYPES[name]](key, text)
-    return values
+    return _read_secrets(values)
+
+
+def _read_secrets(values: dict[str, Any]) -> dict[str, Any]:
+    """What one source gives, with the content of files in the place of their names. A source that gives both
+    is refused: to prefer one of them would leave an old secret in force in silence."""
+    read = {name: value for name, value in values.items() if name not in _SECRET_FILES}
+    for name in values.keys() & _SECRET_FILES.keys():
+        secret = _SECRET_FILES[name]
+        if secret in read:
+            raise SettingsError(f"{secret} and {name} are both given: one must go")
+        read[secret] = _read_secret(name, Path(values[name]))
+    return read
+
+
+def _read_secret(name: str, path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{name}: {path}: {error.strerror}") from None
+    except ValueError:
+        # The name has a zero in it, or the content is no text; neither error may show what is in the file.
+        raise SettingsError(f"{name}: {str(path)!r} is not the name of a text file") from None
+    value = text.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise SettingsError(f"{name}: {path} is empty")
+    return value
 
 
 def _require_known(name: str, where: str) -> None:
@@ -87,4 +113,8 @@ def _parse_str(_key: str, text: str) -> str:
 
 
 _PARSERS: dict[type, Callable[[str, str], Any]] = {int: _parse_int, bool: _parse_bool, str: _parse_str}
-_TYPES: dict[str, type] = {f.name: type(f.default) for f in dataclasses.fields(Settings)}
+#: The settings that name the file of a secret → the secret.
+_SECRET_FILES = {f"{name}_file": name for name in secrets()}
+_TYPES: dict[str, type] = {f.name: type(f.default) for f in dataclasses.fields(Settings)} | dict.fromkeys(
+    _SECRET_FILES, str
+)
