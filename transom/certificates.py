@@ -4,7 +4,6 @@ Start reading at `Certificates.checks_of`, which `transfer.py` asks before an im
 """
 
 import asyncio
-import ssl
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Image
 from transom.domain.signed_data import CERTIFICATE_ID, SIGNATURE, claim_of, is_signed
 from transom.domain.status import WITH_DATA
-from transom.identity.catalog import endpoint_in, read_catalog
+from transom.identity.catalog import endpoint_in, get_as_user, read_catalog
 from transom.measure import DigestCheck
 
 _MOST_BYTES = 1 << 20
-_ANSWER_S = 15
 #: Barbican gives a secret only to who names the type that it was stored with.
 _TYPES = ("application/octet-stream", "text/plain")
 
@@ -89,22 +87,13 @@ def _read_file(folder: Path, certificate_id: str) -> bytes | None:
 
 async def _ask_barbican(url: str, cafile: str, token: str) -> bytes | None:
     """The secret's payload, None when there is none that the user may have."""
-    # Imported with the first call: few workers ever make one.
-    import aiohttp
-
-    tls = ssl.create_default_context(cafile=cafile) if cafile else True
-    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            for media_type in _TYPES:
-                headers = {"X-Auth-Token": token, "Accept": media_type}
-                async with session.get(url, headers=headers, ssl=tls, allow_redirects=False) as response:
-                    if response.status == HTTPStatus.OK:
-                        return await response.content.read(_MOST_BYTES)
-                    if response.status in (401, 403, 404):
-                        return None
-                    if response.status != HTTPStatus.NOT_ACCEPTABLE:
-                        raise UnavailableError(f"The key manager answered {response.status}.")
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        raise UnavailableError("The key manager cannot be asked for a certificate now.") from error
+    for media_type in _TYPES:
+        unavailable = "The key manager cannot be asked for a certificate now."
+        answer = await get_as_user(url, cafile, token, media_type, unavailable)
+        if answer.status == HTTPStatus.OK:
+            return answer.body
+        if answer.status in (401, 403, 404):
+            return None
+        if answer.status != HTTPStatus.NOT_ACCEPTABLE:
+            raise UnavailableError(f"The key manager answered {answer.status}.")
     return None

@@ -11,13 +11,15 @@ from harness.loopback import Handler, LoopbackServer
 
 
 class KeyManager(LoopbackServer):
-    """Serves `secrets` (id → type and payload) to the `tokens`. `is_broken`: whether it answers 500."""
+    """Serves `secrets` (id → type and payload) to the `tokens`. `is_broken`: whether it answers 500;
+    `more_services`: how many others the catalog names."""
 
     def __init__(self, *tokens: str) -> None:
         self.tokens = set(tokens)
         self.secrets: dict[str, tuple[str, bytes]] = {}
         self.asked: list[str] = []
         self.is_broken = False
+        self.more_services = 0
         manager = self
 
         class KeyManagerHandler(Handler):
@@ -54,4 +56,5 @@ class KeyManager(LoopbackServer):
             {"interface": "public", "region": "RegionTwo", "url": f"{self.origin}/two"},
             {"interface": "public", "region": "RegionOne", "url": url},
         ]
-        return [{"type": "image", "endpoints": []}, {"type": "key-manager", "endpoints": endpoints}]
+        others = [{"type": f"other-{n}", "endpoints": []} for n in range(self.more_services)]
+        return [*others, {"type": "image", "endpoints": []}, {"type": "key-manager", "endpoints": endpoints}]

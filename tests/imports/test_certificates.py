@@ -82,6 +82,19 @@ async def test_a_certificate_is_fetched_by_the_users_token(
         check.check(digest_of(DATA + b"x"))
 
 
+async def test_an_answer_that_comes_in_many_pieces_is_read_whole(
+    barbican: KeyManager, tmp_path: Path
+) -> None:
+    """As the catalog of a cloud of many regions does, and a file with more than the certificate."""
+    barbican.more_services = 20_000
+    notes = b"# of whom the certificate is\n" * 20_000
+    barbican.secrets[TEXT] = ("text/plain", notes + to_pem(CERTIFICATE))
+
+    (check,) = await certificates_of(barbican).checks_of(signed_image(tmp_path, TEXT), TOKEN)
+
+    check.check(digest_of(DATA))
+
+
 async def test_what_has_data_is_not_asked_for(barbican: KeyManager, tmp_path: Path) -> None:
     image = signed_image(tmp_path, BINARY, Status.ACTIVE)
 

@@ -1,7 +1,7 @@
 """The catalog of a user's token, as Keystone has it: which services there are, and where."""
 
 import ssl
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,24 +27,47 @@ async def read_catalog(auth_url: str, cafile: str, token: str) -> Any:
     """What Keystone at `auth_url` lists for the token; of any shape. `cafile`: certificates to check it by,
     empty: those of the system. ConflictError when it does not take the token, UnavailableError when it cannot
     be asked."""
+    root = auth_url.rstrip("/").removesuffix("/v3") + "/v3"
+    unavailable = "The identity service cannot be asked for its catalog now."
+    answer = await get_as_user(f"{root}/auth/catalog", cafile, token, "application/json", unavailable)
+    if answer.status in (401, 403, 404):
+        raise ConflictError("The identity service does not take the user's token any more.")
+    try:
+        return msgspec.json.decode(answer.body, type=dict[str, Any])["catalog"]
+    except (ValueError, KeyError) as error:
+        raise UnavailableError(unavailable) from error
+
+
+class UserAnswer(NamedTuple):
+    """What a service of the cloud answered: the whole of it."""
+
+    status: int
+    body: bytes
+
+
+async def get_as_user(url: str, cafile: str, token: str, accept: str, unavailable: str) -> UserAnswer:
+    """Ask a service that the operator's own cloud has, with a user's token. `unavailable`: what to say when
+    it cannot be asked, or answers without end. No redirects: they would carry the token to wherever they
+    point."""
     # Imported with the first call: few workers ever make one.
     import aiohttp
 
-    root = auth_url.rstrip("/").removesuffix("/v3") + "/v3"
     tls = ssl.create_default_context(cafile=cafile) if cafile else True
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-    headers = {"X-Auth-Token": token, "Accept": "application/json"}
+    headers = {"X-Auth-Token": token, "Accept": accept}
+    body = bytearray()
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.get(f"{root}/auth/catalog", headers=headers, ssl=tls, allow_redirects=False) as response,
+            session.get(url, headers=headers, ssl=tls, allow_redirects=False) as response,
         ):
-            if response.status in (401, 403, 404):
-                raise ConflictError("The identity service does not take the user's token any more.")
-            body = await response.content.read(_MOST_BYTES)
-            return msgspec.json.decode(body, type=dict[str, Any])["catalog"]
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
-        raise UnavailableError("The identity service cannot be asked for its catalog now.") from error
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise UnavailableError(unavailable)
+            return UserAnswer(response.status, bytes(body))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise UnavailableError(unavailable) from error
 
 
 def endpoint_in(catalog: Any, service_type: str, region: str, interface: str) -> str:
