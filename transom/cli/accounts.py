@@ -32,7 +32,7 @@ _COLUMNS = ("user", "project", "roles", "user_id", "project_id")
 @click.group()
 @click.pass_obj
 def accounts(settings: Settings) -> None:
-    """Users, projects and roles of the built-in identity."""
+    """Users, projects, roles and keys of the built-in identity."""
     if settings.identity != "builtin":
         raise click.ClickException(f"identity is {settings.identity}: it has the accounts, not this service")
     require_folder(settings)

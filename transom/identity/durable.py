@@ -151,3 +151,46 @@ class WatchedFile:
             return None
         self._content = content
         return content
+
+
+class GrowingFile:
+    """A file of lines that processes append to, or replace whole. Only what is new is read.
+
+    It is kept open: as long as it is, no other file can have its inode, and equal inodes mean the same file.
+    """
+
+    __slots__ = ("_descriptor", "_offset", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._descriptor = -1
+        self._offset = 0
+
+    def __del__(self) -> None:
+        self._close()
+
+    def read_new(self) -> tuple[bytes, bool] | None:
+        """(whole lines that the last call did not see, whether they are all there are); None if there are no
+        new ones. What was half written is left for later. OSError when the file cannot be read."""
+        found = os.stat(self._path)  # noqa: PTH116 (see `WatchedFile`)
+        is_same = self._descriptor >= 0 and self._is_same(found)
+        if is_same and found.st_size == self._offset:
+            return None
+        if not is_same:
+            self._close()
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._offset = 0
+        size = os.fstat(self._descriptor).st_size
+        content = os.pread(self._descriptor, size - self._offset, self._offset)
+        lines = content[: content.rfind(b"\n") + 1]
+        self._offset += len(lines)
+        return (lines, not is_same) if lines or not is_same else None
+
+    def _is_same(self, found: os.stat_result) -> bool:
+        ours = os.fstat(self._descriptor)
+        return (ours.st_dev, ours.st_ino) == (found.st_dev, found.st_ino) and found.st_size >= self._offset
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -5,6 +5,7 @@ in `builtin.py`. This module knows no accounts.
 """
 
 import hashlib
+import heapq
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,7 +15,7 @@ import msgspec
 
 from transom.domain.errors import UnauthenticatedError
 from transom.identity.directory import AccountsError
-from transom.identity.durable import WatchedFile, append_line, lock_folder, replace_file
+from transom.identity.durable import GrowingFile, append_line, lock_folder, replace_file
 
 ALGORITHM = "HS256"
 KEY_BYTES = 32
@@ -116,7 +117,8 @@ class Revocations:
     """The audit ids of tokens revoked before they expired, in a file that all processes append to.
 
     One line each, `audit_id expires_at`. Lines of expired tokens are dropped once they are the greater part,
-    so the file is as long as twice what is revoked in a token's life, at most.
+    so the file is as long as twice what is revoked in a token's life, at most. To see or to make one costs
+    the same however many there are.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -125,16 +127,20 @@ class Revocations:
         with lock_folder(folder):
             if not self._path.exists():
                 replace_file(self._path, b"")
-        self._file = WatchedFile(self._path)
+        self._file = GrowingFile(self._path)
         self._expiry: dict[str, int] = {}
         #: Grows with every change of the file that was seen.
         self.version = 0
+        self._record = _Record(self._path)
 
     def refresh(self) -> int:
         """See what all processes have revoked until now. Returns `version`. Raises OSError."""
-        content = self._file.read_if_changed()
-        if content is not None:
-            self._expiry = _parse_lines(content)
+        found = self._file.read_new()
+        if found is not None:
+            lines, is_all = found
+            if is_all:
+                self._expiry = {}
+            self._expiry |= _parse_lines(lines)
             self.version += 1
         return self.version
 
@@ -143,15 +149,48 @@ class Revocations:
         return audit_id in self._expiry
 
     def add(self, audit_id: str, expires_at: int, now_s: float) -> None:
-        """Revoke, durably: when this returns, every process refuses the token. May wait for the disk."""
+        """Revoke, durably: when this returns, every process refuses the token. May wait for the disk, and may
+        be called by several threads."""
         with lock_folder(self._folder):
-            recorded = _parse_lines(self._path.read_bytes())
-            live = {known: expiry for known, expiry in recorded.items() if expiry > now_s}
-            if len(live) * 2 < len(recorded):
-                live[audit_id] = expires_at
-                replace_file(self._path, b"".join(_format_line(*item) + b"\n" for item in live.items()))
+            live = self._record.see(now_s)
+            if audit_id in live:
+                return
+            if self._record.is_mostly_expired:
+                lines = (_format_line(*item) + b"\n" for item in {**live, audit_id: expires_at}.items())
+                replace_file(self._path, b"".join(lines))
             else:
                 append_line(self._path, _format_line(audit_id, expires_at))
+
+
+class _Record:
+    """The file as a writer sees it, who holds the lock: what is still live, and how much is not. Apart from what
+    `refresh` reads without the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = GrowingFile(path)
+        self._live: dict[str, int] = {}
+        self._by_expiry: list[tuple[int, str]] = []
+        self._expired = 0
+
+    def see(self, now_s: float) -> dict[str, int]:
+        """Audit id → expiry of what has not expired, in the order of the file."""
+        found = self._file.read_new()
+        if found is not None:
+            lines, is_all = found
+            if is_all:
+                self._live, self._by_expiry, self._expired = {}, [], 0
+            for audit_id, expiry in _parse_lines(lines).items():
+                self._live[audit_id] = expiry
+                heapq.heappush(self._by_expiry, (expiry, audit_id))
+        while self._by_expiry and self._by_expiry[0][0] <= now_s:
+            _, audit_id = heapq.heappop(self._by_expiry)
+            self._live.pop(audit_id, None)
+            self._expired += 1
+        return self._live
+
+    @property
+    def is_mostly_expired(self) -> bool:
+        return len(self._live) < self._expired
 
 
 def _format_line(audit_id: str, expires_at: int) -> bytes:
