@@ -31,6 +31,15 @@ class Certificates:
         """Whether the image's certificate may have to be fetched with a token of the user's."""
         return self._settings.image_signature_barbican and is_signed(image)
 
+    def check_source(self, image: Image) -> None:
+        """InvalidError for a signed image where nothing is configured to verify it by."""
+        settings = self._settings
+        has_source = settings.image_signature_certificates_dir or settings.image_signature_barbican
+        if is_signed(image) and not has_source:
+            raise InvalidError(
+                f"{SIGNATURE}: this service has no certificates by which it could verify signatures."
+            )
+
     async def checks_of(self, image: Image, token: str | None) -> tuple[DigestCheck, ...]:
         """What data must pass to become the image's: nothing if that is not signed, or has data, which a copy
         of it is compared with. `token`: the user's, if there is one. InvalidError for a signature or
@@ -39,20 +48,15 @@ class Certificates:
         claim = claim_of(image) if image.status not in WITH_DATA else None
         if claim is None:
             return ()
+        self.check_source(image)
         from transom.signature_check import SignatureCheck, now_utc
 
         content = await self._find(claim.certificate_id, token)
         return (SignatureCheck(claim, content, now_utc(now_us())),)
 
     async def _find(self, certificate_id: str, token: str | None) -> bytes:
-        folder, has_barbican = (
-            self._settings.image_signature_certificates_dir,
-            self._settings.image_signature_barbican,
-        )
-        if not folder and not has_barbican:
-            raise InvalidError(
-                f"{SIGNATURE}: this service has no certificates by which it could verify signatures."
-            )
+        folder = self._settings.image_signature_certificates_dir
+        has_barbican = self._settings.image_signature_barbican
         found = await asyncio.to_thread(_read_file, Path(folder), certificate_id) if folder else None
         if found is None and has_barbican:
             found = await self._fetch(certificate_id, token)

@@ -223,16 +223,24 @@ def test_an_image_that_lacks_one_of_the_four_properties_is_not_signed(
 
 
 def test_without_certificates_no_signed_image_is_taken(
-    shared_services: SharedServices, signer: Signer
+    importing: Service, signer: Signer, files: FileServer
 ) -> None:
-    client = shared_services.get("sqlite").client("publisher")
+    """However its data would come, and before that does."""
+    client = importing.client("publisher")
     image_id = create_raw_image(client, **signer.properties("RSA-PSS", DATA))["id"]
+    url = files.offer(DATA)
 
-    response = upload_data(client, image_id, DATA)
+    answers = [
+        upload_data(client, image_id, DATA),
+        stage(client, image_id, DATA),
+        start_import(client, image_id, "web-download", uri=url),
+    ]
 
-    assert response.status_code == 400
-    assert explanation(response).startswith("img_signature: this service has no certificates")
-    assert show_image(client, image_id)["status"] == "queued"
+    assert [answer.status_code for answer in answers] == [400] * 3
+    assert {explanation(answer) for answer in answers} == {
+        "img_signature: this service has no certificates by which it could verify signatures."
+    }
+    assert (show_image(client, image_id)["status"], files.times_asked(url)) == ("queued", 0)
 
 
 # ---- imports

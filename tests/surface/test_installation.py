@@ -23,7 +23,7 @@ from transom.cli.installation import PACKAGES
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "transom").rglob("*.py"))
 #: Imported by other packages, which leave them out where they are not told to install them.
-BY_OTHERS = {"cryptography", "uvloop"}
+BY_OTHERS = {"uvloop"}
 #: Import name → the distributions that bring it.
 DISTRIBUTIONS = packages_distributions()
 #: An attribute whose name looks private and is not: the standard library documents it.

@@ -16,7 +16,7 @@ PACKAGES = {
     "argon2": "passwords",
     "asyncpg": "PostgreSQL",
     "click": "the command line",
-    "cryptography": "the inspection of uploads, through oslo.utils",
+    "cryptography": "the inspection of uploads, through oslo.utils, and signed images",
     "granian": "HTTP",
     "http_sf": "digests in the headers of uploads",
     "jwt": "tokens of the built-in identity",

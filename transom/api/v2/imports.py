@@ -50,6 +50,7 @@ async def stage_image(parts: Parts, request: Request) -> Response:
     image, is_member = await see_image(parts, request)
     access.modify_image(request.caller, image, is_member)
     advance(image.status, Status.UPLOADING)
+    parts.transfer.certificates.check_source(image)
     require(request, None, is_there=False)
     guard = await parts.limits.check_staging(image.owner, announced)
     try:
@@ -72,6 +73,8 @@ async def import_image(parts: Parts, request: Request) -> Response:
         image = access.see_image(request.caller, seen, is_member, absent(image_id))
         access.import_image(request.caller, image, is_member, is_copy=asked.method is Method.COPY)
         check_state(asked.method, image)
+        if asked.method is not Method.COPY:
+            parts.transfer.certificates.check_source(image)
         await parts.limits.check_size(image.owner)
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
