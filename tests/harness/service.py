@@ -47,6 +47,7 @@ class Service:
     work_dir: an existing empty directory for everything the process writes.
     settings: further environment variables, named in full (`TRANSOM_…`); they win over ours.
     program: the `transom` command; that of the tests' own environment unless given.
+    address: where it serves (host:port), for who has to know beforehand.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Service:
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
         program: Sequence[str] = (sys.executable, "-m", "transom"),
+        address: str | None = None,
     ) -> None:
         self._program = program
         self.work_dir = work_dir
@@ -63,7 +65,7 @@ class Service:
         self.database = database or f"sqlite:///{work_dir / 'transom.db'}"
         self.settings = dict(settings or {})
         self.clouds: dict[str, Cloud] = {}
-        self._address = f"127.0.0.1:{find_free_port()}"
+        self._address = address or f"127.0.0.1:{find_free_port()}"
         self._domain_name = "Default"
         self._child = Child("the service", self.log_path, self._is_ready, READY_TIMEOUT_S)
         self._tokens: dict[str, str] = {}
