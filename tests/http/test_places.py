@@ -7,7 +7,15 @@ import pytest
 from conftest import IMPORTING, SharedServices
 from harness.file_server import FileServer
 from harness.service import Service
-from images import TEN_BYTES, create_active_image, create_image, create_raw_image, show_image, update_image
+from images import (
+    JSON_PATCH,
+    TEN_BYTES,
+    create_active_image,
+    create_image,
+    create_raw_image,
+    show_image,
+    update_image,
+)
 
 SHA512 = "0" * 128
 
@@ -50,6 +58,25 @@ def test_a_location_makes_a_queued_image_active(showing: Service, files: FileSer
     shown = show_image(client, image_id)
     assert (shown["status"], shown["size"], shown["os_hash_value"]) == ("active", 10, None)
     assert shown["locations"] == [{"url": url, "metadata": {"a": "b", "store": "web"}}]
+
+
+def test_locations_are_changed_by_the_conditions(showing: Service, files: FileServer) -> None:
+    client = showing.client("publisher")
+    image_id = create_raw_image(client)["id"]
+    place = [{"op": "add", "path": "/locations/-", "value": {"url": files.offer(TEN_BYTES), "metadata": {}}}]
+    path, headers = f"/v2/images/{image_id}", {"Content-Type": JSON_PATCH}
+    old = client.get(path).headers["etag"]
+    client.put(f"{path}/tags/blue").raise_for_status()
+    now = client.get(path).headers["etag"]
+
+    stale = client.patch(path, json=place, headers=headers | {"If-Match": old})
+    fresh = client.patch(path, json=place, headers=headers | {"If-Match": now})
+
+    assert (stale.status_code, fresh.status_code) == (412, 200)
+    assert fresh.headers["etag"] == client.get(path).headers["etag"]
+    # Nobody has hashed the data, so it has no tag.
+    known = client.get(f"{path}/file", headers={"If-None-Match": '"x"'})
+    assert (known.status_code, "etag" in known.headers) == (200, False)
 
 
 def test_what_is_said_of_the_data_is_kept_and_not_shown(showing: Service, files: FileServer) -> None:
