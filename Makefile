@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-wheel check format demo bench bench-glance soak keystone swift conformance changelog lock clean
+.PHONY: help install serve test test-wheel check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -92,6 +92,10 @@ conformance: install .venv-tempest/installed
 ## make changelog           print the changes since the last release, as CHANGELOG.md will have them
 changelog: install
 	$(BIN)/towncrier build --draft --version unreleased 2>/dev/null
+
+## make release VERSION=    the files of a release, of its tag, in dist/ (docs/releasing.md)
+release: install
+	.ci/release $(VERSION) $(abspath $(BIN))/python
 
 ## make lock                choose the newest versions of all dependencies anew
 lock: install
