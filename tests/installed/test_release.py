@@ -20,6 +20,7 @@ FILES = (
     "pyproject.toml",
     "requirements/run.lock",
     "transom.example.toml",
+    "deploy/transom.service",
 )
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
