@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-wheel check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
+.PHONY: help install serve test test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,6 +36,27 @@ test: install
 ## make test-wheel          the wheel, installed by run.lock alone outside the repository (a part of `make test`)
 test-wheel: install
 	$(BIN)/python -m pytest tests/installed $(ARGS)
+
+## make test-pythons        a quick part of the tests on each Python from 3.11 to 3.14 that this machine has
+test-pythons:
+	@for python in $(PYTHONS); do \
+		folder=.venv-$${python##*/} && echo "$$($$python --version):" && \
+		{ test $$folder/installed -nt requirements/dev.lock || { \
+			$$python -m venv $$folder && \
+			$$folder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock && \
+			$$folder/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+			touch $$folder/installed; }; } && \
+		$$folder/bin/python -m pytest -n 2 -q -k "not postgresql" $(QUICK) $(ARGS) || exit 1; \
+	done
+
+# Looked for when they are needed: in the path, where pyenv may have a stand-in that starts nothing, and in pyenv.
+PYTHONS = $(shell for minor in 11 12 13 14; do \
+	for python in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python3.$$minor; do \
+	"$$python" -c "" 2>/dev/null && echo $$python && break; done; done; true)
+# What meets the interpreter and the packages most: the rules, uploads and their inspection, tokens, policies, sharing.
+QUICK = tests/domain tests/config tests/policy tests/imports tests/surface/test_installation.py \
+	tests/identity/test_tokens.py tests/http/test_upload.py tests/http/test_download.py tests/http/test_members.py \
+	tests/http/test_import_plugins.py tests/ims/test_sharing.py
 
 ## make check               format, lint, types, layers, spelling
 check: install
