@@ -163,8 +163,8 @@ class Revocations:
 
 
 class _Record:
-    """The file as a writer sees it, who holds the lock: what is still live, and how much is not. Apart from what
-    `refresh` reads without the lock."""
+    """The file as a writer sees it, who holds the lock: what is still live, and how much is not. Apart from
+    what `refresh` reads without the lock."""
 
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path)
