@@ -233,6 +233,13 @@ def test_batches_beside_single_calls_have_an_order_that_explains_all_answers(ser
         _run_history(service, Random(f"{SEED}-{number}"), _Native(Steps(service)))
 
 
+def test_batches_beside_removals_from_full_images_have_an_order_too(service: Service) -> None:
+    """A place that a removal frees goes to one newcomer, and who was removed is not a member again."""
+    for number in range(ROUNDS):
+        dice, steps = Random(f"{SEED}-full-{number}"), Steps(service)
+        _run_history(service, dice, _Native(steps), _plan_around_full_images)
+
+
 def test_batches_beside_single_calls_of_the_ims_api_have_an_order_too(service: Service) -> None:
     """Their answers tell of one moment: 409 has made nothing, of two withdrawals one finds nothing."""
     for number in range(ROUNDS):
@@ -262,14 +269,22 @@ class _Done(NamedTuple):
     response: httpx.Response
 
 
-def _run_history(service: Service, dice: Random, singles: Singles) -> None:
-    """Make a history of three images and judge it."""
+def _run_history(service: Service, dice: Random, singles: Singles, plan: Plan | None = None) -> None:
+    """Make a history of three images and judge it; then remove them, whatever came of it."""
+    try:
+        _judge_history(service, dice, singles, plan or _plan)
+    finally:
+        for image in list_all_images(service):
+            service.client("admin").delete(f"/v2/images/{image['id']}")
+
+
+def _judge_history(service: Service, dice: Random, singles: Singles, plan: Plan) -> None:
     steps = Steps(service)
     world = tuple(
         create_image(service.client("publisher"), steps.project("publisher"), visibility)
         for visibility in ("shared", "shared", "private")
     )
-    plans = _plan(steps, singles, [image.image_id for image in world], dice)
+    plans = plan(steps, singles, [image.image_id for image in world], dice)
 
     history = _run_in_parallel(service, plans)
     events = [_event(service, one) for one in history]
@@ -277,8 +292,10 @@ def _run_history(service: Service, dice: Random, singles: Singles) -> None:
 
     order = explain([*events, *shown_last], world, MOST_STATES)
     assert order is not None, _tell([*events, *shown_last], steps, [image.image_id for image in world])
-    for image in list_all_images(service):
-        service.client("admin").delete(f"/v2/images/{image['id']}")
+
+
+#: The calls of each client of a history, one after another.
+Plan = Callable[[Steps, Singles, list[str], Random], list[list[Step]]]
 
 
 def _plan(steps: Steps, singles: Singles, images: list[str], dice: Random) -> list[list[Step]]:
@@ -316,6 +333,31 @@ def _plan(steps: Steps, singles: Singles, images: list[str], dice: Random) -> li
         change,
     ]
     return [[make() for _ in range(CALLS)] for make in makers]
+
+
+def _plan_around_full_images(
+    steps: Steps, singles: Singles, images: list[str], dice: Random
+) -> list[list[Step]]:
+    """The first call of every client fills the images; batches then ask for places that removals free."""
+    regulars = [steps.project("recipient"), steps.project("other"), "third"]
+
+    def fill() -> Step:
+        return steps.share("publisher", images, regulars)
+
+    def crowd() -> Step:
+        newcomer = dice.choice(["fourth", "fifth"])
+        named = dice.sample(images, dice.randint(1, 2))
+        return steps.share("publisher", named, [newcomer, *dice.sample(regulars, dice.randint(1, 2))])
+
+    def remove() -> Step:
+        return singles.remove("publisher", dice.choice(images), dice.choice(regulars))
+
+    def of_recipient() -> Step:
+        make = dice.choice([steps.share, steps.withdraw])
+        return make("recipient", dice.sample(images, dice.randint(1, 2)), ["fourth"])
+
+    makers = [crowd, crowd, remove, remove, of_recipient]
+    return [[fill(), *(make() for _ in range(CALLS))] for make in makers]
 
 
 def _run_in_parallel(service: Service, plans: list[list[Step]]) -> list[_Done]:

@@ -1,4 +1,14 @@
-"""Memberships. Each change is one guarded statement: the guard repeats what the decision before it saw."""
+"""Memberships. Each change is one guarded statement: the guard repeats what the decision before it saw.
+
+A batch of shares (`batches.py`) locks its images, looks at their memberships and then writes. Whatever adds
+or removes a membership therefore waits for the lock of the image: otherwise the batch would insert again what
+somebody else removed after its look. Who waits, and who need not:
+
+- `INSERT_MEMBER` and `DELETE_MEMBER` by `recipients_of` in their guard, without a further round trip;
+- the scripts of `batches.py` and `shares.py`, which begin with the lock;
+- a deletion of the image, whose row is the lock;
+- not `SET_MEMBER_STATUS`: it neither adds nor removes a row, and whoever decides on a status locks that row.
+"""
 
 import msgspec
 
@@ -97,7 +107,8 @@ _STILL_SHARED = f"""
 
 LOCK_IMAGE = "select id from image where id = $1 for update"
 
-# `recipients_of` (schema.sql) waits for other offers of the image and counts them, all in this one statement.
+# `recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all in
+# this one statement.
 INSERT_MEMBER = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select image.id, $2, '{MemberStatus.PENDING}', image.created_at, cast($3 as bigint), cast($3 as bigint)
@@ -130,6 +141,7 @@ async def count_members(db: Database, image_id: str) -> int:
     return int(rows[0][0])
 
 
+# Needs no lock of the image: see above.
 SET_MEMBER_STATUS = f"""
     update member set status = $3, updated_at = $4
     where image_id = $1 and member_id = $2 and {_STILL_SHARED}
@@ -144,8 +156,12 @@ async def set_member_status(
     return _member_of_row(rows[0]) if rows else None
 
 
+# `recipients_of` waits for the batches that look at the image, and tells whether it is still shared then.
 DELETE_MEMBER = f"""
-    delete from member where image_id = $1 and member_id = $2 and {_STILL_SHARED}
+    delete from member
+    where image_id = $1 and member_id = $2
+      and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
+                  and recipients_of(image.id) >= 0)
     returning member_id"""
 
 

@@ -1,0 +1,295 @@
+"""Whatever writes memberships, beside whatever else does: together they do what one after the other would.
+
+Of each pair the first writer is held up between its look and its write, by a trigger, while the second one
+runs to its end or until it waits for the first. What both tell and what is in the database then must be what
+one of the two orders gives. PostgreSQL alone: SQLite writes one at a time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import anyio
+import asyncpg
+import msgspec
+import pytest
+from domain.samples import RECIPIENT, caller, image, member
+from harness.postgresql import PostgreSQL
+
+from transom.domain.errors import TransomError
+from transom.domain.model import Caller, Member, Visibility, domain_key
+from transom.domain.sharing import Failure
+from transom.sql.batches import answer, share, withdraw
+from transom.sql.connect import open_database
+from transom.sql.db import Database, Script
+from transom.sql.images import delete_image, find_image, update_image
+from transom.sql.members import delete_member, insert_member, set_member_status
+from transom.sql.migrate import migrate
+from transom.sql.shares import answer_one, share_one, withdraw_one
+
+from .databases import NOBODY, write_world
+
+pytestmark = pytest.mark.anyio
+
+MOST = 3
+NOW = 7
+NEWCOMER, REJECTER = "newcomer-project", "rejecter-project"
+PATIENCE_S = 30
+
+#: `full` has as many recipients as it may, `open` one, `closed` is private and has an old membership,
+#: `own` is the recipient's.
+IMAGES = [
+    image(id="full"),
+    image(id="open"),
+    image(id="closed", visibility=Visibility.PRIVATE),
+    image(id="own", owner=RECIPIENT),
+]
+MEMBERS = [
+    ("full", RECIPIENT, "pending"),
+    ("full", REJECTER, "rejected"),
+    ("full", "third-project", "accepted"),
+    ("open", RECIPIENT, "accepted"),
+    ("closed", "old-project", "accepted"),
+]
+PUBLISHER, RECEIVER = caller(), caller(project=RECIPIENT)
+
+# The first transaction to get lock 1 waits here for lock 2, which the test holds; all others pass.
+HOLD_FIRST = """
+    create function hold_first() returns trigger language plpgsql as $$
+    begin
+        if pg_try_advisory_xact_lock(1) then
+            perform pg_advisory_xact_lock_shared(2);
+        end if;
+        return null;
+    end
+    $$;
+    create trigger hold_first before insert or update or delete on member
+        for each statement execute function hold_first();
+    create trigger hold_first before update or delete on image
+        for each statement execute function hold_first();"""
+
+Outcome = Any
+Writer = Callable[[Database], Awaitable[Outcome]]
+
+
+@pytest.fixture(scope="module")
+def writers_url(postgresql: PostgreSQL) -> str:
+    """The URL of a database that all pairs share, one after another."""
+    url = postgresql.create_database()
+
+    async def prepare() -> None:
+        db = await open_database(url, 1)
+        await migrate(db)
+        await db.close()
+        connection = await asyncpg.connect(url)
+        await connection.execute(HOLD_FIRST)
+        await connection.close()
+
+    asyncio.run(prepare())
+    return url
+
+
+@pytest.fixture
+async def connection(writers_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """The test's own, which holds the first writer up."""
+    opened = await asyncpg.connect(writers_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def pooled(writers_url: str) -> AsyncIterator[Database]:
+    opened = await open_database(writers_url, 4)
+    yield opened
+    await opened.close()
+
+
+# ---- the writers
+
+
+def _batch(make: Callable[[], Script[list[Failure]]]) -> Writer:
+    async def run(db: Database) -> Outcome:
+        return sorted((one.image_id, one.member_id or "", one.reason) for one in await db.run(make))
+
+    return run
+
+
+def _single(make: Callable[[], Script[Any]]) -> Writer:
+    async def run(db: Database) -> Outcome:
+        try:
+            found = await db.run(make)
+        except TransomError as error:
+            return type(error).__name__, error.reason
+        return found.status if isinstance(found, Member) else found
+
+    return run
+
+
+def _shares(images: list[str], recipients: list[str], who: Caller = PUBLISHER) -> Writer:
+    return _batch(lambda: share(who, images, recipients, MOST, NOW, None))
+
+
+async def _offer(db: Database) -> Outcome:
+    return await insert_member(db, "full", NEWCOMER, MOST, NOW) is not None
+
+
+async def _accept(db: Database) -> Outcome:
+    return await set_member_status(db, "full", RECIPIENT, "accepted", NOW) is not None
+
+
+async def _remove(db: Database) -> Outcome:
+    return await delete_member(db, "full", RECIPIENT)
+
+
+async def _remove_from_open(db: Database) -> Outcome:
+    return await delete_member(db, "open", RECIPIENT)
+
+
+def _sets_visibility(image_id: str, visibility: str) -> Writer:
+    """As a client's PATCH: looks, writes, and looks again when somebody was quicker."""
+
+    async def run(db: Database) -> Outcome:
+        while True:
+            seen, _is_member = await find_image(db, image_id, NOBODY)
+            if seen is None:
+                return "gone"
+            new = msgspec.structs.replace(seen, visibility=visibility, updated_at=seen.updated_at + 1)
+            if await update_image(db, seen, new):
+                return "done"
+
+    return run
+
+
+async def _delete(db: Database) -> Outcome:
+    while True:
+        seen, _is_member = await find_image(db, "full", NOBODY)
+        if seen is None:
+            return "gone"
+        if await delete_image(db, seen, NOW):
+            return "done"
+
+
+WRITERS: dict[str, Writer] = {
+    "batch shares a full image": _shares(["full"], [NEWCOMER, RECIPIENT, REJECTER]),
+    "batch shares two images": _shares(["full", "open"], [NEWCOMER, RECIPIENT]),
+    "batch shares a private image": _shares(["closed", "full"], [NEWCOMER, "old-project"]),
+    "batch shares with a domain": _shares(["full", "open"], [domain_key("domain")]),
+    "batch of a recipient": _shares(["own", "open", "full"], [NEWCOMER], RECEIVER),
+    "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ["full", "open"], [RECIPIENT], None)),
+    "batch accepts": _batch(lambda: answer(RECEIVER, ["full", "open"], "accepted", None, NOW, None)),
+    "single share": _single(lambda: share_one(PUBLISHER, "full", NEWCOMER, MOST, NOW)),
+    "single answer": _single(lambda: answer_one(RECEIVER, "full", RECIPIENT, "rejected", None, NOW)),
+    "single withdrawal": _single(lambda: withdraw_one(PUBLISHER, "full", RECIPIENT, "absent")),
+    "native offer": _offer,
+    "native answer": _accept,
+    "native removal": _remove,
+    "native removal from another image": _remove_from_open,
+    "image is hidden": _sets_visibility("full", "private"),
+    "private image is opened": _sets_visibility("closed", "shared"),
+    "image is deleted": _delete,
+}
+
+
+# ---- a pair
+
+
+class Told(NamedTuple):
+    """What the two writers were told, and what is in the database after them."""
+
+    first: Outcome
+    second: Outcome
+    images: dict[str, str]
+    members: dict[tuple[str, str], str]
+
+
+async def _begin(db: Database) -> None:
+    members = [
+        msgspec.structs.replace(member(member_id, status), image_id=image_id)
+        for image_id, member_id, status in MEMBERS
+    ]
+    await write_world(db, IMAGES, members)
+
+
+async def _tell(db: Database, first: Outcome, second: Outcome) -> Told:
+    images = {row[0]: row[1] for row in await db.read("select id, visibility from image")}
+    rows = await db.read("select image_id, member_id, status from member")
+    return Told(first, second, images, {(row[0], row[1]): row[2] for row in rows})
+
+
+async def _in_order(db: Database, first: Writer, second: Writer) -> Told:
+    await _begin(db)
+    told = await first(db)
+    return await _tell(db, told, await second(db))
+
+
+async def _interleaved(db: Database, connection: asyncpg.Connection, first: Writer, second: Writer) -> Told:
+    """The second writer comes between the look and the write of the first one."""
+    await _begin(db)
+    async with _holding(connection):
+        leading = asyncio.ensure_future(first(db))
+        await _until_over_or_waiting(connection, leading, 1)
+        following = asyncio.ensure_future(second(db))
+        await _until_over_or_waiting(connection, following, 1 if leading.done() else 2)
+    return await _tell(db, await leading, await following)
+
+
+@asynccontextmanager
+async def _holding(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    await connection.execute("select pg_advisory_lock(2)")
+    try:
+        yield
+    finally:
+        await connection.execute("select pg_advisory_unlock(2)")
+
+
+async def _until_over_or_waiting(
+    connection: asyncpg.Connection, writing: "asyncio.Future[Outcome]", waiting: int
+) -> None:
+    """Return when the write is over, or so many writers wait for a lock."""
+    with anyio.fail_after(PATIENCE_S):
+        while not writing.done():
+            found = await connection.fetchval(
+                "select count(distinct pid) from pg_locks where not granted"
+                " and pid in (select pid from pg_stat_activity where datname = current_database())"
+            )
+            if found >= waiting:
+                return
+
+
+@pytest.mark.parametrize("second", WRITERS)
+@pytest.mark.parametrize("first", WRITERS)
+async def test_two_writers_at_once_do_what_one_after_the_other_does(
+    pooled: Database, connection: asyncpg.Connection, first: str, second: str
+) -> None:
+    one, other = WRITERS[first], WRITERS[second]
+    forwards = await _in_order(pooled, one, other)
+    backwards = await _in_order(pooled, other, one)
+    backwards = Told(backwards.second, backwards.first, backwards.images, backwards.members)
+
+    together = await _interleaved(pooled, connection, one, other)
+
+    assert together in (forwards, backwards)
+
+
+@pytest.mark.parametrize("removal", ["native removal", "native removal from another image"])
+@pytest.mark.parametrize(
+    "batch",
+    ["batch shares two images", "batch of a recipient", "batch withdraws", "batch accepts"],
+)
+async def test_a_removal_is_not_answered_while_a_batch_that_saw_the_membership_goes_on(
+    pooled: Database, connection: asyncpg.Connection, batch: str, removal: str
+) -> None:
+    """Whoever looks between that answer and the end of the batch would find that the batch has done nothing
+    yet, and would then learn that it still met the membership."""
+    await _begin(pooled)
+
+    async with _holding(connection):
+        leading = asyncio.ensure_future(WRITERS[batch](pooled))
+        await _until_over_or_waiting(connection, leading, 1)
+        following = asyncio.ensure_future(WRITERS[removal](pooled))
+        await _until_over_or_waiting(connection, following, 2)
+        was_answered = (leading.done(), following.done())
+    await asyncio.gather(leading, following)
+
+    assert was_answered == (False, False)
