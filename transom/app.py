@@ -34,11 +34,12 @@ from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.policy import PolicyFileError, read_policy
 from transom.prefetch import Prefetch
+from transom.recovery import give_up_dead
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.cache import Cache
-from transom.stores.registry import Stores, open_stores
+from transom.stores.registry import Stores, check_stores, open_stores
 from transom.telemetry import RequestLog, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
@@ -246,6 +247,14 @@ def _open_stores(settings: Settings) -> Stores:
         raise PreparationError(str(error)) from None
 
 
+def _check_stores(settings: Settings) -> None:
+    """Raises PreparationError as `_open_stores` does, and opens none that has threads."""
+    try:
+        check_stores(settings)
+    except SettingsError as error:
+        raise PreparationError(str(error)) from None
+
+
 def _open_cafile(settings: Settings) -> ssl.SSLContext | None:
     """Raises PreparationError when it cannot be read."""
     if not settings.keystone_cafile:
@@ -328,10 +337,10 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = _read_policy(settings)
-    stores = _open_stores(settings)
+    _check_stores(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
     identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
-    for failed in await asyncio.gather(identity, _prepare_data(settings, stores), return_exceptions=True):
+    for failed in await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True):
         if failed is not None:
             raise failed
 
@@ -346,19 +355,19 @@ def _prepare_identity(settings: Settings, policy: Policy, owns_clouds: bool) -> 
         raise PreparationError(str(error)) from None
 
 
-async def _prepare_data(settings: Settings, stores: Stores) -> None:
+async def _prepare_data(settings: Settings) -> None:
+    """What needs no store: a library that reaches one has threads, which do not survive the fork of the
+    workers. These remove the bytes that a crash left, before they are ready."""
     db = await open_database(settings.database_url, settings.database_pool)
     try:
         await _require_schema(db, settings)
         liveness = _open_liveness(settings)
-        transfer = Transfer(settings, db, stores, liveness)
         try:
-            await transfer.recover()
+            await give_up_dead(db, liveness)
             await release_dead(db, liveness)
             sweep_work(settings, liveness)
             liveness.forget_dead()
         finally:
-            await transfer.close()
             liveness.close()
     finally:
         await db.close()

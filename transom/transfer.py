@@ -34,6 +34,7 @@ from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance
 from transom.liveness import Liveness
 from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
+from transom.recovery import give_up_dead
 from transom.sql import blobs
 from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
@@ -285,13 +286,7 @@ class Transfer:
     async def recover(self) -> int:
         """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
         recovered = 0
-        for blob in await blobs.list_blobs(self._db):
-            if blob.holder is not None:
-                lapsed = blob.held_until < now_us()
-                if not lapsed and not self._liveness.is_dead(blob.holder):
-                    continue
-                if not await blobs.take_upload(self._db, blob, now_us()):
-                    continue
+        for blob in await give_up_dead(self._db, self._liveness):
             recovered += await self._try_to_remove(blob.store, blob.key)
         return recovered
 

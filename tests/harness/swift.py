@@ -7,6 +7,10 @@ Start reading at `Swift`; `swift_process.py` is the process.
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,6 +80,15 @@ class Swift:
     def stop(self) -> None:
         """End the process at once; what it has answered is on its disk."""
         self._child.kill()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Meanwhile connections are accepted, and nothing is answered."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._child.pid, signal.SIGCONT)
 
     def _is_ready(self) -> bool:
         try:

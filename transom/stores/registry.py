@@ -76,6 +76,16 @@ def open_stores(settings: Settings) -> Stores:
     return Stores(infos, {info.id: _open_store(info, settings) for info in infos})
 
 
+def check_stores(settings: Settings) -> None:
+    """Raises as `open_stores` does. For the process that forks the workers: no library with threads of its
+    own may start there, so the stores that need one are not opened."""
+    for info in settings.store_infos:
+        if info.kind is StoreKind.S3:
+            _keys_of(info, settings)
+        else:
+            _open_store(info, settings)
+
+
 def _open_store(info: StoreInfo, settings: Settings) -> Store:
     if info.kind is StoreKind.S3:
         # Imported only where it is used: the library is large.
