@@ -18,7 +18,7 @@ import asyncpg
 from harness.service import Service
 
 from . import shares
-from .share_steps import Step, brief, job_results
+from .share_steps import Outcome, Step, brief, job_results
 from .shares import Image, Offer, Results, World
 
 KINDS = {
@@ -65,8 +65,8 @@ class Ledger:
         self._batch: Batch | None = None
         self.answered: dict[str, Batch] = {}
 
-    def attempt(self, step: Step) -> None:
-        """The step is about to be sent; it counts as unanswered until `settle`."""
+    def attempt(self, step: Step) -> Outcome:
+        """The step is about to be sent; it counts as unanswered until `settle`. What it must come to."""
         self._after, outcome = step.model(self.world)
         self._batch = None
         if not isinstance(outcome, str):
@@ -74,6 +74,7 @@ class Ledger:
             recipients = tuple(dict.fromkeys(member_id for _image, member_id, _code in outcome))
             kind = next(kind for verb, kind in KINDS.items() if f" {verb} " in step.text)
             self._batch = Batch(step.caller, kind, images, recipients, outcome)
+        return outcome
 
     def settle(self, job_id: str | None) -> None:
         """The step was answered, a batch with its job."""

@@ -20,7 +20,8 @@ BATCH = "/v1/cloudimages/members"
 #: How long an outcome may be in a failure's text.
 _SHOWN = 600
 
-Outcome = str | Results  # of a single call: the status answered and the membership's; of a batch: its job's
+#: Of a single call: the status answered and the membership's; of a batch: its job's, or its refusal.
+Outcome = str | Results
 
 
 class Step(NamedTuple):
@@ -59,7 +60,9 @@ class Steps:
             f"{caller} shares {images} with {recipients}",
             caller,
             lambda client: client.post(BATCH, json=body),
-            lambda world: shares.share(world, self.actor(caller), images, recipients, self._most),
+            lambda world: _refuse_unknown(
+                shares.share(world, self.actor(caller), images, recipients, self._most)
+            ),
             is_batch=True,
         )
 
@@ -69,7 +72,7 @@ class Steps:
             f"{caller} withdraws {images} from {recipients}",
             caller,
             lambda client: client.request("DELETE", BATCH, json=body),
-            lambda world: shares.withdraw(world, self.actor(caller), images, recipients),
+            lambda world: _refuse_unknown(shares.withdraw(world, self.actor(caller), images, recipients)),
             is_batch=True,
         )
 
@@ -79,7 +82,7 @@ class Steps:
             f"{caller} answers {images} with {status} {vault}",
             caller,
             lambda client: client.put(BATCH, json=body),
-            lambda world: shares.answer(world, self.actor(caller), images, status, vault),
+            lambda world: _refuse_unknown(shares.answer(world, self.actor(caller), images, status, vault)),
             is_batch=True,
         )
 
@@ -153,6 +156,14 @@ class Steps:
         )
 
 
+def _refuse_unknown(modelled: tuple[World, Results]) -> tuple[World, Outcome]:
+    """A batch none of whose images is known to the caller is refused and is no job (docs/ims.md, Batches)."""
+    world, results = modelled
+    codes = {code for _image, _member, code in results}
+    unknown = [code for code in ("IMG.0027", "IMG.9002") if code in codes]
+    return (world, f"400 {unknown[0]}") if unknown and codes == set(unknown) else (world, results)
+
+
 def _batch(images: list[str], recipients: list[str]) -> dict[str, list[str]]:
     """The projects before the domains: results come in that order."""
     domains = [one.removeprefix("domain/") for one in recipients if one.startswith("domain/")]
@@ -176,6 +187,8 @@ def outcome_of(step: Step, service: Service, response: httpx.Response) -> Outcom
     """What the step came to; of a batch, as its job tells."""
     if response.status_code >= 500:
         raise AssertionError(f"{step.text}: {response.status_code} {response.text}")
+    if step.is_batch and response.status_code == 400:
+        return f"400 {response.json()['error']['code']}"
     if step.is_batch:
         assert response.status_code == 200, f"{step.text}: {response.status_code} {response.text}"
         return job_results(service, step.caller, response.json()["job_id"])

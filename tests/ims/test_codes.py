@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -123,7 +124,7 @@ def copy(service: Service, image_id: str, caller: str = "publisher", **fields: o
 
 
 def batch(service: Service, caller: str | None = "publisher", **fields: object) -> Seen:
-    return refusal(send_batch(service, caller, "POST", {"images": ["x"], "projects": ["y"]} | fields))
+    return refusal(send_batch(service, caller, "POST", {"images": [UNKNOWN_ID], "projects": ["y"]} | fields))
 
 
 def create_active_image(service: Service, **fields: object) -> str:
@@ -264,8 +265,8 @@ def job_of_another_project(service: Service) -> Seen:
 
 
 def batch_of_too_many(service: Service) -> Seen:
-    hundred = [str(number) for number in range(100)]
-    return batch(service, images=[*hundred, "one more"], projects=hundred)
+    images = [str(uuid4()) for _ in range(101)]
+    return batch(service, images=images, projects=[str(number) for number in range(100)])
 
 
 def get(service: Service, path: str, caller: str | None = "publisher") -> Seen:
@@ -293,6 +294,7 @@ PROVOKED: dict[str, tuple[int | str, Callable[[Service], Seen]]] = {
     "IMG.0056": (400, lambda service: create(service, __os_version="Plan 9")),
     "IMG.0057": (415, data_of_another_format),
     "IMG.0061": (503, download_of_lost_data),
+    "IMG.0066": (400, lambda service: batch(service, images=["web-1"])),
     "IMG.0076": (400, lambda service: batch(service, projects=[project_of(service, "publisher")])),
     "IMG.0087": (401, lambda service: batch(service, None)),
     "IMG.0089": (403, lambda service: refusal(offer(service, create_public_image(service)))),
@@ -392,10 +394,12 @@ def test_a_native_path_that_names_something_like_the_extension_keeps_its_status(
 def call_all_over(service: Service) -> list[httpx.Response]:
     """The answers to calls of every kind, with nothing wrong in them."""
     client, own = service.client("publisher"), project_of(service, "publisher")
-    pairs = {"images": ["x"], "projects": ["y"]}
+    pairs = {"images": [UNKNOWN_ID], "projects": ["y"]}
     return [
         send_batch(service, "publisher", "POST", pairs),
-        send_batch(service, "publisher", "PUT", {"images": ["x"], "project_id": own, "status": "accepted"}),
+        send_batch(
+            service, "publisher", "PUT", {"images": [UNKNOWN_ID], "project_id": own, "status": "accepted"}
+        ),
         send_batch(service, "publisher", "DELETE", pairs),
         client.get(f"/v1/cloudimages/job/{'0' * 32}"),
         client.get(f"/v1/{own}/jobs/{'0' * 32}"),

@@ -107,6 +107,7 @@ def test_a_batch_answers_with_its_job_and_nothing_else(service: Service, method:
 def test_each_pair_has_a_result(service: Service, kind: str) -> None:
     job = run(service, kind)
 
+    assert set(job["entities"]) == {"results"}
     (result,) = job["entities"]["results"]
     to = "other" if kind == "imsAddImageMembersJob" else "recipient"
     assert result["project_id"] == project_of(service, to)
@@ -144,6 +145,7 @@ def test_a_job_that_could_not_do_all_says_why(service: Service) -> None:
     assert encrypted in job["fail_reason"]
     assert (failed["image_id"], failed["status"], failed["error_code"]) == (encrypted, "FAIL", "IMG.0098")
     assert failed["fail_reason"]
+    assert (job["entities"]["error_code"], job["entities"]["error"]) == ("IMG.0098", job["fail_reason"])
     assert [result["status"] for result in job["entities"]["results"]] == [DONE, "FAIL"]
 
 
@@ -157,7 +159,7 @@ def test_two_batches_are_two_jobs(service: Service) -> None:
 
 @pytest.mark.parametrize("good", [True, False], ids=["all done", "nothing done"])
 def test_the_progress_of_a_job_that_is_over_is_1(service: Service, good: bool) -> None:
-    job = share(service, create_image(service) if good else UNKNOWN_ID)
+    job = share(service, create_image(service, "publisher", **({} if good else ENCRYPTED)))
 
     progress = ask(service, "progress", job["job_id"])
 
@@ -179,7 +181,9 @@ def test_a_batch_of_many_recipients_is_told_whole_and_in_order(service: Service)
     """So many that they are told beside the event loop."""
     recipients = [uuid4().hex for _ in range(1500)]
 
-    job = run_batch(service, "publisher", "POST", {"images": [UNKNOWN_ID], "projects": recipients})
+    image_id = create_image(service, "publisher", **ENCRYPTED)
+
+    job = run_batch(service, "publisher", "POST", {"images": [image_id], "projects": recipients})
 
     results = job["entities"]["results"]
     assert [result["project_id"] for result in results] == recipients

@@ -142,8 +142,10 @@ def test_a_job_that_failed_says_why(service: Service) -> None:
 
     job = client.show_job(ShowJobRequest(share(service, image_id)))
 
-    assert unfilled(job) == OF_IMAGES
+    assert unfilled(job) == OF_IMAGES - {"entities.error", "entities.error_code"}
     assert (job.status, job.error_code) == ("FAIL", "IMG.0098")
+    assert image_id in job.fail_reason
+    assert (job.entities.error_code, job.entities.error) == (job.error_code, job.fail_reason)
     assert [result.status for result in job.entities.results] == ["FAIL"]
 
 

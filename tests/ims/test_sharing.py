@@ -72,12 +72,15 @@ def brief(value: object) -> str:
     return ascii(value)[:30]
 
 
+def answer_body(service: Service, image_id: str, caller: str = "recipient") -> dict[str, Any]:
+    return {"images": [image_id], "project_id": project_of(service, caller), "status": "accepted"}
+
+
 def make_batch(service: Service, method: str, image_id: str) -> dict[str, Any]:
     """A body that would be taken."""
-    recipient = project_of(service, "recipient")
     if method == "PUT":
-        return {"images": [image_id], "project_id": recipient, "status": "accepted"}
-    return {"images": [image_id], "projects": [recipient]}
+        return answer_body(service, image_id)
+    return {"images": [image_id], "projects": [project_of(service, "recipient")]}
 
 
 class Attempt:
@@ -267,7 +270,7 @@ def test_an_answer_is_accepted_or_rejected(service: Service, status: object) -> 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_over_10000_pairs_are_refused(service: Service, method: str) -> None:
     attempt = Attempt(service, method)
-    images = [attempt.image_id, *(str(number) for number in range(72))]
+    images = [attempt.image_id, *(str(uuid4()) for _ in range(72))]
     projects = [project_of(service, "recipient"), *(str(number) for number in range(136))]
 
     response = attempt.send({"images": images, "projects": projects})
@@ -279,7 +282,7 @@ def test_over_10000_pairs_are_refused(service: Service, method: str) -> None:
 
 def test_domains_count_among_the_pairs(service: Service) -> None:
     attempt = Attempt(service, "POST")
-    images = [attempt.image_id, *(str(number) for number in range(72))]
+    images = [attempt.image_id, *(str(uuid4()) for _ in range(72))]
     projects = [str(number) for number in range(100)]
     domains = [str(number) for number in range(37)]
 
@@ -291,7 +294,7 @@ def test_domains_count_among_the_pairs(service: Service) -> None:
 
 def test_over_10000_answers_are_refused(service: Service) -> None:
     attempt = Attempt(service, "PUT")
-    images = [attempt.image_id, *(str(number) for number in range(10_000))]
+    images = [attempt.image_id, *(str(uuid4()) for _ in range(10_000))]
 
     response = attempt.send(attempt.body | {"images": images})
 
@@ -403,9 +406,9 @@ def test_a_stranger_shares_nothing(service: Service) -> None:
     image_id = create_shared_image(service)
     body = {"images": [image_id], "projects": ["project"]}
 
-    job = run_batch(service, "other", "POST", body)
+    response = send_batch(service, "other", "POST", body)
 
-    assert outcomes(job) == ["IMG.0027"]
+    assert refusal(response) == (400, "IMG.0027")
     assert list_members(service, image_id) == {project_of(service, "recipient"): "pending"}
 
 
@@ -421,14 +424,17 @@ def test_a_recipient_does_not_share_further(service: Service, status: str) -> No
     assert view(service, "other", image_id) == UNSEEN
 
 
-@pytest.mark.parametrize(("caller", "code"), [("recipient", "IMG.0047"), ("other", "IMG.0027")])
-def test_only_the_owner_withdraws(service: Service, caller: str, code: str) -> None:
+def test_only_the_owner_withdraws(service: Service) -> None:
+    """Whoever sees the image is told so in the job, whoever does not is refused at once."""
     image_id = create_shared_image(service, "accepted")
-    run_batch(service, "publisher", "POST", {"images": [image_id], "projects": ["project"]})
+    body = {"images": [image_id], "projects": ["project"]}
+    run_batch(service, "publisher", "POST", body)
 
-    job = run_batch(service, caller, "DELETE", {"images": [image_id], "projects": ["project"]})
+    by_recipient = run_batch(service, "recipient", "DELETE", body)
+    by_stranger = send_batch(service, "other", "DELETE", body)
 
-    assert outcomes(job) == [code]
+    assert outcomes(by_recipient) == ["IMG.0047"]
+    assert refusal(by_stranger) == (400, "IMG.0027")
     assert set(list_members(service, image_id)) == {project_of(service, "recipient"), "project"}
 
 
@@ -446,9 +452,9 @@ def test_a_recipient_does_not_withdraw_its_own_offer(service: Service) -> None:
 def test_who_was_offered_nothing_has_nothing_to_answer(service: Service, caller: str) -> None:
     image_id = create_shared_image(service)
 
-    job = answer(service, "accepted", image_id, caller=caller)
+    response = send_batch(service, caller, "PUT", answer_body(service, image_id, caller))
 
-    assert outcomes(job) == ["IMG.9002"]
+    assert refusal(response) == (400, "IMG.9002")
     assert list_members(service, image_id) == {project_of(service, "recipient"): "pending"}
 
 
@@ -532,9 +538,9 @@ def test_a_withdrawn_offer_cannot_be_accepted(service: Service, status: str) -> 
     image_id = create_shared_image(service, status)
     withdraw(service, image_id)
 
-    job = answer(service, "accepted", image_id)
+    response = send_batch(service, "recipient", "PUT", answer_body(service, image_id))
 
-    assert outcomes(job) == ["IMG.9002"]
+    assert refusal(response) == (400, "IMG.9002")
     assert view(service, "recipient", image_id) == UNSEEN
 
 
@@ -607,9 +613,9 @@ def test_a_private_image_cannot_be_accepted(service: Service) -> None:
     image_id = create_shared_image(service)
     set_visibility(service, image_id, "private")
 
-    job = answer(service, "accepted", image_id)
+    response = send_batch(service, "recipient", "PUT", answer_body(service, image_id))
 
-    assert outcomes(job) == ["IMG.9002"]
+    assert refusal(response) == (400, "IMG.9002")
     assert view(service, "recipient", image_id) == UNSEEN
 
 
@@ -674,7 +680,6 @@ def test_sharing_is_judged_image_by_image(service: Service) -> None:
     expected = {
         create_image(service): DONE,
         UNKNOWN_ID: "IMG.0027",
-        "not-a-uuid": "IMG.0027",
         create_image(service, "other"): "IMG.0027",
         foreign: "IMG.0047",
         create_public_image(service): "IMG.0089",
@@ -748,7 +753,6 @@ def test_answers_are_judged_image_by_image(service: Service) -> None:
     expected = {
         create_shared_image(service): DONE,
         UNKNOWN_ID: "IMG.9002",
-        "not-a-uuid": "IMG.9002",
         create_image(service): "IMG.9002",
         create_image(service, "recipient"): "IMG.9002",
         create_public_image(service): "IMG.9002",
@@ -803,15 +807,65 @@ def test_hidden_deleted_and_absent_images_look_alike(
     if method == "PUT":
         more = more | {"project_id": project_of(service, caller)}
 
-    job = run_batch(service, caller, method, {"images": ids} | more)
+    told = [send_batch(service, caller, method, {"images": [image_id]} | more) for image_id in ids]
 
-    results = job["entities"]["results"]
-    told = [
-        {name: value.replace(image_id, "ID") for name, value in result.items()}
-        for image_id, result in zip(ids, results, strict=True)
-    ]
-    assert told[0]["status"] == "FAIL"
-    assert told == [told[0]] * 3
+    assert [refusal(one)[0] for one in told] == [400] * 3
+    assert len({one.text.replace(image_id, "ID") for one, image_id in zip(told, ids, strict=True)}) == 1
+
+
+NO_UUIDS = [
+    "x",
+    "web-1",
+    "not-a-uuid",
+    "0",
+    f"{UNKNOWN_ID} ",
+    UNKNOWN_ID.replace("-", ""),
+    f"{UNKNOWN_ID}0",
+    "{}",
+]
+
+
+@pytest.mark.parametrize("image_id", NO_UUIDS)
+@pytest.mark.parametrize("method", METHODS)
+def test_one_id_that_is_no_uuid_refuses_the_batch(service: Service, method: str, image_id: str) -> None:
+    """IMG.0066 (3.2): packer's plugin and others never look at the job."""
+    attempt = Attempt(service, method)
+
+    response = attempt.send(attempt.body | {"images": [attempt.image_id, image_id]})
+
+    assert refusal(response) == (400, "IMG.0066")
+    assert "images" in message_of(response)
+    assert image_id in message_of(response)
+    assert attempt.changed_nothing()
+
+
+@pytest.mark.parametrize(
+    ("method", "code"), [("POST", "IMG.0027"), ("PUT", "IMG.9002"), ("DELETE", "IMG.0027")]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_batch_of_images_that_the_caller_does_not_know_is_refused(
+    service: Service, method: str, code: str, count: int
+) -> None:
+    attempt = Attempt(service, method)
+    unknown = [create_image(service, "other"), *(str(uuid4()) for _ in range(count - 1))]
+
+    response = attempt.send(attempt.body | {"images": unknown})
+
+    assert refusal(response) == (400, code)
+    assert message_of(response).startswith("images: ")
+    assert unknown[0] in message_of(response)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_of_which_one_image_is_known_is_done_for_that(service: Service, method: str) -> None:
+    attempt = Attempt(service, method)
+
+    job = run_batch(
+        service, CALLERS[method], method, attempt.body | {"images": [UNKNOWN_ID, attempt.image_id]}
+    )
+
+    assert [code == DONE for code in outcomes(job)] == [False, True]
+    assert not attempt.changed_nothing()
 
 
 # ---- whole servers and their vaults
@@ -1440,11 +1494,11 @@ def _refused(service: Service, caller: str | None, method: str, body: object) ->
 
 
 def _refused_batch(service: Service, **fields: object) -> str:
-    return _refused(service, "publisher", "POST", {"images": ["x"], "projects": ["y"]} | fields)
+    return _refused(service, "publisher", "POST", {"images": [UNKNOWN_ID], "projects": ["y"]} | fields)
 
 
 def _refused_answer(service: Service, **fields: object) -> str:
-    body = {"images": ["x"], "project_id": project_of(service, "recipient"), "status": "accepted"}
+    body = {"images": [UNKNOWN_ID], "project_id": project_of(service, "recipient"), "status": "accepted"}
     return _refused(service, "recipient", "PUT", body | fields)
 
 
@@ -1474,9 +1528,9 @@ PROVOKED: dict[str, Callable[[Service], str]] = {
     "IMG.0001": lambda service: _refused(service, "publisher", "POST", b"{"),
     "IMG.0007": lambda service: _refused(service, "publisher", "POST", b""),
     "IMG.0026": lambda service: _refused(
-        service, "publisher-reader", "POST", {"images": ["x"], "projects": ["y"]}
+        service, "publisher-reader", "POST", {"images": [UNKNOWN_ID], "projects": ["y"]}
     ),
-    "IMG.0027": lambda service: _share(service, UNKNOWN_ID),
+    "IMG.0027": lambda service: _refused_batch(service),
     "IMG.0030": _job_of_nobody,
     "IMG.0047": _of_another,
     "IMG.0076": lambda service: _refused_batch(service, projects=[project_of(service, "publisher")]),
@@ -1485,7 +1539,8 @@ PROVOKED: dict[str, Callable[[Service], str]] = {
     "IMG.0098": lambda service: _share(service, create_image(service, "publisher", **ENCRYPTED)),
     "IMG.0121": _absent_path,
     "IMG.0135": lambda service: _share(service, create_image(service, "publisher", **WHOLE_SERVER)),
-    "IMG.9002": lambda service: outcomes(answer(service, "accepted", UNKNOWN_ID))[0],
+    "IMG.0066": lambda service: _refused_batch(service, images=["x"]),
+    "IMG.9002": lambda service: _refused_answer(service),
     "IMG.9004": _full_server,
     "IMG.9008": lambda service: outcomes(
         answer(service, "accepted", create_shared_image(service, **WHOLE_SERVER_BACKUP))

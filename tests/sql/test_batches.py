@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from domain.samples import OWNER, RECIPIENT, STRANGER, caller, image, member
 
-from transom.domain.errors import Reason
+from transom.domain.errors import NotFoundError, Reason
 from transom.domain.model import Caller, Image, Job, JobStatus, Member, Visibility, domain_key
 from transom.domain.sharing import MOST_OF_WHOLE, Failure
 from transom.sql.batches import answer, share, withdraw
@@ -421,6 +421,22 @@ async def test_the_job_is_written_with_the_batch_and_says_what_could_not_be_done
     assert [one.status for one in jobs if one] == [JobStatus.SUCCESS, JobStatus.FAIL]
     assert [one.failures for one in jobs if one] == [(), tuple(map(tuple, failed))]
     assert all(one is not None and one.end_at is not None for one in jobs)
+
+
+@pytest.mark.parametrize("verb", ["share", "answer", "withdraw"])
+async def test_a_batch_of_unknown_images_only_is_refused_and_leaves_no_job(db: Database, verb: str) -> None:
+    await write_world(db, _images("hidden", owner=STRANGER), [])
+    scripts: dict[str, Callable[[], Script[list[Failure]]]] = {
+        "share": lambda: share(caller(), ["hidden", "absent"], [RECIPIENT], NO_LIMIT, NOW, _job()),
+        "answer": lambda: answer(caller(), ["hidden", "absent"], "accepted", None, NOW, _job()),
+        "withdraw": lambda: withdraw(caller(), ["hidden", "absent"], [RECIPIENT], _job()),
+    }
+
+    with pytest.raises(NotFoundError, match="hidden"):
+        await db.run(scripts[verb])
+
+    assert await count(db, "job") == 0
+    assert await _statuses(db) == {}
 
 
 @pytest.mark.parametrize("verb", ["share", "answer", "withdraw"])

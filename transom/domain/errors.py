@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NO_SUCH_PATH = "no_such_path"
     # images
     IMAGE_UNKNOWN = "image_unknown"
+    IMAGE_ID_MALFORMED = "image_id_malformed"
     NOT_OWNER = "not_owner"
     NAME_MISSING = "name_missing"
     NAME_TOO_LONG = "name_too_long"

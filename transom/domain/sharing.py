@@ -64,6 +64,19 @@ def raise_first(failures: Sequence[Failure]) -> None:
         raise _CLASSES.get(reason, ForbiddenError)(failure.message, reason)
 
 
+def require_known(images: Collection[str], failures: Iterable[Failure]) -> None:
+    """NotFoundError when the caller knows none of the `images` of a batch.
+
+    Such a batch is refused instead of becoming a job: several clients never ask what became of a job, or ask
+    and show no reason.
+    """
+    unknown = [failure for failure in failures if failure.reason in _UNKNOWN]
+    if unknown and len({failure.image_id for failure in unknown}) == len(set(images)):
+        whole = f"none of these {len(unknown)} can be found. The first: " if len(unknown) > 1 else ""
+        raise NotFoundError(f"images: {whole}{unknown[0].message}", Reason(unknown[0].reason))
+
+
+_UNKNOWN = frozenset({Reason.IMAGE_UNKNOWN, Reason.MEMBER_UNKNOWN})
 _CLASSES: Mapping[Reason, type[TransomError]] = {
     Reason.IMAGE_UNKNOWN: NotFoundError,
     Reason.MEMBER_UNKNOWN: NotFoundError,

@@ -23,6 +23,7 @@ from transom.domain.sharing import (
     plan_answer,
     plan_sharing,
     plan_withdrawal,
+    require_known,
 )
 from transom.sql.db import Row, Script, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, decode_properties, image_of_row, to_json
@@ -97,7 +98,7 @@ def share(
     for ids, some_recipients in offers:
         yield Statement(SHARE, (to_json(ids), to_json(some_recipients), now))
     if job is not None:
-        yield _finished(job, failures)
+        yield _finished(job, images, failures)
     return failures
 
 
@@ -137,7 +138,7 @@ def withdraw(
     if possible:
         yield Statement(WITHDRAW, (to_json(possible), to_json(recipients)))
     if job is not None:
-        yield _finished(job, failures)
+        yield _finished(job, images, failures)
     return failures
 
 
@@ -182,7 +183,7 @@ def answer(
         backups = ids_of(image for image in possible if is_from_backup(image.properties))
         yield Statement(NAME_VAULT, (to_json(backups), caller.project_id, vault_id))
     if job is not None:
-        yield _finished(job, failures)
+        yield _finished(job, images, failures)
     return failures
 
 
@@ -195,7 +196,10 @@ def _see_offers(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
     return _seen((yield Statement(see, values)))
 
 
-def _finished(job: Job, failures: Sequence[Failure]) -> Statement:
+def _finished(job: Job, images: Sequence[str], failures: Sequence[Failure]) -> Statement:
+    """The statement that writes the job with its end. NotFoundError, which undoes the batch, when the caller
+    knows none of its images: then there is nothing to tell of a job."""
+    require_known(images, failures)
     status = JobStatus.FAIL if failures else JobStatus.SUCCESS
     done = msgspec.structs.replace(
         job, status=status, failures=tuple(failures), end_at=now_us(), progress=100

@@ -1,13 +1,16 @@
 """What several calls of the IMS API ask of a request alike: fields of a body, the project in a path."""
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.domain.errors import ForbiddenError, InvalidError, Reason
-from transom.domain.fields import MAX_NAME, check_characters, shown
+from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, shown
+
+_UUID = re.compile(UUID_PATTERN)
 
 
 async def read_object(parts: Parts, request: Request) -> dict[str, Any]:
@@ -41,6 +44,16 @@ def ids(body: dict[str, Any], name: str) -> list[str]:
     for position, one in enumerate(value):
         check_id(f"{name}[{position}]", one)
     return list(dict.fromkeys(value))
+
+
+def image_ids(body: dict[str, Any], name: str) -> list[str]:
+    """As `ids`, of images. What is not a UUID is no image's id: a mistake in the request, refused (IMG.0066)
+    before anything is looked up."""
+    found = ids(body, name)
+    for image_id in found:
+        if not _UUID.fullmatch(image_id):
+            raise InvalidError(f"{name}: {shown(image_id)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
+    return found
 
 
 def check_id(name: str, value: Any) -> str:

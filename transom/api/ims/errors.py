@@ -19,6 +19,7 @@ CODES: dict[Reason, str] = {
     Reason.NO_SUCH_PATH: "IMG.0017",
     Reason.BODY_EMPTY: "IMG.0007",
     Reason.IMAGE_UNKNOWN: "IMG.0027",
+    Reason.IMAGE_ID_MALFORMED: "IMG.0066",
     Reason.NOT_OWNER: "IMG.0047",
     Reason.NAME_MISSING: "IMG.0013",
     Reason.NAME_TOO_LONG: "IMG.0002",

@@ -39,7 +39,10 @@ async def show_job(parts: Parts, request: Request) -> Response:
 
 
 def _shown(job: Job) -> Response:
-    return json_response({**_summary(job), "entities": _entities(job)})
+    summary = _summary(job)
+    # Huawei's SDKs have the reason in the entities too, as `error` (their class JobEntities).
+    reason = {"error_code": summary["error_code"], "error": summary["fail_reason"]} if job.failures else {}
+    return json_response({**summary, "entities": {**_entities(job), **reason}})
 
 
 async def show_progress(parts: Parts, request: Request) -> Response:

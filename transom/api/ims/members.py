@@ -47,7 +47,7 @@ _MOST_IN_PAGE = 1000
 async def share_images(parts: Parts, request: Request) -> Response:
     """Offer each of `images` to each of `projects`, and share them with each of `domains`."""
     project_id, given = await _begin(parts, request)
-    images = _some(given, "images")
+    images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(JobKind.SHARE, project_id, images=images, recipients=recipients)
@@ -62,7 +62,7 @@ async def share_images(parts: Parts, request: Request) -> Response:
 async def answer_offers(parts: Parts, request: Request) -> Response:
     """Accept or reject each of `images` for the caller's own project."""
     project_id, given = await _begin(parts, request)
-    images = _some(given, "images")
+    images = _images(given)
     if "project_id" not in given:
         raise InvalidError("project_id: is missing.")
     if body.check_id("project_id", given["project_id"]) != project_id:
@@ -79,7 +79,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
 async def withdraw_images(parts: Parts, request: Request) -> Response:
     """Take back what `share_images` gave."""
     project_id, given = await _begin(parts, request)
-    images = _some(given, "images")
+    images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(JobKind.WITHDRAW, project_id, images=images, recipients=recipients)
@@ -94,10 +94,10 @@ async def _begin(parts: Parts, request: Request) -> tuple[str, dict[str, Any]]:
     return project_id, await read_object(parts, request)
 
 
-def _some(given: dict[str, Any], name: str) -> list[str]:
-    found = body.ids(given, name)
+def _images(given: dict[str, Any]) -> list[str]:
+    found = body.image_ids(given, "images")
     if not found:
-        raise InvalidError(f"{name}: at least one id is needed.")
+        raise InvalidError("images: at least one id is needed.")
     return found
 
 
