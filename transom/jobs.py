@@ -16,6 +16,7 @@ import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
+from transom.domain import access
 from transom.domain.errors import (
     LostDataError,
     NotFoundError,
@@ -24,6 +25,7 @@ from transom.domain.errors import (
     UnavailableError,
     UnusableSourceError,
 )
+from transom.domain.job_callers import recall_caller
 from transom.domain.model import Image, Job, JobKind, JobStatus, Policy, Status
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
@@ -32,7 +34,7 @@ from transom.imports.locations import AddedLocations
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
-from transom.sql import images, jobs
+from transom.sql import images, jobs, members
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
 from transom.transfer import Transfer
@@ -73,6 +75,7 @@ class Jobs:
     ) -> None:
         self._settings = settings
         self._db = db
+        self._policy = policy
         self._transfer = transfer
         self._liveness = liveness
         self._lease_us = settings.upload_lease_s * 1_000_000
@@ -225,16 +228,32 @@ class Jobs:
         if image.status in WITH_DATA and image.checksum == job.input["checksum"]:
             return  # An earlier attempt got that far.
         size = job.input["size"]
-        chunks = _counted(await self._read_source(job), size, report)
-        await self._transfer.receive(image, chunks, size, job.input["checksum"])
+        source = await self._find_source(job)
+        chunks = _counted(await self._read_source(job, source), size, report)
+        await self._transfer.receive(image, self._still_allowed(job, chunks), size, job.input["checksum"])
 
-    async def _read_source(self, job: Job) -> AsyncIterator[bytes]:
+    async def _find_source(self, job: Job) -> Image:
+        """The image to copy, if the caller of the job may copy it now. Raises TransomError if not."""
+        caller, source_id = recall_caller(job, self._policy), job.input["source_id"]
+        image, is_member, member = await members.find_member(
+            self._db, source_id, caller.member_ids, caller.project_id or ""
+        )
+        absent = f"Image {source_id} was deleted or withdrawn before it was copied."
+        source = access.see_image(caller, image, is_member, absent)
+        access.replicate_image(caller, source, is_member, member)
+        return source
+
+    async def _still_allowed(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks. Before their end is told, and the copy published by that, the right to it is
+        judged again: it may have ended while the data was copied."""
+        async for chunk in chunks:
+            yield chunk
+        await self._find_source(job)
+
+    async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
         """The bytes to copy, from where they are by now."""
-        source_id = job.input["source_id"]
-        source, _is_member = await images.find_image(self._db, source_id, (None, None))
+        source_id = source.id
         try:
-            if source is None:
-                raise LostDataError(f"Image {source_id} is gone.")
             location = await self._transfer.find_copy(source)
             return await self._transfer.read(location, 0, job.input["size"])
         except LostDataError:

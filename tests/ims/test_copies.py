@@ -275,3 +275,41 @@ def test_a_copy_of_data_that_is_gone_fails_without_telling_where_it_was(make_ser
 
     assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0027")
     assert job["fail_reason"] == f"The data of image {image_id} was deleted before it was copied."
+
+
+def deactivate(service: Service, image_id: str) -> None:
+    assert service.client("admin").post(f"/v2/images/{image_id}/actions/deactivate").status_code == 204
+
+
+def hide(service: Service, image_id: str) -> None:
+    patch = [{"op": "replace", "path": "/visibility", "value": "private"}]
+    headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    hidden = service.client("publisher").patch(f"/v2/images/{image_id}", json=patch, headers=headers)
+    assert hidden.status_code == 200, hidden.text
+
+
+def reject(service: Service, image_id: str) -> None:
+    answer(service, "rejected", image_id)
+
+
+@pytest.mark.parametrize("end_right", [withdraw, reject, deactivate, hide])
+def test_a_copy_whose_right_ended_before_it_ran_fails_and_gives_no_data(
+    make_service: Any, end_right: Callable[[Service, str], Any]
+) -> None:
+    """Asked for while nobody runs jobs, and run when the recipient may not have the data any more."""
+    service: Service = make_service("sqlite", TRANSOM_SERVE_RUNS_JOBS="false")
+    image_id = create_image(service)
+    share(service, image_id)
+    answer(service, "accepted", image_id)
+    job_id = copy(service, "recipient", image_id).json()["job_id"]
+    end_right(service, image_id)
+
+    service.stop()
+    service.settings["TRANSOM_SERVE_RUNS_JOBS"] = "true"
+    service.start()
+    job = finish(service, "recipient", job_id)
+
+    assert job["status"] == "FAIL"
+    assert job["fail_reason"]
+    listed = service.client("recipient").get("/v2/images?visibility=private").json()["images"]
+    assert listed == []

@@ -170,6 +170,16 @@ def download_image(caller: Caller, image: Image, is_member: bool) -> None:
     _require("download_image", caller, _target(image, is_member))
 
 
+def replicate_image(caller: Caller, image: Image, is_member: bool, member: Member | None) -> None:
+    """May the caller make a new image of its own with this data? `member`: the membership of its project. An
+    offer has to be accepted first."""
+    download_image(caller, image, is_member)
+    is_received = image.visibility == Visibility.SHARED and image.owner != caller.project_id
+    if is_received and member is not None and member.status != MemberStatus.ACCEPTED:
+        text = f"Image {image.id} has to be accepted before it can be copied."
+        raise ForbiddenError(text, Reason.COPY_NOT_ACCEPTED)
+
+
 def prefer_stores(caller: Caller, image: Image, is_member: bool) -> None:
     """May the caller say from which stores it wants the data?"""
     _require("download_from_store", caller, _target(image, is_member))

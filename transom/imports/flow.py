@@ -41,6 +41,7 @@ from transom.domain.imports import (
     undo,
     waiting_stores,
 )
+from transom.domain.job_callers import recall_caller
 from transom.domain.model import Caller, Content, Image, Job, Location, Policy, Staged, Status
 from transom.imports.held import HeldImage, LostError, Report, copied, told
 from transom.imports.material import Material
@@ -141,7 +142,7 @@ class Imports:
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
-            check = partial(self._check_taken_over, _asker(job, self._policy), remote.change)
+            check = partial(self._check_taken_over, recall_caller(job, self._policy), remote.change)
             check(image)
             async with remote.open(self._outbound) as answer:
                 chunks = self._chunks_of(answer, job, report)
@@ -359,19 +360,6 @@ def sweep_work(settings: Settings, liveness: Liveness) -> None:
     for own in folder.iterdir() if folder.is_dir() else ():
         if liveness.is_gone(own.name):
             shutil.rmtree(own, ignore_errors=True)
-
-
-def _asker(job: Job, policy: Policy) -> Caller:
-    """Who asked for the import, with the roles of then. An older release kept these alone."""
-    return Caller(
-        user_id=job.user_id or "",
-        project_id=job.project_id or None,
-        roles=frozenset(job.input.get("roles", ())),
-        service_roles=frozenset(job.input.get("service_roles", ())),
-        domain_id=job.input.get("domain_id"),
-        user_domain_id=job.input.get("user_domain_id"),
-        policy=policy,
-    )
 
 
 def _in_order(image: Image, staging: str) -> tuple[str, ...]:

@@ -15,13 +15,13 @@ from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
 from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.job_callers import remember_caller
 from transom.domain.model import (
     Caller,
     Image,
     Job,
     JobKind,
     JobStatus,
-    MemberStatus,
     Status,
     Visibility,
 )
@@ -43,7 +43,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
-    job = _new_job(source, image, project_id)
+    job = _new_job(source, image, request.caller, project_id)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)
     if not await jobs.start_job(parts.db, job, image, most):
@@ -59,11 +59,7 @@ async def _find_source(parts: Parts, request: Request) -> Image:
         parts.db, image_id, caller.member_ids, caller.project_id or ""
     )
     image = access.see_image(caller, found, is_member, absent(image_id))
-    access.download_image(caller, image, is_member)
-    is_received = image.visibility == Visibility.SHARED and image.owner != caller.project_id
-    if is_received and member is not None and member.status != MemberStatus.ACCEPTED:
-        text = f"Image {image_id} has to be accepted before it can be copied."
-        raise ForbiddenError(text, Reason.COPY_NOT_ACCEPTED)
+    access.replicate_image(caller, image, is_member, member)
     return image
 
 
@@ -113,7 +109,7 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
     )
 
 
-def _new_job(source: Image, image: Image, project_id: str) -> Job:
+def _new_job(source: Image, image: Image, caller: Caller, project_id: str) -> Job:
     return Job(
         id=uuid.uuid4().hex,
         kind=JobKind.COPY,
@@ -125,8 +121,10 @@ def _new_job(source: Image, image: Image, project_id: str) -> Job:
             "source_id": source.id,
             "size": source.size,
             "checksum": source.checksum,
+            **remember_caller(caller),
         },
         failures=(),
         begin_at=now_us(),
         end_at=None,
+        user_id=caller.user_id,
     )

@@ -26,6 +26,7 @@ from transom.domain.imports import (
     check_state,
     parse_request,
 )
+from transom.domain.job_callers import remember_caller
 from transom.domain.model import Image, Job, JobKind, JobStatus, Status
 from transom.domain.status import advance
 from transom.sql import images, imports, jobs
@@ -160,10 +161,7 @@ def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ..
             "image_id": image.id,
             "import_req": body,
             "backend": stores,
-            "roles": sorted(caller.roles),
-            "service_roles": sorted(caller.service_roles),
-            "domain_id": caller.domain_id,
-            "user_domain_id": caller.user_domain_id,
+            **remember_caller(caller),
             "own_url": base_url(parts, request),
         },
         failures=(),
