@@ -49,6 +49,15 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
         yield server
 
 
+@pytest.fixture
+def own_swift(tmp_path: Path) -> Iterator[Swift]:
+    """An S3 service that a test may hold up or take away."""
+    folder = tmp_path / "swift"
+    folder.mkdir()
+    with Swift(folder) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
     """One for a test process; tests make users of their own to take something away from."""

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,15 +35,6 @@ from .uploads import HeldUpload
 MIB = 1 << 20
 #: Less than an S3 request may take before it is given up: an answer within it waited for no such request.
 SOON_S = 15.0
-
-
-@pytest.fixture
-def own_swift(tmp_path: Path) -> Iterator[Swift]:
-    """An S3 service that a test may hold up."""
-    folder = tmp_path / "swift"
-    folder.mkdir()
-    with Swift(folder) as server:
-        yield server
 
 
 def start(make_service: MakeService, swift: Swift, **settings: str) -> Service:

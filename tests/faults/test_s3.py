@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ from .calls import (
 from .uploads import HeldUpload
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def own_swift(tmp_path: Path) -> Iterator[Swift]:
-    """An S3 service that a test may take away."""
-    folder = tmp_path / "swift"
-    folder.mkdir()
-    with Swift(folder) as server:
-        yield server
 
 
 def start(make_service: MakeService, swift: Swift) -> Service:
