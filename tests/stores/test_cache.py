@@ -182,7 +182,8 @@ async def test_what_is_on_its_way_has_its_room(cache: Cache) -> None:
     assert not is_in
 
 
-async def test_many_at_once_never_take_more_than_there_is(folder: Path) -> None:
+@pytest.mark.parametrize("_round", range(25))
+async def test_many_at_once_never_take_more_than_there_is(folder: Path, _round: int) -> None:
     caches = [Cache(folder, ROOM) for _ in range(4)]
     ids = [f"71c675ab-d94f-49cd-a114-e12490b328{number:02x}" for number in range(24)]
 

@@ -165,8 +165,13 @@ class Cache:
     def _evict(self, most: int) -> tuple[int, int, int]:
         """Let go of the images that nobody has used for longest until at most `most` bytes are in use;
         (images, bytes) let go of, and bytes in use then. Only under `_evicting`."""
+        # Before the entries: an image that is published between the two looks is then seen by one of them.
+        # The other way round neither would count it, and one image too many would find room.
+        parts = {part.name: _data_size(part) for part in _subfolders(self._parts)}
         entries = self._list_entries()
-        used = sum(entry.size for entry in entries) + sum(map(_data_size, _subfolders(self._parts)))
+        for entry in entries:
+            parts.pop(entry.image_id, None)
+        used = sum(entry.size for entry in entries) + sum(parts.values())
         images = freed = 0
         safe_since = time.time() - _GRACE_S
         for entry in sorted(entries, key=lambda entry: entry.last_accessed):
