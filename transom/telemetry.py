@@ -113,6 +113,7 @@ class RequestLog:
         status: int,
         seconds: float,
         request_id: str,
+        client: str,
         user_id: str | None,
         project_id: str | None,
     ) -> None:
@@ -125,6 +126,7 @@ class RequestLog:
             "status": status,
             "ms": round(seconds * 1000, 3),
             "request_id": request_id,
+            "client": client,
             "user_id": user_id,
             "project_id": project_id,
         }

@@ -255,6 +255,11 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("public_endpoint", "images.example.org"),
         ("public_endpoint", "ftp://images.example.org"),
         ("public_endpoint", "http://[images"),
+        ("public_endpoint", 'http://images", realm="x'),
+        ("trusted_proxies", "nginx"),
+        ("trusted_proxies", "10.0.0.1/8"),
+        ("trusted_proxies", "10.0.0.0/8, *"),
+        ("keep_alive_s", 0),
     ],
 )
 def test_a_value_that_a_setting_cannot_have_is_an_error_that_names_it(name: str, value: Any) -> None:
@@ -275,6 +280,7 @@ def test_a_value_that_a_setting_cannot_have_is_an_error_that_names_it(name: str,
         ("database", "postgres://host/db"),
         ("database", "sqlite:////var/lib/transom.db"),
         ("public_endpoint", "https://images.example.org/glance"),
+        ("trusted_proxies", "10.0.0.0/8, 192.0.2.7, fd00::/8"),
     ],
 )
 def test_a_value_that_a_setting_can_have_is_taken(name: str, value: Any) -> None:
@@ -282,7 +288,9 @@ def test_a_value_that_a_setting_can_have_is_taken(name: str, value: Any) -> None
 
 
 @given(
-    name=st.sampled_from(["listen", "database", "public_endpoint", "identity", "workers", "metrics"]),
+    name=st.sampled_from(
+        ["listen", "database", "public_endpoint", "trusted_proxies", "identity", "workers", "metrics"]
+    ),
     text=st.text(),
 )
 def test_no_text_whatever_makes_reading_a_setting_fail_otherwise(name: str, text: str) -> None:

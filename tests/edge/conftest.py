@@ -10,6 +10,10 @@ class Services(Protocol):
     def get(self, database: str, **settings: str) -> Service: ...
 
 
+class MakeService(Protocol):
+    def __call__(self, database: str, **settings: str) -> Service: ...
+
+
 @pytest.fixture(scope="session")
 def server(shared_services: Services) -> Service:
     return shared_services.get("sqlite")

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
 from transom.api.errors import error_response
+from transom.api.forwarded import make_trust
 from transom.api.http import (
     UNDECODABLE,
     Dialect,
@@ -71,6 +72,8 @@ class Dispatcher:
         self._parts = parts
         self._observe = observe
         self._request_log = request_log
+        networks = parts.settings.trusted_networks
+        self._is_trusted = make_trust(networks) if networks else None
         self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
         logs_in = parts.settings.identity == "builtin"
@@ -105,6 +108,7 @@ class Dispatcher:
                     status,
                     elapsed_s,
                     request.request_id,
+                    request.client_address,
                     caller.user_id if caller is not None else None,
                     caller.project_id if caller is not None else None,
                 )
@@ -115,7 +119,7 @@ class Dispatcher:
         try:
             request.dialect = _dialect_of(request)
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
-            request.find_origin()
+            request.find_origin(self._is_trusted)
             if request.method == "OPTIONS":
                 return route, Response()
             segments = _segments(request)
@@ -171,9 +175,10 @@ class Dispatcher:
         return await identity.authenticate_signed(
             SignedRequest(
                 method=request.method,
-                raw_path=request.raw_path,
+                # What the client signed: a proxy may have taken the prefix off, and put a Host of its own.
+                raw_path=request.origin.prefix.encode("ascii") + request.raw_path,
                 query=request.query,
-                headers=request.raw_headers,
+                headers=request.signed_headers,
                 hash_body=hash_body,
             )
         )

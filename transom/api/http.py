@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from transom.api.origin import Origin, read_origin
+from transom.api.forwarded import IsTrusted
+from transom.api.origin import Connection, Origin, read_origin
 from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
 from transom.domain.model import Caller
 
@@ -46,7 +47,8 @@ class HttpError(Exception):
 class Request:
     """One request. `params` are the path's variables; `caller` is there on paths that need a token; `prefix`
     is what stands before the version in the path ("" or "/ims"), for links. `origin` is the address that the
-    client reached us by, once `find_origin` has found it."""
+    client reached us by, once `find_origin` has found it; until then `client_address` is that of whoever
+    opened the connection, be it a proxy ("": a local socket)."""
 
     __slots__ = (
         "_asked",
@@ -54,6 +56,7 @@ class Request:
         "_read_to_end",
         "_receive",
         "_scope",
+        "client_address",
         "dialect",
         "headers",
         "method",
@@ -75,6 +78,8 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.origin: Origin
+        peer = scope.get("client")
+        self.client_address: str = peer[0] if peer else ""
         self.params: Mapping[str, str] = {}
         self.request_id = request_id
         self.dialect = Dialect.OPENSTACK
@@ -110,15 +115,17 @@ class Request:
         return headers
 
     @property
+    def signed_headers(self) -> Headers:
+        """All headers as the client sent them, where a proxy says by which Host it was reached."""
+        host = self.origin.signed_host
+        if host is None:
+            return self.raw_headers
+        return [*(pair for pair in self.raw_headers if pair[0] != b"host"), (b"host", host.encode("ascii"))]
+
+    @property
     def server_sends_files(self) -> bool:
         """Whether the server takes a file's path for a body (ASGI extension `http.response.pathsend`)."""
         return "http.response.pathsend" in self._scope.get("extensions", ())
-
-    @property
-    def client_address(self) -> str:
-        """The address that the connection came from; "" where there is none (a local socket)."""
-        client = self._scope.get("client")
-        return str(client[0]) if client else ""
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -134,10 +141,13 @@ class Request:
         """The media type without parameters, in lower case; "" if none was sent."""
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
-    def find_origin(self) -> None:
-        """Set `origin`. InvalidError for a request that names no host, or none that can be one."""
-        scope = self._scope
-        self.origin = read_origin(scope["http_version"], scope["scheme"], scope["headers"], scope["server"])
+    def find_origin(self, is_trusted: IsTrusted | None) -> None:
+        """Set `origin` and `client_address`. `is_trusted`: which proxies are believed, None for none. Raises
+        what `read_origin` does."""
+        scope, peer = self._scope, self.client_address
+        connection = Connection(scope["http_version"], scope["scheme"], peer, scope["server"])
+        self.origin = read_origin(connection, scope["headers"], is_trusted)
+        self.client_address = self.origin.client
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. Raises InvalidError when it is not UTF-8."""

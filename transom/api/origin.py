@@ -1,6 +1,7 @@
-"""By which address a client reached the service, for links: the authority that the Host header names.
+"""By which address a client reached the service, for links, and from which address it came.
 
-Pure: bytes of a request in, an `Origin` or InvalidError out. Start reading at `read_origin`.
+The Host header says it, or the proxies in between (`forwarded.py`). Pure: bytes of a request in, an `Origin`
+or InvalidError out. Start reading at `read_origin`.
 """
 
 import ipaddress
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from transom.api.forwarded import Forwarding, IsTrusted, read_forwarding
 from transom.domain.errors import InvalidError
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -19,40 +21,84 @@ _AUTHORITY = re.compile(
     rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2}){1,255})"
     rb"(?::(?P<port>[0-9]{0,5}))?"
 )
+_PORT = re.compile(r":[0-9]+$")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """`host`: with the port where the client named one."""
+    """`host`: with the port where the client named one. `prefix`: the path that a proxy serves us below, ""
+    or "/path". `client`: the client's address. `signed_host`: the Host that the client sent, where
+    a proxy replaced it."""
 
     scheme: str
     host: str
+    prefix: str
+    client: str
+    signed_host: str | None = None
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.host}"
+        return f"{self.scheme}://{self.host}{self.prefix}"
 
 
-def read_origin(http_version: str, scheme: str, headers: Headers, server: tuple[str, object]) -> Origin:
-    """`headers`: as sent, names in lower case. `server`: the address that accepted the connection.
+class Connection(NamedTuple):
+    """What the server knows of a request beside what the client sent. `peer`: the address at the other end;
+    `server`: our own address and port."""
 
-    Raises InvalidError for a request without exactly one valid Host (RFC 9112, 3.2).
+    http_version: str
+    scheme: str
+    peer: str
+    server: tuple[str, object]
+
+
+def read_origin(connection: Connection, headers: Headers, is_trusted: IsTrusted | None) -> Origin:
+    """`headers`: as sent, names in lower case. `is_trusted` None: there are no proxies.
+
+    Raises InvalidError for a request without exactly one valid Host (RFC 9112, 3.2), and for what a trusted
+    proxy says wrongly.
     """
+    host = _read_host(connection, headers)
+    if is_trusted is None:
+        return Origin(connection.scheme, host, "", connection.peer)
+    return _apply(read_forwarding(headers, connection.peer, is_trusted), connection.scheme, host)
+
+
+def _read_host(connection: Connection, headers: Headers) -> str:
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1:
         raise InvalidError("The Host header must be sent once.")
     # Granian adds an empty Host where there is none, and that of HTTP/2 is its `:authority`.
     if not any(hosts):
-        if http_version not in ("1", "1.0"):
+        if connection.http_version not in ("1", "1.0"):
             raise InvalidError("The Host header is missing.")
-        return Origin(scheme, _address_of(server))
-    host = parse_authority(hosts[0])
+        address, port = connection.server
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return _require_authority("The Host header", hosts[0])
+
+
+def _apply(said: Forwarding, scheme: str, host: str) -> Origin:
+    """The host that a proxy names goes before the one it sends, and the port that it names before both."""
+    replaced = None
+    if said.host is not None:
+        replaced = _require_authority("The host that the proxy forwards", said.host.encode("latin-1"))
+        host = replaced
+    scheme = said.scheme or scheme
+    if said.port is not None:
+        host = _PORT.sub("", host)
+        if said.port != _DEFAULT_PORTS[scheme]:
+            host = f"{host}:{said.port}"
+    return Origin(scheme, host, said.prefix, said.client, replaced)
+
+
+def _require_authority(what: str, value: bytes) -> str:
+    host = _parse_authority(value)
     if host is None:
-        raise InvalidError("The Host header must be a host name or an address, with or without a port.")
-    return Origin(scheme, host)
+        raise InvalidError(f"{what} must be a host name or an address, with or without a port.")
+    return host
 
 
 @lru_cache(maxsize=256)
-def parse_authority(value: bytes) -> str | None:
+def _parse_authority(value: bytes) -> str | None:
     """The host and port of an authority, None if it is malformed. It is safe in a URL and within quotes."""
     found = _AUTHORITY.fullmatch(value)
     if found is None or int(found["port"] or 0) > 65535:
@@ -63,8 +109,3 @@ def parse_authority(value: bytes) -> str | None:
         except ValueError:
             return None
     return value.decode("ascii").removesuffix(":")
-
-
-def _address_of(server: tuple[str, object]) -> str:
-    host, port = server
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -130,6 +130,7 @@ def _greeting(settings: Settings, other: str | None) -> str:
 def _run_workers(settings: Settings) -> None:
     from granian import Granian
     from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     _keep_signals_over_forks()
@@ -145,6 +146,8 @@ def _run_workers(settings: Settings) -> None:
         workers=settings.workers,
         loop=Loops.uvloop,
         websockets=False,
+        # The server has one time-out for both: the head of a request, and the pause before it.
+        http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_s * 1000),
         log_level=LogLevels(settings.log_level),
         log_dictconfig=plain,
         respawn_failed_workers=True,

@@ -8,6 +8,7 @@ _AT_LEAST = {
     "workers": 1,
     "database_pool": 1,
     "stop_timeout_s": 1,
+    "keep_alive_s": 1,
     "password_min_length": 1,
     "token_lifetime_s": 1,
     "limit_param_default": 1,
@@ -63,8 +64,12 @@ def check(settings: Settings) -> None:
             # Not the whole of it: there may be a password in it.
             f"database must start with sqlite:/// or postgresql://, not {_scheme(settings.database_url)!r}"
         )
-    if settings.public_endpoint and _scheme(settings.public_endpoint) not in ("http", "https"):
+    if settings.public_endpoint and not _is_web_address(settings.public_endpoint):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+    try:
+        _ = settings.trusted_networks
+    except ValueError as error:
+        raise SettingsError(f"trusted_proxies: {error}") from None
     _check_identity(settings)
     if settings.use_keystone_limits:
         _check_keystone_limits(settings)
@@ -79,7 +84,7 @@ def _check_identity(settings: Settings) -> None:
 
 def _check_keystone(settings: Settings) -> None:
     url = settings.keystone_auth_url
-    if _scheme(url) not in ("http", "https") or not url.isascii() or not url.isprintable() or '"' in url:
+    if not _is_web_address(url):
         raise SettingsError(f"keystone_auth_url must be an http(s) URL, not {url!r}")
     if "@" in url:  # Every 401 shows it.
         raise SettingsError("keystone_auth_url must have no password: there is keystone_password")
@@ -118,6 +123,11 @@ def _check_lists(settings: Settings) -> None:
     for pair in listed(settings.inject_properties):
         if not all(part.strip() for part in pair.partition(":")):
             raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
+
+
+def _is_web_address(url: str) -> bool:
+    """Whether it is an http(s) URL that can stand in a header, within quotes."""
+    return _scheme(url) in ("http", "https") and url.isascii() and url.isprintable() and '"' not in url
 
 
 def _scheme(url: str) -> str:

@@ -5,6 +5,7 @@ They hold text as given; what they point to is opened elsewhere. The properties 
 
 import dataclasses
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -100,6 +101,14 @@ class Settings:
     )
     public_endpoint: str = _setting(
         "", "URL that clients reach the service by; empty: as in the request's Host header."
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "Networks of the proxies whose X-Forwarded-… and Forwarded headers are believed, comma separated "
+        "(10.0.0.0/8, ::1); empty: none.",
+    )
+    keep_alive_s: int = _setting(
+        75, "How long a connection may wait for its next request, seconds; longer than a proxy keeps it."
     )
     region: str = _setting(
         "RegionOne", "Region name in the built-in catalog and in clouds.yaml, and of limits."
@@ -205,6 +214,11 @@ class Settings:
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Raises ValueError for what is no network."""
+        return tuple(map(ip_network, listed(self.trusted_proxies)))
 
     @property
     def advertised_url(self) -> str:
