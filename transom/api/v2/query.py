@@ -13,6 +13,7 @@ from transom.domain.model import MemberStatus, Visibility
 _VISIBILITIES = frozenset({*Visibility, "all"})
 _MEMBER_STATUSES = frozenset({*MemberStatus, "all"})
 _IN_OPERATOR = frozenset({"name", "id", "status", "container_format", "disk_format"})
+_OPERATORS = frozenset({"eq", "in", "neq", "gt", "gte", "lt", "lte"})
 TIMES = frozenset({"created_at", "updated_at"})
 NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 _TEXTS = frozenset({"owner", "checksum", "os_hash_value", "os_hash_algo"})
@@ -220,8 +221,10 @@ def _number(text: str, refusal: str) -> int:
 
 def _parse_operator_text(name: str, value: str) -> list[Condition]:
     operator, colon, rest = value.partition(":")
-    if not colon or operator == "eq":
-        return [Condition(name, Op.EQ, (rest if colon else value,))]
+    # Names may hold a colon ("Debian 8 22:10"), and clients look images up by the bare name.
+    is_plain = not colon or (name == "name" and operator not in _OPERATORS)
+    if is_plain or operator == "eq":
+        return [Condition(name, Op.EQ, (value if is_plain else rest,))]
     if operator != "in":
         raise InvalidError(f"Unable to filter by unknown operator '{operator}'.")
     return [Condition(name, Op.IN, _split_quoted(name, rest))]
