@@ -53,6 +53,15 @@ BAD_MEMBERS = [
     ({"member": "a" * 256}, "ember"),
     ({"member": "a/b"}, "ember"),
     ({"member": "a\0b"}, "ember"),
+    ({"member": " a"}, "Member must not begin or end with blanks"),
+    ({"member": "a "}, "Member must not begin or end with blanks"),
+    ({"member": "a\n"}, "Member must not begin or end with blanks"),
+    ({"member": "\N{NO-BREAK SPACE}a"}, "Member must not begin or end with blanks"),
+    ({"member": " "}, "Member must not begin or end with blanks"),
+    ({"member": "a\tb"}, "Member can't contain control characters"),
+    ({"member": "a\x7fb"}, "Member can't contain control characters"),
+    ({"member": "a\x85b"}, "Member can't contain control characters"),
+    ({"member": "\N{ZERO WIDTH SPACE}a"}, "Member can't contain control characters"),
     ({"member": EMOJI}, "Member can't contain 4 byte unicode characters."),
 ]
 GOOD_MEMBERS = ["no-such-project", "a" * 255, "é" * 255, "with space", "a.b", "100%", "a?b", "a:b"]
@@ -165,13 +174,23 @@ def test_further_keys_of_the_body_are_ignored(service: Service) -> None:
     publisher = service.client("publisher")
     image = create_image(publisher)
 
-    response = publisher.post(
-        members_of(image), json={"member": "project", "status": "accepted", "can_share": True, "x": 1}
-    )
+    response = publisher.post(members_of(image), json={"member": "project", "can_share": True, "x": 1})
 
     assert response.status_code == 200
     assert response.json()["status"] == "pending"
     assert set(response.json()) == MEMBER_KEYS
+
+
+@pytest.mark.parametrize("status", ["accepted", "pending", None])
+def test_an_owner_may_not_answer_in_the_offer(service: Service, status: str | None) -> None:
+    image = create_image(service.client("publisher"))
+    offer = {"member": service.clouds["recipient"].project_id, "status": status}
+
+    response = service.client("publisher").post(members_of(image), json=offer)
+
+    assert response.status_code == 400
+    assert "status" in explanation(response)
+    assert list_member_ids(service.client("publisher"), image) == []
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=UTF-8", "a/b-json-patch"])

@@ -49,6 +49,8 @@ from sharing_calls import (
 
 BAD_LISTS: list[object] = ["x", 1, True, {}, {"0": "x"}, [1], [None], [True], [["x"]], [{}]]
 BAD_IDS = ["", "a" * 300, "a/b", "a\0b", "\N{GRINNING FACE}"]
+#: What comes along when an id is copied.
+MISCOPIED_IDS = [" a", "a\n", "a\tb", "a\x7f", "\N{ZERO WIDTH SPACE}a"]
 NOT_A_BODY = [
     b"",
     b"{",
@@ -220,6 +222,41 @@ def test_one_id_that_cannot_be_refuses_the_batch(
     assert refusal(response) == (400, "IMG.0001")
     assert field in message_of(response)
     assert attempt.changed_nothing()
+
+
+@pytest.mark.parametrize("value", MISCOPIED_IDS, ids=brief)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("field", ["projects", "domains"])
+def test_a_recipient_with_blanks_or_control_characters_refuses_the_batch(
+    service: Service, method: str, field: str, value: str
+) -> None:
+    attempt = Attempt(service, method)
+
+    response = attempt.send(attempt.body | {field: [*attempt.body.get(field, []), value]})
+
+    assert refusal(response) == (400, "IMG.0001")
+    assert field in message_of(response)
+    assert attempt.changed_nothing()
+
+
+def test_an_offer_in_a_batch_has_no_status(service: Service) -> None:
+    attempt = Attempt(service, "POST")
+
+    response = attempt.send(attempt.body | {"status": "accepted"})
+
+    assert refusal(response) == (400, "IMG.0001")
+    assert "status" in message_of(response)
+    assert attempt.changed_nothing()
+
+
+def test_a_single_offer_has_no_status(service: Service) -> None:
+    image_id = create_image(service)
+    offer = {"member": project_of(service, "recipient"), "status": "accepted"}
+
+    response = service.client("publisher").post(f"/ims/v2/images/{image_id}/members", json=offer)
+
+    assert refusal(response) == (400, "IMG.0001")
+    assert "status" in message_of(response)
 
 
 @pytest.mark.parametrize(("method", "field"), LISTS)

@@ -5,6 +5,7 @@ boolean is no integer, 1.0 is one.
 """
 
 import re
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -185,6 +186,8 @@ SETTABLE = frozenset(
 )
 #: Fields that hold a number from 0 to MAX_INT.
 NATURAL = ("min_disk", "min_ram")
+#: Unicode's categories of control and format characters and of line ends.
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 #: Names that never become a custom property.
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
 RESERVED_PREFIX = "os_glance"
@@ -276,6 +279,16 @@ def check_characters(what: str, text: str, field: str | None = None) -> None:
         raise InvalidError(f"{what} can't contain NUL characters{where}.")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidError(f"{what} can't contain unpaired surrogates{where}.")
+
+
+def check_id_text(what: str, text: str) -> None:
+    """Refuse what is always a mistake in the id of a project or an image: it came along when it was copied,
+    and names nobody."""
+    check_characters(what, text)
+    if text != text.strip():
+        raise InvalidError(f"{what} must not begin or end with blanks: {shown(text)}.")
+    if not text.isprintable() and any(unicodedata.category(character) in _INVISIBLE for character in text):
+        raise InvalidError(f"{what} can't contain control characters: {shown(text)}.")
 
 
 def check_property_name(name: str) -> None:

@@ -3,12 +3,13 @@
 import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 
 from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.domain.errors import ForbiddenError, InvalidError, Reason
-from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, shown
+from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
 
 _UUID = re.compile(UUID_PATTERN)
 
@@ -35,21 +36,26 @@ def require_project(request: Request) -> str:
 
 
 def ids(body: dict[str, Any], name: str) -> list[str]:
-    """A list of ids, each once, in the order given; empty when the field is absent or null."""
+    """A list of ids of projects and the like, each once, in the order given; empty when the field is absent
+    or null."""
+    return _ids(body, name, check_id)
+
+
+def _ids(body: dict[str, Any], name: str, check: Callable[[str, Any], str]) -> list[str]:
     value = body.get(name)
     if value is None:
         return []
     if not isinstance(value, list):
         raise InvalidError(f"{name}: must be a list of ids.")
     for position, one in enumerate(value):
-        check_id(f"{name}[{position}]", one)
+        check(f"{name}[{position}]", one)
     return list(dict.fromkeys(value))
 
 
 def image_ids(body: dict[str, Any], name: str) -> list[str]:
     """As `ids`, of images. What is not a UUID is no image's id: a mistake in the request, refused (IMG.0066)
     before anything is looked up."""
-    found = ids(body, name)
+    found = _ids(body, name, _require_id)
     for image_id in found:
         if not _UUID.fullmatch(image_id):
             raise InvalidError(f"{name}: {shown(image_id)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
@@ -57,7 +63,13 @@ def image_ids(body: dict[str, Any], name: str) -> list[str]:
 
 
 def check_id(name: str, value: Any) -> str:
-    """The value as an id of an image, a project or the like; InvalidError naming the field."""
+    """The value as an id of a project or the like; InvalidError naming the field."""
+    found = _require_id(name, value)
+    check_id_text(name, found)
+    return found
+
+
+def _require_id(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidError(f"{name}: must be an id.")
     if len(value) > MAX_NAME:

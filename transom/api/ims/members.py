@@ -47,6 +47,7 @@ _MOST_IN_PAGE = 1000
 async def share_images(parts: Parts, request: Request) -> Response:
     """Offer each of `images` to each of `projects`, and share them with each of `domains`."""
     project_id, given = await _begin(parts, request)
+    _refuse_status(given)
     images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
@@ -114,6 +115,12 @@ def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
     return [*projects, *map(domain_key, domains)]
 
 
+def _refuse_status(given: dict[str, Any]) -> None:
+    """Of an offer that is made: only the recipient's answer has one."""
+    if "status" in given:
+        raise InvalidError("status: an offer is pending until its recipient answers.")
+
+
 def _names_organizations(given: dict[str, Any]) -> bool:
     """Whether the body names any. A URN may hold slashes, so they are no ids."""
     value = given.get("organizations")
@@ -167,6 +174,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
     given = await read_object(parts, request)
     if "member" not in given:
         raise InvalidError("member: is missing.")
+    _refuse_status(given)
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
         raise shared_with_oneself("member")

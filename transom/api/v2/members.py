@@ -14,7 +14,7 @@ from transom.api.wire import member_body
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, LimitExceededError
-from transom.domain.fields import MAX_NAME, check_characters
+from transom.domain.fields import MAX_NAME, check_id_text
 from transom.domain.model import Image, Member
 from transom.sql import members
 from transom.sql.db import Database
@@ -65,7 +65,9 @@ def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
         raise InvalidError(f"Member must not be longer than {MAX_NAME} characters.")
     if "/" in member_id:
         raise InvalidError("Member can't contain '/': no URL could name it.")
-    check_characters("Member", member_id)
+    check_id_text("Member", member_id)
+    if "status" in body:
+        raise InvalidError("status can't be given to a new member: the offer is pending until it answers.")
     return member_id
 
 
