@@ -260,6 +260,11 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("trusted_proxies", "10.0.0.1/8"),
         ("trusted_proxies", "10.0.0.0/8, *"),
         ("keep_alive_s", 0),
+        ("cors_max_age_s", -1),
+        ("cors_allowed_origins", "https://horizon.example/"),
+        ("cors_allowed_origins", "horizon.example"),
+        ("cors_allowed_origins", "https://Horizon.example"),
+        ("cors_allowed_origins", "https://a.example https://b.example"),
     ],
 )
 def test_a_value_that_a_setting_cannot_have_is_an_error_that_names_it(name: str, value: Any) -> None:
@@ -280,6 +285,7 @@ def test_a_value_that_a_setting_cannot_have_is_an_error_that_names_it(name: str,
         ("database", "postgres://host/db"),
         ("database", "sqlite:////var/lib/transom.db"),
         ("public_endpoint", "https://images.example.org/glance"),
+        ("cors_allowed_origins", "https://horizon.example, http://[::1]:8080, *, null"),
         ("trusted_proxies", "10.0.0.0/8, 192.0.2.7, fd00::/8"),
     ],
 )

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
+from transom.api.cors import Cors
 from transom.api.errors import error_response
 from transom.api.forwarded import make_trust
 from transom.api.http import (
@@ -74,6 +75,7 @@ class Dispatcher:
         self._request_log = request_log
         networks = parts.settings.trusted_networks
         self._is_trusted = make_trust(networks) if networks else None
+        self._cors = Cors(parts.settings) if parts.settings.cors_allowed_origins else None
         self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
         logs_in = parts.settings.identity == "builtin"
@@ -93,6 +95,8 @@ class Dispatcher:
         try:
             route, response = await self._answer(request)
             status = response.status
+            if self._cors is not None:
+                response.headers.extend(self._cors.headers_for(request))
             await _send_response(request, response, send)
         finally:
             elapsed_s = time.perf_counter() - started

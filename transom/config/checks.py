@@ -1,5 +1,6 @@
 """Values that settings cannot have, each alone or with another."""
 
+import re
 from urllib.parse import urlsplit
 
 from transom.config.settings import LOCAL, Settings, SettingsError, listed
@@ -9,6 +10,7 @@ _AT_LEAST = {
     "database_pool": 1,
     "stop_timeout_s": 1,
     "keep_alive_s": 1,
+    "cors_max_age_s": 0,
     "password_min_length": 1,
     "token_lifetime_s": 1,
     "limit_param_default": 1,
@@ -41,6 +43,8 @@ _EACH_OF = {
     "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
     "allowed_schemes": ("http", "https"),
 }
+#: As a browser writes it: in lower case, without a path.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 
 
 def check(settings: Settings) -> None:
@@ -66,13 +70,23 @@ def check(settings: Settings) -> None:
         )
     if settings.public_endpoint and not _is_web_address(settings.public_endpoint):
         raise SettingsError(f"public_endpoint must be an http(s) URL, not {settings.public_endpoint!r}")
+    _check_callers(settings)
+    _check_identity(settings)
+    if settings.use_keystone_limits:
+        _check_keystone_limits(settings)
+
+
+def _check_callers(settings: Settings) -> None:
+    """Proxies and pages that are let through."""
     try:
         _ = settings.trusted_networks
     except ValueError as error:
         raise SettingsError(f"trusted_proxies: {error}") from None
-    _check_identity(settings)
-    if settings.use_keystone_limits:
-        _check_keystone_limits(settings)
+    for origin in listed(settings.cors_allowed_origins):
+        if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"cors_allowed_origins names origins as browsers do (https://host[:port]), not {origin!r}"
+            )
 
 
 def _check_identity(settings: Settings) -> None:

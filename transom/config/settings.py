@@ -110,6 +110,37 @@ class Settings:
     keep_alive_s: int = _setting(
         75, "How long a connection may wait for its next request, seconds; longer than a proxy keeps it."
     )
+    cors_allowed_origins: str = _setting(
+        "",
+        "Origins whose pages may use the API from a browser (https://horizon.example.org), comma "
+        "separated; * for any; empty: none.",
+    )
+    cors_allowed_methods: str = _setting(
+        "GET,HEAD,POST,PUT,PATCH,DELETE",
+        "Methods that they may use, comma separated.",
+    )
+    cors_allowed_headers: str = _setting(
+        "Authorization,Content-Digest,Content-MD5,If-Match,If-None-Match,If-Range,Range,"
+        "Repr-Digest,X-Auth-Token,X-Image-Meta-Store,X-OpenStack-Image-Size,"
+        "X-OpenStack-Request-ID,X-Project-Id,X-Sdk-Content-Sha256,X-Sdk-Date,X-Service-Token,"
+        "X-Subject-Token",
+        "Headers that they may send beside those of any page, comma separated.",
+    )
+    cors_expose_headers: str = _setting(
+        "Accept-Ranges,Content-MD5,Content-Range,ETag,Location,OpenStack-image-import-methods,"
+        "OpenStack-image-store-ids,Retry-After,WWW-Authenticate,X-OpenStack-Request-ID,"
+        "X-Request-Id,X-Subject-Token",
+        "Headers of answers that they may read beside the simple ones, comma separated.",
+    )
+    cors_max_age_s: int = _setting(
+        3600,
+        "How long a browser may keep the answer to what is allowed, seconds; 0: it is not told.",
+    )
+    cors_allow_credentials: bool = _setting(
+        True,
+        "Whether they may send the browser's own credentials (cookies, TLS certificates) along; "
+        "tokens need it not.",
+    )
     region: str = _setting(
         "RegionOne", "Region name in the built-in catalog and in clouds.yaml, and of limits."
     )
