@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from transom.api import operation
+from transom.api import front, operation
 from transom.api.http import Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
 from transom.api.ims import copies, jobs, legacy, unsupported
@@ -44,8 +44,8 @@ class Route(NamedTuple):
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/", versions.choose_version, None),
-    Route("HEAD", "/", versions.choose_version, None),
+    Route("GET", "/", front.show_front, None),
+    Route("HEAD", "/", front.show_front, None),
     Route("GET", "/versions", versions.list_versions, None),
     Route("HEAD", "/versions", versions.list_versions, None),
     Route("GET", "/healthz", operation.check_alive),
