@@ -191,10 +191,20 @@ class _Worker:
 def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy: Policy) -> Identity:
     """Raises AccountsError."""
     if keystone is None:
-        return BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
+        return BuiltinIdentity(
+            settings.data_path,
+            settings.token_lifetime_s,
+            policy,
+            has_strict_signatures=settings.has_strict_signatures,
+        )
     from transom.identity.keystone import KeystoneIdentity
 
-    return KeystoneIdentity(keystone, settings.keystone_cache_s, policy)
+    return KeystoneIdentity(
+        keystone,
+        settings.keystone_cache_s,
+        policy,
+        has_strict_signatures=settings.has_strict_signatures,
+    )
 
 
 def _open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:

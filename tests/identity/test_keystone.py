@@ -561,7 +561,7 @@ def sign(key: Key, *, project_id: str | None = None, secret: str | None = None) 
     )
     signed = Signer(BasicCredentials(key.access, secret or key.secret, key.project)).sign(request)
 
-    async def hash_body() -> str:
+    async def hash_body(*, keep: bool) -> str:
         return NO_BODY
 
     return SignedRequest(

@@ -305,9 +305,6 @@ ALTERATIONS: dict[str, Callable[[Sent], Sent]] = {
     "signature empty": lambda sent: sent.with_header("Authorization", sent.headers["Authorization"][:-64]),
     "nothing but the algorithm": lambda sent: sent.with_header("Authorization", ALGORITHM),
 }
-# Another algorithm is no signature to this service: such a request is one without a token, on a native path
-# one of the OpenStack API.
-NO_SIGNATURE = ["another algorithm"]
 # These are no requests by HTTP itself (RFC 9112, 3.2 and 5.2): the server may refuse them before anybody
 # reads them.
 NO_HTTP = [
@@ -323,7 +320,7 @@ def test_an_altered_request_is_refused_and_does_nothing(offer: Offer, alteration
 
     assert altered != offer.signed
     assert answer.status in ((400, 401) if alteration in NO_HTTP else (401,))
-    if alteration not in NO_SIGNATURE and answer.status == 401:
+    if answer.status == 401:
         assert answer.code == "IMG.0087"
     assert offer.changed_nothing()
 
@@ -409,21 +406,17 @@ def test_a_date_that_is_none_is_refused(offer: Offer, date: str) -> None:
     assert offer.changed_nothing()
 
 
-@pytest.mark.parametrize("name", ["Host", "X-Sdk-Date"])
-def test_host_and_date_must_be_signed(offer: Offer, name: str) -> None:
-    answer = send(offer.service, sign(offer.unsigned, offer.key, but=(name,)))
+def test_the_date_must_be_signed(offer: Offer) -> None:
+    answer = send(offer.service, sign(offer.unsigned, offer.key, but=("X-Sdk-Date",)))
 
     assert (answer.status, answer.code) == (401, "IMG.0087")
     assert offer.changed_nothing()
 
 
-@pytest.mark.parametrize("name", ["X-Project-Id", HASH_HEADER, "Range", "If-Range", "X-Image-Meta-Store"])
+@pytest.mark.parametrize("name", [HASH_HEADER, "Range", "If-Range", "X-Image-Meta-Store"])
 def test_what_changes_the_request_must_be_signed_when_it_is_sent(offer: Offer, name: str) -> None:
-    values = {
-        "X-Project-Id": project_of(offer.service, "publisher"),
-        HASH_HEADER: sha256(offer.unsigned.body),
-    }
-    unsigned = offer.unsigned.with_header(name, values.get(name, "bytes=0-0"))
+    value = sha256(offer.unsigned.body) if name == HASH_HEADER else "bytes=0-0"
+    unsigned = offer.unsigned.with_header(name, value)
 
     refused = send(offer.service, sign(unsigned, offer.key, but=(name,)))
     unchanged = offer.changed_nothing()

@@ -6,7 +6,6 @@ would add per request is a good part of what a whole request may cost here (docs
 """
 
 import asyncio
-import hashlib
 import logging
 import random
 import re
@@ -37,11 +36,11 @@ from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
 from transom.api.router import Match, Router
+from transom.api.signing import has_signature, signed_request
 from transom.api.v2.versions import base_url, choose_version, served_versions
 from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError
 from transom.domain.model import Caller
 from transom.identity import TokenRequest
-from transom.identity.signature import SignedRequest, is_signed
 from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
@@ -162,7 +161,7 @@ class Dispatcher:
     async def _authenticate(self, request: Request) -> Caller:
         """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
         identity = self._parts.identity
-        if not _has_signature(request):
+        if not has_signature(request):
             return await identity.authenticate(
                 TokenRequest(
                     token=request.header(b"x-auth-token"),
@@ -172,20 +171,7 @@ class Dispatcher:
                 )
             )
 
-        async def hash_body() -> str:
-            body = await request.keep_body(self._parts.settings.json_body_limit)
-            return hashlib.sha256(body).hexdigest()
-
-        return await identity.authenticate_signed(
-            SignedRequest(
-                method=request.method,
-                # What the client signed: a proxy may have taken the prefix off, and put a Host of its own.
-                raw_path=request.origin.prefix.encode("ascii") + request.raw_path,
-                query=request.query,
-                headers=request.signed_headers,
-                hash_body=hash_body,
-            )
-        )
+        return await identity.authenticate_signed(signed_request(self._parts, request))
 
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):
@@ -239,12 +225,8 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
-    is_ims = request.path.startswith(_IMS_PATHS) or _has_signature(request)
+    is_ims = request.path.startswith(_IMS_PATHS) or has_signature(request)
     return Dialect.IMS if is_ims else Dialect.OPENSTACK
-
-
-def _has_signature(request: Request) -> bool:
-    return b"authorization" in request.headers and is_signed(request.raw_headers)
 
 
 def _new_request_id() -> str:
@@ -304,7 +286,7 @@ def _names_no_version(request: Request, first: str, found: Match | None) -> bool
     if first not in _KNOWN_ROOTS:
         return True
     is_old = first in _GUARDED and first != "v2"
-    return is_old and found is None and not request.prefix and not _has_signature(request)
+    return is_old and found is None and not request.prefix and not has_signature(request)
 
 
 def _no_route(request: Request) -> HttpError:

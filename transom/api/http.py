@@ -4,6 +4,7 @@ This module knows bytes, headers and limits; it knows nothing of images.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from enum import Enum
@@ -183,15 +184,39 @@ class Request:
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def keep_body(self, limit_bytes: int) -> bytes:
-        """The whole body, as `body`; whoever handles the request can read it once more."""
-        kept = await self.body(limit_bytes)
+    async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
+        """The SHA-256 of the whole body in hex; LimitExceededError beyond `limit_bytes`, as of `body`. With
+        `keep` whoever handles the request can read the body once more; without, none of it stays in memory.
+        """
+        announced = self.headers.get(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
+            raise _body_too_large(limit_bytes)
+        digest = hashlib.sha256()
+        kept: list[bytes] = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise _body_too_large(limit_bytes)
+            digest.update(chunk)
+            if keep:
+                kept.append(chunk)
+        if keep:
+            self._replay(kept)
+        return digest.hexdigest()
+
+    def _replay(self, chunks: list[bytes]) -> None:
+        """Let the chunks be read as if they came now. After them the server is asked again: it alone knows
+        when the client hangs up."""
+        receive = self._receive
 
         async def replay() -> MutableMapping[str, Any]:
-            return {"type": "http.request", "body": kept, "more_body": False}
+            chunk = chunks.pop(0) if chunks else b""
+            if not chunks:
+                self._receive = receive
+            return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
         self._receive, self._read_to_end = replay, False
-        return kept
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""

@@ -23,6 +23,7 @@ _AT_LEAST = {
     "task_time_to_live": 1,
     "jobs_at_once": 1,
     "json_body_limit": 1,
+    "signed_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
     "keystone_cache_s": 0,
@@ -31,6 +32,7 @@ _AT_LEAST = {
 }
 _ONE_OF = {
     "identity": ("builtin", "keystone"),
+    "signed_headers": ("vendor", "strict"),
     "property_protection_rule_format": ("roles", "policies"),
     "conversion_format": ("raw", "qcow2", "vmdk"),
     "log_format": ("auto", "text", "json"),

@@ -68,6 +68,14 @@ class Settings:
     identity: str = _setting(
         "builtin", "Who says who the caller is: builtin (accounts of its own) or keystone."
     )
+    signed_headers: str = _setting(
+        "vendor",
+        "Headers that a signature must cover: vendor (all but those that the clouds' own clients leave "
+        "unsigned) or strict (Host, X-Project-Id and X-Domain-Id, too).",
+    )
+    signed_body_limit: int = _setting(
+        12 << 20, "Largest body of a request whose signature covers the body, bytes."
+    )
     keystone_auth_url: str = _setting("", "Keystone's URL, as clients reach it too (http(s)://…/v3).")
     keystone_username: str = _setting("", "Account with which the service speaks to Keystone.")
     keystone_password: str = _setting("", "Its password.", is_secret=True)
@@ -256,6 +264,10 @@ class Settings:
         """Where this service tells clients that it is, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def has_strict_signatures(self) -> bool:
+        return self.signed_headers == "strict"
 
     @property
     def import_methods(self) -> tuple[str, ...]:

@@ -85,9 +85,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 class BuiltinIdentity:
     """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
 
-    def __init__(self, data_dir: Path, token_lifetime_s: int, policy: Policy) -> None:
-        """`policy`: the rules that judge the callers. Raises AccountsError when the accounts cannot be read
-        or the signing key is damaged."""
+    def __init__(
+        self, data_dir: Path, token_lifetime_s: int, policy: Policy, *, has_strict_signatures: bool = False
+    ) -> None:
+        """`policy`: the rules that judge the callers. `has_strict_signatures`: see `read_signature`. Raises
+        AccountsError when the accounts cannot be read or the signing key is damaged."""
         folder = identity_folder(data_dir)
         self._changes = ChangeCount(folder)
         self._is_sound = False
@@ -100,6 +102,7 @@ class BuiltinIdentity:
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
         self._remembered: dict[str, tuple[Caller, int, tuple[AccessRule, ...] | None]] = {}
+        self._has_strict_signatures = has_strict_signatures
         self._reported = ""
 
     @property
@@ -136,15 +139,19 @@ class BuiltinIdentity:
     async def authenticate_signed(self, signed: SignedRequest) -> Caller:
         """See `Identity`. A key may act in every project in which its user has a role; without
         `X-Project-Id` it acts in its own."""
-        signature = read_signature(signed, time.time())
-        # An unknown key costs the same, the body included: who asks cannot tell which keys there are.
-        body_hash = await signed.hash_body() if signature.needs_body_hash else None
+        signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
+        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
+        is_known = signature.access in self.directory().access_keys
+        body_hash = await signed.hash_body(keep=is_known) if signature.needs_body_hash else None
         # After the body, which may take its time: what was revoked meanwhile counts.
         directory = self.directory()
         key = directory.access_keys.get(signature.access)
         genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
         if key is None or not genuine:
             raise UnauthenticatedError(REFUSED)
+        user = directory.users[key.user_id]
+        if signature.domain_id not in (None, user.domain_id):
+            raise UnauthenticatedError("The access key may not act in this domain.")
         project_id = key.project_id if signature.project_id is None else signature.project_id
         roles = directory.list_roles(key.user_id, project_id)
         if not roles:
@@ -154,7 +161,7 @@ class BuiltinIdentity:
             project_id=project_id,
             roles=frozenset(map(str, roles)),
             policy=self._policy,
-            user_domain_id=directory.users[key.user_id].domain_id,
+            user_domain_id=user.domain_id,
             domain_id=directory.projects[project_id].domain_id,
         )
 

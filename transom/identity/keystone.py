@@ -46,9 +46,13 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
 class KeystoneIdentity:
     """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
 
-    def __init__(self, client: KeystoneClient, cache_s: float, policy: Policy) -> None:
+    def __init__(
+        self, client: KeystoneClient, cache_s: float, policy: Policy, *, has_strict_signatures: bool = False
+    ) -> None:
+        """`has_strict_signatures`: see `read_signature`."""
         self._client = client
         self._policy = policy
+        self._has_strict_signatures = has_strict_signatures
         self._cache_s = cache_s
         self._tokens: Answers[_Known] = Answers(KNOWN_TOKENS)
         self._keys: Answers[KeyPair] = Answers(KNOWN_KEYS)
@@ -78,16 +82,18 @@ class KeystoneIdentity:
 
     async def authenticate_signed(self, signed: SignedRequest) -> Caller:
         """See `Identity`. A key may act in its own project only, as Keystone has it."""
-        signature = read_signature(signed, time.time())
-        # An unknown key costs the same, the body included: who asks cannot tell which keys there are.
-        body_hash = await signed.hash_body() if signature.needs_body_hash else None
+        signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
+        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
         key = await self._find_key(signature.access)
+        body_hash = await signed.hash_body(keep=key is not None) if signature.needs_body_hash else None
         genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
         if key is None or not genuine:
             raise UnauthenticatedError(_KEY_REFUSED)
         known = await self._find_key_user(key)
         if signature.project_id not in (None, known.caller.project_id):
             raise UnauthenticatedError("The access key may not act in this project.")
+        if signature.domain_id not in (None, known.caller.domain_id):
+            raise UnauthenticatedError("The access key may not act in this domain.")
         require_allowed(known.access_rules, IMAGE, signed.method, signed.raw_path)
         return known.caller
 

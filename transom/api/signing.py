@@ -1,0 +1,24 @@
+"""A signed request as the identity is given it."""
+
+from transom.api.http import Request
+from transom.api.parts import Parts
+from transom.identity.signature import SignedRequest, is_signed
+
+
+def has_signature(request: Request) -> bool:
+    """Whether it is authenticated by a signature, be that malformed: a token beside it never stands in."""
+    return b"authorization" in request.headers and is_signed(request.raw_headers)
+
+
+def signed_request(parts: Parts, request: Request) -> SignedRequest:
+    async def hash_body(*, keep: bool) -> str:
+        return await request.hash_body(parts.settings.signed_body_limit, keep=keep)
+
+    return SignedRequest(
+        method=request.method,
+        # What the client signed: a proxy may have taken the prefix off, and put a Host of its own.
+        raw_path=request.origin.prefix.encode("ascii") + request.raw_path,
+        query=request.query,
+        headers=request.signed_headers,
+        hash_body=hash_body,
+    )
