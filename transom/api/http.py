@@ -5,6 +5,7 @@ This module knows bytes, headers and limits; it knows nothing of images.
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from enum import Enum
@@ -170,9 +171,7 @@ class Request:
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, at most `limit_bytes`; LimitExceededError beyond, read no further."""
-        announced = self.headers.get(b"content-length")
-        if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
-            raise _body_too_large(limit_bytes)
+        self._check_announced(limit_bytes)
         parts: list[bytes] = []
         size = 0
         while not self._read_to_end:
@@ -188,11 +187,9 @@ class Request:
         """The SHA-256 of the whole body in hex; LimitExceededError beyond `limit_bytes`, as of `body`. With
         `keep` whoever handles the request can read the body once more; without, none of it stays in memory.
         """
-        announced = self.headers.get(b"content-length")
-        if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
-            raise _body_too_large(limit_bytes)
+        self._check_announced(limit_bytes)
         digest = hashlib.sha256()
-        kept: list[bytes] = []
+        kept: deque[bytes] = deque()
         size = 0
         async for chunk in self.stream():
             size += len(chunk)
@@ -205,13 +202,18 @@ class Request:
             self._replay(kept)
         return digest.hexdigest()
 
-    def _replay(self, chunks: list[bytes]) -> None:
+    def _check_announced(self, limit_bytes: int) -> None:
+        announced = self.headers.get(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
+            raise _body_too_large(limit_bytes)
+
+    def _replay(self, chunks: deque[bytes]) -> None:
         """Let the chunks be read as if they came now. After them the server is asked again: it alone knows
         when the client hangs up."""
         receive = self._receive
 
         async def replay() -> MutableMapping[str, Any]:
-            chunk = chunks.pop(0) if chunks else b""
+            chunk = chunks.popleft() if chunks else b""
             if not chunks:
                 self._receive = receive
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}

@@ -28,17 +28,15 @@ LONGEST_SKEW_S = 15 * 60
 #: begins to act on belongs here. `Content-Type` has a rule of its own, see `_check_content_type`.
 MUST_BE_SIGNED = frozenset(
     {
-        *(
-            b"content-digest",
-            b"content-encoding",
-            b"content-md5",
-            b"repr-digest",
-            b"if-match",
-            b"if-none-match",
-        ),
+        b"content-digest",
+        b"content-encoding",
+        b"content-md5",
         b"content-range",
+        b"if-match",
+        b"if-none-match",
         b"if-range",
         b"range",
+        b"repr-digest",
         b"x-domain-id",
         b"x-image-cache-clear-target",
         b"x-image-meta-store",
