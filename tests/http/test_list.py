@@ -598,6 +598,37 @@ def test_a_limit_over_the_largest_page_is_capped_silently(
     assert len(ids) == len(catalogue.images)
 
 
+#: Two and a half MiB of properties together: more than a page holds.
+LARGE = 43
+LARGE_TEXT = "x" * 60_000
+
+
+@pytest.fixture(scope="module")
+def large(service: Service) -> Catalogue:
+    """Images that fit no one page together."""
+    tag = str(uuid4())
+    publisher = service.client("publisher")
+    return Catalogue(tag, [create_image(publisher, tags=[tag], text=LARGE_TEXT) for _ in range(LARGE)])
+
+
+def test_a_page_ends_at_two_mebibytes_and_links_to_the_next(service: Service, large: Catalogue) -> None:
+    pages = walk_pages(service.client("publisher"), f"/v2/images?tag={large.tag}&limit=1000")
+
+    assert [len(page) for page in pages] == [35, LARGE - 35]
+    assert {one for page in pages for one in page} == {image["id"] for image in large.images}
+
+
+def test_a_long_page_of_the_ims_api_ends_there_too(service: Service, large: Catalogue) -> None:
+    path = f"/v2/cloudimages?tag={large.tag}&limit=1000"
+    first = service.client("publisher").get(path).json()
+
+    marker = first["page_info"]["next_marker"]
+    second = service.client("publisher").get(f"{path}&marker={marker}").json()
+
+    assert [len(page["images"]) for page in (first, second)] == [35, LARGE - 35]
+    assert "page_info" not in second
+
+
 def test_a_full_page_links_to_the_next_by_its_last_image(service: Service, catalogue: Catalogue) -> None:
     response = service.client("publisher").get(f"/v2/images?tag={catalogue.tag}&limit=2&sort=name:asc")
 

@@ -158,7 +158,7 @@ _callers = st.builds(
 
 
 async def _page(db: Database, who: Caller, query: ListQuery, after: Image | None) -> list[Image]:
-    return await list_images(db, visible_ranges(who, query), query, after)
+    return (await list_images(db, visible_ranges(who, query), query, after)).images
 
 
 async def _pages(db: Database, who: Caller, query: ListQuery) -> list[list[Image]]:
@@ -247,7 +247,59 @@ async def test_a_page_has_at_most_its_limit(db: Database, limit: int) -> None:
 async def test_a_caller_without_ranges_lists_nothing(db: Database) -> None:
     await write_world(db, [image(visibility="public")], [])
 
-    assert await list_images(db, [], ListQuery(), None) == []
+    assert (await list_images(db, [], ListQuery(), None)).images == []
+
+
+#: About 3,000 bytes each, and the most images that reach 10,000 bytes.
+_LONG = {"text": "x" * 1_900}
+_UNTIL_10_000 = 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "size_limit", "expected"),
+    [
+        pytest.param(1000, 10_000, _UNTIL_10_000, id="the size limit comes first"),
+        pytest.param(1000, 1, 1, id="one image always fits"),
+        pytest.param(26, 1_000_000, 26, id="the limit comes first"),
+        pytest.param(25, 10_000, 25, id="a short page is not weighed"),
+    ],
+)
+async def test_a_long_page_ends_with_the_image_that_reaches_the_size_limit(
+    db: Database, limit: int, size_limit: int, expected: int
+) -> None:
+    await write_world(db, [image(id=f"{n:02}", properties=_LONG) for n in range(30)], [])
+    query = ListQuery(limit=limit, size_limit=size_limit)
+
+    page = await list_images(db, visible_ranges(caller(), query), query, None)
+
+    assert (len(page.images), page.is_full) == (expected, True)
+
+
+async def test_a_long_page_with_all_there_is_is_not_full(db: Database) -> None:
+    await write_world(db, [image(id=f"{n:02}", properties=_LONG) for n in range(3)], [])
+    query = ListQuery(limit=1000, size_limit=1_000_000)
+
+    page = await list_images(db, visible_ranges(caller(), query), query, None)
+
+    assert (len(page.images), page.is_full) == (3, False)
+
+
+@thorough
+@given(world=_worlds(), who=_callers, query=_queries, size_limit=st.integers(1, 4_000))
+async def test_pages_cut_by_size_are_the_whole_list_once(
+    db: Database, world: World, who: Caller, query: ListQuery, size_limit: int
+) -> None:
+    await write_world(db, *world)
+    query = msgspec.structs.replace(query, limit=1000, size_limit=size_limit)
+    ranges = visible_ranges(who, query)
+
+    page = await list_images(db, ranges, query, None)
+    found = list(page.images)
+    while page.is_full:
+        page = await list_images(db, ranges, query, found[-1])
+        found += page.images
+
+    assert found == expected_list(*world, who, query)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

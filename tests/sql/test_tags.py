@@ -150,7 +150,7 @@ async def test_a_list_is_filtered_by_key_or_pair(
 
     found = await list_images(db, visible_ranges(caller(), query), query, None)
 
-    assert found == _newest_first([one for one in own if all(_has(one, each) for each in conditions)])
+    assert found.images == _newest_first([one for one in own if all(_has(one, each) for each in conditions)])
 
 
 @thorough
@@ -177,7 +177,7 @@ async def test_the_tags_of_a_list_are_those_of_its_images_sorted_bytewise(
     found = await list_tags(db, ranges, query, 1000, 0)
 
     listed = await list_images(db, ranges, msgspec.structs.replace(query, limit=1000), None)
-    assert found == sorted({tag for one in listed for tag in one.tags})
+    assert found == sorted({tag for one in listed.images for tag in one.tags})
 
 
 async def test_the_tags_of_what_was_shared_belong_to_a_recipients_list(db: Database) -> None:

@@ -54,7 +54,8 @@ NOTHING = "nothing"
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`visibility`: None for the default list, "all", or one visibility; for `ims_ranges` also RECEIVED or
     NOTHING. `member_statuses`: which memberships count for images shared with the caller. `sort` ends with a
-    key that no two images share."""
+    key that no two images share. `size_limit`: a long page ends with the image
+    that reaches so many bytes."""
 
     visibility: str | None = None
     member_statuses: tuple[str, ...] = (MemberStatus.ACCEPTED,)
@@ -62,6 +63,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     sort: tuple[SortKey, ...] = (SortKey("created_at", True), SortKey("id", True))
     limit: int = 25
+    size_limit: int = 2 << 20
     marker: str | None = None
 
 

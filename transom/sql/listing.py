@@ -24,7 +24,7 @@ from transom.domain.listing import (
 )
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.sql.db import Database, Dialect
-from transom.sql.images import COLUMNS, image_of_row
+from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 
 #: As the index `image_by_age` has it; true of each image.
 _ANYBODYS_SQL = "image.id <> ''"
@@ -41,6 +41,17 @@ TAG_VALUE = """
          else '' end"""
 
 
+#: Pages of at most so many images are not weighed: it would cost them time, and the quotas of an image's
+#: properties and tags bound them.
+_FEW = 25
+#: Characters of what makes an image's body long; `_BARE`: about as many as all the rest has.
+_BARE = 1000
+_SIZE = (
+    "(length(cast(image.properties as text)) + length(cast(image.tags as text))"
+    f" + length(cast(image.locations as text)) + {_BARE})"
+)
+
+
 class Values:
     """Collects the values of a statement; `add` gives the `$n` that stands for one."""
 
@@ -52,13 +63,24 @@ class Values:
         return f"${len(self.collected)}"
 
 
+def size_of(image: Image) -> int:
+    """What an image counts against `ListQuery.size_limit`, about as its row does."""
+    return _BARE + len(to_json(image.properties)) + len(to_json(image.tags)) + len(to_json(image.locations))
+
+
+class ImagePage(NamedTuple):
+    images: list[Image]
+    #: Whether the page ended at one of its limits, so that more images may follow.
+    is_full: bool
+
+
 async def list_images(
     db: Database, ranges: list[Range], query: ListQuery, after: Image | None, asker: str | None = None
-) -> list[Image]:
-    """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given.
-    `asker`: see `Database.scan`."""
+) -> ImagePage:
+    """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given. A page
+    of more than a few ends with the image that reaches `query.size_limit`. `asker`: see `Database.scan`."""
     if not ranges or query.limit == 0:
-        return []
+        return ImagePage([], is_full=False)
     if after is None and not query.conditions:
         page = _plain_page(db.dialect, tuple(ranges), query)
     else:
@@ -67,17 +89,20 @@ async def list_images(
         rows = await db.read(page.sql, *page.values)
     else:
         rows = await db.scan(page.sql, *page.values, asker=asker)
-    return [image_of_row(row) for row in rows]
+    is_full = len(rows) == query.limit or (
+        query.limit > _FEW and bool(rows) and rows[-1][WIDTH] >= query.size_limit
+    )
+    return ImagePage([image_of_row(row) for row in rows], is_full)
 
 
-class _Page(NamedTuple):
+class _PageQuery(NamedTuple):
     sql: str
     values: tuple[Any, ...]
     #: Whether it is read in no time, however many images there are.
     is_short: bool
 
 
-def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Image | None) -> _Page:
+def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Image | None) -> _PageQuery:
     values = Values()
     # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
     limit = str(int(query.limit))
@@ -87,15 +112,29 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
         ids = _range_sql(found, query.sort, after, conditions, limit, values)
         parts.append(f"select * from ({ids}) as r{number}")
     order = ", ".join(_order(f"page.k{n}", key) for n, key in enumerate(query.sort))
-    sql = (
-        f"select {COLUMNS} from ({' union '.join(parts)}) as page join image on image.id = page.id "
-        f"order by {order} limit {limit}"
+    joined = f"({' union '.join(parts)}) as page join image on image.id = page.id"
+    sql = f"select {COLUMNS} from {joined} order by {order} limit {limit}"
+    if query.limit > _FEW:
+        sql = _cut_by_size(joined, order, limit, values.add(query.size_limit))
+    return _PageQuery(sql, tuple(values.collected), _is_short(ranges, query))
+
+
+def _cut_by_size(joined: str, order: str, limit: str, size_limit: str) -> str:
+    """As the plain page, but that it ends with the image that reaches the size limit. The size so far follows
+    the image's columns. One row more is read than fits, and no other leaves the database."""
+    so_far = f"sum({_SIZE}) over (order by {order} rows unbounded preceding)"
+    sized = (
+        f"select image.*, {_SIZE} as own_size, {so_far} as size_so_far, row_number() over (order by {order})"
+        f" as place from {joined} order by {order} limit {limit}"
     )
-    return _Page(sql, tuple(values.collected), _is_short(ranges, query))
+    return (
+        f"select {COLUMNS}, cast(image.size_so_far as bigint) from ({sized}) as image"
+        f" where image.size_so_far - image.own_size < {size_limit} order by image.place"
+    )
 
 
 @lru_cache(maxsize=512)
-def _plain_page(dialect: Dialect, ranges: tuple[Range, ...], query: ListQuery) -> _Page:
+def _plain_page(dialect: Dialect, ranges: tuple[Range, ...], query: ListQuery) -> _PageQuery:
     """Whoever looks at a list looks again, and to write its statement costs as much as to read its rows."""
     return _page(dialect, ranges, query, None)
 

@@ -50,9 +50,9 @@ async def list_cloud_images(parts: Parts, request: Request) -> Response:
     """The extension's list: long pages without links. A full one names the marker of the next."""
     query = parse_ims_list_query(request.query_pairs(), parts.settings, _PAGE)
     found = await find_images(parts, request.caller, ims_ranges, query)
-    page: dict[str, Any] = {"images": await _bodies(parts, request, found)}
-    if found and len(found) == query.limit:
-        page["page_info"] = {"next_marker": found[-1].id}
+    page: dict[str, Any] = {"images": await _bodies(parts, request, found.images)}
+    if found.images and found.is_full:
+        page["page_info"] = {"next_marker": found.images[-1].id}
     return json_response(page)
 
 
@@ -61,7 +61,8 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
     found = await find_images(parts, request.caller, ims_ranges, query)
-    return page_response(request, pairs, query, await _bodies(parts, request, found))
+    shown = await _bodies(parts, request, found.images)
+    return page_response(request, pairs, shown, is_full=found.is_full)
 
 
 async def show_image(parts: Parts, request: Request) -> Response:

@@ -35,7 +35,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = [(name, value) for name, value in request.query_pairs() if name in _FILTERS]
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
     found = await find_images(parts, request.caller, ims_ranges, query)
-    return json_response({"images": [_v1_image(image, request.caller) for image in found]})
+    return json_response({"images": [_v1_image(image, request.caller) for image in found.images]})
 
 
 async def show_metadata(parts: Parts, request: Request) -> Response:

@@ -76,6 +76,7 @@ def parse_ims_list_query(pairs: list[tuple[str, str]], settings: Settings, defau
         conditions=_parse_filters(pairs),
         sort=sort,
         limit=limit,
+        size_limit=settings.list_size_limit,
         marker=given.get("marker"),
     )
 

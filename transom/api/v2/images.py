@@ -43,6 +43,7 @@ from transom.domain.listing import ListQuery, Range, visible_ranges
 from transom.domain.model import Caller, Image, Location, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql import blobs, images, listing
+from transom.sql.listing import ImagePage
 
 _PATCH_NEW = "application/openstack-images-v2.1-json-patch"
 _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
@@ -154,7 +155,8 @@ async def list_images(parts: Parts, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_list_query(pairs, parts.settings)
     found = await find_images(parts, request.caller, visible_ranges, query)
-    return page_response(request, pairs, query, [shown_body(parts, request, image) for image in found])
+    shown = [shown_body(parts, request, image) for image in found.images]
+    return page_response(request, pairs, shown, is_full=found.is_full)
 
 
 async def find_images(
@@ -162,13 +164,13 @@ async def find_images(
     caller: Caller,
     make_ranges: Callable[[Caller, ListQuery], list[Range]],
     query: ListQuery,
-) -> list[Image]:
+) -> ImagePage:
     """One page of the images that the caller may list. `make_ranges`: which they are."""
     access.list_images(caller)
     after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
     seen = protection.visible_query(caller, query)
     if seen is None:
-        return []
+        return ImagePage([], is_full=False)
     ranges = make_ranges(caller, seen)
     if access.lists_all_it_finds(caller):
         return await listing.list_images(parts.db, ranges, seen, after, caller.project_id)
@@ -177,16 +179,18 @@ async def find_images(
 
 async def _find_allowed(
     parts: Parts, caller: Caller, ranges: list[Range], query: ListQuery, after: Image | None
-) -> list[Image]:
+) -> ImagePage:
     """A page of those images that the operator's own `get_image` lets the caller see, filled up from what
     follows for those it does not."""
     allowed: list[Image] = []
+    size = 0
     async with aclosing(each_allowed(parts, caller, ranges, query, after)) as every:
         async for image in every:
-            if len(allowed) == query.limit:
-                break
+            if len(allowed) == query.limit or size >= query.size_limit:
+                return ImagePage(allowed, is_full=True)
             allowed.append(image)
-    return allowed
+            size += listing.size_of(image)
+    return ImagePage(allowed, is_full=len(allowed) == query.limit)
 
 
 def each_allowed(
@@ -197,7 +201,7 @@ def each_allowed(
 
     async def read(after: Image | None) -> tuple[list[Image], bool]:
         found = await listing.list_images(parts.db, ranges, step, after, caller.project_id)
-        return found, len(found) < step.limit
+        return found.images, not found.is_full
 
     return each_of(caller, read, after)
 
@@ -230,15 +234,15 @@ async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
 
 
 def page_response(
-    request: Request, pairs: list[tuple[str, str]], query: ListQuery, shown: list[dict[str, Any]]
+    request: Request, pairs: list[tuple[str, str]], shown: list[dict[str, Any]], *, is_full: bool
 ) -> Response:
-    """A page of a list with links to the first and the next one."""
+    """A page of a list with links to the first and, behind a full one, the next."""
     body: dict[str, Any] = {
         "images": shown,
         "first": page_link(f"{request.prefix}/v2/images", pairs, None),
         "schema": f"{request.prefix}/v2/schemas/images",
     }
-    if shown and len(shown) == query.limit:
+    if shown and is_full:
         body["next"] = page_link(f"{request.prefix}/v2/images", pairs, shown[-1]["id"])
     return json_response(body)
 
