@@ -124,6 +124,7 @@ lock: install
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
 	for name in keystone swift conformance glance; do \
 		$(COMPILE) requirements/$$name.in -o requirements/$$name.lock || exit 1; done
+	npm update --prefix requirements/node --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit
 
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
