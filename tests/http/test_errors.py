@@ -79,7 +79,6 @@ PATHS_WITH_A_TRAILING_SLASH = [
 
 CALLS_WITHOUT_BODY = [
     ("GET", IMAGE),
-    ("DELETE", IMAGE),
     ("GET", f"{IMAGE}/file"),
     ("POST", f"{IMAGE}/actions/deactivate"),
     ("POST", f"{IMAGE}/actions/reactivate"),
@@ -249,6 +248,15 @@ def test_a_chunked_body_where_none_belongs_is_refused_too(service: Service, meth
 
     assert response.status_code == 400
     assert "A body is not expected with this request." in explanation(response)
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS_WITHOUT_BODY)
+def test_the_ims_api_leaves_a_body_aside_where_none_belongs(service: Service, method: str, path: str) -> None:
+    with_body = service.client("publisher").request(method, f"/ims{path}", content=b"{}")
+    without = service.client("publisher").request(method, f"/ims{path}")
+
+    assert with_body.status_code == without.status_code
+    assert with_body.content == without.content
 
 
 def test_the_list_tolerates_a_body(service: Service) -> None:

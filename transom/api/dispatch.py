@@ -54,7 +54,7 @@ _GUARDED = frozenset({"v1", "v1.1", "v2"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
-#: How much of a refused request's body is read all the same, so that the client gets to see the refusal.
+#: How much of a body that nobody read is read all the same, so that the client gets to see the answer.
 _DRAIN_BYTES = 16 << 20
 _DRAIN_S = 3.0
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
@@ -93,6 +93,7 @@ class Dispatcher:
         status = 500
         try:
             route, response = await self._answer(request)
+            await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
             if self._cors is not None:
                 response.headers.extend(self._cors.headers_for(request))
@@ -143,7 +144,6 @@ class Dispatcher:
             request.params = found.params
             return route, await handler(self._parts, request)
         except (TransomError, HttpError) as error:
-            await request.drain(_DRAIN_BYTES, _DRAIN_S)
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
@@ -305,7 +305,7 @@ def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
             f"The method {request.method} is not allowed for this resource.",
             [(b"allow", allow)],
         )
-    if route.takes_body is False and request.has_body:
+    if route.takes_body is False and request.has_body and request.dialect is Dialect.OPENSTACK:
         raise InvalidError("A body is not expected with this request.")
     return route.handler
 

@@ -249,9 +249,11 @@ class Request:
             pass
 
     async def drain(self, limit_bytes: int, limit_s: float) -> None:
-        """Read on for a while, and throw away: a client that is still sending when the server closes may
-        never see the answer. One that waits to be asked for its body (Expect) needs no such care."""
-        if not self.has_body or b"expect" in self.headers:
+        """Read on for a while what is left of the body, and throw it away: a client that is still sending
+        when the server closes may never see the answer. One that waits to be asked for its body (Expect)
+        needs no such care."""
+        is_sent = self.has_body or b"transfer-encoding" in self.headers
+        if self._read_to_end or not is_sent or b"expect" in self.headers:
             return
         with suppress(ClientGoneError, TimeoutError):
             async with asyncio.timeout(limit_s):
