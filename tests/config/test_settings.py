@@ -356,6 +356,11 @@ def test_keystone_cannot_be_chosen_without_what_it_needs(name: str) -> None:
         read_settings({}, {**KEYSTONE, "identity": "keystone", name: ""})
 
 
+def test_the_catalog_of_a_keystone_is_not_ours_to_change() -> None:
+    with pytest.raises(SettingsError, match="catalog_ims_endpoint is for the built-in catalog"):
+        read_settings({}, {**KEYSTONE, "identity": "keystone", "catalog_ims_endpoint": True})
+
+
 @pytest.mark.parametrize(
     "url",
     ["ftp://keystone/v3", "keystone:5000", 'http://k/"v3', "http://k/\nv3", "http://[/v3", "http://u:p@k/v3"],

@@ -86,9 +86,9 @@ def test_a_new_image_is_private_and_has_the_defaults(service: Service) -> None:
             "__os_type": "Linux",
             "__os_bit": "64",
             "__platform": "Other",
-            "self": f"/ims/v2/images/{image['id']}",
-            "file": f"/ims/v2/images/{image['id']}/file",
-            "schema": "/ims/v2/schemas/image",
+            "self": f"/v2/images/{image['id']}",
+            "file": f"/v2/images/{image['id']}/file",
+            "schema": "/v2/schemas/image",
         }.items()
     )
     assert not image.keys() & {"__image_size", "__image_location"}

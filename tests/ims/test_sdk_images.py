@@ -55,12 +55,6 @@ def attributes_of(answer: Any) -> dict[str, str]:
     return dict(answer.attribute_map)
 
 
-def show_native(service: Service, image_id: str) -> dict[str, Any]:
-    """The image as plain HTTP tells of it, with the paths of signed calls."""
-    shown = show_image(service, image_id)
-    return shown | {name: shown[name].removeprefix("/ims") for name in ("self", "file", "schema")}
-
-
 def views(client: Any, image_id: str) -> list[Any]:
     """The image as each of the methods that show one tells of it."""
     (listed,) = client.list_images(ListImagesRequest(id=image_id)).images
@@ -84,7 +78,7 @@ def test_an_image_is_told_in_full_by_every_method_that_shows_one(service: Servic
 
     seen = views(make_sdk_client(service, "publisher"), image_id)
 
-    shown = show_native(service, image_id)
+    shown = show_image(service, image_id)
     for image in seen:
         assert unfilled(image) <= KEPT_BACK | OPTIONAL
         told = {name: shown[key] for name, key in attributes_of(image).items() if key in shown}

@@ -94,6 +94,11 @@ def _check_callers(settings: Settings) -> None:
 def _check_identity(settings: Settings) -> None:
     if settings.identity == "keystone":
         _check_keystone(settings)
+        if settings.catalog_ims_endpoint:
+            raise SettingsError(
+                "catalog_ims_endpoint is for the built-in catalog: where identity is keystone, give the "
+                "image endpoint in Keystone's an /ims at its end"
+            )
     elif settings.image_signature_barbican:
         raise SettingsError("image_signature_barbican needs identity to be keystone, whose tokens it takes")
 

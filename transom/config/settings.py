@@ -152,6 +152,11 @@ class Settings:
     region: str = _setting(
         "RegionOne", "Region name in the built-in catalog and in clouds.yaml, and of limits."
     )
+    catalog_ims_endpoint: bool = _setting(
+        False,
+        "Whether the image endpoint of the built-in catalog ends in /ims, for clients of the IMS API that "
+        "take it from there.",
+    )
     migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
     database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
     log_level: str = _setting("info", "debug, info, warning or error.")

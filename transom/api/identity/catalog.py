@@ -19,11 +19,13 @@ INTERFACES = ("public", "internal", "admin")
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """`path` is what its URL adds to the base. The image API's adds none: clients append the version."""
+    """`path` is what its URL adds to the base. The image API's adds none: clients append the version.
+    `ims_path` is what it adds where the catalog is for clients of the IMS API."""
 
     type: str
     name: str
     path: str
+    ims_path: str
 
     @property
     def id(self) -> str:
@@ -33,19 +35,18 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 #: The names are those of OpenStack's own services: some clients (Apache Libcloud) look a service up by type
 #: and name.
 SERVICES = (
-    Service(type="image", name="glance", path=""),
-    Service(type="identity", name="keystone", path="/identity/v3"),
+    Service(type="image", name="glance", path="", ims_path="/ims"),
+    Service(type="identity", name="keystone", path="/identity/v3", ims_path="/identity/v3"),
 )
 
 
 def render_catalog(parts: Parts, request: Request) -> list[dict[str, Any]]:
-    base, region = base_url(parts, request), parts.settings.region
     return [
         {
             "id": service.id,
             "type": service.type,
             "name": service.name,
-            "endpoints": [_render_endpoint(service, interface, base, region) for interface in INTERFACES],
+            "endpoints": [_render_endpoint(parts, request, service, interface) for interface in INTERFACES],
         }
         for service in SERVICES
     ]
@@ -103,8 +104,8 @@ def _show(parts: Parts, request: Request, key: str, word: str) -> Response:
 
 
 def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]]:
-    base, region = base_url(parts, request), parts.settings.region
     if key == "regions":
+        region = parts.settings.region
         documents: list[dict[str, Any]] = [{"id": region, "description": "", "parent_region_id": None}]
     elif key == "services":
         documents = [
@@ -113,7 +114,7 @@ def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]
         ]
     else:
         documents = [
-            _render_endpoint(service, interface, base, region) | {"service_id": service.id, "enabled": True}
+            _render_endpoint(parts, request, service, interface) | {"service_id": service.id, "enabled": True}
             for service in SERVICES
             for interface in INTERFACES
         ]
@@ -122,13 +123,15 @@ def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]
     return documents
 
 
-def _render_endpoint(service: Service, interface: str, base: str, region: str) -> dict[str, Any]:
+def _render_endpoint(parts: Parts, request: Request, service: Service, interface: str) -> dict[str, Any]:
+    settings = parts.settings
+    path = service.ims_path if settings.catalog_ims_endpoint else service.path
     return {
         "id": _make_id("endpoint", service.type, interface),
         "interface": interface,
-        "region": region,
-        "region_id": region,
-        "url": base + service.path,
+        "region": settings.region,
+        "region_id": settings.region,
+        "url": base_url(parts, request) + path,
     }
 
 

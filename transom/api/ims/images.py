@@ -39,7 +39,7 @@ async def create_image(parts: Parts, request: Request) -> Response:
     asked = await read_object(parts, request)
     given = attributes.complete(asked)
     image = image_of_body(given, request.caller, parts.settings, attributes.check_value, asked)
-    shown = ims_image(image, request.caller, False, request.prefix)
+    shown = ims_image(image, request.caller, False)
     return await keep_image(parts, request, image, shown, id_was_chosen="id" in given)
 
 
@@ -62,7 +62,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
     found = await find_images(parts, request.caller, ims_ranges, query)
     shown = await _bodies(parts, request, found.images)
-    return page_response(request, pairs, shown, is_full=found.is_full)
+    return page_response(pairs, shown, is_full=found.is_full)
 
 
 async def show_image(parts: Parts, request: Request) -> Response:
@@ -82,7 +82,7 @@ async def _body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
 async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
     maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
     shared = await images.shared_among(parts.db, maybe_shared, request.caller.project_id)
-    return [ims_image(image, request.caller, image.id in shared, request.prefix) for image in found]
+    return [ims_image(image, request.caller, image.id in shared) for image in found]
 
 
 # ---- change

@@ -8,18 +8,13 @@ from transom.domain.model import Caller, Image
 from transom.domain.protection import seen_image
 from transom.domain.sharing import is_whole_image
 
-_LINKS = ("self", "file", "schema")
 
-
-def ims_image(image: Image, caller: Caller, has_recipients: bool, prefix: str) -> dict[str, Any]:
-    """An image as the caller sees it, with its attributes, all of them text but for one switch.
-    `prefix`: the request's."""
+def ims_image(image: Image, caller: Caller, has_recipients: bool) -> dict[str, Any]:
+    """An image as the caller sees it, with its attributes, all of them text but for one switch."""
     image = seen_image(caller, image)
     visibility = shown_visibility(image, has_recipients)
     shown = {"status": shown_status(image.status), "visibility": visibility}
     body = image_body(image, caller) | shown | derived_attributes(image, visibility)
     if WHOLE_IMAGE in image.properties:
         body[WHOLE_IMAGE] = is_whole_image(image.properties)
-    if prefix:
-        body.update((name, f"{prefix}{body[name]}") for name in _LINKS)
     return body

@@ -156,7 +156,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     query = parse_list_query(pairs, parts.settings)
     found = await find_images(parts, request.caller, visible_ranges, query)
     shown = [shown_body(parts, request, image) for image in found.images]
-    return page_response(request, pairs, shown, is_full=found.is_full)
+    return page_response(pairs, shown, is_full=found.is_full)
 
 
 async def find_images(
@@ -233,17 +233,16 @@ async def _find_marker(parts: Parts, caller: Caller, image_id: str) -> Image:
         raise InvalidError(f"marker: {error}", Reason.BAD_URL) from None
 
 
-def page_response(
-    request: Request, pairs: list[tuple[str, str]], shown: list[dict[str, Any]], *, is_full: bool
-) -> Response:
-    """A page of a list with links to the first and, behind a full one, the next."""
+def page_response(pairs: list[tuple[str, str]], shown: list[dict[str, Any]], *, is_full: bool) -> Response:
+    """A page of a list with links to the first and, behind a full one, the next. Clients append them to
+    their endpoint."""
     body: dict[str, Any] = {
         "images": shown,
-        "first": page_link(f"{request.prefix}/v2/images", pairs, None),
-        "schema": f"{request.prefix}/v2/schemas/images",
+        "first": page_link("/v2/images", pairs, None),
+        "schema": "/v2/schemas/images",
     }
     if shown and is_full:
-        body["next"] = page_link(f"{request.prefix}/v2/images", pairs, shown[-1]["id"])
+        body["next"] = page_link("/v2/images", pairs, shown[-1]["id"])
     return json_response(body)
 
 

@@ -24,7 +24,7 @@ def base_url(parts: Parts, request: Request) -> str:
 
 
 def versions_response(parts: Parts, request: Request, status: int) -> Response:
-    link = [{"rel": "self", "href": f"{base_url(parts, request)}/v2/"}]
+    link = [{"rel": "self", "href": f"{base_url(parts, request)}{request.prefix}/v2/"}]
     served = served_versions(parts)
     found = [
         {"id": version, "status": "CURRENT" if version == served[0] else "SUPPORTED", "links": link}
