@@ -35,6 +35,7 @@ from transom.outbound import Outbound
 from transom.policy import PolicyFileError, read_policy
 from transom.prefetch import Prefetch
 from transom.recovery import give_up_dead
+from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
@@ -159,6 +160,7 @@ class _Worker:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
+        identity = _open_identity(settings, keystone, policy)
         observe, count_login, render_metrics = open_metrics()
         parts = Parts(
             settings=settings,
@@ -169,7 +171,8 @@ class _Worker:
             stores=transfer.stores,
             cache=cache,
             wake_prefetch=wake_prefetch,
-            identity=_open_identity(settings, keystone, policy),
+            identity=identity,
+            recipients=Recipients(identity if settings.check_recipients else None),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
             count_login=count_login,

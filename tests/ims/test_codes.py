@@ -229,6 +229,12 @@ def tag_that_is_not_there(service: Service) -> Seen:
     return refusal(service.client("publisher").delete(path))
 
 
+def offer_to_nobody(service: Service) -> Seen:
+    body = {"member": "no-such-project"}
+    path = f"{NATIVE}/{create_image(service)}/members"
+    return refusal(service.client("publisher").post(path, json=body))
+
+
 def offer_that_stands(service: Service) -> Seen:
     return refusal(offer(service, create_shared_image(service)))
 
@@ -333,6 +339,7 @@ PROVOKED: dict[str, tuple[int | str, Callable[[Service], Seen]]] = {
 #: Those that need a service with settings of its own.
 PROVOKED_BY_SETTINGS: dict[str, tuple[int | str, Callable[[Service], Seen], dict[str, str]]] = {
     "IMG.0015": (413, create, {"TRANSOM_IMAGE_COUNT_QUOTA": "0"}),
+    "IMG.0108": (404, offer_to_nobody, {"TRANSOM_CHECK_RECIPIENTS": "true"}),
 }
 
 

@@ -7,6 +7,7 @@ from transom.config import Settings
 from transom.identity import Identity
 from transom.limits import Limits
 from transom.outbound import Outbound
+from transom.sharing.recipients import Recipients
 from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
@@ -24,6 +25,7 @@ class Parts:
     cache: Cache | None
     wake_prefetch: Callable[[], None]
     identity: Identity
+    recipients: Recipients
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]
     #: Counts a login by its outcome.

@@ -178,6 +178,10 @@ class Settings:
     image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
     image_count_quota: int = _setting(-1, "Images a project may own; negative: no limit.")
     image_member_quota: int = _setting(128, "Members an image may have; negative: no limit.")
+    check_recipients: bool = _setting(
+        False,
+        "Refuse to share an image with a project or domain that the identity service does not know.",
+    )
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
     image_metadata_limit: int = _setting(65536, "Largest sum of an image's properties, bytes.")
     image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     MEMBERS_FULL = "members_full"
     VAULT_MISSING = "vault_missing"
     SHARED_WITH_DOMAIN = "shared_with_domain"
+    RECIPIENT_UNKNOWN = "recipient_unknown"
     ORGANIZATION_UNKNOWN = "organization_unknown"
     # jobs, tags, copies
     JOB_UNKNOWN = "job_unknown"

@@ -80,6 +80,7 @@ _UNKNOWN = frozenset({Reason.IMAGE_UNKNOWN, Reason.MEMBER_UNKNOWN})
 _CLASSES: Mapping[Reason, type[TransomError]] = {
     Reason.IMAGE_UNKNOWN: NotFoundError,
     Reason.MEMBER_UNKNOWN: NotFoundError,
+    Reason.RECIPIENT_UNKNOWN: NotFoundError,
     Reason.ONESELF: InvalidError,
     Reason.VAULT_MISSING: InvalidError,
     Reason.MEMBERS_FULL: LimitExceededError,
@@ -87,9 +88,10 @@ _CLASSES: Mapping[Reason, type[TransomError]] = {
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True):
-    """`whole`: images to share with every recipient; `crowded`: (id, what it is like) of those where it
-    depends on who the recipients are."""
+    """`recipients`: those that exist. `whole`: images to share with each of them; `crowded`: (id, what it is
+    like) of those where it depends on who they are."""
 
+    recipients: list[str]
     whole: list[str]
     crowded: list[tuple[str, Seen]]
     failures: list[Failure]
@@ -109,21 +111,41 @@ def is_from_backup(properties: dict[str, str]) -> bool:
 
 
 def plan_sharing(
-    caller: Caller, images: Sequence[str], recipients: Sequence[str], found: Iterable[Seen], most: int
+    caller: Caller,
+    images: Sequence[str],
+    recipients: Sequence[str],
+    found: Iterable[Seen],
+    most: int,
+    unknown: Collection[str] = (),
 ) -> Sharing:
     """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
-    limit."""
+    limit. `unknown`: those of the recipients that do not exist."""
     possible, failures = _sort_out(
         images, found, lambda image, image_id: _require_shareable(caller, image, image_id)
     )
-    plan = Sharing(whole=[], crowded=[], failures=failures)
-    for image in possible:
+    known = [member_id for member_id in recipients if member_id not in unknown]
+    failures += [
+        _failure(recipient_unknown(member_id), image_id, member_id)
+        for image_id in ids_of(possible)
+        for member_id in recipients
+        if member_id in unknown
+    ]
+    plan = Sharing(recipients=known, whole=[], crowded=[], failures=failures)
+    for image in possible if known else ():
         bound = most_recipients(image, most)
-        if image.owner not in recipients and (bound < 0 or image.members + len(recipients) <= bound):
+        if image.owner not in known and (bound < 0 or image.members + len(known) <= bound):
             plan.whole.extend(image.ids)
         else:
             plan.crowded.extend((image_id, image) for image_id in image.ids)
     return plan
+
+
+def may_share_any(caller: Caller, images: Sequence[str], found: Iterable[Seen]) -> bool:
+    """Whether the caller may offer one of these images at all: else nothing is looked up for it."""
+    possible, _failures = _sort_out(
+        images, found, lambda image, image_id: _require_shareable(caller, image, image_id)
+    )
+    return bool(possible)
 
 
 #: Recipients an image of all disks of a server may have (IMS API, "Restrictions on image sharing").
@@ -170,6 +192,11 @@ def choose_recipients(
             text = f"Image {image_id} has {bound} recipients, the most an image of its kind may have."
             failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image_id, member_id))
     return chosen, failures
+
+
+def recipient_unknown(member_id: str) -> NotFoundError:
+    kind, own_id = split_member_id(member_id)
+    return NotFoundError(f"No {kind} found with ID {own_id}", Reason.RECIPIENT_UNKNOWN)
 
 
 def shared_with_oneself(field: str) -> InvalidError:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from transom.domain.model import Caller
+from transom.domain.model import Caller, MemberType
 from transom.identity.signature import SignedRequest
 
 
@@ -43,5 +43,12 @@ class Identity(Protocol):
         a signature that is malformed, out of date, of an unknown key or not of this very request, and for a
         project in which the key may not act; UnavailableError when that cannot be found out now; and what
         `hash_body` raises.
+        """
+        ...
+
+    async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
+        """Whether there is a project, or a domain, of exactly this id, enabled or not.
+
+        Raises UnavailableError when that cannot be found out now.
         """
         ...

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
-from transom.domain.model import Caller, Policy
+from transom.domain.model import Caller, MemberType, Policy
 from transom.identity import TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.accounts import AccountsFile, identity_folder
@@ -164,6 +164,11 @@ class BuiltinIdentity:
             user_domain_id=user.domain_id,
             domain_id=directory.projects[project_id].domain_id,
         )
+
+    async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
+        """See `Identity`."""
+        directory = self.directory()
+        return own_id in (directory.domains if kind is MemberType.DOMAIN else directory.projects)
 
     def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""

@@ -15,7 +15,7 @@ import time
 import msgspec
 
 from transom.domain.errors import UnauthenticatedError
-from transom.domain.model import Caller, Policy
+from transom.domain.model import Caller, MemberType, Policy
 from transom.identity import TokenRequest
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
@@ -25,6 +25,8 @@ from transom.identity.signature import SignedRequest, is_genuine, read_signature
 #: Tokens that a worker knows, and as many that it knows to be bad; about 1 KiB each of the former.
 KNOWN_TOKENS = 4096
 KNOWN_KEYS = 1024
+#: Projects and domains that a worker knows to exist, and as many that it knows not to: more than a batch has.
+KNOWN_RECIPIENTS = 16384
 #: How long a bad token is known to be bad, if not shorter for `cache_s`.
 REFUSED_S = 10.0
 #: The role that makes a token a service's, which may vouch for an expired token of a user.
@@ -57,6 +59,7 @@ class KeystoneIdentity:
         self._tokens: Answers[_Known] = Answers(KNOWN_TOKENS)
         self._keys: Answers[KeyPair] = Answers(KNOWN_KEYS)
         self._key_users: Answers[_Known] = Answers(KNOWN_KEYS)
+        self._recipients: Answers[bool] = Answers(KNOWN_RECIPIENTS)
 
     @property
     def is_reachable(self) -> bool:
@@ -96,6 +99,17 @@ class KeystoneIdentity:
             raise UnauthenticatedError("The access key may not act in this domain.")
         require_allowed(known.access_rules, IMAGE, signed.method, signed.raw_path)
         return known.caller
+
+    async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
+        """See `Identity`."""
+        has = self._client.has_domain if kind is MemberType.DOMAIN else self._client.has_project
+
+        async def ask() -> tuple[bool | None, float]:
+            if await in_time(has(own_id)):
+                return True, self._cache_s
+            return None, min(REFUSED_S, self._cache_s)
+
+        return await self._recipients.get(f"{kind} {own_id}".encode(), ask) is not None
 
     async def _find_token(self, token: str | None, *, allow_expired: bool) -> _Known:
         """UnauthenticatedError when it is absent or not valid."""

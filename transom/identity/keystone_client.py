@@ -5,9 +5,7 @@ keeps it from a clear answer is an UnavailableError. Start reading at `KeystoneC
 """
 
 import asyncio
-import base64
 import hashlib
-import hmac
 import logging
 import ssl
 import time
@@ -21,6 +19,7 @@ import msgspec
 
 from transom.domain.errors import UnavailableError
 from transom.identity.access_rules import AccessRule
+from transom.identity.ec2 import sign_for_ec2
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -39,8 +38,12 @@ REFUSED_PAUSE_S = 10.0
 RENEW_AT = 0.8
 #: Longest body read of an answer. A token with a hundred roles and a catalog has some 50 KiB.
 LONGEST_ANSWER = 1 << 20
+#: Keystone's columns for ids take no more characters.
+LONGEST_ID = 64
 
 UNAVAILABLE = "The identity service cannot be reached or does not work now."
+#: A path loses such segments on its way, and would lead elsewhere; so would a slash, encoded or not.
+_DOTS = frozenset({".", ".."})
 _TAKES_ACCESS_RULES = {"OpenStack-Identity-Access-Rules": "1.0"}
 
 
@@ -118,6 +121,20 @@ class _CredentialAnswer(msgspec.Struct, frozen=True):
     credential: _Credential
 
 
+class _FoundProject(msgspec.Struct, frozen=True):
+    id: str
+    #: Keystone keeps domains among the projects. They are none that a token could be for.
+    is_domain: bool = False
+
+
+class _ProjectAnswer(msgspec.Struct, frozen=True):
+    project: _FoundProject
+
+
+class _DomainAnswer(msgspec.Struct, frozen=True):
+    domain: _Domain
+
+
 class _Answer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
@@ -140,7 +157,8 @@ class KeystoneClient:
         project = {"name": account.project_name, "domain": {"id": account.project_domain}}
         self._in_project = _OwnToken(self, {"project": project})
         self._in_system = _OwnToken(self, {"system": {"all": True}})
-        self._reads_keys_with = self._in_project
+        #: By collection, the scope in which our account could read it when it was last tried.
+        self._reads_with: dict[str, _OwnToken] = {}
         #: Whether the last call got an answer.
         self.is_reachable = True
 
@@ -164,16 +182,8 @@ class KeystoneClient:
         return _decode(self._expect(answer, "validate a token"), _TokenAnswer).token
 
     async def find_key(self, access: str) -> KeyPair | None:
-        """An `ec2` credential by its access key; None when there is none.
-
-        Where our project's roles do not suffice to read other people's credentials, those on the system may.
-        """
-        path = f"/credentials/{hashlib.sha256(access.encode()).hexdigest()}"
-        answer = await self._ask(self._reads_keys_with, "GET", path)
-        if answer.status == 403 and self._reads_keys_with is self._in_project:
-            answer = await self._ask(self._in_system, "GET", path)
-            if answer.status != 403:
-                self._reads_keys_with = self._in_system
+        """An `ec2` credential by its access key; None when there is none."""
+        answer = await self._ask_for_record("credentials", hashlib.sha256(access.encode()).hexdigest())
         if _is_not_found(answer):
             return None
         credential = _decode(self._expect(answer, "read a credential"), _CredentialAnswer).credential
@@ -185,13 +195,24 @@ class KeystoneClient:
             return None
         return key if key.access == access else None
 
+    async def has_project(self, project_id: str) -> bool:
+        """Whether there is a project of exactly this id, enabled or not."""
+        answer = await self._find_record("projects", project_id, "look up a project", _ProjectAnswer)
+        # Some databases compare without regard to case; tokens name the id as Keystone keeps it.
+        return answer is not None and answer.project.id == project_id and not answer.project.is_domain
+
+    async def has_domain(self, domain_id: str) -> bool:
+        """Whether there is a domain of exactly this id, enabled or not."""
+        answer = await self._find_record("domains", domain_id, "look up a domain", _DomainAnswer)
+        return answer is not None and answer.domain.id == domain_id
+
     async def log_in_with_key(self, key: KeyPair) -> TokenBody | None:
         """What a token that the key gives stands for; None when Keystone gives none (the user or project is
         disabled, the role is gone, what the key was derived from is revoked).
 
         Keystone judges, not we: a key may be bound to an application credential or a trust.
         """
-        credentials = _sign_for_ec2(key, datetime.now(UTC))
+        credentials = sign_for_ec2(key.access, key.secret, datetime.now(UTC))
         answer = await self._ask(
             self._in_project, "POST", "/ec2tokens", _TAKES_ACCESS_RULES, {"credentials": credentials}
         )
@@ -219,6 +240,24 @@ class KeystoneClient:
         if answer.status != 201 or not token:
             raise self._fail(answer, "log in")
         return token, _decode(answer.body, _TokenAnswer).token.life_s
+
+    async def _find_record(self, collection: str, record_id: str, what: str, form: type[T]) -> T | None:
+        """None when there is none of this id. `what` we do, for the log."""
+        if not 0 < len(record_id) <= LONGEST_ID or "/" in record_id or record_id in _DOTS:
+            return None
+        answer = await self._ask_for_record(collection, quote(record_id, safe=""))
+        return None if _is_not_found(answer) else _decode(self._expect(answer, what), form)
+
+    async def _ask_for_record(self, collection: str, name: str) -> _Answer:
+        """Where our project's roles do not suffice to read others' records, those on the system may."""
+        path = f"/{collection}/{name}"
+        own = self._reads_with.get(collection, self._in_project)
+        answer = await self._ask(own, "GET", path)
+        if answer.status == 403 and own is self._in_project:
+            answer = await self._ask(self._in_system, "GET", path)
+            if answer.status != 403:
+                self._reads_with[collection] = self._in_system
+        return answer
 
     async def _ask(
         self,
@@ -393,26 +432,3 @@ def _decode(body: bytes, answer: type[T]) -> T:
     except msgspec.DecodeError as error:
         _log.error("Keystone's answer is not understood: %s", error)
         raise UnavailableError(UNAVAILABLE) from error
-
-
-def _sign_for_ec2(key: KeyPair, now: datetime) -> dict[str, Any]:
-    """What POST /v3/ec2tokens takes for the proof that one has the key: an imaginary request, signed by AWS's
-    signature version 2."""
-    verb, host, path = "GET", "transom", "/"
-    params = {
-        "AWSAccessKeyId": key.access,
-        "SignatureMethod": "HmacSHA256",
-        "SignatureVersion": "2",
-        "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    query = "&".join(f"{name}={quote(value, safe='-_~')}" for name, value in sorted(params.items()))
-    to_sign = "\n".join((verb, host, path, query))
-    digest = hmac.new(key.secret.encode(), to_sign.encode(), hashlib.sha256).digest()
-    return {
-        "access": key.access,
-        "signature": base64.b64encode(digest).decode(),
-        "host": host,
-        "verb": verb,
-        "path": path,
-        "params": params,
-    }

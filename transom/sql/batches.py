@@ -25,7 +25,7 @@ from transom.domain.sharing import (
     plan_withdrawal,
     require_known,
 )
-from transom.sql.db import Row, Script, Statement
+from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, decode_properties, image_of_row, to_json
 from transom.sql.jobs import insert_job
 
@@ -77,13 +77,20 @@ SHARE = f"""
 
 
 def share(
-    caller: Caller, images: Sequence[str], recipients: Sequence[str], most: int, now: int, job: Job | None
+    caller: Caller,
+    images: Sequence[str],
+    recipients: Sequence[str],
+    most: int,
+    now: int,
+    job: Job | None,
+    unknown: Collection[str] = (),
 ) -> Script[list[Failure]]:
     """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
-    may have. `job` is finished and written with the rest."""
+    may have. `job` is finished and written with the rest. `unknown`: those of the recipients that do not
+    exist."""
     found = yield from _see_images(caller, images)
-    plan = plan_sharing(caller, images, recipients, found, most)
-    failures = plan.failures
+    plan = plan_sharing(caller, images, recipients, found, most, unknown)
+    failures, recipients = plan.failures, plan.recipients
     offers = [(plan.whole, recipients)]
     for image_id, image in plan.crowded:
         members: frozenset[str] = frozenset()
@@ -103,10 +110,19 @@ def share(
 
 
 def _see_images(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
-    ids = to_json(images)
-    yield Statement(LOCK_IMAGES, (ids,), is_lock=True)
+    yield Statement(LOCK_IMAGES, (to_json(images),), is_lock=True)
+    return _seen((yield _look_at_images(caller, images)))
+
+
+def _look_at_images(caller: Caller, images: Sequence[str]) -> Statement:
     see = SEE_WHOLE_IMAGES if looks_at_images(caller.policy) else SEE_IMAGES
-    return _seen((yield Statement(see, (ids, *caller.member_ids))))
+    return Statement(see, (to_json(images), *caller.member_ids))
+
+
+async def see_images(db: Database, caller: Caller, images: Sequence[str]) -> list[Seen]:
+    """What `share` would see of the images, without their locks."""
+    look = _look_at_images(caller, images)
+    return _seen(await db.scan(look.sql, *look.values, asker=caller.project_id))
 
 
 def _open(

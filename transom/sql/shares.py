@@ -1,6 +1,8 @@
 """One share at a time by the rules of the IMS API: a batch of one, with the looks before and after it in the
 same transaction, so that the answer tells of the very moment of the change."""
 
+from collections.abc import Collection
+
 from transom.domain import access
 from transom.domain.errors import ConflictError, Reason
 from transom.domain.model import Caller, Image, Member, MemberStatus, Visibility, domain_key
@@ -13,11 +15,13 @@ from transom.sql.db import Script, Statement
 LOCK_MEMBER = "select member_id from member where image_id = $1 and member_id = $2 for update"
 
 
-def share_one(caller: Caller, image_id: str, member_id: str, most: int, now: int) -> Script[Member]:
+def share_one(
+    caller: Caller, image_id: str, member_id: str, most: int, now: int, unknown: Collection[str] = ()
+) -> Script[Member]:
     """Offer the image, once more if the offer was rejected; the membership. ConflictError when the offer
-    stands. `most`: recipients an image may have."""
+    stands. `most`: recipients an image may have. `unknown`: recipients that do not exist."""
     image, _is_member, before = yield from _look(caller, image_id, member_id)
-    raise_first((yield from share(caller, [image_id], [member_id], most, now, None)))
+    raise_first((yield from share(caller, [image_id], [member_id], most, now, None, unknown)))
     was_shared = image is not None and image.visibility == Visibility.SHARED
     if was_shared and before is not None and before.status != MemberStatus.REJECTED:
         raise ConflictError(f"Image {image_id} is shared with {member_id} already.", Reason.MEMBER_EXISTS)

@@ -5,6 +5,7 @@ without a job, whose one failure is its answer.
 """
 
 import uuid
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
@@ -32,7 +33,7 @@ from transom.domain.model import (
     domain_key,
     split_member_id,
 )
-from transom.domain.sharing import shared_with_oneself
+from transom.domain.sharing import may_share_any, shared_with_oneself
 from transom.sql import batches, members, shares
 
 _ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})
@@ -51,13 +52,23 @@ async def share_images(parts: Parts, request: Request) -> Response:
     images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
+    unknown = await _find_unknown(parts, request.caller, images, recipients)
     job = _new_job(JobKind.SHARE, project_id, images=images, recipients=recipients)
+    most = parts.settings.ims_member_quota
     await parts.db.run(
-        lambda: batches.share(
-            request.caller, images, recipients, parts.settings.ims_member_quota, now_us(), job
-        )
+        lambda: batches.share(request.caller, images, recipients, most, now_us(), job, unknown)
     )
     return _job_response(job)
+
+
+async def _find_unknown(
+    parts: Parts, caller: Caller, images: Sequence[str], recipients: Collection[str]
+) -> Collection[str]:
+    """The recipients that do not exist, as far as this caller may learn that."""
+    if not parts.recipients.are_checked:
+        return ()
+    found = await batches.see_images(parts.db, caller, images)
+    return await parts.recipients.find_unknown(recipients) if may_share_any(caller, images, found) else ()
 
 
 async def answer_offers(parts: Parts, request: Request) -> Response:
@@ -179,7 +190,10 @@ async def add_member(parts: Parts, request: Request) -> Response:
     if member_id == project_id:
         raise shared_with_oneself("member")
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
-    member = await parts.db.run(lambda: shares.share_one(request.caller, image_id, member_id, most, now_us()))
+    unknown = await _find_unknown(parts, request.caller, [image_id], [member_id])
+    member = await parts.db.run(
+        lambda: shares.share_one(request.caller, image_id, member_id, most, now_us(), unknown)
+    )
     return json_response(ims_member(member, request.caller))
 
 

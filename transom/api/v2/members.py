@@ -16,6 +16,7 @@ from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, LimitExceededError
 from transom.domain.fields import MAX_NAME, check_id_text
 from transom.domain.model import Image, Member
+from transom.domain.sharing import recipient_unknown
 from transom.sql import members
 from transom.sql.db import Database
 from transom.sql.images import MemberIds
@@ -39,6 +40,8 @@ async def add_member(parts: Parts, request: Request) -> Response:
         access.add_member(request.caller, image, is_member)
         if existing is not None:
             raise ConflictError(f"Member {member_id} is duplicated for image {image.id}")
+        if await parts.recipients.find_unknown([member_id]):
+            raise recipient_unknown(member_id)
         added = await members.insert_member(parts.db, image.id, member_id, limit, now_us())
         if added is not None:
             return json_response(member_body(added))

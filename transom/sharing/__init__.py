@@ -1,0 +1,1 @@
+"""Sharing: images offered to recipients, who answer."""
