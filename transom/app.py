@@ -20,7 +20,7 @@ from transom.api.dispatch import Dispatcher, answer_not_ready
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError, read_settings
-from transom.domain.errors import TransomError, UnavailableError
+from transom.domain.errors import TransomError, UnavailableError, describe
 from transom.domain.model import Policy
 from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
@@ -73,7 +73,7 @@ def create_app() -> App:
                 serve = await worker.start()
             except TransomError as error:
                 # A worker that replaces another one while the database is away waits for it here.
-                _log.warning("not ready yet: %s", error)
+                _log.warning("not ready yet: %s", describe(error))
                 await asyncio.sleep(_RETRY_S)
             else:
                 return
@@ -333,7 +333,7 @@ async def _sweep(transfer: Transfer, pause_s: float) -> None:
         try:
             recovered = await transfer.recover()
         except TransomError as error:
-            _log.warning("clean-up waits: %s", error)
+            _log.warning("clean-up waits: %s", describe(error))
         except Exception:  # noqa: BLE001 (it must never stop for good)
             _log.exception("clean-up failed")
         else:

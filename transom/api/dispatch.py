@@ -38,7 +38,7 @@ from transom.api.parts import Parts
 from transom.api.router import Match, Router
 from transom.api.signing import has_signature, signed_request
 from transom.api.v2.versions import base_url, choose_version, served_versions
-from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError
+from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError, describe
 from transom.domain.model import Caller
 from transom.identity import TokenRequest
 from transom.telemetry import ObserveRequest, RequestLog
@@ -187,8 +187,7 @@ class Dispatcher:
         headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             # What a driver said stays in the log: it names users, hosts and tables.
-            cause = f" ({error.__cause__})" if error.__cause__ else ""
-            _log.warning("%s%s", error, cause, extra={"fields": {"request_id": request.request_id}})
+            _log.warning("%s", describe(error), extra={"fields": {"request_id": request.request_id}})
         return self._render(request, status, str(error), headers, error.reason)
 
     def _identity_uri(self, request: Request) -> str:

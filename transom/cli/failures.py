@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from transom.config import Settings
-from transom.domain.errors import TransomError
+from transom.domain.errors import TransomError, describe
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def report_failures(*also: type[Exception]) -> Iterator[None]:
         raise click.ClickException(_describe_os_error(error)) from None
     except Exception as error:
         if isinstance(error, (TransomError, *also)):
-            raise click.ClickException(_describe(error)) from None
+            raise click.ClickException(describe(error)) from None
         raise
 
 
@@ -50,12 +50,6 @@ def make_folder(settings: Settings) -> None:
             # What is there can still be served, and deleting makes room.
             return
         raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
-
-
-def _describe(error: Exception) -> str:
-    """With what the driver or the system said, unless the text has it already."""
-    text, cause = str(error), str(error.__cause__ or "")
-    return text if not cause or cause in text else f"{text} ({cause})"
 
 
 def _describe_os_error(error: OSError) -> str:

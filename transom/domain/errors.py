@@ -119,3 +119,11 @@ class LostDataError(UnavailableError):
 
 class ClientGoneError(TransomError):
     """The client went away, or broke off, before it had sent its whole body."""
+
+
+def describe(error: Exception) -> str:
+    """The text of an error and of what caused it, for logs and operators only: what a driver says names
+    hosts, users and tables."""
+    text, cause = str(error), error.__cause__
+    said = (str(cause) or type(cause).__name__) if cause is not None else ""
+    return text if said in text else f"{text} ({said})"
