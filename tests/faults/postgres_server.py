@@ -28,8 +28,8 @@ class OwnPostgreSQL:
         # A short path: a socket's name may have about a hundred characters only.
         self._folder = Path(tempfile.mkdtemp(prefix="transom-pg-"))
         self._server: PostgresServer = get_server(self._folder / "data", cleanup_mode="delete")
-        self._server.psql("CREATE DATABASE transom;")
-        self.url: str = self._server.get_uri(database="transom")
+        self._databases = 0
+        self.url = self.create_database("transom")
 
     def __enter__(self) -> Self:
         return self
@@ -39,6 +39,14 @@ class OwnPostgreSQL:
     ) -> None:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def create_database(self, name: str = "") -> str:
+        """The URL of a new, empty database; of any name if none is given."""
+        self._databases += 1
+        name = name or f"transom_{self._databases}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        url: str = self._server.get_uri(database=name)
+        return url
 
     def stop(self, mode: str) -> None:
         """Stop the server. `mode`: `immediate`, as if it had crashed, or `fast`, with goodbyes."""

@@ -1,4 +1,4 @@
-"""A socket in front of a PostgreSQL server: it passes everything on and counts round trips.
+"""A socket in front of a PostgreSQL server: it passes everything on, or nothing, and counts round trips.
 
 A client waits for an answer after a Sync, a Flush or a simple Query, whatever it sent before (PostgreSQL,
 "Frontend/Backend Protocol", Message Flow). Start reading at `PostgresGateway`.
@@ -37,6 +37,15 @@ class PostgresGateway:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.socket(socket.AF_UNIX)
+        self._passes = threading.Event()
+        self._passes.set()
+
+    def hold(self) -> None:
+        """From now on nothing passes in either direction, as if the network lost it, until `release`."""
+        self._passes.clear()
+
+    def release(self) -> None:
+        self._passes.set()
 
     @property
     def round_trips(self) -> int:
@@ -53,6 +62,7 @@ class PostgresGateway:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.release()
         with self._lock:
             ending = [self._listener, *self._open]
         for one in ending:
@@ -80,8 +90,8 @@ class PostgresGateway:
             server.connect(self._target)
             with self._lock:
                 self._open += [client, server]
-            self._start(_pass_on, client, server, _Frontend(self._note).read)
-            self._start(_pass_on, server, client, _ignore)
+            self._start(_pass_on, client, server, _Frontend(self._note).read, self._passes)
+            self._start(_pass_on, server, client, _ignore, self._passes)
 
     def _note(self) -> None:
         with self._lock:
@@ -114,10 +124,13 @@ def _ignore(_data: bytes) -> None:
     """What the server says is not looked at."""
 
 
-def _pass_on(source: socket.socket, sink: socket.socket, look: Callable[[bytes], None]) -> None:
+def _pass_on(
+    source: socket.socket, sink: socket.socket, look: Callable[[bytes], None], passes: threading.Event
+) -> None:
     """Until one side hangs up; then the other side is told."""
     with suppress(OSError):
         while data := source.recv(_BLOCK_BYTES):
+            passes.wait()
             # Before it goes on: who has seen the answer must find its question counted.
             look(data)
             sink.sendall(data)

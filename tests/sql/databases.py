@@ -158,6 +158,9 @@ class Tap:
             self.asked.append(Asked(statement.sql, statement.values, as_short=False))
             rows = yield statement
 
+    async def require_writable(self) -> None:
+        await self._db.require_writable()
+
     async def close(self) -> None:
         await self._db.close()
 

@@ -12,12 +12,12 @@ async def check_alive(_parts: Parts, _request: Request) -> Response:
 
 
 async def check_ready(parts: Parts, _request: Request) -> Response:
-    """200 when the database answers; UnavailableError (503) when it does not.
+    """200 when the database takes writes; UnavailableError (503) when it does not, within a few seconds.
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
     why. To take every server out of its balancer would end the former, too.
     """
-    await parts.db.read("select 1")
+    await parts.db.require_writable()
     identity = "reachable" if parts.identity.is_reachable else "unreachable"
     return json_response({"status": "ready", "identity": identity})
 

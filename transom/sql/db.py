@@ -81,6 +81,10 @@ class Database(Protocol):
         """
         ...
 
+    async def require_writable(self) -> None:
+        """Raise UnavailableError unless the database takes writes now; within a few seconds."""
+        ...
+
     async def close(self) -> None: ...
 
 

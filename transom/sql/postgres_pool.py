@@ -3,6 +3,11 @@
 asyncpg's own pool spends as much on lending a connection (a proxy, timers, a task, resets) as a short
 statement costs to run, and every request pays it. This one does without: nothing we do leaves anything behind
 in a session, and a connection on which anything was cut short is closed rather than mended.
+
+A write that is cut short is never cancelled. A server that waits for its synchronous standby takes a cancel
+for leave to do without it: it shows the write to everybody, and whoever asks for it again is told that it is
+done, though no standby has it (PostgreSQL, "Synchronous Replication"). When the connection is closed instead,
+the server goes on waiting, and the next try waits for the same rows behind it.
 """
 
 import asyncio
@@ -19,6 +24,8 @@ from transom.domain.errors import UnavailableError
 ACQUIRE_S = 15.0
 #: Longest wait for the end of a statement that was cut short, seconds.
 _CLOSE_S = 5.0
+#: Pause before a server that had no place for one more connection is asked for one again, seconds.
+_FULL_PAUSE_S = 1.0
 #: How long a connection may be idle before it is closed, and how often that is looked for, seconds.
 _IDLE_S = 300.0
 _SWEEP_S = 60.0
@@ -32,7 +39,10 @@ class Pool:
 
     def __init__(self, make: Open, most: int, most_wait_s: float = ACQUIRE_S) -> None:
         self._make = make
+        self._most = most
         self._free = most
+        #: Whether the server had no place for one more a moment ago.
+        self._is_full = False
         self._most_wait_s = most_wait_s
         #: (since when, connection): the last that came back stands last, and goes first.
         self._idle: list[tuple[float, asyncpg.Connection]] = []
@@ -41,12 +51,20 @@ class Pool:
         self._giving_up: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._asking_again: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+        #: The clock of `distrust`.
+        self.now = self._loop.time
 
     def lease(self) -> "Lease":
-        """`async with`: a connection for as long as the block runs."""
-        return Lease(self)
+        """`async with`: a connection to read with for as long as the block runs. What is cut short in it is
+        cancelled."""
+        return Lease(self, is_writing=False)
+
+    def lease_to_write(self) -> "Lease":
+        """As `lease`, for writes: what is cut short in it is not cancelled."""
+        return Lease(self, is_writing=True)
 
     def take_idle(self) -> asyncpg.Connection | None:
         """A connection that nobody uses, None when there is none. To be given back with `put_back`."""
@@ -64,8 +82,13 @@ class Pool:
         while (connection := self.take_idle()) is None:
             if self._is_closed:
                 raise UnavailableError("The database is closed.")
-            if self._free > 0:
-                return await self._open()
+            if self._may_open():
+                try:
+                    return await self._open()
+                except asyncpg.TooManyConnectionsError:
+                    if not self._has_own():
+                        raise
+                    continue
             connection = await self._wait(until)
             if connection is not None and not connection.is_closed():
                 return connection
@@ -90,12 +113,28 @@ class Pool:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
+    def abandon(self, connection: asyncpg.Connection) -> None:
+        """Close a connection without a word to the server, which may still be at its statement."""
+        self._give_up(connection)
+
+    def leave_server(self, connection: asyncpg.Connection) -> None:
+        """Close a connection whose server cannot do its work (any more), and the idle ones, which are likely
+        to lead to the same server."""
+        self._give_up(connection)
+        self._close_idle(self._loop.time())
+
+    def distrust(self, since: float) -> None:
+        """A server was silent from that moment on: close the connections on which it has not answered since.
+        `since`: by the clock of the event loop."""
+        self._close_idle(since)
+
     async def close(self) -> None:
         """Close what is idle now, and the others when they come back."""
         self._is_closed = True
         self._sweeping.cancel()
-        if self._giving_up is not None:
-            self._giving_up.cancel()
+        for timer in (self._giving_up, self._asking_again):
+            if timer is not None:
+                timer.cancel()
         while (waiting := self._next_waiting()) is not None:
             waiting.set_result(None)
         while (connection := self.take_idle()) is not None:
@@ -110,13 +149,39 @@ class Pool:
         finally:
             self._give_up(connection)
 
+    def _has_own(self) -> bool:
+        """Whether there is a connection to wait for, or an attempt to make one."""
+        return self._free < self._most
+
+    def _may_open(self) -> bool:
+        return self._free > 0 and not (self._is_full and self._has_own())
+
     async def _open(self) -> asyncpg.Connection:
         self._free -= 1
         try:
-            return await self._make()
+            connection = await self._make()
+        except asyncpg.TooManyConnectionsError:
+            # Nobody else is told of the room: all who wait would ask the full server in turn, without end.
+            self._free += 1
+            self._pause_opening()
+            raise
         except BaseException:
             self._make_room()
             raise
+        if self._free > 0:
+            # Those who wait because the server was full may find room, too.
+            self._call_next()
+        return connection
+
+    def _pause_opening(self) -> None:
+        self._is_full = True
+        if self._asking_again is None and not self._is_closed:
+            self._asking_again = self._loop.call_later(_FULL_PAUSE_S, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._asking_again = None
+        self._is_full = False
+        self._call_next()
 
     async def _wait(self, until: float) -> asyncpg.Connection | None:
         """A connection, or None when there is room to make one."""
@@ -169,32 +234,46 @@ class Pool:
 
     def _sweep(self) -> None:
         """Close what was not needed for a while: a server has few places."""
-        long_ago = self._loop.time() - _IDLE_S
-        old = [connection for since, connection in self._idle if since < long_ago]
-        self._idle = [(since, connection) for since, connection in self._idle if since >= long_ago]
+        self._close_idle(self._loop.time() - _IDLE_S)
+        self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def _close_idle(self, unused_since: float) -> None:
+        old = [connection for since, connection in self._idle if since <= unused_since]
+        self._idle = [(since, connection) for since, connection in self._idle if since > unused_since]
         for connection in old:
             self._give_up(connection)
-        self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
 
 
 class Lease:
     """A connection in use, on its way back when the block ends."""
 
-    __slots__ = ("_connection", "_pool")
+    __slots__ = ("_connection", "_is_writing", "_pool", "_since")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, is_writing: bool) -> None:
         self._pool = pool
+        self._is_writing = is_writing
+        self._since = 0.0
         self._connection: asyncpg.Connection = None
 
     async def __aenter__(self) -> asyncpg.Connection:
         self._connection = self._pool.take_idle() or await self._pool.take()
+        self._since = self._pool.now()
         return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancelled or late statement may still be running.
-        if error is not None and isinstance(error, asyncio.CancelledError | TimeoutError):
-            self._pool.drop(self._connection)
+        if error is None:
+            self._pool.put_back(self._connection)
+        elif isinstance(error, asyncio.CancelledError | TimeoutError):
+            # The statement may still be running.
+            if self._is_writing:
+                self._pool.abandon(self._connection)
+            else:
+                self._pool.drop(self._connection)
+            if isinstance(error, TimeoutError):
+                self._pool.distrust(self._since)
+        elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._pool.leave_server(self._connection)
         else:
             self._pool.put_back(self._connection)

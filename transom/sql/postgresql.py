@@ -1,6 +1,8 @@
 """PostgreSQL 14 or newer through asyncpg: a pool, prepared statements, one round trip a statement."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -8,23 +10,17 @@ import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
-from transom.sql.postgres_pool import ACQUIRE_S, Pool
+from transom.sql.postgres_connect import Connector
+from transom.sql.postgres_pool import Pool
 from transom.sql.turns import Turns
 
 #: Longest wait for an answer, seconds.
 _COMMAND_S = 30.0
-_SESSION = {
-    "application_name": "transom",
-    # Our statements are short, and compiling them buys nothing.
-    "jit": "off",
-    # To plan a page of a list costs several times as much as to read it. So a plan is made once, and holds
-    # for who has everything as for who has nothing: by an index, in its order (docs/decisions/0013).
-    "plan_cache_mode": "force_generic_plan",
-    "enable_bitmapscan": "off",
-    "enable_seqscan": "off",
-}
+#: Longest that anybody waits to be told whether the database is ready, seconds.
+_READY_S = 3.0
 #: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
 _TRIES = 5
+_IS_READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
 _CANNOT_ANSWER = "The database cannot answer now."
 #: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
 _MIGRATION_LOCK = 0x7472616E736F6D
@@ -44,38 +40,46 @@ class PostgresDialect:
 class PostgresDatabase:
     """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
 
-    def __init__(self, pool: Pool, most_scans: int) -> None:
+    def __init__(self, pool: Pool, most_scans: int, command_s: float) -> None:
         self.dialect = PostgresDialect()
         self._pool = pool
         self._turns = Turns(most_scans)
+        self._command_s = command_s
 
     @classmethod
-    async def connect(cls, url: str, pool: int) -> "PostgresDatabase":
-        """Open at most `pool` connections. UnavailableError when the server does not answer."""
-
-        async def make() -> asyncpg.Connection:
-            return await asyncpg.connect(
-                url,
-                command_timeout=_COMMAND_S,
-                timeout=ACQUIRE_S,
-                statement_cache_size=512,
-                server_settings=_SESSION,
-            )
-
-        connections = Pool(make, pool)
+    async def connect(cls, url: str, pool: int, command_s: float = _COMMAND_S) -> "PostgresDatabase":
+        """Open at most `pool` connections, and wait for no statement longer than `command_s`.
+        UnavailableError when the server does not answer."""
+        connections = Pool(Connector(url, command_s).connect, pool)
         with _RENAMED_ERRORS:
             async with connections.lease():
                 pass  # Whether there is a server, and lets us in.
         # The other half is for whoever does not take long.
-        return cls(connections, max(1, pool // 2))
+        return cls(connections, max(1, pool // 2), command_s)
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
         with _RENAMED_ERRORS:
             async with self._pool.lease() as connection:
-                rows: list[Row] = await connection.fetch(sql, *values)
+                rows: list[Row] = await connection.fetch(sql, *values, timeout=self._command_s)
                 return rows
 
-    write = read
+    async def write(self, sql: str, *values: Any) -> list[Row]:
+        with _RENAMED_ERRORS:
+            async with self._pool.lease_to_write() as connection:
+                with _Limit(connection, self._command_s):
+                    rows: list[Row] = await connection.fetch(sql, *values)
+                return rows
+
+    async def require_writable(self) -> None:
+        try:
+            with _RENAMED_ERRORS:
+                async with asyncio.timeout(_READY_S), self._pool.lease() as connection:
+                    if await connection.fetchval(_IS_READ_ONLY):
+                        raise asyncpg.ReadOnlySQLTransactionError("the server is read-only")
+        except UnavailableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise UnavailableError(_CANNOT_ANSWER) from TimeoutError(f"no answer within {_READY_S:g} s")
+            raise
 
     async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
@@ -91,9 +95,10 @@ class PostgresDatabase:
         rows: list[list[Row]] = []
         try:
             with _RENAMED_ERRORS:
-                async with self._pool.lease() as connection, connection.transaction():
+                async with self._transaction() as connection:
                     for statement in statements:
-                        rows.append(await connection.fetch(statement.sql, *statement.values))
+                        with _Limit(connection, self._command_s):
+                            rows.append(await connection.fetch(statement.sql, *statement.values))
                         if statement.required and not rows[-1]:
                             raise _GuardFailed
         except _GuardFailed:
@@ -111,7 +116,7 @@ class PostgresDatabase:
 
     async def _run_once(self, script: Script[Result]) -> Result:
         with _RENAMED_ERRORS:
-            async with self._pool.lease() as connection, connection.transaction():
+            async with self._transaction() as connection:
                 rows: list[Row] | None = None
                 while True:
                     try:
@@ -119,7 +124,26 @@ class PostgresDatabase:
                     except StopIteration as end:
                         result: Result = end.value
                         return result
-                    rows = await connection.fetch(statement.sql, *statement.values)
+                    with _Limit(connection, self._command_s):
+                        rows = await connection.fetch(statement.sql, *statement.values)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._pool.lease_to_write() as connection:
+            await self._execute(connection, "begin")
+            try:
+                yield connection
+            except (asyncio.CancelledError, TimeoutError):
+                raise  # The statement may still be running; the connection is closed.
+            except BaseException:
+                if not connection.is_closed():
+                    await self._execute(connection, "rollback")
+                raise
+            await self._execute(connection, "commit")
+
+    async def _execute(self, connection: asyncpg.Connection, command: str) -> None:
+        with _Limit(connection, self._command_s):
+            await connection.execute(command)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -133,7 +157,7 @@ class PostgresDatabase:
 
     async def run_script(self, script: str, version: int) -> bool:
         with _RENAMED_ERRORS:
-            async with self._pool.lease() as connection, connection.transaction():
+            async with self._transaction() as connection:
                 await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
                 await connection.execute(
                     "create table if not exists schema_version (version integer primary key)"
@@ -150,6 +174,32 @@ class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)
     """A required statement returned no row."""
 
 
+class _Limit:
+    """A time limit of statements that write: when it is over the connection is closed (`postgres_pool.py`
+    says why), and TimeoutError raised."""
+
+    __slots__ = ("_connection", "_is_over", "_most_s", "_timer")
+
+    def __init__(self, connection: asyncpg.Connection, most_s: float) -> None:
+        self._connection = connection
+        self._most_s = most_s
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._most_s, self._end)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._is_over and isinstance(error, Exception):
+            raise TimeoutError(f"no answer within {self._most_s:g} s") from error
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._connection.terminate()
+
+
 class _RenamedErrors:
     """The one place where asyncpg's errors become ours."""
 
@@ -164,6 +214,8 @@ class _RenamedErrors:
         if isinstance(error, asyncpg.DiskFullError):
             raise StoreFullError("The disk of the database is full.") from error
         if isinstance(error, _DRIVER_ERRORS):
+            if isinstance(error, TimeoutError) and not str(error):
+                error = TimeoutError("no answer in good time")
             raise UnavailableError(_CANNOT_ANSWER) from error
 
 

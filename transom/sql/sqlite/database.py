@@ -120,6 +120,9 @@ class SqliteDatabase:
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
         return await self._writer.submit_script(make_script)
 
+    async def require_writable(self) -> None:
+        await self.read("select 1")
+
     async def close(self) -> None:
         with suppress(UnavailableError, StoreFullError):
             await self.write("select 1")  # Behind whatever was submitted before.

@@ -1,0 +1,121 @@
+"""From a URL to one connection to PostgreSQL: host by host, and with the session that our statements need.
+
+asyncpg tries the hosts of a URL in turn as well, but within one time limit: a host that hangs takes it all.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+import asyncpg
+
+#: Longest that one host may take to let us in, seconds: when there is no other one, and when there is.
+_ONLY_HOST_S = 10.0
+_EACH_HOST_S = 3.0
+#: A server ends by itself what takes longer than this part of the time that we wait for it. It undoes what it
+#: ends so, and never ends the wait for a synchronous standby.
+_SERVER_PART = 0.8
+
+
+class Connector:
+    """Makes connections to the server of a URL. `command_s`: longest that a statement may take."""
+
+    def __init__(self, url: str, command_s: float) -> None:
+        self._hosts = split_hosts(url)
+        self._settings = _write_settings(command_s)
+        is_alone = len(self._hosts) == 1
+        self._most_s = _ONLY_HOST_S if is_alone else _EACH_HOST_S
+        # Of several servers one can be written. What the URL says of it holds for asyncpg if we say nothing.
+        is_said = "target_session_attrs" in dict(parse_qsl(urlsplit(url).query))
+        self._wanted = None if is_alone or is_said else "read-write"
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection to the first host that lets us in, the last one that did going first. TimeoutError,
+        OSError or an error of asyncpg's if none does; TooManyConnectionsError if that stopped any of them."""
+        failures: list[Exception] = []
+        for host in self._hosts:
+            try:
+                connection = await self._connect_to(host)
+            except (
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
+                failures.append(error)
+            else:
+                self._hosts = [host, *(other for other in self._hosts if other != host)]
+                return connection
+        if len(failures) == 1:
+            raise failures[0]
+        for failure in failures:
+            if isinstance(failure, asyncpg.TooManyConnectionsError):
+                raise failure
+        named = zip(self._hosts, failures, strict=True)
+        raise ConnectionError("; ".join(f"{_place_of(host)}: {failure}" for host, failure in named))
+
+    async def _connect_to(self, host: str) -> asyncpg.Connection:
+        connection = None
+        try:
+            connection = await asyncpg.connect(
+                host,
+                timeout=self._most_s,
+                statement_cache_size=512,
+                target_session_attrs=self._wanted,
+                server_settings={"application_name": "transom"},
+            )
+            # By a statement: pgbouncer refuses all but a few settings at the start of a session.
+            await connection.execute(self._settings, timeout=self._most_s)
+        except BaseException as error:
+            if connection is not None:
+                connection.terminate()
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"no connection within {self._most_s:g} s") from None
+            raise
+        return connection
+
+
+def split_hosts(url: str) -> list[str]:
+    """A URL for each of the hosts that this one names, in its order; itself when it names one or none.
+
+    libpq, "Connection URIs": `//a:1,b:2/…`, or `?host=a,b&port=1,2`, where one port is that of all hosts.
+    """
+    parts = urlsplit(url)
+    account, at, places = parts.netloc.rpartition("@")
+    if places:
+        return [parts._replace(netloc=f"{account}{at}{place}").geturl() for place in places.split(",")]
+    return list(_split_query(parts))
+
+
+def _split_query(parts: SplitResult) -> Iterator[str]:
+    query = dict(parse_qsl(parts.query))
+    hosts, ports = query.get("host", "").split(","), query.get("port", "").split(",")
+    if len(hosts) == 1:
+        yield parts.geturl()
+        return
+    for number, host in enumerate(hosts):
+        port = ports[number] if len(ports) == len(hosts) else ports[0]
+        named = {**query, "host": host} | ({"port": port} if port else {})
+        yield parts._replace(query=urlencode(named)).geturl()
+
+
+def _place_of(url: str) -> str:
+    """The host that the URL names, without the account."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or dict(parse_qsl(parts.query)).get("host", "")
+
+
+def _write_settings(command_s: float) -> str:
+    longest_ms = round(command_s * _SERVER_PART * 1000)
+    settings = {
+        # Our statements are short, and compiling them buys nothing.
+        "jit": "off",
+        # To plan a page of a list costs several times as much as to read it. So a plan is made once, and
+        # holds for who has everything as for who has nothing: by an index, in its order
+        # (docs/decisions/0013).
+        "plan_cache_mode": "force_generic_plan",
+        "enable_bitmapscan": "off",
+        "enable_seqscan": "off",
+        "statement_timeout": longest_ms,
+        "lock_timeout": longest_ms,
+    }
+    return "; ".join(f"set {name} = {value}" for name, value in settings.items())
