@@ -1,6 +1,8 @@
 """PostgreSQL 14 or newer through asyncpg: a pool, prepared statements, one round trip a statement."""
 
 import asyncio
+import itertools
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -11,8 +13,18 @@ import asyncpg
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.postgres_connect import Connector
+from transom.sql.postgres_migrate import (
+    PAUSE_S,
+    IndexStep,
+    have_rows,
+    index_steps,
+    run_index_steps,
+    take_turn,
+)
 from transom.sql.postgres_pool import Pool
 from transom.sql.turns import Turns
+
+_log = logging.getLogger(__name__)
 
 #: Longest wait for an answer, seconds.
 _COMMAND_S = 30.0
@@ -22,8 +34,8 @@ _READY_S = 3.0
 _TRIES = 5
 _IS_READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
 _CANNOT_ANSWER = "The database cannot answer now."
-#: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
-_MIGRATION_LOCK = 0x7472616E736F6D
+#: So often a migration tries to lock a table before the log tells, and from then on each time.
+_QUIET_TRIES = 5
 
 
 class PostgresDialect:
@@ -40,8 +52,9 @@ class PostgresDialect:
 class PostgresDatabase:
     """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
 
-    def __init__(self, pool: Pool, most_scans: int, command_s: float) -> None:
+    def __init__(self, connector: Connector, pool: Pool, most_scans: int, command_s: float) -> None:
         self.dialect = PostgresDialect()
+        self._connector = connector
         self._pool = pool
         self._turns = Turns(most_scans)
         self._command_s = command_s
@@ -50,12 +63,13 @@ class PostgresDatabase:
     async def connect(cls, url: str, pool: int, command_s: float = _COMMAND_S) -> "PostgresDatabase":
         """Open at most `pool` connections, and wait for no statement longer than `command_s`.
         UnavailableError when the server does not answer."""
-        connections = Pool(Connector(url, command_s).connect, pool)
+        connector = Connector(url, command_s)
+        connections = Pool(connector.connect, pool)
         with _RENAMED_ERRORS:
             async with connections.lease():
                 pass  # Whether there is a server, and lets us in.
         # The other half is for whoever does not take long.
-        return cls(connections, max(1, pool // 2), command_s)
+        return cls(connector, connections, max(1, pool // 2), command_s)
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
         with _RENAMED_ERRORS:
@@ -156,18 +170,58 @@ class PostgresDatabase:
         return int((await self.read("select coalesce(max(version), 0) from schema_version"))[0][0])
 
     async def run_script(self, script: str, version: int) -> bool:
+        for attempt in itertools.count(1):
+            try:
+                return await self._try_script(script, version)
+            except UnavailableError as error:
+                if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                    raise
+                if attempt > _QUIET_TRIES:
+                    _log.warning("migration %d waits for a table that others use", version)
+            await asyncio.sleep(PAUSE_S)
+        raise AssertionError("the last try returns or raises")
+
+    async def _try_script(self, script: str, version: int) -> bool:
+        """As `run_script`; UnavailableError from LockNotAvailableError when others use a table of it."""
         with _RENAMED_ERRORS:
-            async with self._transaction() as connection:
-                await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-                await connection.execute(
-                    "create table if not exists schema_version (version integer primary key)"
-                )
-                done = await connection.fetchval("select coalesce(max(version), 0) from schema_version")
-                if done >= version:
-                    return False
-                await connection.execute(script)
-                await connection.execute("insert into schema_version (version) values ($1)", version)
-                return True
+            async with self._pool.lease_to_write() as connection:
+                await take_turn(connection)
+                try:
+                    is_applied = await self._apply(connection, script, version)
+                except Exception:
+                    if not connection.is_closed():
+                        await connection.execute("rollback")
+                    raise
+                await connection.execute("commit")
+                return is_applied
+
+    async def _apply(self, connection: asyncpg.Connection, script: str, version: int) -> bool:
+        """Within the transaction of whose turn it is."""
+        await connection.execute("create table if not exists schema_version (version integer primary key)")
+        done = await connection.fetchval("select coalesce(max(version), 0) from schema_version")
+        if done >= version:
+            return False
+        # A query of the simple protocol ends what the last one has left open, the snapshot that it read by.
+        # The makers of an index would wait for whoever has an older one.
+        await connection.execute("select")
+        if not await self._apply_beside(index_steps(script)):
+            await connection.execute(script)
+        await connection.execute("insert into schema_version (version) values ($1)", version)
+        return True
+
+    async def _apply_beside(self, steps: list[IndexStep]) -> bool:
+        """Run the steps outside the transaction, on a connection of their own: they wait for whoever has
+        looked at a table. False, and nothing done, when there are none, or the tables are empty."""
+        if not steps:
+            return False
+        beside = await self._connector.connect()
+        try:
+            if not await have_rows(beside, steps):
+                return False
+            await run_index_steps(beside, steps)
+        finally:
+            beside.terminate()
+        return True
 
 
 class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)
