@@ -25,8 +25,8 @@ from transom.domain.errors import (
     UnavailableError,
     UnusableSourceError,
 )
-from transom.domain.job_callers import recall_caller
-from transom.domain.model import Image, Job, JobKind, JobStatus, Policy, Status
+from transom.domain.job_inputs import Copy, input_of, recall_caller
+from transom.domain.model import Failure, Image, Job, JobKind, JobStatus, Policy, Status
 from transom.domain.status import WITH_DATA
 from transom.imports.flow import Imports
 from transom.imports.held import Report
@@ -177,7 +177,7 @@ class Jobs:
             await self._try_to(jobs.finish_job(self._db, done, self._liveness.name))
 
     async def _fail(self, job: Job, error: TransomError) -> None:
-        failure = (None, None, error.reason or "", str(error))
+        failure = Failure(None, None, error.reason or "", str(error))
         ended = msgspec.structs.replace(job, status=JobStatus.FAIL, end_at=now_us(), failures=(failure,))
         await self._try_to(self._kinds[job.kind].fail(ended))
 
@@ -225,16 +225,17 @@ class Jobs:
             # By an earlier attempt, whose worker died.
             await self._transfer.recover()
             image = await self._find_copy(job)
-        if image.status in WITH_DATA and image.checksum == job.input["checksum"]:
+        asked = input_of(job, Copy)
+        if image.status in WITH_DATA and image.checksum == asked.checksum:
             return  # An earlier attempt got that far.
-        size = job.input["size"]
+        size = asked.size
         source = await self._find_source(job)
         chunks = _counted(await self._read_source(job, source), size, report)
-        await self._transfer.receive(image, self._still_allowed(job, chunks), size, job.input["checksum"])
+        await self._transfer.receive(image, self._still_allowed(job, chunks), size, asked.checksum)
 
     async def _find_source(self, job: Job) -> Image:
         """The image to copy, if the caller of the job may copy it now. Raises TransomError if not."""
-        caller, source_id = recall_caller(job, self._policy), job.input["source_id"]
+        caller, source_id = recall_caller(job, self._policy), input_of(job, Copy).source_id
         image, is_member, member = await members.find_member(
             self._db, source_id, caller.member_ids, caller.project_id or ""
         )
@@ -255,7 +256,7 @@ class Jobs:
         source_id = source.id
         try:
             location = await self._transfer.find_copy(source)
-            return await self._transfer.read(location, 0, job.input["size"])
+            return await self._transfer.read(location, 0, input_of(job, Copy).size)
         except LostDataError:
             text = f"The data of image {source_id} was deleted before it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
@@ -266,7 +267,7 @@ class Jobs:
             raise UnavailableError(f"The data of image {source_id} could not be read.") from None
 
     async def _find_copy(self, job: Job) -> Image:
-        image_id = job.input["image_id"]
+        image_id = input_of(job, Copy).image_id
         image, _is_member = await images.find_image(self._db, image_id, (None, None))
         if image is None:
             text = f"Image {image_id} was deleted while it was copied."
@@ -276,7 +277,7 @@ class Jobs:
     async def _fail_copy(self, job: Job) -> None:
         """The image of a copy that failed goes with it, unless it holds data, or somebody is changing it."""
         for _ in range(_TRIES):
-            image, _is_member = await images.find_image(self._db, job.input["image_id"], (None, None))
+            image, _is_member = await images.find_image(self._db, input_of(job, Copy).image_id, (None, None))
             if image is None or image.status != Status.QUEUED:
                 break
             if await jobs.fail_new_image(self._db, job, self._liveness.name, image, now_us()):

@@ -32,7 +32,8 @@ from sharing_calls import (
 from transom.api.ims.errors import code_of
 from transom.api.ims.jobs import results_of
 from transom.domain.errors import Reason
-from transom.domain.model import Job, JobKind, JobStatus, domain_key
+from transom.domain.job_inputs import Batch
+from transom.domain.model import Failure, Job, JobKind, JobStatus, domain_key
 
 JOB_KEYS = {
     "job_id",
@@ -203,14 +204,16 @@ _reasons = st.sampled_from(["", *Reason])
 def test_results_are_those_of_plain_python(
     images: list[str], recipients: list[str], data: st.DataObject
 ) -> None:
-    of_one = st.tuples(st.sampled_from(images), st.sampled_from([None, *recipients]), _reasons, st.text())
+    of_one = st.builds(
+        Failure, st.sampled_from(images), st.sampled_from([None, *recipients]), _reasons, st.text()
+    )
     failures = data.draw(st.lists(of_one, unique_by=lambda one: one[:2], max_size=6))
     job = Job(
         id="j",
         kind=JobKind.SHARE,
         project_id="p",
         status=JobStatus.SUCCESS,
-        input={"images": images, "recipients": recipients},
+        input=Batch(images=tuple(images), recipients=tuple(recipients)),
         failures=tuple(failures),
         begin_at=0,
         end_at=1,

@@ -11,8 +11,9 @@ import pytest
 from domain.samples import OWNER, RECIPIENT, STRANGER, caller, image, member
 
 from transom.domain.errors import NotFoundError, Reason
-from transom.domain.model import Caller, Image, Job, JobStatus, Member, Visibility, domain_key
-from transom.domain.sharing import MOST_OF_WHOLE, Failure
+from transom.domain.job_inputs import Batch
+from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member, Visibility, domain_key
+from transom.domain.sharing import MOST_OF_WHOLE
 from transom.sql.batches import answer, share, withdraw
 from transom.sql.db import Database, Result, Script
 from transom.sql.images import delete_image, find_image, update_image
@@ -70,7 +71,7 @@ def _job(job_id: str = "job") -> Job:
         kind="imsAddImageMembersJob",
         project_id=OWNER,
         status=JobStatus.RUNNING,
-        input={"images": ["image"], "recipients": [RECIPIENT]},
+        input=Batch(images=("image",), recipients=(RECIPIENT,)),
         failures=(),
         begin_at=1,
         end_at=None,
@@ -98,7 +99,7 @@ async def _visibility(db: Database, image_id: str) -> str:
     return found.visibility
 
 
-def _told(failures: list[Failure]) -> list[tuple[str, str | None, str]]:
+def _told(failures: list[Failure]) -> list[tuple[str | None, str | None, str]]:
     return [(one.image_id, one.member_id, one.reason) for one in failures]
 
 
@@ -419,7 +420,7 @@ async def test_the_job_is_written_with_the_batch_and_says_what_could_not_be_done
     assert jobs[0] is not None
     assert jobs[1] is not None
     assert [one.status for one in jobs if one] == [JobStatus.SUCCESS, JobStatus.FAIL]
-    assert [one.failures for one in jobs if one] == [(), tuple(map(tuple, failed))]
+    assert [one.failures for one in jobs if one] == [(), tuple(failed)]
     assert all(one is not None and one.end_at is not None for one in jobs)
 
 

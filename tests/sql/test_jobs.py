@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from domain.samples import image
 
-from transom.domain.model import Job, JobKind, JobStatus
+from transom.domain.job_inputs import Copy
+from transom.domain.model import Failure, Job, JobKind, JobStatus
 from transom.sql.db import Database
 from transom.sql.images import find_image
 from transom.sql.jobs import (
@@ -30,13 +31,13 @@ JOB = Job(
     kind=JobKind.COPY,
     project_id="project",
     status=JobStatus.INIT,
-    input={"image_id": "image", "name": None, "size": 1 << 40},
+    input=Copy(image_id="image", name=None, source_id="source", size=1 << 40, checksum=None),
     failures=(),
     begin_at=10,
     end_at=None,
 )
 ENDED = msgspec.structs.replace(
-    JOB, status=JobStatus.FAIL, failures=((None, "m", "", "why"),), end_at=20, progress=40
+    JOB, status=JobStatus.FAIL, failures=(Failure(None, "m", "", "why"),), end_at=20, progress=40
 )
 
 

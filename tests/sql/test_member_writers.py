@@ -18,8 +18,7 @@ from domain.samples import RECIPIENT, caller, image, member
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import TransomError
-from transom.domain.model import Caller, Member, Visibility, domain_key
-from transom.domain.sharing import Failure
+from transom.domain.model import Caller, Failure, Member, Visibility, domain_key
 from transom.sql.batches import answer, share, withdraw
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Script

@@ -6,7 +6,7 @@ changed only in transactions that need the task's job to be held as well, so no 
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -209,30 +209,36 @@ def enrich(image: Image, change: Change) -> Image:
     return msgspec.structs.replace(image, **change.fields, properties=properties)
 
 
-def noted(before: Mapping[str, Any] | None, image: Image, change: Change) -> dict[str, Any]:
-    """`before` with what `image` has now of what the change sets, unless it has been noted already: what
-    `undo` puts back. None stands for a property that was not there."""
-    earlier = before or {"fields": {}, "properties": {}}
-    return {
-        "fields": {name: getattr(image, name) for name in change.fields} | earlier["fields"],
-        "properties": {name: image.properties.get(name) for name in change.properties}
-        | earlier["properties"],
-    }
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What an image had before an import set something else, None standing for a property that was not
+    there: the undo log."""
+
+    fields: dict[str, Any] = {}
+    properties: dict[str, str | None] = {}
 
 
-def _put_back(image: Image, before: Mapping[str, Any] | None) -> Image:
+def noted(before: Before | None, image: Image, change: Change) -> Before:
+    """`before` with what `image` has now of what the change sets, unless it has been noted already."""
+    earlier = before or Before()
+    return Before(
+        fields={name: getattr(image, name) for name in change.fields} | earlier.fields,
+        properties={name: image.properties.get(name) for name in change.properties} | earlier.properties,
+    )
+
+
+def _put_back(image: Image, before: Before | None) -> Image:
     if before is None:
         return image
     properties = dict(image.properties)
-    for name, value in before["properties"].items():
+    for name, value in before.properties.items():
         if value is None:
             properties.pop(name, None)
         else:
             properties[name] = value
-    return msgspec.structs.replace(image, **before["fields"], properties=properties)
+    return msgspec.structs.replace(image, **before.fields, properties=properties)
 
 
-def undo(image: Image, taken_back: Collection[str], before: Mapping[str, Any] | None = None) -> Image:
+def undo(image: Image, taken_back: Collection[str], before: Before | None = None) -> Image:
     """The import has failed. An image that had no data before is `queued` again, with what it had `before`;
     one that is in use stays so, without what the stores in `taken_back` got by this import."""
     failed = {*split_names(image.properties.get(FAILED)), *waiting_stores(image)}

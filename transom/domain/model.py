@@ -6,7 +6,7 @@ Times are integer microseconds since the epoch, UTC.
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -139,9 +139,21 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     vault_id: str | None = None
 
 
+class JobInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job works on; `job_inputs.py` has one for each kind."""
+
+
+class Failure(NamedTuple):
+    """What could not be done of a job, and why. `image_id`, `member_id` None: for none of them."""
+
+    image_id: str | None
+    member_id: str | None
+    reason: str
+    message: str
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for as a job. `input` has the shape that `kind` has; `failures`: (image id, member id,
-    reason, text) of what could not be done, where None stands for all of them. `progress` in percent.
+    """What was asked for as a job. `input` is of the kind that `kind` says. `progress` in percent.
 
     A task of the Image API has besides: the image that it is about, who asked for it and by which request,
     when it last told how far it is, and what it told."""
@@ -150,8 +162,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     project_id: str
     status: str
-    input: dict[str, Any]
-    failures: tuple[tuple[str | None, str | None, str, str], ...]
+    input: JobInput
+    failures: tuple[Failure, ...]
     begin_at: int
     end_at: int | None
     progress: int = 0

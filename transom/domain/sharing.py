@@ -6,7 +6,6 @@ writes what was decided. Who may do what is asked of `access.py`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +18,7 @@ from transom.domain.errors import (
     Reason,
     TransomError,
 )
-from transom.domain.model import Caller, Image, MemberType, Target, split_member_id
+from transom.domain.model import Caller, Failure, Image, MemberType, Target, split_member_id
 
 #: Properties of an image that decide how it may be shared (IMS API, "Image attributes").
 _KEY_ID = "__system__cmkid"
@@ -46,15 +45,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> Target:
         return Target(self.owner, self.visibility, self.is_member, self.image)
-
-
-class Failure(NamedTuple):
-    """What could not be done. `member_id` None: for none of the recipients."""
-
-    image_id: str
-    member_id: str | None
-    reason: str
-    message: str
 
 
 def raise_first(failures: Sequence[Failure]) -> None:

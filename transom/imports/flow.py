@@ -11,11 +11,10 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -41,7 +40,7 @@ from transom.domain.imports import (
     undo,
     waiting_stores,
 )
-from transom.domain.job_callers import recall_caller
+from transom.domain.job_inputs import Import, input_of, recall_caller
 from transom.domain.model import Caller, Content, Image, Job, Location, Policy, Staged, Status
 from transom.imports.held import HeldImage, LostError, Report, copied, told
 from transom.imports.material import Material
@@ -87,10 +86,11 @@ class Imports:
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image by the method that was asked for. Whatever is raised, `fail` puts things right."""
-        request = parse_request(job.input["import_req"], Method)
+        asked = input_of(job, Import)
+        request = parse_request(asked.import_req, Method)
         image = await self._held.find(job)
         if waiting := _in_order(image, self._transfer.stores.default.id):
-            if set(waiting) == set(job.input["backend"]):
+            if set(waiting) == set(asked.backend):
                 # Not when it is begun again: what it has done would be counted, and then be asked for again.
                 await self._limits.check_import(image, request.method)
             if request.method is not Method.COPY:
@@ -109,11 +109,10 @@ class Imports:
         await self._fail(ended, is_new=True)
 
     async def _fail(self, ended: Job, *, is_new: bool) -> None:
-        request = parse_request(ended.input["import_req"], Method)
+        request = parse_request(input_of(ended, Import).import_req, Method)
 
-        def decide(
-            image: Image, before: Mapping[str, Any] | None
-        ) -> tuple[Image | None, tuple[Location, ...]]:
+        def decide(image: Image, kept: Job) -> tuple[Image | None, tuple[Location, ...]]:
+            before = input_of(kept, Import).before
             taken_back = _taken_back(image, ended, request)
             back = undo(image, {location.store for location in taken_back}, before)
             return (None if is_new and back.status == Status.QUEUED else back), taken_back
@@ -169,7 +168,7 @@ class Imports:
             raise ConflictError("The task has nothing left to act with for the user.")
         endpoint = await find_endpoint(
             self._settings,
-            own_url=job.input["own_url"],
+            own_url=input_of(job, Import).own_url,
             region=request.arguments["glance_region"],
             interface=request.arguments.get("glance_service_interface", "public"),
             token=token,
@@ -258,7 +257,7 @@ class Imports:
         return Material(
             settings=self._settings,
             image=image,
-            roles=frozenset(job.input.get("roles", ())),
+            roles=frozenset(input_of(job, Import).roles),
             read=read,
             as_file=as_file,
             work_folder=self._work_folder,
@@ -372,7 +371,9 @@ def _taken_back(image: Image, job: Job, request: ImportRequest) -> tuple[Locatio
     if image.status == Status.IMPORTING:
         return image.locations
     if request.method is Method.COPY and request.all_must_succeed:
-        return tuple(location for location in image.locations if location.store in job.input["backend"])
+        return tuple(
+            location for location in image.locations if location.store in input_of(job, Import).backend
+        )
     return ()
 
 
@@ -385,5 +386,6 @@ def _require_same(image: Image, content: Content) -> None:
 
 def _noting(job: Job, image: Image, change: Change) -> Job:
     """The job with what the image has before the change, for `undo`."""
-    before = noted(job.input.get("before"), image, change)
-    return msgspec.structs.replace(job, input={**job.input, "before": before})
+    asked = input_of(job, Import)
+    before = noted(asked.before, image, change)
+    return msgspec.structs.replace(job, input=msgspec.structs.replace(asked, before=before))

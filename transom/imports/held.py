@@ -3,8 +3,7 @@
 Whoever is not the job's holder any more, or looked at an image that somebody changed since, changes nothing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -24,9 +23,9 @@ _TRIES = 100
 #: Tells how far a job is: percent, and words.
 Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
-#: What an image becomes when its task fails, given what was noted of it `before`, or None when it goes as a
+#: What an image becomes when its task, of which the row says this now, fails, or None when it goes as a
 #: whole; and what it gives up.
-Undo = Callable[[Image, Mapping[str, Any] | None], tuple[Image | None, tuple[Location, ...]]]
+Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
 
 
 class HeldImage:
@@ -76,7 +75,7 @@ class HeldImage:
                 return
             # The worker may have written into the input since this one read it.
             kept = await jobs.find_task(self._db, ended.id)
-            new, taken_back = undo(image, kept.input.get("before") if kept is not None else None)
+            new, taken_back = undo(image, kept or ended)
             if await self._end_failed(ended, image, new, taken_back):
                 return
             if not await imports.holds_job(self._db, ended, self._holder, now_us()):

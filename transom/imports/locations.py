@@ -4,10 +4,10 @@ Begun again wherever it stopped: attaching twice is attaching once, and hashing 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from transom.config import Settings
 from transom.domain.errors import ContentRefusedError, InvalidError
+from transom.domain.job_inputs import AddedLocation, input_of
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
 from transom.imports.held import HeldImage, Report, told
@@ -25,14 +25,14 @@ class AddedLocations:
 
     async def run(self, job: Job, report: Report) -> None:
         """Attach the place; compare its data with what was said, or find out what it is."""
-        location = Location(store=job.input["store"], key=job.input["loc_url"])
+        asked = input_of(job, AddedLocation)
+        location = Location(store=asked.store, key=asked.loc_url)
         _require_formats(await self._held.find(job))
         size = await self._transfer.stores.get(location.store).size(location.key)
         if not size:
             raise InvalidError(f"Invalid location {location.key}: there is no data.")
-        claimed = job.input["validation_data"]
-        if claimed:
-            await self._compare(job, location, size, claimed, report)
+        if asked.validation_data:
+            await self._compare(job, location, size, asked.validation_data, report)
         else:
             await self._find_out(job, location, size, report)
         await self._held.end(job, release)
@@ -40,7 +40,7 @@ class AddedLocations:
     async def fail(self, ended: Job) -> None:
         """Write that the task has failed; the image is `queued` again unless it is in use."""
 
-        def undo(image: Image, _before: Mapping[str, Any] | None) -> tuple[Image, tuple[Location, ...]]:
+        def undo(image: Image, _kept: Job) -> tuple[Image, tuple[Location, ...]]:
             return give_up(image), ()
 
         await self._held.fail(ended, undo)

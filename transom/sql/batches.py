@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.model import Caller, Job, JobStatus, MemberStatus, Visibility
+from transom.domain.model import Caller, Failure, Job, JobStatus, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
 from transom.domain.sharing import (
-    Failure,
     Seen,
     choose_recipients,
     ids_of,

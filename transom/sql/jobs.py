@@ -1,10 +1,12 @@
 """Jobs: rows ↔ `Job`. Written whole by a batch (`batches.py`), or held by the worker that runs one."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
-from transom.domain.model import TASK_KINDS, Image, Job, JobStatus
+from transom.domain.job_inputs import INPUTS
+from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobStatus
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import delete_statements, insert_statements, to_json
 
@@ -12,10 +14,11 @@ _COLUMNS = """
     id, kind, project_id, status, input, failures, begin_at, end_at, progress, image_id, user_id, request_id,
     told_at, message"""
 
-Failures = tuple[tuple[str | None, str | None, str, str], ...]
-
-_decode_failures = msgspec.json.Decoder(Failures).decode
-_decode_input = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_failures = msgspec.json.Decoder(tuple[Failure, ...]).decode
+_DECODE_INPUT: Mapping[str, Callable[[str], JobInput]] = {
+    kind: msgspec.json.Decoder(one).decode for kind, one in INPUTS.items()
+}
+_decode_unknown = msgspec.json.Decoder(JobInput).decode
 
 
 class OpenJob(NamedTuple):
@@ -34,7 +37,7 @@ def _job_of_row(row: Row) -> Job:
         kind=row[1],
         project_id=row[2],
         status=row[3],
-        input=_decode_input(row[4]),
+        input=_DECODE_INPUT.get(row[1], _decode_unknown)(row[4]),
         failures=_decode_failures(row[5]),
         begin_at=row[6],
         end_at=row[7],

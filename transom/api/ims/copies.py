@@ -8,6 +8,7 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
+from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
 from transom.api.v2.images import absent
 from transom.clock import now_us
@@ -15,13 +16,12 @@ from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
 from transom.domain.fields import RESERVED_PREFIX
-from transom.domain.job_callers import remember_caller
+from transom.domain.job_inputs import Copy
 from transom.domain.model import (
     Caller,
     Image,
     Job,
     JobKind,
-    JobStatus,
     Status,
     Visibility,
 )
@@ -43,7 +43,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
     quota.check_metadata(None, image, parts.settings.image_metadata_limit)
-    job = _new_job(source, image, request.caller, project_id)
+    job = _new_job(request, source, image)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)
     if not await jobs.start_job(parts.db, job, image, most):
@@ -109,22 +109,12 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
     )
 
 
-def _new_job(source: Image, image: Image, caller: Caller, project_id: str) -> Job:
-    return Job(
-        id=uuid.uuid4().hex,
-        kind=JobKind.COPY,
-        project_id=project_id,
-        status=JobStatus.INIT,
-        input={
-            "image_id": image.id,
-            "name": image.name,
-            "source_id": source.id,
-            "size": source.size,
-            "checksum": source.checksum,
-            **remember_caller(caller),
-        },
-        failures=(),
-        begin_at=now_us(),
-        end_at=None,
-        user_id=caller.user_id,
+def _new_job(request: Request, source: Image, image: Image) -> Job:
+    given = Copy(
+        image_id=image.id,
+        name=image.name,
+        source_id=source.id,
+        size=source.size or 0,
+        checksum=source.checksum,
     )
+    return new_job(request, JobKind.COPY, given)

@@ -13,6 +13,7 @@ from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
+from transom.domain.job_inputs import Batch, Copy, input_of
 from transom.domain.model import Job, JobStatus, domain_key
 from transom.sql import jobs
 
@@ -33,9 +34,13 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 async def show_job(parts: Parts, request: Request) -> Response:
     """The job and, of a batch, one result for each image and recipient."""
     job = await _find(parts, request)
-    if max(len(job.failures), len(job.input.get("recipients", ()))) > _MANY:
+    if max(len(job.failures), len(_recipients_of(job))) > _MANY:
         return await asyncio.to_thread(_shown, job)
     return _shown(job)
+
+
+def _recipients_of(job: Job) -> Sequence[str]:
+    return job.input.recipients if isinstance(job.input, Batch) else ()
 
 
 def _shown(job: Job) -> Response:
@@ -61,7 +66,7 @@ async def _find(parts: Parts, request: Request) -> Job:
 
 
 def _summary(job: Job) -> dict[str, Any]:
-    _image, _member, reason, text = job.failures[0] if job.failures else (None, None, None, None)
+    first = job.failures[0] if job.failures else None
     more = f" (and {len(job.failures) - 1} more; see the results)" if len(job.failures) > 1 else ""
     return {
         "job_id": job.id,
@@ -69,8 +74,8 @@ def _summary(job: Job) -> dict[str, Any]:
         "begin_time": _moment(job.begin_at),
         "end_time": _moment(job.end_at) if job.end_at is not None else None,
         "status": job.status,
-        "error_code": code_of(reason) if reason is not None else None,
-        "fail_reason": f"{text}{more}" if text is not None else None,
+        "error_code": code_of(first.reason) if first is not None else None,
+        "fail_reason": f"{first.message}{more}" if first is not None else None,
     }
 
 
@@ -81,7 +86,7 @@ def _moment(microseconds: int) -> str:
 
 
 def _entities(job: Job) -> dict[str, Any]:
-    if "recipients" in job.input:
+    if isinstance(job.input, Batch):
         return {"results": results_of(job)}
     return {**_image_of(job), **_progress_of(job)}
 
@@ -94,16 +99,17 @@ def _progress_of(job: Job) -> dict[str, Any]:
 
 def _image_of(job: Job) -> dict[str, Any]:
     """The image that the job makes, if it makes one."""
-    if "image_id" not in job.input or job.status == JobStatus.FAIL:
+    if not isinstance(job.input, Copy) or job.status == JobStatus.FAIL:
         return {}
-    return {"image_id": job.input["image_id"], "image_name": job.input["name"]}
+    return {"image_id": job.input.image_id, "image_name": job.input.name}
 
 
 def results_of(job: Job) -> msgspec.Raw:
     """`[{"image_id", "project_id" or "domain_id", "status"}, …]`, with `error_code` and `fail_reason` of what
     failed. There may be ten thousand, so they are put together as bytes: what they have in common is encoded
     once, and all those of an image without failures are one replacement."""
-    images, members = job.input["images"], job.input["recipients"]
+    batch = input_of(job, Batch)
+    images, members = batch.images, batch.recipients
     ends = _ends_of_failures(job)
     failed = {image_id for image_id, _member in ends}
     starts = [b'{"image_id":' + _IMAGE + b"," + _target(member) for member in _encoded(members)]
@@ -123,9 +129,9 @@ def _ends_of_failures(job: Job) -> dict[tuple[str | None, str | None], bytes]:
     """(image, recipient, None standing for all of them) → the end of the result's body."""
     starts = {
         reason: b'%b,"error_code":"%b","fail_reason":' % (_FAILED, code_of(reason).encode())
-        for reason in {failure[2] for failure in job.failures}
+        for reason in {failure.reason for failure in job.failures}
     }
-    texts = _encoded([failure[3] for failure in job.failures])
+    texts = _encoded([failure.message for failure in job.failures])
     return {
         (image_id, member_id): starts[reason] + text + b"}"
         for (image_id, member_id, reason, _), text in zip(job.failures, texts, strict=True)

@@ -4,13 +4,13 @@ Both go the same way: a batch is a script of `sql/batches.py`, a single call (`s
 without a job, whose one failure is its answer.
 """
 
-import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
+from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
 from transom.api.v2.answers import absent
 from transom.api.wire import member_body
@@ -21,6 +21,7 @@ from transom.domain.errors import (
     InvalidError,
     Reason,
 )
+from transom.domain.job_inputs import Batch
 from transom.domain.model import (
     Caller,
     Image,
@@ -53,7 +54,7 @@ async def share_images(parts: Parts, request: Request) -> Response:
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     unknown = await _find_unknown(parts, request.caller, images, recipients)
-    job = _new_job(JobKind.SHARE, project_id, images=images, recipients=recipients)
+    job = _new_job(request, JobKind.SHARE, images, recipients)
     most = parts.settings.ims_member_quota
     await parts.db.run(
         lambda: batches.share(request.caller, images, recipients, most, now_us(), job, unknown)
@@ -83,7 +84,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
         )
     status, vault_id = _answer(given)
     _check_size(parts, len(images))
-    job = _new_job(JobKind.ANSWER, project_id, images=images, recipients=[project_id])
+    job = _new_job(request, JobKind.ANSWER, images, [project_id])
     await parts.db.run(lambda: batches.answer(request.caller, images, status, vault_id, now_us(), job))
     return _job_response(job)
 
@@ -94,7 +95,7 @@ async def withdraw_images(parts: Parts, request: Request) -> Response:
     images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
-    job = _new_job(JobKind.WITHDRAW, project_id, images=images, recipients=recipients)
+    job = _new_job(request, JobKind.WITHDRAW, images, recipients)
     await parts.db.run(lambda: batches.withdraw(request.caller, images, recipients, job))
     return _job_response(job)
 
@@ -159,17 +160,9 @@ def _check_size(parts: Parts, pairs: int) -> None:
         )
 
 
-def _new_job(kind: str, project_id: str, **given: Any) -> Job:
-    return Job(
-        id=uuid.uuid4().hex,
-        kind=kind,
-        project_id=project_id,
-        status=JobStatus.RUNNING,
-        input=given,
-        failures=(),
-        begin_at=now_us(),
-        end_at=None,
-    )
+def _new_job(request: Request, kind: JobKind, images: list[str], recipients: list[str]) -> Job:
+    batch = Batch(images=tuple(images), recipients=tuple(recipients))
+    return new_job(request, kind, batch, status=JobStatus.RUNNING)
 
 
 def _job_response(job: Job) -> Response:

@@ -1,12 +1,13 @@
 """Interoperable import: stage data, ask for an import (Image API v2, "Interoperable image import")."""
 
-import uuid
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
 from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
+from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.data import announced_size, require_octets
@@ -26,8 +27,8 @@ from transom.domain.imports import (
     check_state,
     parse_request,
 )
-from transom.domain.job_callers import remember_caller
-from transom.domain.model import Image, Job, JobKind, JobStatus, Status
+from transom.domain.job_inputs import Import
+from transom.domain.model import Image, Job, JobKind, Status
 from transom.domain.status import advance
 from transom.sql import images, imports, jobs
 
@@ -149,25 +150,7 @@ async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
         raise InvalidError(f"URI for {purpose} does not pass filtering: {shown} ({error})") from None
 
 
-def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ...], body: object) -> Job:
-    """What follows `backend` in its input is for the worker alone."""
-    caller = request.caller
-    return Job(
-        id=str(uuid.uuid4()),
-        kind=JobKind.IMPORT,
-        project_id=caller.project_id or "",
-        status=JobStatus.INIT,
-        input={
-            "image_id": image.id,
-            "import_req": body,
-            "backend": stores,
-            **remember_caller(caller),
-            "own_url": base_url(parts, request),
-        },
-        failures=(),
-        begin_at=now_us(),
-        end_at=None,
-        image_id=image.id,
-        user_id=caller.user_id,
-        request_id=request.request_id,
-    )
+def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ...], body: Any) -> Job:
+    own_url = base_url(parts, request)
+    given = Import(image_id=image.id, import_req=body, backend=stores, own_url=own_url)
+    return new_job(request, JobKind.IMPORT, given, image.id)

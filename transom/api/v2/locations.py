@@ -1,11 +1,11 @@
 """Locations: data that lies elsewhere, given to an image; where an image's data lies (Image API v2, 2.17)."""
 
-import uuid
 from http import HTTPStatus
 
 import msgspec
 
 from transom.api.http import Request, Response, json_response
+from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.images import absent, see_image
@@ -13,8 +13,9 @@ from transom.api.v2.imports import check_uri, require_no_task
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import ForbiddenError, InvalidError
+from transom.domain.job_inputs import AddedLocation
 from transom.domain.locations import Claim, check_digits, check_queued, hold, parse_claim
-from transom.domain.model import Image, Job, JobKind, JobStatus
+from transom.domain.model import Image, Job, JobKind
 from transom.sql import images, imports
 
 
@@ -53,25 +54,11 @@ def _store_of(parts: Parts, request: Request, claim: Claim) -> str:
 
 
 def _new_job(request: Request, image: Image, claim: Claim, store_id: str) -> Job:
-    claimed = {"os_hash_algo": claim.os_hash_algo, "os_hash_value": claim.os_hash_value}
-    return Job(
-        id=str(uuid.uuid4()),
-        kind=JobKind.ADD_LOCATION,
-        project_id=request.caller.project_id or "",
-        status=JobStatus.INIT,
-        input={
-            "image_id": image.id,
-            "loc_url": claim.url,
-            "validation_data": claimed if claim.os_hash_value is not None else {},
-            "store": store_id,
-        },
-        failures=(),
-        begin_at=now_us(),
-        end_at=None,
-        image_id=image.id,
-        user_id=request.caller.user_id,
-        request_id=request.request_id,
-    )
+    said = {}
+    if claim.os_hash_algo is not None and claim.os_hash_value is not None:
+        said = {"os_hash_algo": claim.os_hash_algo, "os_hash_value": claim.os_hash_value}
+    given = AddedLocation(image_id=image.id, loc_url=claim.url, store=store_id, validation_data=said)
+    return new_job(request, JobKind.ADD_LOCATION, given, image.id)
 
 
 async def list_locations(parts: Parts, request: Request) -> Response:

@@ -4,7 +4,6 @@ Everybody sees those about an image; those of all projects, and starting one, ar
 """
 
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,18 +12,19 @@ from typing import Any
 import msgspec
 
 from transom.api.http import Request, Response, json_response
+from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
 from transom.api.v2.images import image_of_body, see_image
 from transom.api.v2.imports import check_uri
 from transom.api.v2.query import page_link
 from transom.api.v2.versions import base_url
 from transom.api.wire import timestamp
-from transom.clock import now_us
 from transom.config import Settings
 from transom.domain import access, quota
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import UUID_PATTERN, check_field, shown
 from transom.domain.imports import Method, begin, check_texts
+from transom.domain.job_inputs import NewImage
 from transom.domain.model import Job, JobKind, JobStatus
 from transom.sql import jobs
 from transom.sql.imports import change_statement
@@ -84,7 +84,7 @@ def task_status(task: Job) -> str:
 
 
 def task_input(task: Job) -> dict[str, Any]:
-    return {name: task.input[name] for name in _SHOWN_INPUT[JobKind(task.kind)] if name in task.input}
+    return {name: getattr(task.input, name) for name in _SHOWN_INPUT[JobKind(task.kind)]}
 
 
 def task_result(task: Job) -> dict[str, Any] | None:
@@ -92,7 +92,7 @@ def task_result(task: Job) -> dict[str, Any] | None:
 
 
 def task_message(task: Job) -> str:
-    return task.failures[0][3] if task.failures else task.message
+    return task.failures[0].message if task.failures else task.message
 
 
 def _moment(microseconds: int) -> str:
@@ -175,28 +175,18 @@ async def create_task(parts: Parts, request: Request) -> Response:
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
     image = image_of_body(formats | properties, caller, parts.settings, check_field, properties)
-    task = Job(
-        id=str(uuid.uuid4()),
-        kind=JobKind.IMPORT_NEW,
-        project_id=caller.project_id or "",
-        status=JobStatus.INIT,
-        input={
-            **given,
-            "import_req": {"method": {"name": Method.WEB, "uri": given["import_from"]}},
-            "backend": (parts.stores.default.id,),
-            "roles": sorted(caller.roles),
-        },
-        failures=(),
-        begin_at=now_us(),
-        end_at=None,
-        image_id=image.id,
-        user_id=caller.user_id,
-        request_id=request.request_id,
+    store = parts.stores.default.id
+    asked = NewImage(
+        import_from=given["import_from"],
+        import_from_format=given["import_from_format"],
+        image_properties=properties,
+        import_req={"method": {"name": Method.WEB, "uri": given["import_from"]}},
+        backend=(store,),
+        own_url=base_url(parts, request),
     )
+    task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
     most = await parts.limits.most_images(image.owner)
-    new = msgspec.structs.replace(
-        begin(image, task.id, (parts.stores.default.id,)), updated_at=image.updated_at + 1
-    )
+    new = msgspec.structs.replace(begin(image, task.id, (store,)), updated_at=image.updated_at + 1)
     if not await jobs.start_image_task(parts.db, task, image, most, change_statement(image, new)):
         raise quota.too_many_images(most)
     parts.wake_jobs()

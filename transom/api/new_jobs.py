@@ -1,0 +1,34 @@
+"""Jobs as handlers make them, of every kind: none forgets who asked for it."""
+
+import uuid
+
+from transom.api.http import Request
+from transom.clock import now_us
+from transom.domain.job_inputs import asked_by
+from transom.domain.model import TASK_KINDS, Job, JobInput, JobKind, JobStatus
+
+
+def new_job(
+    request: Request,
+    kind: JobKind,
+    given: JobInput,
+    image_id: str | None = None,
+    status: JobStatus = JobStatus.INIT,
+) -> Job:
+    """The job as it is before it was written. `image_id`: the image that a task is about. Tasks have UUIDs
+    for ids, jobs of the IMS API the same without dashes."""
+    job_id, caller = uuid.uuid4(), request.caller
+    is_task = kind in TASK_KINDS
+    return Job(
+        id=str(job_id) if is_task else job_id.hex,
+        kind=kind,
+        project_id=caller.project_id or "",
+        status=status,
+        input=asked_by(given, caller),
+        failures=(),
+        begin_at=now_us(),
+        end_at=None,
+        image_id=image_id,
+        user_id=caller.user_id,
+        request_id=request.request_id if is_task else None,
+    )
