@@ -26,7 +26,9 @@ from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
+from transom.identity.current_roles import CurrentRoles
 from transom.identity.directory import AccountsError
+from transom.imports.askers import Askers
 from transom.imports.flow import sweep_work
 from transom.jobs import Jobs, release_dead
 from transom.limits import Limits
@@ -154,7 +156,7 @@ class _Worker:
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
         policy = _read_policy(settings)
-        jobs = Jobs(settings, db, transfer, outbound, limits, policy, liveness)
+        jobs = Jobs(settings, db, transfer, outbound, limits, _open_askers(settings, policy), liveness)
         undo.push_async_callback(jobs.close)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
@@ -208,6 +210,13 @@ def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy
         policy,
         has_strict_signatures=settings.has_strict_signatures,
     )
+
+
+def _open_askers(settings: Settings, policy: Policy) -> Askers:
+    """A worker on a machine without the accounts, as with Keystone, knows the roles of the request alone."""
+    current = CurrentRoles(settings.data_path)
+    is_known = settings.identity == "builtin" and current.is_known
+    return Askers(policy, current.roles_of if is_known else None)
 
 
 def _open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
@@ -293,7 +302,8 @@ async def run_worker(settings: Settings) -> None:
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
-        jobs = Jobs(settings, db, transfer, Outbound(settings.outbound_rules), limits, policy, liveness)
+        askers, outbound = _open_askers(settings, policy), Outbound(settings.outbound_rules)
+        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)

@@ -7,34 +7,28 @@ does is therefore written so that it can be begun again wherever it stopped.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from itertools import count
+from typing import Any, NamedTuple
 
 import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain import access
-from transom.domain.errors import (
-    LostDataError,
-    NotFoundError,
-    Reason,
-    TransomError,
-    UnavailableError,
-    UnusableSourceError,
-)
-from transom.domain.job_inputs import Copy, input_of, recall_caller
-from transom.domain.model import Failure, Image, Job, JobKind, JobStatus, Policy, Status
-from transom.domain.status import WITH_DATA
+from transom.domain.errors import TransomError, UnavailableError, UnusableSourceError
+from transom.domain.model import Failure, Job, JobKind, JobStatus
+from transom.imports.askers import Askers
+from transom.imports.copies import Copies
 from transom.imports.flow import Imports
-from transom.imports.held import Report
+from transom.imports.held import LostError, Report
 from transom.imports.locations import AddedLocations
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
-from transom.sql import images, jobs, members
+from transom.sql import jobs
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
 from transom.transfer import Transfer
@@ -43,21 +37,32 @@ _log = logging.getLogger(__name__)
 
 #: After so many beginnings a job has failed.
 _MOST_ATTEMPTS = 5
-#: A job tells how far it is at least so often, seconds.
+#: A job tells how far it is at least so often, seconds, and every second time looks whether it is to go on.
 _TELL_S = 1.0
+_TELLS_A_LOOK = 2
 #: Pause between two looks for what others left, or have no worker for, seconds.
 _LOOK_S = 2.0
-#: Looks at an image that others change while it is to go.
-_TRIES = 10
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
 
 class _Kind(NamedTuple):
-    """What a job of a kind does, and how it is ended when that raised: written whole by one transaction."""
+    """What a job of a kind does; how it is ended when that raised, written whole by one transaction; and a
+    look at what it works on, which raises when the job is to break off."""
 
-    run: Callable[[Job, Report], Awaitable[None]]
+    run: Callable[[Job, Report], Coroutine[Any, Any, None]]
     fail: Callable[[Job], Awaitable[None]]
+    look: Callable[[Job], Awaitable[None]]
+
+
+class _Progress:
+    """How far a job is: percent, and words."""
+
+    percent = 0
+    message = ""
+
+    def report(self, percent: int, message: str) -> None:
+        self.percent, self.message = percent, message
 
 
 class Jobs:
@@ -70,24 +75,26 @@ class Jobs:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
-        policy: Policy,
+        askers: Askers,
         liveness: Liveness,
     ) -> None:
         self._settings = settings
         self._db = db
-        self._policy = policy
-        self._transfer = transfer
         self._liveness = liveness
         self._lease_us = settings.upload_lease_s * 1_000_000
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._most_of_one = max(1, settings.jobs_at_once // 2)
+        self._running_of: Counter[str] = Counter()
         self._woken = asyncio.Event()
-        imports = Imports(settings, db, transfer, outbound, limits, policy, liveness.name)
-        locations = AddedLocations(settings, db, transfer, liveness.name)
+        holder = liveness.name
+        copies = Copies(db, transfer, askers, holder)
+        imports = Imports(settings, db, transfer, outbound, limits, askers, holder)
+        locations = AddedLocations(settings, db, transfer, askers, holder)
         self._kinds: dict[str, _Kind] = {
-            JobKind.COPY: _Kind(self._copy, self._fail_copy),
-            JobKind.IMPORT: _Kind(imports.run, imports.fail),
-            JobKind.ADD_LOCATION: _Kind(locations.run, locations.fail),
-            JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new),
+            JobKind.COPY: _Kind(copies.run, copies.fail, copies.look),
+            JobKind.IMPORT: _Kind(imports.run, imports.fail, imports.look),
+            JobKind.ADD_LOCATION: _Kind(locations.run, locations.fail, locations.look),
+            JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new, imports.look),
         }
 
     def wake(self) -> None:
@@ -132,15 +139,21 @@ class Jobs:
             known = seen.kind in self._kinds
             if not known or seen.id in self._running or not self._is_free(seen):
                 continue
+            if self._running_of[seen.project_id] >= self._most_of_one:
+                continue  # The other places are for other projects.
             until = now_us() + self._lease_us
             job = await jobs.claim_job(self._db, seen, self._liveness.name, until)
             if job is not None:
                 task = asyncio.create_task(self._run(job, seen.attempts + 1))
                 self._running[job.id] = task
-                task.add_done_callback(partial(self._forget, job.id))
+                self._running_of[job.project_id] += 1
+                task.add_done_callback(partial(self._forget, job))
 
-    def _forget(self, job_id: str, _task: asyncio.Task[None]) -> None:
-        del self._running[job_id]
+    def _forget(self, job: Job, _task: asyncio.Task[None]) -> None:
+        del self._running[job.id]
+        self._running_of[job.project_id] -= 1
+        if not self._running_of[job.project_id]:
+            del self._running_of[job.project_id]
         self.wake()
 
     def _is_free(self, seen: OpenJob) -> bool:
@@ -151,8 +164,7 @@ class Jobs:
     async def _run(self, job: Job, attempt: int) -> None:
         """Once, and write how it ended; or leave it to be tried again."""
         try:
-            async with self._holding(job) as report:
-                await self._kinds[job.kind].run(job, report)
+            await self._work(job)
         except UnusableSourceError as error:
             await self._fail(job, error)
         except UnavailableError as error:
@@ -188,101 +200,37 @@ class Jobs:
         except TransomError as error:
             _log.warning("a job waits for its lease to end: %s", error)
 
-    @asynccontextmanager
-    async def _holding(self, job: Job) -> AsyncIterator[Report]:
-        """Renew the lease and tell the progress while the job is at work."""
-        percent, message = 0, ""
-
-        def report(done: int, said: str) -> None:
-            nonlocal percent, message
-            percent, message = done, said
-
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
-                try:
-                    now = now_us()
-                    until = now + self._lease_us
-                    me = self._liveness.name
-                    if not await jobs.hold_job(self._db, job.id, me, until, percent, now, message):
-                        _log.warning("job %s was taken for dead", job.id)
-                        return
-                except TransomError as error:
-                    _log.warning("job %s could not be held: %s", job.id, error)
-
-        keeping = asyncio.create_task(keep())
+    async def _work(self, job: Job) -> None:
+        """Do what the job asks for, and break off when a look says so: however long a source keeps silent,
+        a job whose image was deleted holds its place for seconds."""
+        progress = _Progress()
+        working = asyncio.create_task(self._kinds[job.kind].run(job, progress.report))
+        watching = asyncio.create_task(self._watch(job, progress))
         try:
-            yield report
+            done, _going_on = await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            keeping.cancel()
+            for one in (working, watching):
+                one.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
+        await (working if working in done else watching)
 
-    # ---- copies
-
-    async def _copy(self, job: Job, report: Report) -> None:
-        """Fill the image that the job was written with with the bytes of another one."""
-        image = await self._find_copy(job)
-        if image.status == Status.SAVING:
-            # By an earlier attempt, whose worker died.
-            await self._transfer.recover()
-            image = await self._find_copy(job)
-        asked = input_of(job, Copy)
-        if image.status in WITH_DATA and image.checksum == asked.checksum:
-            return  # An earlier attempt got that far.
-        size = asked.size
-        source = await self._find_source(job)
-        chunks = _counted(await self._read_source(job, source), size, report)
-        await self._transfer.receive(image, self._still_allowed(job, chunks), size, asked.checksum)
-
-    async def _find_source(self, job: Job) -> Image:
-        """The image to copy, if the caller of the job may copy it now. Raises TransomError if not."""
-        caller, source_id = recall_caller(job, self._policy), input_of(job, Copy).source_id
-        image, is_member, member = await members.find_member(
-            self._db, source_id, caller.member_ids, caller.project_id or ""
-        )
-        absent = f"Image {source_id} was deleted or withdrawn before it was copied."
-        source = access.see_image(caller, image, is_member, absent)
-        access.replicate_image(caller, source, is_member, member)
-        return source
-
-    async def _still_allowed(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks. Before their end is told, and the copy published by that, the right to it is
-        judged again: it may have ended while the data was copied."""
-        async for chunk in chunks:
-            yield chunk
-        await self._find_source(job)
-
-    async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
-        """The bytes to copy, from where they are by now."""
-        source_id = source.id
-        try:
-            location = await self._transfer.find_copy(source)
-            return await self._transfer.read(location, 0, input_of(job, Copy).size)
-        except LostDataError:
-            text = f"The data of image {source_id} was deleted before it was copied."
-            raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
-        except NotFoundError as error:
-            # It went a moment ago; a next look finds another place, or none. What the store says of it is for
-            # the log, not for clients.
-            _log.warning("job %s: %s", job.id, error)
-            raise UnavailableError(f"The data of image {source_id} could not be read.") from None
-
-    async def _find_copy(self, job: Job) -> Image:
-        image_id = input_of(job, Copy).image_id
-        image, _is_member = await images.find_image(self._db, image_id, (None, None))
-        if image is None:
-            text = f"Image {image_id} was deleted while it was copied."
-            raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
-        return image
-
-    async def _fail_copy(self, job: Job) -> None:
-        """The image of a copy that failed goes with it, unless it holds data, or somebody is changing it."""
-        for _ in range(_TRIES):
-            image, _is_member = await images.find_image(self._db, input_of(job, Copy).image_id, (None, None))
-            if image is None or image.status != Status.QUEUED:
-                break
-            if await jobs.fail_new_image(self._db, job, self._liveness.name, image, now_us()):
-                return
-        await jobs.finish_job(self._db, job, self._liveness.name)
+    async def _watch(self, job: Job, progress: _Progress) -> None:
+        """Renew the lease, tell the progress and look, until that raises why the job is to break off."""
+        for number in count(1):
+            await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
+            now = now_us()
+            until, me = now + self._lease_us, self._liveness.name
+            try:
+                if not await jobs.hold_job(
+                    self._db, job.id, me, until, progress.percent, now, progress.message
+                ):
+                    raise LostError(f"Job {job.id} was taken for dead, and over by another worker.")
+                if number % _TELLS_A_LOOK == 0:
+                    await self._kinds[job.kind].look(job)
+            except LostError:
+                raise
+            except UnavailableError as error:
+                _log.warning("job %s could not be held or looked at: %s", job.id, error)
 
 
 async def release_dead(db: Database, liveness: Liveness) -> None:
@@ -290,11 +238,3 @@ async def release_dead(db: Database, liveness: Liveness) -> None:
     for seen in await jobs.list_open_jobs(db):
         if seen.holder is not None and liveness.is_dead(seen.holder):
             await jobs.release_job(db, seen.id, seen.holder, 0)
-
-
-async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:
-    done = 0
-    async for chunk in chunks:
-        done += len(chunk)
-        report(done * 100 // size, "")
-        yield chunk

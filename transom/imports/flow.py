@@ -10,7 +10,6 @@ import logging
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,16 +39,18 @@ from transom.domain.imports import (
     undo,
     waiting_stores,
 )
-from transom.domain.job_inputs import Import, input_of, recall_caller
-from transom.domain.model import Caller, Content, Image, Job, Location, Policy, Staged, Status
-from transom.imports.held import HeldImage, LostError, Report, copied, told
+from transom.domain.job_inputs import Import, input_of
+from transom.domain.job_rights import judge_import
+from transom.domain.model import Caller, Content, Image, Job, Location, Staged, Status
+from transom.imports.askers import Askers
+from transom.imports.held import HeldImage, LostError, Report, RightEndedError, copied, told
 from transom.imports.material import Material
 from transom.imports.plugins import PLUGINS, write_file
 from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.measure import DigestCheck
-from transom.outbound import Answer, Outbound, keep_pace
+from transom.outbound import Outbound
 from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
@@ -72,7 +73,7 @@ class Imports:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
-        policy: Policy,
+        askers: Askers,
         holder: str,
     ) -> None:
         self._settings = settings
@@ -80,9 +81,9 @@ class Imports:
         self._transfer = transfer
         self._outbound = outbound
         self._limits = limits
-        self._policy = policy
+        self._askers = askers
         self._holder = holder
-        self._held = HeldImage(db, holder)
+        self._held = HeldImage(db, holder, askers, judge_import)
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image by the method that was asked for. Whatever is raised, `fail` puts things right."""
@@ -98,6 +99,10 @@ class Imports:
             for store in waiting:
                 await self._fill_store(job, request, store, report)
         await self._end(job)
+
+    async def look(self, job: Job) -> None:
+        """Raise when the import has to break off: its image is gone, or the right to it has ended."""
+        await self._held.find(job)
 
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed, and make the image what it was before; nothing if the job was taken
@@ -137,22 +142,18 @@ class Imports:
         if request.method is Method.WEB:
             expected = read_expected(request.arguments, self._settings.hashing_algorithm)
             async with self._outbound.open(request.arguments["uri"]) as answer:
-                chunks = self._chunks_of(answer, job, report)
+                chunks = told(answer.chunks(), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
-            check = partial(self._check_taken_over, recall_caller(job, self._policy), remote.change)
+            check = partial(self._check_taken_over, self._askers.recall(job), remote.change)
             check(image)
             async with remote.open(self._outbound) as answer:
-                chunks = self._chunks_of(answer, job, report)
+                chunks = told(answer.chunks(), answer.size, report)
                 return await self._stage(
                     job, image, chunks, answer.size, remote.change, 0, check, remote.expected
                 )
         raise ConflictError(f"Image {image.id} has no staged data.")
-
-    def _chunks_of(self, answer: Answer, job: Job, report: Report) -> AsyncIterator[bytes]:
-        paced = keep_pace(answer.chunks(), time.monotonic)
-        return told(self._held.watch(job, paced), answer.size, report)
 
     def _check_taken_over(self, asker: Caller, change: Change, image: Image) -> None:
         """What another service says of its image is bound as what the asker sends is."""
@@ -257,7 +258,7 @@ class Imports:
         return Material(
             settings=self._settings,
             image=image,
-            roles=frozenset(input_of(job, Import).roles),
+            roles=self._askers.recall(job).roles,
             read=read,
             as_file=as_file,
             work_folder=self._work_folder,
@@ -278,7 +279,7 @@ class Imports:
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
         try:
             await self._fill(job, request, store, report)
-        except (NotFoundError, LostError):
+        except (NotFoundError, LostError, RightEndedError):
             raise
         except TransomError as error:
             if request.all_must_succeed:
@@ -291,7 +292,7 @@ class Imports:
         image = await self._held.find(job)
         source = await self._find_source(image, request)
         data = self._transfer.stores.get(source.store).get(source.key, 0, source.size)
-        chunks = told(self._held.watch(job, data), source.size, report)
+        chunks = told(data, source.size, report)
 
         def placed(content: Content, key: str) -> Callable[[Image], Image]:
             location = Location(store=store, key=key)

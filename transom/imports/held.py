@@ -1,6 +1,7 @@
 """An image that a task holds: looked at, changed and let go in step with the task's job.
 
 Whoever is not the job's holder any more, or looked at an image that somebody changed since, changes nothing.
+Each look judges the asker again, so that no step goes on after the right to it has ended.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,21 +9,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.errors import NotFoundError, UnavailableError
+from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from transom.domain.imports import is_held_by
-from transom.domain.model import Image, Job, JobStatus, Location
+from transom.domain.model import Caller, Image, Job, JobStatus, Location
+from transom.imports.askers import Askers
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
 
 _MIB = 1 << 20
-#: After so many bytes of the data it is looked whether the image is still there.
-_WATCH_BYTES = 64 * _MIB
 #: Others may change the image between our look at it and our write.
 _TRIES = 100
 
 #: Tells how far a job is: percent, and words.
 Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
+#: Raises when the asker may not have this done (any more); the flag: whether it is a member of the image.
+Judge = Callable[[Caller, Job, Image, bool], None]
 #: What an image becomes when its task, of which the row says this now, fails, or None when it goes as a
 #: whole; and what it gives up.
 Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
@@ -31,18 +33,29 @@ Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
 class HeldImage:
     """Images held by jobs of the worker `holder`."""
 
-    def __init__(self, db: Database, holder: str) -> None:
+    def __init__(self, db: Database, holder: str, askers: Askers, judge: Judge) -> None:
         self._db = db
         self._holder = holder
+        self._askers = askers
+        self._judge = judge
 
     async def find(self, job: Job) -> Image:
-        """The job's image; NotFoundError when it is gone, or another task's."""
+        """The job's image. NotFoundError when it is gone, or another task's; RightEndedError when the asker
+        may not have this done any more."""
         image_id = str(job.image_id)
-        image, _is_member = await images.find_image(self._db, image_id, (None, None))
+        try:
+            caller = self._askers.recall(job)
+        except ForbiddenError as error:
+            raise RightEndedError(str(error)) from None
+        image, is_member = await images.find_image(self._db, image_id, caller.member_ids)
         if image is None:
             raise NotFoundError(f"Image {image_id} was deleted while it was imported.")
         if not is_held_by(image, job.id):
             raise NotFoundError(f"Image {image_id} is held by another task.")
+        try:
+            self._judge(caller, job, image, is_member)
+        except (ForbiddenError, ConflictError) as error:
+            raise RightEndedError(str(error), error.reason) from None
         return image
 
     async def change(
@@ -93,19 +106,13 @@ class HeldImage:
         if not await imports.holds_job(self._db, job, self._holder, now_us()):
             raise LostError(f"Task {job.id} was taken over by another worker.")
 
-    async def watch(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks, as long as the image is the job's: looked at every now and then."""
-        unseen = 0
-        async for chunk in chunks:
-            unseen += len(chunk)
-            if unseen > _WATCH_BYTES:
-                await self.find(job)
-                unseen = 0
-            yield chunk
-
 
 class LostError(UnavailableError):
     """The job is another worker's by now: this one has nothing more to say."""
+
+
+class RightEndedError(ForbiddenError):
+    """Who asked for the job may not have it done any more."""
 
 
 def _outrun(job: Job) -> UnavailableError:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from transom.config import Settings
 from transom.domain.errors import ContentRefusedError, InvalidError
 from transom.domain.job_inputs import AddedLocation, input_of
+from transom.domain.job_rights import judge_location
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
+from transom.imports.askers import Askers
 from transom.imports.held import HeldImage, Report, told
 from transom.sql.db import Database
 from transom.transfer import Transfer
@@ -18,10 +20,12 @@ from transom.transfer import Transfer
 class AddedLocations:
     """Runs these tasks for the worker `holder`."""
 
-    def __init__(self, settings: Settings, db: Database, transfer: Transfer, holder: str) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, transfer: Transfer, askers: Askers, holder: str
+    ) -> None:
         self._settings = settings
         self._transfer = transfer
-        self._held = HeldImage(db, holder)
+        self._held = HeldImage(db, holder, askers, judge_location)
 
     async def run(self, job: Job, report: Report) -> None:
         """Attach the place; compare its data with what was said, or find out what it is."""
@@ -36,6 +40,10 @@ class AddedLocations:
         else:
             await self._find_out(job, location, size, report)
         await self._held.end(job, release)
+
+    async def look(self, job: Job) -> None:
+        """As `Imports.look`."""
+        await self._held.find(job)
 
     async def fail(self, ended: Job) -> None:
         """Write that the task has failed; the image is `queued` again unless it is in use."""
@@ -54,7 +62,7 @@ class AddedLocations:
             return  # An earlier attempt got that far.
         checksum = None
         if self._settings.do_secure_hash:
-            content = await self._hash(job, location, size, algorithm, report)
+            content = await self._hash(location, size, algorithm, report)
             if content.os_hash_value != value:
                 raise ContentRefusedError("The data has another hash than os_hash_value says.")
             checksum = content.checksum
@@ -68,12 +76,12 @@ class AddedLocations:
 
         await self._held.change(job, make_usable)
         if algorithm is not None:
-            content = await self._hash(job, location, size, algorithm, report)
+            content = await self._hash(location, size, algorithm, report)
             await self._held.change(job, lambda image: describe(image, content))
 
-    async def _hash(self, job: Job, location: Location, size: int, algorithm: str, report: Report) -> Content:
+    async def _hash(self, location: Location, size: int, algorithm: str, report: Report) -> Content:
         data = self._transfer.stores.get(location.store).get(location.key, 0, size)
-        chunks = told(self._held.watch(job, data), size, report)
+        chunks = told(data, size, report)
         return await self._transfer.digest(chunks, size, algorithm)
 
 

@@ -26,6 +26,7 @@ class OpenJob(NamedTuple):
 
     id: str
     kind: str
+    project_id: str
     attempts: int
     holder: str | None
     held_until: int
@@ -174,8 +175,8 @@ _MOST_LISTED = 1000
 
 # Every project's oldest before anybody's second, so that no project's many hold up another's few.
 LIST_OPEN_JOBS = f"""
-    select id, kind, attempts, holder, held_until
-    from (select id, kind, attempts, holder, held_until, begin_at,
+    select id, kind, project_id, attempts, holder, held_until
+    from (select id, kind, project_id, attempts, holder, held_until, begin_at,
                  row_number() over (partition by project_id order by begin_at, id) as turn
           from job where end_at is null) as open
     order by turn, begin_at, id limit {_MOST_LISTED}"""

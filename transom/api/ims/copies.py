@@ -14,9 +14,10 @@ from transom.api.v2.images import absent
 from transom.clock import now_us
 from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
-from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
+from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import RESERVED_PREFIX
 from transom.domain.job_inputs import Copy
+from transom.domain.job_rights import require_copyable
 from transom.domain.model import (
     Caller,
     Image,
@@ -25,7 +26,6 @@ from transom.domain.model import (
     Status,
     Visibility,
 )
-from transom.domain.sharing import is_encrypted, is_whole_image
 from transom.sql import jobs, members
 
 _DESCRIPTION = "__description"
@@ -38,7 +38,7 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     project_id = require_project(request)
     given = await read_object(parts, request)
     source = await _find_source(parts, request)
-    _require_copyable(source)
+    require_copyable(source)
     image = _copy_of(source, given, request.caller, project_id)
     access.create_image(request.caller, project_id, image.visibility)
     quota.check_properties(source, image, parts.settings.image_property_quota)
@@ -61,20 +61,6 @@ async def _find_source(parts: Parts, request: Request) -> Image:
     image = access.see_image(caller, found, is_member, absent(image_id))
     access.replicate_image(caller, image, is_member, member)
     return image
-
-
-def _require_copyable(source: Image) -> None:
-    if source.status != Status.ACTIVE or source.size is None or not source.locations:
-        text = f"Image {source.id} is {source.status}; only an active image can be copied."
-        raise ConflictError(text, Reason.IMAGE_NOT_READY)
-    if is_whole_image(source.properties):
-        raise ForbiddenError(
-            f"Image {source.id} holds a whole server: it cannot be copied.", Reason.COPY_WHOLE
-        )
-    if source.disk_format == "iso":
-        raise ForbiddenError(f"Image {source.id} is an ISO image: it cannot be copied.", Reason.COPY_ISO)
-    if is_encrypted(source.properties):
-        raise ForbiddenError(f"Image {source.id} is encrypted: it cannot be copied.", Reason.COPY_ENCRYPTED)
 
 
 def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: str) -> Image:

@@ -1,0 +1,125 @@
+"""A database, two stores and a worker that runs one job, with somebody else who writes at a chosen moment.
+
+Start reading at `World`.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from transom.config import Settings
+from transom.domain.model import Image, Policy
+from transom.domain.policy import DEFAULT_POLICY
+from transom.imports.askers import Askers, RolesOf
+from transom.jobs import Jobs
+from transom.limits import Limits
+from transom.liveness import Liveness
+from transom.outbound import Outbound
+from transom.sql.db import Database, Row, Statement
+from transom.sql.images import find_image
+from transom.sql.jobs import FINISH_JOB
+from transom.stores.registry import open_stores
+from transom.transfer import Transfer
+
+from .databases import NOBODY, write_world
+
+PATIENCE_S = 30
+STORES = ("fast", "slow")
+#: The image that every job here fills.
+IMAGE_ID = "image"
+
+
+async def nothing() -> None:
+    """Nobody comes between."""
+
+
+class Interrupted:
+    """A database in which `other` runs right before write number `number` of an image; None: never. `is_over`
+    is set with the end of the job."""
+
+    def __init__(self, db: Database, number: int | None, other: Callable[[], Awaitable[None]]) -> None:
+        self._db = db
+        self._number = number
+        self._other = other
+        self.writes = 0
+        self.is_over = asyncio.Event()
+
+    async def transact(self, *statements: Statement) -> list[list[Row]] | None:
+        if any("update image" in one.sql or "delete from image" in one.sql for one in statements):
+            self.writes += 1
+            if self.writes == self._number:
+                await self._other()
+        done = await self._db.transact(*statements)
+        if done is not None and any(one.sql == FINISH_JOB for one in statements):
+            self.is_over.set()
+        return done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+async def look(db: Database) -> Image | None:
+    return (await find_image(db, IMAGE_ID, NOBODY))[0]
+
+
+class World:
+    """Made new by `clear` for each job."""
+
+    def __init__(self, db: Database, folder: Path, **settings: Any) -> None:
+        self.db = db
+        self.folder = folder
+        stores = ",".join(f"{name}=file://{folder}/{name}" for name in STORES)
+        given: dict[str, Any] = {
+            "data_dir": str(folder),
+            "stores": f"{stores},web=http://",
+            "default_store": STORES[0],
+            "allowed_hosts": "127.0.0.1",
+            "allowed_ports": "",
+            **settings,
+        }
+        self.settings = Settings(**given)
+        self.liveness = Liveness(folder / "run")
+
+    async def clear(self) -> None:
+        """No images, jobs or bytes are left."""
+        for name in STORES:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        await write_world(self.db, [], [])
+        await self.db.transact(Statement("delete from job", ()), Statement("delete from staged_blob", ()))
+
+    def transfer(self, db: Database | None = None) -> Transfer:
+        return Transfer(self.settings, db or self.db, open_stores(self.settings), self.liveness)
+
+    async def run(
+        self,
+        job_id: str,
+        number: int | None = None,
+        other: Callable[[], Awaitable[None]] = nothing,
+        *,
+        policy: Policy = DEFAULT_POLICY,
+        roles_of: RolesOf | None = None,
+    ) -> tuple[int, str]:
+        """Run the job that was written to its end; (how often an image was written for it, how it ended)."""
+        db: Any = Interrupted(self.db, number, other)
+        transfer, askers = self.transfer(db), Askers(policy, roles_of)
+        limits, outbound = Limits(self.settings, db, None), Outbound(self.settings.outbound_rules)
+        jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness)
+        serving = asyncio.create_task(jobs.serve())
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                await db.is_over.wait()
+        finally:
+            serving.cancel()
+            await jobs.close()
+            await transfer.recover()
+            await transfer.close()
+        ((status,),) = await self.db.read("select status from job where id = $1", job_id)
+        return db.writes, status
+
+    def stored(self) -> set[str]:
+        """The stores that have bytes, whole or not."""
+        return {name for name in STORES for path in (self.folder / name).rglob("*") if path.is_file()}

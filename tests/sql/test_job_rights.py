@@ -1,0 +1,359 @@
+"""Each kind of job, and each way in which the right to it can end: then it publishes nothing more.
+
+The right ends while the job is queued; while it waits for another worker, whose own died; and right before
+each write that the job makes to an image.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from domain.samples import OWNER, RECIPIENT, ROLES, STRANGER, image, member
+from harness.file_server import FileServer
+from harness.loopback import Handler, LoopbackServer
+
+from transom.domain.imports import begin
+from transom.domain.job_inputs import AddedLocation, Copy, Import, NewImage
+from transom.domain.locations import hold
+from transom.domain.model import Image, Job, JobInput, JobKind, JobStatus, Policy, Status, Visibility
+from transom.domain.policy import DEFAULT_POLICY
+from transom.domain.status import WITH_DATA
+from transom.sql.db import Database
+from transom.sql.images import delete_image, find_image, update_image
+from transom.sql.imports import start_import
+from transom.sql.jobs import insert_job
+
+from .databases import NOBODY, write_world
+from .job_world import IMAGE_ID, STORES, World, look, nothing
+
+pytestmark = pytest.mark.anyio
+
+DATA = bytes(range(256)) * 1024
+SOURCE_ID = "source"
+#: Some other image service's image.
+REMOTE_ID = "11111111-1111-4111-8111-111111111111"
+JOB_ID = "job"
+
+
+class Sources(NamedTuple):
+    """Where the data is, of an import from the web and from another image service."""
+
+    url: str
+    service_url: str
+
+
+@pytest.fixture(scope="module")
+def sources(files: FileServer) -> Iterator[Sources]:
+    class OtherService(Handler):
+        def respond(self) -> None:
+            if self.path == f"/v2/images/{REMOTE_ID}/file":
+                self.answer(200, DATA)
+            else:
+                self.answer(200, b'{"status": "active", "disk_format": "raw", "container_format": "bare"}')
+
+    with LoopbackServer(OtherService) as other:
+        yield Sources(files.offer(DATA), other.origin)
+
+
+@pytest.fixture
+async def world(db: Database, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(db, tmp_path)
+    yield made
+    made.liveness.close()
+
+
+# ---- the kinds of jobs
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield DATA
+
+
+def _job(kind: str, given: JobInput, project: str = OWNER) -> Job:
+    return Job(
+        id=JOB_ID,
+        kind=kind,
+        project_id=project,
+        status=JobStatus.INIT,
+        input=given,
+        failures=(),
+        begin_at=1,
+        end_at=None,
+        image_id=IMAGE_ID if kind != JobKind.COPY else None,
+        user_id="user",
+    )
+
+
+async def _start(world: World, kind: str, given: JobInput, *, credential: str | None = None) -> None:
+    seen = await look(world.db)
+    assert seen is not None
+    job = _job(kind, given)
+    if isinstance(given, Import):
+        new = begin(seen, JOB_ID, given.backend)
+    else:
+        new = hold(seen, JOB_ID, waits=isinstance(given, AddedLocation) and bool(given.validation_data))
+    new = msgspec.structs.replace(new, updated_at=seen.updated_at + 1)
+    assert await start_import(world.db, seen, new, job, credential)
+
+
+def _import(method: str, role: str = "member", **arguments: str) -> Import:
+    asked = {"method": {"name": method, **arguments}}
+    return Import(image_id=IMAGE_ID, import_req=asked, backend=STORES, roles=tuple(ROLES[role]))
+
+
+async def _direct(world: World, _sources: Sources) -> None:
+    transfer = world.transfer()
+    await transfer.stage(image(), _chunks(), len(DATA))
+    await transfer.close()
+    await _start(world, JobKind.IMPORT, _import("glance-direct"))
+
+
+async def _web(world: World, sources: Sources) -> None:
+    await _start(world, JobKind.IMPORT, _import("web-download", uri=sources.url))
+
+
+async def _glance(world: World, sources: Sources) -> None:
+    given = _import("glance-download", glance_region="RegionOne", glance_image_id=REMOTE_ID)
+    given = msgspec.structs.replace(given, own_url=sources.service_url)
+    await _start(world, JobKind.IMPORT, given, credential="token")
+
+
+async def _copy_to_store(world: World, _sources: Sources) -> None:
+    await _fill(world, image())
+    given = _import("copy-image", "admin")
+    await _start(world, JobKind.IMPORT, msgspec.structs.replace(given, backend=("slow",)))
+
+
+async def _new_image(world: World, sources: Sources) -> None:
+    given = NewImage(
+        import_req={"method": {"name": "web-download", "uri": sources.url}},
+        backend=("fast",),
+        roles=tuple(ROLES["admin"]),
+        import_from=sources.url,
+        import_from_format="raw",
+        image_properties={},
+    )
+    await _start(world, JobKind.IMPORT_NEW, given)
+
+
+async def _location(world: World, sources: Sources, said: dict[str, str] | None = None) -> None:
+    given = AddedLocation(
+        image_id=IMAGE_ID,
+        loc_url=sources.url,
+        store="web",
+        validation_data=said or {},
+        roles=tuple(ROLES["member"]),
+    )
+    await _start(world, JobKind.ADD_LOCATION, given)
+
+
+async def _checked_location(world: World, sources: Sources) -> None:
+    said = {"os_hash_algo": "sha512", "os_hash_value": hashlib.sha512(DATA).hexdigest()}
+    await _location(world, sources, said)
+
+
+async def _copy(world: World, _sources: Sources) -> None:
+    """Of the owner's image, by its recipient."""
+    source = image(id=SOURCE_ID)
+    offered = msgspec.structs.replace(member(RECIPIENT, "accepted"), image_id=SOURCE_ID)
+    await write_world(world.db, [source, image(owner=RECIPIENT, visibility=Visibility.PRIVATE)], [offered])
+    await _fill(world, source)
+    filled, _is_member = await find_image(world.db, SOURCE_ID, NOBODY)
+    assert filled is not None
+    given = Copy(
+        image_id=IMAGE_ID,
+        name="copy",
+        source_id=SOURCE_ID,
+        size=len(DATA),
+        checksum=filled.checksum,
+        roles=tuple(ROLES["member"]),
+    )
+    await world.db.transact(insert_job(_job(JobKind.COPY, given, RECIPIENT)))
+
+
+async def _fill(world: World, empty: Image) -> None:
+    transfer = world.transfer()
+    await transfer.receive(empty, _chunks(), len(DATA))
+    await transfer.close()
+
+
+class Kind(NamedTuple):
+    """`begin` writes the job; `rule`: the policy without which its asker has no right to it."""
+
+    begin: Callable[[World, Sources], Awaitable[None]]
+    rule: str
+
+
+KINDS = {
+    "glance-direct": Kind(_direct, "modify_image"),
+    "web-download": Kind(_web, "modify_image"),
+    "glance-download": Kind(_glance, "modify_image"),
+    "copy-image": Kind(_copy_to_store, "copy_image"),
+    "task": Kind(_new_image, "tasks_api_access"),
+    "location": Kind(_location, "add_image_location"),
+    "checked location": Kind(_checked_location, "add_image_location"),
+    "copy": Kind(_copy, "download_image"),
+}
+
+
+# ---- the ways in which a right ends
+
+
+async def _change(db: Database, image_id: str, **changes: Any) -> None:
+    while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
+        if await update_image(
+            db, seen, msgspec.structs.replace(seen, **changes, updated_at=seen.updated_at + 1)
+        ):
+            return
+
+
+async def _delete(db: Database, image_id: str = IMAGE_ID) -> None:
+    while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
+        if await delete_image(db, seen, seen.updated_at + 1):
+            return
+
+
+async def _change_owner(db: Database) -> None:
+    await _change(db, IMAGE_ID, owner=STRANGER, visibility=Visibility.PRIVATE)
+
+
+async def _withdraw(db: Database) -> None:
+    await db.write("delete from member where image_id = $1", SOURCE_ID)
+
+
+async def _reject(db: Database) -> None:
+    await db.write("update member set status = 'rejected' where image_id = $1", SOURCE_ID)
+
+
+async def _hide(db: Database) -> None:
+    await _change(db, SOURCE_ID, visibility=Visibility.PRIVATE)
+
+
+async def _deactivate(db: Database, image_id: str) -> None:
+    seen, _is_member = await find_image(db, image_id, NOBODY)
+    if seen is not None and seen.status == Status.ACTIVE:
+        await _change(db, image_id, status=Status.DEACTIVATED)
+
+
+async def _encrypt(db: Database) -> None:
+    await _change(db, SOURCE_ID, properties={"__system__cmkid": "key"})
+
+
+WAYS: dict[str, Callable[[Database], Awaitable[None]]] = {
+    "deleted": _delete,
+    "owner changed": _change_owner,
+    "deactivated": lambda db: _deactivate(db, IMAGE_ID),
+    "source deleted": lambda db: _delete(db, SOURCE_ID),
+    "source deactivated": lambda db: _deactivate(db, SOURCE_ID),
+    "source encrypted": _encrypt,
+    "withdrawn": _withdraw,
+    "rejected": _reject,
+    "hidden": _hide,
+}
+#: Those of an admin's jobs in whose way a new owner does not stand, those of an image that is in use.
+ENDS = [
+    *((kind, "deleted") for kind in KINDS),
+    *((kind, "owner changed") for kind in KINDS if kind not in ("copy-image", "task")),
+    ("copy-image", "deactivated"),
+    *(("copy", way) for way in WAYS if way not in ("deleted", "owner changed", "deactivated")),
+]
+
+
+async def _die(db: Database) -> None:
+    """The worker that had the job is gone, and its lease over."""
+    await db.write("update job set holder = 'dead', held_until = 1, attempts = 1, status = 'RUNNING'")
+
+
+async def _begin(world: World, work: str, sources: Sources) -> None:
+    await world.clear()
+    await write_world(world.db, [image()], [])
+    await KINDS[work].begin(world, sources)
+
+
+def _data_of(found: Image | None) -> tuple[bool, int]:
+    """Whether the image can be used, and how many copies of the data it has."""
+    if found is None:
+        return False, 0
+    return found.status in WITH_DATA, len(found.locations)
+
+
+@pytest.mark.parametrize("work", KINDS)
+async def test_a_job_whose_right_goes_on_does_what_it_is_to_do(
+    world: World, sources: Sources, work: str
+) -> None:
+    await _begin(world, work, sources)
+
+    _writes, status = await world.run(JOB_ID, roles_of=lambda _user, _project: ROLES["admin"])
+
+    assert (status, _data_of(await look(world.db))[0]) == (JobStatus.SUCCESS, True)
+
+
+@pytest.mark.parametrize("prepare", [nothing, _die], ids=["queued", "taken over"])
+@pytest.mark.parametrize(("work", "way"), ENDS)
+async def test_a_job_whose_right_ended_before_it_runs_gives_no_data(
+    world: World, sources: Sources, work: str, way: str, prepare: Callable[..., Awaitable[None]]
+) -> None:
+    await _begin(world, work, sources)
+    if prepare is _die:
+        await _die(world.db)
+    before = _data_of(await look(world.db))
+    await WAYS[way](world.db)
+
+    _writes, status = await world.run(JOB_ID)
+
+    left = await look(world.db)
+    assert (status, _data_of(left)) == (JobStatus.FAIL, before if way != "deleted" else (False, 0))
+
+
+@pytest.mark.parametrize("work", KINDS)
+async def test_a_job_that_the_policy_of_now_forbids_gives_no_data(
+    world: World, sources: Sources, work: str
+) -> None:
+    rules = {**DEFAULT_POLICY.rules, KINDS[work].rule: lambda _caller, _target: False}
+    await _begin(world, work, sources)
+    before = _data_of(await look(world.db))
+
+    _writes, status = await world.run(JOB_ID, policy=Policy(rules=rules))
+
+    assert (status, _data_of(await look(world.db))) == (JobStatus.FAIL, before)
+
+
+@pytest.mark.parametrize("left", [frozenset(), ROLES["reader"]], ids=["user removed", "role taken away"])
+@pytest.mark.parametrize("work", KINDS)
+async def test_a_job_of_who_has_lost_the_role_gives_no_data(
+    world: World, sources: Sources, work: str, left: frozenset[str]
+) -> None:
+    await _begin(world, work, sources)
+    before = _data_of(await look(world.db))
+
+    _writes, status = await world.run(JOB_ID, roles_of=lambda _user, _project: left)
+
+    assert (status, _data_of(await look(world.db))) == (JobStatus.FAIL, before)
+
+
+@pytest.mark.parametrize(("work", "way"), ENDS)
+async def test_a_job_whose_right_ends_before_a_write_publishes_nothing_after_it(
+    world: World, sources: Sources, work: str, way: str
+) -> None:
+    await _begin(world, work, sources)
+    writes, _status = await world.run(JOB_ID)
+    # The last write of a copy publishes it, and a right that ends behind the look before that ends with it.
+    numbers = range(1, writes if work == "copy" else writes + 1)
+
+    for number in numbers:
+        seen: tuple[bool, int] = (False, 0)
+
+        async def end_right() -> None:
+            nonlocal seen
+            seen = _data_of(await look(world.db))
+            await WAYS[way](world.db)
+
+        await _begin(world, work, sources)
+        await world.run(JOB_ID, number, end_right)
+
+        found = _data_of(await look(world.db))
+        assert found <= seen, f"{work}: {way} before write {number}"
+        assert found[1] <= seen[1], f"{work}: {way} before write {number}"

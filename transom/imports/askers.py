@@ -1,0 +1,32 @@
+"""Who asked for a job, as that caller is now: what a worker judges it by."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from transom.domain.errors import ForbiddenError
+from transom.domain.job_inputs import recall_caller
+from transom.domain.model import Caller, Job, Policy
+
+#: The roles that a user has in a project now. UnavailableError when that cannot be found out.
+RolesOf = Callable[[str, str | None], frozenset[str]]
+
+
+class Askers:
+    """`roles_of`: None where only a token of the user's tells its roles, as with Keystone: then those of the
+    time of the request count."""
+
+    def __init__(self, policy: Policy, roles_of: RolesOf | None = None) -> None:
+        self._policy = policy
+        self._roles_of = roles_of
+
+    def recall(self, job: Job) -> Caller:
+        """The caller with the roles of then that it still has. ForbiddenError when it has none in the project
+        any more, or is gone."""
+        caller = recall_caller(job, self._policy)
+        if self._roles_of is None:
+            return caller
+        left = self._roles_of(caller.user_id, caller.project_id)
+        if not left:
+            raise ForbiddenError("Who asked for this has no role in the project any more.")
+        return msgspec.structs.replace(caller, roles=caller.roles & left)

@@ -1,0 +1,125 @@
+"""Copies of an image within the region (IMS API): the new image is filled with the bytes of another one.
+
+Begun again wherever it stopped: what an earlier attempt sent goes, unless it had published all of it.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+
+from transom.clock import now_us
+from transom.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    LostDataError,
+    NotFoundError,
+    Reason,
+    UnavailableError,
+)
+from transom.domain.job_inputs import Copy, input_of
+from transom.domain.job_rights import judge_copy
+from transom.domain.model import Image, Job, Status
+from transom.domain.status import WITH_DATA
+from transom.imports.askers import Askers
+from transom.imports.held import Report
+from transom.sql import images, jobs, members
+from transom.sql.db import Database
+from transom.transfer import Transfer
+
+_log = logging.getLogger(__name__)
+
+#: Looks at an image that others change while it is to go.
+_TRIES = 10
+
+
+class Copies:
+    """Runs these jobs for the worker `holder`."""
+
+    def __init__(self, db: Database, transfer: Transfer, askers: Askers, holder: str) -> None:
+        self._db = db
+        self._transfer = transfer
+        self._askers = askers
+        self._holder = holder
+
+    async def run(self, job: Job, report: Report) -> None:
+        """Fill the image that the job was written with."""
+        asked = input_of(job, Copy)
+        image = await self._find_copy(asked)
+        if image.status == Status.SAVING:
+            # By an earlier attempt, whose worker died.
+            await self._transfer.recover()
+            image = await self._find_copy(asked)
+        if _is_whole(image, asked):
+            return  # An earlier attempt got that far.
+        source = await self._find_source(job, image)
+        chunks = _counted(await self._read_source(job, source), asked.size, report)
+        await self._transfer.receive(image, self._judged(job, chunks), asked.size, asked.checksum)
+
+    async def look(self, job: Job) -> None:
+        """Raise when the copy has to break off: an image is gone, or the right to it has ended."""
+        asked = input_of(job, Copy)
+        try:
+            await self._find_source(job, await self._find_copy(asked))
+        except (NotFoundError, ForbiddenError, ConflictError):
+            # It may have been published, and the source have gone, between the two looks.
+            if not _is_whole(await self._find_copy(asked), asked):
+                raise
+
+    async def fail(self, ended: Job) -> None:
+        """Write that the job has failed. Its image goes with it, unless it holds data, or somebody is
+        changing it."""
+        asked = input_of(ended, Copy)
+        for _ in range(_TRIES):
+            image, _is_member = await images.find_image(self._db, asked.image_id, (None, None))
+            if image is None or image.status != Status.QUEUED:
+                break
+            if await jobs.fail_new_image(self._db, ended, self._holder, image, now_us()):
+                return
+        await jobs.finish_job(self._db, ended, self._holder)
+
+    async def _find_source(self, job: Job, copy: Image) -> Image:
+        """The image to copy, if the asker may have its data in `copy` now. Raises TransomError if not."""
+        caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
+        found, is_member, member = await members.find_member(
+            self._db, source_id, caller.member_ids, caller.project_id or ""
+        )
+        return judge_copy(caller, found, is_member, member, source_id, copy)
+
+    async def _judged(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks. Before their end is told, and the copy published by that, the right to it is
+        judged again: it may have ended while the data was copied."""
+        async for chunk in chunks:
+            yield chunk
+        await self._find_source(job, await self._find_copy(input_of(job, Copy)))
+
+    async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
+        """The bytes to copy, from where they are by now."""
+        try:
+            location = await self._transfer.find_copy(source)
+            return await self._transfer.read(location, 0, input_of(job, Copy).size)
+        except LostDataError:
+            text = f"The data of image {source.id} was deleted before it was copied."
+            raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
+        except NotFoundError as error:
+            # It went a moment ago; a next look finds another place, or none. What the store says of it is for
+            # the log, not for clients.
+            _log.warning("job %s: %s", job.id, error)
+            raise UnavailableError(f"The data of image {source.id} could not be read.") from None
+
+    async def _find_copy(self, asked: Copy) -> Image:
+        image, _is_member = await images.find_image(self._db, asked.image_id, (None, None))
+        if image is None:
+            text = f"Image {asked.image_id} was deleted while it was copied."
+            raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
+        return image
+
+
+def _is_whole(image: Image, asked: Copy) -> bool:
+    return image.status in WITH_DATA and image.checksum == asked.checksum
+
+
+async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:
+    done = 0
+    async for chunk in chunks:
+        done += len(chunk)
+        report(done * 100 // size, "")
+        yield chunk
