@@ -210,32 +210,45 @@ def enrich(image: Image, change: Change) -> Image:
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """What an image had before an import set something else, None standing for a property that was not
-    there: the undo log."""
+    """The undo log of an import: what the image had before, None standing for a property that was not there,
+    and what the import has set since."""
 
     fields: dict[str, Any] = {}
     properties: dict[str, str | None] = {}
+    set_fields: dict[str, Any] = {}
+    set_properties: dict[str, str] = {}
 
 
 def noted(before: Before | None, image: Image, change: Change) -> Before:
-    """`before` with what `image` has now of what the change sets, unless it has been noted already."""
+    """`before` with the change, and with what `image` has now of what the change sets, unless that has been
+    noted already."""
     earlier = before or Before()
     return Before(
         fields={name: getattr(image, name) for name in change.fields} | earlier.fields,
         properties={name: image.properties.get(name) for name in change.properties} | earlier.properties,
+        set_fields=earlier.set_fields | change.fields,
+        set_properties=earlier.set_properties | change.properties,
     )
 
 
 def _put_back(image: Image, before: Before | None) -> Image:
+    """What somebody else has changed after the import did stays as it is."""
     if before is None:
         return image
+    fields = {
+        name: value
+        for name, value in before.fields.items()
+        if getattr(image, name) == before.set_fields.get(name, getattr(image, name))
+    }
     properties = dict(image.properties)
     for name, value in before.properties.items():
+        if image.properties.get(name) != before.set_properties.get(name, image.properties.get(name)):
+            continue
         if value is None:
             properties.pop(name, None)
         else:
             properties[name] = value
-    return msgspec.structs.replace(image, **before.fields, properties=properties)
+    return msgspec.structs.replace(image, **fields, properties=properties)
 
 
 def undo(image: Image, taken_back: Collection[str], before: Before | None = None) -> Image:

@@ -91,7 +91,7 @@ class HeldImage:
             new, taken_back = undo(image, kept or ended)
             if await self._end_failed(ended, image, new, taken_back):
                 return
-            if not await imports.holds_job(self._db, ended, self._holder, now_us()):
+            if not await jobs.is_held(self._db, ended.id, self._holder):
                 return
 
     async def _end_failed(
@@ -103,7 +103,7 @@ class HeldImage:
         return await imports.end_import(self._db, ended, self._holder, seen, new, taken_back)
 
     async def _require(self, job: Job) -> None:
-        if not await imports.holds_job(self._db, job, self._holder, now_us()):
+        if not await jobs.is_held(self._db, job.id, self._holder):
             raise LostError(f"Task {job.id} was taken over by another worker.")
 
 

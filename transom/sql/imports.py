@@ -48,13 +48,23 @@ async def start_import(db: Database, seen: Image, new: Image, job: Job, credenti
     return await db.transact(change_statement(seen, new), insert_job(job, credential)) is not None
 
 
-HOLDS_JOB = """
-    update job set told_at = $3, input = $4 where id = $1 and holder = $2 and end_at is null returning id"""
+LOCK_JOB = "update job set told_at = $3 where id = $1 and holder = $2 and end_at is null returning id"
 
 
 def _holds(job: Job, holder: str, now: int) -> Statement:
-    """Also keeps what the worker wrote into the job's input."""
-    return Statement(HOLDS_JOB, (job.id, holder, now, to_json(job.input)), required=True)
+    """The guard that the holder still holds the job. Of the row it writes when it was last heard of, and
+    keeps others from taking the job before the end of the transaction."""
+    return Statement(LOCK_JOB, (job.id, holder, now), required=True)
+
+
+KEEP_INPUT = """
+    update job set told_at = $3, input = $4 where id = $1 and holder = $2 and end_at is null returning id"""
+
+
+def _keeps_input(job: Job, holder: str, now: int) -> Statement:
+    """As `_holds`, and writes what the worker noted in the job's input. Only for the transaction that makes
+    the very change that was noted: no other knows the newest input."""
+    return Statement(KEEP_INPUT, (job.id, holder, now, to_json(job.input)), required=True)
 
 
 async def change_places(db: Database, seen: Image, new: Image, given_up: Sequence[Location]) -> bool:
@@ -64,11 +74,6 @@ async def change_places(db: Database, seen: Image, new: Image, given_up: Sequenc
         update_statement(seen, new), change_statement(moved, new), *abandon_statements(given_up)
     )
     return done is not None
-
-
-async def holds_job(db: Database, job: Job, holder: str, now: int) -> bool:
-    """Whether the worker still holds the job."""
-    return await db.transact(_holds(job, holder, now)) is not None
 
 
 async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
@@ -101,9 +106,10 @@ async def adopt_staged(db: Database, job: Job, holder: str, seen: Image, new: Im
 async def stage_blob(
     db: Database, job: Job, holder: str, blob: LooseBlob, staged: Staged, seen: Image, new: Image
 ) -> bool:
-    """Put other bytes in the place of what was staged for the image; False as in `place_blob`."""
+    """Put other bytes in the place of what was staged for the image, and keep the job's input; False as in
+    `place_blob`."""
     done = await db.transact(
-        _holds(job, holder, new.updated_at),
+        _keeps_input(job, holder, new.updated_at),
         release_statement(blob),
         *loosen_staged(seen.id),
         staged_statement(seen.id, staged),
@@ -119,9 +125,9 @@ SET_PLUGINS_DONE = """
 async def pass_plugin(
     db: Database, job: Job, holder: str, plugins_done: int, seen: Image, new: Image
 ) -> bool:
-    """A plugin has left the staged bytes as they are; False as in `change_image`."""
+    """A plugin has left the staged bytes as they are; keeps the job's input. False as in `change_image`."""
     done = await db.transact(
-        _holds(job, holder, new.updated_at),
+        _keeps_input(job, holder, new.updated_at),
         Statement(SET_PLUGINS_DONE, (seen.id, plugins_done), required=True),
         change_statement(seen, new),
     )

@@ -215,6 +215,14 @@ async def hold_job(
     return bool(await db.write(HOLD_JOB, job_id, holder, held_until, progress, now, message))
 
 
+IS_HELD = "select 1 from job where id = $1 and holder = $2 and end_at is null"
+
+
+async def is_held(db: Database, job_id: str, holder: str) -> bool:
+    """Whether the holder still holds the job. It only looks: who asks knows less of the job than its row."""
+    return bool(await db.read(IS_HELD, job_id, holder))
+
+
 RELEASE_JOB = "update job set holder = null, held_until = $3 where id = $1 and holder = $2 and end_at is null"
 
 
