@@ -152,7 +152,7 @@ class _Worker:
         await transfer.recover()
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        outbound = Outbound(settings.outbound_rules)
+        outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
         policy = _read_policy(settings)
@@ -302,7 +302,8 @@ async def run_worker(settings: Settings) -> None:
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
-        askers, outbound = _open_askers(settings, policy), Outbound(settings.outbound_rules)
+        outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
+        askers = _open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
         sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))

@@ -8,37 +8,46 @@ The rules are in `domain/outbound.py`. An answer counts only when it is the data
 import asyncio
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from transom.domain.errors import InvalidError, UnavailableError, UnusableSourceError
-from transom.domain.outbound import OutboundRules, Target, allowed_addresses, check_url, normalize_host
+from transom.domain.outbound import (
+    DEFAULT_LIMITS,
+    FetchLimits,
+    OutboundRules,
+    Target,
+    allowed_addresses,
+    check_url,
+    normalize_host,
+)
 
 if TYPE_CHECKING:
     import aiohttp
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: Longest waits, seconds: for a name, for a connection, for the next bytes.
+#: Longest waits, seconds: for a name, for a connection, for an answer to begin, for the next bytes.
 _RESOLVE_S = 10.0
 _CONNECT_S = 15.0
+_ANSWER_S = 60.0
 _READ_S = 60.0
 _BUFFER_BYTES = 1 << 20
 #: Names looked up at a time.
 _LOOK_UPS = 2
-#: What a source must send in so many seconds, bytes: one that drips would hold a job's place for days.
-_PACE_S = 120.0
-_PACE_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=([0-9]+)-")
 
 
 class Answer:
-    """What a server answered: all of the data (200), or the part that was asked for (206), as it comes."""
+    """What a server answered: all of the data (200), or the part that was asked for (206), as it comes and
+    within the limits."""
 
-    def __init__(self, response: "aiohttp.ClientResponse") -> None:
+    def __init__(self, response: "aiohttp.ClientResponse", limits: FetchLimits) -> None:
         self._response = response
+        self._limits = limits
 
     @property
     def status(self) -> int:
@@ -50,9 +59,9 @@ class Answer:
         return self._response.content_length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The data; UnavailableError when it breaks off."""
+        """The data; UnavailableError when it breaks off, UnusableSourceError when it takes too long."""
         with _renamed(self._response.url.host or ""):
-            async for chunk in self._response.content.iter_any():
+            async for chunk in keep_pace(self._response.content.iter_any(), self._limits, time.monotonic):
                 yield chunk
 
     async def read(self, limit_bytes: int) -> bytes:
@@ -65,23 +74,40 @@ class Answer:
         return bytes(found)
 
 
-async def keep_pace(chunks: AsyncIterator[bytes], clock: Callable[[], float]) -> AsyncIterator[bytes]:
-    """The same chunks; InvalidError when they come too slowly to be worth waiting for. `clock`: seconds."""
-    since, received = clock(), 0
-    async for chunk in chunks:
-        received += len(chunk)
-        if clock() - since >= _PACE_S:
-            if received < _PACE_BYTES:
-                raise InvalidError("The server sends its data too slowly.")
-            since, received = clock(), 0
+async def keep_pace(
+    chunks: AsyncIterator[bytes], limits: FetchLimits, clock: Callable[[], float]
+) -> AsyncIterator[bytes]:
+    """The same chunks; UnusableSourceError when they come slower than the limits allow. `clock`: seconds.
+
+    Only the time counts in which nothing was there to be taken: a store or a client that takes the data
+    slowly is not the source's fault.
+    """
+    waited, waited_in_window, received = 0.0, 0.0, 0
+    while True:
+        asked_at = clock()
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        passed = clock() - asked_at
+        waited, waited_in_window, received = waited + passed, waited_in_window + passed, received + len(chunk)
+        if limits.total_s and waited > limits.total_s:
+            raise UnusableSourceError(f"The server has not sent all of its data in {limits.total_s} seconds.")
+        if waited_in_window >= limits.window_s:
+            if received < limits.least_bytes_s * waited_in_window:
+                raise UnusableSourceError(
+                    f"The server sends less than {limits.least_bytes_s} bytes a second, which is too slow."
+                )
+            waited_in_window, received = 0.0, 0
         yield chunk
 
 
 class Outbound:
-    """Fetches for one worker process, by the rules it is given."""
+    """Fetches for one worker process, by the rules and within the limits that it is given."""
 
-    def __init__(self, rules: OutboundRules) -> None:
+    def __init__(self, rules: OutboundRules, limits: FetchLimits = DEFAULT_LIMITS) -> None:
         self._rules = rules
+        self._limits = limits
         self._resolver = _Resolver()
 
     async def check(self, url: object) -> None:
@@ -107,7 +133,7 @@ class Outbound:
                 if following is None:
                     _require_success(target, response)
                     _require_data(target, response, given.get("Range"))
-                    yield Answer(response)
+                    yield Answer(response, self._limits)
                     return
             if urlsplit(following)[:2] != urlsplit(url)[:2]:
                 given = {}  # Also where the same host is asked without TLS.
@@ -177,8 +203,10 @@ async def _request(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_READ_S),
     ) as session:
         sent = {"Accept-Encoding": "identity", **headers}
+        # The time-out of the session counts from byte to byte: headers could drip for days.
         with _renamed(target.host):
-            response = await session.request(method, url, headers=sent, allow_redirects=False)
+            async with asyncio.timeout(_ANSWER_S):
+                response = await session.request(method, url, headers=sent, allow_redirects=False)
         try:
             yield response
         finally:

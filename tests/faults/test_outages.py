@@ -132,7 +132,7 @@ def source(tmp_path: Path) -> Iterator[WebSource]:
 def test_imports_whose_source_is_killed_and_comes_back_end_well(
     make_service: MakeService, source: WebSource
 ) -> None:
-    service = make_service("sqlite", **IMPORTING, TRANSOM_JOBS_AT_ONCE=str(IMPORTS))
+    service = make_service("sqlite", **IMPORTING, TRANSOM_JOBS_AT_ONCE=str(2 * IMPORTS))
     load = Load(service, may_be_down=False)
     source.start(hold_after=len(DATA) // 2)
 
@@ -150,7 +150,7 @@ def test_imports_whose_source_is_killed_and_comes_back_end_well(
 def test_imports_whose_source_stays_away_fail_and_can_be_made_anew(
     make_service: MakeService, source: WebSource
 ) -> None:
-    service = make_service("postgresql", **IMPORTING, TRANSOM_JOBS_AT_ONCE=str(IMPORTS))
+    service = make_service("postgresql", **IMPORTING, TRANSOM_JOBS_AT_ONCE=str(2 * IMPORTS))
     load = Load(service, may_be_down=False)
     source.start(hold_after=len(DATA) // 2)
     image_ids = [_import_new(service, load.journal, source.url) for _ in range(IMPORTS)]

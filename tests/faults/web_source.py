@@ -36,12 +36,13 @@ class WebSource:
         if self._child.is_running:
             self.kill()
 
-    def start(self, hold_after: int | None = None) -> None:
-        """Return when it listens. `hold_after`: bytes of each answer after which no more come, None for
-        answers that are whole."""
+    def start(self, hold_after: int | None = None, *, drips: bool = False) -> None:
+        """Return when it listens. `hold_after`: bytes of each answer after which no more come, or (`drips`)
+        fifty a second; None for answers that are whole."""
         script = str(Path(__file__).with_name("web_source_process.py"))
         hold = -1 if hold_after is None else hold_after
         command = [sys.executable, script, str(self._port), str(self._file), str(hold)]
+        command.append("drip" if drips else "hold")
         self._child.start(command, self._file.parent)
 
     def kill(self) -> None:

@@ -1,6 +1,7 @@
 """The process of `web_source.py`: serves one file at every path, until it is killed.
 
-Arguments: the port, the file, and after how many bytes of it an answer stops and waits (-1: none does).
+Arguments: the port, the file, after how many bytes of it an answer stops and waits (-1: none does), and what
+it does then: `hold` (nothing more comes) or `drip` (fifty bytes a second).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LONGEST_LIFE_S = 300.0
+BYTES_A_SECOND = 50
 
 
-def main(port: int, path: Path, hold_after: int) -> None:
+def main(port: int, path: Path, hold_after: int, *, drips: bool) -> None:
     data = path.read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
@@ -25,7 +27,11 @@ def main(port: int, path: Path, hold_after: int) -> None:
                 self.wfile.write(data)
                 return
             self.wfile.write(data[:hold_after])
-            threading.Event().wait(LONGEST_LIFE_S)
+            if not drips:
+                threading.Event().wait(LONGEST_LIFE_S)
+            for start in range(hold_after, len(data)):
+                self.wfile.write(data[start : start + 1])
+                threading.Event().wait(1 / BYTES_A_SECOND)
 
         def log_message(self, *_: object) -> None:
             """Nobody reads it."""
@@ -38,4 +44,4 @@ def main(port: int, path: Path, hold_after: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), drips=sys.argv[4] == "drip")

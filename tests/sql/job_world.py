@@ -106,7 +106,8 @@ class World:
         """Run the job that was written to its end; (how often an image was written for it, how it ended)."""
         db: Any = Interrupted(self.db, number, other)
         transfer, askers = self.transfer(db), Askers(policy, roles_of)
-        limits, outbound = Limits(self.settings, db, None), Outbound(self.settings.outbound_rules)
+        limits = Limits(self.settings, db, None)
+        outbound = Outbound(self.settings.outbound_rules, self.settings.fetch_limits)
         jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness)
         serving = asyncio.create_task(jobs.serve())
         try:

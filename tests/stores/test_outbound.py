@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from transom.domain.errors import InvalidError, UnusableSourceError
-from transom.domain.outbound import OutboundRules
+from transom.domain.outbound import FetchLimits, OutboundRules
 from transom.outbound import Outbound, keep_pace
 
 pytestmark = pytest.mark.anyio
@@ -72,20 +72,46 @@ async def _chunks(*sizes: int) -> AsyncIterator[bytes]:
         yield b"x" * size
 
 
-async def test_a_source_that_drips_is_given_up() -> None:
-    moments = iter(range(0, 10_000, 50))
+LIMITS = FetchLimits(least_bytes_s=1000, window_s=60, total_s=600)
 
-    with pytest.raises(InvalidError, match="too slowly"):
-        async for _chunk in keep_pace(_chunks(*[100] * 20), lambda: float(next(moments))):
+
+def _clock(*waits: float) -> Callable[[], float]:
+    """Tells the time before and after each wait for the next bytes; between them an hour goes by."""
+    moments = [(number * 3600.0, number * 3600.0 + wait) for number, wait in enumerate(waits)]
+    told = iter([moment for pair in moments for moment in pair] + [1e9])
+    return lambda: next(told)
+
+
+async def test_a_source_that_drips_is_given_up() -> None:
+    with pytest.raises(UnusableSourceError, match="less than 1000 bytes a second"):
+        async for _chunk in keep_pace(_chunks(100, 100, 100), LIMITS, _clock(20, 20, 20)):
             pass
 
 
-async def test_a_source_that_keeps_pace_is_read_to_its_end() -> None:
-    moments = iter(range(0, 10_000, 50))
+async def test_a_source_that_stops_after_much_at_once_is_given_up() -> None:
+    with pytest.raises(UnusableSourceError, match="less than 1000 bytes a second"):
+        async for _chunk in keep_pace(_chunks(1 << 20, 1, 1), LIMITS, _clock(0, 60, 60)):
+            pass
 
-    got = [chunk async for chunk in keep_pace(_chunks(*[1 << 20] * 20), lambda: float(next(moments)))]
 
-    assert len(got) == 20
+async def test_a_source_that_keeps_pace_and_never_ends_is_given_up() -> None:
+    with pytest.raises(UnusableSourceError, match="in 600 seconds"):
+        async for _chunk in keep_pace(_chunks(*[1 << 20] * 11), LIMITS, _clock(*[60] * 11)):
+            pass
+
+
+async def test_a_source_that_keeps_pace_is_read_to_its_end_however_slow_the_reader() -> None:
+    got = [chunk async for chunk in keep_pace(_chunks(*[60_000] * 10), LIMITS, _clock(*[60] * 10))]
+
+    assert len(got) == 10
+
+
+async def test_without_limits_any_source_is_read_to_its_end() -> None:
+    limits = FetchLimits(least_bytes_s=0, window_s=60, total_s=0)
+
+    got = [chunk async for chunk in keep_pace(_chunks(1, 1), limits, _clock(1e6, 1e6))]
+
+    assert len(got) == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from transom.domain.outbound import OutboundRules, normalize_host
+from transom.domain.outbound import FetchLimits, OutboundRules, normalize_host
 from transom.domain.stores import StoreInfo, StoreKind, parse_stores
 
 #: The store there is when the settings name none.
@@ -195,7 +195,9 @@ class Settings:
     serve_runs_jobs: bool = _setting(
         True, "Whether the processes of `transom serve` run jobs, too; else it takes `transom work`."
     )
-    jobs_at_once: int = _setting(2, "Jobs that one process runs at once.")
+    jobs_at_once: int = _setting(
+        4, "Jobs that one process runs at once; those of one project are half of them at most."
+    )
     task_time_to_live: int = _setting(48, "How long a task can be asked for after its end, hours.")
     enabled_import_methods: str = _setting(
         "glance-direct,web-download,copy-image", "Methods of import that are offered, comma separated."
@@ -244,6 +246,13 @@ class Settings:
     disallowed_hosts: str = _setting("", "Hosts that may not; only without allowed_hosts.")
     allowed_ports: str = _setting("80,443", "Ports that a fetched URL may name, comma separated.")
     disallowed_ports: str = _setting("", "Ports that it may not; only without allowed_ports.")
+    fetch_least_bytes_s: int = _setting(
+        64 << 10, "Fewest bytes a second that a server may send of what is fetched from it; 0: no limit."
+    )
+    fetch_window_s: int = _setting(60, "Time over which this pace is measured, seconds.")
+    fetch_timeout_s: int = _setting(
+        21600, "Longest that may be waited for the data of one fetch in all, seconds; 0: no limit."
+    )
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
@@ -320,6 +329,14 @@ class Settings:
             disallowed_hosts=_hosts(self.disallowed_hosts),
             allowed_ports=frozenset(map(int, listed(self.allowed_ports))),
             disallowed_ports=frozenset(map(int, listed(self.disallowed_ports))),
+        )
+
+    @property
+    def fetch_limits(self) -> FetchLimits:
+        return FetchLimits(
+            least_bytes_s=self.fetch_least_bytes_s,
+            window_s=self.fetch_window_s,
+            total_s=self.fetch_timeout_s,
         )
 
     @property

@@ -43,6 +43,18 @@ class OutboundRules(msgspec.Struct, frozen=True, kw_only=True):
     disallowed_ports: frozenset[int] = frozenset()
 
 
+class FetchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How slow a server may be. `least_bytes_s`: bytes a second over `window_s` seconds, 0 for no limit;
+    `total_s`: seconds for all of the data, 0 for no limit."""
+
+    least_bytes_s: int = 64 << 10
+    window_s: int = 60
+    total_s: int = 6 * 3600
+
+
+DEFAULT_LIMITS = FetchLimits()
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where a URL leads: `host` is an address in its one spelling, or a name in lower case."""
 
