@@ -89,6 +89,16 @@ BODIES_OF_NO_USE = [
     pytest.param(b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="100,000 arrays in a name"),
 ]
 
+#: Within the limit of bytes, and more than anybody should have to look at.
+TOO_MANY_VALUES = [
+    pytest.param(b"[" + b"1," * 10_000 + b"1]", id="an array"),
+    pytest.param(json.dumps({f"p{n}": "x" for n in range(5_001)}).encode(), id="properties"),
+    pytest.param(json.dumps({"name": "i", "tags": [str(n) for n in range(10_000)]}).encode(), id="tags"),
+    pytest.param(b'{"a":[' + b"[]," * 10_000 + b"[]]}", id="empty arrays"),
+    pytest.param(b'{"a":[' + b"[]," * 300_000 + b"[]]}", id="a mebibyte of empty arrays"),
+    pytest.param(json.dumps([{"op": "remove", "path": "/a"}] * 2_001).encode(), id="operations"),
+]
+
 FIELDS = [
     "name",
     "visibility",
@@ -440,6 +450,47 @@ def test_a_body_of_no_use_is_refused_and_changes_nothing(
 
     assert response.status_code == 400
     assert explanation(response)
+
+
+def test_a_query_of_more_than_1_000_parameters_is_refused(service: Service) -> None:
+    response = service.client("other").get("/v2/images?" + "&".join(["name=x"] * 1_001))
+
+    assert response.status_code == 400
+    assert "more than 1000 parameters" in explanation(response)
+
+
+@pytest.mark.parametrize("body", TOO_MANY_VALUES)
+@pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)
+def test_a_body_of_more_than_10_000_values_is_refused_and_changes_nothing(
+    service: Service, victim: Image, method: str, path: str, content_type: str, body: bytes
+) -> None:
+    with nothing_changes(service):
+        response = service.client("other").request(
+            method, path.format(id=victim["id"]), content=body, headers={"Content-Type": content_type}
+        )
+
+    assert response.status_code == 413
+    assert "more than 10000 values" in explanation(response)
+
+
+def test_a_body_of_10_000_values_is_looked_at(service: Service) -> None:
+    tags = ["t"] * (10_000 - 2)
+
+    response = service.client("other").post("/v2/images", json={"tags": tags})
+
+    assert response.status_code == 201
+    assert response.json()["tags"] == ["t"]
+    delete_image(service.client("other"), response.json()["id"])
+
+
+def test_signs_within_a_text_are_not_counted_as_values(service: Service) -> None:
+    text = ",[{:" * 10_000
+
+    response = service.client("other").post("/v2/images", json={"text": text})
+
+    assert response.status_code == 201
+    assert response.json()["text"] == text
+    delete_image(service.client("other"), response.json()["id"])
 
 
 @pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)

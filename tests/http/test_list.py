@@ -598,8 +598,9 @@ def test_a_limit_over_the_largest_page_is_capped_silently(
     assert len(ids) == len(catalogue.images)
 
 
-#: Two and a half MiB of properties together: more than a page holds.
-LARGE = 43
+#: A mebibyte and a half of properties together: more than a page holds, which the eighteenth image ends.
+LARGE = 27
+LARGE_PAGE = 18
 LARGE_TEXT = "x" * 60_000
 
 
@@ -611,10 +612,10 @@ def large(service: Service) -> Catalogue:
     return Catalogue(tag, [create_image(publisher, tags=[tag], text=LARGE_TEXT) for _ in range(LARGE)])
 
 
-def test_a_page_ends_at_two_mebibytes_and_links_to_the_next(service: Service, large: Catalogue) -> None:
+def test_a_page_ends_at_a_mebibyte_and_links_to_the_next(service: Service, large: Catalogue) -> None:
     pages = walk_pages(service.client("publisher"), f"/v2/images?tag={large.tag}&limit=1000")
 
-    assert [len(page) for page in pages] == [35, LARGE - 35]
+    assert [len(page) for page in pages] == [LARGE_PAGE, LARGE - LARGE_PAGE]
     assert {one for page in pages for one in page} == {image["id"] for image in large.images}
 
 
@@ -625,7 +626,7 @@ def test_a_long_page_of_the_ims_api_ends_there_too(service: Service, large: Cata
     marker = first["page_info"]["next_marker"]
     second = service.client("publisher").get(f"{path}&marker={marker}").json()
 
-    assert [len(page["images"]) for page in (first, second)] == [35, LARGE - 35]
+    assert [len(page["images"]) for page in (first, second)] == [LARGE_PAGE, LARGE - LARGE_PAGE]
     assert "page_info" not in second
 
 

@@ -29,6 +29,13 @@ JSON = b"application/json"
 encode_json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
+#: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
+MOST_VALUES = 10_000
+#: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
+_MOST_SIGNS = 200_000
+#: Most parameters in a query.
+_MOST_PARAMETERS = 1_000
+
 
 class Dialect(Enum):
     """Whose rules hold for a request: paths, bodies of errors, and what the two APIs do differently."""
@@ -152,9 +159,11 @@ class Request:
         self.client_address = self.origin.client
 
     def query_pairs(self) -> list[tuple[str, str]]:
-        """The query's (name, value) pairs, decoded. Raises InvalidError when it is not UTF-8."""
+        """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
         if not self.query:
             return []
+        if self.query.count(b"&") >= _MOST_PARAMETERS:
+            raise InvalidError(f"The query has more than {_MOST_PARAMETERS} parameters.")
         try:
             return parse_qsl(self.query.decode("ascii"), keep_blank_values=True, errors="strict")
         except (UnicodeDecodeError, ValueError):
@@ -262,18 +271,45 @@ class Request:
                     if limit_bytes <= 0:
                         return
 
-    async def json(self, limit_bytes: int) -> dict[str, Any] | list[Any]:
-        """The body as a JSON object or array. InvalidError for anything else (reference, 1.7)."""
+    async def json(self, limit_bytes: int, most_values: int = MOST_VALUES) -> dict[str, Any] | list[Any]:
+        """The body as a JSON object or array. InvalidError for anything else (reference, 1.7),
+        LimitExceededError beyond `limit_bytes` or `most_values`, before anybody looks at a value."""
         raw = await self.body(limit_bytes)
         if not raw:
             raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
+        # Each value but the first stands behind one of these signs, which may stand in texts as well.
+        signs = sum(map(raw.count, (b",", b"[", b"{", b":")))
+        if signs > most_values + _MOST_SIGNS:
+            raise _too_many_values(most_values)
         try:
             value = _decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InvalidError("Malformed JSON in request body.") from None
         if not isinstance(value, dict | list):
             raise InvalidError("Unexpected body type. Expected list/dict.")
+        # Each value but the first stands behind one of these signs, which may stand in texts as well.
+        if sum(map(raw.count, (b",", b"[", b"{", b":"))) > most_values and _has_more_values(
+            value, most_values
+        ):
+            raise LimitExceededError(f"The request body has more than {most_values} values.")
         return value
+
+
+def _too_many_values(most: int) -> LimitExceededError:
+    return LimitExceededError(f"The request body has more than {most} values.")
+
+
+def _has_more_values(value: dict[str, Any] | list[Any], most: int) -> bool:
+    count = 0
+    pending: list[dict[str, Any] | list[Any]] = [value]
+    while pending and count <= most:
+        outer = pending.pop()
+        count += len(outer) * (2 if isinstance(outer, dict) else 1)
+        inner = outer.values() if isinstance(outer, dict) else outer
+        # What holds more than is left to be counted need not be looked into.
+        if count <= most:
+            pending += [one for one in inner if isinstance(one, dict | list)]
+    return count > most
 
 
 UNDECODABLE = (

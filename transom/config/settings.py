@@ -173,7 +173,7 @@ class Settings:
     limit_param_default: int = _setting(25, "Images in a page of a list when the request sets no limit.")
     api_limit_max: int = _setting(1000, "Most images in a page of a list.")
     list_size_limit: int = _setting(
-        2 << 20, "Bytes; the image that reaches them ends a page of more than 25 images."
+        1 << 20, "Bytes; the image that reaches them ends a page of more than 25 images."
     )
     image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
     image_count_quota: int = _setting(-1, "Images a project may own; negative: no limit.")

@@ -63,7 +63,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     sort: tuple[SortKey, ...] = (SortKey("created_at", True), SortKey("id", True))
     limit: int = 25
-    size_limit: int = 2 << 20
+    size_limit: int = 1 << 20
     marker: str | None = None
 
 

@@ -115,21 +115,20 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     joined = f"({' union '.join(parts)}) as page join image on image.id = page.id"
     sql = f"select {COLUMNS} from {joined} order by {order} limit {limit}"
     if query.limit > _FEW:
-        sql = _cut_by_size(joined, order, limit, values.add(query.size_limit))
+        sql = _cut_by_size(joined, len(query.sort), order, limit, values.add(query.size_limit))
     return _PageQuery(sql, tuple(values.collected), _is_short(ranges, query))
 
 
-def _cut_by_size(joined: str, order: str, limit: str, size_limit: str) -> str:
+def _cut_by_size(joined: str, keys: int, order: str, limit: str, size_limit: str) -> str:
     """As the plain page, but that it ends with the image that reaches the size limit. The size so far follows
-    the image's columns. One row more is read than fits, and no other leaves the database."""
-    so_far = f"sum({_SIZE}) over (order by {order} rows unbounded preceding)"
-    sized = (
-        f"select image.*, {_SIZE} as own_size, {so_far} as size_so_far, row_number() over (order by {order})"
-        f" as place from {joined} order by {order} limit {limit}"
-    )
+    the image's columns. What is sorted and summed up are ids and sizes: images that a page has no room for
+    never leave the database."""
+    names = ", ".join(["page.id", *(f"page.k{n}" for n in range(keys))])
+    sizes = f"select {names}, {_SIZE} as own_size from {joined} order by {order} limit {limit}"
+    sums = f"select page.*, sum(own_size) over (order by {order} rows unbounded preceding) as so_far"
     return (
-        f"select {COLUMNS}, cast(image.size_so_far as bigint) from ({sized}) as image"
-        f" where image.size_so_far - image.own_size < {size_limit} order by image.place"
+        f"select {COLUMNS}, cast(page.so_far as bigint) from ({sums} from ({sizes}) as page) as page"
+        f" join image on image.id = page.id where page.so_far - page.own_size < {size_limit} order by {order}"
     )
 
 
@@ -155,10 +154,11 @@ def _conditions(dialect: Dialect, query: ListQuery, values: Values) -> list[str]
 
 
 def _is_short(ranges: Sequence[Range], query: ListQuery) -> bool:
-    """Whether each range is read in its index's order and cut at the page size."""
+    """Whether each range is read in its index's order and cut at the page size, which is small."""
     ways = {key.descending for key in query.sort}
     by_age = [key.key for key in query.sort] == ["created_at", "id"] and len(ways) == 1
-    return by_age and not query.conditions and not query.os_hidden and all(map(_has_index, ranges))
+    is_plain = by_age and not query.conditions and not query.os_hidden
+    return is_plain and query.limit <= _FEW and all(map(_has_index, ranges))
 
 
 def _has_index(found: Range) -> bool:

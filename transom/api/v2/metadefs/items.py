@@ -9,7 +9,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.metadefs.namespaces import see
 from transom.api.v2.metadefs.query import choose_items, parse_resource_type
-from transom.api.v2.metadefs.wire import item_body, properties_body, stored_body
+from transom.api.v2.metadefs.wire import MOST_VALUES, item_body, properties_body, stored_body
 from transom.clock import now_us
 from transom.domain.access import ITEM_RULES
 from transom.domain.metadefs import Item, Kind, item_absent, parse_item, parse_tags, without_prefix
@@ -41,7 +41,7 @@ async def list_items(kind: Kind, parts: Parts, request: Request) -> Response:
 
 
 async def add_item(kind: Kind, parts: Parts, request: Request) -> Response:
-    body = await request.json(parts.settings.json_body_limit)
+    body = await request.json(parts.settings.json_body_limit, MOST_VALUES)
     return await _add(parts, request, parse_item(kind, body, now_us()))
 
 
@@ -59,7 +59,7 @@ async def _add(parts: Parts, request: Request, item: Item) -> Response:
 async def replace_tags(parts: Parts, request: Request) -> Response:
     """Give the namespace these tags in place of those it has, or beside them (`X-Openstack-Append`). With no
     tags nothing changes, as in Glance."""
-    tags = parse_tags(await request.json(parts.settings.json_body_limit), now_us())
+    tags = parse_tags(await request.json(parts.settings.json_body_limit, MOST_VALUES), now_us())
     keeps_others = (request.header(b"x-openstack-append") or "").strip().lower() in _YES
     replaced = Kind.TAG if tags and not keeps_others else None
     name, judge = request.params["namespace"], see(request, "add_metadef_tags")
@@ -93,7 +93,7 @@ async def show_property(parts: Parts, request: Request) -> Response:
 
 async def update_item(kind: Kind, parts: Parts, request: Request) -> Response:
     """All of it, as the body has it, its name too."""
-    new = parse_item(kind, await request.json(parts.settings.json_body_limit), now_us())
+    new = parse_item(kind, await request.json(parts.settings.json_body_limit, MOST_VALUES), now_us())
     name, judge = request.params["namespace"], see(request, ITEM_RULES[kind].modify)
     namespace, changed = await parts.db.run(
         lambda: metadefs.update_item(name, judge, request.params["name"], new)

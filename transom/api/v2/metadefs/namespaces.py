@@ -8,6 +8,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2.metadefs.query import parse_namespace_query, parse_resource_type
 from transom.api.v2.metadefs.wire import (
+    MOST_VALUES,
     contents_body,
     namespace_body,
     namespace_link,
@@ -66,7 +67,7 @@ async def _find_marker(parts: Parts, caller: Caller, name: str) -> Namespace:
 async def create_namespace(parts: Parts, request: Request) -> Response:
     """With all that the body says it holds, or not at all."""
     caller = request.caller
-    body: Any = await request.json(parts.settings.json_body_limit)
+    body: Any = await request.json(parts.settings.json_body_limit, MOST_VALUES)
     owner = caller.project_id or ""
     new, items = parse_namespace(body, namespace_id=str(uuid.uuid4()), owner=owner, now=now_us())
     kinds = dict.fromkeys(item.kind for item in items)
@@ -92,7 +93,7 @@ async def show_namespace(parts: Parts, request: Request) -> Response:
 async def update_namespace(parts: Parts, request: Request) -> Response:
     """All that can be changed of it, as the body has it; what it holds stays."""
     name, owner = request.params["namespace"], request.caller.project_id or ""
-    body = await request.json(parts.settings.json_body_limit)
+    body = await request.json(parts.settings.json_body_limit, MOST_VALUES)
     new, _items = parse_namespace(body, namespace_id="", owner=owner, now=now_us())
     judge = see(request, "modify_metadef_namespace")
     changed = await parts.db.run(lambda: metadefs.update_namespace(name, judge, new))

@@ -5,7 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 from transom.api.wire import timestamp
-from transom.domain.metadefs import Item, Kind, Namespace, ResourceType, of_kind
+from transom.domain.metadefs import MOST_ITEMS, Item, Kind, Namespace, ResourceType, of_kind
+
+#: Most values in a body that brings definitions: twenty of each.
+MOST_VALUES = 20 * MOST_ITEMS
 
 _NAMESPACES = "/v2/metadefs/namespaces"
 #: What a URL's segment may have unescaped (RFC 3986, `pchar`): `OS::Compute::Quota` stays readable.
