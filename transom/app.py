@@ -13,10 +13,14 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transom.api.bodies import BodyMemory
+from transom.api.connections import ConnectionLimits, Watch
 from transom.api.dispatch import Dispatcher, answer_not_ready
+from transom.api.forwarded import make_trust
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError, read_settings
@@ -43,7 +47,7 @@ from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
-from transom.telemetry import RequestLog, open_metrics, set_up_logging
+from transom.telemetry import RequestLog, open_closings, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: What tells a worker that a stop was asked and will come soon.
+LEAVE = signal.SIGUSR1
 #: Pause between two tries to start, seconds.
 _RETRY_S = 2.0
 #: Pause between two looks whether the parent is there, seconds.
@@ -65,8 +71,9 @@ def create_app() -> App:
     """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
     settings = read_settings(os.environ, {}, os.devnull)
     set_up_logging(settings.log_level, settings.log_format)
-    worker = _Worker(settings)
-    serve: App = answer_not_ready
+    watch = _open_watch(settings)
+    worker = _Worker(settings, watch)
+    serve: App = partial(answer_not_ready, watch)
 
     async def start() -> None:
         nonlocal serve
@@ -85,6 +92,8 @@ def create_app() -> App:
             await serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
+            asyncio.get_running_loop().add_signal_handler(LEAVE, worker.leave)
+            watch.start()
             watching = asyncio.create_task(_end_with_parent())
             starting = asyncio.create_task(start())
             await asyncio.wait([starting], timeout=_RETRY_S)
@@ -95,6 +104,7 @@ def create_app() -> App:
             await receive()
             watching.cancel()
             starting.cancel()
+            watch.close()
             await worker.stop()
             await send({"type": "lifespan.shutdown.complete"})
 
@@ -129,9 +139,15 @@ async def _end_with_parent() -> None:
 class _Worker:
     """The parts of one worker process and their two ends."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, watch: Watch) -> None:
         self._settings = settings
+        self._watch = watch
         self._undo = AsyncExitStack()
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """Tell balancers to look elsewhere: a stop was asked, and will come soon."""
+        self._is_leaving = True
 
     async def start(self) -> App:
         """Open everything; after an error all is closed again."""
@@ -178,9 +194,11 @@ class _Worker:
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
             count_login=count_login,
+            is_leaving=lambda: self._is_leaving,
         )
         dispatcher = Dispatcher(
             parts,
+            self._watch,
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
         )
@@ -191,6 +209,20 @@ class _Worker:
 
     async def stop(self) -> None:
         await self._undo.aclose()
+
+
+def _open_watch(settings: Settings) -> Watch:
+    limits = ConnectionLimits(
+        head_s=settings.head_timeout_s,
+        idle_s=settings.keep_alive_s,
+        stall_s=settings.stall_timeout_s,
+        pace_bytes_s=settings.least_pace_bytes_s,
+        most=settings.max_connections,
+        most_by_address=settings.max_connections_per_address,
+    )
+    networks = settings.trusted_networks
+    is_trusted = make_trust(networks) if networks else None
+    return Watch(limits, BodyMemory(settings.body_memory_bytes), settings.port, is_trusted, open_closings())
 
 
 def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy: Policy) -> Identity:

@@ -218,3 +218,20 @@ def open_metrics() -> tuple[ObserveRequest, Callable[[str], None], Callable[[], 
         return generate_latest(collected)
 
     return observe, count_login, render
+
+
+def open_closings() -> Callable[[str], None]:
+    """Counts a connection that was closed by this worker, by the reason."""
+    from prometheus_client import CollectorRegistry, Counter
+
+    closings = Counter(
+        "transom_connections_closed",
+        "Connections closed because a client stalled or there were too many, by reason",
+        ["reason"],
+        registry=CollectorRegistry(),
+    )
+
+    def count_closed(reason: str) -> None:
+        closings.labels(reason).inc()
+
+    return count_closed

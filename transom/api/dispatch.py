@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
+from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.errors import error_response
 from transom.api.forwarded import make_trust
@@ -68,8 +69,11 @@ _NO_CREDENTIALS = (
 class Dispatcher:
     """Answers requests with the handlers of `routes.py`. `observe` or `request_log` None: switched off."""
 
-    def __init__(self, parts: Parts, observe: ObserveRequest | None, request_log: RequestLog | None) -> None:
+    def __init__(
+        self, parts: Parts, watch: Watch, observe: ObserveRequest | None, request_log: RequestLog | None
+    ) -> None:
         self._parts = parts
+        self._watch = watch
         self._observe = observe
         self._request_log = request_log
         networks = parts.settings.trusted_networks
@@ -87,18 +91,21 @@ class Dispatcher:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request of the ASGI server, from its first byte to its log line."""
-        request = Request(scope, receive, _new_request_id())
+        request = Request(scope, receive, _new_request_id(), self._watch.find(scope))
         started = time.perf_counter()
         route = ""
         status = 500
+        sends_data = False
         try:
             route, response = await self._answer(request)
             await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
             if self._cors is not None:
                 response.headers.extend(self._cors.headers_for(request))
+            sends_data = response.file is not None or response.chunks is not None
             await _send_response(request, response, send)
         finally:
+            request.finish(sends_data=sends_data)
             elapsed_s = time.perf_counter() - started
             if self._observe is not None:
                 # A label that the client could choose freely would fill the memory with counters.
@@ -142,12 +149,16 @@ class Dispatcher:
             route = found.template
             handler = _handler_of(request, found.methods)
             request.params = found.params
-            return route, await handler(self._parts, request)
+            response = await handler(self._parts, request)
+            if request.has_unread_body:
+                await request.drain(_DRAIN_BYTES, _DRAIN_S)
         except (TransomError, HttpError) as error:
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
+        else:
+            return route, response
 
     def _find(self, request: Request, segments: list[str]) -> Match | None:
         """The route. A path that only the IMS API has is in its dialect."""
@@ -209,13 +220,16 @@ class Dispatcher:
         return error_response(request, status, message, headers)
 
 
-async def answer_not_ready(scope: Scope, receive: Receive, send: Send) -> None:
+async def answer_not_ready(watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to everything while a worker waits for its database."""
-    request = Request(scope, receive, _new_request_id())
-    await request.drain(_DRAIN_BYTES, _DRAIN_S)
-    message = "The service is starting, or waits for its database."
-    response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
-    await _send_response(request, response, send)
+    request = Request(scope, receive, _new_request_id(), watch.find(scope))
+    try:
+        await request.drain(_DRAIN_BYTES, _DRAIN_S)
+        message = "The service is starting, or waits for its database."
+        response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
+        await _send_response(request, response, send)
+    finally:
+        request.finish()
 
 
 def _make_router(table: Iterable[routes.Route]) -> Router:
@@ -315,6 +329,8 @@ async def _send_response(request: Request, response: Response, send: Send) -> No
     headers.append((b"x-openstack-request-id", request_id))
     if request.dialect is Dialect.IMS:
         headers.append((b"x-request-id", request_id))
+    if request.must_close:
+        headers.append((b"connection", b"close"))
     is_head = request.method == "HEAD"
     if response.chunks is None and response.file is None and response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))

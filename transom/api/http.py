@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from transom.api.bodies import require_large_pieces
+from transom.api.connections import UNWATCHED, ClientConnection
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Connection, Origin, read_origin
 from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
@@ -62,6 +64,10 @@ class Request:
     __slots__ = (
         "_asked",
         "_caller",
+        "_connection",
+        "_held_bytes",
+        "_holder",
+        "_is_transfer",
         "_read_to_end",
         "_receive",
         "_scope",
@@ -77,10 +83,19 @@ class Request:
         "request_id",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, request_id: str, connection: ClientConnection = UNWATCHED
+    ) -> None:
+        """Call `finish` when it has been answered."""
+        connection.active += 1
+        connection.served += 1
+        self._connection = connection
         self._scope = scope
         self._receive = receive
         self._read_to_end = False
+        self._is_transfer = False
+        self._held_bytes = 0
+        self._holder = ""
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -178,19 +193,68 @@ class Request:
             return length.strip() not in (b"", b"0")
         return b"transfer-encoding" in self.headers and self.method in ("POST", "PUT", "PATCH")
 
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether there may be more of it to come, on whatever method it is."""
+        if self._read_to_end:
+            return False
+        length = self.headers.get(b"content-length")
+        if length is not None:
+            return length.strip() not in (b"", b"0")
+        return b"transfer-encoding" in self.headers
+
+    @property
+    def must_close(self) -> bool:
+        """Whether the connection has to end with the answer, since the rest of the body is in the way of
+        another request. Over HTTP/2 it is not."""
+        return self.has_unread_body and not self._is_http2
+
+    @property
+    def _is_http2(self) -> bool:
+        return bool(self._scope.get("http_version") == "2")
+
+    def finish(self, *, sends_data: bool = False) -> None:
+        """It has been answered. `sends_data`: by image data, which may still be on its way."""
+        connection = self._connection
+        if self.must_close:
+            connection.ends = True
+        connection.active -= 1
+        connection.transfers -= self._is_transfer
+        connection.sends_data = sends_data
+        if self._held_bytes:
+            connection.memory.give_back(self._holder, self._held_bytes)
+            self._held_bytes = 0
+
     async def body(self, limit_bytes: int) -> bytes:
-        """The whole body, at most `limit_bytes`; LimitExceededError beyond, read no further."""
+        """The whole body, at most `limit_bytes`; LimitExceededError beyond, read no further. UnavailableError
+        while other bodies leave no room for it."""
         self._check_announced(limit_bytes)
         parts: list[bytes] = []
         size = 0
-        while not self._read_to_end:
-            # Not through `stream`, whose guard against cancelling costs as much as the rest of a short body.
-            chunk = self._take(await self._receive())
-            size += len(chunk)
-            if size > limit_bytes:
-                raise _body_too_large(limit_bytes)
-            parts.append(chunk)
+        self._connection.waits += 1
+        try:
+            while not self._read_to_end:
+                # Not through `_pieces`, whose guard against cancelling costs as much as the rest of a short
+                # body.
+                chunk = self._take(await self._receive())
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise _body_too_large(limit_bytes)
+                parts.append(chunk)
+                require_large_pieces(len(parts), size, is_held=True)
+                if size > self._held_bytes:
+                    self._hold(size - self._held_bytes)
+        finally:
+            self._connection.waits -= 1
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _hold(self, size_bytes: int) -> None:
+        """Count memory that is taken until the request is answered."""
+        if not self._holder:
+            caller = self._caller
+            self._holder = (caller.project_id if caller else None) or self.client_address
+        self._connection.memory.take(self._holder, size_bytes)
+        self._held_bytes += size_bytes
 
     async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
         """The SHA-256 of the whole body in hex; LimitExceededError beyond `limit_bytes`, as of `body`. With
@@ -200,12 +264,13 @@ class Request:
         digest = hashlib.sha256()
         kept: deque[bytes] = deque()
         size = 0
-        async for chunk in self.stream():
+        async for chunk in self._pieces(is_held=True):
             size += len(chunk)
             if size > limit_bytes:
                 raise _body_too_large(limit_bytes)
             digest.update(chunk)
             if keep:
+                self._hold(len(chunk))
                 kept.append(chunk)
         if keep:
             self._replay(kept)
@@ -230,9 +295,28 @@ class Request:
         self._receive, self._read_to_end = replay, False
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The body's chunks as they come, none empty. ClientGoneError when the client breaks off."""
+        """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
+        off."""
+        if not self._is_transfer:
+            self._is_transfer = True
+            self._connection.transfers += 1
+        async for chunk in self._pieces(is_held=False):
+            yield chunk
+
+    async def _pieces(self, *, is_held: bool) -> AsyncIterator[bytes]:
+        connection = self._connection
+        messages = size = 0
         while not self._read_to_end:
-            if chunk := self._take(await self._next_message()):
+            connection.waits += 1
+            try:
+                message = await self._next_message()
+            finally:
+                connection.waits -= 1
+            chunk = self._take(message)
+            messages += 1
+            size += len(chunk)
+            require_large_pieces(messages, size, is_held=is_held)
+            if chunk:
                 yield chunk
 
     def _take(self, message: MutableMapping[str, Any]) -> bytes:
@@ -261,12 +345,11 @@ class Request:
         """Read on for a while what is left of the body, and throw it away: a client that is still sending
         when the server closes may never see the answer. One that waits to be asked for its body (Expect)
         needs no such care."""
-        is_sent = self.has_body or b"transfer-encoding" in self.headers
-        if self._read_to_end or not is_sent or b"expect" in self.headers:
+        if not self.has_unread_body or b"expect" in self.headers:
             return
-        with suppress(ClientGoneError, TimeoutError):
+        with suppress(ClientGoneError, InvalidError, TimeoutError):
             async with asyncio.timeout(limit_s):
-                async for chunk in self.stream():
+                async for chunk in self._pieces(is_held=True):
                     limit_bytes -= len(chunk)
                     if limit_bytes <= 0:
                         return

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
+from transom.domain.errors import UnavailableError
 
 
 async def check_alive(_parts: Parts, _request: Request) -> Response:
@@ -12,11 +13,14 @@ async def check_alive(_parts: Parts, _request: Request) -> Response:
 
 
 async def check_ready(parts: Parts, _request: Request) -> Response:
-    """200 when the database takes writes; UnavailableError (503) when it does not, within a few seconds.
+    """200 when the database takes writes; UnavailableError (503) when it does not, within a few seconds, and
+    before a stop.
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
     why. To take every server out of its balancer would end the former, too.
     """
+    if parts.is_leaving():
+        raise UnavailableError("The service is about to stop.")
     await parts.db.require_writable()
     identity = "reachable" if parts.identity.is_reachable else "unreachable"
     return json_response({"status": "ready", "identity": identity})

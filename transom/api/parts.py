@@ -30,3 +30,5 @@ class Parts:
     render_metrics: Callable[[], bytes]
     #: Counts a login by its outcome.
     count_login: Callable[[str], None]
+    #: Whether a stop was asked, and balancers are to look elsewhere.
+    is_leaving: Callable[[], bool]

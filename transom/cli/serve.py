@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import importlib
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from transom.cli.descriptors import fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
@@ -22,6 +24,10 @@ from transom.identity.served import announce
 from transom.telemetry import metrics_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
+
+#: Of HTTP/2, for each connection: streams at once, and headers of a request when they are unpacked.
+_MOST_STREAMS = 16
+_MOST_HEADER_BYTES = 64 << 10
 
 
 @click.command()
@@ -51,6 +57,7 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
         if other is not None:
             _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
         _run_prepare(settings, owns_clouds=other is None)
+        settings = fit_to_descriptors(settings)
         _hand_down(settings)
         if sys.stderr.isatty():
             click.echo(_greeting(settings, other), err=True)
@@ -128,26 +135,48 @@ def _greeting(settings: Settings, other: str | None) -> str:
 
 
 def _run_workers(settings: Settings) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-    from granian.http import HTTP1Settings
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
+    from granian.server.mp import MPServer
+
+    from transom.app import LEAVE
+
+    class DelayedServer(MPServer):
+        """Tells the workers that a stop was asked, and stops them `stop_delay_s` later; a second signal ends
+        the delay."""
+
+        def shutdown(self, exit_code: int = 0) -> None:
+            if settings.stop_delay_s and self.interrupt_signal:
+                for child in multiprocessing.active_children():
+                    os.kill(child.pid or 0, LEAVE)
+                self.main_loop_interrupt.clear()
+                self.main_loop_interrupt.wait(settings.stop_delay_s)
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
     _keep_signals_over_forks()
+    # Until a worker listens to it.
+    signal.signal(LEAVE, signal.SIG_IGN)
     # What workers inherit need not be looked at in them, nor be copied for that.
     gc.freeze()
     # One configuration for every logger: Granian's own handlers would write a second format.
     plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
-    Granian(
+    DelayedServer(
         "transom.app:create_app",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=settings.workers,
         loop=Loops.uvloop,
+        http=HTTPModes.auto if settings.http2 else HTTPModes.http1,
         websockets=False,
+        # More wait in the kernel until there is room; nothing is accepted that could not be served.
+        backpressure=settings.max_connections + room_beside(settings.max_connections),
         # The server has one time-out for both: the head of a request, and the pause before it.
         http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_s * 1000),
+        http2_settings=HTTP2Settings(
+            max_concurrent_streams=_MOST_STREAMS, max_headers_size=_MOST_HEADER_BYTES
+        ),
         log_level=LogLevels(settings.log_level),
         log_dictconfig=plain,
         respawn_failed_workers=True,

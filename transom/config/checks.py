@@ -9,7 +9,13 @@ _AT_LEAST = {
     "workers": 1,
     "database_pool": 1,
     "stop_timeout_s": 1,
+    "stop_delay_s": 0,
     "keep_alive_s": 1,
+    "head_timeout_s": 1,
+    "stall_timeout_s": 1,
+    "least_pace_bytes_s": 1,
+    "max_connections": 1,
+    "max_connections_per_address": 1,
     "cors_max_age_s": 0,
     "password_min_length": 1,
     "token_lifetime_s": 1,
@@ -27,6 +33,7 @@ _AT_LEAST = {
     "fetch_timeout_s": 0,
     "json_body_limit": 1,
     "signed_body_limit": 1,
+    "identity_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
     "keystone_cache_s": 0,
@@ -62,6 +69,12 @@ def check(settings: Settings) -> None:
             raise SettingsError(
                 f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}"
             )
+    largest = max(settings.json_body_limit, settings.signed_body_limit, settings.identity_body_limit)
+    if settings.body_memory_bytes < 4 * largest:
+        raise SettingsError(
+            f"body_memory_bytes must be at least four times the largest body, {4 * largest}, not "
+            f"{settings.body_memory_bytes}"
+        )
     _check_stores(settings)
     _check_lists(settings)
     host, colon, port = settings.listen.rpartition(":")

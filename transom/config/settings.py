@@ -115,8 +115,26 @@ class Settings:
         "Networks of the proxies whose X-Forwarded-… and Forwarded headers are believed, comma separated "
         "(10.0.0.0/8, ::1); empty: none.",
     )
+    http2: bool = _setting(False, "Whether to speak HTTP/2, too; behind a proxy nothing needs it.")
     keep_alive_s: int = _setting(
         75, "How long a connection may wait for its next request, seconds; longer than a proxy keeps it."
+    )
+    head_timeout_s: int = _setting(
+        20, "How long the head of a request, or the first request of a connection, may take, seconds."
+    )
+    stall_timeout_s: int = _setting(
+        60, "How far a client may fall behind least_pace_bytes_s before its connection is closed, seconds."
+    )
+    least_pace_bytes_s: int = _setting(
+        1024, "Pace at which a client must send a body or take an answer, bytes a second."
+    )
+    max_connections: int = _setting(
+        1024, "Connections that a worker keeps open; fewer where it may have too few file descriptors."
+    )
+    max_connections_per_address: int = _setting(
+        256,
+        "Connections that a worker keeps open to one address (IPv6: to one /64); to those of trusted_proxies "
+        "any number.",
     )
     cors_allowed_origins: str = _setting(
         "",
@@ -165,7 +183,12 @@ class Settings:
     )
     access_log: bool = _setting(True, "Write one log line for each request.")
     metrics: bool = _setting(True, "Count requests and serve the counts at /metrics.")
-    stop_timeout_s: int = _setting(3600, "Longest that requests in flight may go on after a stop was asked.")
+    stop_delay_s: int = _setting(
+        0, "How long, after a stop was asked, /readyz says no while all else goes on, seconds."
+    )
+    stop_timeout_s: int = _setting(
+        3600, "Longest that transfers of image data, and requests in flight, may then go on, seconds."
+    )
     password_min_length: int = _setting(
         8, "Fewest characters of a new password or secret of the built-in identity."
     )
@@ -255,6 +278,14 @@ class Settings:
     )
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
+    identity_body_limit: int = _setting(
+        64 << 10, "The same for the calls of the built-in identity, which need no token, bytes."
+    )
+    body_memory_bytes: int = _setting(
+        128 << 20,
+        "Most bytes of bodies that a worker holds at once, image data aside; a quarter of it for one "
+        "project, or one address without a token.",
+    )
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
     require_image_format_match: bool = _setting(
         True, "Refuse data whose format is not the one that disk_format claims."

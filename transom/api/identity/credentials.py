@@ -47,7 +47,7 @@ async def create_credential(parts: Parts, request: Request) -> Response:
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
-    body = await read_body(request, parts.settings.json_body_limit, NewCredentialRequest)
+    body = await read_body(request, parts.settings.identity_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
     identity = builtin_identity(parts)
     if draft.secret is not None:

@@ -39,7 +39,7 @@ METHODS = ("password", "token", "application_credential")
 
 async def create_token(parts: Parts, request: Request) -> Response:
     identity = builtin_identity(parts)
-    body = await read_body(request, parts.settings.json_body_limit, AuthRequest)
+    body = await read_body(request, parts.settings.identity_body_limit, AuthRequest)
     client = request.client_address
     try:
         token, session = await _log_in(identity, body.auth, client)

@@ -68,7 +68,7 @@ async def change_password(parts: Parts, request: Request) -> Response:
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
-    body = await read_body(request, parts.settings.json_body_limit, PasswordChangeRequest)
+    body = await read_body(request, parts.settings.identity_body_limit, PasswordChangeRequest)
     new = body.user.password
     require_length("Invalid request body: user.password", new, parts.settings.password_min_length)
     await builtin_identity(parts).change_password(

@@ -1,0 +1,136 @@
+"""What bodies may cost: their number of pieces, and the memory of all of them together."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import ExitStack, suppress
+
+import pytest
+from harness.service import Service
+
+from .conftest import Services
+from .strangers import LOGIN, connect, cpu_s, head, memory_bytes, read_status
+
+JSON = "Content-Type: application/json"
+CHUNKED = "Transfer-Encoding: chunked"
+MIB = 1 << 20
+CRUMBS = 100_000
+
+
+@pytest.fixture(scope="module")
+def server(shared_services: Services) -> Service:
+    return shared_services.get("sqlite")
+
+
+@pytest.mark.parametrize("caller", [None, "publisher"])
+def test_a_body_in_crumbs_is_refused_before_it_costs_much(server: Service, caller: str | None) -> None:
+    """Each chunk of one byte costs a message, which is about a request's work."""
+    token = [f"X-Auth-Token: {server.token(caller)}"] if caller else []
+    path = "/v2/images" if caller else LOGIN
+    one_request = _cost_of_requests(server, 200) / 200
+    before = cpu_s(server)
+    with connect(server) as connection:
+        _send(connection, head("POST", path, JSON, CHUNKED, *token) + b"1\r\n{\r\n" + b"1\r\n \r\n" * CRUMBS)
+        status = read_status(connection)
+    spent = cpu_s(server) - before
+
+    assert status in (0, 400)
+    assert spent < one_request * CRUMBS / 10
+
+
+def test_image_data_in_crumbs_is_refused_before_it_costs_much(server: Service) -> None:
+    image_id = _create(server)
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    with connect(server) as connection:
+        octets = "Content-Type: application/octet-stream"
+        _send(
+            connection,
+            head("PUT", f"/v2/images/{image_id}/file", octets, CHUNKED, token) + b"1\r\nx\r\n" * 5000,
+        )
+        status = read_status(connection)
+
+    assert status == 400
+    assert server.client("publisher").get(f"/v2/images/{image_id}").json()["status"] == "queued"
+
+
+def test_image_data_in_lines_is_taken(server: Service) -> None:
+    image_id = _create(server)
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    line = b"a line of a file, as programs write it: about eighty characters in each of them.\n"
+    with connect(server) as connection:
+        octets = "Content-Type: application/octet-stream"
+        body = b"%x\r\n%b\r\n" % (len(line), line) * 5000
+        connection.sendall(
+            head("PUT", f"/v2/images/{image_id}/file", octets, CHUNKED, token) + body + b"0\r\n\r\n"
+        )
+        status = read_status(connection)
+
+    assert status == 204
+    assert server.client("publisher").get(f"/v2/images/{image_id}").json()["size"] == len(line) * 5000
+
+
+def test_the_bodies_of_many_logins_take_little_memory(server: Service) -> None:
+    """A hundred of 1 MB each, all but the last byte."""
+    before = memory_bytes(server)
+    with ExitStack() as stack:
+        for _ in range(100):
+            connection = stack.enter_context(connect(server))
+            _send(connection, head("POST", LOGIN, JSON, f"Content-Length: {MIB}") + b" " * (MIB - 1))
+        grown = memory_bytes(server) - before
+
+    # The server's own buffers, of 408 KiB a connection, and nothing of ours.
+    assert grown < 64 * MIB
+
+
+def test_a_login_larger_than_any_login_is_refused(server: Service) -> None:
+    with connect(server) as connection:
+        connection.sendall(head("POST", LOGIN, JSON, f"Content-Length: {MIB}"))
+
+        assert read_status(connection) == 413
+
+
+def test_all_bodies_together_are_bounded_and_other_projects_are_served(shared_services: Services) -> None:
+    """Those of one project fill its part of the memory, and no more."""
+    service = shared_services.get(
+        "sqlite", TRANSOM_SIGNED_BODY_LIMIT=str(MIB), TRANSOM_BODY_MEMORY_BYTES=str(16 * MIB)
+    )
+    token = f"X-Auth-Token: {service.token('publisher')}"
+    body = json.dumps({"name": "x" * 200_000}).encode()
+    other = {"name": "mine", "disk_format": "raw", "container_format": "bare"}
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(40):
+            connection = stack.enter_context(connect(service))
+            connection.sendall(
+                head("POST", "/v2/images", JSON, f"Content-Length: {len(body)}", token) + body[:-1]
+            )
+            connections.append(connection)
+        served = service.client("recipient").post("/v2/images", json=other).status_code
+        for connection in connections:
+            _send(connection, body[-1:])
+        statuses = [read_status(connection) for connection in connections]
+    after = service.client("publisher").post("/v2/images", json=other).status_code
+
+    assert served == 201
+    assert 0 < statuses.count(503) < 40
+    assert after == 201
+
+
+def _cost_of_requests(service: Service, count: int) -> float:
+    before = cpu_s(service)
+    for _ in range(count):
+        service.client("publisher").get("/v2/images?limit=1")
+    return max(cpu_s(service) - before, 0.01)
+
+
+def _create(service: Service) -> str:
+    draft = {"disk_format": "raw", "container_format": "bare"}
+    image_id: str = service.client("publisher").post("/v2/images", json=draft).json()["id"]
+    return image_id
+
+
+def _send(connection: socket.socket, data: bytes) -> None:
+    """As much as the service takes: it may close before the end."""
+    with suppress(ConnectionError):
+        connection.sendall(data)

@@ -1,0 +1,129 @@
+"""HTTP/2: not spoken unless it is asked for, and then with headers and streams bounded."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import ExitStack, suppress
+
+from harness.service import Service
+
+from .conftest import Services
+from .strangers import connect, memory_bytes, read_to_end
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, HEADERS, CONTINUATION, GOAWAY, RST_STREAM = 4, 1, 9, 7, 3
+END_STREAM, END_HEADERS = 1, 4
+MAX_FRAME = 16384
+#: A request's head by the static table of HPACK (RFC 7541, A): GET, http, /, and :authority as a literal.
+REQUEST = b"\x82\x86\x84\x41\x06images"
+MIB = 1 << 20
+
+
+def test_http2_is_not_spoken_by_default(shared_services: Services) -> None:
+    service = shared_services.get("sqlite")
+    with connect(service) as connection:
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _request(1))
+
+        received = read_to_end(connection)
+
+    assert not _frames(received)
+
+
+def test_http2_is_spoken_where_the_setting_says_so(shared_services: Services) -> None:
+    service = shared_services.get("sqlite", TRANSOM_HTTP2="true")
+    with connect(service) as connection:
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _request(1))
+
+        kinds = _read_until(connection, HEADERS)
+
+    assert HEADERS in kinds
+
+
+def test_headers_that_are_referenced_over_and_over_take_no_memory(shared_services: Services) -> None:
+    """82 KiB that unpack to 300 MiB: one header of 4 KB in the table, and 78,000 references to it."""
+    for settings in ({}, {"TRANSOM_HTTP2": "true"}):
+        service = shared_services.get("sqlite", **settings)
+        before = memory_bytes(service)
+
+        with ExitStack() as stack:
+            for _ in range(4):
+                connection = stack.enter_context(connect(service))
+                with suppress(ConnectionError):
+                    connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _bomb(1))
+                    _read_until(connection, HEADERS, RST_STREAM, GOAWAY)
+            grown = memory_bytes(service) - before
+
+        assert grown < 32 * MIB
+
+
+def test_few_streams_are_open_at_once(shared_services: Services) -> None:
+    service = shared_services.get("sqlite", TRANSOM_HTTP2="true")
+    with connect(service) as connection:
+        # None of them ends: each waits for a body.
+        opened = b"".join(_request(1 + 2 * n, END_HEADERS, b"\x83\x86\x84\x41\x06images") for n in range(100))
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + opened)
+
+        kinds = _read_until(connection, RST_STREAM, GOAWAY)
+
+    assert RST_STREAM in kinds or GOAWAY in kinds
+
+
+def test_a_connection_of_http2_that_asks_for_nothing_is_closed(shared_services: Services) -> None:
+    service = _hurried_http2(shared_services)
+    with connect(service) as connection:
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b""))
+
+        read_to_end(connection)
+
+
+def test_a_silent_connection_is_closed_where_http2_is_spoken(shared_services: Services) -> None:
+    with connect(_hurried_http2(shared_services)) as connection:
+        read_to_end(connection)
+
+
+def _hurried_http2(services: Services) -> Service:
+    return services.get("sqlite", TRANSOM_HTTP2="true", TRANSOM_HEAD_TIMEOUT_S="1", TRANSOM_KEEP_ALIVE_S="2")
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
+
+
+def _request(stream: int, flags: int = END_HEADERS | END_STREAM, block: bytes = REQUEST) -> bytes:
+    return _frame(HEADERS, flags, stream, block)
+
+
+def _bomb(stream: int) -> bytes:
+    """A literal with incremental indexing (0x40), its length in 7 bits and more, then references to it."""
+    value = b"x" * 4000
+    length = len(value) - 127
+    literal = b"\x40\x01a" + bytes([0x7F, 0x80 | length & 0x7F, length >> 7]) + value
+    block = REQUEST + literal + b"\xbe" * 78_000
+    pieces = [block[start : start + MAX_FRAME] for start in range(0, len(block), MAX_FRAME)]
+    frames = [_frame(HEADERS, END_STREAM, stream, pieces[0])]
+    frames += [_frame(CONTINUATION, 0, stream, piece) for piece in pieces[1:-1]]
+    return b"".join([*frames, _frame(CONTINUATION, END_HEADERS, stream, pieces[-1])])
+
+
+def _frames(received: bytes) -> list[int]:
+    """The kinds of the whole frames."""
+    kinds: list[int] = []
+    while len(received) >= 9:
+        length = int.from_bytes(received[:3])
+        if len(received) < 9 + length or received.startswith(b"HTTP/1."):
+            break
+        kinds.append(received[3])
+        received = received[9 + length :]
+    return kinds
+
+
+def _read_until(connection: socket.socket, *wanted: int) -> list[int]:
+    """The kinds of frames that came until one of these, or the end."""
+    received = b""
+    while not set(wanted) & set(_frames(received)):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        received += piece
+    return _frames(received)

@@ -1,0 +1,127 @@
+"""A stop waits for image data and for requests that have come whole, and for nothing that may never come."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from .conftest import MakeService
+from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
+
+JSON = "Content-Type: application/json"
+HALF_SENT = [
+    b"",
+    b"GET /healthz HT",
+    head("POST", LOGIN, JSON, "Content-Length: 100"),
+    head("POST", LOGIN, JSON, "Content-Length: 100") + b'{"auth"',
+    head("POST", LOGIN, JSON, "Transfer-Encoding: chunked") + b"5\r\n{",
+    head("PUT", "/v2/images/x/file", "Content-Length: 99999"),
+    head("GET", "/healthz"),
+    head("GET", "/healthz") + b"GET /hea",
+]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_half_sent_requests_of_strangers_do_not_hold_up_a_stop(
+    make_service: MakeService, workers: str
+) -> None:
+    """The time-outs are longer than the test has patience, so that nothing else ends these connections."""
+    service = make_service(
+        "sqlite",
+        TRANSOM_WORKERS=workers,
+        TRANSOM_HEAD_TIMEOUT_S="3600",
+        TRANSOM_STALL_TIMEOUT_S="3600",
+        TRANSOM_KEEP_ALIVE_S="3600",
+    )
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(service)) for _ in HALF_SENT]
+        for connection, sent in zip(connections, HALF_SENT, strict=True):
+            connection.sendall(sent)
+        # Until the service has them all: it answers in turn.
+        httpx.get(f"{service.url}/healthz", trust_env=False)
+
+        status = service.stop()
+
+        assert status == 0
+        assert count_open(connections) <= sum(sent.startswith(b"GET /healthz HTTP") for sent in HALF_SENT)
+
+
+def test_a_drip_does_not_hold_up_a_stop(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_HEAD_TIMEOUT_S="3600", TRANSOM_STALL_TIMEOUT_S="3600")
+    done = threading.Event()
+    with connect(service) as connection:
+        connection.sendall(head("POST", LOGIN, JSON, "Content-Length: 9999"))
+
+        def drip() -> None:
+            try:
+                while not done.wait(0.1):
+                    connection.sendall(b" ")
+            except OSError:
+                pass
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        status = service.stop()
+        done.set()
+        dripping.join()
+
+    assert status == 0
+
+
+def test_an_upload_is_waited_for_beside_them(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_HEAD_TIMEOUT_S="3600", TRANSOM_STALL_TIMEOUT_S="3600")
+    draft = {"disk_format": "raw", "container_format": "bare"}
+    image_id = service.client("publisher").post("/v2/images", json=draft).json()["id"]
+    lines = (
+        f"X-Auth-Token: {service.token('publisher')}",
+        "Content-Type: application/octet-stream",
+        "Content-Length: 2000",
+    )
+    with connect(service) as upload, connect(service) as half:
+        half.sendall(head("POST", LOGIN, JSON, "Content-Length: 100"))
+        upload.sendall(head("PUT", f"/v2/images/{image_id}/file", *lines) + b"x" * 1000)
+        _wait_for_status(service.client("publisher"), image_id, "saving")
+        os.kill(service.pid, signal.SIGTERM)
+        read_to_end(half)
+        upload.sendall(b"x" * 1000)
+        answered = read_status(upload)
+        status = service.stop()
+
+    assert answered == 204
+    assert status == 0
+
+
+def test_before_a_stop_the_service_is_unready_for_as_long_as_is_set(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_STOP_DELAY_S="3600", TRANSOM_WORKERS="2")
+
+    os.kill(service.pid, signal.SIGTERM)
+    _wait_for(lambda: _get(service.url, "/readyz") == 503)
+    kept = [_get(service.url, path) for path in ("/healthz", "/metrics", "/v2/images")]
+    # The second signal ends the delay.
+    status = service.stop()
+
+    assert kept == [200, 200, 401]
+    assert status == 0
+
+
+def _get(url: str, path: str) -> int:
+    return httpx.get(url + path, timeout=PATIENCE_S, trust_env=False).status_code
+
+
+def _wait_for_status(client: httpx.Client, image_id: str, wanted: str) -> None:
+    _wait_for(lambda: client.get(f"/v2/images/{image_id}").json()["status"] == wanted)
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S * 5)):
+        if is_so():
+            return
+        pause.wait(0.2)
+    raise TimeoutError
