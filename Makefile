@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
+.PHONY: help install serve test test-quick test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -32,6 +32,10 @@ serve: install
 ## make test                all tests, on SQLite and on a PostgreSQL that they start for themselves
 test: install
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+## make test-quick          what to run on every change: the parts, one database, the stories of sharing
+test-quick: install
+	$(BIN)/python -m pytest -n 2 -q -k "not postgresql" $(QUICK) tests/sql tests/surface $(ARGS)
 
 ## make test-wheel          the wheel, installed by run.lock alone outside the repository (a part of `make test`)
 test-wheel: install

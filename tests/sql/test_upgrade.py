@@ -1,0 +1,28 @@
+"""Workers of the last release go on serving while the first worker of this one migrates the database.
+
+So no migration may take away, rename or newly demand what they use: their statements, recorded when that
+release was made, run on today's schema.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from domain.samples import image, member
+
+from transom.sql.db import Database
+
+from .databases import write_world
+from .record_statements import RECORD
+
+pytestmark = pytest.mark.anyio
+
+RELEASED: dict[str, tuple[str, list[Any]]] = json.loads(RECORD.read_text())
+
+
+@pytest.mark.parametrize("name", RELEASED)
+async def test_a_statement_of_the_last_release_runs_on_this_schema(db: Database, name: str) -> None:
+    await write_world(db, [image()], [member()])
+    sql, values = RELEASED[name]
+
+    assert isinstance(await db.write(sql, *values), list)
