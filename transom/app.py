@@ -47,7 +47,7 @@ from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
-from transom.telemetry import RequestLog, open_closings, open_metrics, set_up_logging
+from transom.telemetry import RequestLog, open_closings, open_gauge, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ _RETRY_S = 2.0
 _LOOK_S = 1.0
 #: From the end of the start to when the server's loop surely runs again, seconds.
 _DEAF_S = 0.2
+
+#: The database's clock and this machine's are apart when they differ by more, seconds.
+_MOST_SKEW_S = 2.0
+_SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -166,7 +170,8 @@ class _Worker:
         transfer = Transfer(settings, db, _open_stores(settings), liveness, cache)
         undo.push_async_callback(transfer.close)
         await transfer.recover()
-        sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
+        set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
+        sweeping = asyncio.create_task(_sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
         outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
@@ -338,7 +343,7 @@ async def run_worker(settings: Settings) -> None:
         askers = _open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
-        sweeping = asyncio.create_task(_sweep(transfer, settings.upload_lease_s / 3))
+        sweeping = asyncio.create_task(_sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         await jobs.serve()
 
@@ -369,9 +374,21 @@ def _do_nothing() -> None:
     """There is no cache to wake anybody for."""
 
 
-async def _sweep(transfer: Transfer, pause_s: float) -> None:
-    """Again and again, clean up after workers that died, of this machine or another."""
+async def _sweep(
+    db: Database, transfer: Transfer, pause_s: float, set_skew: Callable[[float], None] | None = None
+) -> None:
+    """Again and again, clean up after workers that died, of this machine or another. `set_skew`: is told how
+    many seconds the database's clock is ahead."""
+    was_skewed = False
     while True:
+        try:
+            skew_s = await db.read_clock()
+        except UnavailableError as error:
+            _log.warning("the database's clock is not known: %s", describe(error))
+        else:
+            was_skewed = _report_skew(skew_s, was_skewed)
+            if set_skew is not None:
+                set_skew(skew_s)
         await asyncio.sleep(pause_s)
         try:
             recovered = await transfer.recover()
@@ -382,6 +399,16 @@ async def _sweep(transfer: Transfer, pause_s: float) -> None:
         else:
             if recovered:
                 _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
+
+
+def _report_skew(skew_s: float, was_skewed: bool) -> bool:
+    """Whether the database's clock and this machine's are apart; logged when that changes."""
+    is_skewed = abs(skew_s) > _MOST_SKEW_S
+    if is_skewed != was_skewed:
+        level = logging.WARNING if is_skewed else logging.INFO
+        word = "ahead of" if skew_s > 0 else "behind"
+        _log.log(level, "the database's clock is %.1f s %s this machine's", abs(skew_s), word)
+    return is_skewed
 
 
 async def prepare(settings: Settings, *, owns_clouds: bool) -> None:

@@ -141,7 +141,7 @@ class Jobs:
                 continue
             if self._running_of[seen.project_id] >= self._most_of_one:
                 continue  # The other places are for other projects.
-            until = now_us() + self._lease_us
+            until = self._db.now_us() + self._lease_us
             job = await jobs.claim_job(self._db, seen, self._liveness.name, until)
             if job is not None:
                 task = asyncio.create_task(self._run(job, seen.attempts + 1))
@@ -157,9 +157,10 @@ class Jobs:
         self.wake()
 
     def _is_free(self, seen: OpenJob) -> bool:
+        now = self._db.now_us()
         if seen.holder is None:
-            return seen.held_until < now_us()
-        return seen.held_until < now_us() or self._liveness.is_dead(seen.holder)
+            return seen.held_until < now
+        return seen.held_until < now or self._liveness.is_dead(seen.holder)
 
     async def _run(self, job: Job, attempt: int) -> None:
         """Once, and write how it ended; or leave it to be tried again."""
@@ -172,7 +173,7 @@ class Jobs:
                 _log.warning("job %s is tried again: %s", job.id, error)
                 asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
                 await self._try_to(
-                    jobs.release_job(self._db, job.id, self._liveness.name, now_us() + _PAUSE_US)
+                    jobs.release_job(self._db, job.id, self._liveness.name, self._db.now_us() + _PAUSE_US)
                 )
             else:
                 await self._fail(job, error)
@@ -219,7 +220,7 @@ class Jobs:
         for number in count(1):
             await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
             now = now_us()
-            until, me = now + self._lease_us, self._liveness.name
+            until, me = self._db.now_us() + self._lease_us, self._liveness.name
             try:
                 if not await jobs.hold_job(
                     self._db, job.id, me, until, progress.percent, now, progress.message

@@ -20,7 +20,7 @@ async def give_up_dead(db: Database, liveness: Liveness) -> list[LooseBlob]:
     waiting = []
     for blob in await blobs.list_blobs(db):
         if blob.holder is not None:
-            lapsed = blob.held_until < now_us()
+            lapsed = blob.held_until < db.now_us()
             if not lapsed and not liveness.is_dead(blob.holder):
                 continue
             if not await blobs.take_upload(db, blob, now_us()):

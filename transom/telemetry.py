@@ -178,6 +178,13 @@ def _remove_abandoned(place: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def open_gauge(name: str, text: str) -> Callable[[float], None]:
+    """Sets a number that /metrics shows under this name, as the worker says that set it last."""
+    from prometheus_client import CollectorRegistry, Gauge
+
+    return Gauge(name, text, registry=CollectorRegistry(), multiprocess_mode="mostrecent").set
+
+
 def open_metrics() -> tuple[ObserveRequest, Callable[[str], None], Callable[[], bytes]]:
     """(observe, count_login, render): count a request of this worker; a login by its outcome; the text of
     /metrics over all workers."""

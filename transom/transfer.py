@@ -302,7 +302,7 @@ class Transfer:
             store=store_id or self._stores.default.id,
             image_id=image_id,
             holder=self._liveness.name,
-            held_until=now_us() + self._lease_us,
+            held_until=self._db.now_us() + self._lease_us,
         )
 
     async def _require_room(self, guard: UploadGuard) -> None:
@@ -340,23 +340,36 @@ class Transfer:
 
     @asynccontextmanager
     async def _holding(self, blob: LooseBlob) -> AsyncIterator[None]:
-        """Tell the others, three times a lease, that this worker is still at it."""
+        """Tell the others, three times a lease, that this worker is still at it. When it comes too late, the
+        block is broken off: what it would still receive is nobody's. UnavailableError then."""
+        is_lost = False
 
         async def keep() -> None:
             while True:
                 await asyncio.sleep(self._lease_us / 3e6)
                 try:
-                    if not await blobs.hold_blob(self._db, blob, now_us() + self._lease_us):
+                    if not await blobs.hold_blob(self._db, blob, self._db.now_us() + self._lease_us):
                         _log.warning("upload %s was taken for dead", blob.key)
+                        nonlocal is_lost
+                        is_lost = True
+                        scope.reschedule(asyncio.get_running_loop().time())
                         return
                 except TransomError as error:
                     _log.warning("upload %s could not be held: %s", blob.key, error)
 
-        keeping = asyncio.create_task(keep())
         try:
-            yield
-        finally:
-            keeping.cancel()
+            async with asyncio.timeout(None) as scope:
+                keeping = asyncio.create_task(keep())
+                try:
+                    yield
+                finally:
+                    keeping.cancel()
+        except TimeoutError:
+            if not is_lost:
+                raise
+            raise UnavailableError(
+                "The upload was given up: the server could not tell the database in time that it was at work."
+            ) from None
 
     async def _put_bounded(
         self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds, checks: Sequence[DigestCheck]

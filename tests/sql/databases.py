@@ -161,6 +161,12 @@ class Tap:
     async def require_writable(self) -> None:
         await self._db.require_writable()
 
+    def now_us(self) -> int:
+        return self._db.now_us()
+
+    async def read_clock(self) -> float:
+        return await self._db.read_clock()
+
     async def close(self) -> None:
         await self._db.close()
 

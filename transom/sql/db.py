@@ -85,6 +85,16 @@ class Database(Protocol):
         """Raise UnavailableError unless the database takes writes now; within a few seconds."""
         ...
 
+    def now_us(self) -> int:
+        """The time by the database's clock, microseconds since the epoch: what leases are counted by, since
+        the clocks of those who share them may differ."""
+        ...
+
+    async def read_clock(self) -> float:
+        """Ask the database for its time, for `now_us` to go by from now on; how many seconds it is ahead of
+        this machine's clock, negative: behind it."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -3,14 +3,18 @@
 asyncpg tries the hosts of a URL in turn as well, but within one time limit: a host that hangs takes it all.
 """
 
+import time
 from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
+from transom.clock import RemoteClock
+
 #: Longest that one host may take to let us in, seconds: when there is no other one, and when there is.
 _ONLY_HOST_S = 10.0
 _EACH_HOST_S = 3.0
+_CLOCK_US = "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)"
 #: A server ends by itself what takes longer than this part of the time that we wait for it. It undoes what it
 #: ends so, and never ends the wait for a synchronous standby.
 _SERVER_PART = 0.8
@@ -21,6 +25,8 @@ class Connector:
 
     def __init__(self, url: str, command_s: float) -> None:
         self._hosts = split_hosts(url)
+        #: The server's, as of the last connection or look.
+        self.clock = RemoteClock()
         self._settings = _write_settings(command_s)
         is_alone = len(self._hosts) == 1
         self._most_s = _ONLY_HOST_S if is_alone else _EACH_HOST_S
@@ -53,6 +59,12 @@ class Connector:
         named = zip(self._hosts, failures, strict=True)
         raise ConnectionError("; ".join(f"{_place_of(host)}: {failure}" for host, failure in named))
 
+    async def read_clock(self, connection: asyncpg.Connection, most_s: float) -> None:
+        """Set `clock` by the server's."""
+        asked_at = time.monotonic()
+        told_us = await connection.fetchval(_CLOCK_US, timeout=most_s)
+        self.clock.correct(told_us, round((time.monotonic() - asked_at) * 1e6))
+
     async def _connect_to(self, host: str) -> asyncpg.Connection:
         connection = None
         try:
@@ -65,6 +77,7 @@ class Connector:
             )
             # By a statement: pgbouncer refuses all but a few settings at the start of a session.
             await connection.execute(self._settings, timeout=self._most_s)
+            await self.read_clock(connection, self._most_s)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()

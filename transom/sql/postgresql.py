@@ -159,6 +159,15 @@ class PostgresDatabase:
         with _Limit(connection, self._command_s):
             await connection.execute(command)
 
+    def now_us(self) -> int:
+        return self._connector.clock.now_us()
+
+    async def read_clock(self) -> float:
+        with _RENAMED_ERRORS:
+            async with self._pool.lease() as connection:
+                await self._connector.read_clock(connection, self._command_s)
+        return self._connector.clock.ahead_us / 1e6
+
     async def close(self) -> None:
         await self._pool.close()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
@@ -122,6 +123,12 @@ class SqliteDatabase:
 
     async def require_writable(self) -> None:
         await self.read("select 1")
+
+    def now_us(self) -> int:
+        return now_us()
+
+    async def read_clock(self) -> float:
+        return 0.0  # All who share the file run on this machine.
 
     async def close(self) -> None:
         with suppress(UnavailableError, StoreFullError):

@@ -1,0 +1,119 @@
+"""Machines that share a PostgreSQL and whose clocks differ."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from harness.postgresql import PostgreSQL
+from harness.service import Service
+
+from .calls import create_image, expect_eventually, show_image
+from .uploads import HeldUpload
+
+MIB = 1 << 20
+AHEAD_S = 600
+#: Every process of a service imports it when it starts: its machine's clock is ahead.
+_CLOCK = f"""
+import time
+
+_time, _time_ns = time.time, time.time_ns
+time.time = lambda: _time() + {AHEAD_S}
+time.time_ns = lambda: _time_ns() + {AHEAD_S} * 10**9
+"""
+SKEW = "transom_database_clock_skew_seconds"
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL) -> str:
+    return postgresql.create_database()
+
+
+@pytest.fixture
+def start(tmp_path: Path, url: str) -> Callable[[str], Service]:
+    """A machine with a data folder of its own, which shares database and store with the others."""
+
+    def make(name: str, **settings: str) -> Service:
+        folder = tmp_path / name
+        folder.mkdir()
+        shared = {"TRANSOM_STORES": f"shared=file://{tmp_path}/shared", "TRANSOM_UPLOAD_LEASE_S": "3"}
+        return Service(folder, url, shared | settings)
+
+    return make
+
+
+@contextmanager
+def _ahead(start: Callable[..., Service], tmp_path: Path) -> Iterator[Service]:
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "sitecustomize.py").write_text(_CLOCK)
+    with start("ahead", PYTHONPATH=str(tmp_path / "clock")) as service:
+        yield service
+
+
+def _skew(service: Service) -> float | None:
+    lines = httpx.get(f"{service.url}/metrics", trust_env=False).text.splitlines()
+    return next((float(line.split()[1]) for line in lines if line.startswith(SKEW)), None)
+
+
+def test_a_machine_whose_clock_is_ahead_leaves_the_uploads_of_others_alone(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    with start("right") as service:
+        owner = service.client("publisher")
+        image_id = create_image(owner)["id"]
+        with HeldUpload(service, "publisher", image_id) as upload:
+            upload.send(b"x" * MIB)
+            expect_eventually(lambda: show_image(owner, image_id)["status"], "saving")
+            # It cleans up before it is ready.
+            with _ahead(start, tmp_path) as ahead:
+                expect_eventually(lambda: round(_skew(ahead) or 0), -AHEAD_S)
+                log = ahead.log_path.read_text()
+                answer = upload.finish()
+
+        assert answer == 204
+        assert re.search(r"the database's clock is \d+\.\d s behind this machine's", log)
+        assert abs(_skew(service) or 0) < 1
+
+
+def test_the_uploads_of_a_machine_whose_clock_is_behind_are_held(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    with _ahead(start, tmp_path) as ahead:
+        owner = ahead.client("publisher")
+        image_id = create_image(owner)["id"]
+        with HeldUpload(ahead, "publisher", image_id) as upload:
+            upload.send(b"x" * MIB)
+            expect_eventually(lambda: show_image(owner, image_id)["status"], "saving")
+            with start("right"):
+                answer = upload.finish()
+
+        assert answer == 204
+
+
+def test_an_upload_that_lost_its_lease_is_broken_off_while_the_client_sends(
+    start: Callable[..., Service], url: str
+) -> None:
+    with start("right") as service:
+        owner = service.client("publisher")
+        image_id = create_image(owner)["id"]
+        with HeldUpload(service, "publisher", image_id) as upload:
+            upload.send(b"x" * MIB)
+            expect_eventually(lambda: show_image(owner, image_id)["status"], "saving")
+            # What another machine does with an upload whose lease has run out.
+            asyncio.run(_execute(url, "update loose_blob set holder = null, image_id = null, held_until = 0"))
+            answer = upload.read_status()
+
+        assert answer == 503
+        assert "The upload was given up" in service.log_path.read_text()
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(sql)
+    await connection.close()
