@@ -17,10 +17,11 @@ from transom.domain.model import Caller
 from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import TokenRequest, builtin, changes
 from transom.identity.accounts import AccountsFile, new_project
-from transom.identity.builtin import BuiltinIdentity, Scope, Session
+from transom.identity.builtin import BuiltinIdentity
 from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import Accounts, Directory, Reference, Role
 from transom.identity.logins import CHECKS_AT_ONCE, MOST_WAITING
+from transom.identity.sessions import Scope, Session
 
 LIFETIME_S = 3600
 #: Of a token seen before: twice what it takes.

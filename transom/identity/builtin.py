@@ -12,8 +12,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
 from transom.identity import TokenRequest, changes
@@ -33,14 +31,12 @@ from transom.identity.directory import (
     Directory,
     Project,
     Reference,
-    Role,
     User,
-    UserAccessRule,
-    imply_roles,
 )
 from transom.identity.durable import ChangeCount
 from transom.identity.logins import Attempt, mark_account
 from transom.identity.passwords import REFUSED, PasswordChecker
+from transom.identity.sessions import Scope, Session, make_session, require_unrestricted, resolve_scope
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 from transom.identity.tokens import (
     INVALID,
@@ -57,29 +53,6 @@ logger = logging.getLogger(__name__)
 
 #: Tokens a worker remembers as valid; about 1 KiB each.
 REMEMBERED_TOKENS = 4096
-
-
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login asks for: a project; expressly none; or neither: the user's default project."""
-
-    project: Reference | None = None
-    is_unscoped: bool = False
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What a valid token stands for in `directory`, the accounts of that moment. `roles` hold what they
-    imply; without a project there are none. `access_rules`: the requests the token is good for, None: all."""
-
-    directory: Directory
-    claims: Claims
-    user: User
-    project: Project | None
-    roles: tuple[Role, ...]
-    access_rules: tuple[UserAccessRule, ...] | None = None
-
-    @property
-    def is_admin(self) -> bool:
-        return Role.ADMIN in self.roles
 
 
 class BuiltinIdentity:
@@ -192,7 +165,7 @@ class BuiltinIdentity:
         await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
-        return self._issue(user, self._resolve_scope(user, scope), ("password",))
+        return self._issue(user, resolve_scope(self.directory(), user, scope), ("password",))
 
     async def log_in_with_credential(
         self,
@@ -222,7 +195,7 @@ class BuiltinIdentity:
                 "A token of an application credential cannot be exchanged for another token."
             )
         methods = tuple(dict.fromkeys(("token", *session.claims.methods)))
-        project = self._resolve_scope(session.user, scope)
+        project = resolve_scope(self.directory(), session.user, scope)
         return self._issue(session.user, project, methods, parent=session.claims)
 
     async def revoke(self, claims: Claims) -> None:
@@ -248,7 +221,7 @@ class BuiltinIdentity:
         """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
         session lacks or an access rule that it does not have itself, ConflictError for a name that the user
         has used, NotFoundError for the id of an access rule that the user does not have."""
-        _require_unrestricted(self.directory(), session)
+        require_unrestricted(self.directory(), session)
         if session.project is None:
             raise ForbiddenError("An application credential needs a token with a project.")
         if not set(draft.roles) <= set(session.roles):
@@ -273,12 +246,12 @@ class BuiltinIdentity:
 
     async def delete_credential(self, session: Session, user_id: str, credential_id: str) -> None:
         """Ends its tokens too. NotFoundError when the user has no such credential."""
-        _require_unrestricted(self.directory(), session)
+        require_unrestricted(self.directory(), session)
         await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
 
     async def delete_access_rule(self, session: Session, user_id: str, rule_id: str) -> None:
         """NotFoundError when the user has no such rule, ForbiddenError when a credential uses it."""
-        _require_unrestricted(self.directory(), session)
+        require_unrestricted(self.directory(), session)
         await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
@@ -314,20 +287,7 @@ class BuiltinIdentity:
         claims = read_token(self._key, token, time.time())
         if claims.audit_id in self._revocations:
             raise UnauthenticatedError(INVALID)
-        return _make_session(self._directory, claims)
-
-    def _resolve_scope(self, user: User, scope: Scope) -> Project | None:
-        directory = self.directory()
-        if scope.project is not None:
-            project = directory.find_project(scope.project)
-            if project is None or not directory.list_roles(user.id, project.id):
-                raise UnauthenticatedError(REFUSED)
-            return project
-        if scope.is_unscoped or user.default_project_id is None:
-            return None
-        # Keystone too gives a token without a project when the user has lost the default one.
-        has_roles = directory.list_roles(user.id, user.default_project_id)
-        return directory.projects[user.default_project_id] if has_roles else None
+        return make_session(self._directory, claims)
 
     def _issue(
         self,
@@ -357,42 +317,4 @@ class BuiltinIdentity:
             password_mark=mark_password(user.password_hash),
             credential_id=credential.id if credential else None,
         )
-        return sign_token(self._key, claims), _make_session(self.directory(), claims)
-
-
-def _make_session(directory: Directory, claims: Claims) -> Session:
-    """What the claims are worth in these accounts; UnauthenticatedError if nothing any more."""
-    user = directory.users.get(claims.user_id)
-    if user is None or mark_password(user.password_hash) != claims.password_mark:
-        raise UnauthenticatedError(INVALID)
-    if claims.project_id is None:
-        return Session(directory=directory, claims=claims, user=user, project=None, roles=())
-    project = directory.projects.get(claims.project_id)
-    roles = _find_roles(directory, claims, claims.project_id)
-    if project is None or not roles:
-        raise UnauthenticatedError(INVALID)
-    credential = directory.credentials.get(claims.credential_id or "")
-    rules = directory.find_access_rules(credential) if credential else None
-    return Session(
-        directory=directory, claims=claims, user=user, project=project, roles=roles, access_rules=rules
-    )
-
-
-def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[Role, ...]:
-    roles = directory.list_roles(claims.user_id, project_id)
-    if claims.credential_id is None:
-        return roles
-    credential = directory.credentials.get(claims.credential_id)
-    if credential is None:
-        return ()
-    return tuple(role for role in imply_roles(credential.roles) if role in roles)
-
-
-def _require_unrestricted(directory: Directory, session: Session) -> None:
-    """A program's credential must not be able to make itself immortal by making another."""
-    credential_id = session.claims.credential_id
-    if credential_id is None:
-        return
-    credential = directory.credentials.get(credential_id)
-    if credential is None or not credential.unrestricted:
-        raise ForbiddenError("This application credential may not manage application credentials.")
+        return sign_token(self._key, claims), make_session(self.directory(), claims)

@@ -5,7 +5,8 @@ from transom.api.parts import Parts
 from transom.api.v2.versions import base_url
 from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.identity.access_rules import IDENTITY, require_allowed
-from transom.identity.builtin import BuiltinIdentity, Session
+from transom.identity.builtin import BuiltinIdentity
+from transom.identity.sessions import Session
 
 NOT_FOUND = "Could not find {}: {}."
 

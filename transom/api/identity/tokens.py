@@ -27,8 +27,9 @@ from transom.domain.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from transom.identity.builtin import BuiltinIdentity, Session
+from transom.identity.builtin import BuiltinIdentity
 from transom.identity.directory import Role
+from transom.identity.sessions import Session
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import msgspec
 from transom.api.http import Request
 from transom.domain.errors import InvalidError, UnauthenticatedError
 from transom.identity.access_rules import AccessRule
-from transom.identity.builtin import Scope, Session
 from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import (
     ApplicationCredential,
@@ -26,6 +25,7 @@ from transom.identity.directory import (
     UserAccessRule,
 )
 from transom.identity.passwords import REFUSED
+from transom.identity.sessions import Scope, Session
 
 _Body = TypeVar("_Body")
 #: Keystone's own limit; a hash takes longer the longer its input is.
