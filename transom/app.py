@@ -238,6 +238,7 @@ def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy
             settings.token_lifetime_s,
             policy,
             has_strict_signatures=settings.has_strict_signatures,
+            region=settings.region if settings.region_names_project else None,
         )
     from transom.identity.keystone import KeystoneIdentity
 

@@ -21,7 +21,7 @@ from transom.identity.builtin import BuiltinIdentity
 from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import Accounts, Directory, Reference, Role
 from transom.identity.logins import CHECKS_AT_ONCE, MOST_WAITING
-from transom.identity.sessions import Scope, Session
+from transom.identity.sessions import Scope, TokenSession
 
 LIFETIME_S = 3600
 #: Of a token seen before: twice what it takes.
@@ -30,6 +30,8 @@ PUBLISHER = Reference(name="publisher")
 IN_PUBLISHER = Scope(project=Reference(name="publisher"))
 
 MakeIdentity = Callable[[], BuiltinIdentity]
+#: A token and its session.
+Login = tuple[str, TokenSession]
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def password(clouds: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def login(identity: BuiltinIdentity, password: str) -> tuple[str, Session]:
+def login(identity: BuiltinIdentity, password: str) -> Login:
     """A token of publisher in project publisher, and its session."""
     return asyncio.run(identity.log_in_with_password(PUBLISHER, password, IN_PUBLISHER))
 
@@ -63,21 +65,17 @@ def _authenticate(identity: BuiltinIdentity, token: str | None) -> Caller:
     return asyncio.run(identity.authenticate(_show(token)))
 
 
-def _make_credential(identity: BuiltinIdentity, session: Session, **draft: Any) -> tuple[str, str]:
+def _make_credential(identity: BuiltinIdentity, session: TokenSession, **draft: Any) -> tuple[str, str]:
     """(id, secret)"""
     credential, secret = asyncio.run(identity.create_credential(session, CredentialDraft(**draft)))
     return credential.id, secret
 
 
-def _log_in_with_credential(
-    identity: BuiltinIdentity, credential_id: str, secret: str
-) -> tuple[str, Session]:
+def _log_in_with_credential(identity: BuiltinIdentity, credential_id: str, secret: str) -> Login:
     return asyncio.run(identity.log_in_with_credential(credential_id, None, None, secret))
 
 
-def test_a_token_stands_for_its_user_project_and_roles(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_token_stands_for_its_user_project_and_roles(identity: BuiltinIdentity, login: Login) -> None:
     token, session = login
 
     caller = _authenticate(identity, token)
@@ -93,7 +91,7 @@ def test_a_token_stands_for_its_user_project_and_roles(
     )
 
 
-def test_a_second_process_accepts_the_token(make_identity: MakeIdentity, login: tuple[str, Session]) -> None:
+def test_a_second_process_accepts_the_token(make_identity: MakeIdentity, login: Login) -> None:
     assert _authenticate(make_identity(), login[0]).user_id == login[1].user.id
 
 
@@ -163,7 +161,7 @@ def test_a_token_exchanged_for_another_expires_with_the_first(
 
 
 def test_a_revoked_token_is_refused_by_every_process_at_once(
-    identity: BuiltinIdentity, make_identity: MakeIdentity, login: tuple[str, Session]
+    identity: BuiltinIdentity, make_identity: MakeIdentity, login: Login
 ) -> None:
     second = make_identity()
     _authenticate(second, login[0])
@@ -193,7 +191,7 @@ def _set_password(accounts: Accounts) -> Accounts:
 def test_what_ends_a_token_ends_it_at_once(
     identity: BuiltinIdentity,
     data_dir: Path,
-    login: tuple[str, Session],
+    login: Login,
     change: Callable[[Accounts], Accounts],
 ) -> None:
     _authenticate(identity, login[0])
@@ -205,7 +203,7 @@ def test_what_ends_a_token_ends_it_at_once(
 
 
 def test_a_further_role_counts_at_once_for_tokens_that_exist(
-    identity: BuiltinIdentity, data_dir: Path, login: tuple[str, Session]
+    identity: BuiltinIdentity, data_dir: Path, login: Login
 ) -> None:
     token, session = login
     project_id = AccountsFile(data_dir).read().get_project("publisher").id
@@ -218,7 +216,7 @@ def test_a_further_role_counts_at_once_for_tokens_that_exist(
 
 
 def test_a_change_elsewhere_leaves_a_token_alone(
-    identity: BuiltinIdentity, data_dir: Path, login: tuple[str, Session]
+    identity: BuiltinIdentity, data_dir: Path, login: Login
 ) -> None:
     before = _authenticate(identity, login[0])
 
@@ -243,15 +241,13 @@ def test_a_login_begun_before_a_change_of_password_gives_a_void_token(
         asyncio.run(log_in_while_it_changes())
 
 
-def test_changing_the_password_needs_the_old_one(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_changing_the_password_needs_the_old_one(identity: BuiltinIdentity, login: Login) -> None:
     with pytest.raises(UnauthenticatedError):
         asyncio.run(identity.change_password(login[1].user, "wrong", "new"))
 
 
 def test_the_new_password_works_and_the_old_one_does_not(
-    identity: BuiltinIdentity, login: tuple[str, Session], password: str
+    identity: BuiltinIdentity, login: Login, password: str
 ) -> None:
     asyncio.run(identity.change_password(login[1].user, password, "new"))
 
@@ -261,7 +257,7 @@ def test_the_new_password_works_and_the_old_one_does_not(
 
 
 def test_of_two_changes_of_one_password_the_later_is_told(
-    identity: BuiltinIdentity, login: tuple[str, Session], password: str
+    identity: BuiltinIdentity, login: Login, password: str
 ) -> None:
     async def change_twice() -> tuple[BaseException | None, BaseException | None]:
         return await asyncio.gather(
@@ -275,9 +271,7 @@ def test_of_two_changes_of_one_password_the_later_is_told(
     assert {type(outcome) for outcome in outcomes} == {type(None), ConflictError}
 
 
-def test_a_credential_logs_in_with_its_roles_in_its_project(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_credential_logs_in_with_its_roles_in_its_project(identity: BuiltinIdentity, login: Login) -> None:
     credential_id, secret = _make_credential(identity, login[1], name="ci", roles=(Role.READER,))
 
     token, session = _log_in_with_credential(identity, credential_id, secret)
@@ -286,9 +280,7 @@ def test_a_credential_logs_in_with_its_roles_in_its_project(
     assert _authenticate(identity, token).roles == {"reader"}
 
 
-def test_a_credential_is_found_by_its_name_and_owner(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_credential_is_found_by_its_name_and_owner(identity: BuiltinIdentity, login: Login) -> None:
     _, secret = _make_credential(identity, login[1], name="ci")
 
     _, session = asyncio.run(identity.log_in_with_credential(None, "ci", PUBLISHER, secret))
@@ -296,23 +288,19 @@ def test_a_credential_is_found_by_its_name_and_owner(
     assert session.user == login[1].user
 
 
-def test_a_credential_with_a_wrong_secret_is_refused(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_credential_with_a_wrong_secret_is_refused(identity: BuiltinIdentity, login: Login) -> None:
     credential_id, _ = _make_credential(identity, login[1], name="ci")
 
     with pytest.raises(UnauthenticatedError):
         _log_in_with_credential(identity, credential_id, "wrong")
 
 
-def test_a_credential_cannot_give_a_role_its_maker_lacks(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_credential_cannot_give_a_role_its_maker_lacks(identity: BuiltinIdentity, login: Login) -> None:
     with pytest.raises(ForbiddenError):
         _make_credential(identity, login[1], name="ci", roles=(Role.ADMIN,))
 
 
-def test_a_deleted_credential_ends_its_tokens(identity: BuiltinIdentity, login: tuple[str, Session]) -> None:
+def test_a_deleted_credential_ends_its_tokens(identity: BuiltinIdentity, login: Login) -> None:
     credential_id, secret = _make_credential(identity, login[1], name="ci")
     token, _ = _log_in_with_credential(identity, credential_id, secret)
     _authenticate(identity, token)
@@ -323,9 +311,7 @@ def test_a_deleted_credential_ends_its_tokens(identity: BuiltinIdentity, login: 
         _authenticate(identity, token)
 
 
-def test_a_token_does_not_outlive_its_credential(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_token_does_not_outlive_its_credential(identity: BuiltinIdentity, login: Login) -> None:
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
     credential_id, secret = _make_credential(identity, login[1], name="ci", expires_at=expires_at)
 
@@ -334,7 +320,7 @@ def test_a_token_does_not_outlive_its_credential(
     assert session.claims.expires_at == expires_at.timestamp()
 
 
-def test_an_expired_credential_is_refused(identity: BuiltinIdentity, login: tuple[str, Session]) -> None:
+def test_an_expired_credential_is_refused(identity: BuiltinIdentity, login: Login) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     credential_id, secret = _make_credential(identity, login[1], name="ci", expires_at=past)
 
@@ -342,18 +328,14 @@ def test_an_expired_credential_is_refused(identity: BuiltinIdentity, login: tupl
         _log_in_with_credential(identity, credential_id, secret)
 
 
-def test_a_credentials_token_cannot_be_exchanged(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_credentials_token_cannot_be_exchanged(identity: BuiltinIdentity, login: Login) -> None:
     token, _ = _log_in_with_credential(identity, *_make_credential(identity, login[1], name="ci"))
 
     with pytest.raises(ForbiddenError):
         identity.log_in_with_token(token, Scope())
 
 
-def test_a_restricted_credential_cannot_manage_credentials(
-    identity: BuiltinIdentity, login: tuple[str, Session]
-) -> None:
+def test_a_restricted_credential_cannot_manage_credentials(identity: BuiltinIdentity, login: Login) -> None:
     made = _make_credential(identity, login[1], name="ci")
     _, session = _log_in_with_credential(identity, *made)
 
@@ -363,7 +345,7 @@ def test_a_restricted_credential_cannot_manage_credentials(
         asyncio.run(identity.delete_credential(session, session.user.id, made[0]))
 
 
-def test_an_unrestricted_credential_can(identity: BuiltinIdentity, login: tuple[str, Session]) -> None:
+def test_an_unrestricted_credential_can(identity: BuiltinIdentity, login: Login) -> None:
     _, session = _log_in_with_credential(
         identity, *_make_credential(identity, login[1], name="ci", unrestricted=True)
     )
@@ -383,7 +365,7 @@ def _wait_until_refused(identity: BuiltinIdentity, token: str) -> None:
 
 
 def test_a_malformed_file_stops_everybody_until_it_is_mended(
-    identity: BuiltinIdentity, data_dir: Path, login: tuple[str, Session]
+    identity: BuiltinIdentity, data_dir: Path, login: Login
 ) -> None:
     """Going on with the old accounts would hide that somebody was removed."""
     path = data_dir / "identity" / "accounts.yaml"
@@ -398,7 +380,7 @@ def test_a_malformed_file_stops_everybody_until_it_is_mended(
 
 
 def test_remembered_tokens_are_bounded(
-    identity: BuiltinIdentity, login: tuple[str, Session], monkeypatch: pytest.MonkeyPatch
+    identity: BuiltinIdentity, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builtin, "REMEMBERED_TOKENS", 10)
 
@@ -430,7 +412,7 @@ def test_logins_beyond_what_can_wait_are_refused_at_once(identity: BuiltinIdenti
     assert sum(isinstance(error, UnavailableError) for error in refused) == 5
 
 
-def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login: tuple[str, Session]) -> None:
+def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login: Login) -> None:
     """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more."""
     long_ago = time.time() - 60
     for name in ("accounts.yaml", "revoked"):

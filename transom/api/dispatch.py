@@ -50,6 +50,10 @@ _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
 _IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
+_IDENTITY = "identity"
+_IDENTITY_VERSION = "v3"
+#: Segments up to the version of the Identity API.
+_IDENTITY_DEPTH = 2
 #: Below these a token or a signature is needed.
 _GUARDED = frozenset({"v1", "v1.1", "v2"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -81,10 +85,11 @@ class Dispatcher:
         self._cors = Cors(parts.settings) if parts.settings.cors_allowed_origins else None
         self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
-        logs_in = parts.settings.identity == "builtin"
-        own = [route for route in routes.ROUTES if logs_in or not route.path.startswith("/identity")]
+        self._logs_in = parts.settings.identity == "builtin"
+        own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
         self._routers = {
             Dialect.OPENSTACK: _make_router(own),
+            Dialect.KEYSTONE: _make_router(own),
             # What the IMS API does not do otherwise is as in the other table.
             Dialect.IMS: _make_router((*own, *routes.IMS_ROUTES)),
         }
@@ -138,6 +143,11 @@ class Dispatcher:
                 request.prefix = f"/{_IMS_PREFIX}"
                 segments = segments[1:] or [""]
             segments = _versioned(request, segments, self._versions)
+            if segments[0] == _IDENTITY_VERSION and self._logs_in and not request.prefix:
+                segments = _below_identity(segments)
+            if segments[0] == _IDENTITY:
+                request.dialect = Dialect.KEYSTONE
+                _join_slashes(segments, behind=_IDENTITY_DEPTH)
             found = self._find(request, segments)
             if _names_no_version(request, segments[0], found):
                 request.dialect = Dialect.OPENSTACK
@@ -192,7 +202,7 @@ class Dispatcher:
             status = status_of(error, status, request.path)
         if isinstance(error, UnauthenticatedError):
             challenge = f'Keystone uri="{self._identity_uri(request)}"'.encode("latin-1")
-            has_own_text = request.path.startswith("/identity") or b"authorization" in request.headers
+            has_own_text = request.dialect is Dialect.KEYSTONE or b"authorization" in request.headers
             message = str(error) if has_own_text else _NO_CREDENTIALS
             return self._render(request, status, message, [(b"www-authenticate", challenge)])
         headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
@@ -213,7 +223,7 @@ class Dispatcher:
     ) -> Response:
         if request.dialect is Dialect.IMS:
             return render_ims_error(status, message, headers, reason)
-        if request.path.startswith("/identity"):
+        if request.dialect is Dialect.KEYSTONE:
             response = render_identity_error(status, message)
             response.headers.extend(headers)
             return response
@@ -238,6 +248,8 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
+    if request.path.startswith(f"/{_IDENTITY}"):
+        return Dialect.KEYSTONE
     is_ims = request.path.startswith(_IMS_PATHS) or has_signature(request)
     return Dialect.IMS if is_ims else Dialect.OPENSTACK
 
@@ -284,13 +296,24 @@ def _versioned(request: Request, segments: list[str], served: frozenset[str]) ->
         del segments[0]
     if segments[0] in served:
         segments[0] = "v2"
-        while len(segments) > 2 and not segments[1]:
-            del segments[1]
+        _join_slashes(segments, behind=1)
     elif segments[0] not in _KNOWN_ROOTS:
         named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
         if named and named[1] in served:
             return ["v2", *segments]
     return segments
+
+
+def _join_slashes(segments: list[str], *, behind: int) -> None:
+    """Take out the empty segments behind so many, but for one at the end."""
+    while len(segments) > behind + 1 and not segments[behind]:
+        del segments[behind]
+
+
+def _below_identity(segments: list[str]) -> list[str]:
+    """`/v3/…` as `/identity/v3/…`: of the URL of an identity service Huawei's SDKs keep scheme and host only.
+    `/v3` alone asks for versions."""
+    return [_IDENTITY, *segments] if any(segments[1:]) else segments
 
 
 def _names_no_version(request: Request, first: str, found: Match | None) -> bool:

@@ -40,10 +40,11 @@ _MOST_PARAMETERS = 1_000
 
 
 class Dialect(Enum):
-    """Whose rules hold for a request: paths, bodies of errors, and what the two APIs do differently."""
+    """Whose rules hold for a request: paths, bodies of errors, and what the two image APIs do differently."""
 
     OPENSTACK = "openstack"
     IMS = "ims"
+    KEYSTONE = "keystone"
 
 
 class HttpError(Exception):

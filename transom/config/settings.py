@@ -175,6 +175,11 @@ class Settings:
         "Whether the image endpoint of the built-in catalog ends in /ims, for clients of the IMS API that "
         "take it from there.",
     )
+    region_names_project: bool = _setting(
+        True,
+        "Whether the built-in identity takes the region's name for that of the account's project, as Huawei "
+        "Cloud's clients give it; an own project of that name goes first.",
+    )
     migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
     database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
     log_level: str = _setting("info", "debug, info, warning or error.")

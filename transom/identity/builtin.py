@@ -36,7 +36,15 @@ from transom.identity.directory import (
 from transom.identity.durable import ChangeCount
 from transom.identity.logins import Attempt, mark_account
 from transom.identity.passwords import REFUSED, PasswordChecker
-from transom.identity.sessions import Scope, Session, make_session, require_unrestricted, resolve_scope
+from transom.identity.sessions import (
+    Scope,
+    Session,
+    TokenSession,
+    make_key_session,
+    make_token_session,
+    require_unrestricted,
+    resolve_scope,
+)
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 from transom.identity.tokens import (
     INVALID,
@@ -59,10 +67,17 @@ class BuiltinIdentity:
     """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
 
     def __init__(
-        self, data_dir: Path, token_lifetime_s: int, policy: Policy, *, has_strict_signatures: bool = False
+        self,
+        data_dir: Path,
+        token_lifetime_s: int,
+        policy: Policy,
+        *,
+        has_strict_signatures: bool = False,
+        region: str | None = None,
     ) -> None:
-        """`policy`: the rules that judge the callers. `has_strict_signatures`: see `read_signature`. Raises
-        AccountsError when the accounts cannot be read or the signing key is damaged."""
+        """`policy`: the rules that judge the callers. `has_strict_signatures`: see `read_signature`.
+        `region`: see `resolve_scope`. Raises AccountsError when the accounts cannot be read or the signing
+        key is damaged."""
         folder = identity_folder(data_dir)
         self._changes = ChangeCount(folder)
         self._is_sound = False
@@ -76,6 +91,7 @@ class BuiltinIdentity:
         self._policy = policy
         self._remembered: dict[str, tuple[Caller, int, tuple[AccessRule, ...] | None]] = {}
         self._has_strict_signatures = has_strict_signatures
+        self._region = region
         self._reported = ""
 
     @property
@@ -94,14 +110,7 @@ class BuiltinIdentity:
             require_allowed(remembered[2], IMAGE, request.method, request.raw_path)
             return remembered[0]
         session = self._find_session(token)
-        caller = Caller(
-            user_id=session.user.id,
-            project_id=session.project.id if session.project else None,
-            roles=frozenset(map(str, session.roles)),
-            policy=self._policy,
-            user_domain_id=session.user.domain_id,
-            domain_id=session.project.domain_id if session.project else None,
-        )
+        caller = self._make_caller(session)
         if len(self._remembered) >= REMEMBERED_TOKENS:
             # The oldest goes. Least recently used would be a better guess and cost each request a write.
             del self._remembered[next(iter(self._remembered))]
@@ -112,31 +121,7 @@ class BuiltinIdentity:
     async def authenticate_signed(self, signed: SignedRequest) -> Caller:
         """See `Identity`. A key may act in every project in which its user has a role; without
         `X-Project-Id` it acts in its own."""
-        signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
-        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
-        is_known = signature.access in self.directory().access_keys
-        body_hash = await signed.hash_body(keep=is_known) if signature.needs_body_hash else None
-        # After the body, which may take its time: what was revoked meanwhile counts.
-        directory = self.directory()
-        key = directory.access_keys.get(signature.access)
-        genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
-        if key is None or not genuine:
-            raise UnauthenticatedError(REFUSED)
-        user = directory.users[key.user_id]
-        if signature.domain_id not in (None, user.domain_id):
-            raise UnauthenticatedError("The access key may not act in this domain.")
-        project_id = key.project_id if signature.project_id is None else signature.project_id
-        roles = directory.list_roles(key.user_id, project_id)
-        if not roles:
-            raise UnauthenticatedError("The access key may not act in this project.")
-        return Caller(
-            user_id=key.user_id,
-            project_id=project_id,
-            roles=frozenset(map(str, roles)),
-            policy=self._policy,
-            user_domain_id=user.domain_id,
-            domain_id=directory.projects[project_id].domain_id,
-        )
+        return self._make_caller(await self.open_signed_session(signed))
 
     async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
         """See `Identity`."""
@@ -148,16 +133,30 @@ class BuiltinIdentity:
         self._see_changes()
         return self._directory
 
-    def open_session(self, token: str | None) -> Session:
+    def open_session(self, token: str | None) -> TokenSession:
         """What the token stands for; UnauthenticatedError if it is absent or not valid."""
         if not token:
             raise UnauthenticatedError(REFUSED)
         self._see_changes()
         return self._find_session(token)
 
+    async def open_signed_session(self, signed: SignedRequest) -> Session:
+        """What the key stands for that signed the request; raises what `authenticate_signed` does."""
+        signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
+        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
+        is_known = signature.access in self.directory().access_keys
+        body_hash = await signed.hash_body(keep=is_known) if signature.needs_body_hash else None
+        # After the body, which may take its time: what was revoked meanwhile counts.
+        directory = self.directory()
+        key = directory.access_keys.get(signature.access)
+        genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
+        if key is None or not genuine:
+            raise UnauthenticatedError(REFUSED)
+        return make_key_session(directory, key, signature)
+
     async def log_in_with_password(
         self, who: Reference, password: str, scope: Scope, client: str = ""
-    ) -> tuple[str, Session]:
+    ) -> tuple[str, TokenSession]:
         """A new token. UnauthenticatedError alike for a wrong user, password or project. `client`, here and
         below: the address that the login comes from; turns and failures are counted by it."""
         user = self.directory().find_user(who)
@@ -165,7 +164,7 @@ class BuiltinIdentity:
         await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
-        return self._issue(user, resolve_scope(self.directory(), user, scope), ("password",))
+        return self._issue(user, self._resolve_scope(user, scope), ("password",))
 
     async def log_in_with_credential(
         self,
@@ -174,7 +173,7 @@ class BuiltinIdentity:
         owner: Reference | None,
         secret: str,
         client: str = "",
-    ) -> tuple[str, Session]:
+    ) -> tuple[str, TokenSession]:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
         credential = find_credential(self.directory(), credential_id, name, owner)
         attempt = Attempt(client, mark_account(credential_id, name, owner))
@@ -187,7 +186,7 @@ class BuiltinIdentity:
         user, project = directory.users[credential.user_id], directory.projects[credential.project_id]
         return self._issue(user, project, ("application_credential",), credential=credential)
 
-    def log_in_with_token(self, token: str, scope: Scope) -> tuple[str, Session]:
+    def log_in_with_token(self, token: str, scope: Scope) -> tuple[str, TokenSession]:
         """A new token in another scope, that expires with the old one: re-scoping is no way to stay in."""
         session = self.open_session(token)
         if session.claims.credential_id is not None:
@@ -195,7 +194,7 @@ class BuiltinIdentity:
                 "A token of an application credential cannot be exchanged for another token."
             )
         methods = tuple(dict.fromkeys(("token", *session.claims.methods)))
-        project = resolve_scope(self.directory(), session.user, scope)
+        project = self._resolve_scope(session.user, scope)
         return self._issue(session.user, project, methods, parent=session.claims)
 
     async def revoke(self, claims: Claims) -> None:
@@ -216,7 +215,7 @@ class BuiltinIdentity:
         )
 
     async def create_credential(
-        self, session: Session, draft: CredentialDraft, client: str = ""
+        self, session: TokenSession, draft: CredentialDraft, client: str = ""
     ) -> tuple[ApplicationCredential, str]:
         """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
         session lacks or an access rule that it does not have itself, ConflictError for a name that the user
@@ -244,15 +243,25 @@ class BuiltinIdentity:
         after = await self._change(lambda before: changes.add_credential(before, credential, rules))
         return after.credentials[credential.id], secret
 
-    async def delete_credential(self, session: Session, user_id: str, credential_id: str) -> None:
+    async def delete_credential(self, session: TokenSession, user_id: str, credential_id: str) -> None:
         """Ends its tokens too. NotFoundError when the user has no such credential."""
         require_unrestricted(self.directory(), session)
         await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
 
-    async def delete_access_rule(self, session: Session, user_id: str, rule_id: str) -> None:
+    async def delete_access_rule(self, session: TokenSession, user_id: str, rule_id: str) -> None:
         """NotFoundError when the user has no such rule, ForbiddenError when a credential uses it."""
         require_unrestricted(self.directory(), session)
         await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
+
+    def _make_caller(self, session: Session) -> Caller:
+        return Caller(
+            user_id=session.user.id,
+            project_id=session.project.id if session.project else None,
+            roles=frozenset(map(str, session.roles)),
+            policy=self._policy,
+            user_domain_id=session.user.domain_id,
+            domain_id=session.project.domain_id if session.project else None,
+        )
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
         try:
@@ -283,11 +292,14 @@ class BuiltinIdentity:
             logger.error("The accounts cannot be read or written: %s", error)
         return UnavailableError("The accounts cannot be read or written now; the service's log says why.")
 
-    def _find_session(self, token: str) -> Session:
+    def _find_session(self, token: str) -> TokenSession:
         claims = read_token(self._key, token, time.time())
         if claims.audit_id in self._revocations:
             raise UnauthenticatedError(INVALID)
-        return make_session(self._directory, claims)
+        return make_token_session(self._directory, claims)
+
+    def _resolve_scope(self, user: User, scope: Scope) -> Project | None:
+        return resolve_scope(self.directory(), user, scope, self._region)
 
     def _issue(
         self,
@@ -297,7 +309,7 @@ class BuiltinIdentity:
         *,
         parent: Claims | None = None,
         credential: ApplicationCredential | None = None,
-    ) -> tuple[str, Session]:
+    ) -> tuple[str, TokenSession]:
         """`user`: as read before the password was checked. If it was changed since, the mark of the old one
         makes the token void."""
         now = time.time_ns()
@@ -317,4 +329,4 @@ class BuiltinIdentity:
             password_mark=mark_password(user.password_hash),
             credential_id=credential.id if credential else None,
         )
-        return sign_token(self._key, claims), make_session(self.directory(), claims)
+        return sign_token(self._key, claims), make_token_session(self.directory(), claims)

@@ -8,6 +8,7 @@ import msgspec
 
 from transom.domain.errors import ForbiddenError, UnauthenticatedError
 from transom.identity.directory import (
+    AccessKey,
     Directory,
     Project,
     Reference,
@@ -17,6 +18,7 @@ from transom.identity.directory import (
     imply_roles,
 )
 from transom.identity.passwords import REFUSED
+from transom.identity.signature import Signature
 from transom.identity.tokens import INVALID, Claims, mark_password
 
 
@@ -28,11 +30,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What a valid token stands for in `directory`, the accounts of that moment. `roles` hold what they
-    imply; without a project there are none. `access_rules`: the requests the token is good for, None: all."""
+    """What a valid token or an access key stands for in `directory`, the accounts of that moment. `roles`
+    hold what they imply; without a project there are none. `access_rules`: the requests it is good for, None:
+    all."""
 
     directory: Directory
-    claims: Claims
     user: User
     project: Project | None
     roles: tuple[Role, ...]
@@ -43,20 +45,41 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return Role.ADMIN in self.roles
 
 
-def make_session(directory: Directory, claims: Claims) -> Session:
+class TokenSession(Session, frozen=True, kw_only=True):
+    """That of a token. Only such a session can change anything in the accounts: a signature is good for
+    as long as it is fresh, and nobody can end it."""
+
+    claims: Claims
+
+
+def make_key_session(directory: Directory, key: AccessKey, signature: Signature) -> Session:
+    """What the key that made the (genuine) signature is worth: its user's roles in the project that the
+    request names, without one in the key's own. UnauthenticatedError for a domain or a project in which the
+    key may not act."""
+    user = directory.users[key.user_id]
+    if signature.domain_id not in (None, user.domain_id):
+        raise UnauthenticatedError("The access key may not act in this domain.")
+    project_id = key.project_id if signature.project_id is None else signature.project_id
+    roles = directory.list_roles(user.id, project_id)
+    if not roles:
+        raise UnauthenticatedError("The access key may not act in this project.")
+    return Session(directory=directory, user=user, project=directory.projects[project_id], roles=roles)
+
+
+def make_token_session(directory: Directory, claims: Claims) -> TokenSession:
     """What the claims are worth in these accounts; UnauthenticatedError if nothing any more."""
     user = directory.users.get(claims.user_id)
     if user is None or mark_password(user.password_hash) != claims.password_mark:
         raise UnauthenticatedError(INVALID)
     if claims.project_id is None:
-        return Session(directory=directory, claims=claims, user=user, project=None, roles=())
+        return TokenSession(directory=directory, claims=claims, user=user, project=None, roles=())
     project = directory.projects.get(claims.project_id)
     roles = _find_roles(directory, claims, claims.project_id)
     if project is None or not roles:
         raise UnauthenticatedError(INVALID)
     credential = directory.credentials.get(claims.credential_id or "")
     rules = directory.find_access_rules(credential) if credential else None
-    return Session(
+    return TokenSession(
         directory=directory, claims=claims, user=user, project=project, roles=roles, access_rules=rules
     )
 
@@ -71,21 +94,40 @@ def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[
     return tuple(role for role in imply_roles(credential.roles) if role in roles)
 
 
-def resolve_scope(directory: Directory, user: User, scope: Scope) -> Project | None:
-    """UnauthenticatedError for a project that is unknown, or in which the user has no role."""
+def resolve_scope(directory: Directory, user: User, scope: Scope, region: str | None) -> Project | None:
+    """UnauthenticatedError for a project that is unknown, or in which the user has no role. `region`: the
+    name by which clients of Huawei Cloud name the user's default project, None: none."""
     if scope.project is not None:
         project = directory.find_project(scope.project)
         if project is None or not directory.list_roles(user.id, project.id):
+            project = _find_region_project(directory, user, scope.project, region)
+        if project is None:
             raise UnauthenticatedError(REFUSED)
         return project
-    if scope.is_unscoped or user.default_project_id is None:
-        return None
     # Keystone too gives a token without a project when the user has lost the default one.
-    has_roles = directory.list_roles(user.id, user.default_project_id)
-    return directory.projects[user.default_project_id] if has_roles else None
+    return None if scope.is_unscoped else _find_default_project(directory, user)
 
 
-def require_unrestricted(directory: Directory, session: Session) -> None:
+def _find_region_project(
+    directory: Directory, user: User, named: Reference, region: str | None
+) -> Project | None:
+    """The default project where `named` has the region's name and the project's domain."""
+    default = _find_default_project(directory, user)
+    if default is None or region is None or named.id is not None or named.name != region:
+        return None
+    domain = directory.find_domain(named.domain_id, named.domain_name)
+    return default if domain is not None and domain.id == default.domain_id else None
+
+
+def _find_default_project(directory: Directory, user: User) -> Project | None:
+    """None if there is none, or the user has lost its roles there."""
+    project_id = user.default_project_id
+    if project_id is None or not directory.list_roles(user.id, project_id):
+        return None
+    return directory.projects[project_id]
+
+
+def require_unrestricted(directory: Directory, session: TokenSession) -> None:
     """A program's credential must not be able to make itself immortal by making another."""
     credential_id = session.claims.credential_id
     if credential_id is None:

@@ -53,38 +53,38 @@ def render_catalog(parts: Parts, request: Request) -> list[dict[str, Any]]:
 
 
 async def show_catalog(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     catalog = render_catalog(parts, request) if session.project is not None else []
     url = f"{identity_url(parts, request)}/auth/catalog"
     return json_response({"catalog": catalog, "links": {"self": url}})
 
 
 async def list_services(parts: Parts, request: Request) -> Response:
-    return _list(parts, request, "services", ("type", "name"))
+    return await _list(parts, request, "services", ("type", "name"))
 
 
 async def get_service(parts: Parts, request: Request) -> Response:
-    return _show(parts, request, "services", "service")
+    return await _show(parts, request, "services", "service")
 
 
 async def list_endpoints(parts: Parts, request: Request) -> Response:
-    return _list(parts, request, "endpoints", ("service_id", "interface", "region_id", "region"))
+    return await _list(parts, request, "endpoints", ("service_id", "interface", "region_id", "region"))
 
 
 async def get_endpoint(parts: Parts, request: Request) -> Response:
-    return _show(parts, request, "endpoints", "endpoint")
+    return await _show(parts, request, "endpoints", "endpoint")
 
 
 async def list_regions(parts: Parts, request: Request) -> Response:
-    return _list(parts, request, "regions", ())
+    return await _list(parts, request, "regions", ())
 
 
 async def get_region(parts: Parts, request: Request) -> Response:
-    return _show(parts, request, "regions", "region")
+    return await _show(parts, request, "regions", "region")
 
 
-def _list(parts: Parts, request: Request, key: str, filterable: tuple[str, ...]) -> Response:
-    open_session(parts, request)
+async def _list(parts: Parts, request: Request, key: str, filterable: tuple[str, ...]) -> Response:
+    await open_session(parts, request)
     wanted = {name: value for name, value in read_filters(request).items() if name in filterable}
     found = [
         document
@@ -94,8 +94,8 @@ def _list(parts: Parts, request: Request, key: str, filterable: tuple[str, ...])
     return json_response(render_list(key, found, f"{identity_url(parts, request)}/{key}"))
 
 
-def _show(parts: Parts, request: Request, key: str, word: str) -> Response:
-    open_session(parts, request)
+async def _show(parts: Parts, request: Request, key: str, word: str) -> Response:
+    await open_session(parts, request)
     wanted = request.params["id"]
     for document in _render_all(parts, request, key):
         if document["id"] == wanted:

@@ -10,6 +10,7 @@ from transom.api.identity.session import (
     builtin_identity,
     identity_url,
     open_session,
+    open_token_session,
     require_self_or_admin,
 )
 from transom.api.identity.wire import (
@@ -27,7 +28,7 @@ from transom.identity.passwords import require_length
 
 
 async def list_credentials(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
     directory, root = session.directory, identity_url(parts, request)
@@ -43,7 +44,7 @@ async def list_credentials(parts: Parts, request: Request) -> Response:
 
 async def create_credential(parts: Parts, request: Request) -> Response:
     """For oneself only: it carries the maker's own roles."""
-    session = open_session(parts, request)
+    session = await open_token_session(parts, request)
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
@@ -59,7 +60,7 @@ async def create_credential(parts: Parts, request: Request) -> Response:
 
 
 async def get_credential(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     user_id, wanted = request.params["id"], request.params["credential_id"]
     require_self_or_admin(session, user_id)
     credential = session.directory.credentials.get(wanted)
@@ -70,7 +71,7 @@ async def get_credential(parts: Parts, request: Request) -> Response:
 
 
 async def delete_credential(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_token_session(parts, request)
     user_id, unwanted = request.params["id"], request.params["credential_id"]
     require_self_or_admin(session, user_id)
     await builtin_identity(parts).delete_credential(session, user_id, unwanted)
@@ -78,7 +79,7 @@ async def delete_credential(parts: Parts, request: Request) -> Response:
 
 
 async def list_access_rules(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
     root, filters = identity_url(parts, request), read_filters(request)
@@ -93,7 +94,7 @@ async def list_access_rules(parts: Parts, request: Request) -> Response:
 
 
 async def get_access_rule(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     user_id, wanted = request.params["id"], request.params["rule_id"]
     require_self_or_admin(session, user_id)
     rule = session.directory.access_rules.get(wanted)
@@ -103,7 +104,7 @@ async def get_access_rule(parts: Parts, request: Request) -> Response:
 
 
 async def delete_access_rule(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_token_session(parts, request)
     user_id, unwanted = request.params["id"], request.params["rule_id"]
     require_self_or_admin(session, user_id)
     await builtin_identity(parts).delete_access_rule(session, user_id, unwanted)

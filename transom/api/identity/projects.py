@@ -4,7 +4,9 @@ Anybody with a token may look up a project by its exact name or id, because shar
 that; only admins may list those they are not in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from transom.api.http import Request, Response, json_response
 from transom.api.identity.session import NOT_FOUND, identity_url, open_session
@@ -17,7 +19,8 @@ from transom.api.identity.wire import (
 )
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError
-from transom.identity.directory import Project
+from transom.identity.directory import Domain, Project
+from transom.identity.sessions import Session, TokenSession
 
 #: Filter of a list → whether a project passes. Keystone passes over filters it does not know, and so do we.
 _FILTERS: dict[str, Callable[[Project, str], bool]] = {
@@ -30,11 +33,10 @@ _FILTERS: dict[str, Callable[[Project, str], bool]] = {
 
 
 async def list_projects(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
-    directory, root = session.directory, identity_url(parts, request)
-    filters = read_filters(request)
-    sees_all = session.is_admin or "name" in filters
-    visible = list(directory.projects.values()) if sees_all else directory.list_projects(session.user.id)
+    session = await open_session(parts, request)
+    root, filters = identity_url(parts, request), read_filters(request)
+    region = parts.settings.region if parts.settings.region_names_project else None
+    visible = _list_visible(session, filters.get("name"), region)
     found = [
         render_project(project, root)
         for project in visible
@@ -43,8 +45,24 @@ async def list_projects(parts: Parts, request: Request) -> Response:
     return json_response(render_list("projects", found, f"{root}/projects"))
 
 
+def _list_visible(session: Session, name: str | None, region: str | None) -> list[Project]:
+    """The projects that a list of `name` is made of, None: of any. `region`: the name that stands for a
+    project, None: none.
+
+    Clients of Huawei Cloud, where each region is a project of that name, ask for it to learn their project's
+    id. They sign, and take the first answer for their own.
+    """
+    directory, own = session.directory, session.directory.list_projects(session.user.id)
+    if name is not None and name == region and session.project and not isinstance(session, TokenSession):
+        named = [project for project in own if project.name == region]
+        return named or [msgspec.structs.replace(session.project, name=region)]
+    if name is not None or session.is_admin:
+        return list(directory.projects.values())
+    return own
+
+
 async def get_project(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     wanted = request.params["id"]
     project = session.directory.projects.get(wanted)
     if project is None:
@@ -53,19 +71,23 @@ async def get_project(parts: Parts, request: Request) -> Response:
 
 
 async def list_domains(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
-    directory, root = session.directory, identity_url(parts, request)
+    session = await open_session(parts, request)
+    root = identity_url(parts, request)
+    found = find_domains(request, session.directory.domains.values())
+    domains = [render_domain(domain, root) for domain in found]
+    return json_response(render_list("domains", domains, f"{root}/domains"))
+
+
+def find_domains(request: Request, domains: Iterable[Domain]) -> list[Domain]:
+    """Those that the query's filters leave."""
     filters = read_filters(request)
-    found = [
-        render_domain(domain, root)
-        for domain in directory.domains.values()
-        if filters.get("name", domain.name) == domain.name and is_true(filters.get("enabled", "true"))
-    ]
-    return json_response(render_list("domains", found, f"{root}/domains"))
+    if not is_true(filters.get("enabled", "true")):
+        return []
+    return [domain for domain in domains if filters.get("name", domain.name) == domain.name]
 
 
 async def get_domain(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     wanted = request.params["id"]
     domain = session.directory.domains.get(wanted)
     if domain is None:

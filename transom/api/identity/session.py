@@ -2,11 +2,12 @@
 
 from transom.api.http import Request
 from transom.api.parts import Parts
+from transom.api.signing import has_signature, signed_request
 from transom.api.v2.versions import base_url
 from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.identity.access_rules import IDENTITY, require_allowed
 from transom.identity.builtin import BuiltinIdentity
-from transom.identity.sessions import Session
+from transom.identity.sessions import Session, TokenSession
 
 NOT_FOUND = "Could not find {}: {}."
 
@@ -18,11 +19,24 @@ def builtin_identity(parts: Parts) -> BuiltinIdentity:
     return parts.identity
 
 
-def open_session(parts: Parts, request: Request) -> Session:
-    """The session of the `X-Auth-Token`; UnauthenticatedError if that is absent, not valid, or not good for
-    this request by its access rules."""
-    session = builtin_identity(parts).open_session(request.header(b"x-auth-token"))
+async def open_session(parts: Parts, request: Request) -> Session:
+    """Who asks, by signature if there is one, else by `X-Auth-Token`. UnauthenticatedError if that is absent,
+    not valid, or not good for this request by its access rules; what `authenticate_signed` raises."""
+    identity = builtin_identity(parts)
+    session: Session
+    if has_signature(request):
+        session = await identity.open_signed_session(signed_request(parts, request))
+    else:
+        session = identity.open_session(request.header(b"x-auth-token"))
     require_allowed(session.access_rules, IDENTITY, request.method, request.raw_path)
+    return session
+
+
+async def open_token_session(parts: Parts, request: Request) -> TokenSession:
+    """As `open_session`, for what only the holder of a token may do. ForbiddenError for a signed request."""
+    session = await open_session(parts, request)
+    if not isinstance(session, TokenSession):
+        raise ForbiddenError("A signed request may only look around here: this takes a token.")
     return session
 
 

@@ -5,7 +5,13 @@ from http import HTTPStatus
 
 from transom.api.http import Headers, Request, Response, json_response, no_content
 from transom.api.identity.catalog import render_catalog
-from transom.api.identity.session import builtin_identity, identity_url, open_session
+from transom.api.identity.projects import find_domains
+from transom.api.identity.session import (
+    builtin_identity,
+    identity_url,
+    open_session,
+    open_token_session,
+)
 from transom.api.identity.wire import (
     AuthBody,
     AuthRequest,
@@ -29,7 +35,7 @@ from transom.domain.errors import (
 )
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.directory import Role
-from transom.identity.sessions import Session
+from transom.identity.sessions import TokenSession
 
 _log = logging.getLogger(__name__)
 
@@ -67,23 +73,23 @@ def _name_account(auth: AuthBody) -> str:
 
 
 async def show_token(parts: Parts, request: Request) -> Response:
-    token, subject = _find_subject(parts, request)
+    token, subject = await _find_subject(parts, request)
     return _describe_token(parts, request, token, subject, HTTPStatus.OK)
 
 
 async def check_token(parts: Parts, request: Request) -> Response:
-    token, _ = _find_subject(parts, request)
+    token, _ = await _find_subject(parts, request)
     return Response(HTTPStatus.OK, headers=_token_headers(token))
 
 
 async def revoke_token(parts: Parts, request: Request) -> Response:
-    _, subject = _find_subject(parts, request)
+    _, subject = await _find_subject(parts, request)
     await builtin_identity(parts).revoke(subject.claims)
     return no_content()
 
 
 async def list_own_projects(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     directory, root = session.directory, identity_url(parts, request)
     projects = [render_project(project, root) for project in directory.list_projects(session.user.id)]
     return json_response(render_list("projects", projects, f"{root}/auth/projects"))
@@ -92,13 +98,14 @@ async def list_own_projects(parts: Parts, request: Request) -> Response:
 async def list_own_domains(parts: Parts, request: Request) -> Response:
     """The user's own domain. Keystone lists those in which the user has a role; clients that sign their
     requests ask here to learn their domain's id."""
-    session = open_session(parts, request)
-    directory, root = session.directory, identity_url(parts, request)
-    domain = render_domain(directory.domains[session.user.domain_id], root)
-    return json_response(render_list("domains", [domain], f"{root}/auth/domains"))
+    session = await open_session(parts, request)
+    root = identity_url(parts, request)
+    found = find_domains(request, [session.directory.domains[session.user.domain_id]])
+    domains = [render_domain(domain, root) for domain in found]
+    return json_response(render_list("domains", domains, f"{root}/auth/domains"))
 
 
-async def _log_in(identity: BuiltinIdentity, auth: AuthBody, client: str) -> tuple[str, Session]:
+async def _log_in(identity: BuiltinIdentity, auth: AuthBody, client: str) -> tuple[str, TokenSession]:
     methods = auth.identity.methods
     for method in methods:
         if method not in METHODS:
@@ -120,7 +127,7 @@ async def _log_in(identity: BuiltinIdentity, auth: AuthBody, client: str) -> tup
 
 async def _log_in_with_credential(
     identity: BuiltinIdentity, body: CredentialLoginBody, client: str
-) -> tuple[str, Session]:
+) -> tuple[str, TokenSession]:
     where = "auth.identity.application_credential"
     owner = read_reference(body.user, f"{where}.user") if body.user is not None else None
     if body.id is None and (body.name is None or owner is None):
@@ -128,12 +135,12 @@ async def _log_in_with_credential(
     return await identity.log_in_with_credential(body.id, body.name, owner, body.secret, client)
 
 
-def _find_subject(parts: Parts, request: Request) -> tuple[str, Session]:
+async def _find_subject(parts: Parts, request: Request) -> tuple[str, TokenSession]:
     """The token in `X-Subject-Token` and its session, for its own user, an admin or a service.
 
     NotFoundError for a subject that is not valid: 401 would say that the caller's own token is not.
     """
-    session = open_session(parts, request)
+    session = await open_token_session(parts, request)
     token = request.header(b"x-subject-token")
     if not token:
         raise InvalidError("The header X-Subject-Token is missing.")
@@ -148,7 +155,7 @@ def _find_subject(parts: Parts, request: Request) -> tuple[str, Session]:
 
 
 def _describe_token(
-    parts: Parts, request: Request, token: str, session: Session, status: HTTPStatus
+    parts: Parts, request: Request, token: str, session: TokenSession, status: HTTPStatus
 ) -> Response:
     catalog = None if "nocatalog" in read_filters(request) else render_catalog(parts, request)
     body = render_token(session, catalog)

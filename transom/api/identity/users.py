@@ -8,6 +8,7 @@ from transom.api.identity.session import (
     builtin_identity,
     identity_url,
     open_session,
+    open_token_session,
     require_admin,
     require_self_or_admin,
 )
@@ -28,7 +29,7 @@ from transom.identity.passwords import require_length
 
 
 async def list_users(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     directory, root = session.directory, identity_url(parts, request)
     filters = read_filters(request)
     visible = directory.users.values() if session.is_admin else [session.user]
@@ -42,7 +43,7 @@ async def list_users(parts: Parts, request: Request) -> Response:
 
 
 async def get_user(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     wanted = request.params["id"]
     require_self_or_admin(session, wanted)
     user = session.directory.users.get(wanted)
@@ -52,7 +53,7 @@ async def get_user(parts: Parts, request: Request) -> Response:
 
 
 async def list_user_projects(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
     directory, root = session.directory, identity_url(parts, request)
@@ -64,7 +65,7 @@ async def list_user_projects(parts: Parts, request: Request) -> Response:
 
 async def change_password(parts: Parts, request: Request) -> Response:
     """A user's own; it must know the old one. `transom accounts passwd` is for who forgot it."""
-    session = open_session(parts, request)
+    session = await open_token_session(parts, request)
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
@@ -78,7 +79,7 @@ async def change_password(parts: Parts, request: Request) -> Response:
 
 
 async def list_roles(parts: Parts, request: Request) -> Response:
-    open_session(parts, request)
+    await open_session(parts, request)
     root = identity_url(parts, request)
     filters = read_filters(request)
     # There are no roles of a domain.
@@ -87,7 +88,7 @@ async def list_roles(parts: Parts, request: Request) -> Response:
 
 
 async def get_role(parts: Parts, request: Request) -> Response:
-    open_session(parts, request)
+    await open_session(parts, request)
     wanted = request.params["id"]
     if wanted not in list(Role):
         raise NotFoundError(NOT_FOUND.format("role", wanted))
@@ -95,7 +96,7 @@ async def get_role(parts: Parts, request: Request) -> Response:
 
 
 async def list_role_assignments(parts: Parts, request: Request) -> Response:
-    session = open_session(parts, request)
+    session = await open_session(parts, request)
     require_admin(session)
     directory, root = session.directory, identity_url(parts, request)
     filters = read_filters(request)

@@ -25,7 +25,7 @@ from transom.identity.directory import (
     UserAccessRule,
 )
 from transom.identity.passwords import REFUSED
-from transom.identity.sessions import Scope, Session
+from transom.identity.sessions import Scope, TokenSession
 
 _Body = TypeVar("_Body")
 #: Keystone's own limit; a hash takes longer the longer its input is.
@@ -215,8 +215,15 @@ def _read_expiry(text: str | None, now: datetime) -> datetime | None:
 
 
 def read_filters(request: Request) -> dict[str, str]:
-    """The query's names and values; the last of equal names counts."""
-    return dict(request.query_pairs())
+    """The query's names and values. InvalidError for a name that is there twice: one of the schemes of
+    signatures signs the first value only."""
+    pairs = request.query_pairs()
+    filters = dict(pairs)
+    if len(filters) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise InvalidError(f"The query may have {repeated!r} once only.")
+    return filters
 
 
 def is_true(text: str) -> bool:
@@ -228,7 +235,7 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def render_token(session: Session, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
+def render_token(session: TokenSession, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
     """The body that describes a token. `catalog` None: the client does not want it."""
     claims, directory = session.claims, session.directory
     token: dict[str, Any] = {
