@@ -72,6 +72,48 @@ def test_an_unknown_first_segment_answers_with_the_versions_to_any_method(
     assert response.json()["versions"]
 
 
+UNKNOWN_CALLS = [
+    ("POST", "/v1.0/cloudimages/members"),
+    ("GET", "/v1.0/images"),
+    ("GET", "/v2.99/images"),
+    ("PUT", "/nonexistent"),
+    ("GET", "/images"),
+    ("POST", "/v3"),
+    ("GET", "/v1/images"),
+    ("POST", "/v1/nothing"),
+    ("GET", "/ims/nothing"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), UNKNOWN_CALLS)
+def test_who_brings_a_token_is_told_that_a_path_is_not_there(
+    service: Service, method: str, path: str
+) -> None:
+    """A client of the IMS API would take the list of versions for its answer."""
+    response = service.client("publisher").request(method, path)
+
+    assert response.status_code == 404
+    assert "versions" not in response.json()
+
+
+@pytest.mark.parametrize(("method", "path"), UNKNOWN_CALLS)
+def test_who_brings_none_gets_the_versions_there(service: Service, method: str, path: str) -> None:
+    assert service.client(None).request(method, path).status_code == 300
+
+
+@pytest.mark.parametrize("path", ["/v3", "/v3/", "/v2.99", "/v1.0"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_look_up_of_a_version_may_bring_a_token(service: Service, method: str, path: str) -> None:
+    response = service.client("publisher").request(method, path)
+
+    assert response.status_code == 300
+
+
+@pytest.mark.parametrize("path", ["/", "/versions"])
+def test_the_versions_are_there_for_who_brings_a_token(service: Service, path: str) -> None:
+    assert service.client("publisher").get(path).json() == service.client(None).get(path).json()
+
+
 def test_every_version_has_exactly_an_id_a_status_and_links(service: Service) -> None:
     versions = service.client(None).get("/versions").json()["versions"]
 

@@ -734,6 +734,30 @@ def test_errors_of_signed_requests_have_the_body_of_the_ims_api(
     assert (answer.status, answer.code) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1.0/cloudimages/members"),
+        ("GET", "/v1.0/images"),
+        ("PUT", "/nonexistent"),
+        ("GET", "/v9/x"),
+    ],
+)
+def test_who_signs_is_told_that_a_root_is_not_there(service: Service, method: str, path: str) -> None:
+    answer = send(service, sign(make_request(service, method, path), get_key(service, "publisher")))
+
+    assert answer.status == 404
+    assert answer.code
+
+
+@pytest.mark.parametrize("path", ["/v3", "/v9.9"])
+def test_who_signs_may_look_a_version_up(service: Service, path: str) -> None:
+    answer = send(service, sign(make_request(service, "GET", path), get_key(service, "publisher")))
+
+    assert answer.status == 300
+    assert answer.body["versions"]
+
+
 def test_the_same_request_with_a_token_has_the_body_of_the_openstack_api(service: Service) -> None:
     response = service.client("publisher").get(f"/v2/images/{UNKNOWN_ID}")
 

@@ -58,6 +58,7 @@ _IDENTITY_DEPTH = 2
 _GUARDED = frozenset({"v1", "v1.1", "v2"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+_VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
 _VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
 #: How much of a body that nobody read is read all the same, so that the client gets to see the answer.
 _DRAIN_BYTES = 16 << 20
@@ -149,7 +150,7 @@ class Dispatcher:
                 request.dialect = Dialect.KEYSTONE
                 _join_slashes(segments, behind=_IDENTITY_DEPTH)
             found = self._find(request, segments)
-            if _names_no_version(request, segments[0], found):
+            if _names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
                 return route, await choose_version(self._parts, request)
             if segments[0] in _GUARDED:
@@ -316,13 +317,29 @@ def _below_identity(segments: list[str]) -> list[str]:
     return [_IDENTITY, *segments] if any(segments[1:]) else segments
 
 
-def _names_no_version(request: Request, first: str, found: Match | None) -> bool:
+def _names_no_version(request: Request, segments: list[str], found: Match | None) -> bool:
     """Whether to answer with the versions there are, as Glance does for whatever is none of its own. Who
-    speaks to the IMS API for sure is told that it lacks the path."""
+    brings a token or a signature is past looking for versions, and is told that the path is not there: a
+    client would take the list for what it asked for."""
+    first = segments[0]
     if first not in _KNOWN_ROOTS:
-        return True
+        return not _has_credentials(request) or _looks_up_version(request, segments)
     is_old = first in _GUARDED and first != "v2"
-    return is_old and found is None and not request.prefix and not has_signature(request)
+    return is_old and found is None and not request.prefix and not _has_credentials(request)
+
+
+def _has_credentials(request: Request) -> bool:
+    """Whether there are any, be they good or not."""
+    return b"x-auth-token" in request.headers or has_signature(request)
+
+
+def _looks_up_version(request: Request, segments: list[str]) -> bool:
+    """Whether it asks for a version, as clients do with their token, too: the path names one and nothing
+    below it, or the Accept header does."""
+    if request.method not in ("GET", "HEAD"):
+        return False
+    is_bare = not any(segments[1:]) and _VERSION.fullmatch(segments[0]) is not None
+    return is_bare or _VERSION_IN_ACCEPT.search(request.header(b"accept") or "") is not None
 
 
 def _no_route(request: Request) -> HttpError:
