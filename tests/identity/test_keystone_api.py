@@ -207,8 +207,8 @@ def _with_unknown_project(body: dict[str, Any]) -> None:
     body["auth"]["scope"] = {"project": {"id": "nowhere"}}
 
 
-def _with_domain(body: dict[str, Any]) -> None:
-    body["auth"]["scope"] = {"domain": {"id": "default"}}
+def _with_unknown_domain(body: dict[str, Any]) -> None:
+    body["auth"]["scope"] = {"domain": {"id": "nowhere"}}
 
 
 def _with_system(body: dict[str, Any]) -> None:
@@ -217,7 +217,14 @@ def _with_system(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [_with_password, _with_user, _with_foreign_project, _with_unknown_project, _with_domain, _with_system],
+    [
+        _with_password,
+        _with_user,
+        _with_foreign_project,
+        _with_unknown_project,
+        _with_unknown_domain,
+        _with_system,
+    ],
 )
 def test_refused_logins_look_alike(server: Service, spoil: Callable[[dict[str, Any]], None]) -> None:
     body = _login_body(server, "publisher")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from harness.child import ServiceFailedError
 from harness.gateway import Gateway
-from harness.keystone import Keystone
+from harness.keystone import DOMAIN, Keystone
 from harness.service import Service
 from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
 from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
@@ -86,16 +86,31 @@ def test_no_accounts_are_made(service: Service) -> None:
     assert not (service.data_dir / "identity").exists()
 
 
-@pytest.mark.parametrize("scope", [{"system": {"all": True}}, {}], ids=["system", "unscoped"])
+@pytest.mark.parametrize(
+    "scope",
+    [{"system": {"all": True}}, {"domain": {"id": DOMAIN}}, {}],
+    ids=["system", "domain", "unscoped"],
+)
 def test_an_admin_without_a_project_is_refused(
     service: Service, keystone: Keystone, scope: dict[str, object]
 ) -> None:
+    admin, role = keystone.users["admin"], keystone.roles["admin"]
+    assert keystone.admin.put(f"/domains/{DOMAIN}/users/{admin}/roles/{role}").is_success
     token = keystone.token("admin", scope)
     image = service.client("demo").post(IMAGES, json={"name": "private"}).json()
 
-    assert get(service, token).status_code == 403
-    assert get(service, token, image["self"]).status_code == 404
-    assert service.client(None).post(IMAGES, json={}, headers={"X-Auth-Token": token}).status_code == 403
+    for list_path in (IMAGES, "/ims/v2/images", "/v2/cloudimages", "/v1/cloudimages/quota"):
+        assert get(service, token, list_path).status_code == 403, list_path
+    for prefix in ("", "/ims"):
+        assert get(service, token, prefix + image["self"]).status_code == 404
+        made = service.client(None).post(prefix + IMAGES, json={}, headers={"X-Auth-Token": token})
+        assert made.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/v3/auth/domains", "/v3/projects"])
+def test_the_built_in_identity_is_not_at_the_root_either(service: Service, path: str) -> None:
+    assert service.client(None).get(path).status_code == 300
+    assert service.client("demo").get(path).status_code == 404
 
 
 def test_an_outage_is_503_for_strangers_and_nothing_for_those_who_are_known(

@@ -29,6 +29,7 @@ from transom.identity.directory import (
     AccountsError,
     ApplicationCredential,
     Directory,
+    Domain,
     Project,
     Reference,
     User,
@@ -37,6 +38,7 @@ from transom.identity.durable import ChangeCount
 from transom.identity.logins import Attempt, mark_account
 from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.sessions import (
+    Place,
     Scope,
     Session,
     TokenSession,
@@ -194,8 +196,8 @@ class BuiltinIdentity:
                 "A token of an application credential cannot be exchanged for another token."
             )
         methods = tuple(dict.fromkeys(("token", *session.claims.methods)))
-        project = self._resolve_scope(session.user, scope)
-        return self._issue(session.user, project, methods, parent=session.claims)
+        place = self._resolve_scope(session.user, scope)
+        return self._issue(session.user, place, methods, parent=session.claims)
 
     async def revoke(self, claims: Claims) -> None:
         """From now on no process accepts the token."""
@@ -298,13 +300,13 @@ class BuiltinIdentity:
             raise UnauthenticatedError(INVALID)
         return make_token_session(self._directory, claims)
 
-    def _resolve_scope(self, user: User, scope: Scope) -> Project | None:
+    def _resolve_scope(self, user: User, scope: Scope) -> Place:
         return resolve_scope(self.directory(), user, scope, self._region)
 
     def _issue(
         self,
         user: User,
-        project: Project | None,
+        place: Place,
         methods: tuple[str, ...],
         *,
         parent: Claims | None = None,
@@ -320,7 +322,8 @@ class BuiltinIdentity:
             expires_at = min(expires_at, int(credential.expires_at.timestamp()))
         claims = Claims(
             user_id=user.id,
-            project_id=project.id if project else None,
+            project_id=place.id if isinstance(place, Project) else None,
+            domain_id=place.id if isinstance(place, Domain) else None,
             methods=methods,
             issued_at=now // 1000,
             expires_at=expires_at,

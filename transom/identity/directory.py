@@ -132,6 +132,13 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     domain_name: str | None = None
 
 
+class DomainReference(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client names a domain: by id, by name, or by both, which must agree."""
+
+    id: str | None = None
+    name: str | None = None
+
+
 def imply_roles(roles: Iterable[Role]) -> tuple[Role, ...]:
     """The roles with all that they imply (admin ⊃ manager ⊃ member ⊃ reader), in the order of `Role`."""
     held = set()

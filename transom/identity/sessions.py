@@ -10,6 +10,8 @@ from transom.domain.errors import ForbiddenError, UnauthenticatedError
 from transom.identity.directory import (
     AccessKey,
     Directory,
+    Domain,
+    DomainReference,
     Project,
     Reference,
     Role,
@@ -21,23 +23,32 @@ from transom.identity.passwords import REFUSED
 from transom.identity.signature import Signature
 from transom.identity.tokens import INVALID, Claims, mark_password
 
+_ROLES_IN_DOMAIN = (Role.READER,)
+
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login asks for: a project; expressly none; or neither: the user's default project."""
+    """What a login asks for: a project; a domain; expressly neither; or nothing, which means the user's
+    default project."""
 
     project: Reference | None = None
+    domain: DomainReference | None = None
     is_unscoped: bool = False
 
 
+#: Where a token is good. None: nowhere, it only says who somebody is.
+Place = Project | Domain | None
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What a valid token or an access key stands for in `directory`, the accounts of that moment. `roles`
-    hold what they imply; without a project there are none. `access_rules`: the requests it is good for, None:
-    all."""
+    """What a valid token or an access key stands for in `directory`, the accounts of that moment. At most one
+    of `project` and `domain` is there. `roles` hold what they imply; in a domain a user is a reader, without
+    either nothing. `access_rules`: the requests it is good for, None: all."""
 
     directory: Directory
     user: User
-    project: Project | None
-    roles: tuple[Role, ...]
+    project: Project | None = None
+    domain: Domain | None = None
+    roles: tuple[Role, ...] = ()
     access_rules: tuple[UserAccessRule, ...] | None = None
 
     @property
@@ -71,8 +82,15 @@ def make_token_session(directory: Directory, claims: Claims) -> TokenSession:
     user = directory.users.get(claims.user_id)
     if user is None or mark_password(user.password_hash) != claims.password_mark:
         raise UnauthenticatedError(INVALID)
+    if claims.domain_id is not None:
+        domain = _find_own_domain(directory, user, DomainReference(id=claims.domain_id))
+        if domain is None:
+            raise UnauthenticatedError(INVALID)
+        return TokenSession(
+            directory=directory, claims=claims, user=user, domain=domain, roles=_ROLES_IN_DOMAIN
+        )
     if claims.project_id is None:
-        return TokenSession(directory=directory, claims=claims, user=user, project=None, roles=())
+        return TokenSession(directory=directory, claims=claims, user=user)
     project = directory.projects.get(claims.project_id)
     roles = _find_roles(directory, claims, claims.project_id)
     if project is None or not roles:
@@ -94,18 +112,32 @@ def _find_roles(directory: Directory, claims: Claims, project_id: str) -> tuple[
     return tuple(role for role in imply_roles(credential.roles) if role in roles)
 
 
-def resolve_scope(directory: Directory, user: User, scope: Scope, region: str | None) -> Project | None:
-    """UnauthenticatedError for a project that is unknown, or in which the user has no role. `region`: the
-    name by which clients of Huawei Cloud name the user's default project, None: none."""
-    if scope.project is not None:
+def resolve_scope(directory: Directory, user: User, scope: Scope, region: str | None) -> Place:
+    """UnauthenticatedError for a project that is unknown, or in which the user has no role, and for a domain
+    other than the user's. `region`: the name by which clients of Huawei Cloud name the user's default
+    project, None: none."""
+    if scope.is_unscoped:
+        return None
+    if scope.domain is not None:
+        place: Place = _find_own_domain(directory, user, scope.domain)
+    elif scope.project is not None:
         project = directory.find_project(scope.project)
         if project is None or not directory.list_roles(user.id, project.id):
             project = _find_region_project(directory, user, scope.project, region)
-        if project is None:
-            raise UnauthenticatedError(REFUSED)
-        return project
-    # Keystone too gives a token without a project when the user has lost the default one.
-    return None if scope.is_unscoped else _find_default_project(directory, user)
+        place = project
+    else:
+        # Keystone too gives a token without a project when the user has lost the default one.
+        return _find_default_project(directory, user)
+    if place is None:
+        raise UnauthenticatedError(REFUSED)
+    return place
+
+
+def _find_own_domain(directory: Directory, user: User, named: DomainReference) -> Domain | None:
+    """The user's domain, if that is the one named. There are no roles in domains here: whose domain it is
+    may look around in it, and do nothing more."""
+    own = directory.domains[user.domain_id]
+    return own if named.id in (None, own.id) and named.name in (None, own.name) else None
 
 
 def _find_region_project(

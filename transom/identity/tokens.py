@@ -26,6 +26,7 @@ INVALID = "The token is not valid: it is malformed, expired or revoked."
 _NAMES = {
     "user_id": "sub",
     "project_id": "prj",
+    "domain_id": "dom",
     "methods": "mth",
     "issued_at": "at",
     "expires_at": "exp",
@@ -37,7 +38,8 @@ _NAMES = {
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_NAMES):
-    """What a token says. `issued_at` in microseconds, `expires_at` in seconds since the epoch.
+    """What a token says. `issued_at` in microseconds, `expires_at` in seconds since the epoch. It is for a
+    project, or for a domain, or for neither.
 
     `password_mark` is that of the password in force when the login began (see `mark_password`), so that a
     change of password ends the user's tokens without comparing any clocks.
@@ -50,6 +52,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     audit_id: str
     password_mark: str
     project_id: str | None = None
+    domain_id: str | None = None
     parent_audit_id: str | None = None
     credential_id: str | None = None
 

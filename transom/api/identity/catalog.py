@@ -14,6 +14,7 @@ from transom.api.identity.wire import read_filters, render_list
 from transom.api.parts import Parts
 from transom.api.v2.versions import base_url
 from transom.domain.errors import NotFoundError
+from transom.identity.sessions import Session
 
 INTERFACES = ("public", "internal", "admin")
 
@@ -34,13 +35,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 #: The names are those of OpenStack's own services: some clients (Apache Libcloud) look a service up by type
 #: and name.
-SERVICES = (
-    Service(type="image", name="glance", path="", ims_path="/ims"),
-    Service(type="identity", name="keystone", path="/identity/v3", ims_path="/identity/v3"),
-)
+_IDENTITY = Service(type="identity", name="keystone", path="/identity/v3", ims_path="/identity/v3")
+SERVICES = (Service(type="image", name="glance", path="", ims_path="/ims"), _IDENTITY)
+SERVICES_IN_DOMAIN = (_IDENTITY,)
 
 
-def render_catalog(parts: Parts, request: Request) -> list[dict[str, Any]]:
+def render_catalog(parts: Parts, request: Request, session: Session) -> list[dict[str, Any]]:
+    """The services that the session can use: images are in projects."""
+    services = SERVICES if session.project else SERVICES_IN_DOMAIN if session.domain else ()
     return [
         {
             "id": service.id,
@@ -48,13 +50,13 @@ def render_catalog(parts: Parts, request: Request) -> list[dict[str, Any]]:
             "name": service.name,
             "endpoints": [_render_endpoint(parts, request, service, interface) for interface in INTERFACES],
         }
-        for service in SERVICES
+        for service in services
     ]
 
 
 async def show_catalog(parts: Parts, request: Request) -> Response:
     session = await open_session(parts, request)
-    catalog = render_catalog(parts, request) if session.project is not None else []
+    catalog = render_catalog(parts, request, session)
     url = f"{identity_url(parts, request)}/auth/catalog"
     return json_response({"catalog": catalog, "links": {"self": url}})
 

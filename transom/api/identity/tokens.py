@@ -157,7 +157,7 @@ async def _find_subject(parts: Parts, request: Request) -> tuple[str, TokenSessi
 def _describe_token(
     parts: Parts, request: Request, token: str, session: TokenSession, status: HTTPStatus
 ) -> Response:
-    catalog = None if "nocatalog" in read_filters(request) else render_catalog(parts, request)
+    catalog = None if "nocatalog" in read_filters(request) else render_catalog(parts, request, session)
     body = render_token(session, catalog)
     return json_response(body, status, _token_headers(token))
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from transom.api.http import Request
 from transom.domain.errors import InvalidError, UnauthenticatedError
@@ -17,6 +18,7 @@ from transom.identity.directory import (
     ApplicationCredential,
     Directory,
     Domain,
+    DomainReference,
     Name,
     Project,
     Reference,
@@ -78,10 +80,13 @@ class IdentityBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScopeBody(msgspec.Struct, frozen=True):
-    """`project` is the one scope there is here; with any other key the login asks for what nobody has."""
+    """One of these. Nobody here has a role in the system, or a trust."""
 
-    project: ProjectBody | None = None
-    unscoped: dict[str, Any] | None = None
+    project: ProjectBody | UnsetType = UNSET
+    domain: DomainBody | UnsetType = UNSET
+    unscoped: Any = UNSET
+    system: dict[str, Any] | UnsetType = UNSET
+    trust: dict[str, Any] | UnsetType = msgspec.field(default=UNSET, name="OS-TRUST:trust")
 
 
 class AuthBody(msgspec.Struct, frozen=True):
@@ -147,16 +152,27 @@ def read_reference(named: ProjectBody | UserBody, what: str) -> Reference:
 
 
 def read_scope(scope: ScopeBody | str | None) -> Scope:
-    """UnauthenticatedError for the scopes in which nobody has a role: domain, system, trust."""
+    """InvalidError for a scope that is none or several at once, UnauthenticatedError for one in which nobody
+    has a role: system, trust."""
     if scope is None:
         return Scope()
     if isinstance(scope, str):
         if scope != UNSCOPED:
             raise InvalidError(f"Invalid request body: scope must be an object or {UNSCOPED!r}")
         return Scope(is_unscoped=True)
-    if scope.project is not None:
+    kinds = (scope.project, scope.domain, scope.unscoped, scope.system, scope.trust)
+    if sum(kind is not UNSET for kind in kinds) != 1:
+        raise InvalidError(
+            "Invalid request body: scope must have exactly one of project, domain, unscoped, system and "
+            "OS-TRUST:trust"
+        )
+    if scope.project is not UNSET:
         return Scope(project=read_reference(scope.project, "scope.project"))
-    if scope.unscoped is None:
+    if scope.domain is not UNSET:
+        if scope.domain.id is None and scope.domain.name is None:
+            raise InvalidError("Invalid request body: scope.domain needs an id or a name")
+        return Scope(domain=DomainReference(id=scope.domain.id, name=scope.domain.name))
+    if scope.unscoped is UNSET:
         raise UnauthenticatedError(REFUSED)
     return Scope(is_unscoped=True)
 
@@ -248,6 +264,9 @@ def render_token(session: TokenSession, catalog: list[dict[str, Any]] | None) ->
     if session.project is not None:
         token["project"] = _render_owner(session.project, directory)
         token["is_domain"] = False
+    if session.domain is not None:
+        token["domain"] = {"id": session.domain.id, "name": session.domain.name}
+    if session.project is not None or session.domain is not None:
         token["roles"] = [render_role_name(role) for role in session.roles]
         if catalog is not None:
             token["catalog"] = catalog
