@@ -312,8 +312,8 @@ def _join_slashes(segments: list[str], *, behind: int) -> None:
 
 
 def _below_identity(segments: list[str]) -> list[str]:
-    """`/v3/…` as `/identity/v3/…`: of the URL of an identity service Huawei's SDKs keep scheme and host only.
-    `/v3` alone asks for versions."""
+    """`/v3/…` as `/identity/v3/…`: of the URL of an identity service Huawei's SDK for Python keeps scheme and
+    host only. `/v3` alone asks for versions."""
     return [_IDENTITY, *segments] if any(segments[1:]) else segments
 
 
