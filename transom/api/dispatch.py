@@ -139,16 +139,7 @@ class Dispatcher:
             request.find_origin(self._is_trusted)
             if request.method == "OPTIONS":
                 return route, Response()
-            segments = _segments(request)
-            if segments[0] == _IMS_PREFIX:
-                request.prefix = f"/{_IMS_PREFIX}"
-                segments = segments[1:] or [""]
-            segments = _versioned(request, segments, self._versions)
-            if segments[0] == _IDENTITY_VERSION and self._logs_in and not request.prefix:
-                segments = _below_identity(segments)
-            if segments[0] == _IDENTITY:
-                request.dialect = Dialect.KEYSTONE
-                _join_slashes(segments, behind=_IDENTITY_DEPTH)
+            segments = self._read_path(request)
             found = self._find(request, segments)
             if _names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
@@ -170,6 +161,21 @@ class Dispatcher:
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
         else:
             return route, response
+
+    def _read_path(self, request: Request) -> list[str]:
+        """The segments as the routes have them; sets `prefix`, and the dialect of the Identity API. Raises
+        what `_segments` does."""
+        segments = _segments(request)
+        if segments[0] == _IMS_PREFIX:
+            request.prefix = f"/{_IMS_PREFIX}"
+            segments = segments[1:] or [""]
+        segments = _versioned(request, segments, self._versions)
+        if segments[0] == _IDENTITY_VERSION and self._logs_in and not request.prefix:
+            segments = _below_identity(segments)
+        if segments[0] == _IDENTITY:
+            request.dialect = Dialect.KEYSTONE
+            _join_slashes(segments, behind=_IDENTITY_DEPTH)
+        return segments
 
     def _find(self, request: Request, segments: list[str]) -> Match | None:
         """The route. A path that only the IMS API has is in its dialect."""
