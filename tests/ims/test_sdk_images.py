@@ -37,7 +37,7 @@ KEPT_BACK = {"image_location"}
 #: Of an image that nobody gave them to: each is a choice (a support, a note), or of a service that is not
 #: here (backups, keys, a market, charges, other projects' enterprise).
 OPTIONAL = {
-    *("account_code", "active_at", "backup_id", "data_origin", "description", "hw_firmware_type"),
+    *("account_code", "backup_id", "data_origin", "description", "hw_firmware_type"),
     *("hw_vif_multiqueue_enabled", "image_displayname", "is_offshelved", "lazyloading", "max_ram"),
     *("originalimagename", "os_feature_list", "os_shutdown_timeout", "productcode", "sequence_num"),
     *("support_agent_list", "support_amd", "support_arm", "support_diskintensive", "support_fc_inject"),

@@ -88,6 +88,7 @@ async def test_a_finished_upload_makes_the_image_active_and_owner_of_the_bytes(d
         os_hash_value="v",
         locations=(Location(store="local", key="key"),),
         updated_at=6,
+        active_at=6,
     )
 
 

@@ -24,8 +24,10 @@ from transom.sql.images import (
     placed_storage,
     staged_storage,
     update_image,
+    update_statement,
     used_storage,
 )
+from transom.sql.imports import change_statement
 
 from .databases import NOBODY, count, write_world
 
@@ -100,6 +102,37 @@ async def test_an_update_leaves_the_data_alone(db: Database) -> None:
     found, _ = await find_image(db, active.id, NOBODY)
 
     assert found == msgspec.structs.replace(active, updated_at=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "had", "has"),
+    [
+        (Status.QUEUED, Status.ACTIVE, None, 9),
+        (Status.IMPORTING, Status.ACTIVE, None, 9),
+        (Status.QUEUED, Status.QUEUED, None, None),
+        (Status.ACTIVE, Status.ACTIVE, 5, 5),
+        (Status.ACTIVE, Status.DEACTIVATED, 5, 5),
+        (Status.DEACTIVATED, Status.ACTIVE, 5, 5),
+        # Active since before this was kept.
+        (Status.ACTIVE, Status.ACTIVE, None, None),
+        (Status.DEACTIVATED, Status.ACTIVE, None, None),
+    ],
+)
+async def test_the_time_counts_at_which_an_image_becomes_active_first(
+    db: Database, before: Status, after: Status, had: int | None, has: int | None
+) -> None:
+    seen = image(status=before.value, active_at=had)
+    new = msgspec.structs.replace(seen, status=after.value, updated_at=9)
+
+    times = []
+    for change in (update_statement, change_statement):
+        await write_world(db, [seen], [])
+        await db.transact(change(seen, new))
+        found, _ = await find_image(db, seen.id, NOBODY)
+        assert found is not None
+        times.append(found.active_at)
+
+    assert times == [has, has]
 
 
 async def test_an_update_of_what_somebody_changed_since_is_not_made(db: Database) -> None:

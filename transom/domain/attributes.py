@@ -21,6 +21,7 @@ from transom.domain.tags import MOST_TAGS
 OS_VERSION = "__os_version"
 WHOLE_IMAGE = "__whole_image"
 ENTERPRISE_PROJECT = "enterprise_project_id"
+ACTIVE_AT = "active_at"
 #: What `__image_source_type` always is: "unified distributed storage".
 IMAGE_SOURCE = "uds"
 
@@ -28,7 +29,7 @@ IMAGE_SOURCE = "uds"
 DERIVED = frozenset(
     {
         *("__imagetype", "__isregistered", "__image_source_type", "__image_size", "__image_location"),
-        "_sys_enterprise_project_id",
+        *("_sys_enterprise_project_id", ACTIVE_AT),
     }
 )
 #: What `__os_version` fixes, and what it is called in `os_versions.py`.
@@ -42,7 +43,7 @@ _FIXED = frozenset(
         *("__account_code", "__backup_id", "__data_origin", "__image_displayname", "__is_offshelved"),
         *("__lazyloading", "__originalimagename", "__os_feature_list", "__productcode", "__root_origin"),
         *("__sequence_num", "__system__cmkid", "__system_support_market", WHOLE_IMAGE),
-        *("active_at", "architecture", "virtual_env_type"),
+        *("architecture", "virtual_env_type"),
     }
 )
 #: `true` or `false`, as text.
@@ -79,7 +80,7 @@ def shown_status(status: str) -> str:
 
 
 def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
-    """Those of DERIVED that are shown. Where the data lies is nobody's business."""
+    """Those of DERIVED that are shown, but for the time. Where the data lies is nobody's business."""
     derived = {
         "__isregistered": "true",
         "__imagetype": "gold" if visibility in FOR_EVERYBODY else visibility,

@@ -125,6 +125,8 @@ class Image(msgspec.Struct, frozen=True):
     locations: tuple[Location, ...]
     created_at: int
     updated_at: int
+    #: When it became `active` first; None before, and of images that were so before this was kept.
+    active_at: int | None = None
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,7 +90,7 @@ RELEASE_BLOB = "delete from loose_blob where key = $1 and holder = $2 returning 
 
 FINISH_UPLOAD = f"""
     update image
-    set status = '{Status.ACTIVE}', {MOVE_ON}, size = $3, virtual_size = $4, checksum = $5,
+    set status = '{Status.ACTIVE}', {MOVE_ON}, active_at = $2, size = $3, virtual_size = $4, checksum = $5,
         os_hash_algo = $6, os_hash_value = $7, locations = $8
     where id = $1 and status = '{Status.SAVING}'
     returning id"""

@@ -7,6 +7,7 @@ import msgspec
 
 from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility, domain_key
+from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
 
 #: The columns of an image, in the order of its fields.
@@ -117,11 +118,22 @@ async def count_images(db: Database, owner: str | None) -> int:
     return int(rows[0][0])
 
 
-UPDATE_IMAGE = """
+def set_active_at(status: str, now: str) -> str:
+    """Within an `update image` that sets `status` at the time `now`: notes the time when the image gets data
+    to use. A deactivated image has had it, and its time stays."""
+    had_data = ", ".join(f"'{one}'" for one in sorted(WITH_DATA))
+    return (
+        f"active_at = case when {status} = '{Status.ACTIVE}' and status not in ({had_data})"
+        f" then {now} else active_at end"
+    )
+
+
+UPDATE_IMAGE = f"""
     update image
     set owner = $3, name = $4, status = $5, visibility = $6, container_format = $7, disk_format = $8,
         min_disk = $9, min_ram = $10, protected = $11, os_hidden = $12, tags = $13, properties = $14,
-        updated_at = $15
+        updated_at = $15,
+        {set_active_at("$5", "$15")}
     where id = $1 and updated_at = $2
     returning id"""
 

@@ -12,13 +12,14 @@ import msgspec
 from transom.domain.model import Image, Job, Location, Staged
 from transom.sql.blobs import LooseBlob, release_statement, staged_statement
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, loosen_staged, to_json, update_statement
+from transom.sql.images import abandon_statements, loosen_staged, set_active_at, to_json, update_statement
 from transom.sql.jobs import finish_statement, insert_job
 
-CHANGE_IMAGE = """
+CHANGE_IMAGE = f"""
     update image
     set status = $3, size = $4, virtual_size = $5, checksum = $6, os_hash_algo = $7, os_hash_value = $8,
-        properties = $9, locations = $10, disk_format = $11, container_format = $12, updated_at = $13
+        properties = $9, locations = $10, disk_format = $11, container_format = $12, updated_at = $13,
+        {set_active_at("$3", "$13")}
     where id = $1 and updated_at = $2
     returning id"""
 

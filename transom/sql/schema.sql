@@ -26,7 +26,9 @@ create table image (
     properties jsonb not null,
     locations jsonb not null,
     created_at bigint not null,
-    updated_at bigint not null
+    updated_at bigint not null,
+    -- When it became active first; null before, and of images that were so before this column was.
+    active_at bigint
 );
 
 -- Each serves one range of the list a caller sees, in list order, and that range only (see sql/listing.py).

@@ -25,7 +25,7 @@ from transom.api.v2.query import (
     refuse_too_many,
 )
 from transom.config import Settings
-from transom.domain.attributes import ENTERPRISE_PROJECT, IMAGE_SOURCE
+from transom.domain.attributes import ACTIVE_AT, ENTERPRISE_PROJECT, IMAGE_SOURCE
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.listing import NOTHING, RECEIVED, Condition, ListQuery, Op
 from transom.domain.model import Visibility
@@ -167,7 +167,7 @@ _PARSERS: Parsers = (
     (_TEXTS, parse_text),
     (frozenset({"protected"}), _parse_protected),
     (NUMBERS, parse_number),
-    (TIMES, parse_time),
+    (TIMES | {ACTIVE_AT}, parse_time),
     (frozenset({"changes-since"}), _parse_changes_since),
     (frozenset({"deleted"}), ignore),
     (frozenset({"tag"}), _parse_tag),

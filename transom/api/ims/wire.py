@@ -2,8 +2,14 @@
 
 from typing import Any
 
-from transom.api.wire import image_body
-from transom.domain.attributes import WHOLE_IMAGE, derived_attributes, shown_status, shown_visibility
+from transom.api.wire import image_body, timestamp
+from transom.domain.attributes import (
+    ACTIVE_AT,
+    WHOLE_IMAGE,
+    derived_attributes,
+    shown_status,
+    shown_visibility,
+)
 from transom.domain.model import Caller, Image
 from transom.domain.protection import seen_image
 from transom.domain.sharing import is_whole_image
@@ -15,6 +21,11 @@ def ims_image(image: Image, caller: Caller, has_recipients: bool) -> dict[str, A
     visibility = shown_visibility(image, has_recipients)
     shown = {"status": shown_status(image.status), "visibility": visibility}
     body = image_body(image, caller) | shown | derived_attributes(image, visibility)
+    if image.active_at is not None:
+        body[ACTIVE_AT] = timestamp(image.active_at)
+    else:
+        # A property of that name, by an OpenStack client, is none of what this API means.
+        body.pop(ACTIVE_AT, None)
     if WHOLE_IMAGE in image.properties:
         body[WHOLE_IMAGE] = is_whole_image(image.properties)
     return body
