@@ -10,6 +10,7 @@ from transom.domain.attributes import (
     EXTENSION,
     NATIVE,
     OS_FACTS,
+    SWITCHES,
     check_value,
     complete,
     derived_attributes,
@@ -306,6 +307,45 @@ def test_an_image_is_shared_when_it_has_recipients(
 def test_the_size_is_derived_once_it_is_known() -> None:
     assert "__image_size" not in derived_attributes(image(), "private")
     assert derived_attributes(image(size=7), "private")["__image_size"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("properties", "architecture"),
+    [
+        ({}, "x86"),
+        ({"__support_arm": "false"}, "x86"),
+        ({"__support_arm": "true"}, "arm"),
+        ({"__support_arm": "True"}, "arm"),
+        ({"__support_arm": "TRUE"}, "arm"),
+        ({"__support_arm": "maybe"}, "x86"),
+    ],
+)
+def test_the_architecture_is_derived_where_the_image_states_none(
+    properties: dict[str, str], architecture: str
+) -> None:
+    assert derived_attributes(image(properties=properties), "private")["architecture"] == architecture
+
+
+def test_a_stated_architecture_is_none_of_what_is_derived() -> None:
+    stated = image(properties={"architecture": "x86_64", "__support_arm": "true"})
+
+    assert "architecture" not in derived_attributes(stated, "private")
+
+
+@pytest.mark.parametrize("name", sorted(SWITCHES))
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (True, "true"),
+        ("true", "true"),
+        ("True", "true"),
+        ("TRUE", "true"),
+        (False, "false"),
+        ("False", "false"),
+    ],
+)
+def test_a_switch_is_kept_in_one_spelling(name: str, written: str | bool, kept: str) -> None:
+    assert check_value(name, written) == kept
 
 
 @pytest.mark.parametrize("status", ["saving", "uploading", "importing"])

@@ -208,3 +208,33 @@ def test_a_filter_meets_what_is_not_seen_on_no_image(
     seen = protection.visible_query(_who("member"), query)
 
     assert (None if seen is None else [condition.field for condition in seen.conditions]) == left
+
+
+def _either(field: str, op: Op, of: str) -> Condition:
+    return Condition(field, Op.PROPERTY, ("1",), Condition(of, op, ("2",)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        (_either("free", Op.PROPERTY, "shown"), _either("free", Op.PROPERTY, "shown")),
+        (_either("secret", Op.PROPERTY, "free"), Condition("free", Op.PROPERTY, ("2",))),
+        (_either("free", Op.PROPERTY, "secret"), Condition("free", Op.PROPERTY, ("1",))),
+        (_either("free", Op.WITHOUT_PROPERTY, "secret"), Condition("free", Op.PROPERTY_OR_ABSENT, ("1",))),
+    ],
+)
+def test_what_holds_in_the_place_of_an_absent_property_meets_what_is_seen(
+    asked: Condition, left: Condition
+) -> None:
+    seen = protection.visible_query(_who("member"), ListQuery(conditions=(asked,)))
+
+    assert seen is not None
+    assert seen.conditions == (left,)
+
+
+def test_what_is_not_seen_of_either_property_is_met_by_no_image_or_all() -> None:
+    none = ListQuery(conditions=(_either("secret", Op.PROPERTY, "inbox"),))
+    every = ListQuery(conditions=(_either("secret", Op.WITHOUT_PROPERTY, "inbox"),))
+
+    assert protection.visible_query(_who("member"), none) is None
+    assert protection.visible_query(_who("member"), every) == ListQuery()

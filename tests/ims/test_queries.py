@@ -260,6 +260,73 @@ def test_a_filter_finds_its_images(
     assert list_names(service, "publisher", f"tag={catalogue.tag}&{query}", path) == names
 
 
+@pytest.fixture(scope="module")
+def machines(service: Service) -> str:
+    """The tag of images that say in different ways what they run on."""
+    tag = new_mark()
+    create_image(service, name="silent", tags=[tag])
+    create_image(service, name="x86", tags=[tag], architecture="x86", __support_arm="true")
+    create_image(service, name="arm", tags=[tag], architecture="arm")
+    create_image(service, name="supports", tags=[tag], __support_arm=True)
+    create_image(service, name="does-not", tags=[tag], __support_arm="False", __support_kvm="False")
+    create_native_image(service, name="native-x86", tags=[tag])
+    create_native_image(service, name="native-arm", tags=[tag], __support_arm="True", __support_kvm="TRUE")
+    create_native_image(service, name="native-power", tags=[tag], architecture="ppc64le", __support_kvm="x")
+    return tag
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    ("architecture", "names"),
+    [
+        ("x86", {"silent", "x86", "does-not", "native-x86"}),
+        ("arm", {"arm", "supports", "native-arm"}),
+        ("ppc64le", {"native-power"}),
+        ("s390x", set()),
+        ("", set()),
+    ],
+)
+def test_an_architecture_finds_what_is_shown_with_it(
+    service: Service, machines: str, architecture: str, names: set[str], path: str
+) -> None:
+    found = list_images(service, "publisher", f"tag={machines}&architecture={architecture}", path)
+
+    assert {image["name"] for image in found} == names
+    assert {image["architecture"] for image in found} <= {architecture}
+
+
+def test_every_image_is_shown_with_the_architecture_that_finds_it(service: Service, machines: str) -> None:
+    for image in list_images(service, "publisher", f"tag={machines}"):
+        query = f"id={image['id']}&architecture={image['architecture']}"
+        assert show_image(service, image["id"])["architecture"] == image["architecture"]
+        assert list_names(service, "publisher", query) == {image["name"]}
+
+
+def test_an_architecture_filters_tags_too(service: Service, machines: str) -> None:
+    path = "/v1/cloudimages/tags?architecture="
+
+    assert machines in service.client("publisher").get(f"{path}arm").json()["tags"]
+    assert machines not in service.client("publisher").get(f"{path}s390x").json()["tags"]
+
+
+@pytest.mark.parametrize("value", ["true", "True", "TRUE", "tRue"])
+@pytest.mark.parametrize(
+    ("switch", "names"),
+    [
+        ("__support_kvm", {"silent", "x86", "arm", "supports", "native-arm"}),
+        ("__support_arm", {"x86", "supports", "native-arm"}),
+        ("__support_amd", set()),
+    ],
+)
+def test_a_switch_is_asked_for_in_any_spelling(
+    service: Service, machines: str, switch: str, names: set[str], value: str
+) -> None:
+    everything = list_names(service, "publisher", f"tag={machines}")
+
+    assert list_names(service, "publisher", f"tag={machines}&{switch}={value}") == names
+    assert list_names(service, "publisher", f"tag={machines}&{switch}=False") == everything - names
+
+
 def test_an_image_is_found_by_its_id_and_owner(service: Service) -> None:
     image = create_image(service)
     own = service.clouds["publisher"].project_id
@@ -302,6 +369,8 @@ def test_a_list_is_not_steered_by_nonsense(service: Service, path: str, query: s
         ("member_status=maybe", "member_status"),
         ("protected=maybe", "protected"),
         ("__whole_image=maybe", "__whole_image"),
+        ("__support_kvm=yes", "__support_kvm"),
+        ("__is_config_init=", "__is_config_init"),
         ("os_hidden=maybe", "os_hidden"),
         ("min_disk=many", "min_disk"),
         ("min_ram=1.5", "min_ram"),

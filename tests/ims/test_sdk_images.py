@@ -95,6 +95,7 @@ def test_what_was_said_of_an_image_is_told_by_every_method_that_shows_one(servic
     switches = {key for key in names if "_support_" in key and "gpu_type" not in key and "agent" not in key}
     given = dict.fromkeys(names - switches, "7") | dict.fromkeys(switches, "true")
     given |= {"hw_firmware_type": "uefi", "hw_vif_multiqueue_enabled": "true"}
+    given |= dict.fromkeys(names & {"__is_offshelved", "__lazyloading"}, "true")
     image_id = create_active_image(service, name="typed", disk_format="raw", **given)
 
     for image in views(client, image_id):

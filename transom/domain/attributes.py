@@ -21,6 +21,8 @@ from transom.domain.tags import MOST_TAGS
 OS_VERSION = "__os_version"
 WHOLE_IMAGE = "__whole_image"
 ENTERPRISE_PROJECT = "enterprise_project_id"
+ARCHITECTURE = "architecture"
+SUPPORT_ARM = "__support_arm"
 ACTIVE_AT = "active_at"
 #: What `__image_source_type` always is: "unified distributed storage".
 IMAGE_SOURCE = "uds"
@@ -34,6 +36,8 @@ DERIVED = frozenset(
 )
 #: What `__os_version` fixes, and what it is called in `os_versions.py`.
 OS_FACTS = {"__os_bit": "os_bit", "__os_type": "os_type", "__platform": "platform"}
+#: How it is written that a switch is on: here, and in what OpenStack clients set at will.
+SWITCHED_ON = ("true", "True", "TRUE")
 #: Of an image's fields, those that the extension's update may change.
 UPDATABLE_FIELDS = frozenset({"name", "min_ram", "protected"})
 #: Of its attributes, those that it may not: given once for all, or by services that we do not have. Any other
@@ -43,16 +47,17 @@ _FIXED = frozenset(
         *("__account_code", "__backup_id", "__data_origin", "__image_displayname", "__is_offshelved"),
         *("__lazyloading", "__originalimagename", "__os_feature_list", "__productcode", "__root_origin"),
         *("__sequence_num", "__system__cmkid", "__system_support_market", WHOLE_IMAGE),
-        *("architecture", "virtual_env_type"),
+        *(ARCHITECTURE, "virtual_env_type"),
     }
 )
-#: `true` or `false`, as text.
-_SWITCHES = frozenset(
+#: `true` or `false`, as text. One that an image lacks is off.
+SWITCHES = frozenset(
     {
         *("__support_kvm", "__support_xen", "__support_largememory", "__support_diskintensive"),
         *("__support_highperformance", "__support_xen_hana", "__support_kvm_infiniband"),
-        *("__support_kvm_hi1822_hisriov", "__support_kvm_hi1822_hivirtionet", "__support_amd"),
-        *("__support_arm", "__support_fc_inject", "__is_config_init", WHOLE_IMAGE),
+        *("__support_kvm_hi1822_hisriov", "__support_kvm_hi1822_hivirtionet", "__support_kvm_hi1822_hiovs"),
+        *("__support_kvm_nvme_spdk", "__support_amd", SUPPORT_ARM, "__support_fc_inject"),
+        *("__is_config_init", "__is_offshelved", "__lazyloading", WHOLE_IMAGE),
         "hw_vif_multiqueue_enabled",
     }
 )
@@ -80,7 +85,8 @@ def shown_status(status: str) -> str:
 
 
 def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
-    """Those of DERIVED that are shown, but for the time. Where the data lies is nobody's business."""
+    """Those of DERIVED that are shown, but for the time, and the architecture of an image that states none.
+    Where the data lies is nobody's business."""
     derived = {
         "__isregistered": "true",
         "__imagetype": "gold" if visibility in FOR_EVERYBODY else visibility,
@@ -90,6 +96,8 @@ def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
         derived["__image_size"] = str(image.size)
     if ENTERPRISE_PROJECT in image.properties:
         derived["_sys_enterprise_project_id"] = image.properties[ENTERPRISE_PROJECT]
+    if ARCHITECTURE not in image.properties:
+        derived[ARCHITECTURE] = "arm" if image.properties.get(SUPPORT_ARM) in SWITCHED_ON else "x86"
     return derived
 
 
@@ -191,7 +199,7 @@ def _converted(name: str, value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, int) and abs(value) <= MAX_INT:
         return str(value)
-    return value.lower() if name in _SWITCHES and isinstance(value, str) else value
+    return value.lower() if name in SWITCHES and isinstance(value, str) else value
 
 
 def _one_of(*allowed: str, reason: Reason | None = None) -> Callable[[str, Any], None]:
@@ -256,14 +264,14 @@ def _check_tags(name: str, value: tuple[str, ...]) -> None:
 
 
 _RULES: dict[str, Callable[[str, Any], None]] = {
-    **dict.fromkeys(_SWITCHES, _one_of("true", "false")),
+    **dict.fromkeys(SWITCHES, _one_of("true", "false")),
     "name": _check_image_name,
     "visibility": _one_of(Visibility.PRIVATE),
     "tags": _check_tags,
     "min_disk": _check_min_disk,
     "min_ram": _check_min_ram,
     "max_ram": _check_max_ram,
-    "architecture": _one_of("x86", "arm", reason=Reason.ARCHITECTURE_INVALID),
+    ARCHITECTURE: _one_of("x86", "arm", reason=Reason.ARCHITECTURE_INVALID),
     "hw_firmware_type": _one_of("bios", "uefi", reason=Reason.FIRMWARE_INVALID),
     "virtual_env_type": _one_of("FusionCompute", "Ironic", "DataImage", "IsoImage"),
     "__description": _check_description,

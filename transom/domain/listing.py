@@ -33,11 +33,13 @@ ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_A
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One filter. `field` is a column of an image, or the name of a property when `op` is about one."""
+    """One filter. `field` is a column of an image, or the name of a property when `op` is about one.
+    `where_absent`, of PROPERTY: what holds instead of an image without the property."""
 
     field: str
     op: Op
     values: tuple[str | int | bool, ...]
+    where_absent: "Condition | None" = None
 
 
 class SortKey(msgspec.Struct, frozen=True):

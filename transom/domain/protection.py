@@ -12,7 +12,7 @@ import msgspec
 
 from transom.domain.errors import ForbiddenError, Reason
 from transom.domain.fields import RESERVED_PREFIX
-from transom.domain.listing import ABOUT_PROPERTIES, ListQuery, Op
+from transom.domain.listing import ABOUT_PROPERTIES, Condition, ListQuery, Op
 from transom.domain.model import Caller, Image, Target
 
 ACTIONS = ("create", "read", "update", "delete")
@@ -78,8 +78,25 @@ def visible_query(caller: Caller, query: ListQuery) -> ListQuery | None:
         return query
     kept = []
     for condition in query.conditions:
-        if condition.op not in ABOUT_PROPERTIES or may(caller, "read", condition.field):
-            kept.append(condition)
-        elif condition.op is Op.PROPERTY:
+        seen = _as_seen(caller, condition)
+        if isinstance(seen, Condition):
+            kept.append(seen)
+        elif not seen:
             return None
     return msgspec.structs.replace(query, conditions=tuple(kept))
+
+
+def _as_seen(caller: Caller, condition: Condition) -> Condition | bool:
+    """The condition when no image has what the caller may not read; whether it is met, where that is the same
+    for all images."""
+    if condition.op not in ABOUT_PROPERTIES:
+        return condition
+    is_readable = may(caller, "read", condition.field)
+    if condition.where_absent is None:
+        return condition if is_readable else condition.op is not Op.PROPERTY
+    absent = _as_seen(caller, condition.where_absent)
+    if not is_readable:
+        return absent
+    if absent is True:
+        return Condition(condition.field, Op.PROPERTY_OR_ABSENT, condition.values)
+    return msgspec.structs.replace(condition, where_absent=absent or None)

@@ -274,7 +274,7 @@ def condition_term(dialect: Dialect, condition: Condition, values: Values) -> st
     if condition.op is Op.TAG_PAIR:
         return _has_tag_pair(marks[0], marks[1:])
     if condition.op in ABOUT_PROPERTIES:
-        return _property_term(dialect, condition.op, values.add(condition.field), marks)
+        return _property_term(dialect, condition, marks, values)
     if condition.op is Op.NOT_WITHIN:
         return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
     if condition.op is Op.IN:
@@ -290,10 +290,14 @@ def _has_tag_pair(key: str, any_value: list[str]) -> str:
     )
 
 
-def _property_term(dialect: Dialect, op: Op, name: str, any_value: list[str]) -> str:
+def _property_term(dialect: Dialect, condition: Condition, any_value: list[str], values: Values) -> str:
+    name = values.add(condition.field)
     has_value = " or ".join(dialect.json_has_pair("image.properties", name, value) for value in any_value)
-    if op is Op.PROPERTY:
+    if condition.op is Op.PROPERTY and condition.where_absent is None:
         return f"({has_value})"
     has_name = dialect.json_has_key("image.properties", name)
+    if condition.where_absent is not None:
+        otherwise = condition_term(dialect, condition.where_absent, values)
+        return f"({has_value} or (not {has_name} and {otherwise}))"
     # In this order: what is compared with an absent value is neither true nor false.
-    return f"(not {has_name} or {'not ' if op is Op.WITHOUT_PROPERTY else ''}({has_value}))"
+    return f"(not {has_name} or {'not ' if condition.op is Op.WITHOUT_PROPERTY else ''}({has_value}))"

@@ -25,7 +25,15 @@ from transom.api.v2.query import (
     refuse_too_many,
 )
 from transom.config import Settings
-from transom.domain.attributes import ACTIVE_AT, ENTERPRISE_PROJECT, IMAGE_SOURCE
+from transom.domain.attributes import (
+    ACTIVE_AT,
+    ARCHITECTURE,
+    ENTERPRISE_PROJECT,
+    IMAGE_SOURCE,
+    SUPPORT_ARM,
+    SWITCHED_ON,
+    SWITCHES,
+)
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.listing import NOTHING, RECEIVED, Condition, ListQuery, Op
 from transom.domain.model import Visibility
@@ -140,10 +148,18 @@ def _parse_protected(name: str, value: str) -> list[Condition]:
     return [Condition(name, Op.EQ, (parse_boolean(name, value, value.lower()),))]
 
 
-def _parse_whole(name: str, value: str) -> list[Condition]:
-    is_whole = parse_boolean(name, value, value.lower())
-    # As clients write it, and as Python's do.
-    return [Condition(name, Op.PROPERTY if is_whole else Op.WITHOUT_PROPERTY, ("true", "True"))]
+def _parse_switch(name: str, value: str) -> list[Condition]:
+    return [_has_switch(name, is_on=parse_boolean(name, value, value.lower()))]
+
+
+def _has_switch(name: str, *, is_on: bool) -> Condition:
+    return Condition(name, Op.PROPERTY if is_on else Op.WITHOUT_PROPERTY, SWITCHED_ON)
+
+
+def _parse_architecture(name: str, value: str) -> list[Condition]:
+    """As images are shown: one that does not say is x86, unless it is said to support ARM."""
+    derived = _has_switch(SUPPORT_ARM, is_on=value == "arm") if value in ("x86", "arm") else None
+    return [Condition(name, Op.PROPERTY, (value,), derived)]
 
 
 def _parse_enterprise_project(name: str, value: str) -> list[Condition]:
@@ -171,6 +187,7 @@ _PARSERS: Parsers = (
     (frozenset({"changes-since"}), _parse_changes_since),
     (frozenset({"deleted"}), ignore),
     (frozenset({"tag"}), _parse_tag),
-    (frozenset({"__whole_image"}), _parse_whole),
+    (SWITCHES, _parse_switch),
+    (frozenset({ARCHITECTURE}), _parse_architecture),
     (frozenset({ENTERPRISE_PROJECT}), _parse_enterprise_project),
 )
