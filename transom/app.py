@@ -24,8 +24,10 @@ from transom.api.forwarded import make_trust
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError, read_settings
+from transom.config.os_versions import read_os_versions
 from transom.domain.errors import TransomError, UnavailableError, describe
 from transom.domain.model import Policy
+from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
@@ -196,6 +198,7 @@ class _Worker:
             wake_prefetch=wake_prefetch,
             identity=identity,
             recipients=Recipients(identity if settings.check_recipients else None),
+            os_versions=_read_os_versions(settings),
             wake_jobs=jobs.wake,
             render_metrics=render_metrics,
             count_login=count_login,
@@ -291,6 +294,14 @@ def _read_policy(settings: Settings) -> Policy:
     try:
         return read_policy(settings.policy_file, file, protection_format)
     except PolicyFileError as error:
+        raise PreparationError(str(error)) from None
+
+
+def _read_os_versions(settings: Settings) -> OsVersions:
+    """Raises PreparationError for a file that cannot be understood."""
+    try:
+        return read_os_versions(settings.os_versions_file)
+    except SettingsError as error:
         raise PreparationError(str(error)) from None
 
 
@@ -421,6 +432,7 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = _read_policy(settings)
+    _read_os_versions(settings)
     _check_stores(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
     identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)

@@ -5,29 +5,39 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from transom.domain import attributes
 from transom.domain.attributes import (
     DERIVED,
-    EXTENSION,
-    NATIVE,
     OS_FACTS,
     SWITCHES,
-    check_value,
-    complete,
     derived_attributes,
-    follow_os_version,
+    extension_rules,
+    make_check,
+    native_rules,
     replace_or_add,
     shown_status,
     shown_visibility,
 )
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
-from transom.domain.model import Visibility
-from transom.domain.os_versions import OS_VERSIONS
+from transom.domain.model import Image, Visibility
+from transom.domain.os_versions import BUILT_IN
 from transom.domain.patch import Operation, parse_operations
 
 from .samples import image, json_values, short_texts
 
+NATIVE, EXTENSION, check_value = native_rules(BUILT_IN), extension_rules(BUILT_IN), make_check(BUILT_IN)
+
 UBUNTU = {"__os_version": "Ubuntu 22.04 server 64bit"}
 UBUNTU_FACTS = {"__os_bit": "64", "__os_type": "Linux", "__platform": "Ubuntu"}
+
+
+def complete(given: dict[str, Any]) -> dict[str, Any]:
+    return attributes.complete(given, BUILT_IN)
+
+
+def follow_os_version(old: Image, new: Image) -> Image:
+    return attributes.follow_os_version(old, new, BUILT_IN)
+
 
 REFUSED_VALUES = [
     ("name", "", Reason.NAME_MISSING),
@@ -134,7 +144,7 @@ def test_a_value_is_kept_in_the_attributes_own_type(name: str, value: object, ke
     assert (found, type(found)) == (kept, type(kept))
 
 
-@pytest.mark.parametrize("name", sorted(OS_VERSIONS))
+@pytest.mark.parametrize("name", sorted(version.name for version in BUILT_IN))
 def test_every_listed_operating_system_may_be_named(name: str) -> None:
     assert check_value("__os_version", name) == name
 

@@ -51,10 +51,12 @@ def test_the_operating_systems_are_listed(service: Service) -> None:
     answer = make_sdk_client(service, "publisher").list_os_versions(ListOsVersionsRequest(tag="arm"))
 
     (platform,) = [entry for entry in answer.body if entry.platform == "Ubuntu"]
-    (version,) = platform.version_list
+    versions = {version.os_version: version for version in platform.version_list}
+    version = versions["Ubuntu 18.04 server 64bit"]
     assert unfilled(answer) == set()
     assert (version.platform, version.os_type, version.os_bit) == ("Ubuntu", "Linux", 64)
-    assert version.os_version == version.os_version_key == "Ubuntu 18.04 server 64bit"
+    assert version.os_version == version.os_version_key
+    assert "Ubuntu 16.04 server 64bit" not in versions
 
 
 def test_an_unknown_kind_of_operating_systems_is_refused(service: Service) -> None:

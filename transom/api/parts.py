@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from transom.config import Settings
+from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.limits import Limits
 from transom.outbound import Outbound
@@ -26,6 +27,7 @@ class Parts:
     wake_prefetch: Callable[[], None]
     identity: Identity
     recipients: Recipients
+    os_versions: OsVersions
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]
     #: Counts a login by its outcome.

@@ -219,6 +219,11 @@ class Settings:
     ims_batch_limit: int = _setting(
         10000, "Most pairs of an image and a recipient in one batch of the IMS API."
     )
+    os_versions_file: str = _setting(
+        "",
+        "File of operating systems that images may name in __os_version beside those built in (TOML); "
+        "empty: none.",
+    )
     job_lifetime_s: int = _setting(604800, "How long a job can be asked for after its end, seconds.")
     serve_runs_jobs: bool = _setting(
         True, "Whether the processes of `transom serve` run jobs, too; else it takes `transom work`."

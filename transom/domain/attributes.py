@@ -14,7 +14,7 @@ import msgspec
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason
 from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, MAX_INT, MAX_NAME, check_field, read_only, shown
 from transom.domain.model import FOR_EVERYBODY, Image, Status, Visibility
-from transom.domain.os_versions import OTHER_LINUX, find_os_version
+from transom.domain.os_versions import OTHER_LINUX, OsVersions
 from transom.domain.patch import Operation, Rules, check_changeable
 from transom.domain.tags import MOST_TAGS
 
@@ -104,7 +104,7 @@ def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
 # ---- a new image
 
 
-def complete(given: dict[str, Any]) -> dict[str, Any]:
+def complete(given: dict[str, Any], os_versions: OsVersions) -> dict[str, Any]:
     """What a client gave of a new image, with the defaults and without what is derived. Null is as absent.
 
     The values are judged later, by `check_value`; what `__os_version` fixes wins over what was given of it.
@@ -124,11 +124,11 @@ def complete(given: dict[str, Any]) -> dict[str, Any]:
         OS_VERSION: OTHER_LINUX,
     }
     whole = {**defaults, **kept}
-    return {**whole, **_os_facts(whole[OS_VERSION])}
+    return {**whole, **_os_facts(whole[OS_VERSION], os_versions)}
 
 
-def _os_facts(name: Any) -> dict[str, str]:
-    version = find_os_version(name) if isinstance(name, str) else None
+def _os_facts(name: Any, os_versions: OsVersions) -> dict[str, str]:
+    version = os_versions.find(name) if isinstance(name, str) else None
     if version is None:
         return {}
     return {attribute: getattr(version, fact) for attribute, fact in OS_FACTS.items()}
@@ -161,16 +161,31 @@ def replace_or_add(operations: list[Operation]) -> list[Operation]:
     ]
 
 
-def follow_os_version(old: Image, new: Image) -> Image:
+def follow_os_version(old: Image, new: Image, os_versions: OsVersions) -> Image:
     """`new` with what its `__os_version` fixes, if that is another one than `old` had."""
     name = new.properties.get(OS_VERSION)
     if name == old.properties.get(OS_VERSION):
         return new
     others = {key: value for key, value in new.properties.items() if key not in OS_FACTS}
-    return msgspec.structs.replace(new, properties={**others, **_os_facts(name)})
+    return msgspec.structs.replace(new, properties={**others, **_os_facts(name, os_versions)})
 
 
 # ---- values
+
+
+def make_check(os_versions: OsVersions) -> Callable[[str, Any], Any]:
+    """`check_value`, which also looks whether an `__os_version` is one of these."""
+
+    def check(name: str, value: Any) -> Any:
+        value = check_value(name, value)
+        if name == OS_VERSION and os_versions.find(value) is None:
+            raise InvalidError(
+                f"{name}: {shown(value)} is not in the list of GET /v1/cloudimages/os_version.",
+                Reason.OS_VERSION_INVALID,
+            )
+        return value
+
+    return check
 
 
 def check_value(name: str, value: Any) -> Any:
@@ -248,14 +263,6 @@ def _check_max_ram(name: str, value: str) -> None:
         raise InvalidError(f"{name}: must be a whole number (MB).", Reason.SIZE_INVALID)
 
 
-def _check_os_version(name: str, value: str) -> None:
-    if find_os_version(value) is None:
-        raise InvalidError(
-            f"{name}: {shown(value)} is not in the list of GET /v1/cloudimages/os_version.",
-            Reason.OS_VERSION_INVALID,
-        )
-
-
 def _check_tags(name: str, value: tuple[str, ...]) -> None:
     if "" in value:
         raise InvalidError(f"{name}: a tag has 1 to {MAX_NAME} characters.", Reason.TAG_INVALID)
@@ -275,9 +282,14 @@ _RULES: dict[str, Callable[[str, Any], None]] = {
     "hw_firmware_type": _one_of("bios", "uefi", reason=Reason.FIRMWARE_INVALID),
     "virtual_env_type": _one_of("FusionCompute", "Ironic", "DataImage", "IsoImage"),
     "__description": _check_description,
-    OS_VERSION: _check_os_version,
 }
 
-#: Of `PATCH /v2/images/{image_id}` and of `PATCH /v2/cloudimages/{image_id}`.
-NATIVE = Rules(check_native_name, check_value)
-EXTENSION = Rules(check_extension_name, check_value)
+
+def native_rules(os_versions: OsVersions) -> Rules:
+    """Of `PATCH /v2/images/{image_id}`."""
+    return Rules(check_native_name, make_check(os_versions))
+
+
+def extension_rules(os_versions: OsVersions) -> Rules:
+    """Of `PATCH /v2/cloudimages/{image_id}`."""
+    return Rules(check_extension_name, make_check(os_versions))

@@ -1,15 +1,18 @@
-"""The operating systems an image may name in `__os_version`, and what each name fixes. A closed list.
+"""The operating systems an image may name in `__os_version`, and what each name fixes. A closed list, to
+which an operator's file adds (`config/os_versions.py`).
 
 Names are spelled as published, uneven as that is ("Redhat 7.6", "Server" and "server"). Facts are those of
 the public Open Telekom Cloud and Huawei Cloud documentation of IMS and BMS (API references and user guides).
+What is newer than these is named by the same patterns.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 #: What an image has that names none (Open Telekom Cloud, POST /v2/images).
 OTHER_LINUX = "Other Linux(64 bit)"
+OS_TYPES = ("Linux", "Windows", "Other")
 #: What GET /v1/cloudimages/os_version may be asked for.
 TAGS = ("bms", "uefi", "arm", "x86")
 
@@ -147,19 +150,103 @@ _NAMES = {
 }
 
 
+#: `__platform` → patterns of names with a mark each, and what stands for {}: what came after those tables.
+#: Huawei Cloud spells "Huawei Cloud EulerOS 2.0 64bit", "AlmaLinux 9.4 64bit" (with its platform) and "CentOS
+#: Stream 9 64bit" so, and Open Telekom Cloud "Ubuntu 24.04 server 64bit" and "Windows Server 2025 Standard
+#: 64bit". All boot by UEFI; ARM is marked where those who make the system publish it for aarch64.
+_NEWER: dict[str, tuple[tuple[str, str], ...]] = {
+    "Windows": (("Windows {} 64bit*", "11"), ("Windows Server 2025 {} 64bit*", "Standard Datacenter")),
+    "SUSE": (
+        ("SUSE Linux Enterprise Server 15 {} 64bit*@", "SP7 SP6"),
+        ("SUSE Linux Enterprise Server {} 64bit*@", "16.1 16.0"),
+    ),
+    "Oracle Linux": (
+        (
+            "Oracle Linux Server release {} 64bit*@",
+            "10.2 10.1 10.0 9.8 9.7 9.6 9.5 9.4 9.3 9.2 9.1 9.0 8.10 8.9 8.8 8.7 8.6 8.5 8.4 8.3 8.2 8.1 8.0",
+        ),
+        ("Oracle Linux Server release {} 64bit", "7.9 7.8 7.7"),
+    ),
+    "Red Hat": (
+        (
+            "Red Hat Linux Enterprise {} 64bit*@",
+            "10.2 10.1 10.0 9.8 9.7 9.6 9.5 9.4 9.3 9.2 8.10 8.9 8.8",
+        ),
+        ("Red Hat Linux Enterprise {} 64bit*", "7.9 7.8 7.7"),
+    ),
+    "Ubuntu": (("Ubuntu {} server 64bit*@", "26.10 26.04 25.10 25.04 24.10 24.04 23.10 23.04 22.10"),),
+    "OpenSUSE": (("openSUSE {} 64bit*@", "16.1 16.0 15.6"),),
+    "CentOS": (("CentOS Stream {} 64bit*@", "10 9 8"),),
+    "Debian": (
+        (
+            "Debian GNU/Linux {} 64bit*@",
+            "13.6.0 13.5.0 13.4.0 13.3.0 13.2.0 13.1.0 13.0.0 12.15.0 12.14.0 12.13.0 12.12.0 12.11.0 "
+            "12.10.0 12.9.0 12.8.0 12.7.0 12.6.0 12.5.0 12.4.0 12.2.0 12.1.0 11.11.0 11.10.0 11.9.0 11.8.0",
+        ),
+    ),
+    "Fedora": (("Fedora {} 64bit*@", "45 44 43 42 41 40"),),
+    "EulerOS": (("EulerOS {} 64bit*", "2.14 2.13"),),
+    "openEuler": (
+        ("openEuler {} 64bit*@", "24.03 24.09 25.03 25.09"),
+        ("openEuler 24.03 {} 64bit*@", "SP4 SP3 SP2 SP1"),
+        ("openEuler 22.03 {} 64bit*@", "SP4 SP3 SP2"),
+        ("openEuler 20.03 {} 64bit*@", "SP4"),
+    ),
+    "Huawei Cloud EulerOS": (("Huawei Cloud EulerOS {} 64bit*@", "3.0 2.0 1.1"),),
+    "Rocky Linux": (
+        (
+            "Rocky Linux {} 64bit*@",
+            "10.2 10.1 10.0 9.8 9.7 9.6 9.5 9.4 9.3 9.2 9.1 9.0 8.10 8.9 8.8 8.7 8.6 8.5 8.4",
+        ),
+    ),
+    "AlmaLinux": (
+        (
+            "AlmaLinux {} 64bit*@",
+            "10.2 10.1 10.0 9.8 9.7 9.6 9.5 9.4 9.3 9.2 9.1 9.0 8.10 8.9 8.8 8.7 8.6 8.5 8.4 8.3",
+        ),
+    ),
+    "FreeBSD": (("FreeBSD {} 64bit*@", "15.1 15.0 14.4 14.3 14.2 14.1 14.0 13.5 13.4 13.3 13.2 13.1 13.0"),),
+}
+
+
 class OsVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One operating system.
 
-    `architecture`: "x86" or "arm", the one to take where an image states none. It is x86 throughout: no name
-    is published for ARM alone. What runs on both has both among its `tags` (of TAGS).
+    `os_type`: one of OS_TYPES; `os_bit`: "32" or "64". `tags`: those of TAGS that it goes with; what runs on
+    both architectures has both.
     """
 
     name: str
     platform: str
     os_type: str
     os_bit: str
-    architecture: str
     tags: frozenset[str]
+
+
+class OsVersions:
+    """All that images may name, by platform: those of one follow each other."""
+
+    def __init__(self, versions: Iterable[OsVersion]) -> None:
+        """Of two with one name the later one counts, in the place of the first."""
+        by_platform: dict[str, dict[str, OsVersion]] = {}
+        platforms: dict[str, str] = {}
+        for version in versions:
+            before = platforms.get(version.name)
+            if before not in (None, version.platform):
+                del by_platform[str(before)][version.name]
+            platforms[version.name] = version.platform
+            by_platform.setdefault(version.platform, {})[version.name] = version
+        self._by_name = {name: one for found in by_platform.values() for name, one in found.items()}
+
+    def __iter__(self) -> Iterator[OsVersion]:
+        return iter(self._by_name.values())
+
+    def find(self, name: str) -> OsVersion | None:
+        return self._by_name.get(name)
+
+    def select(self, tags: Collection[str]) -> list[OsVersion]:
+        """The versions that go with all of `tags`, hence all for no tags and none for one outside TAGS."""
+        return [version for version in self if version.tags.issuperset(tags)]
 
 
 def _read(platform: str, entry: str) -> OsVersion:
@@ -167,27 +254,27 @@ def _read(platform: str, entry: str) -> OsVersion:
     return OsVersion(
         name=name,
         platform=platform,
-        # Also of "Other(32 bit)", in the published example: no name has the type Other.
-        os_type="Windows" if "Windows" in name else "Linux",
+        os_type=_os_type(name),
         # CoreOS states none; it was never made for 32.
         os_bit="32" if name.endswith(("32bit", "(32 bit)")) else "64",
-        architecture="x86",
         tags=frozenset({"x86", *(_MARKS[mark] for mark in entry[len(name) :])}),
     )
 
 
-#: By name; those of a platform follow each other.
-OS_VERSIONS: dict[str, OsVersion] = {
-    version.name: version
-    for platform, text in _NAMES.items()
-    for version in (_read(platform, entry.strip()) for entry in text.split(",") if entry.strip())
-}
+def _os_type(name: str) -> str:
+    """Linux also of "Other(32 bit)", as in the published example."""
+    if "Windows" in name:
+        return "Windows"
+    return "Other" if name.startswith("FreeBSD ") else "Linux"
 
 
-def find_os_version(name: str) -> OsVersion | None:
-    return OS_VERSIONS.get(name)
+def _entries(platform: str) -> Iterator[str]:
+    yield from (entry.strip() for entry in _NAMES.get(platform, "").split(",") if entry.strip())
+    for pattern, releases in _NEWER.get(platform, ()):
+        yield from (pattern.format(release) for release in releases.split())
 
 
-def select(tags: Collection[str]) -> list[OsVersion]:
-    """The versions that go with all of `tags`, hence all for no tags and none for one outside TAGS."""
-    return [version for version in OS_VERSIONS.values() if version.tags.issuperset(tags)]
+#: What every installation knows.
+BUILT_IN = OsVersions(
+    _read(platform, entry) for platform in {**_NAMES, **_NEWER} for entry in _entries(platform)
+)

@@ -37,8 +37,9 @@ _PAGE = 500
 async def create_image(parts: Parts, request: Request) -> Response:
     """Always a private one, to be filled by `PUT …/file`."""
     asked = await read_object(parts, request)
-    given = attributes.complete(asked)
-    image = image_of_body(given, request.caller, parts.settings, attributes.check_value, asked)
+    given = attributes.complete(asked, parts.os_versions)
+    check = attributes.make_check(parts.os_versions)
+    image = image_of_body(given, request.caller, parts.settings, check, asked)
     shown = ims_image(image, request.caller, False)
     return await keep_image(parts, request, image, shown, id_was_chosen="id" in given)
 
@@ -91,13 +92,15 @@ async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> lis
 async def update_cloud_image(parts: Parts, request: Request) -> Response:
     """The extension's update, of whichever media type: of active images only, and `replace` may add."""
     body = await request.json(parts.settings.json_body_limit)
-    operations = patch.parse_operations(body, old_form=False, rules=attributes.EXTENSION)
+    operations = patch.parse_operations(
+        body, old_form=False, rules=attributes.extension_rules(parts.os_versions)
+    )
     return await _update(parts, request, attributes.replace_or_add(operations), access.update_ims_image)
 
 
 async def update_image(parts: Parts, request: Request) -> Response:
     """The native update, but that sharing is not its business."""
-    operations = await read_patch(parts, request, attributes.NATIVE)
+    operations = await read_patch(parts, request, attributes.native_rules(parts.os_versions))
     return await _update(parts, request, operations, access.modify_image)
 
 
@@ -111,7 +114,8 @@ async def _update(
 
     def decide(image: Image, is_member: bool) -> Image:
         judge(caller, image, is_member)
-        new = attributes.follow_os_version(image, patch.apply(operations, image, caller, is_member))
+        patched = patch.apply(operations, image, caller, is_member)
+        new = attributes.follow_os_version(image, patched, parts.os_versions)
         check_limits(image, new, parts.settings)
         return new
 

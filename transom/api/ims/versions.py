@@ -11,7 +11,7 @@ from transom.api.v2.versions import base_url, served_versions
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import shown
-from transom.domain.os_versions import TAGS, OsVersion, select
+from transom.domain.os_versions import TAGS, OsVersion
 
 
 async def show_version(parts: Parts, request: Request) -> Response:
@@ -28,14 +28,14 @@ async def show_version(parts: Parts, request: Request) -> Response:
     return json_response({"versions": [found]}, HTTPStatus.MULTIPLE_CHOICES)
 
 
-async def list_os_versions(_parts: Parts, request: Request) -> Response:
+async def list_os_versions(parts: Parts, request: Request) -> Response:
     """By platform; those only that go with every `tag`."""
     access.list_images(request.caller)
     tags = [value for name, value in request.query_pairs() if name == "tag"]
     for tag in tags:
         if tag not in TAGS:
             raise InvalidError(f"tag: {shown(tag)} is not one of {', '.join(TAGS)}.", Reason.BAD_URL)
-    by_platform = groupby(select(tags), lambda version: version.platform)
+    by_platform = groupby(parts.os_versions.select(tags), lambda version: version.platform)
     return json_response(
         [
             {"platform": platform, "version_list": [_os_version_body(version) for version in versions]}
