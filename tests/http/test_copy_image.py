@@ -99,3 +99,21 @@ def test_a_store_that_fails_is_named_and_the_others_go_on(broken: Service, tmp_p
         assert (found["status"], shown["status"], shown["stores"]) == ("success", "active", "fast")
         assert (shown[WAITING], shown[FAILED]) == ("", "slow")
     assert len([path for path in (tmp_path / "fast").rglob("*") if path.is_file()]) == 2
+
+
+def test_stores_that_fail_all_are_told_with_their_reasons(make_service: MakeService, tmp_path: Path) -> None:
+    for name in ("slow", "slower"):
+        (tmp_path / name).write_text("in the way")
+    names = ("fast", "slow", "slower")
+    stores = ",".join(f"{name}=file://{tmp_path}/{name}" for name in names)
+    service = make_service("sqlite", TRANSOM_STORES=stores, TRANSOM_DEFAULT_STORE="fast", **IMPORTING)
+    client = service.client("publisher")
+    image_id = create_staged_image(client, TEN_BYTES)
+
+    start_import(client, image_id, stores=["slow", "slower"], all_stores_must_succeed=False)
+    task = finish_import(client, image_id)
+
+    assert (task["status"], show_image(client, image_id)["status"]) == ("failure", "queued")
+    assert task["message"].startswith("None of the uploads finished! slow: ")
+    assert " slower: " in task["message"]
+    assert str(tmp_path) not in task["message"]

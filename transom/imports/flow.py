@@ -97,7 +97,7 @@ class Imports:
             if request.method is not Method.COPY:
                 job = await self._prepare(job, request, report)
             for store in waiting:
-                await self._fill_store(job, request, store, report)
+                job = await self._fill_store(job, request, store, report)
         await self._end(job)
 
     async def look(self, job: Job) -> None:
@@ -276,7 +276,8 @@ class Imports:
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
+    async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:
+        """The job with the reason why the store has not got the data, if the others go on without it."""
         try:
             await self._fill(job, request, store, report)
         except (NotFoundError, LostError, RightEndedError):
@@ -285,7 +286,11 @@ class Imports:
             if request.all_must_succeed:
                 raise
             _log.warning("import %s: store %s is left out: %s", job.id, store, error)
-            await self._held.change(job, lambda image: store_failed(image, store))
+            asked = input_of(job, Import)
+            noted_input = msgspec.structs.replace(asked, reasons={**asked.reasons, store: str(error)})
+            job = msgspec.structs.replace(job, input=noted_input)
+            await self._held.change(job, lambda image: store_failed(image, store), imports.leave_store)
+        return job
 
     async def _fill(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
         """Give the image a copy of its data in this store."""
@@ -341,7 +346,9 @@ class Imports:
 
         def decide(image: Image) -> Image:
             if not image.locations:
-                raise ConflictError("None of the uploads finished!")
+                noted_reasons = sorted(input_of(job, Import).reasons.items())
+                reasons = [f"{store}: {why}" for store, why in noted_reasons]
+                raise ConflictError(" ".join(["None of the uploads finished!", *reasons]))
             return finish(image)
 
         size = (await self._held.find(job)).size or 0

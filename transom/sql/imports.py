@@ -82,6 +82,12 @@ async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Im
     return await db.transact(_holds(job, holder, new.updated_at), change_statement(seen, new)) is not None
 
 
+async def leave_store(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+    """As `change_image`, and keep the job's input, which says why a store has not got the data."""
+    done = await db.transact(_keeps_input(job, holder, new.updated_at), change_statement(seen, new))
+    return done is not None
+
+
 async def place_blob(db: Database, job: Job, holder: str, blob: LooseBlob, seen: Image, new: Image) -> bool:
     """Give a copy of the data to the image, which names it in `new.locations`; False as in `change_image`,
     or when the blob was taken from its holder."""
