@@ -1,5 +1,6 @@
 """The tasks of all projects, and the task that makes an image (images-v2, 7.1)."""
 
+import hashlib
 import re
 import time
 from typing import Any
@@ -17,8 +18,15 @@ FULL = LISTED | {"image_id", "request_id", "user_id", "input", "result", "messag
 
 
 def create_task(client: httpx.Client, url: object, **properties: object) -> httpx.Response:
+    return create_checked_task(client, url, {}, properties)
+
+
+def create_checked_task(
+    client: httpx.Client, url: object, expected: dict[str, Any], properties: dict[str, object]
+) -> httpx.Response:
+    """`expected`: what is said of the data's hash."""
     given = {"import_from": url, "import_from_format": "raw", "image_properties": properties}
-    return client.post("/v2/tasks", json={"type": "import", "input": given})
+    return client.post("/v2/tasks", json={"type": "import", "input": given | expected})
 
 
 def finish_task(client: httpx.Client, task_id: str) -> dict[str, Any]:
@@ -194,3 +202,51 @@ def test_properties_are_those_of_a_new_image(
 
     assert response.status_code in (400, 403)
     assert next(iter(properties)) in explanation(response)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"os_hash_value": hashlib.sha512(TEN_BYTES).hexdigest()},
+        {"os_hash_algo": "sha256", "os_hash_value": hashlib.sha256(TEN_BYTES).hexdigest().upper()},
+    ],
+)
+def test_data_with_the_expected_hash_becomes_an_image(
+    importing: Service, files: FileServer, expected: dict[str, Any]
+) -> None:
+    client = importing.client("admin")
+
+    task = finish_task(client, create_checked_task(client, files.offer(TEN_BYTES), expected, {}).json()["id"])
+
+    assert task["status"] == "success", task
+    assert task["input"].items() >= expected.items()
+
+
+def test_data_with_another_hash_becomes_none(importing: Service, files: FileServer) -> None:
+    client = importing.client("admin")
+    value, found = "0" * 64, hashlib.sha256(TEN_BYTES).hexdigest()
+    expected = {"os_hash_algo": "sha256", "os_hash_value": value}
+
+    created = create_checked_task(client, files.offer(TEN_BYTES), expected, {}).json()
+    task = finish_task(client, created["id"])
+
+    assert (task["status"], task["result"]) == ("failure", None)
+    assert task["message"] == f"os_hash_value: the data has the sha256 digest {found}, not {value}."
+    assert client.get(f"/v2/images/{created['image_id']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        ({"os_hash_algo": "sha512"}, "os_hash_value"),
+        ({"os_hash_value": 7}, "os_hash_value"),
+        ({"os_hash_value": "00"}, "os_hash_value"),
+        ({"os_hash_algo": "crc32", "os_hash_value": "00"}, "os_hash_algo"),
+    ],
+)
+def test_an_expected_hash_that_can_be_none_makes_no_task(
+    importing: Service, files: FileServer, expected: dict[str, Any], name: str
+) -> None:
+    response = create_checked_task(importing.client("admin"), files.offer(TEN_BYTES), expected, {})
+
+    assert (response.status_code, explanation(response).partition(":")[0]) == (400, name)

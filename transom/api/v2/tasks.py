@@ -21,6 +21,7 @@ from transom.api.v2.versions import base_url
 from transom.api.wire import timestamp
 from transom.config import Settings
 from transom.domain import access, quota
+from transom.domain.digests import read_expected
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import UUID_PATTERN, check_field, shown
 from transom.domain.imports import Method, begin, check_texts
@@ -35,10 +36,12 @@ _STATUS = {
     JobStatus.SUCCESS: "success",
     JobStatus.FAIL: "failure",
 }
+#: What the data of a new image must be, as in the arguments of web-download.
+_HASH = ("os_hash_algo", "os_hash_value")
 #: What of a task's input its owner is shown.
 _SHOWN_INPUT = {
     JobKind.IMPORT: ("image_id", "import_req", "backend"),
-    JobKind.IMPORT_NEW: ("import_from", "import_from_format", "image_properties"),
+    JobKind.IMPORT_NEW: ("import_from", "import_from_format", "image_properties", *_HASH),
     JobKind.ADD_LOCATION: ("image_id", "loc_url", "validation_data"),
 }
 _STATES = {shown: state for state, shown in _STATUS.items()}
@@ -84,7 +87,8 @@ def task_status(task: Job) -> str:
 
 
 def task_input(task: Job) -> dict[str, Any]:
-    return {name: getattr(task.input, name) for name in _SHOWN_INPUT[JobKind(task.kind)]}
+    shown = {name: getattr(task.input, name) for name in _SHOWN_INPUT[JobKind(task.kind)]}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def task_result(task: Job) -> dict[str, Any] | None:
@@ -171,6 +175,8 @@ async def create_task(parts: Parts, request: Request) -> Response:
     access.use_tasks(request.caller)
     given = _read_task(await request.json(parts.settings.json_body_limit))
     caller = request.caller
+    expected = {name: given[name] for name in _HASH if name in given}
+    read_expected(expected, parts.settings.hashing_algorithm)
     await check_uri(parts, given["import_from"], "import_from")
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
@@ -180,9 +186,10 @@ async def create_task(parts: Parts, request: Request) -> Response:
         import_from=given["import_from"],
         import_from_format=given["import_from_format"],
         image_properties=properties,
-        import_req={"method": {"name": Method.WEB, "uri": given["import_from"]}},
+        import_req={"method": {"name": Method.WEB, "uri": given["import_from"], **expected}},
         backend=(store,),
         own_url=base_url(parts, request),
+        **expected,
     )
     task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
     most = await parts.limits.most_images(image.owner)
@@ -213,7 +220,8 @@ def _read_task(body: Any) -> dict[str, Any]:
     if not isinstance(given["image_properties"], dict) or "id" in given["image_properties"]:
         raise InvalidError("image_properties: must be an object without an id.")
     check_texts(body)
-    return {name: given[name] for name in ("import_from", "import_from_format", "image_properties")}
+    known = ("import_from", "import_from_format", "image_properties", *_HASH)
+    return {name: given[name] for name in known if name in given}
 
 
 def _listed_body(task: Job, settings: Settings) -> dict[str, Any]:
