@@ -129,6 +129,8 @@ class Jobs:
             jobs_before = now_us() - self._settings.job_lifetime_s * 1_000_000
             tasks_before = now_us() - self._settings.task_time_to_live * 3_600_000_000
             await jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
+            if self._settings.kept_jobs_bytes:
+                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 

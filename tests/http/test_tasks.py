@@ -8,10 +8,19 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from conftest import IMPORTING, MakeService
 from harness.file_server import FileServer
 from harness.service import Service
-from images import PATIENCE_S, TEN_BYTES, UNKNOWN_ID, explanation, show_image
-from importing import import_data
+from images import (
+    PATIENCE_S,
+    TEN_BYTES,
+    UNKNOWN_ID,
+    create_active_image,
+    create_raw_image,
+    explanation,
+    show_image,
+)
+from importing import finish_import, import_data, stage, start_import
 
 LISTED = {"id", "type", "status", "owner", "created_at", "updated_at", "expires_at", "self", "schema"}
 FULL = LISTED | {"image_id", "request_id", "user_id", "input", "result", "message"}
@@ -250,3 +259,86 @@ def test_an_expected_hash_that_can_be_none_makes_no_task(
     response = create_checked_task(importing.client("admin"), files.offer(TEN_BYTES), expected, {})
 
     assert (response.status_code, explanation(response).partition(":")[0]) == (400, name)
+
+
+def test_a_task_keeps_of_its_request_what_it_knows(importing: Service, files: FileServer) -> None:
+    client = importing.client("publisher")
+    image_id = create_raw_image(client)["id"]
+    url = files.offer(TEN_BYTES)
+    ballast = "x" * 200_000
+    body = {
+        "method": {"name": "web-download", "uri": url, "glance_region": ballast, "more": [ballast]},
+        "all_stores_must_succeed": True,
+        "stores": ["fast"] * 10_000,
+        "ballast": {"a": 1},
+    }
+
+    started = client.post(f"/v2/images/{image_id}/import", json=body)
+    assert started.status_code == 202, started.text
+    task = finish_import(client, image_id)
+
+    assert task["input"]["import_req"] == {
+        "method": {"name": "web-download", "uri": url},
+        "all_stores_must_succeed": True,
+        "stores": ["fast"],
+    }
+
+
+@pytest.mark.parametrize("caller", ["publisher", "admin"])
+def test_the_tasks_of_an_image_can_be_paged_through(service: Service, caller: str) -> None:
+    image_id, _task = import_data(service.client("publisher"), TEN_BYTES, disk_format="qcow2")
+    for _ in range(2):
+        assert stage(service.client("publisher"), image_id, TEN_BYTES).status_code == 204
+        assert start_import(service.client("publisher"), image_id).status_code == 202
+        finish_import(service.client("publisher"), image_id)
+    client = service.client(caller)
+    whole = [task["id"] for task in client.get(f"/v2/images/{image_id}/tasks").json()["tasks"]]
+
+    paged = []
+    path: str | None = f"/v2/images/{image_id}/tasks?limit=2"
+    while path is not None:
+        page = client.get(path).json()
+        paged.append([task["id"] for task in page["tasks"]])
+        path = page.get("next")
+
+    assert len(whole) == 3
+    assert paged == [whole[:2], whole[2:]]
+
+
+def test_a_marker_of_another_image_is_refused(service: Service) -> None:
+    client = service.client("publisher")
+    image_id, _task = import_data(client, TEN_BYTES)
+    _other, task = import_data(client, TEN_BYTES)
+
+    response = client.get(f"/v2/images/{image_id}/tasks?marker={task['id']}")
+
+    assert response.status_code == 400
+    assert explanation(response) == f"marker: there is no task {task['id']}."
+
+
+def test_a_project_has_only_so_many_jobs_open(make_service: MakeService, files: FileServer) -> None:
+    """Of every kind, while nobody runs them; another project's are not counted."""
+    service = make_service(
+        "sqlite", **IMPORTING, TRANSOM_OPEN_JOBS_QUOTA="1", TRANSOM_SERVE_RUNS_JOBS="false"
+    )
+    url = files.offer(TEN_BYTES)
+    publisher, admin, recipient = map(service.client, ("publisher", "admin", "recipient"))
+    source_id = create_active_image(publisher)["id"]
+    first, second = (create_raw_image(publisher)["id"] for _ in range(2))
+
+    accepted = start_import(publisher, first, "web-download", uri=url)
+    refused = [
+        start_import(publisher, second, "web-download", uri=url),
+        publisher.post(f"/v1/cloudimages/{source_id}/copy", json={"name": "copy"}),
+    ]
+    others = [
+        start_import(recipient, create_raw_image(recipient)["id"], "web-download", uri=url),
+        create_task(admin, url),
+        create_task(admin, url),
+    ]
+
+    assert accepted.status_code == 202
+    assert [one.status_code for one in refused] == [413, 413]
+    assert explanation(refused[0]) == "The project has 1 jobs that wait or run, and may have no more."
+    assert show_image(publisher, second)["status"] == "queued"
+    assert [one.status_code for one in others] == [202, 201, 413]

@@ -85,7 +85,7 @@ async def _begin(world: World, url: str, disk_format: str) -> str:
         user_id="user",
     )
     begun = msgspec.structs.replace(begin(new, job.id, STORES), updated_at=2)
-    assert await start_import(world.db, new, begun, job, None)
+    assert await start_import(world.db, new, begun, job, None, -1)
     return job.id
 
 

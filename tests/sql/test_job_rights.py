@@ -96,7 +96,7 @@ async def _start(world: World, kind: str, given: JobInput, *, credential: str | 
     else:
         new = hold(seen, JOB_ID, waits=isinstance(given, AddedLocation) and bool(given.validation_data))
     new = msgspec.structs.replace(new, updated_at=seen.updated_at + 1)
-    assert await start_import(world.db, seen, new, job, credential)
+    assert await start_import(world.db, seen, new, job, credential, -1)
 
 
 def _import(method: str, role: str = "member", **arguments: str) -> Import:

@@ -6,17 +6,20 @@ import msgspec
 import pytest
 from domain.samples import image
 
-from transom.domain.job_inputs import Copy
+from transom.domain.job_inputs import Copy, Import
 from transom.domain.model import Failure, Job, JobKind, JobStatus
 from transom.sql.db import Database
 from transom.sql.images import find_image
 from transom.sql.jobs import (
     claim_job,
+    count_open_jobs,
     delete_old_jobs,
+    delete_surplus_jobs,
     find_job,
     finish_job,
     hold_job,
     insert_job,
+    list_image_tasks,
     list_open_jobs,
     release_job,
     start_job,
@@ -41,6 +44,9 @@ ENDED = msgspec.structs.replace(
 )
 
 
+NO_LIMIT = -1
+
+
 async def _start(db: Database) -> None:
     await db.transact(insert_job(JOB))
 
@@ -56,8 +62,8 @@ async def test_a_job_is_found_by_its_project_only(db: Database) -> None:
 async def test_a_job_and_its_image_start_together_or_not_at_all(db: Database) -> None:
     first, second = image(id="first", owner="owner"), image(id="second", owner="owner")
 
-    started = await start_job(db, JOB, first, 1)
-    refused = await start_job(db, msgspec.structs.replace(JOB, id="b" * 32), second, 1)
+    started = await start_job(db, JOB, first, 1, NO_LIMIT)
+    refused = await start_job(db, msgspec.structs.replace(JOB, id="b" * 32), second, 1, NO_LIMIT)
 
     assert (started, refused) == (True, False)
     assert (await find_image(db, "second", NOBODY))[0] is None
@@ -145,3 +151,63 @@ async def test_jobs_are_kept_while_they_run_and_for_a_time_after(db: Database) -
     assert kept is not None
     assert await find_job(db, "b" * 32, "project") is None
     assert await find_job(db, JOB.id, "project") is not None
+
+
+async def test_jobs_written_at_once_stay_within_what_a_project_may_have_open(db: Database) -> None:
+    async def start(number: int) -> bool:
+        job = msgspec.structs.replace(JOB, id=f"job-{number}")
+        return await start_job(db, job, image(id=f"image-{number}", owner="owner"), NO_LIMIT, 3)
+
+    started = await asyncio.gather(*(start(number) for number in range(8)))
+
+    assert sorted(started) == [False] * 5 + [True] * 3
+    assert await count_open_jobs(db, "project") == 3
+    assert await count_open_jobs(db, "other") == 0
+
+
+async def test_ended_jobs_do_not_count_as_open(db: Database) -> None:
+    await db.transact(insert_job(ENDED))
+
+    assert await start_job(db, msgspec.structs.replace(JOB, id="b" * 32), image(), NO_LIMIT, 1)
+
+
+async def test_of_ended_jobs_the_oldest_go_beyond_what_a_project_may_keep(db: Database) -> None:
+    for project in ("many", "few"):
+        for number in range(6 if project == "many" else 2):
+            job = msgspec.structs.replace(
+                ENDED, id=f"{project}-{number}", project_id=project, end_at=100 + number
+            )
+            await db.transact(insert_job(job))
+    await db.transact(insert_job(msgspec.structs.replace(JOB, id="open", project_id="many")))
+
+    forgotten = await delete_surplus_jobs(db, 4 * 1000)
+
+    left = {row[0] for row in await db.read("select id from job")}
+    assert forgotten == 3
+    assert left == {"many-3", "many-4", "many-5", "few-0", "few-1", "open"}
+
+
+async def test_the_tasks_of_an_image_come_in_pages_and_of_one_project(db: Database) -> None:
+    given = Import(import_req={}, backend=())
+    for number in range(5):
+        for project in ("mine", "other"):
+            task = msgspec.structs.replace(
+                JOB,
+                id=f"{project}-{number}",
+                kind=JobKind.IMPORT,
+                project_id=project,
+                image_id="image",
+                input=given,
+                begin_at=number // 2,
+            )
+            await db.transact(insert_job(task))
+
+    pages: list[list[str]] = []
+    after = None
+    while page := await list_image_tasks(db, "image", "mine", after, 2, None):
+        pages.append([task.id for task in page])
+        after = page[-1].id
+    everybodys = await list_image_tasks(db, "image", None, None, 100, None)
+
+    assert pages == [["mine-4", "mine-3"], ["mine-2", "mine-1"], ["mine-0"]]
+    assert len(everybodys) == 10

@@ -231,6 +231,14 @@ class Settings:
     jobs_at_once: int = _setting(
         4, "Jobs that one process runs at once; those of one project are half of them at most."
     )
+    open_jobs_quota: int = _setting(
+        100, "Jobs and tasks of a project that may wait or run at a time; negative: no limit."
+    )
+    kept_jobs_bytes: int = _setting(
+        64 << 20,
+        "What the ended jobs and tasks of a project may take in the database, bytes; beyond that the oldest "
+        "are forgotten; 0: no limit.",
+    )
     task_time_to_live: int = _setting(48, "How long a task can be asked for after its end, hours.")
     enabled_import_methods: str = _setting(
         "glance-direct,web-download,copy-image", "Methods of import that are offered, comma separated."

@@ -6,7 +6,7 @@ changed only in transactions that need the task's job to be held as well, so no 
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -38,11 +38,24 @@ class Method(StrEnum):
 _FETCHING = (Method.WEB, Method.GLANCE)
 
 
+#: What each method takes beside its name. All of it is text.
+_ARGUMENTS: Mapping[Method, tuple[str, ...]] = {
+    Method.DIRECT: (),
+    Method.WEB: ("uri", "os_hash_algo", "os_hash_value"),
+    Method.COPY: (),
+    Method.GLANCE: ("glance_region", "glance_image_id", "glance_service_interface"),
+}
+#: Longest name of a region or of an interface.
+_MOST_NAME = 255
+
+
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client asked for. `stores` None: it named none; `arguments`: the whole of its `method`."""
+    """What a client asked for. `stores` None: it named none; `arguments`: its `method`, as far as that knows
+    the keys; `body`: the whole request, likewise."""
 
     method: Method
     arguments: dict[str, Any]
+    body: dict[str, Any]
     stores: tuple[str, ...] | None
     all_stores: bool
     all_must_succeed: bool
@@ -60,17 +73,23 @@ def parse_request(body: Any, enabled: Iterable[str]) -> ImportRequest:
         raise InvalidError("Import request requires a 'name' field.")
     if arguments["name"] not in tuple(enabled):
         raise InvalidError(f"Unknown import method name {_quoted(arguments['name'])}.")
+    method, stores = Method(arguments["name"]), _named_stores(body)
+    known = {name: arguments[name] for name in ("name", *_ARGUMENTS[method]) if name in arguments}
+    kept = {name: body[name] for name in ("all_stores", "all_stores_must_succeed") if name in body}
+    if stores is not None:
+        kept["stores"] = stores
     return ImportRequest(
-        method=Method(arguments["name"]),
-        arguments=arguments,
-        stores=_named_stores(body),
+        method=method,
+        arguments=known,
+        body={"method": known, **kept},
+        stores=stores,
         all_must_succeed=_switch(body, "all_stores_must_succeed", default=True),
         all_stores=_switch(body, "all_stores", default=False),
     )
 
 
 def check_texts(body: Any) -> None:
-    """Refuse what a database cannot keep: the request is kept whole."""
+    """Refuse what a database cannot keep: what is known of the request is kept as it came."""
     waiting = [body]
     while waiting:
         one = waiting.pop()
@@ -124,8 +143,11 @@ def check_remote_image(arguments: dict[str, Any]) -> None:
         if name not in arguments:
             raise InvalidError(f"'{name}' needs to be set for glance-download import method")
     for name in ("glance_region", "glance_service_interface"):
-        if not isinstance(arguments.get(name, ""), str):
+        value = arguments.get(name, "")
+        if not isinstance(value, str):
             raise InvalidError(f"'{name}' must be a string.")
+        if len(value) > _MOST_NAME:
+            raise InvalidError(f"'{name}' must have at most {_MOST_NAME} characters.")
     remote_id = arguments["glance_image_id"]
     if not isinstance(remote_id, str) or not re.fullmatch(UUID_PATTERN, remote_id):
         raise InvalidError(f"Remote image id does not look like a UUID: {_unquoted(remote_id)}")

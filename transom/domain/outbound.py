@@ -19,6 +19,8 @@ Address = IPv4Address | IPv6Address
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: Nothing that one parser of URLs may take for the end of the host and another one not.
 _PLAIN_URL = re.compile(r"[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
+#: Longest URL: what servers take of a request's first line, and signed URLs of object stores need half of.
+_MOST_URL = 8192
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
 )
@@ -66,6 +68,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_url(url: object, rules: OutboundRules) -> Target:
     """Where the URL leads, or InvalidError. The addresses of its host are still to be checked."""
+    if isinstance(url, str) and len(url) > _MOST_URL:
+        raise InvalidError(f"The URL is longer than {_MOST_URL} characters.")
     if not isinstance(url, str) or not _PLAIN_URL.fullmatch(url):
         raise InvalidError("The URL is missing, or holds characters that have to be escaped.")
     try:

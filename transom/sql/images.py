@@ -70,6 +70,12 @@ ID_IS_UNUSED = "select 1 where not exists (select 1 from deleted_image where id 
 # Images of one project that are made at once wait for each other: none sees the others before they are done.
 LOCK_OWNER = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
+
+def lock_owner(owner: str | None) -> Statement:
+    """Whoever counts what a project has, to add to it, waits here for whoever else does; it comes first."""
+    return Statement(LOCK_OWNER, (owner,), is_lock=True)
+
+
 # Behind the insert as well: it counts the new image.
 WITHIN_QUOTA = "select 1 where (select count(*) from image where owner = $1) <= cast($2 as bigint)"
 
@@ -97,7 +103,7 @@ def insert_statements(image: Image, image_count_quota: int) -> list[Statement]:
     if image_count_quota < 0:
         return [insert]
     within_quota = Statement(WITHIN_QUOTA, (image.owner, image_count_quota), required=True)
-    return [Statement(LOCK_OWNER, (image.owner,), is_lock=True), insert, within_quota]
+    return [lock_owner(image.owner), insert, within_quota]
 
 
 async def insert_image(db: Database, image: Image, image_count_quota: int, *, id_was_chosen: bool) -> bool:
@@ -329,4 +335,4 @@ def guard_uploading(owner: str | None, most: int, *changes: Statement) -> list[S
     if most < 0:
         return [*changes]
     within = Statement(WITHIN_UPLOADING, (owner, most), required=True)
-    return [Statement(LOCK_OWNER, (owner,), is_lock=True), *changes, within]
+    return [lock_owner(owner), *changes, within]

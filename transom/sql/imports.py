@@ -13,7 +13,7 @@ from transom.domain.model import Image, Job, Location, Staged
 from transom.sql.blobs import LooseBlob, release_statement, staged_statement
 from transom.sql.db import Database, Statement
 from transom.sql.images import abandon_statements, loosen_staged, set_active_at, to_json, update_statement
-from transom.sql.jobs import finish_statement, insert_job
+from transom.sql.jobs import finish_statement, guard_open, insert_job
 
 CHANGE_IMAGE = f"""
     update image
@@ -44,9 +44,13 @@ def change_statement(seen: Image, new: Image) -> Statement:
     return Statement(CHANGE_IMAGE, values, required=True)
 
 
-async def start_import(db: Database, seen: Image, new: Image, job: Job, credential: str | None) -> bool:
-    """Write the job, and that it holds the image; False when somebody changed that since it was `seen`."""
-    return await db.transact(change_statement(seen, new), insert_job(job, credential)) is not None
+async def start_import(
+    db: Database, seen: Image, new: Image, job: Job, credential: str | None, open_jobs_quota: int
+) -> bool:
+    """Write the job, and that it holds the image; False when somebody changed that since it was `seen`, or
+    the job's project may have no more jobs open."""
+    statements = (change_statement(seen, new), insert_job(job, credential))
+    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
 
 
 LOCK_JOB = "update job set told_at = $3 where id = $1 and holder = $2 and end_at is null returning id"

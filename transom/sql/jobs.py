@@ -8,7 +8,7 @@ import msgspec
 from transom.domain.job_inputs import INPUTS
 from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobStatus
 from transom.sql.db import Database, Row, Statement
-from transom.sql.images import delete_statements, insert_statements, to_json
+from transom.sql.images import delete_statements, insert_statements, lock_owner, to_json
 
 _COLUMNS = """
     id, kind, project_id, status, input, failures, begin_at, end_at, progress, image_id, user_id, request_id,
@@ -19,6 +19,18 @@ _DECODE_INPUT: Mapping[str, Callable[[str], JobInput]] = {
     kind: msgspec.json.Decoder(one).decode for kind, one in INPUTS.items()
 }
 _decode_unknown = msgspec.json.Decoder(JobInput).decode
+
+
+class ListedTask(NamedTuple):
+    """What a list tells of a task: not what it is about, which may be large."""
+
+    id: str
+    kind: str
+    project_id: str
+    status: str
+    begin_at: int
+    end_at: int | None
+    told_at: int | None
 
 
 class OpenJob(NamedTuple):
@@ -78,17 +90,44 @@ def insert_job(job: Job, credential: str | None = None) -> Statement:
     return Statement(INSERT_JOB, values)
 
 
+# One range of `job_by_end`: the jobs that are open, of all projects.
+COUNT_OPEN = "select count(*) from job where project_id = $1 and end_at is null"
+
+
+async def count_open_jobs(db: Database, project_id: str) -> int:
+    """Jobs of a project that wait or run."""
+    rows = await db.scan(COUNT_OPEN, project_id, asker=project_id)
+    return int(rows[0][0])
+
+
+# Behind the insert: it counts that one, too.
+WITHIN_OPEN = f"select 1 where ({COUNT_OPEN}) <= cast($2 as bigint)"
+
+
+def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
+    """The changes, with a guard around them that the job's project has `most` open jobs then; negative for no
+    limit. Jobs of one project that are written at once wait for each other."""
+    if most < 0:
+        return [*changes]
+    within = Statement(WITHIN_OPEN, (job.project_id, most), required=True)
+    return [lock_owner(job.project_id), *changes, within]
+
+
 async def start_image_task(
-    db: Database, job: Job, image: Image, image_count_quota: int, held: Statement
+    db: Database, job: Job, image: Image, image_count_quota: int, open_jobs_quota: int, held: Statement
 ) -> bool:
     """As `start_job`, for a task that holds its image from the beginning: `held` writes that."""
-    statements = insert_statements(image, image_count_quota)
-    return await db.transact(*statements, held, insert_job(job)) is not None
+    statements = (*insert_statements(image, image_count_quota), held, insert_job(job))
+    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
 
 
-async def start_job(db: Database, job: Job, image: Image, image_count_quota: int) -> bool:
-    """Write the job and the image that it will fill; False when the project may own no more images."""
-    return await db.transact(*insert_statements(image, image_count_quota), insert_job(job)) is not None
+async def start_job(
+    db: Database, job: Job, image: Image, image_count_quota: int, open_jobs_quota: int
+) -> bool:
+    """Write the job and the image that it will fill; False when the project may own no more images, or have
+    no more jobs open."""
+    statements = (*insert_statements(image, image_count_quota), insert_job(job))
+    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
 
 
 FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
@@ -113,13 +152,21 @@ async def find_credential(db: Database, job_id: str) -> str | None:
 _LAST = 2**62
 _IS_TASK = "kind in ({})".format(", ".join(f"'{kind}'" for kind in TASK_KINDS))
 
+# One range of the index `job_by_image`, read backwards; the id decides between equals.
 LIST_IMAGE_TASKS = f"""
-    select {_COLUMNS} from job where image_id = $1 and {_IS_TASK} order by begin_at desc, id desc"""
+    select {_COLUMNS} from job
+    where image_id = $1 and {_IS_TASK} and (cast($2 as text) is null or project_id = $2)
+      and (cast($3 as text) is null or (begin_at, id) < (select begin_at, id from job where id = $3))
+    order by begin_at desc, id desc limit cast($4 as bigint)"""
 
 
-async def list_image_tasks(db: Database, image_id: str, asker: str | None = None) -> list[Job]:
-    """The tasks about an image, the youngest first: one range of the index `job_by_image`."""
-    return [_job_of_row(row) for row in await db.scan(LIST_IMAGE_TASKS, image_id, asker=asker)]
+async def list_image_tasks(
+    db: Database, image_id: str, owner: str | None, after_id: str | None, limit: int, asker: str | None
+) -> list[Job]:
+    """A page of the tasks about an image, the youngest first, behind the task `after_id`. `owner`: the
+    project whose tasks are wanted, None: all."""
+    rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit, asker=asker)
+    return [_job_of_row(row) for row in rows]
 
 
 FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"
@@ -153,13 +200,13 @@ async def list_tasks(
     kind: str | None,
     owner: str | None = None,
     asker: str | None = None,
-) -> list[Job]:
+) -> list[ListedTask]:
     """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
     and tasks are forgotten soon: it reads them all, by the index `job_by_image`."""
     order = TASK_ORDERS[sort_key]
     word, sign = ("desc", "<") if is_descending else ("asc", ">")
     sql = f"""
-        select {_COLUMNS} from job
+        select {", ".join(ListedTask._fields)} from job
         where image_id is not null and {_IS_TASK} and (cast($1 as text) is null or status = $1)
           and (cast($2 as text) is null or kind = $2) and (cast($4 as text) is null or project_id = $4)
           and (cast($3 as text) is null
@@ -167,7 +214,7 @@ async def list_tasks(
         order by {order} {word}, id {word} limit {int(limit)}"""
     after_id = after.id if after is not None else None
     rows = await db.scan(sql, status, kind, after_id, owner, asker=asker)
-    return [_job_of_row(row) for row in rows]
+    return [ListedTask(*row) for row in rows]
 
 
 #: Many more than are at work at a time, and few to look at every other second.
@@ -267,3 +314,26 @@ async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> 
     await db.transact(
         Statement(DELETE_OLD_JOBS, (jobs_before,)), Statement(DELETE_OLD_TASKS, (tasks_before,))
     )
+
+
+# Of each project the ended jobs beyond so many bytes, the oldest. PostgreSQL knows the sizes, as stored,
+# without reading the values. A row is taken for 1,000 bytes more.
+LIST_SURPLUS = """
+    select id from (
+        select id, sum(pg_column_size(input) + pg_column_size(failures) + 1000)
+                   over (partition by project_id order by end_at desc, id) as kept
+        from job where end_at is not null
+    ) as ended where kept > cast($1 as bigint) limit 1000"""
+
+DELETE_SURPLUS = """
+    delete from job
+    where end_at is not null and id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))"""
+
+
+async def delete_surplus_jobs(db: Database, most_bytes: int) -> int:
+    """Forget the oldest ended jobs of projects whose ended jobs take more than `most_bytes`; how many there
+    were, of which a call forgets a thousand at most. The search runs beside the event loop."""
+    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes)]
+    if surplus:
+        await db.write(DELETE_SURPLUS, to_json(surplus))
+    return len(surplus)

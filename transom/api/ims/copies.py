@@ -8,7 +8,7 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
-from transom.api.new_jobs import new_job
+from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.images import absent
 from transom.clock import now_us
@@ -46,7 +46,9 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     job = _new_job(request, source, image)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)
-    if not await jobs.start_job(parts.db, job, image, most):
+    await require_place(parts, request)
+    if not await jobs.start_job(parts.db, job, image, most, parts.settings.open_jobs_quota):
+        await require_place(parts, request)
         raise quota.too_many_images(most)
     parts.wake_jobs()
     return json_response({"job_id": job.id})

@@ -1,13 +1,12 @@
 """Interoperable import: stage data, ask for an import (Image API v2, "Interoperable image import")."""
 
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 
 from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.new_jobs import new_job
+from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.data import announced_size, require_octets
@@ -81,6 +80,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
         await require_no_task(parts, image)
+        await require_place(parts, request)
         stores = _chosen_stores(parts, request, asked)
         if asked.method is Method.COPY:
             stores = _without_copy(image, asked, stores)
@@ -89,12 +89,12 @@ async def import_image(parts: Parts, request: Request) -> Response:
         if asked.method is Method.WEB:
             read_expected(asked.arguments, parts.settings.hashing_algorithm)
             await check_uri(parts, asked.arguments.get("uri"), "web-download")
-        job = _new_job(parts, request, image, stores, body)
+        job = _new_job(parts, request, image, stores, asked)
         acts_for_user = asked.method is Method.GLANCE or parts.transfer.certificates.needs_token(image)
         token = request.header(b"x-auth-token") if acts_for_user else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
-        if await imports.start_import(parts.db, image, new, job, token):
+        if await imports.start_import(parts.db, image, new, job, token, parts.settings.open_jobs_quota):
             parts.wake_jobs()
             return _accepted()
     raise outrun(f"Image {image_id} is")
@@ -150,7 +150,9 @@ async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
         raise InvalidError(f"URI for {purpose} does not pass filtering: {shown} ({error})") from None
 
 
-def _new_job(parts: Parts, request: Request, image: Image, stores: tuple[str, ...], body: Any) -> Job:
+def _new_job(
+    parts: Parts, request: Request, image: Image, stores: tuple[str, ...], asked: ImportRequest
+) -> Job:
     own_url = base_url(parts, request)
-    given = Import(image_id=image.id, import_req=body, backend=stores, own_url=own_url)
+    given = Import(image_id=image.id, import_req=asked.body, backend=stores, own_url=own_url)
     return new_job(request, JobKind.IMPORT, given, image.id)

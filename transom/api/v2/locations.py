@@ -5,7 +5,7 @@ from http import HTTPStatus
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.new_jobs import new_job
+from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.images import absent, see_image
@@ -32,12 +32,13 @@ async def add_location(parts: Parts, request: Request) -> Response:
         check_digits(claim)
         await check_uri(parts, claim.url, "add location")
         await require_no_task(parts, image)
+        await require_place(parts, request)
         job = _new_job(request, image, claim, store_id)
         waits = claim.os_hash_value is not None and parts.settings.do_secure_hash
         new = msgspec.structs.replace(
             hold(image, job.id, waits=waits), updated_at=images.moved_on(image, now_us())
         )
-        if await imports.start_import(parts.db, image, new, job, None):
+        if await imports.start_import(parts.db, image, new, job, None, parts.settings.open_jobs_quota):
             parts.wake_jobs()
             return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
     raise outrun(f"Image {image_id} is")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.new_jobs import new_job
+from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.images import image_of_body, see_image
 from transom.api.v2.imports import check_uri
@@ -29,6 +29,7 @@ from transom.domain.job_inputs import NewImage
 from transom.domain.model import Job, JobKind, JobStatus
 from transom.sql import jobs
 from transom.sql.imports import change_statement
+from transom.sql.jobs import ListedTask
 
 _STATUS = {
     JobStatus.INIT: "pending",
@@ -46,18 +47,27 @@ _SHOWN_INPUT = {
 }
 _STATES = {shown: state for state, shown in _STATUS.items()}
 _HOUR_US = 3_600_000_000
+#: Most tasks of an image in a page. Glance has no pages here, and hardly any image has more tasks.
+_PAGE = 100
 
 
 async def list_image_tasks(parts: Parts, request: Request) -> Response:
     """The tasks about an image; who is no admin sees those of its own project."""
     image, _is_member = await see_image(parts, request)
-    caller = request.caller
-    found = [
-        _image_task_body(task, parts.settings.task_time_to_live)
-        for task in await jobs.list_image_tasks(parts.db, image.id, caller.project_id)
-        if caller.is_admin or task.project_id == caller.project_id
-    ]
-    return json_response({"tasks": found})
+    caller, pairs = request.caller, request.query_pairs()
+    given = dict(pairs)
+    limit, marker = min(_limit(given, parts.settings, _PAGE), _PAGE), given.get("marker")
+    owner = None if caller.is_admin else caller.project_id or ""
+    after = await _find_marker(parts, marker) if marker else None
+    if after is not None and (after.image_id != image.id or owner not in (None, after.project_id)):
+        raise _unknown_marker(after.id)
+    after_id = after.id if after is not None else None
+    found = await jobs.list_image_tasks(parts.db, image.id, owner, after_id, limit, caller.project_id)
+    hours = parts.settings.task_time_to_live
+    body: dict[str, Any] = {"tasks": [_image_task_body(task, hours) for task in found]}
+    if found and len(found) == limit:
+        body["next"] = page_link(f"/v2/images/{image.id}/tasks", pairs, found[-1].id)
+    return json_response(body)
 
 
 def _image_task_body(task: Job, hours_to_live: int) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def _image_task_body(task: Job, hours_to_live: int) -> dict[str, Any]:
     }
 
 
-def task_status(task: Job) -> str:
+def task_status(task: Job | ListedTask) -> str:
     return _STATUS[JobStatus(task.status)]
 
 
@@ -112,7 +122,7 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
     access.use_tasks(request.caller)
     pairs = request.query_pairs()
     given = dict(pairs)
-    limit = _limit(given, parts.settings)
+    limit = _limit(given, parts.settings, parts.settings.limit_param_default)
     marker = given.get("marker")
     after = await _find_marker(parts, marker) if marker else None
     found = await jobs.list_tasks(
@@ -136,10 +146,10 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
     return json_response(body)
 
 
-def _limit(given: Mapping[str, str], settings: Settings) -> int:
+def _limit(given: Mapping[str, str], settings: Settings, default: int) -> int:
     text = given.get("limit")
     if text is None:
-        return settings.limit_param_default
+        return default
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise InvalidError("limit: must be a whole number, 0 or more.")
     return min(int(text), settings.api_limit_max)
@@ -157,8 +167,12 @@ async def _find_marker(parts: Parts, marker: str) -> Job:
         raise InvalidError("Invalid marker format")
     task = await jobs.find_task(parts.db, marker)
     if task is None:
-        raise InvalidError(f"marker: there is no task {marker}.")
+        raise _unknown_marker(marker)
     return task
+
+
+def _unknown_marker(marker: str) -> InvalidError:
+    return InvalidError(f"marker: there is no task {marker}.")
 
 
 async def show_task(parts: Parts, request: Request) -> Response:
@@ -194,7 +208,10 @@ async def create_task(parts: Parts, request: Request) -> Response:
     task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
     most = await parts.limits.most_images(image.owner)
     new = msgspec.structs.replace(begin(image, task.id, (store,)), updated_at=image.updated_at + 1)
-    if not await jobs.start_image_task(parts.db, task, image, most, change_statement(image, new)):
+    await require_place(parts, request)
+    held = change_statement(image, new)
+    if not await jobs.start_image_task(parts.db, task, image, most, parts.settings.open_jobs_quota, held):
+        await require_place(parts, request)
         raise quota.too_many_images(most)
     parts.wake_jobs()
     location = f"{base_url(parts, request)}/v2/tasks/{task.id}".encode("latin-1")
@@ -224,7 +241,7 @@ def _read_task(body: Any) -> dict[str, Any]:
     return {name: given[name] for name in known if name in given}
 
 
-def _listed_body(task: Job, settings: Settings) -> dict[str, Any]:
+def _listed_body(task: Job | ListedTask, settings: Settings) -> dict[str, Any]:
     expires_at = _expiry(task, settings.task_time_to_live)
     return {
         "id": task.id,
@@ -251,5 +268,5 @@ def _full_body(task: Job, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _expiry(task: Job, hours_to_live: int) -> int | None:
+def _expiry(task: Job | ListedTask, hours_to_live: int) -> int | None:
     return task.end_at + hours_to_live * _HOUR_US if task.end_at is not None else None

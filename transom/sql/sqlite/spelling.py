@@ -21,6 +21,7 @@ SPELLING = {
     "properties ->> 'os_glance_importing_to_stores'": (
         "json_extract(properties, '$.os_glance_importing_to_stores')"
     ),
+    "pg_column_size": "length",
     "recipients_of(image.id)": "(select count(*) from member where member.image_id = image.id)",
 }
 
