@@ -200,3 +200,18 @@ def test_a_project_of_others_is_refused(call: Callable[..., Answer], service: Se
     answer = call("publisher", "GET", IMAGES, client={"projectId": project_of(service, "other")})
 
     assert (answer["status"], answer["code"]) == (401, "IMG.0087")
+
+
+def test_the_project_is_found_by_the_regions_name(node: NodeProgram, service: Service) -> None:
+    """The SDK asks `/v3/projects?name=…` at the address that it is given as that of the identity service."""
+    client = client_of(service, "publisher") | {"region": "RegionOne", "iamEndpoint": service.url}
+
+    answer = node.ask(
+        {
+            "client": client | {"projectId": None},
+            "request": {"method": "POST", "url": "/v2/images", "data": {"name": "regional"}},
+        }
+    )
+
+    assert answer["status"] == 201
+    assert answer["body"]["owner"] == project_of(service, "publisher")
