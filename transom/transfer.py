@@ -22,7 +22,6 @@ from transom.config import Settings
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
-    InvalidError,
     LimitExceededError,
     LostDataError,
     TransomError,
@@ -31,7 +30,7 @@ from transom.domain.errors import (
 )
 from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
-from transom.domain.status import WITH_DATA, advance
+from transom.domain.status import WITH_DATA, advance, require_formats
 from transom.liveness import Liveness
 from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.recovery import give_up_dead
@@ -99,7 +98,7 @@ class Transfer:
         image was deleted meanwhile.
         """
         advance(image.status, Status.SAVING)
-        _require_formats(image)
+        require_formats(image)
         bounds = await self._bounds(image, announced)
         blob = self._new_blob(image, store_id, image.id)
         if not await blobs.start_upload(self._db, blob, now_us(), guard):
@@ -448,11 +447,3 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
             yield first
         async for chunk in rest:
             yield chunk
-
-
-def _require_formats(image: Image) -> None:
-    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
-    if len(missing) == 2:
-        raise InvalidError(f"Properties {', '.join(missing)} must be set prior to saving data.")
-    if missing:
-        raise InvalidError(f"Property {missing[0]} must be set prior to saving data.")

@@ -1,7 +1,7 @@
 """The states of an image and the moves between them. The same table feeds the guards of the SQL."""
 
-from transom.domain.errors import ConflictError
-from transom.domain.model import Status
+from transom.domain.errors import ConflictError, InvalidError
+from transom.domain.model import Image, Status
 
 #: from → to. Deleting is not a state here: a deleted image is gone.
 TRANSITIONS: dict[str, frozenset[str]] = {
@@ -27,3 +27,12 @@ def advance(current: str, to: str) -> str:
 def sources(to: str) -> tuple[str, ...]:
     """The states from which `to` can be reached: what a guarded UPDATE may start from."""
     return tuple(sorted(state for state, targets in TRANSITIONS.items() if to in targets))
+
+
+def require_formats(image: Image) -> None:
+    """InvalidError unless the image has all that must be known of it before it takes data."""
+    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
+    if len(missing) == 2:
+        raise InvalidError(f"Properties {', '.join(missing)} must be set prior to saving data.")
+    if missing:
+        raise InvalidError(f"Property {missing[0]} must be set prior to saving data.")
