@@ -40,6 +40,7 @@ from transom.jobs import Jobs, release_dead
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
+from transom.ownership import Ownership
 from transom.policy import PolicyFileError, read_policy
 from transom.prefetch import Prefetch
 from transom.recovery import give_up_dead
@@ -49,7 +50,8 @@ from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
-from transom.telemetry import RequestLog, open_closings, open_gauge, open_metrics, set_up_logging
+from transom.sweep import sweep
+from transom.telemetry import RequestLog, open_closings, open_gauge, open_gauges, open_metrics, set_up_logging
 from transom.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -66,8 +68,7 @@ _LOOK_S = 1.0
 #: From the end of the start to when the server's loop surely runs again, seconds.
 _DEAF_S = 0.2
 
-#: The database's clock and this machine's are apart when they differ by more, seconds.
-_MOST_SKEW_S = 2.0
+_OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -169,11 +170,13 @@ class _Worker:
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         cache = _open_cache(settings)
-        transfer = Transfer(settings, db, _open_stores(settings), liveness, cache)
+        stores = _open_stores(settings)
+        set_owned = open_gauges("transom_store_owned", _OWNED_TEXT, "store")
+        transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores, set_owned), cache)
         undo.push_async_callback(transfer.close)
         await transfer.recover()
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
-        sweeping = asyncio.create_task(_sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
+        sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
         outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
@@ -193,7 +196,7 @@ class _Worker:
             transfer=transfer,
             limits=limits,
             outbound=outbound,
-            stores=transfer.stores,
+            stores=stores,
             cache=cache,
             wake_prefetch=wake_prefetch,
             identity=identity,
@@ -347,7 +350,8 @@ async def run_worker(settings: Settings) -> None:
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
         sweep_work(settings, liveness)
-        transfer = Transfer(settings, db, _open_stores(settings), liveness)
+        stores = _open_stores(settings)
+        transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores))
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
@@ -355,7 +359,7 @@ async def run_worker(settings: Settings) -> None:
         askers = _open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
-        sweeping = asyncio.create_task(_sweep(db, transfer, settings.upload_lease_s / 3))
+        sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         await jobs.serve()
 
@@ -384,43 +388,6 @@ def _start_prefetch(
 
 def _do_nothing() -> None:
     """There is no cache to wake anybody for."""
-
-
-async def _sweep(
-    db: Database, transfer: Transfer, pause_s: float, set_skew: Callable[[float], None] | None = None
-) -> None:
-    """Again and again, clean up after workers that died, of this machine or another. `set_skew`: is told how
-    many seconds the database's clock is ahead."""
-    was_skewed = False
-    while True:
-        try:
-            skew_s = await db.read_clock()
-        except UnavailableError as error:
-            _log.warning("the database's clock is not known: %s", describe(error))
-        else:
-            was_skewed = _report_skew(skew_s, was_skewed)
-            if set_skew is not None:
-                set_skew(skew_s)
-        await asyncio.sleep(pause_s)
-        try:
-            recovered = await transfer.recover()
-        except TransomError as error:
-            _log.warning("clean-up waits: %s", describe(error))
-        except Exception:  # noqa: BLE001 (it must never stop for good)
-            _log.exception("clean-up failed")
-        else:
-            if recovered:
-                _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
-
-
-def _report_skew(skew_s: float, was_skewed: bool) -> bool:
-    """Whether the database's clock and this machine's are apart; logged when that changes."""
-    is_skewed = abs(skew_s) > _MOST_SKEW_S
-    if is_skewed != was_skewed:
-        level = logging.WARNING if is_skewed else logging.INFO
-        word = "ahead of" if skew_s > 0 else "behind"
-        _log.log(level, "the database's clock is %.1f s %s this machine's", abs(skew_s), word)
-    return is_skewed
 
 
 async def prepare(settings: Settings, *, owns_clouds: bool) -> None:

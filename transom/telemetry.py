@@ -185,6 +185,18 @@ def open_gauge(name: str, text: str) -> Callable[[float], None]:
     return Gauge(name, text, registry=CollectorRegistry(), multiprocess_mode="mostrecent").set
 
 
+def open_gauges(name: str, text: str, label: str) -> Callable[[str, float], None]:
+    """As `open_gauge`, a number for each value of the label."""
+    from prometheus_client import CollectorRegistry, Gauge
+
+    gauge = Gauge(name, text, [label], registry=CollectorRegistry(), multiprocess_mode="mostrecent")
+
+    def set_number(value: str, number: float) -> None:
+        gauge.labels(value).set(number)
+
+    return set_number
+
+
 def open_metrics() -> tuple[ObserveRequest, Callable[[str], None], Callable[[], bytes]]:
     """(observe, count_login, render): count a request of this worker; a login by its outcome; the text of
     /metrics over all workers."""

@@ -12,7 +12,7 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from transom.domain.errors import (
     ContentRefusedError,
     LimitExceededError,
     LostDataError,
+    NotOwnedError,
     TransomError,
     UnavailableError,
     VanishedError,
@@ -31,8 +32,10 @@ from transom.domain.errors import (
 from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance, require_formats
+from transom.holding import holding
 from transom.liveness import Liveness
 from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
+from transom.ownership import Ownership
 from transom.recovery import give_up_dead
 from transom.sql import blobs
 from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
@@ -60,11 +63,13 @@ class Transfer:
         db: Database,
         stores: Stores,
         liveness: Liveness,
+        ownership: Ownership,
         cache: Cache | None = None,
     ) -> None:
         self._settings = settings
         self._db = db
         self._stores = stores
+        self.ownership = ownership
         self.certificates = Certificates(settings)
         self._liveness = liveness
         self._cache = cache
@@ -100,7 +105,7 @@ class Transfer:
         advance(image.status, Status.SAVING)
         require_formats(image)
         bounds = await self._bounds(image, announced)
-        blob = self._new_blob(image, store_id, image.id)
+        blob = await self._new_blob(image, store_id, image.id)
         if not await blobs.start_upload(self._db, blob, now_us(), guard):
             await self._require_room(guard)
             raise ConflictError(
@@ -131,7 +136,7 @@ class Transfer:
         `checks` and errors as of `receive`."""
         advance(image.status, Status.UPLOADING)
         bounds = await self._bounds(image, announced)
-        blob = self._new_blob(image, None, image.id)
+        blob = await self._new_blob(image, None, image.id)
         if not await blobs.start_staging(self._db, blob, now_us(), guard):
             await self._require_room(guard)
             text = f"Image status transition from {Status.UPLOADING} to {Status.UPLOADING} is not allowed"
@@ -154,7 +159,7 @@ class Transfer:
         """Store bytes for an import as they are. `publish`: gives the blob of that size an owner in one
         transaction, or returns False. After an error nothing is left; `checks` and errors as of `receive`."""
         bounds = await self._bounds(image, announced)
-        blob = self._new_blob(image, None, None)
+        blob = await self._new_blob(image, None, None)
         await blobs.claim_blob(self._db, blob)
 
         async def fill() -> bool:
@@ -173,7 +178,7 @@ class Transfer:
     ) -> None:
         """As `put_aside`, for the data of the image itself: hashed, and looked into as an upload's is."""
         bounds = await self._bounds(image, size)
-        blob = self._new_blob(image, store_id, None)
+        blob = await self._new_blob(image, store_id, None)
         await blobs.claim_blob(self._db, blob)
 
         async def fill() -> bool:
@@ -294,11 +299,14 @@ class Transfer:
 
     # ---- an upload, step by step
 
-    def _new_blob(self, image: Image, store_id: str | None, image_id: str | None) -> LooseBlob:
-        """`store_id` None: the default store. `image_id`: the image whose status these bytes decide."""
+    async def _new_blob(self, image: Image, store_id: str | None, image_id: str | None) -> LooseBlob:
+        """`store_id` None: the default store. `image_id`: the image whose status these bytes decide.
+        NotOwnedError when the store takes none of ours."""
+        store_id = store_id or self._stores.default.id
+        await self.ownership.require(store_id)
         return LooseBlob(
             key=f"{image.id}-{uuid.uuid4().hex}",
-            store=store_id or self._stores.default.id,
+            store=store_id,
             image_id=image_id,
             holder=self._liveness.name,
             held_until=self._db.now_us() + self._lease_us,
@@ -313,7 +321,7 @@ class Transfer:
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
         try:
-            async with self._holding(blob):
+            async with holding(self._db, blob, self._lease_us):
                 is_owned = await fill()
             if not is_owned:
                 raise VanishedError(
@@ -336,39 +344,6 @@ class Transfer:
         if announced is not None and announced > cap:
             raise LimitExceededError(too_much)
         return Bounds(most=cap, too_much=too_much, announced=announced)
-
-    @asynccontextmanager
-    async def _holding(self, blob: LooseBlob) -> AsyncIterator[None]:
-        """Tell the others, three times a lease, that this worker is still at it. When it comes too late, the
-        block is broken off: what it would still receive is nobody's. UnavailableError then."""
-        is_lost = False
-
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(self._lease_us / 3e6)
-                try:
-                    if not await blobs.hold_blob(self._db, blob, self._db.now_us() + self._lease_us):
-                        _log.warning("upload %s was taken for dead", blob.key)
-                        nonlocal is_lost
-                        is_lost = True
-                        scope.reschedule(asyncio.get_running_loop().time())
-                        return
-                except TransomError as error:
-                    _log.warning("upload %s could not be held: %s", blob.key, error)
-
-        try:
-            async with asyncio.timeout(None) as scope:
-                keeping = asyncio.create_task(keep())
-                try:
-                    yield
-                finally:
-                    keeping.cancel()
-        except TimeoutError:
-            if not is_lost:
-                raise
-            raise UnavailableError(
-                "The upload was given up: the server could not tell the database in time that it was at work."
-            ) from None
 
     async def _put_bounded(
         self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds, checks: Sequence[DigestCheck]
@@ -433,8 +408,12 @@ class Transfer:
     async def _try_to_remove(self, store_id: str, key: str) -> bool:
         """False when the bytes stay for a later `recover`."""
         try:
+            # Each time anew: what is removed by mistake is gone.
+            await self.ownership.require(store_id)
             await self._stores.get(store_id).delete(key)
             await blobs.forget_blob(self._db, key)
+        except NotOwnedError:
+            return False  # Which was told when it was found out.
         except TransomError as error:
             _log.warning("blob %s stays for a later clean-up: %s", key, error)
             return False

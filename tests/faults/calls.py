@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 from harness.service import Service
+from harness.stores import MARK, stored_files
 
 Image = dict[str, Any]
 MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
@@ -147,15 +148,26 @@ def saving_images(service: Service) -> list[str]:
 
 
 def stored_sizes(service: Service) -> list[int]:
-    """Sizes of all files below the store's folder, finished or not, in order of size."""
+    """Sizes of the files with data below the store's folder, finished or not, in order of size."""
     sizes = []
-    for path in (service.data_dir / "images").rglob("*"):
+    for path in stored_files(service.data_dir / "images"):
         try:
-            if path.is_file():
-                sizes.append(path.stat().st_size)
+            sizes.append(path.stat().st_size)
         except FileNotFoundError:  # Removed since it was listed.
             continue
     return sorted(sizes)
+
+
+def marked(folder: Path) -> bytes:
+    """The mark of a store, once the service that has just started has put it there."""
+
+    def read() -> bytes:
+        try:
+            return (folder / MARK).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    return eventually(read, bool)
 
 
 def owned_sizes(service: Service) -> list[int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.service import Service
+from harness.stores import MARK
 
 from .calls import (
     MakeService,
@@ -22,6 +23,7 @@ from .calls import (
     create_image,
     expect_eventually,
     list_all_images,
+    marked,
     member_statuses,
     others_than,
     owned_sizes,
@@ -50,8 +52,9 @@ def small_store(request: pytest.FixtureRequest, make_service: MakeService) -> It
     """A service whose image store has room for 8 MiB, and whose database has room enough."""
     service = make_service(request.param)
     images = service.data_dir / "images"
-    images.mkdir(exist_ok=True)
+    mark = marked(images)
     with small_disk(images, STORE_BYTES):
+        (images / MARK).write_bytes(mark)
         yield service
 
 

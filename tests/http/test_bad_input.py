@@ -24,6 +24,7 @@ from connections import (
     upload_in_progress,
 )
 from harness.service import Service
+from harness.stores import MARK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import (
@@ -410,8 +411,10 @@ def nothing_changes(service: Service) -> Iterator[None]:
 
 @contextmanager
 def tiny_disk(folder: Path) -> Iterator[None]:
-    """The folder is a file system of 256 kB, with the folders that were in it and none of the files."""
+    """The folder is a file system of 256 kB, with the folders that were in it and the mark of the store, and
+    without the data."""
     folder.mkdir(parents=True, exist_ok=True)
+    mark = (folder / MARK).read_bytes()
     inner_folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
@@ -419,6 +422,7 @@ def tiny_disk(folder: Path) -> Iterator[None]:
     try:
         for inner_folder in inner_folders:
             inner_folder.mkdir()
+        (folder / MARK).write_bytes(mark)
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

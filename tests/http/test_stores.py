@@ -9,6 +9,7 @@ import pytest
 from conftest import DATABASES, SharedServices
 from harness.postgresql import PostgreSQL
 from harness.service import Service
+from harness.stores import stored_files
 from images import (
     TEN_BYTES,
     UNKNOWN_ID,
@@ -38,7 +39,7 @@ class TwoStores:
 
     def files(self, store: str) -> set[str]:
         """The names of the files that the store holds."""
-        return {path.name for path in (self.folder / store).rglob("*") if path.is_file()}
+        return {path.name for path in stored_files(self.folder / store)}
 
     def file_of(self, store: str, image_id: str) -> Path:
         """The file in the store that holds the image's data."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from harness.service import Service
+from harness.stores import stored_files
 from sharing_calls import (
     ENCRYPTED,
     UNKNOWN_ID,
@@ -212,7 +213,7 @@ def test_a_copy_counts_as_one_of_the_projects_images(make_service: Any) -> None:
 def test_a_copy_of_data_that_is_not_what_was_recorded_fails_and_leaves_no_image(make_service: Any) -> None:
     service = make_service("sqlite")
     image_id = create_image(service)
-    (stored,) = [path for path in (service.data_dir / "images").rglob("*") if path.is_file()]
+    (stored,) = stored_files(service.data_dir / "images")
     stored.write_bytes(b"x" * len(DATA))
 
     job = finish(service, "publisher", copy(service, "publisher", image_id).json()["job_id"])
@@ -268,7 +269,7 @@ def wait_until_in(service: Service, image_id: str, stores: str) -> None:
 def test_a_copy_of_data_that_is_gone_fails_without_telling_where_it_was(make_service: Any) -> None:
     service = make_service("sqlite")
     image_id = create_image(service)
-    (stored,) = [path for path in (service.data_dir / "images").rglob("*") if path.is_file()]
+    (stored,) = stored_files(service.data_dir / "images")
     stored.unlink()
 
     job = finish(service, "publisher", copy(service, "publisher", image_id).json()["job_id"])

@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from transom.domain.model import Image, Member
-from transom.sql.db import Database, Dialect, Result, Row, Script, Statement
+from transom.sql.db import Database, Dialect, Place, Result, Row, Script, Statement
 from transom.sql.images import to_json
 
 #: `Caller.member_ids` of nobody.
@@ -166,6 +166,9 @@ class Tap:
 
     async def read_clock(self) -> float:
         return await self._db.read_clock()
+
+    async def find_place(self) -> Place:
+        return await self._db.find_place()
 
     async def close(self) -> None:
         await self._db.close()

@@ -19,6 +19,7 @@ from transom.jobs import Jobs
 from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
+from transom.ownership import Ownership
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import find_image
 from transom.sql.jobs import FINISH_JOB
@@ -89,10 +90,16 @@ class World:
         for name in STORES:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         await write_world(self.db, [], [])
-        await self.db.transact(Statement("delete from job", ()), Statement("delete from staged_blob", ()))
+        await self.db.transact(
+            Statement("delete from job", ()),
+            Statement("delete from staged_blob", ()),
+            Statement("delete from owned_store", ()),
+        )
 
     def transfer(self, db: Database | None = None) -> Transfer:
-        return Transfer(self.settings, db or self.db, open_stores(self.settings), self.liveness)
+        stores = open_stores(self.settings)
+        ownership = Ownership(db or self.db, stores)
+        return Transfer(self.settings, db or self.db, stores, self.liveness, ownership)
 
     async def run(
         self,

@@ -16,6 +16,7 @@ from transom.sql import (
     members,
     metadefs,
     migrate,
+    owners,
     shares,
     tags,
 )
@@ -25,7 +26,7 @@ from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, shares, jobs, blobs, imports, listing, tags, metadefs, migrate]
+MODULES = [images, members, batches, shares, jobs, blobs, imports, listing, tags, metadefs, owners, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -135,6 +136,11 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "metadefs.UPDATE_ITEM": ("id", "tag", "item", "other", "{}", 2),
     "metadefs.DELETE_ITEM": ("id", "tag", "item"),
     "metadefs.DELETE_ITEMS": ("id", "tag"),
+    "owners.FIND_DATABASE_ID": (),
+    "owners.INSERT_DATABASE_ID": ("id", "place"),
+    "owners.RENEW_DATABASE_ID": ("new", "elsewhere", "id", "place"),
+    "owners.FIND_OWNED_STORE": ("store",),
+    "owners.INSERT_OWNED_STORE": ("store",),
 }
 
 

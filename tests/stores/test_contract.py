@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from transom.domain.errors import InvalidError, NotFoundError, TransomError, UnavailableError
 from transom.domain.fields import check_field
-from transom.stores import Store
+from transom.stores import MARK_NAME, Markable, Store
 
 from .conftest import MakeStore
 
@@ -269,3 +269,51 @@ def test_no_id_of_an_image_leads_out_of_the_folder(image_id: str, attempt: str) 
         return
 
     assert set(key) <= set("0123456789abcdefABCDEF-")
+
+
+# ---- the mark
+
+
+async def test_a_store_has_the_mark_that_was_written_last(
+    store: Store, make_store: MakeStore, folder: Path
+) -> None:
+    assert isinstance(store, Markable)
+    before = await store.read_mark()
+    await store.write_mark(b"first")
+    await store.write_mark(b"second")
+
+    other = make_store(folder)
+
+    assert isinstance(other, Markable)
+    assert (before, await other.read_mark()) == (None, b"second")
+
+
+async def test_marks_that_are_written_at_once_leave_one_of_them(store: Store, kept: Kept) -> None:
+    assert isinstance(store, Markable)
+    marks = [f"mark {number}".encode() for number in range(8)]
+
+    await asyncio.gather(*map(store.write_mark, marks))
+
+    assert await store.read_mark() in marks
+    assert len(kept()) == 1
+
+
+async def test_no_blob_has_the_name_of_the_mark(store: Store) -> None:
+    """Keys have letters, digits and `-`."""
+    assert isinstance(store, Markable)
+    await store.write_mark(b"mark")
+
+    await store.put(KEY, _chunks(b"data"))
+    await store.delete(KEY)
+
+    assert await store.read_mark() == b"mark"
+    assert not MARK_NAME.replace("-", "").isalnum()
+
+
+async def test_the_mark_of_a_store_that_cannot_be_reached_is_not_taken_for_absent(broken: Store) -> None:
+    assert isinstance(broken, Markable)
+
+    with pytest.raises(UnavailableError):
+        await broken.read_mark()
+    with pytest.raises(UnavailableError):
+        await broken.write_mark(b"mark")

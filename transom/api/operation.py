@@ -1,6 +1,7 @@
 """What an operator's tools ask: is it alive, is it ready, how much did it do."""
 
 from http import HTTPStatus
+from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
@@ -17,13 +18,17 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
     before a stop.
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
-    why. To take every server out of its balancer would end the former, too.
+    why. To take every server out of its balancer would end the former, too. So is a store that may not be
+    changed, whose data can be read.
     """
     if parts.is_leaving():
         raise UnavailableError("The service is about to stop.")
     await parts.db.require_writable()
     identity = "reachable" if parts.identity.is_reachable else "unreachable"
-    return json_response({"status": "ready", "identity": identity})
+    body: dict[str, Any] = {"status": "ready", "identity": identity}
+    if refused := parts.transfer.ownership.refused:
+        body["refused_stores"] = refused
+    return json_response(body)
 
 
 async def check_health(_parts: Parts, request: Request) -> Response:

@@ -180,4 +180,5 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.UnavailableError: 503,
     errors.UnusableSourceError: 503,
     errors.LostDataError: 503,
+    errors.NotOwnedError: 503,
 }

@@ -18,6 +18,7 @@ _VERBS = {
     "accounts": ("transom.cli.accounts", "accounts"),
     "policy": ("transom.cli.policy", "policy"),
     "metadefs": ("transom.cli.metadefs", "metadefs"),
+    "stores": ("transom.cli.stores", "stores"),
     "settings": ("transom.cli.settings", "settings"),
     "completion": ("transom.cli.completion", "completion"),
 }

@@ -117,6 +117,10 @@ class LostDataError(UnavailableError):
     """No store that an image is in has any of its data."""
 
 
+class NotOwnedError(UnavailableError):
+    """The store is not this database's to write to or remove from."""
+
+
 class ClientGoneError(TransomError):
     """The client went away, or broke off, before it had sent its whole body."""
 

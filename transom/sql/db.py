@@ -6,6 +6,7 @@ those modules: a database that cannot answer is `UnavailableError`, one with no 
 """
 
 from collections.abc import Callable, Generator, Hashable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = Sequence[Any]
@@ -40,6 +41,14 @@ class Dialect(Hashable, Protocol):
     def json_has_key(self, column: str, key: str) -> str:
         """True when the JSON object in `column` has anything under `key`."""
         ...
+
+
+class Place(NamedTuple):
+    """Where a database lives. `id`: no copy of the database has the same, unless a whole disk or server was
+    copied. `file`: that of an embedded database."""
+
+    id: str
+    file: Path | None = None
 
 
 class Database(Protocol):
@@ -93,6 +102,10 @@ class Database(Protocol):
     async def read_clock(self) -> float:
         """Ask the database for its time, for `now_us` to go by from now on; how many seconds it is ahead of
         this machine's clock, negative: behind it."""
+        ...
+
+    async def find_place(self) -> Place:
+        """Where the database that answers now lives."""
         ...
 
     async def close(self) -> None: ...

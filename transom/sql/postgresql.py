@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.db import Place, Result, Row, Script, Statement
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_migrate import (
     PAUSE_S,
@@ -36,6 +36,12 @@ _IS_READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read
 _CANNOT_ANSWER = "The database cannot answer now."
 #: So often a migration tries to lock a table before the log tells, and from then on each time.
 _QUIET_TRIES = 5
+
+#: Everybody may ask for the server's identifier, unless an administrator took that away.
+_DATABASE = """
+    select oid::text, has_function_privilege('pg_control_system()', 'execute')
+    from pg_database where datname = current_database()"""
+_SERVER = "select system_identifier::text from pg_control_system()"
 
 
 class PostgresDialect:
@@ -167,6 +173,13 @@ class PostgresDatabase:
             async with self._pool.lease() as connection:
                 await self._connector.read_clock(connection, self._command_s)
         return self._connector.clock.ahead_us / 1e6
+
+    async def find_place(self) -> Place:
+        """The server, whose identifier a standby shares and the one of a restored dump has not, and the
+        database there."""
+        ((database, may_see_server),) = await self.read(_DATABASE)
+        ((server,),) = await self.read(_SERVER) if may_see_server else (("-",),)
+        return Place(f"postgresql/{server}/{database}")
 
     async def close(self) -> None:
         await self._pool.close()

@@ -177,3 +177,18 @@ insert into metadef_resource_type (name, created_at, updated_at) values
     ('OS::Nova::Flavor', 1795564800000000, 1795564800000000),
     ('OS::Nova::Server', 1795564800000000, 1795564800000000),
     ('OS::Trove::Instance', 1795564800000000, 1795564800000000);
+
+-- Which database this is, in one row. A copy of it lives elsewhere, finds that `place` is not its own, and takes
+-- another id (see sql/owners.py).
+create table database_id (
+    one bigint primary key check (one = 1),
+    id text collate "C" not null,
+    place text collate "C" not null,
+    -- The id of the database that this one was copied from, if it was.
+    copied_from text collate "C"
+);
+
+-- The stores that were marked as this database's. One that has lost its mark since is not the store it was.
+create table owned_store (
+    store text collate "C" primary key
+);

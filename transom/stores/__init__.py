@@ -4,6 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+#: What a store's mark is called. No blob has that name: there is no dot in a key.
+MARK_NAME = "transom-store.json"
+
 
 class Store(Protocol):
     """Keeps blobs under keys (letters, digits, `-`), each written once and never changed."""
@@ -43,4 +46,17 @@ class LocalFiles(Protocol):
 
     def path(self, key: str) -> Path:
         """The file that holds the blob, for a server that sends files by itself."""
+        ...
+
+
+@runtime_checkable
+class Markable(Protocol):
+    """A store that can be written has room for a mark, which says whose it is. No key is its name."""
+
+    async def read_mark(self) -> bytes | None:
+        """The mark; None when there is none. UnavailableError when that cannot be known now."""
+        ...
+
+    async def write_mark(self, mark: bytes) -> None:
+        """Put the mark, in the place of another one. Durable when it returns; errors as of `put`."""
         ...

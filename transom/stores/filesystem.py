@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import os
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
+from transom.stores import MARK_NAME
 from transom.stores.threads import in_thread
 
 _READ_BYTES = 1 << 20
@@ -84,6 +86,20 @@ class FilesystemStore:
         except OSError as error:
             raise _renamed(error) from error
 
+    async def read_mark(self) -> bytes | None:
+        try:
+            return await in_thread((self._folder / MARK_NAME).read_bytes)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _renamed(error) from error
+
+    async def write_mark(self, mark: bytes) -> None:
+        try:
+            await in_thread(_write_mark, self._folder, mark)
+        except OSError as error:
+            raise _renamed(error) from error
+
 
 def _make_folder(folder: Path, root: Path) -> None:
     if not folder.is_dir():
@@ -118,6 +134,22 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 def _publish(part: Path, final: Path) -> None:
     part.rename(final)
     _sync_folder(final.parent)
+
+
+def _write_mark(folder: Path, mark: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several workers may be at it: each writes a file of its own.
+    part = folder / f"{MARK_NAME}-{uuid.uuid4().hex}{_PART}"
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        try:
+            _write_all(descriptor, mark)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _publish(part, folder / MARK_NAME)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _remove(final: Path) -> None:

@@ -17,6 +17,7 @@ from obstore.store import S3Store as Bucket
 
 from transom.domain.errors import NotFoundError, StoreFullError, TransomError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, PARTS_AT_ONCE, StoreInfo
+from transom.stores import MARK_NAME
 from transom.stores.s3_credentials import Keys
 from transom.stores.s3_uploads import Bucket as UploadsOf
 from transom.stores.s3_uploads import RefusedError, abort_uploads
@@ -158,6 +159,21 @@ class S3Store:
             await obstore.delete_async(self._bucket, self._path(key))
         except FileNotFoundError:
             return
+        except _ERRORS as error:
+            raise self._renamed(error) from None
+
+    async def read_mark(self) -> bytes | None:
+        try:
+            found = await obstore.get_async(self._bucket, self._path(MARK_NAME))
+            return bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except _ERRORS as error:
+            raise self._renamed(error) from None
+
+    async def write_mark(self, mark: bytes) -> None:
+        try:
+            await obstore.put_async(self._bucket, self._path(MARK_NAME), mark, use_multipart=False)
         except _ERRORS as error:
             raise self._renamed(error) from None
 

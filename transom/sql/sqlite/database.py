@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.db import Place, Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
+from transom.sql.sqlite.place import find_place
 from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
 from transom.sql.sqlite.writer import Writer
 from transom.sql.turns import Turns
@@ -129,6 +130,13 @@ class SqliteDatabase:
 
     async def read_clock(self) -> float:
         return 0.0  # All who share the file run on this machine.
+
+    async def find_place(self) -> Place:
+        path = Path(self._file())
+        try:
+            return find_place(path)
+        except OSError as error:
+            raise UnavailableError(f"The database {path} cannot be found: {error.strerror}") from error
 
     async def close(self) -> None:
         with suppress(UnavailableError, StoreFullError):

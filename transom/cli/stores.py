@@ -1,0 +1,147 @@
+"""`transom stores`: whose the stores are, and how they come into other hands (docs/stores.md)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from transom.cli.failures import report_failures, require_folder
+from transom.cli.tables import output_option, print_rows
+from transom.config import Settings, SettingsError
+from transom.domain.errors import TransomError, UnavailableError
+from transom.domain.ownership import Standing, describe
+from transom.domain.stores import StoreInfo
+from transom.ownership import Finding, Ownership
+from transom.sql.connect import open_database
+from transom.sql.db import Database
+from transom.sql.migrate import missing_migrations
+from transom.sql.owners import know_database, renew_database_id
+from transom.stores.registry import Stores, open_stores
+
+_Result = TypeVar("_Result")
+_COLUMNS = ("store", "place", "standing", "owner")
+
+
+@click.group()
+def stores() -> None:
+    """Whose the stores are: which database may write to them and remove from them."""
+
+
+@stores.command("status")
+@output_option
+@click.pass_obj
+def show_status(settings: Settings, output: str) -> None:
+    """What each store is to this database. Changes nothing.
+
+    Standings: own, free (unmarked, and marked when the service starts), moved (marked anew then), foreign
+    (of another database), mixed up (another store of this one), unmarked (it was not so before), unknown (it
+    cannot be reached). Exit status 1 when one of them may not be changed or is unknown.
+    """
+    database_id, rows = _run(settings, _list_standings)
+    if output == "table":
+        click.echo(f"This database is {database_id}.")
+    print_rows(_COLUMNS, rows, output)
+    if any(row["standing"] not in _USABLE for row in rows):
+        raise SystemExit(1)
+
+
+@stores.command("adopt")
+@click.argument("store_ids", metavar="[STORE]...", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> None:
+    """Make stores this database's own: those that are named, or all that may not be changed.
+
+    The database that had them may not write or remove there any more. After a restore that is meant; in a
+    copy of a database that is at work it is not, unless the copy has stores of its own.
+    """
+    found = _run(settings, lambda db, opened: _find_adoptable(db, opened, store_ids))
+    if not found:
+        click.echo("every store is this database's own")
+        return
+    if not yes:
+        for store_id, one in found.items():
+            click.echo(
+                f"{describe(one.standing, store_id, is_copy=one.is_copy)} Mark: {one.owner or 'none'}."
+            )
+        click.confirm("Whoever has them may not write or remove there any more. Adopt them?", abort=True)
+    _run(settings, lambda db, opened: _adopt(db, opened, list(found)))
+    click.echo(f"adopted: {', '.join(found)}")
+
+
+@stores.command("disown")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def disown_stores(settings: Settings, yes: bool) -> None:
+    """Give this database a new id, so that it owns none of its stores.
+
+    For a copy that cannot be told from its original, as that of a whole disk or of a PostgreSQL server,
+    before a service is started on it.
+    """
+    if not yes:
+        click.confirm("This database will not write to its stores or remove from them. Go on?", abort=True)
+    database_id = _run(settings, _disown)
+    click.echo(f"this database is {database_id} now")
+
+
+_USABLE = frozenset({Standing.OWN.value, Standing.FREE.value, Standing.MOVED.value})
+_UNKNOWN = "unknown"
+
+
+async def _list_standings(db: Database, opened: Stores) -> tuple[str, list[dict[str, Any]]]:
+    ownership = Ownership(db, opened)
+    database, _place = await know_database(db)
+    return database.id, [await _describe_row(ownership, info) for info in opened.writable]
+
+
+async def _describe_row(ownership: Ownership, info: StoreInfo) -> dict[str, Any]:
+    row = {"store": info.id, "place": _show_place(info), "standing": _UNKNOWN, "owner": None}
+    try:
+        found = await ownership.look(info.id)
+    except TransomError:
+        return row
+    return row if found is None else row | {"standing": found.standing.value, "owner": found.owner}
+
+
+async def _find_adoptable(db: Database, opened: Stores, store_ids: tuple[str, ...]) -> dict[str, Finding]:
+    """Those that are named, in so far as they are not the database's own; without names all of that kind."""
+    ownership = Ownership(db, opened)
+    asked = [opened.require(store_id).id for store_id in store_ids]
+    looks = {one: await ownership.look(one) for one in asked or (info.id for info in opened.writable)}
+    return {
+        store_id: found
+        for store_id, found in looks.items()
+        if found is not None and found.standing is not Standing.OWN
+    }
+
+
+async def _adopt(db: Database, opened: Stores, store_ids: list[str]) -> None:
+    ownership = Ownership(db, opened)
+    for store_id in store_ids:
+        await ownership.adopt(store_id)
+
+
+async def _disown(db: Database, _opened: Stores) -> str:
+    return (await renew_database_id(db)).id
+
+
+def _show_place(info: StoreInfo) -> str:
+    return f"{info.kind.value}://{info.address}"
+
+
+def _run(settings: Settings, act: Callable[[Database, Stores], Awaitable[_Result]]) -> _Result:
+    if settings.database_url.startswith("sqlite:"):
+        require_folder(settings)
+
+    async def run() -> _Result:
+        db = await open_database(settings.database_url, 1)
+        try:
+            if missing := await missing_migrations(db):
+                raise UnavailableError(f"The database lacks migrations {missing}: run `transom migrate`.")
+            return await act(db, open_stores(settings))
+        finally:
+            await db.close()
+
+    with report_failures(SettingsError):
+        return asyncio.run(run())
