@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterable
 from contextlib import ExitStack, contextmanager
+from http.client import BadStatusLine, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,17 +54,14 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 
 def read_status(connection: socket.socket) -> int:
-    """The status of the answer; 0 when the connection is closed without one."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        try:
-            piece = connection.recv(65536)
-        except ConnectionError:
-            piece = b""
-        if not piece:
-            return 0
-        received += piece
-    return int(received.split(b" ", 2)[1])
+    """The status of the answer, which is read whole; 0 when the connection is closed without one."""
+    response = HTTPResponse(connection)
+    try:
+        response.begin()
+        response.read()
+    except (BadStatusLine, ConnectionError):
+        return 0
+    return response.status
 
 
 def count_open(connections: Iterable[socket.socket]) -> int:

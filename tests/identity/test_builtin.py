@@ -433,3 +433,23 @@ def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login:
     asyncio.run(count())
 
     assert 0 < len(calls) <= MOST_CALLS, calls
+
+
+@pytest.mark.parametrize("name", ["publisher", "nobody"])
+def test_failures_are_counted_by_the_account_however_it_is_spelled(
+    identity: BuiltinIdentity, name: str
+) -> None:
+    """Else each guess could be the first at its account. The spellings of one that does not exist count
+    alike: how long a login has to wait must not tell."""
+    directory = identity.directory()
+    by_name = [
+        Reference(name=name),
+        Reference(name=name, domain_id="default"),
+        Reference(name=name, domain_name="Default"),
+    ]
+    by_id = [Reference(id="some-id", name=f"name-{number}") for number in range(3)]
+
+    assert len({builtin.mark_user(directory, who) for who in by_name}) == 1
+    assert len({builtin.mark_user(directory, who) for who in by_id}) == 1
+    assert len({builtin.mark_credential(directory, "some-id", who.name, None) for who in by_id}) == 1
+    assert len({builtin.mark_credential(directory, None, "key", who) for who in by_name}) == 1

@@ -7,12 +7,11 @@ from transom.domain.errors import InvalidError, UnavailableError
 
 #: The part of the whole that bodies of one holder may take, so that nobody fills it for all others.
 _SHARE = 4
-#: Messages that a body may come in, however small it is: a message costs about as much as a small request.
-_FREE_MESSAGES = 256
-#: Beyond these the average message must be so long, bytes. A TCP segment is rarely less than 512.
-_LEAST_HELD = 512
+#: Messages that a body may come in, however small it is; and how long the average one must be beyond these,
+#: bytes. A message costs about as much work as a small request, and a TCP segment is rarely less than 512.
+_HELD = (256, 512)
 #: The same for image data, which programs write in lines, too.
-_LEAST_PASSING = 64
+_PASSING = (1024, 64)
 
 _IN_CRUMBS = "The body comes in too many small pieces: send larger chunks."
 _FULL = "The service holds too many request bodies at once. Try again in a few seconds."
@@ -44,6 +43,6 @@ class BodyMemory:
 def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> None:
     """InvalidError for a body that has come in too many messages for its size. `is_held`: it is kept until
     it is whole; image data is not."""
-    least = _LEAST_HELD if is_held else _LEAST_PASSING
-    if messages > _FREE_MESSAGES + size_bytes // least:
+    free, least_bytes = _HELD if is_held else _PASSING
+    if messages > free + size_bytes // least_bytes:
         raise InvalidError(_IN_CRUMBS)

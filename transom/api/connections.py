@@ -21,12 +21,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transom.api.bodies import BodyMemory
 from transom.api.forwarded import IsTrusted
+from transom.domain.addresses import group_address
+from transom.domain.errors import UnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +92,27 @@ class ClientConnection:
         self.inode = 0
 
 
+class ClientCounts:
+    """Requests under way by the client's address, where proxies hide whose connections there are. `most`: of
+    one address."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: dict[str, int] = {}
+
+    def enter(self, client: str) -> None:
+        """UnavailableError when this address has too many."""
+        count = self._counts.get(client, 0)
+        if count >= self._most:
+            raise UnavailableError("Too many requests at once from your address. Try again in a few seconds.")
+        self._counts[client] = count + 1
+
+    def leave(self, client: str) -> None:
+        left = self._counts.pop(client) - 1
+        if left:
+            self._counts[client] = left
+
+
 #: That of a request that came by no socket.
 UNWATCHED = ClientConnection(BodyMemory(1 << 62))
 
@@ -139,7 +161,7 @@ class _Watched:
 
     def __init__(self, peer: Peer, now: float) -> None:
         self.peer = peer
-        self.address = _group(peer[0])
+        self.address = group_address(peer[0])
         self.since = now
         self.connection: ClientConnection | None = None
         self.is_closed = False
@@ -429,16 +451,6 @@ def _may_go(watched: _Watched, now: float) -> bool:
     if watched.holds_up:
         return True
     return watched.is_idle and now - max(watched.since, watched.idle_since) > _GRACE_S
-
-
-def _group(host: str) -> str:
-    """What counts as one address: whoever has one of IPv6 has a network of them."""
-    address = ip_address(host)
-    if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Address(int(address) >> 64 << 64))
 
 
 def _sample(fd: int) -> _Sample | None:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
-from transom.api.connections import Watch
+from transom.api.connections import ClientCounts, Watch
 from transom.api.cors import Cors
 from transom.api.errors import error_response
 from transom.api.forwarded import make_trust
@@ -83,6 +83,7 @@ class Dispatcher:
         self._request_log = request_log
         networks = parts.settings.trusted_networks
         self._is_trusted = make_trust(networks) if networks else None
+        self._clients = ClientCounts(parts.settings.max_connections_per_address)
         self._cors = Cors(parts.settings) if parts.settings.cors_allowed_origins else None
         self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
@@ -104,7 +105,8 @@ class Dispatcher:
         sends_data = False
         try:
             route, response = await self._answer(request)
-            await request.drain(_DRAIN_BYTES, _DRAIN_S)
+            if request.has_unread_body:
+                await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
             if self._cors is not None:
                 response.headers.extend(self._cors.headers_for(request))
@@ -137,6 +139,8 @@ class Dispatcher:
             request.dialect = _dialect_of(request)
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
             request.find_origin(self._is_trusted)
+            if self._is_trusted is not None:
+                request.count_client(self._clients)
             if request.method == "OPTIONS":
                 return route, Response()
             segments = self._read_path(request)
@@ -151,16 +155,12 @@ class Dispatcher:
             route = found.template
             handler = _handler_of(request, found.methods)
             request.params = found.params
-            response = await handler(self._parts, request)
-            if request.has_unread_body:
-                await request.drain(_DRAIN_BYTES, _DRAIN_S)
+            return route, await handler(self._parts, request)
         except (TransomError, HttpError) as error:
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
             return route, self._render(request, 500, "The server has erred; its log says more.", [])
-        else:
-            return route, response
 
     def _read_path(self, request: Request) -> list[str]:
         """The segments as the routes have them; sets `prefix`, and the dialect of the Identity API. Raises

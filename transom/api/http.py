@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from transom.api.bodies import require_large_pieces
-from transom.api.connections import UNWATCHED, ClientConnection
+from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Connection, Origin, read_origin
+from transom.domain.addresses import group_address
 from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
 from transom.domain.model import Caller
 
@@ -66,6 +67,7 @@ class Request:
         "_asked",
         "_caller",
         "_connection",
+        "_counted",
         "_held_bytes",
         "_holder",
         "_is_transfer",
@@ -97,6 +99,7 @@ class Request:
         self._is_transfer = False
         self._held_bytes = 0
         self._holder = ""
+        self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -174,6 +177,12 @@ class Request:
         self.origin = read_origin(connection, scope["headers"], is_trusted)
         self.client_address = self.origin.client
 
+    def count_client(self, clients: ClientCounts) -> None:
+        """Count it for its client until it is answered. UnavailableError when that has too many already."""
+        client = group_address(self.client_address)
+        clients.enter(client)
+        self._counted = clients, client
+
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
         if not self.query:
@@ -222,6 +231,9 @@ class Request:
         connection.active -= 1
         connection.transfers -= self._is_transfer
         connection.sends_data = sends_data
+        if self._counted is not None:
+            clients, client = self._counted
+            clients.leave(client)
         if self._held_bytes:
             connection.memory.give_back(self._holder, self._held_bytes)
             self._held_bytes = 0
@@ -253,7 +265,7 @@ class Request:
         """Count memory that is taken until the request is answered."""
         if not self._holder:
             caller = self._caller
-            self._holder = (caller.project_id if caller else None) or self.client_address
+            self._holder = (caller.project_id if caller else None) or group_address(self.client_address)
         self._connection.memory.take(self._holder, size_bytes)
         self._held_bytes += size_bytes
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
 from transom.identity import TokenRequest, changes
@@ -162,7 +163,7 @@ class BuiltinIdentity:
         """A new token. UnauthenticatedError alike for a wrong user, password or project. `client`, here and
         below: the address that the login comes from; turns and failures are counted by it."""
         user = self.directory().find_user(who)
-        attempt = Attempt(client, mark_account(who))
+        attempt = _attempt(client, mark_user(self.directory(), who))
         await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
@@ -178,7 +179,7 @@ class BuiltinIdentity:
     ) -> tuple[str, TokenSession]:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
         credential = find_credential(self.directory(), credential_id, name, owner)
-        attempt = Attempt(client, mark_account(credential_id, name, owner))
+        attempt = _attempt(client, mark_credential(self.directory(), credential_id, name, owner))
         await self._passwords.check(credential.secret_hash if credential else None, secret, attempt)
         directory = self.directory()
         # Looked up again: it may have been deleted while its secret was checked.
@@ -209,7 +210,7 @@ class BuiltinIdentity:
     async def change_password(self, user: User, old: str, new: str, client: str = "") -> None:
         """Ends all tokens of the user. UnauthenticatedError when `old` is wrong, ConflictError when it was
         changed meanwhile."""
-        attempt = Attempt(client, mark_account(user.id))
+        attempt = _attempt(client, mark_account("user", user.id))
         await self._passwords.check(user.password_hash, old, attempt)
         new_hash = await self._passwords.hash(new, attempt)
         await self._change(
@@ -229,7 +230,7 @@ class BuiltinIdentity:
             raise ForbiddenError("An application credential cannot have roles that its maker lacks.")
         require_own_rules(session.access_rules, draft.access_rules)
         secret = draft.secret or secrets.token_urlsafe(48)
-        attempt = Attempt(client, mark_account(session.user.id))
+        attempt = _attempt(client, mark_account("user", session.user.id))
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=draft.name,
@@ -333,3 +334,24 @@ class BuiltinIdentity:
             credential_id=credential.id if credential else None,
         )
         return sign_token(self._key, claims), make_token_session(self.directory(), claims)
+
+
+def _attempt(client: str, account: bytes) -> Attempt:
+    return Attempt(group_address(client), account)
+
+
+def mark_user(directory: Directory, who: Reference) -> bytes:
+    """One mark for a user however the client spells it: failures are counted by it. What stands beside an id
+    is not looked at. Alike for users that do not exist."""
+    if who.id is not None:
+        return mark_account("user", who.id)
+    domain = directory.find_domain(who.domain_id, who.domain_name)
+    return mark_account("user", who.name, domain.id if domain else (who.domain_id, who.domain_name))
+
+
+def mark_credential(
+    directory: Directory, credential_id: str | None, name: str | None, owner: Reference | None
+) -> bytes:
+    if credential_id is not None:
+        return mark_account("credential", credential_id)
+    return mark_account("credential", name, mark_user(directory, owner) if owner else None)

@@ -1,9 +1,9 @@
 """/v3/auth: logging in, describing and revoking tokens, and what a token can be exchanged for."""
 
-import logging
 from http import HTTPStatus
 
 from transom.api.http import Headers, Request, Response, json_response, no_content
+from transom.api.identity.attempts import report_refusal
 from transom.api.identity.catalog import render_catalog
 from transom.api.identity.projects import find_domains
 from transom.api.identity.session import (
@@ -37,39 +37,29 @@ from transom.identity.builtin import BuiltinIdentity
 from transom.identity.directory import Role
 from transom.identity.sessions import TokenSession
 
-_log = logging.getLogger(__name__)
-
-#: Of a name that is logged: nobody has a longer one.
-_LONGEST_NAME = 255
 METHODS = ("password", "token", "application_credential")
 
 
 async def create_token(parts: Parts, request: Request) -> Response:
     identity = builtin_identity(parts)
     body = await read_body(request, parts.settings.identity_body_limit, AuthRequest)
-    client = request.client_address
     try:
-        token, session = await _log_in(identity, body.auth, client)
+        token, session = await _log_in(identity, body.auth, request.client_address)
     except (UnauthenticatedError, UnavailableError) as error:
-        outcome = "refused" if isinstance(error, UnauthenticatedError) else "not checked"
-        parts.count_login(outcome)
-        fields = {"account": _name_account(body.auth), "client": client, "request_id": request.request_id}
-        _log.warning("login %s", outcome, extra={"fields": fields})
+        report_refusal(parts, request, _name_account(body.auth), error)
         raise
     parts.count_login("done")
     return _describe_token(parts, request, token, session, HTTPStatus.CREATED)
 
 
-def _name_account(auth: AuthBody) -> str:
+def _name_account(auth: AuthBody) -> str | None:
     """Whom a login names, for the log."""
     asked = auth.identity
     if asked.password is not None:
-        named: str | None = asked.password.user.name or asked.password.user.id
-    elif asked.application_credential is not None:
-        named = asked.application_credential.name or asked.application_credential.id
-    else:
-        named = None
-    return (named or "-")[:_LONGEST_NAME]
+        return asked.password.user.name or asked.password.user.id
+    if asked.application_credential is not None:
+        return asked.application_credential.name or asked.application_credential.id
+    return None
 
 
 async def show_token(parts: Parts, request: Request) -> Response:

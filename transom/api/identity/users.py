@@ -3,6 +3,7 @@
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
+from transom.api.identity.attempts import report_refusal
 from transom.api.identity.session import (
     NOT_FOUND,
     builtin_identity,
@@ -23,7 +24,7 @@ from transom.api.identity.wire import (
     render_user,
 )
 from transom.api.parts import Parts
-from transom.domain.errors import NotFoundError
+from transom.domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from transom.identity.directory import Directory, Grant, Role, imply_roles
 from transom.identity.passwords import require_length
 
@@ -72,9 +73,12 @@ async def change_password(parts: Parts, request: Request) -> Response:
     body = await read_body(request, parts.settings.identity_body_limit, PasswordChangeRequest)
     new = body.user.password
     require_length("Invalid request body: user.password", new, parts.settings.password_min_length)
-    await builtin_identity(parts).change_password(
-        session.user, body.user.original_password, new, request.client_address
-    )
+    old = body.user.original_password
+    try:
+        await builtin_identity(parts).change_password(session.user, old, new, request.client_address)
+    except (UnauthenticatedError, UnavailableError) as error:
+        report_refusal(parts, request, session.user.name, error)
+        raise
     return no_content()
 
 
