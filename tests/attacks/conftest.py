@@ -1,5 +1,6 @@
 """One service over SQLite for this folder: nothing here depends on the database."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
@@ -23,5 +24,14 @@ HURRIED = {
 
 
 @pytest.fixture(scope="session")
-def hurried(shared_services: Services) -> Service:
-    return shared_services.get("sqlite", **HURRIED)
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("hurried"), settings=HURRIED) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def multiplexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same, and it speaks HTTP/2."""
+    settings = HURRIED | {"TRANSOM_HTTP2": "true"}
+    with Service(tmp_path_factory.mktemp("multiplexed"), settings=settings) as service:
+        yield service

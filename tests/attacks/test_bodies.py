@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 import pytest
 from harness.service import Service
 
-from .conftest import Services
+from .conftest import MakeService, Services
 from .strangers import LOGIN, connect, cpu_s, head, memory_bytes, read_status
 
 JSON = "Content-Type: application/json"
@@ -90,9 +90,9 @@ def test_a_login_larger_than_any_login_is_refused(server: Service) -> None:
         assert read_status(connection) == 413
 
 
-def test_all_bodies_together_are_bounded_and_other_projects_are_served(shared_services: Services) -> None:
+def test_all_bodies_together_are_bounded_and_other_projects_are_served(make_service: MakeService) -> None:
     """Those of one project fill its part of the memory, and no more."""
-    service = shared_services.get(
+    service = make_service(
         "sqlite", TRANSOM_SIGNED_BODY_LIMIT=str(MIB), TRANSOM_BODY_MEMORY_BYTES=str(16 * MIB)
     )
     token = f"X-Auth-Token: {service.token('publisher')}"

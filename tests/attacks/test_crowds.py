@@ -12,7 +12,7 @@ import httpx
 import pytest
 from harness.service import Service
 
-from .conftest import MakeService, Services
+from .conftest import MakeService
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, cpu_s, crowd, head, read_status
 
 #: As the shell sets it: neither limit can be raised any more.
@@ -65,10 +65,8 @@ def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
     assert statuses.count(200) >= 256
 
 
-def test_one_address_does_not_take_the_places_of_others(shared_services: Services) -> None:
-    service = shared_services.get(
-        "sqlite", TRANSOM_MAX_CONNECTIONS="100", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="20"
-    )
+def test_one_address_does_not_take_the_places_of_others(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_MAX_CONNECTIONS="100", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="20")
     with crowd(service, 10, "127.0.0.3") as honest, crowd(service, 60, "127.0.0.2") as many:
         for connection in honest:
             connection.sendall(head("GET", "/healthz"))
@@ -79,8 +77,8 @@ def test_one_address_does_not_take_the_places_of_others(shared_services: Service
     assert 0 < left <= 20
 
 
-def test_the_connections_of_a_trusted_proxy_are_not_those_of_one_client(shared_services: Services) -> None:
-    service = shared_services.get(
+def test_the_connections_of_a_trusted_proxy_are_not_those_of_one_client(make_service: MakeService) -> None:
+    service = make_service(
         "sqlite", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="5", TRANSOM_TRUSTED_PROXIES="127.0.0.2"
     )
     with crowd(service, 30, "127.0.0.2") as of_proxy, crowd(service, 30, "127.0.0.3") as others:
@@ -124,8 +122,8 @@ def test_requests_under_way_are_not_closed_for_the_crowd(make_service: MakeServi
     assert left <= 40
 
 
-def test_what_was_closed_is_counted_and_logged(shared_services: Services) -> None:
-    service = shared_services.get("sqlite", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="3")
+def test_what_was_closed_is_counted_and_logged(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="3")
     with crowd(service, 10, "127.0.0.9") as connections:
         _wait_for_at_most(3, connections)
     metrics = httpx.get(f"{service.url}/metrics", trust_env=False).text

@@ -6,9 +6,9 @@ import socket
 import struct
 from contextlib import ExitStack, suppress
 
+import pytest
 from harness.service import Service
 
-from .conftest import Services
 from .strangers import connect, memory_bytes, read_to_end
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -20,9 +20,8 @@ REQUEST = b"\x82\x86\x84\x41\x06images"
 MIB = 1 << 20
 
 
-def test_http2_is_not_spoken_by_default(shared_services: Services) -> None:
-    service = shared_services.get("sqlite")
-    with connect(service) as connection:
+def test_http2_is_not_spoken_by_default(hurried: Service) -> None:
+    with connect(hurried) as connection:
         connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _request(1))
 
         received = read_to_end(connection)
@@ -30,9 +29,8 @@ def test_http2_is_not_spoken_by_default(shared_services: Services) -> None:
     assert not _frames(received)
 
 
-def test_http2_is_spoken_where_the_setting_says_so(shared_services: Services) -> None:
-    service = shared_services.get("sqlite", TRANSOM_HTTP2="true")
-    with connect(service) as connection:
+def test_http2_is_spoken_where_the_setting_says_so(multiplexed: Service) -> None:
+    with connect(multiplexed) as connection:
         connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _request(1))
 
         kinds = _read_until(connection, HEADERS)
@@ -40,26 +38,27 @@ def test_http2_is_spoken_where_the_setting_says_so(shared_services: Services) ->
     assert HEADERS in kinds
 
 
-def test_headers_that_are_referenced_over_and_over_take_no_memory(shared_services: Services) -> None:
+@pytest.mark.parametrize("name", ["hurried", "multiplexed"])
+def test_headers_that_are_referenced_over_and_over_take_no_memory(
+    request: pytest.FixtureRequest, name: str
+) -> None:
     """82 KiB that unpack to 300 MiB: one header of 4 KB in the table, and 78,000 references to it."""
-    for settings in ({}, {"TRANSOM_HTTP2": "true"}):
-        service = shared_services.get("sqlite", **settings)
-        before = memory_bytes(service)
+    service: Service = request.getfixturevalue(name)
+    before = memory_bytes(service)
 
-        with ExitStack() as stack:
-            for _ in range(4):
-                connection = stack.enter_context(connect(service))
-                with suppress(ConnectionError):
-                    connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _bomb(1))
-                    _read_until(connection, HEADERS, RST_STREAM, GOAWAY)
-            grown = memory_bytes(service) - before
+    with ExitStack() as stack:
+        for _ in range(4):
+            connection = stack.enter_context(connect(service))
+            with suppress(ConnectionError):
+                connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + _bomb(1))
+                _read_until(connection, HEADERS, RST_STREAM, GOAWAY)
+        grown = memory_bytes(service) - before
 
-        assert grown < 32 * MIB
+    assert grown < 32 * MIB
 
 
-def test_few_streams_are_open_at_once(shared_services: Services) -> None:
-    service = shared_services.get("sqlite", TRANSOM_HTTP2="true")
-    with connect(service) as connection:
+def test_few_streams_are_open_at_once(multiplexed: Service) -> None:
+    with connect(multiplexed) as connection:
         # None of them ends: each waits for a body.
         opened = b"".join(_request(1 + 2 * n, END_HEADERS, b"\x83\x86\x84\x41\x06images") for n in range(100))
         connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + opened)
@@ -69,21 +68,16 @@ def test_few_streams_are_open_at_once(shared_services: Services) -> None:
     assert RST_STREAM in kinds or GOAWAY in kinds
 
 
-def test_a_connection_of_http2_that_asks_for_nothing_is_closed(shared_services: Services) -> None:
-    service = _hurried_http2(shared_services)
-    with connect(service) as connection:
+def test_a_connection_of_http2_that_asks_for_nothing_is_closed(multiplexed: Service) -> None:
+    with connect(multiplexed) as connection:
         connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b""))
 
         read_to_end(connection)
 
 
-def test_a_silent_connection_is_closed_where_http2_is_spoken(shared_services: Services) -> None:
-    with connect(_hurried_http2(shared_services)) as connection:
+def test_a_silent_connection_is_closed_where_http2_is_spoken(multiplexed: Service) -> None:
+    with connect(multiplexed) as connection:
         read_to_end(connection)
-
-
-def _hurried_http2(services: Services) -> Service:
-    return services.get("sqlite", TRANSOM_HTTP2="true", TRANSOM_HEAD_TIMEOUT_S="1", TRANSOM_KEEP_ALIVE_S="2")
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

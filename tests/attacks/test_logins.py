@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from harness.service import Service
 
-from .conftest import MakeService, Services
+from .conftest import MakeService
 from .strangers import LOGIN, connect, cpu_s, head, read_status
 
 ATTACKERS = "127.0.0.66"
@@ -70,8 +70,8 @@ def test_an_account_that_exists_costs_as_much_work_as_one_that_does_not(
     assert 0.6 < existing / absent < 1.6
 
 
-def test_a_refused_login_is_logged_with_the_client_behind_the_proxy(shared_services: Services) -> None:
-    service = shared_services.get("sqlite", TRANSOM_TRUSTED_PROXIES="127.0.0.1")
+def test_a_refused_login_is_logged_with_the_client_behind_the_proxy(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_TRUSTED_PROXIES="127.0.0.1")
     before = _count_refused(service)
     with connect(service) as connection:
         connection.sendall(_login(_user("publisher", "wrong"), "X-Forwarded-For: 198.51.100.7"))
@@ -96,9 +96,9 @@ def test_a_wrong_old_password_is_logged_and_counted_like_a_login(guessed: Servic
     assert _count_refused(guessed) == 1
 
 
-def test_one_client_behind_a_proxy_does_not_take_all_places(shared_services: Services) -> None:
+def test_one_client_behind_a_proxy_does_not_take_all_places(make_service: MakeService) -> None:
     """Its requests are counted by its own address, whichever connection of the proxy they come by."""
-    service = shared_services.get(
+    service = make_service(
         "sqlite", TRANSOM_TRUSTED_PROXIES="127.0.0.1", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="5"
     )
     lines = ("Content-Type: application/json", "Content-Length: 50")
