@@ -1,4 +1,4 @@
-"""Who installs the wheel by `requirements/run.lock`, and nothing else, has the whole service.
+"""Who installs the wheel by `requirements/run.lock`, as README says and nothing else, has the whole service.
 
 The service runs in an environment and a folder that know nothing of this repository; the clients are the
 tests' own. Slow: it builds the wheel and installs some fifty packages.
@@ -26,7 +26,7 @@ from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
     ShowJobRequest,
 )
 
-from installed.wheel import ROOT, install_wheel, run
+from installed.wheel import ROOT, START, install_wheel, run
 
 # The SDK calls the look at a job deprecated; it names no other that its scripts would use.
 pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
@@ -49,7 +49,9 @@ def commands(folder: Path) -> Path:
 def service(folder: Path, commands: Path) -> Iterator[Service]:
     work = folder / "service"
     work.mkdir()
-    with Service(work, program=(str(commands / "transom"),)) as started:
+    command, verb = START.split()
+    assert (folder / command, verb) == (commands / "transom", "serve")
+    with Service(work, program=(str(folder / command),)) as started:
         yield started
 
 

@@ -1,31 +1,41 @@
-"""The wheel, built from this repository and installed by `requirements/run.lock` into its own environment.
+"""The wheel, built from this repository and installed by `requirements/run.lock` into its own environment, by
+the very commands that README gives for it.
 
 Start reading at `install_wheel`.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+#: README's commands for who has no git and make: some that install, and one that starts the service.
+(_BLOCK,) = re.findall(
+    r"^Without git and make, .*?^```sh\n(.*?)^```$",
+    (ROOT / "README.md").read_text(encoding="utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
+*INSTALL, START = _BLOCK.splitlines()
 #: What a wheel is made of.
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "transom")
 
 
 def install_wheel(folder: Path) -> Path:
-    """The folder of the commands of the new environment. `folder`: an empty one, outside the repository."""
-    wheel = build_wheel(folder)
-    environment = folder / "environment"
-    venv.create(environment, with_pip=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    install = [*pip, "install", "--quiet"]
-    run([*install, "--require-hashes", "-r", str(ROOT / "requirements" / "run.lock")], folder)
-    run([*install, "--no-deps", str(wheel)], folder)
-    run([*pip, "check"], folder)
-    return environment / "bin"
+    """The folder of the commands of the new environment. `folder`: an empty one, outside the repository; what
+    a release offers is put there."""
+    build_wheel(folder)
+    shutil.copy(ROOT / "requirements" / "run.lock", folder)
+    # The Python that runs the tests, whichever of those that the machine has.
+    python = folder / "python" / "python3"
+    python.parent.mkdir()
+    python.symlink_to(os.path.realpath(sys.executable))
+    run(["/bin/sh", "-euc", "\n".join([f"PATH={python.parent}:$PATH", *INSTALL])], folder)
+    commands = folder / Path(START.split()[0]).parent
+    run([str(commands / "pip"), "check"], folder)
+    return commands
 
 
 def build_wheel(folder: Path) -> Path:
@@ -47,6 +57,7 @@ def run(command: list[str], folder: Path) -> str:
     """What the command printed; CalledProcessError, which says it, when it fails."""
     # Nothing of the environment that runs the tests may show through.
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    kept["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     done = subprocess.run(
         command,
         cwd=folder,
