@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError, read_settings
 from transom.config.os_versions import read_os_versions
+from transom.disk import Room
 from transom.domain.errors import TransomError, UnavailableError, describe
 from transom.domain.model import Policy
 from transom.domain.os_versions import OsVersions
@@ -48,10 +49,18 @@ from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
+from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
 from transom.sweep import sweep
-from transom.telemetry import RequestLog, open_closings, open_gauge, open_gauges, open_metrics, set_up_logging
+from transom.telemetry import (
+    RequestLog,
+    open_closings,
+    open_gauge,
+    open_gauges,
+    open_metrics,
+    set_up_logging,
+)
 from transom.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -68,6 +77,7 @@ _LOOK_S = 1.0
 #: From the end of the start to when the server's loop surely runs again, seconds.
 _DEAF_S = 0.2
 
+_FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
@@ -165,7 +175,7 @@ class _Worker:
 
     async def _open(self, undo: AsyncExitStack) -> App:
         settings = self._settings
-        db = await open_database(settings.database_url, settings.database_pool)
+        db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
         undo.push_async_callback(db.close)
         liveness = _open_liveness(settings)
         undo.callback(liveness.close)
@@ -190,6 +200,7 @@ class _Worker:
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = _open_identity(settings, keystone, policy)
         observe, count_login, render_metrics = open_metrics()
+        disks = _find_disks(settings, stores)
         parts = Parts(
             settings=settings,
             db=db,
@@ -197,13 +208,14 @@ class _Worker:
             limits=limits,
             outbound=outbound,
             stores=stores,
+            disks=disks,
             cache=cache,
             wake_prefetch=wake_prefetch,
             identity=identity,
             recipients=Recipients(identity if settings.check_recipients else None),
             os_versions=_read_os_versions(settings),
             wake_jobs=jobs.wake,
-            render_metrics=render_metrics,
+            render_metrics=_with_free_room(render_metrics, disks),
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
@@ -220,6 +232,25 @@ class _Worker:
 
     async def stop(self) -> None:
         await self._undo.aclose()
+
+
+def _find_disks(settings: Settings, stores: Stores) -> dict[str, Room]:
+    local = {info.id: stores.get(info.id) for info in stores.infos}
+    return {
+        "data": Room(settings.data_path, settings.disk_reserve),
+        **{name: store.room for name, store in local.items() if isinstance(store, LocalFiles)},
+    }
+
+
+def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> Callable[[], bytes]:
+    tell = open_gauges("transom_disk_free_bytes", _FREE_TEXT, "disk")
+
+    def render_all() -> bytes:
+        for name, room in disks.items():
+            tell(name, room.free_bytes)
+        return render()
+
+    return render_all
 
 
 def _open_watch(settings: Settings) -> Watch:
@@ -344,7 +375,7 @@ async def run_worker(settings: Settings) -> None:
     others. Raises what `prepare` does."""
     policy = _read_policy(settings)
     async with AsyncExitStack() as undo:
-        db = await open_database(settings.database_url, settings.database_pool)
+        db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
         undo.push_async_callback(db.close)
         await _require_schema(db, settings)
         liveness = _open_liveness(settings)
@@ -421,7 +452,7 @@ def _prepare_identity(settings: Settings, policy: Policy, owns_clouds: bool) -> 
 async def _prepare_data(settings: Settings) -> None:
     """What needs no store: a library that reaches one has threads, which do not survive the fork of the
     workers. These remove the bytes that a crash left, before they are ready."""
-    db = await open_database(settings.database_url, settings.database_pool)
+    db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
     try:
         await _require_schema(db, settings)
         liveness = _open_liveness(settings)

@@ -46,6 +46,18 @@ def fill_disk(folder: Path) -> Path:
     return path
 
 
+def leave_room(folder: Path, size_bytes: int) -> Path:
+    """The file that takes all the room but so many bytes."""
+    path = folder / "filler"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        found = os.fstatvfs(descriptor)
+        os.posix_fallocate(descriptor, 0, found.f_bavail * found.f_frsize - size_bytes)
+    finally:
+        os.close(descriptor)
+    return path
+
+
 def _write_until_full(descriptor: int, block: bytes) -> None:
     while True:
         try:

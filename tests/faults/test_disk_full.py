@@ -36,7 +36,7 @@ from .calls import (
     upload_data,
     worker_pids,
 )
-from .small_disk import fill_disk, small_disk
+from .small_disk import fill_disk, leave_room, small_disk
 
 MIB = 1 << 20
 STORE_BYTES = 8 * MIB
@@ -183,6 +183,63 @@ def test_an_upload_that_meets_a_full_disk_under_sqlite_leaves_its_image_queued(t
         expect_eventually(lambda: show_image(client, image_id)["status"], "queued")
         expect_eventually(lambda: stored_sizes(service), [])
         assert upload_data(client, image_id, b"x" * MIB).status_code == 204
+
+
+def test_uploads_stop_before_the_disk_is_full(small_service: Service) -> None:
+    """5 % of the disk are left, less what was written between two looks."""
+    client = small_service.client("publisher")
+    image_ids = [create_image(client)["id"] for _ in range(16)]
+
+    answers = [upload_data(client, image_id, b"x" * MIB).status_code for image_id in image_ids]
+
+    assert answers == sorted(answers)
+    assert set(answers) == {204, 413}
+    assert shutil.disk_usage(small_service.work_dir).free >= DISK_BYTES // 40
+    disk = client.get("/readyz").json()["disks"]["local"]
+    assert disk["free_bytes"] < MIB + DISK_BYTES // 20
+
+
+def test_on_a_disk_without_room_for_data_new_images_are_refused_and_answers_taken(
+    small_service: Service,
+) -> None:
+    client, recipient = small_service.client("publisher"), small_service.client("recipient")
+    member_id = small_service.clouds["recipient"].project_id
+    image_id = create_active_image(client, b"data")
+    add_member(client, image_id, member_id)
+    leave_room(small_service.work_dir, 512 << 10)
+
+    expect_eventually(lambda: _create(client, "new").status_code, 413)
+    assert not client.get("/readyz").json()["disks"]["data"]["has_room"]
+    assert set_member_status(recipient, image_id, member_id, "accepted").status_code == 200
+    assert client.delete(f"/v2/images/{image_id}/members/{member_id}").status_code == 204
+    assert client.delete(f"/v2/images/{image_id}").status_code == 204
+
+
+def test_a_disk_that_others_filled_can_be_freed_by_deleting(small_service: Service) -> None:
+    client = small_service.client("publisher")
+    image_ids = [create_active_image(client, b"x" * MIB) for _ in range(4)]
+    withdrawn = create_image(client)["id"]
+    member_id = small_service.clouds["recipient"].project_id
+    add_member(client, withdrawn, member_id)
+    fill_disk(small_service.work_dir)
+
+    answers = [client.delete(f"/v2/images/{withdrawn}/members/{member_id}")]
+    answers += [client.delete(f"/v2/images/{image_id}") for image_id in image_ids]
+
+    assert [answer.status_code for answer in answers] == [204] * 5
+    expect_eventually(lambda: stored_sizes(small_service), [])
+    expect_eventually(lambda: _create(client, "new").status_code, 201)
+
+
+def test_a_token_can_be_revoked_on_a_full_disk(small_service: Service) -> None:
+    client = small_service.client("publisher")
+    token = client.headers["X-Auth-Token"]
+    fill_disk(small_service.work_dir)
+
+    revoked = client.delete("/identity/v3/auth/tokens", headers={"X-Subject-Token": token})
+
+    assert revoked.status_code == 204
+    assert client.get("/v2/images").status_code == 401
 
 
 def test_what_was_answered_before_the_disk_was_full_is_there_after_a_kill(small_service: Service) -> None:

@@ -19,13 +19,17 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
     why. To take every server out of its balancer would end the former, too. So is a store that may not be
-    changed, whose data can be read.
+    changed, whose data can be read, and a disk without room for new data.
     """
     if parts.is_leaving():
         raise UnavailableError("The service is about to stop.")
     await parts.db.require_writable()
     identity = "reachable" if parts.identity.is_reachable else "unreachable"
-    body: dict[str, Any] = {"status": "ready", "identity": identity}
+    disks = {
+        name: {"free_bytes": room.free_bytes, "has_room": not room.is_short()}
+        for name, room in parts.disks.items()
+    }
+    body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}
     if refused := parts.transfer.ownership.refused:
         body["refused_stores"] = refused
     return json_response(body)

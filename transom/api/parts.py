@@ -1,9 +1,10 @@
 """What a handler is given beside the request: the parts that `app.py` assembled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transom.config import Settings
+from transom.disk import Room
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.limits import Limits
@@ -21,6 +22,8 @@ class Parts:
     db: Database
     transfer: Transfer
     stores: Stores
+    #: The disks of this machine that are filled: the data folder's as `data`, local stores' by their ids.
+    disks: Mapping[str, Room]
     limits: Limits
     outbound: Outbound
     cache: Cache | None

@@ -23,6 +23,7 @@ _AT_LEAST = {
     "api_limit_max": 1,
     "image_size_cap": 0,
     "user_storage_quota": 0,
+    "disk_reserve": 0,
     "cache_size_bytes": 0,
     "ims_batch_limit": 1,
     "job_lifetime_s": 60,

@@ -43,6 +43,11 @@ class Settings:
         "Stores for image data, comma separated: id=file:///folder?weight=100, id=s3://bucket/prefix; "
         "empty: one, `local`, below data_dir.",
     )
+    disk_reserve: int = _setting(
+        256 << 20,
+        "Bytes that new data leaves free on the disks of local stores and of SQLite, so that deleting always "
+        "works, at most 5 % of the disk; 0: none.",
+    )
     default_store: str = _setting(
         "",
         "Store that takes data when the client names none; empty: the first that can be written.",

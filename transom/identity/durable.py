@@ -8,9 +8,11 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from transom.disk import Ballast, Room, is_full
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -20,6 +22,9 @@ RACY_NS = 50_000_000
 _COUNT_BYTES = 8
 #: How late a change made with an editor may be seen, seconds.
 _LOOK_EVERY_S = 0.25
+#: Room for changes on a disk that others have filled, bytes, and what is left free when it is made.
+_BALLAST_BYTES = 1 << 20
+_RESERVE_BYTES = 16 << 20
 
 
 @contextmanager
@@ -32,6 +37,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
         _count_change(folder)
+        _ballast(folder).keep()
     finally:
         os.close(descriptor)
 
@@ -90,25 +96,49 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, PRIVATE_FILE), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+
+    def write() -> None:
+        with os.fdopen(os.open(temporary, flags, PRIVATE_FILE), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    _with_room(path.parent, write)
     temporary.replace(path)
     sync_folder(path.parent)
 
 
 def append_line(path: Path, line: bytes) -> None:
     """Add a line and its end, durably. The caller holds the folder's lock; the file exists."""
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        if end:
-            file.seek(end - 1)
-            # A crash may have left half a line; ours must not become its other half.
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+
+    def write() -> None:
+        with path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                # A crash, or a full disk, may have left half a line; ours must not become its other half.
+                whole = line if file.read(1) == b"\n" else b"\n" + line
+            else:
+                whole = line
+            file.write(whole + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    _with_room(path.parent, write)
+
+
+def _with_room(folder: Path, write: Callable[[], None]) -> None:
+    """To revoke a token, or to take an account away, must work on a full disk, too."""
+    try:
+        write()
+    except OSError as error:
+        if not is_full(error) or not _ballast(folder).release():
+            raise
+        write()
+
+
+def _ballast(folder: Path) -> Ballast:
+    return Ballast(folder / ".ballast", Room(folder, _RESERVE_BYTES), _BALLAST_BYTES)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from transom.disk import Room
+
 #: What a store's mark is called. No blob has that name: there is no dot in a key.
 MARK_NAME = "transom-store.json"
 
@@ -43,6 +45,9 @@ class Store(Protocol):
 @runtime_checkable
 class LocalFiles(Protocol):
     """What a store can do as well when its blobs are files of this machine."""
+
+    #: The disk they lie on.
+    room: Room
 
     def path(self, key: str) -> Path:
         """The file that holds the blob, for a server that sends files by itself."""

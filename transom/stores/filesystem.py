@@ -4,10 +4,11 @@ import asyncio
 import errno
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from transom.disk import Room
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.stores import MARK_NAME
 from transom.stores.threads import in_thread
@@ -16,13 +17,17 @@ _READ_BYTES = 1 << 20
 _PART = ".part"
 #: Sync to disk this often while bytes still come, so that the fsync at the end has little left to do.
 _SYNC_BYTES = 64 << 20
+#: Look whether there is room this often.
+_LOOK_BYTES = 4 << 20
 
 
 class FilesystemStore:
-    """Blobs in `folder`, spread over 256 folders by the first two characters of the key."""
+    """Blobs in `folder`, spread over 256 folders by the first two characters of the key. `disk_reserve`:
+    bytes that new blobs leave free on its disk (`Room`)."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, disk_reserve: int = 0) -> None:
         self.name = name
+        self.room = Room(folder, disk_reserve)
         self._folder = folder
 
     def path(self, key: str) -> Path:
@@ -35,11 +40,12 @@ class FilesystemStore:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:
+            self._require_room(expected_bytes or 0)
             await in_thread(_make_folder, part.parent, self._folder)
             # Not in a thread: a descriptor that a cancelled call got would be lost.
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
             try:
-                size = await _copy(chunks, descriptor)
+                size = await _copy(chunks, descriptor, self._require_room)
                 await in_thread(os.fsync, descriptor)
             finally:
                 os.close(descriptor)
@@ -51,6 +57,13 @@ class FilesystemStore:
                 raise _renamed(error) from error
             raise
         return size
+
+    def _require_room(self, wanted_bytes: int = 0) -> None:
+        self.room.look()
+        if self.room.is_short(wanted_bytes):
+            raise StoreFullError(
+                "Image storage media is full: what is left of it is kept for the service to go on."
+            )
 
     async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         try:
@@ -107,13 +120,16 @@ def _make_folder(folder: Path, root: Path) -> None:
         _sync_folder(root)
 
 
-async def _copy(chunks: AsyncIterator[bytes], descriptor: int) -> int:
-    size = synced = 0
+async def _copy(chunks: AsyncIterator[bytes], descriptor: int, require_room: Callable[[], None]) -> int:
+    size = synced = looked = 0
     syncing: asyncio.Future[None] | None = None
     try:
         async for chunk in chunks:
             await in_thread(_write_all, descriptor, chunk)
             size += len(chunk)
+            if size - looked >= _LOOK_BYTES:
+                looked = size
+                require_room()
             if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
                 synced = size
                 syncing = asyncio.ensure_future(asyncio.to_thread(os.fdatasync, descriptor))

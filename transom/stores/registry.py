@@ -94,7 +94,7 @@ def _open_store(info: StoreInfo, settings: Settings) -> Store:
         return S3Store(info, _keys_of(info, settings))
     if info.kind is StoreKind.HTTP:
         return HttpStore(info.id, Outbound(settings.outbound_rules, settings.fetch_limits))
-    return FilesystemStore(info.id, Path(info.address))
+    return FilesystemStore(info.id, Path(info.address), settings.disk_reserve)
 
 
 def _keys_of(info: StoreInfo, settings: Settings) -> Keys | None:

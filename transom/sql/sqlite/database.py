@@ -78,9 +78,10 @@ class _Scanners:
 
 
 class SqliteDatabase:
-    """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop."""
+    """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop. `disk_reserve`: bytes
+    that new rows leave free on its disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk_reserve: int = 0) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise UnavailableError(
                 f"SQLite 3.35 or newer is needed; this Python brings {sqlite3.sqlite_version}."
@@ -93,7 +94,7 @@ class SqliteDatabase:
             first.close()
             self._reader = connect_reader(path)
             self._scanners = _Scanners(path)
-            self._writer = Writer(path, asyncio.get_running_loop())
+            self._writer = Writer(path, asyncio.get_running_loop(), disk_reserve)
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
         # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy

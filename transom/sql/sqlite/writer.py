@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from transom.domain.errors import UnavailableError
+from transom.disk import Ballast, Room
+from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
 from transom.sql.sqlite.spelling import translated
@@ -24,13 +25,15 @@ _CACHE_KIB = 32_768
 _CHANGES_A_CHECKPOINT = 1_000
 #: Pages in the log from which the writer sees to it himself: there it ends, whoever falls behind (64 MiB).
 _MOST_PAGES = 16_000
+#: Room for deletions on a disk that others have filled, bytes.
+_BALLAST_BYTES = 16 << 20
 
 
 class _Unit:
     """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
     each statement (None: a guard failed), or what the script returned."""
 
-    __slots__ = ("error", "future", "make_script", "outcome", "statements")
+    __slots__ = ("error", "future", "is_second_try", "make_script", "outcome", "statements")
 
     def __init__(
         self,
@@ -43,6 +46,11 @@ class _Unit:
         self.make_script = make_script
         self.outcome: Any = None
         self.error: Exception | None = None
+        self.is_second_try = False
+
+    def may_free_room(self) -> bool:
+        """Whether it goes on where there is no room for new rows. What a script does shows when it runs."""
+        return self.make_script is not None or not _only_grows(self.statements)
 
 
 class Writer:
@@ -54,7 +62,10 @@ class Writer:
     the thread's as well, and then the whole transaction is. So is one with a script in it: those may be long.
     """
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, disk_reserve: int) -> None:
+        self._room = Room(path.parent, disk_reserve)
+        self._ballast = Ballast(path.with_name(f"{path.name}-ballast"), self._room, _BALLAST_BYTES)
+        self._ballast.keep()
         self._connection = connect(path)
         self._connection.execute(_DO_NOT_WAIT)
         self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -77,6 +88,8 @@ class Writer:
     def _enqueue(self, unit: _Unit) -> asyncio.Future[Any]:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
+        if self._room.is_short() and not unit.may_free_room():
+            raise StoreFullError("The disk of the database has no room for more; deleting goes on.")
         self._waiting.append(unit)
         if not self._is_busy:
             self._is_busy = True
@@ -136,19 +149,26 @@ class Writer:
             failure = error
             with suppress(sqlite3.Error):
                 self._connection.rollback()
+        again: list[_Unit] = []
         if failure is not None:
+            if isinstance(renamed(failure), StoreFullError) and self._ballast.release():
+                again = [unit for unit in batch if unit.may_free_room() and not unit.is_second_try]
             # Nothing of the batch is in the database: everybody in it hears so.
             for unit in batch:
                 unit.error = failure
-        self._loop.call_soon_threadsafe(self._finish, batch)
+        self._loop.call_soon_threadsafe(self._finish, batch, again)
 
-    def _finish(self, batch: list[_Unit]) -> None:
+    def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
+        for unit in again:
+            unit.outcome, unit.error, unit.is_second_try = None, None, True
+        self._waiting = again + self._waiting
         if self._waiting:
             self._start()
         else:
             self._is_busy = False
         for unit in batch:
-            _settle(unit)
+            if unit not in again:
+                _settle(unit)
 
     def _run_units(self, batch: list[_Unit]) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O), if one did."""
@@ -235,6 +255,12 @@ class _Checkpointer:
             # What cannot be written back stays in the log, as safe as before; the next one tries again.
             with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+
+
+def _only_grows(statements: Sequence[Statement]) -> bool:
+    """Whether they add rows and take none away."""
+    verbs = {statement.sql.lstrip()[:6] for statement in statements}
+    return "insert" in verbs and "delete" not in verbs
 
 
 def _take_batch(waiting: list[_Unit]) -> tuple[list[_Unit], list[_Unit]]:

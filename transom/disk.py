@@ -1,0 +1,112 @@
+"""Room on a disk: what new data must leave free, and a file that gives room back when there is none left.
+
+On a disk without room nothing can be deleted either: a deletion is a write as well. So whatever makes things
+grow stops at a reserve, and what frees room goes on. When others fill the disk all the same, a ballast file
+is removed, and there is room for deletions again.
+"""
+
+import errno
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+#: A reserve is at most this part of its disk: 5 %.
+_PART_OF_DISK = 20
+#: A ballast is at most this part of its disk's reserve, so that its room is never taken for new data.
+_PART_OF_RESERVE = 4
+#: How old an answer about free room may be, seconds.
+_LOOK_EVERY_S = 1.0
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room on the disk, or in the user's quota of it."""
+    return error.errno in _FULL
+
+
+class Room:
+    """The disk below `folder`, which need not exist yet. `reserve_bytes`: what new data leaves free of it,
+    though no more than 5 % of the disk; 0: nothing."""
+
+    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+        self.folder = folder
+        self._wanted = reserve_bytes
+        self._look_at = 0.0
+        self._free = 0
+        self._reserve = 0
+
+    @property
+    def free_bytes(self) -> int:
+        """What this process may still write, as of a second ago at most."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self.look()
+        return self._free
+
+    @property
+    def reserve_bytes(self) -> int:
+        _ = self.free_bytes
+        return self._reserve
+
+    def is_short(self, wanted_bytes: int = 0) -> bool:
+        """Whether so many bytes would not leave the reserve free."""
+        return bool(self._wanted) and self.free_bytes - wanted_bytes < self._reserve
+
+    def look(self) -> None:
+        """Ask anew; where nobody can tell, there is room."""
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
+        try:
+            found = os.statvfs(_existing(self.folder))
+        except OSError:
+            self._free, self._reserve = 1 << 62, 0
+            return
+        self._free = found.f_bavail * found.f_frsize
+        self._reserve = min(self._wanted, found.f_blocks * found.f_frsize // _PART_OF_DISK)
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+class Ballast:
+    """A file whose removal makes room. Processes that share it may all keep and release it."""
+
+    def __init__(self, path: Path, room: Room, most_bytes: int) -> None:
+        self._path = path
+        self._room = room
+        self._most = most_bytes
+
+    def keep(self) -> None:
+        """Make it, if it is not there and there is plenty of room."""
+        size = min(self._most, self._room.reserve_bytes // _PART_OF_RESERVE)
+        if not size or self._path.exists() or self._room.is_short(2 * size):
+            return
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            finally:
+                os.close(descriptor)
+            new.rename(self._path)
+        except OSError as error:
+            _log.warning("no ballast %s: %s", self._path, error)
+            with suppress(OSError):
+                new.unlink()
+
+    def release(self) -> bool:
+        """Remove it; False when it was not there."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        self._room.look()
+        _log.error("the disk is full: %s was removed to make room for deletions", self._path)
+        return True
