@@ -13,6 +13,7 @@ from transom.domain.access import is_allowed
 from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError
 from transom.domain.model import Caller, Image, Member, MemberStatus, Policy, Status, Target, Visibility
 from transom.domain.policy import DEFAULT_POLICY, DEFAULTS
+from transom.sharing import rules
 
 from .samples import OWNER, RECIPIENT, ROLES, STRANGER, caller, image, member
 
@@ -442,7 +443,7 @@ def test_a_reader_may_not_download_in_any_other_status(status: str) -> None:
 @pytest.mark.parametrize("visibility", NOT_SHARED)
 def test_an_image_that_is_not_shared_takes_no_member_whoever_asks(who: Caller, visibility: str) -> None:
     with pytest.raises(ForbiddenError) as raised:
-        access.add_member(who, image(visibility=visibility), False)
+        rules.add_member(who, image(visibility=visibility), False)
 
     assert str(raised.value) == "Not allowed to create members for image image."
 
@@ -451,7 +452,7 @@ def test_an_image_that_is_not_shared_takes_no_member_whoever_asks(who: Caller, v
 @pytest.mark.parametrize("visibility", NOT_SHARED)
 def test_an_image_that_is_not_shared_lists_no_members_whoever_asks(who: Caller, visibility: str) -> None:
     with pytest.raises(ForbiddenError) as raised:
-        access.list_members(who, image(visibility=visibility), False)
+        rules.list_members(who, image(visibility=visibility), False)
 
     assert (
         str(raised.value) == "Not allowed to list members for image image: Only shared images have members."
@@ -462,7 +463,7 @@ def test_an_image_that_is_not_shared_lists_no_members_whoever_asks(who: Caller, 
 @pytest.mark.parametrize("visibility", NOT_SHARED)
 def test_an_image_that_is_not_shared_shows_no_member_whoever_asks(who: Caller, visibility: str) -> None:
     with pytest.raises(NotFoundError) as raised:
-        access.show_member(who, image(visibility=visibility), True, RECIPIENT, member())
+        rules.show_member(who, image(visibility=visibility), True, RECIPIENT, member())
 
     assert str(raised.value) == "Only shared images have members."
 
@@ -471,7 +472,7 @@ def test_an_image_that_is_not_shared_shows_no_member_whoever_asks(who: Caller, v
 @pytest.mark.parametrize("visibility", NOT_SHARED)
 def test_an_image_that_is_not_shared_takes_no_answer_whoever_asks(who: Caller, visibility: str) -> None:
     with pytest.raises(ForbiddenError) as raised:
-        access.set_member_status(who, image(visibility=visibility), True, RECIPIENT, None, "accepted")
+        rules.set_member_status(who, image(visibility=visibility), True, RECIPIENT, None, "accepted")
 
     assert str(raised.value) == "Not allowed to update members for image image."
 
@@ -480,7 +481,7 @@ def test_an_image_that_is_not_shared_takes_no_answer_whoever_asks(who: Caller, v
 @pytest.mark.parametrize("visibility", NOT_SHARED)
 def test_an_image_that_is_not_shared_loses_no_member_whoever_asks(who: Caller, visibility: str) -> None:
     with pytest.raises(ForbiddenError) as raised:
-        access.remove_member(who, image(visibility=visibility), True, RECIPIENT, None)
+        rules.remove_member(who, image(visibility=visibility), True, RECIPIENT, None)
 
     assert str(raised.value) == "Not allowed to delete members for image image."
 
@@ -496,7 +497,7 @@ def test_an_image_that_is_not_shared_loses_no_member_whoever_asks(who: Caller, v
     ],
 )
 def test_only_the_owner_and_admin_see_all_members(who: Caller, sees_all: bool) -> None:
-    seen = access.sees_all_members(who, image())
+    seen = rules.sees_all_members(who, image())
 
     assert seen is sees_all
 
@@ -512,7 +513,7 @@ def test_only_the_owner_and_admin_see_all_members(who: Caller, sees_all: bool) -
 def test_a_membership_is_shown_to_either_side(who: Caller, is_member: bool) -> None:
     asked = member()
 
-    found = access.show_member(who, image(), is_member, RECIPIENT, asked)
+    found = rules.show_member(who, image(), is_member, RECIPIENT, asked)
 
     assert found is asked
 
@@ -532,7 +533,7 @@ def test_a_membership_that_is_absent_anothers_or_forbidden_looks_absent(
     who: Caller, is_member: bool, member_id: str, asked: Member | None
 ) -> None:
     with pytest.raises(NotFoundError) as raised:
-        access.show_member(who, image(), is_member, member_id, asked)
+        rules.show_member(who, image(), is_member, member_id, asked)
 
     assert str(raised.value) == f"{member_id} not found in the member list of the image image."
 
@@ -542,7 +543,7 @@ def test_a_membership_that_is_absent_anothers_or_forbidden_looks_absent(
 def test_a_recipient_may_go_from_any_answer_to_any_other(before: str, after: str) -> None:
     asked = member(status=before)
 
-    decided = access.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, asked, after)
+    decided = rules.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, asked, after)
 
     assert decided == (asked, after)
 
@@ -550,18 +551,18 @@ def test_a_recipient_may_go_from_any_answer_to_any_other(before: str, after: str
 @pytest.mark.parametrize("who", [caller("reader"), caller("member"), caller("manager")])
 def test_an_owner_may_not_answer_for_a_member(who: Caller) -> None:
     with pytest.raises(ForbiddenError, match="modify_member action"):
-        access.set_member_status(who, image(), False, RECIPIENT, member(), "accepted")
+        rules.set_member_status(who, image(), False, RECIPIENT, member(), "accepted")
 
 
 def test_a_reader_of_the_recipient_may_not_answer() -> None:
     with pytest.raises(ForbiddenError, match="modify_member action"):
-        access.set_member_status(caller("reader", RECIPIENT), image(), True, RECIPIENT, member(), "accepted")
+        rules.set_member_status(caller("reader", RECIPIENT), image(), True, RECIPIENT, member(), "accepted")
 
 
 @pytest.mark.parametrize("status", ["", "Accepted", "foo", None, 1, True, ["accepted"], {"a": "b"}])
 def test_an_answer_that_is_none_of_the_three_is_invalid(status: object) -> None:
     with pytest.raises(InvalidError, match="Status must be"):
-        access.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, member(), status)
+        rules.set_member_status(caller("member", RECIPIENT), image(), True, RECIPIENT, member(), status)
 
 
 @pytest.mark.parametrize(
@@ -580,19 +581,19 @@ def test_the_answer_itself_is_judged_last(
 ) -> None:
     """Reference, 4.6: the value test comes after the look-ups and the policy."""
     with pytest.raises(error):
-        access.set_member_status(who, image(), is_member, member_id, asked, "foo")
+        rules.set_member_status(who, image(), is_member, member_id, asked, "foo")
 
 
 @pytest.mark.parametrize("who", [caller("member"), caller("manager"), caller("admin", STRANGER)])
 def test_a_member_is_removed_by_the_owner_or_admin(who: Caller) -> None:
-    access.remove_member(who, image(), False, RECIPIENT, member())
+    rules.remove_member(who, image(), False, RECIPIENT, member())
 
 
 def test_a_member_may_not_remove_itself() -> None:
     with pytest.raises(ForbiddenError, match="delete_member action"):
-        access.remove_member(caller("manager", RECIPIENT), image(), True, RECIPIENT, member())
+        rules.remove_member(caller("manager", RECIPIENT), image(), True, RECIPIENT, member())
 
 
 def test_removing_another_projects_membership_finds_none() -> None:
     with pytest.raises(NotFoundError, match="not found in the member list"):
-        access.remove_member(caller("manager", RECIPIENT), image(), True, STRANGER, member(STRANGER))
+        rules.remove_member(caller("manager", RECIPIENT), image(), True, STRANGER, member(STRANGER))

@@ -13,8 +13,8 @@ from domain.samples import OWNER, RECIPIENT, STRANGER, caller, image, member
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import Batch
 from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member, Visibility, domain_key
-from transom.domain.sharing import MOST_OF_WHOLE
-from transom.sql.batches import answer, share, withdraw
+from transom.sharing.batches import answer, share, withdraw
+from transom.sharing.plans import MOST_OF_WHOLE
 from transom.sql.db import Database, Result, Script
 from transom.sql.images import delete_image, find_image, update_image
 from transom.sql.jobs import find_job

@@ -19,13 +19,12 @@ from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import TransomError
 from transom.domain.model import Caller, Failure, Member, Visibility, domain_key
-from transom.sql.batches import answer, share, withdraw
+from transom.sharing.batches import answer, answer_one, share, share_one, withdraw, withdraw_one
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Script
 from transom.sql.images import delete_image, find_image, update_image
 from transom.sql.members import delete_member, insert_member, set_member_status
 from transom.sql.migrate import migrate
-from transom.sql.shares import answer_one, share_one, withdraw_one
 
 from .databases import NOBODY, write_world
 

@@ -9,7 +9,7 @@ from domain.samples import OWNER, RECIPIENT, caller, image, member
 
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
-from transom.sql import batches
+from transom.sharing import batches
 from transom.sql.connect import open_database
 from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images

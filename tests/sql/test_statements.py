@@ -17,7 +17,6 @@ from transom.sql import (
     metadefs,
     migrate,
     owners,
-    shares,
     tags,
 )
 from transom.sql.db import Database
@@ -26,7 +25,7 @@ from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, shares, jobs, blobs, imports, listing, tags, metadefs, owners, migrate]
+MODULES = [images, members, batches, jobs, blobs, imports, listing, tags, metadefs, owners, migrate]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -66,18 +65,18 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.LOCK_IMAGES": ('["image"]',),
     "batches.SEE_IMAGES": ('["image"]', "someone", None),
     "batches.LIST_RECIPIENTS": ("image",),
-    "batches.FORGET_OLD_MEMBERS": ('["image"]',),
+    "members.FORGET_OLD_MEMBERS": ('["image"]',),
     "batches.OPEN_IMAGES": ('["image"]', 2),
     "batches.TOUCH_IMAGES": ('["image"]', 2),
-    "batches.SHARE": ('["image"]', '["someone", "domain/theirs"]', 2),
-    "batches.WITHDRAW": ('["image"]', '["someone"]'),
+    "members.SHARE": ('["image"]', '["someone", "domain/theirs"]', 2),
+    "members.WITHDRAW": ('["image"]', '["someone"]'),
     "batches.SEE_WHOLE_IMAGES": ('["image"]', "someone", None),
     "batches.LOCK_OFFERS": ('["image"]', "someone"),
     "batches.SEE_OFFERS": ('["image"]', "someone"),
     "batches.SEE_WHOLE_OFFERS": ('["image"]', "someone"),
-    "batches.ANSWER": ('["image"]', "someone", "accepted", 2),
-    "shares.LOCK_MEMBER": ("image", "someone"),
-    "batches.NAME_VAULT": ('["image"]', "someone", "vault"),
+    "members.ANSWER": ('["image"]', "someone", "accepted", 2),
+    "members.LOCK_MEMBER": ("image", "someone"),
+    "members.NAME_VAULT": ('["image"]', "someone", "vault"),
     "jobs.INSERT_JOB": (
         *("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100, "image", "user", "request", None),
     ),

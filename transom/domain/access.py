@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Reason
+from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, Reason
 from transom.domain.metadefs import Kind, Namespace, namespace_absent
 from transom.domain.model import (
-    FOR_EVERYBODY,
     Caller,
     Image,
     Member,
@@ -24,7 +23,7 @@ from transom.domain.model import (
     Target,
     Visibility,
 )
-from transom.domain.policy import DEFAULT_POLICY, is_seen_by, owns
+from transom.domain.policy import DEFAULT_POLICY, is_seen_by
 
 
 def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
@@ -32,7 +31,8 @@ def is_allowed(rule: str, caller: Caller, target: Target) -> bool:
     return caller.has_scope and caller.policy.rules[rule](caller, target)
 
 
-def _require(rule: str, caller: Caller, target: Target) -> None:
+def require(rule: str, caller: Caller, target: Target) -> None:
+    """ForbiddenError unless the rule lets the caller."""
     if not is_allowed(rule, caller, target):
         of_other = is_allowed(rule, caller, msgspec.structs.replace(target, owner=caller.project_id))
         raise ForbiddenError(
@@ -41,7 +41,7 @@ def _require(rule: str, caller: Caller, target: Target) -> None:
         )
 
 
-def _target(image: Image, is_member: bool) -> Target:
+def target_of(image: Image, is_member: bool) -> Target:
     return Target(image.owner, image.visibility, is_member, image)
 
 
@@ -51,7 +51,7 @@ def _target(image: Image, is_member: bool) -> Target:
 def create_image(caller: Caller, owner: str | None, visibility: str) -> None:
     """May `caller` create an image that `owner` will own, with this visibility?"""
     target = Target(owner, visibility)
-    _require("add_image", caller, Target(caller.project_id, visibility))
+    require("add_image", caller, Target(caller.project_id, visibility))
     if not is_allowed("add_image", caller, target):
         raise ForbiddenError(f"You are not permitted to create images owned by '{owner}'")
     set_visibility(caller, target, visibility)
@@ -60,13 +60,13 @@ def create_image(caller: Caller, owner: str | None, visibility: str) -> None:
 def set_visibility(caller: Caller, target: Target, visibility: str) -> None:
     """Offering an image to everybody needs a right of its own."""
     if visibility == Visibility.PUBLIC:
-        _require("publicize_image", caller, target)
+        require("publicize_image", caller, target)
     elif visibility == Visibility.COMMUNITY:
-        _require("communitize_image", caller, target)
+        require("communitize_image", caller, target)
 
 
 def list_images(caller: Caller) -> None:
-    _require("get_images", caller, Target(caller.project_id, Visibility.PRIVATE))
+    require("get_images", caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
 def lists_all_it_finds(caller: Caller) -> bool:
@@ -77,48 +77,49 @@ def lists_all_it_finds(caller: Caller) -> bool:
 def is_listed(caller: Caller, image: Image) -> bool:
     """May the caller see this image, which a list has found? Another's shared one was, by a membership."""
     is_member = image.visibility == Visibility.SHARED and not caller.is_admin
-    return is_allowed("get_image", caller, _target(image, is_member))
+    return is_allowed("get_image", caller, target_of(image, is_member))
 
 
 def see_image(caller: Caller, image: Image | None, is_member: bool, absent: str) -> Image:
     """The image if the caller can see it; else NotFoundError with the text `absent`."""
-    if image is None or not _is_seen(caller, _target(image, is_member)):
+    if image is None or not sees(caller, target_of(image, is_member)):
         raise NotFoundError(absent, Reason.IMAGE_UNKNOWN)
     return image
 
 
-def _is_seen(caller: Caller, target: Target, rule: str = "get_image") -> bool:
-    """Whatever the rule is set to: nobody is shown an image that was not shared with its project."""
+def sees(caller: Caller, target: Target, rule: str = "get_image") -> bool:
+    """Whether the caller sees the image. Whatever the rule is set to: nobody is shown an image that was not
+    shared with its project."""
     return (caller.is_admin or is_seen_by(caller, target)) and is_allowed(rule, caller, target)
 
 
 def modify_image(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("modify_image", caller, _target(image, is_member))
+    require("modify_image", caller, target_of(image, is_member))
 
 
 def change_visibility(caller: Caller, image: Image, is_member: bool, visibility: str) -> None:
-    set_visibility(caller, _target(image, is_member), visibility)
+    set_visibility(caller, target_of(image, is_member), visibility)
 
 
 def import_image(caller: Caller, image: Image, is_member: bool, *, is_copy: bool) -> None:
     """May the caller have the image filled, or (`is_copy`) copied to further stores?"""
-    _require("copy_image" if is_copy else "modify_image", caller, _target(image, is_member))
+    require("copy_image" if is_copy else "modify_image", caller, target_of(image, is_member))
 
 
 def add_location(caller: Caller, image: Image, is_member: bool) -> None:
     """May the caller give the image data that lies elsewhere?"""
-    _require("add_image_location", caller, _target(image, is_member))
+    require("add_image_location", caller, target_of(image, is_member))
 
 
 def change_locations(caller: Caller, image: Image, is_member: bool, op: str) -> None:
     """May the caller name other places for the data, or (`op` "remove") drop one of them?"""
     rule = "delete_image_location" if op == "remove" else "set_image_location"
-    _require(rule, caller, _target(image, is_member))
+    require(rule, caller, target_of(image, is_member))
 
 
 def fetch_locations(caller: Caller, image: Image, is_member: bool) -> None:
     """May the caller learn where the data lies?"""
-    _require("fetch_image_location", caller, _target(image, is_member))
+    require("fetch_image_location", caller, target_of(image, is_member))
 
 
 def is_service(caller: Caller) -> bool:
@@ -128,11 +129,11 @@ def is_service(caller: Caller) -> bool:
 
 def use_tasks(caller: Caller) -> None:
     """May the caller look at everybody's tasks, and start some?"""
-    _require("tasks_api_access", caller, Target(caller.project_id, Visibility.PRIVATE))
+    require("tasks_api_access", caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
 def delete_image(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("delete_image", caller, _target(image, is_member))
+    require("delete_image", caller, target_of(image, is_member))
     if image.protected:
         raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.", Reason.IMAGE_PROTECTED)
 
@@ -161,13 +162,13 @@ def update_ims_image(caller: Caller, image: Image, is_member: bool) -> None:
 
 
 def upload_image(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("upload_image", caller, _target(image, is_member))
+    require("upload_image", caller, target_of(image, is_member))
 
 
 def download_image(caller: Caller, image: Image, is_member: bool) -> None:
     if image.status == Status.DEACTIVATED and not caller.is_admin:
         raise ForbiddenError("The requested image has been deactivated. Image data download is forbidden.")
-    _require("download_image", caller, _target(image, is_member))
+    require("download_image", caller, target_of(image, is_member))
 
 
 def replicate_image(caller: Caller, image: Image, is_member: bool, member: Member | None) -> None:
@@ -182,12 +183,12 @@ def replicate_image(caller: Caller, image: Image, is_member: bool, member: Membe
 
 def prefer_stores(caller: Caller, image: Image, is_member: bool) -> None:
     """May the caller say from which stores it wants the data?"""
-    _require("download_from_store", caller, _target(image, is_member))
+    require("download_from_store", caller, target_of(image, is_member))
 
 
 def delete_from_store(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("get_image_location", caller, _target(image, is_member))
-    _require("delete_image_location", caller, _target(image, is_member))
+    require("get_image_location", caller, target_of(image, is_member))
+    require("delete_image_location", caller, target_of(image, is_member))
 
 
 def sees_places(caller: Caller, image: Image) -> bool:
@@ -196,145 +197,20 @@ def sees_places(caller: Caller, image: Image) -> bool:
 
 
 def see_stores_in_detail(caller: Caller) -> None:
-    _require("stores_info_detail", caller, Target(caller.project_id, Visibility.PRIVATE))
+    require("stores_info_detail", caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
 def use_cache(caller: Caller, rule: str) -> None:
     """`rule`: the one for what is done with the cache."""
-    _require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
+    require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
 def deactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("deactivate", caller, _target(image, is_member))
+    require("deactivate", caller, target_of(image, is_member))
 
 
 def reactivate_image(caller: Caller, image: Image, is_member: bool) -> None:
-    _require("reactivate", caller, _target(image, is_member))
-
-
-# ---- members
-
-
-def add_member(caller: Caller, image: Image, is_member: bool) -> None:
-    _require_shared(image, f"Not allowed to create members for image {image.id}.")
-    _require("add_member", caller, _target(image, is_member))
-
-
-def list_members(caller: Caller, image: Image, is_member: bool) -> None:
-    only_shared = f"Not allowed to list members for image {image.id}: Only shared images have members."
-    _require_shared(image, only_shared)
-    _require("get_members", caller, _target(image, is_member))
-
-
-def list_recipients(caller: Caller, image: Image, is_member: bool) -> None:
-    """As `list_members`, of an image that need not be shared: the IMS API has an empty list of it."""
-    _require("get_members", caller, _target(image, is_member))
-
-
-def sees_all_members(caller: Caller, image: Image) -> bool:
-    """The owner and an admin see every membership, a recipient only its own."""
-    return caller.is_admin or owns(caller, _target(image, False))
-
-
-def show_member(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
-) -> Member:
-    """Showing a member never answers 403: whatever stands in the way looks like absence."""
-    if image.visibility != Visibility.SHARED:
-        raise NotFoundError("Only shared images have members.", Reason.MEMBER_UNKNOWN)
-    found = _find_member(caller, image, member_id, member)
-    if not is_allowed("get_member", caller, _target(image, is_member)):
-        raise _member_absent(image, member_id)
-    return found
-
-
-def set_member_status(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None, status: object
-) -> tuple[Member, str]:
-    """(the membership as it is, the status it is to have). The recipient answers an offer; the owner does
-    not; an admin may for anybody."""
-    _require_shared(image, f"Not allowed to update members for image {image.id}.")
-    found = _find_member(caller, image, member_id, member)
-    _require("modify_member", caller, _target(image, is_member))
-    if not (isinstance(status, str) and status in _MEMBER_STATUSES):
-        raise InvalidError(
-            'Incorrect request: Status must be "pending", "accepted" or "rejected".',
-            Reason.MEMBER_STATUS_INVALID,
-        )
-    return found, status
-
-
-def remove_member(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
-) -> Member:
-    _require_shared(image, f"Not allowed to delete members for image {image.id}.")
-    found = _find_member(caller, image, member_id, member)
-    _require("delete_member", caller, _target(image, is_member))
-    return found
-
-
-# ---- members, as the IMS API changes them: a `private` image may be shared, and becomes `shared` by that
-
-
-def act_on_shares(caller: Caller) -> None:
-    """May the caller's role share, answer or withdraw anything at all? (IMS: `ims:images:share`)"""
-    _require("add_member", caller, Target(caller.project_id, Visibility.SHARED))
-
-
-def share(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller offer this image to somebody, whatever stands in the image's own way?"""
-    _see_target(caller, target, image_id)
-    if target.visibility in FOR_EVERYBODY:
-        text = f"Image {image_id} is {target.visibility}: who may see it needs no membership."
-        raise ForbiddenError(text, Reason.PUBLIC_NOT_SHARED)
-    _require("add_member", caller, target)
-
-
-def withdraw(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller take offers of this image back?"""
-    _see_target(caller, target, image_id)
-    _require("delete_member", caller, target)
-
-
-def answer(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller accept or reject this image for its own project, which is a member of it?"""
-    is_offered = target.is_member and target.visibility == Visibility.SHARED
-    if not is_offered or not is_allowed("modify_member", caller, target):
-        # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
-        raise not_offered(image_id)
-
-
-def _see_target(caller: Caller, target: Target, image_id: str) -> None:
-    if not _is_seen(caller, target):
-        raise unknown_image(image_id)
-
-
-def unknown_image(image_id: str) -> NotFoundError:
-    return NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
-
-
-def not_offered(image_id: str) -> NotFoundError:
-    return NotFoundError(f"Image {image_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
-
-
-_MEMBER_STATUSES = frozenset(MemberStatus)
-
-
-def _require_shared(image: Image, refusal: str) -> None:
-    if image.visibility != Visibility.SHARED:
-        raise ForbiddenError(refusal)
-
-
-def _member_absent(image: Image, member_id: str) -> NotFoundError:
-    text = f"{member_id} not found in the member list of the image {image.id}."
-    return NotFoundError(text, Reason.MEMBER_UNKNOWN)
-
-
-def _find_member(caller: Caller, image: Image, member_id: str, member: Member | None) -> Member:
-    """Another project's membership does not exist for a recipient."""
-    if member is None or not (sees_all_members(caller, image) or member.member_id in caller.member_ids):
-        raise _member_absent(image, member_id)
-    return member
+    require("reactivate", caller, target_of(image, is_member))
 
 
 # ---- metadata definitions
@@ -388,12 +264,12 @@ ITEM_RULES: Mapping[Kind, ItemRules] = {
 def use_metadefs(caller: Caller, *rules: str) -> None:
     """May the caller do this with metadata definitions at all?"""
     for rule in rules:
-        _require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
+        require(rule, caller, Target(caller.project_id, Visibility.PRIVATE))
 
 
 def sees_namespace(caller: Caller, namespace: Namespace) -> bool:
     """Whatever `get_metadef_namespace` is set to: a private namespace is its project's and the admins'."""
-    return _is_seen(caller, Target(namespace.owner, namespace.visibility), "get_metadef_namespace")
+    return sees(caller, Target(namespace.owner, namespace.visibility), "get_metadef_namespace")
 
 
 def see_namespace(caller: Caller, name: str, namespace: Namespace | None, *rules: str) -> Namespace:
@@ -402,7 +278,7 @@ def see_namespace(caller: Caller, name: str, namespace: Namespace | None, *rules
     if namespace is None or not sees_namespace(caller, namespace):
         raise namespace_absent(name)
     for rule in rules:
-        _require(rule, caller, Target(namespace.owner, namespace.visibility))
+        require(rule, caller, Target(namespace.owner, namespace.visibility))
     return namespace
 
 

@@ -20,6 +20,8 @@ from transom.domain.tags import MOST_TAGS
 
 OS_VERSION = "__os_version"
 WHOLE_IMAGE = "__whole_image"
+_KEY_ID = "__system__cmkid"
+_BACKUP_ID = "__backup_id"
 ENTERPRISE_PROJECT = "enterprise_project_id"
 ARCHITECTURE = "architecture"
 SUPPORT_ARM = "__support_arm"
@@ -67,6 +69,22 @@ _MAX_DESCRIPTION = 1024
 _NOT_IN_DESCRIPTION = frozenset("\r\n<>")
 _MOST_GB = 1024
 _DIGITS = re.compile(r"[0-9]{1,10}")
+
+
+# ---- what an image is
+
+
+def is_whole_image(properties: dict[str, str]) -> bool:
+    """Whether the image holds all disks of a server rather than one."""
+    return properties.get(WHOLE_IMAGE, "").lower() == "true"
+
+
+def is_encrypted(properties: dict[str, str]) -> bool:
+    return bool(properties.get(_KEY_ID))
+
+
+def is_from_backup(properties: dict[str, str]) -> bool:
+    return bool(properties.get(_BACKUP_ID))
 
 
 # ---- how an image looks

@@ -5,11 +5,11 @@ transaction that publishes data: always as its asker, by the rules of now, on th
 """
 
 from transom.domain import access
+from transom.domain.attributes import is_encrypted, is_whole_image
 from transom.domain.errors import ConflictError, ForbiddenError, Reason
 from transom.domain.imports import Method, parse_request, waiting_stores
 from transom.domain.job_inputs import Import, input_of
 from transom.domain.model import Caller, Image, Job, JobKind, Member, Status, Visibility
-from transom.domain.sharing import is_encrypted, is_whole_image
 from transom.domain.status import WITH_DATA
 
 

@@ -13,6 +13,7 @@ somebody else removed after its look. Who waits, and who need not:
 import msgspec
 
 from transom.domain.model import Image, Member, MemberStatus, Visibility, domain_key
+from transom.sql.batches import IDS
 from transom.sql.db import Database, Row
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row
 
@@ -105,6 +106,9 @@ async def list_members(
 _STILL_SHARED = f"""
     exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
 
+# The recipient's answer changes the membership without its image.
+LOCK_MEMBER = "select member_id from member where image_id = $1 and member_id = $2 for update"
+
 LOCK_IMAGE = "select id from image where id = $1 for update"
 
 # `recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all in
@@ -168,3 +172,35 @@ DELETE_MEMBER = f"""
 async def delete_member(db: Database, image_id: str, member_id: str) -> bool:
     """False when the membership is gone already or the image is no longer shared."""
     return bool(await db.write(DELETE_MEMBER, image_id, member_id))
+
+
+# ---- of many images at once; `$1` is a JSON array of their ids
+
+# A private image may have memberships from a time when it was shared. They are not to come back.
+FORGET_OLD_MEMBERS = f"delete from member where image_id in {IDS}"
+
+# A domain's membership needs no acceptance; a project that once rejected an offer is made a new one.
+SHARE = f"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    select image.id, recipient.value,
+           case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+                else '{MemberStatus.PENDING}' end,
+           image.created_at, cast($3 as bigint), cast($3 as bigint)
+    from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
+    where image.id in {IDS}
+    on conflict (image_id, member_id) do update
+    set status = '{MemberStatus.PENDING}', updated_at = excluded.updated_at, vault_id = null
+    where member.status = '{MemberStatus.REJECTED}'"""
+
+
+WITHDRAW = f"""
+    delete from member
+    where image_id in {IDS}
+      and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"""
+
+
+ANSWER = f"""
+    update member set status = $3, updated_at = $4
+    where member_id = $2 and image_id in {IDS} and status <> $3"""
+
+NAME_VAULT = f"update member set vault_id = $3 where member_id = $2 and image_id in {IDS}"

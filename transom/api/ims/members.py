@@ -1,6 +1,6 @@
 """Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job.
 
-Both go the same way: a batch is a script of `sql/batches.py`, a single call (`sql/shares.py`) a batch of one
+Both go the same way: a batch is a script of `sharing/batches.py`, a single call a batch of one
 without a job, whose one failure is its answer.
 """
 
@@ -34,8 +34,10 @@ from transom.domain.model import (
     domain_key,
     split_member_id,
 )
-from transom.domain.sharing import may_share_any, shared_with_oneself
-from transom.sql import batches, members, shares
+from transom.sharing import batches as shares
+from transom.sharing import rules
+from transom.sharing.plans import may_share_any
+from transom.sql import members
 
 _ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})
 #: Members in a page of a list unless told, and at most.
@@ -56,9 +58,7 @@ async def share_images(parts: Parts, request: Request) -> Response:
     unknown = await _find_unknown(parts, request.caller, images, recipients)
     job = _new_job(request, JobKind.SHARE, images, recipients)
     most = parts.settings.ims_member_quota
-    await parts.db.run(
-        lambda: batches.share(request.caller, images, recipients, most, now_us(), job, unknown)
-    )
+    await parts.db.run(lambda: shares.share(request.caller, images, recipients, most, now_us(), job, unknown))
     return _job_response(job)
 
 
@@ -68,7 +68,7 @@ async def _find_unknown(
     """The recipients that do not exist, as far as this caller may learn that."""
     if not parts.recipients.are_checked:
         return ()
-    found = await batches.see_images(parts.db, caller, images)
+    found = await shares.see_images(parts.db, caller, images)
     return await parts.recipients.find_unknown(recipients) if may_share_any(caller, images, found) else ()
 
 
@@ -85,7 +85,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
     status, vault_id = _answer(given)
     _check_size(parts, len(images))
     job = _new_job(request, JobKind.ANSWER, images, [project_id])
-    await parts.db.run(lambda: batches.answer(request.caller, images, status, vault_id, now_us(), job))
+    await parts.db.run(lambda: shares.answer(request.caller, images, status, vault_id, now_us(), job))
     return _job_response(job)
 
 
@@ -96,14 +96,14 @@ async def withdraw_images(parts: Parts, request: Request) -> Response:
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.WITHDRAW, images, recipients)
-    await parts.db.run(lambda: batches.withdraw(request.caller, images, recipients, job))
+    await parts.db.run(lambda: shares.withdraw(request.caller, images, recipients, job))
     return _job_response(job)
 
 
 async def _begin(parts: Parts, request: Request) -> tuple[str, dict[str, Any]]:
     """(the caller's project, the body). Whose role may not share learns no more than that."""
     project_id = require_project(request)
-    access.act_on_shares(request.caller)
+    rules.act_on_shares(request.caller)
     return project_id, await read_object(parts, request)
 
 
@@ -123,7 +123,7 @@ def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
     if not projects and not domains:
         raise InvalidError("projects, domains: at least one recipient is needed.")
     if project_id in projects:
-        raise shared_with_oneself("projects")
+        raise rules.shared_with_oneself("projects")
     return [*projects, *map(domain_key, domains)]
 
 
@@ -181,7 +181,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
     _refuse_status(given)
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
-        raise shared_with_oneself("member")
+        raise rules.shared_with_oneself("member")
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
     unknown = await _find_unknown(parts, request.caller, [image_id], [member_id])
     member = await parts.db.run(
@@ -199,7 +199,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     )
     image = access.see_image(request.caller, found, is_member, absent(image_id))
     # Of the status it is judged last, as everywhere: who may not answer does not learn which there are.
-    access.set_member_status(request.caller, image, is_member, member_id, member, MemberStatus.ACCEPTED)
+    rules.set_member_status(request.caller, image, is_member, member_id, member, MemberStatus.ACCEPTED)
     status, vault_id = _answer(given)
     if member_id != project_id:
         raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
@@ -225,7 +225,7 @@ async def show_member(parts: Parts, request: Request) -> Response:
         parts.db, image_id, request.caller.member_ids, member_id
     )
     image = access.see_image(request.caller, found, is_member, absent(image_id))
-    found_member = access.show_member(request.caller, image, is_member, member_id, member)
+    found_member = rules.show_member(request.caller, image, is_member, member_id, member)
     return json_response(ims_member(found_member, request.caller))
 
 
@@ -255,10 +255,10 @@ async def list_members(parts: Parts, request: Request) -> Response:
 def _visible(caller: Caller, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
     if image.visibility != Visibility.SHARED:
         # Own and private: a list of nobody. Public: who sees it is nobody's business.
-        access.list_recipients(caller, image, is_member)
+        rules.list_recipients(caller, image, is_member)
         return []
-    access.list_members(caller, image, is_member)
-    if access.sees_all_members(caller, image):
+    rules.list_members(caller, image, is_member)
+    if rules.sees_all_members(caller, image):
         return all_members
     return [member for member in all_members if member.member_id in caller.member_ids]
 

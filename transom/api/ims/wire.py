@@ -7,12 +7,12 @@ from transom.domain.attributes import (
     ACTIVE_AT,
     WHOLE_IMAGE,
     derived_attributes,
+    is_whole_image,
     shown_status,
     shown_visibility,
 )
 from transom.domain.model import Caller, Image
 from transom.domain.protection import seen_image
-from transom.domain.sharing import is_whole_image
 
 
 def ims_image(image: Image, caller: Caller, has_recipients: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, LimitExceededError
 from transom.domain.fields import MAX_NAME, check_id_text
 from transom.domain.model import Image, Member
-from transom.domain.sharing import recipient_unknown
+from transom.sharing import rules
 from transom.sql import members
 from transom.sql.db import Database
 from transom.sql.images import MemberIds
@@ -37,11 +37,11 @@ async def add_member(parts: Parts, request: Request) -> Response:
     limit = parts.settings.image_member_quota
     for _ in range(TRIES):
         image, is_member, existing = await _see_member(parts, request, member_id)
-        access.add_member(request.caller, image, is_member)
+        rules.add_member(request.caller, image, is_member)
         if existing is not None:
             raise ConflictError(f"Member {member_id} is duplicated for image {image.id}")
         if await parts.recipients.find_unknown([member_id]):
-            raise recipient_unknown(member_id)
+            raise rules.recipient_unknown(member_id)
         added = await members.insert_member(parts.db, image.id, member_id, limit, now_us())
         if added is not None:
             return json_response(member_body(added))
@@ -78,8 +78,8 @@ async def list_members(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
     found, is_member, all_members = await members.list_members(parts.db, image_id, caller.member_ids)
     image = access.see_image(caller, found, is_member, absent(image_id))
-    access.list_members(caller, image, is_member)
-    sees_all = access.sees_all_members(caller, image)
+    rules.list_members(caller, image, is_member)
+    sees_all = rules.sees_all_members(caller, image)
     return json_response(
         {
             "members": [
@@ -95,7 +95,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
 async def show_member(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
     image, is_member, member = await _see_member(parts, request, member_id, members.find_any_member)
-    return json_response(member_body(access.show_member(request.caller, image, is_member, member_id, member)))
+    return json_response(member_body(rules.show_member(request.caller, image, is_member, member_id, member)))
 
 
 async def set_member_status(parts: Parts, request: Request) -> Response:
@@ -104,7 +104,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
     for _ in range(TRIES):
         image, is_member, seen = await _see_member(parts, request, member_id)
-        member, wanted = access.set_member_status(request.caller, image, is_member, member_id, seen, status)
+        member, wanted = rules.set_member_status(request.caller, image, is_member, member_id, seen, status)
         if member.status == wanted:
             return json_response(member_body(member))
         changed = await members.set_member_status(parts.db, image.id, member_id, wanted, now_us())
@@ -126,7 +126,7 @@ async def remove_member(parts: Parts, request: Request) -> Response:
     member_id = request.params["member_id"]
     for _ in range(TRIES):
         image, is_member, member = await _see_member(parts, request, member_id, members.find_any_member)
-        found = access.remove_member(request.caller, image, is_member, member_id, member)
+        found = rules.remove_member(request.caller, image, is_member, member_id, member)
         if await members.delete_member(parts.db, image.id, found.member_id):
             return Response(204)
     raise outrun(f"The members of image {request.params['image_id']} are")

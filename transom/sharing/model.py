@@ -1,0 +1,56 @@
+"""What can be done of a batch of shares, and what could not be done and why."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from transom.domain.errors import (
+    ForbiddenError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+    TransomError,
+)
+from transom.domain.memberships import Seen
+from transom.domain.model import Failure
+
+
+def raise_first(failures: Sequence[Failure]) -> None:
+    """The first failure, if there is one, as the error that it was."""
+    for failure in failures:
+        reason = Reason(failure.reason)
+        raise _CLASSES.get(reason, ForbiddenError)(failure.message, reason)
+
+
+def require_known(images: Collection[str], failures: Iterable[Failure]) -> None:
+    """NotFoundError when the caller knows none of the `images` of a batch.
+
+    Such a batch is refused instead of becoming a job: several clients never ask what became of a job, or ask
+    and show no reason.
+    """
+    unknown = [failure for failure in failures if failure.reason in _UNKNOWN]
+    if unknown and len({failure.image_id for failure in unknown}) == len(set(images)):
+        whole = f"none of these {len(unknown)} can be found. The first: " if len(unknown) > 1 else ""
+        raise NotFoundError(f"images: {whole}{unknown[0].message}", Reason(unknown[0].reason))
+
+
+_UNKNOWN = frozenset({Reason.IMAGE_UNKNOWN, Reason.MEMBER_UNKNOWN})
+_CLASSES: Mapping[Reason, type[TransomError]] = {
+    Reason.IMAGE_UNKNOWN: NotFoundError,
+    Reason.MEMBER_UNKNOWN: NotFoundError,
+    Reason.RECIPIENT_UNKNOWN: NotFoundError,
+    Reason.ONESELF: InvalidError,
+    Reason.VAULT_MISSING: InvalidError,
+    Reason.MEMBERS_FULL: LimitExceededError,
+}
+
+
+class Sharing(msgspec.Struct, frozen=True, kw_only=True):
+    """`recipients`: those that exist. `whole`: images to share with each of them; `crowded`: (id, what it is
+    like) of those where it depends on who they are."""
+
+    recipients: list[str]
+    whole: list[str]
+    crowded: list[tuple[str, Seen]]
+    failures: list[Failure]

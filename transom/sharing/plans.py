@@ -1,0 +1,155 @@
+"""What can be done of many images shared, answered or withdrawn at once (IMS API, "Image sharing"). Pure.
+
+A batch does what can be done and tells of each pair of image and recipient what could not, and why. These
+functions decide on images as a transaction sees them under its locks; `batches.py` brings them and writes
+what was decided. Who may do what is asked of `rules.py`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from transom.domain.attributes import is_whole_image
+from transom.domain.errors import InvalidError, LimitExceededError, Reason, TransomError
+from transom.domain.memberships import Seen
+from transom.domain.model import Caller, Failure, MemberType, split_member_id
+from transom.sharing import rules
+from transom.sharing.model import Sharing
+
+
+def plan_sharing(
+    caller: Caller,
+    images: Sequence[str],
+    recipients: Sequence[str],
+    found: Iterable[Seen],
+    most: int,
+    unknown: Collection[str] = (),
+) -> Sharing:
+    """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
+    limit. `unknown`: those of the recipients that do not exist."""
+    possible, failures = _sort_out(
+        images, found, lambda image, image_id: rules.require_shareable(caller, image, image_id)
+    )
+    known = [member_id for member_id in recipients if member_id not in unknown]
+    failures += [
+        _failure(rules.recipient_unknown(member_id), image_id, member_id)
+        for image_id in ids_of(possible)
+        for member_id in recipients
+        if member_id in unknown
+    ]
+    plan = Sharing(recipients=known, whole=[], crowded=[], failures=failures)
+    for image in possible if known else ():
+        bound = most_recipients(image, most)
+        if image.owner not in known and (bound < 0 or image.members + len(known) <= bound):
+            plan.whole.extend(image.ids)
+        else:
+            plan.crowded.extend((image_id, image) for image_id in image.ids)
+    return plan
+
+
+def may_share_any(caller: Caller, images: Sequence[str], found: Iterable[Seen]) -> bool:
+    """Whether the caller may offer one of these images at all: else nothing is looked up for it."""
+    possible, _failures = _sort_out(
+        images, found, lambda image, image_id: rules.require_shareable(caller, image, image_id)
+    )
+    return bool(possible)
+
+
+#: Recipients an image of all disks of a server may have (IMS API, "Restrictions on image sharing").
+MOST_OF_WHOLE = 10
+
+
+def most_recipients(image: Seen, most: int) -> int:
+    """How many recipients such an image may have, negative for no limit; `most`: what any image may."""
+    if not is_whole_image(image.properties):
+        return most
+    return MOST_OF_WHOLE if most < 0 else min(most, MOST_OF_WHOLE)
+
+
+def choose_recipients(
+    image_id: str, owner: str | None, recipients: Sequence[str], members: Collection[str], bound: int
+) -> tuple[list[str], list[Failure]]:
+    """(whom of the recipients a crowded image can be shared with, what cannot be done). Places go to them in
+    the order they were named; who is among the `members` has one."""
+    free = bound - len(members) if bound >= 0 else len(recipients)
+    chosen: list[str] = []
+    failures: list[Failure] = []
+    for member_id in recipients:
+        if member_id == owner:
+            own = InvalidError(f"Image {image_id} is of project {member_id} itself.", Reason.ONESELF)
+            failures.append(_failure(own, image_id, member_id))
+        elif member_id in members:
+            chosen.append(member_id)
+        elif free > 0:
+            free -= 1
+            chosen.append(member_id)
+        else:
+            text = f"Image {image_id} has {bound} recipients, the most an image of its kind may have."
+            failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image_id, member_id))
+    return chosen, failures
+
+
+def plan_withdrawal(
+    caller: Caller, images: Sequence[str], found: Iterable[Seen]
+) -> tuple[list[str], list[Failure]]:
+    """(images whose offers can be taken back, what cannot be done)."""
+
+    def judge(image: Seen | None, image_id: str) -> None:
+        if image is None:
+            raise rules.unknown_image(image_id)
+        rules.withdraw(caller, image.target, image_id)
+
+    possible, failures = _sort_out(images, found, judge)
+    return ids_of(possible), failures
+
+
+def ids_of(found: Iterable[Seen]) -> list[str]:
+    return [image_id for image in found for image_id in image.ids]
+
+
+def plan_answer(
+    caller: Caller, images: Sequence[str], found: Iterable[Seen], *, accepts: bool, vault_id: str | None
+) -> tuple[list[Seen], list[Failure]]:
+    """(those of the `found` whose offer to the caller's project can be answered so, what cannot be done)."""
+
+    def judge(image: Seen | None, image_id: str) -> None:
+        if image is None:
+            raise rules.not_offered(image_id)
+        rules.answer(caller, image.target, image_id)
+        if accepts and vault_id is None and image.vault_id is None:
+            rules.require_no_vault(image.properties, image_id)
+
+    return _sort_out(images, found, judge)
+
+
+def _sort_out(
+    images: Sequence[str], found: Iterable[Seen], judge: Callable[[Seen | None, str], None]
+) -> tuple[list[Seen], list[Failure]]:
+    """(those of the `found` that pass, why the rest of the `images` does not). `judge` raises it: of images
+    that are alike asked once, and of those that do not pass once each, in the order that was asked for."""
+    possible: list[Seen] = []
+    refused: dict[str, Seen] = {}
+    passed: set[str] = set()
+    for image in found:
+        try:
+            judge(image, image.ids[0])
+        except TransomError:
+            refused.update(dict.fromkeys(image.ids, image))
+        else:
+            possible.append(image)
+            passed.update(image.ids)
+    failures: list[Failure] = []
+    for image_id in images:
+        if image_id in passed:
+            continue
+        try:
+            judge(refused.get(image_id), image_id)
+        except TransomError as error:
+            failures.append(_failure(error, image_id, None))
+    return possible, failures
+
+
+def _failure(error: TransomError, image_id: str, member_id: str | None) -> Failure:
+    return Failure(image_id, member_id, error.reason or "", str(error))
+
+
+def is_project(member_id: str) -> bool:
+    return split_member_id(member_id)[0] is MemberType.PROJECT
