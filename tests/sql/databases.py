@@ -4,9 +4,11 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from transom.domain.memberships import Answer, Offer, Withdraw
 from transom.domain.model import Image, Member
 from transom.sql.db import Database, Dialect, Place, Result, Row, Script, Statement
 from transom.sql.images import to_json
+from transom.sql.members import change_member
 
 #: `Caller.member_ids` of nobody.
 NOBODY = (None, None)
@@ -187,3 +189,20 @@ def _tree(steps: list[Row]) -> str:
         depth[step] = depth[parent] + 1
         lines.append("  " * depth[step] + detail)
     return "\n".join(lines)
+
+
+# ---- changes of one membership
+
+
+async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
+    return await change_member(db, Offer(image_id=image_id, member_id=member_id, quota=quota, now=now))
+
+
+async def set_member_status(
+    db: Database, image_id: str, member_id: str, status: str, now: int
+) -> Member | None:
+    return await change_member(db, Answer(image_id=image_id, member_id=member_id, status=status, now=now))
+
+
+async def delete_member(db: Database, image_id: str, member_id: str) -> Member | None:
+    return await change_member(db, Withdraw(image_id=image_id, member_id=member_id))

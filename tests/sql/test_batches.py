@@ -18,9 +18,8 @@ from transom.sharing.plans import MOST_OF_WHOLE
 from transom.sql.db import Database, Result, Script
 from transom.sql.images import delete_image, find_image, update_image
 from transom.sql.jobs import find_job
-from transom.sql.members import delete_member, insert_member, set_member_status
 
-from .databases import NOBODY, count, write_world
+from .databases import NOBODY, count, delete_member, insert_member, set_member_status, write_world
 
 pytestmark = pytest.mark.anyio
 

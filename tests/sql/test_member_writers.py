@@ -19,14 +19,15 @@ from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import TransomError
 from transom.domain.model import Caller, Failure, Member, Visibility, domain_key
-from transom.sharing.batches import answer, answer_one, share, share_one, withdraw, withdraw_one
+from transom.sharing import service
+from transom.sharing.batches import answer, share, withdraw
+from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Script
 from transom.sql.images import delete_image, find_image, update_image
-from transom.sql.members import delete_member, insert_member, set_member_status
 from transom.sql.migrate import migrate
 
-from .databases import NOBODY, write_world
+from .databases import NOBODY, delete_member, insert_member, set_member_status, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -113,10 +114,10 @@ def _batch(make: Callable[[], Script[list[Failure]]]) -> Writer:
     return run
 
 
-def _single(make: Callable[[], Script[Any]]) -> Writer:
+def _single(call: Callable[[Database], Awaitable[Member | None]]) -> Writer:
     async def run(db: Database) -> Outcome:
         try:
-            found = await db.run(make)
+            found = await call(db)
         except TransomError as error:
             return type(error).__name__, error.reason
         return found.status if isinstance(found, Member) else found
@@ -137,11 +138,11 @@ async def _accept(db: Database) -> Outcome:
 
 
 async def _remove(db: Database) -> Outcome:
-    return await delete_member(db, "full", RECIPIENT)
+    return await delete_member(db, "full", RECIPIENT) is not None
 
 
 async def _remove_from_open(db: Database) -> Outcome:
-    return await delete_member(db, "open", RECIPIENT)
+    return await delete_member(db, "open", RECIPIENT) is not None
 
 
 def _sets_visibility(image_id: str, visibility: str) -> Writer:
@@ -176,9 +177,13 @@ WRITERS: dict[str, Writer] = {
     "batch of a recipient": _shares(["own", "open", "full"], [NEWCOMER], RECEIVER),
     "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ["full", "open"], [RECIPIENT], None)),
     "batch accepts": _batch(lambda: answer(RECEIVER, ["full", "open"], "accepted", None, NOW, None)),
-    "single share": _single(lambda: share_one(PUBLISHER, "full", NEWCOMER, MOST, NOW)),
-    "single answer": _single(lambda: answer_one(RECEIVER, "full", RECIPIENT, "rejected", None, NOW)),
-    "single withdrawal": _single(lambda: withdraw_one(PUBLISHER, "full", RECIPIENT, "absent")),
+    "single share": _single(
+        lambda db: service.share_one(db, Recipients(None), PUBLISHER, "full", NEWCOMER, MOST)
+    ),
+    "single answer": _single(
+        lambda db: service.answer_for_itself(db, RECEIVER, "full", RECIPIENT, lambda: ("rejected", None))
+    ),
+    "single withdrawal": _single(lambda db: service.withdraw(db, PUBLISHER, "full", RECIPIENT)),
     "native offer": _offer,
     "native answer": _accept,
     "native removal": _remove,

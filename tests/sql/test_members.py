@@ -1,22 +1,19 @@
 """Memberships: each change is guarded by what the decision before it saw."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from domain.samples import OWNER, RECIPIENT, STRANGER, image, member
+from msgspec.structs import replace
 
+from transom.domain.memberships import AnswerWithVault, Found
 from transom.domain.model import Member, MemberStatus, Visibility
 from transom.sql.db import Database
 from transom.sql.images import find_image
-from transom.sql.members import (
-    delete_member,
-    find_member,
-    insert_member,
-    list_members,
-    set_member_status,
-)
+from transom.sql.members import change_member, find_member, list_members
 
-from .databases import NOBODY, count, write_world
+from .databases import NOBODY, count, delete_member, insert_member, set_member_status, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +30,10 @@ async def test_a_new_membership_is_pending_and_found_again(db: Database, member_
     await write_world(db, [image()], [])
 
     inserted = await insert_member(db, "image", member_id, NO_LIMIT, 7)
-    _, is_member, found = await find_member(db, "image", (member_id, None), member_id)
+    found = await find_member(db, "image", (member_id, None), member_id)
 
-    assert inserted == found == _pending(member_id, 7)
-    assert is_member
+    assert inserted == found.member == _pending(member_id, 7)
+    assert found.is_member
 
 
 async def test_a_new_membership_does_not_change_its_image(db: Database) -> None:
@@ -60,7 +57,7 @@ async def test_a_membership_that_exists_is_not_made_again(db: Database) -> None:
     await write_world(db, [image()], [member(RECIPIENT, "accepted")])
 
     inserted = await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
-    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
+    found = (await find_member(db, "image", NOBODY, RECIPIENT)).member
 
     assert (inserted, found) == (None, member(RECIPIENT, "accepted"))
 
@@ -90,8 +87,8 @@ async def test_a_membership_takes_any_status_after_any(db: Database, before: str
     await write_world(db, [image()], [member(RECIPIENT, before), member(STRANGER, before)])
 
     answered = await set_member_status(db, "image", RECIPIENT, after, 7)
-    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
-    _, _, other = await find_member(db, "image", NOBODY, STRANGER)
+    found = (await find_member(db, "image", NOBODY, RECIPIENT)).member
+    other = (await find_member(db, "image", NOBODY, STRANGER)).member
 
     assert answered == found
     assert found == Member(image_id="image", member_id=RECIPIENT, status=after, created_at=1, updated_at=7)
@@ -103,7 +100,7 @@ async def test_an_image_that_is_no_longer_shared_takes_no_answer(db: Database, v
     await write_world(db, [image(visibility=visibility)], [member()])
 
     answered = await set_member_status(db, "image", RECIPIENT, "accepted", 7)
-    _, _, found = await find_member(db, "image", NOBODY, RECIPIENT)
+    found = (await find_member(db, "image", NOBODY, RECIPIENT)).member
 
     assert (answered, found) == (None, member())
 
@@ -120,7 +117,7 @@ async def test_a_membership_is_removed_once(db: Database) -> None:
     first = await delete_member(db, "image", RECIPIENT)
     second = await delete_member(db, "image", RECIPIENT)
 
-    assert (first, second, await count(db, "member")) == (True, False, 1)
+    assert (first, second, await count(db, "member")) == (member(RECIPIENT), None, 1)
 
 
 @pytest.mark.parametrize("visibility", NOT_SHARED)
@@ -128,7 +125,7 @@ async def test_an_image_that_is_no_longer_shared_keeps_its_members(db: Database,
     """Reference, 4.10: back to shared, every membership is there again."""
     await write_world(db, [image(visibility=visibility)], [member()])
 
-    assert (await delete_member(db, "image", RECIPIENT), await count(db, "member")) == (False, 1)
+    assert (await delete_member(db, "image", RECIPIENT), await count(db, "member")) == (None, 1)
 
 
 async def test_one_look_up_finds_the_image_the_callers_side_and_the_membership_asked_for(
@@ -138,28 +135,92 @@ async def test_one_look_up_finds_the_image_the_callers_side_and_the_membership_a
 
     found = await find_member(db, "image", (RECIPIENT, None), STRANGER)
 
-    assert found == (image(), True, member(STRANGER, "rejected"))
+    expected = member(STRANGER, "rejected")
+    assert found == Found(image_id="image", image=image(), is_member=True, member=expected)
 
 
 async def test_a_look_up_finds_as_much_as_there_is(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    assert await find_member(db, "image", (RECIPIENT, None), STRANGER) == (image(), False, None)
-    assert await find_member(db, "another", (RECIPIENT, None), STRANGER) == (None, False, None)
+    there = await find_member(db, "image", (RECIPIENT, None), STRANGER)
+    absent = await find_member(db, "another", (RECIPIENT, None), STRANGER)
+
+    assert there == Found(image_id="image", image=image())
+    assert absent == Found(image_id="another")
 
 
 async def test_members_are_listed_by_member_id_bytewise(db: Database) -> None:
     names = ["b", "a", "B", "é", "Z", "10", "9"]
     await write_world(db, [image(), image(id="other")], [member(name) for name in names])
 
-    found, is_member, members = await list_members(db, "image", ("a", None))
+    found = await list_members(db, "image", ("a", None))
 
-    assert (found, is_member) == (image(), True)
-    assert members == [member(name) for name in ["10", "9", "B", "Z", "a", "b", "é"]]
+    assert (found.image, found.is_member) == (image(), True)
+    assert found.members == [member(name) for name in ["10", "9", "B", "Z", "a", "b", "é"]]
 
 
 async def test_an_image_without_members_lists_none(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    assert await list_members(db, "image", (RECIPIENT, None)) == (image(), False, [])
-    assert await list_members(db, "another", (RECIPIENT, None)) == (None, False, [])
+    there = await list_members(db, "image", (RECIPIENT, None))
+    absent = await list_members(db, "another", (RECIPIENT, None))
+
+    assert there == Found(image_id="image", image=image(), members=[])
+    assert absent == Found(image_id="another")
+
+
+# ---- answers with a vault
+
+
+def _answer_with_vault(**changes: Any) -> AnswerWithVault:
+    seen = {"seen_version": image().updated_at, "seen_vault_id": None}
+    asked = {"image_id": "image", "member_id": RECIPIENT, "status": "accepted", "vault_id": "vault", "now": 7}
+    return AnswerWithVault(**{**asked, **seen, **changes})
+
+
+async def test_an_answer_names_its_vault(db: Database) -> None:
+    await write_world(db, [image()], [member(RECIPIENT)])
+
+    answered = await change_member(db, _answer_with_vault())
+
+    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, vault_id="vault")
+
+
+async def test_an_answer_without_a_vault_keeps_the_one_of_before(db: Database) -> None:
+    await write_world(db, [image()], [replace(member(RECIPIENT), vault_id="vault")])
+
+    answered = await change_member(db, _answer_with_vault(vault_id=None, seen_vault_id="vault"))
+
+    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, vault_id="vault")
+
+
+async def test_another_vault_for_the_same_answer_is_no_new_answer(db: Database) -> None:
+    before = replace(member(RECIPIENT, "accepted"), vault_id="old")
+    await write_world(db, [image()], [before])
+
+    answered = await change_member(db, _answer_with_vault(seen_vault_id="old"))
+
+    assert answered == replace(before, vault_id="vault")
+
+
+@pytest.mark.parametrize(
+    ("changes", "shared"),
+    [
+        ({"seen_version": image().updated_at + 1}, True),
+        ({"seen_vault_id": "another"}, True),
+        ({"member_id": STRANGER}, True),
+        ({"image_id": "another"}, True),
+        ({}, False),
+    ],
+    ids=["image changed", "vault changed", "withdrawn", "deleted", "not shared"],
+)
+async def test_an_answer_with_a_vault_is_not_given_on_what_was_seen_before(
+    db: Database, changes: dict[str, Any], shared: bool
+) -> None:
+    visibility = Visibility.SHARED if shared else Visibility.PRIVATE
+    await write_world(db, [image(visibility=visibility)], [member(RECIPIENT)])
+
+    answered = await change_member(db, _answer_with_vault(**changes))
+
+    assert answered is None
+    assert (await find_member(db, "image", NOBODY, RECIPIENT)).member == member(RECIPIENT)

@@ -8,15 +8,16 @@ import pytest
 from domain.samples import OWNER, RECIPIENT, caller, image, member
 
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
+from transom.domain.memberships import AnswerWithVault
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sharing import batches
 from transom.sql.connect import open_database
 from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
-from transom.sql.members import delete_member, find_member, insert_member, list_members, set_member_status
+from transom.sql.members import change_member, find_member, list_members
 from transom.sql.migrate import migrate
 
-from .databases import Tap, write_world
+from .databases import Tap, delete_member, insert_member, set_member_status, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +75,19 @@ async def _insert_member(tap: Tap) -> object:
 
 async def _set_member_status(tap: Tap) -> object:
     return await set_member_status(tap, "image-1", "new", "accepted", 1)
+
+
+async def _answer_with_vault(tap: Tap) -> object:
+    change = AnswerWithVault(
+        image_id="image-1",
+        member_id="new",
+        status="accepted",
+        vault_id=None,
+        now=1,
+        seen_version=1,
+        seen_vault_id=None,
+    )
+    return await change_member(tap, change)
 
 
 async def _delete_member(tap: Tap) -> object:
@@ -181,7 +195,9 @@ async def test_finding_a_member_is_three_look_ups_by_primary_keys(tap: Tap) -> N
     assert "SCAN" not in plan, plan
 
 
-@pytest.mark.parametrize("ask", [_list_members, _insert_member, _set_member_status, _delete_member])
+@pytest.mark.parametrize(
+    "ask", [_list_members, _insert_member, _set_member_status, _answer_with_vault, _delete_member]
+)
 async def test_a_question_about_one_images_members_scans_no_table(tap: Tap, ask: Ask) -> None:
     await ask(tap)
 

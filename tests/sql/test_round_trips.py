@@ -49,6 +49,9 @@ class World:
         self.members = f"{self.image}/members"
         self.owner.post(self.members, json={"member": self._recipient_id})
         self._numbers = itertools.count()
+        self._leavers = [f"leaver-{number}" for number in range(2 * (WARM_UP + CALLS))]
+        for leaver in self._leavers:
+            self.owner.post(self.members, json={"member": leaver})
 
     def create_image(self, **fields: str) -> httpx.Response:
         return self.owner.post("/v2/images", json={"name": "counted", "tags": ["tag"], **fields})
@@ -63,6 +66,17 @@ class World:
     def set_member_status(self) -> httpx.Response:
         status = ("accepted", "rejected")[next(self._numbers) % 2]
         return self.recipient.put(f"{self.members}/{self._recipient_id}", json={"status": status})
+
+    def set_member_status_by_ims(self) -> httpx.Response:
+        status = ("accepted", "rejected")[next(self._numbers) % 2]
+        return self.recipient.put(f"/ims{self.members}/{self._recipient_id}", json={"status": status})
+
+    def remove_member(self, prefix: str = "") -> httpx.Response:
+        """Of the members that were made at the beginning, the next one."""
+        return self.owner.delete(f"{prefix}{self.members}/{self._leavers.pop()}")
+
+    def remove_member_by_ims(self) -> httpx.Response:
+        return self.remove_member("/ims")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +96,10 @@ def world(service: Service) -> World:
         ),
         pytest.param(lambda world: world.owner.get(world.members), 1, id="list members"),
         pytest.param(World.set_member_status, 2, id="set member status"),
+        pytest.param(World.set_member_status_by_ims, 2, id="set member status by the IMS API"),
         pytest.param(World.add_member, 2, id="add member"),
+        pytest.param(World.remove_member, 2, id="remove member"),
+        pytest.param(World.remove_member_by_ims, 2, id="remove member by the IMS API"),
         pytest.param(World.update_image, 2, id="update image"),
         pytest.param(World.create_image, 1, id="create image"),
         # A transaction: whether the id was ever used can only be said behind the insert (`ID_IS_UNUSED`).

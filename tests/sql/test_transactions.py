@@ -15,10 +15,10 @@ from transom.domain.errors import StoreFullError, TransomError, UnavailableError
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Statement
 from transom.sql.images import delete_image, find_image, insert_image
-from transom.sql.members import INSERT_MEMBER, insert_member
+from transom.sql.members import OFFER
 from transom.sql.sqlite import path_of
 
-from .databases import NOBODY, count, write_world
+from .databases import NOBODY, count, insert_member, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -319,7 +319,7 @@ async def test_offers_made_at_once_do_not_pass_the_quota(url: str, db: Database)
     other = await asyncpg.connect(url)
     first = other.transaction()
     await first.start()
-    await other.execute(INSERT_MEMBER, "image", STRANGER, 1, 1)
+    await other.execute(OFFER, "image", STRANGER, 1, 1)
     second = asyncio.ensure_future(insert_member(db, "image", RECIPIENT, 1, 1))
     blocked = asyncio.ensure_future(_until(other, "select count(*) from pg_locks where not granted"))
     await asyncio.wait([second, blocked], return_when=asyncio.FIRST_COMPLETED)

@@ -1,10 +1,27 @@
-"""What a look at images and their memberships finds."""
+"""Memberships: what a look at them finds, and each way in which they change.
+
+Records only: `sql/members.py` brings the former and writes the latter, `transom/sharing` decides.
+"""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from transom.domain.model import Image, Target
+from transom.domain.model import Image, Member, Target
+
+# ---- what a look finds
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One image and what was asked of its memberships. `image`: None when there is none of this id.
+    `is_member`: whether the caller's project, or its domain, is a member in any status. `member`: the
+    membership that was asked for; `members`: all of them, by member id, where all were."""
+
+    image_id: str
+    image: Image | None = None
+    is_member: bool = False
+    member: Member | None = None
+    members: Sequence[Member] = ()
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,3 +43,87 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> Target:
         return Target(self.owner, self.visibility, self.is_member, self.image)
+
+
+# ---- how one membership changes, if what was seen before still holds
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a pending membership of an image that is shared, unless it exists or the image has `quota` members
+    (negative: no limit)."""
+
+    image_id: str
+    member_id: str
+    quota: int
+    now: int
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a membership of an image that is shared this status."""
+
+    image_id: str
+    member_id: str
+    status: str
+    now: int
+
+
+class AnswerWithVault(msgspec.Struct, frozen=True, kw_only=True):
+    """As `Answer`, with the vault that the recipient names (None: that of before). What was seen before: the
+    `updated_at` of the image, which decides whether a vault is needed, and the vault named then."""
+
+    image_id: str
+    member_id: str
+    status: str
+    vault_id: str | None
+    now: int
+    seen_version: int
+    seen_vault_id: str | None
+
+
+class Withdraw(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a membership of an image that is shared."""
+
+    image_id: str
+    member_id: str
+
+
+Single = Offer | Answer | AnswerWithVault | Withdraw
+
+# ---- how those of many images change, for a script that has locked them and judged
+
+
+class OfferEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Make each image's membership for each recipient: pending, of a domain accepted. One that was rejected
+    becomes pending; all others stay as they are."""
+
+    image_ids: Sequence[str]
+    member_ids: Sequence[str]
+    now: int
+
+
+class AnswerEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Give one recipient's membership of each image this status."""
+
+    image_ids: Sequence[str]
+    member_id: str
+    status: str
+    now: int
+
+
+class NameVaultEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Name the recipient's vault for each image."""
+
+    image_ids: Sequence[str]
+    member_id: str
+    vault_id: str
+
+
+class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove each image's memberships of these recipients; None: of all."""
+
+    image_ids: Sequence[str]
+    member_ids: Sequence[str] | None
+
+
+Each = OfferEach | AnswerEach | NameVaultEach | WithdrawEach
+Change = Single | Each

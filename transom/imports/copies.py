@@ -79,10 +79,8 @@ class Copies:
     async def _find_source(self, job: Job, copy: Image) -> Image:
         """The image to copy, if the asker may have its data in `copy` now. Raises TransomError if not."""
         caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
-        found, is_member, member = await members.find_member(
-            self._db, source_id, caller.member_ids, caller.project_id or ""
-        )
-        return judge_copy(caller, found, is_member, member, source_id, copy)
+        found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
+        return judge_copy(caller, found.image, found.is_member, found.member, source_id, copy)
 
     async def _judged(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same chunks. Before their end is told, and the copy published by that, the right to it is

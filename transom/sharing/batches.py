@@ -1,6 +1,6 @@
 """Batches of shares, each a script that locks what it is about, decides (`plans.py`) and writes.
 
-Single shares by the rules of the IMS API are batches of one, with the looks before and after them in the same
+A single offer by the rules of the IMS API is a batch of one, with the looks before and after it in the same
 transaction, so that the answer tells of the very moment of the change.
 """
 
@@ -9,21 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from transom.clock import now_us
-from transom.domain import access
 from transom.domain.attributes import is_from_backup
-from transom.domain.errors import ConflictError, Reason
-from transom.domain.memberships import Seen
-from transom.domain.model import (
-    Caller,
-    Failure,
-    Image,
-    Job,
-    JobStatus,
-    Member,
-    MemberStatus,
-    Visibility,
-    domain_key,
-)
+from transom.domain.memberships import AnswerEach, Found, NameVaultEach, OfferEach, Seen, WithdrawEach
+from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
 from transom.sharing import rules
 from transom.sharing.model import raise_first, require_known
@@ -40,6 +28,7 @@ from transom.sql import batches, members
 from transom.sql.db import Database, Script, Statement
 from transom.sql.images import to_json
 from transom.sql.jobs import insert_job
+from transom.sql.members import to_statement
 
 
 def share(
@@ -69,7 +58,7 @@ def share(
             offers.append(([image_id], some))
     yield from _open(found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now)
     for ids, some_recipients in offers:
-        yield Statement(members.SHARE, (to_json(ids), to_json(some_recipients), now))
+        yield to_statement(OfferEach(image_ids=ids, member_ids=some_recipients, now=now))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -98,7 +87,8 @@ def _open(
     private = ids_of(image for image in found if image.visibility != Visibility.SHARED)
     closed = [image_id for image_id in private if image_id in shared]
     if closed:
-        yield Statement(members.FORGET_OLD_MEMBERS, (to_json(closed),))
+        # They may have memberships from a time when they were shared, which are not to come back.
+        yield to_statement(WithdrawEach(image_ids=closed, member_ids=None))
         yield Statement(batches.OPEN_IMAGES, (to_json(closed), now))
     if not all(map(is_project, recipients)):
         yield Statement(batches.TOUCH_IMAGES, (to_json(list(shared)), now))
@@ -112,7 +102,7 @@ def withdraw(
     found = yield from _see_images(caller, images)
     possible, failures = plan_withdrawal(caller, images, found)
     if possible:
-        yield Statement(members.WITHDRAW, (to_json(possible), to_json(recipients)))
+        yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -125,11 +115,12 @@ def answer(
     found = yield from _see_offers(caller, images)
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
+    own_id = caller.project_id or ""
     if possible:
-        yield Statement(members.ANSWER, (to_json(ids_of(possible)), caller.project_id, status, now))
+        yield to_statement(AnswerEach(image_ids=ids_of(possible), member_id=own_id, status=status, now=now))
     if vault_id is not None:
         backups = ids_of(image for image in possible if is_from_backup(image.properties))
-        yield Statement(members.NAME_VAULT, (to_json(backups), caller.project_id, vault_id))
+        yield to_statement(NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -163,44 +154,17 @@ def share_one(
 ) -> Script[Member]:
     """Offer the image, once more if the offer was rejected; the membership. ConflictError when the offer
     stands. `most`: recipients an image may have. `unknown`: recipients that do not exist."""
-    image, _is_member, before = yield from _look(caller, image_id, member_id)
-    raise_first((yield from share(caller, [image_id], [member_id], most, now, None, unknown)))
-    was_shared = image is not None and image.visibility == Visibility.SHARED
-    if was_shared and before is not None and before.status != MemberStatus.REJECTED:
-        raise ConflictError(f"Image {image_id} is shared with {member_id} already.", Reason.MEMBER_EXISTS)
-    return (yield from _show(caller, image_id, member_id))
-
-
-def answer_one(
-    caller: Caller, image_id: str, member_id: str, status: str, vault_id: str | None, now: int
-) -> Script[Member]:
-    """Give the offer that was made to the caller's project, `member_id`, this status; the membership."""
-    yield from _look(caller, image_id, member_id)
-    raise_first((yield from answer(caller, [image_id], status, vault_id, now, None)))
-    return (yield from _show(caller, image_id, member_id))
-
-
-def withdraw_one(caller: Caller, image_id: str, own_id: str, absent: str) -> Script[None]:
-    """Take the offer back from the project or, if there is no such member, the domain of this id. `absent`:
-    what is said of an image that the caller does not see."""
-    found, is_member, member = yield from _look(caller, image_id, own_id)
-    if member is None:
-        found, is_member, member = yield from _look(caller, image_id, domain_key(own_id))
-    image = access.see_image(caller, found, is_member, absent)
-    kept_id = rules.remove_member(caller, image, is_member, own_id, member).member_id
-    raise_first((yield from withdraw(caller, [image_id], [kept_id], None)))
-
-
-def _look(caller: Caller, image_id: str, member_id: str) -> Script[tuple[Image | None, bool, Member | None]]:
-    """As `members.find_member`, and none of it changes until the script is over."""
     yield Statement(members.LOCK_IMAGE, (image_id,), is_lock=True)
+    # The recipient's answer changes the membership without its image.
     yield Statement(members.LOCK_MEMBER, (image_id, member_id), is_lock=True)
-    return members.found_member(
-        (yield Statement(members.FIND_MEMBER, (image_id, *caller.member_ids, member_id)))
-    )
+    before = yield from _look(caller, image_id, member_id)
+    raise_first((yield from share(caller, [image_id], [member_id], most, now, None, unknown)))
+    rules.share_once_more(before, member_id)
+    after = (yield from _look(caller, image_id, member_id)).member
+    assert after is not None, "a membership that was just written is there"  # noqa: S101
+    return after
 
 
-def _show(caller: Caller, image_id: str, member_id: str) -> Script[Member]:
-    _image, _is_member, member = yield from _look(caller, image_id, member_id)
-    assert member is not None, "a membership that was just written is there"  # noqa: S101
-    return member
+def _look(caller: Caller, image_id: str, member_id: str) -> Script[Found]:
+    values = (image_id, *caller.member_ids, member_id)
+    return members.found_member(image_id, (yield Statement(members.FIND_MEMBER, values)))

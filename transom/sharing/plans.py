@@ -26,7 +26,7 @@ def plan_sharing(
     """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
     limit. `unknown`: those of the recipients that do not exist."""
     possible, failures = _sort_out(
-        images, found, lambda image, image_id: rules.require_shareable(caller, image, image_id)
+        images, found, lambda image, image_id: rules.share_from(caller, image, image_id)
     )
     known = [member_id for member_id in recipients if member_id not in unknown]
     failures += [
@@ -48,7 +48,7 @@ def plan_sharing(
 def may_share_any(caller: Caller, images: Sequence[str], found: Iterable[Seen]) -> bool:
     """Whether the caller may offer one of these images at all: else nothing is looked up for it."""
     possible, _failures = _sort_out(
-        images, found, lambda image, image_id: rules.require_shareable(caller, image, image_id)
+        images, found, lambda image, image_id: rules.share_from(caller, image, image_id)
     )
     return bool(possible)
 
@@ -91,13 +91,9 @@ def plan_withdrawal(
     caller: Caller, images: Sequence[str], found: Iterable[Seen]
 ) -> tuple[list[str], list[Failure]]:
     """(images whose offers can be taken back, what cannot be done)."""
-
-    def judge(image: Seen | None, image_id: str) -> None:
-        if image is None:
-            raise rules.unknown_image(image_id)
-        rules.withdraw(caller, image.target, image_id)
-
-    possible, failures = _sort_out(images, found, judge)
+    possible, failures = _sort_out(
+        images, found, lambda image, image_id: rules.withdraw_from(caller, image, image_id)
+    )
     return ids_of(possible), failures
 
 
@@ -111,11 +107,7 @@ def plan_answer(
     """(those of the `found` whose offer to the caller's project can be answered so, what cannot be done)."""
 
     def judge(image: Seen | None, image_id: str) -> None:
-        if image is None:
-            raise rules.not_offered(image_id)
-        rules.answer(caller, image.target, image_id)
-        if accepts and vault_id is None and image.vault_id is None:
-            rules.require_no_vault(image.properties, image_id)
+        rules.answer_offer(caller, image, image_id, accepts=accepts, vault_id=vault_id)
 
     return _sort_out(images, found, judge)
 

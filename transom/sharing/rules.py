@@ -1,15 +1,24 @@
 """Who may offer, answer, withdraw and see what: the only place that knows. One function an action, pure.
 
-The order of checks and the texts are those of the Image API v2 as Glance serves it: first what the caller
-cannot see (NotFoundError, the text of an absent image), then the state the action needs, then the right to
-act (ForbiddenError). `is_member` says whether the caller's project has a membership (of any status) of the
-image. The rules that operators can set are asked by `domain/access.py`.
+Each returns what the action needs or raises. The order of checks and the texts are those of the Image API v2
+as Glance serves it: first what the caller cannot see (NotFoundError, the text of an absent image), then the
+state the action needs, then the right to act (ForbiddenError). The rules that operators can set are asked by
+`domain/access.py`.
 """
+
+from collections.abc import Sequence
 
 from transom.domain import access
 from transom.domain.attributes import is_encrypted, is_from_backup, is_whole_image
-from transom.domain.errors import ForbiddenError, InvalidError, NotFoundError, Reason
-from transom.domain.memberships import Seen
+from transom.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+)
+from transom.domain.memberships import AnswerWithVault, Found, Seen
 from transom.domain.model import (
     FOR_EVERYBODY,
     Caller,
@@ -24,65 +33,114 @@ from transom.domain.policy import owns
 
 _MEMBER_STATUSES = frozenset(MemberStatus)
 
-# ---- the Image API
+
+# ---- one membership of an image that is shared
 
 
-def add_member(caller: Caller, image: Image, is_member: bool) -> None:
+def offer(caller: Caller, found: Found, member_id: str) -> None:
+    """May the caller make the project a member of the image, which it is not yet?"""
+    image = _see_image(caller, found)
     _require_shared(image, f"Not allowed to create members for image {image.id}.")
-    access.require("add_member", caller, access.target_of(image, is_member))
+    access.require("add_member", caller, _target(found, image))
+    if found.member is not None:
+        raise ConflictError(f"Member {member_id} is duplicated for image {image.id}")
 
 
-def list_members(caller: Caller, image: Image, is_member: bool) -> None:
-    only_shared = f"Not allowed to list members for image {image.id}: Only shared images have members."
-    _require_shared(image, only_shared)
-    access.require("get_members", caller, access.target_of(image, is_member))
+def require_room(image_id: str, members: int, quota: int) -> None:
+    """LimitExceededError when an image with so many members can have no more. `quota`: negative, no limit."""
+    if 0 <= quota <= members:
+        raise LimitExceededError(
+            f"Image member limit exceeded for image {image_id}: The limit has been exceeded on the number of "
+            f"allowed image members for this image. Attempted: {members + 1}, Maximum: {quota}"
+        )
 
 
-def list_recipients(caller: Caller, image: Image, is_member: bool) -> None:
-    """As `list_members`, of an image that need not be shared: the IMS API has an empty list of it."""
-    access.require("get_members", caller, access.target_of(image, is_member))
-
-
-def sees_all_members(caller: Caller, image: Image) -> bool:
-    """The owner and an admin see every membership, a recipient only its own."""
-    return caller.is_admin or owns(caller, access.target_of(image, False))
-
-
-def show_member(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
-) -> Member:
-    """Showing a member never answers 403: whatever stands in the way looks like absence."""
-    if image.visibility != Visibility.SHARED:
-        raise NotFoundError("Only shared images have members.", Reason.MEMBER_UNKNOWN)
-    found = _find_member(caller, image, member_id, member)
-    if not access.is_allowed("get_member", caller, access.target_of(image, is_member)):
-        raise _member_absent(image, member_id)
-    return found
-
-
-def set_member_status(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None, status: object
-) -> tuple[Member, str]:
-    """(the membership as it is, the status it is to have). The recipient answers an offer; the owner does
-    not; an admin may for anybody."""
-    _require_shared(image, f"Not allowed to update members for image {image.id}.")
-    found = _find_member(caller, image, member_id, member)
-    access.require("modify_member", caller, access.target_of(image, is_member))
+def answer(caller: Caller, found: Found, member_id: str, status: object) -> tuple[Member, str]:
+    """(the membership as it is, the status it is to have). `status`: as sent. It is judged last: who may not
+    answer does not learn which there are."""
+    member = may_answer(caller, found, member_id)
     if not (isinstance(status, str) and status in _MEMBER_STATUSES):
         raise InvalidError(
             'Incorrect request: Status must be "pending", "accepted" or "rejected".',
             Reason.MEMBER_STATUS_INVALID,
         )
-    return found, status
+    return member, status
 
 
-def remove_member(
-    caller: Caller, image: Image, is_member: bool, member_id: str, member: Member | None
-) -> Member:
+def may_answer(caller: Caller, found: Found, member_id: str) -> Member:
+    """May the caller set the status of this membership? The membership. The recipient answers an offer; the
+    owner does not; an admin may for anybody."""
+    image = _see_image(caller, found)
+    _require_shared(image, f"Not allowed to update members for image {image.id}.")
+    member = _see_member(caller, found, image, member_id)
+    access.require("modify_member", caller, _target(found, image))
+    return member
+
+
+def answer_for_itself(
+    caller: Caller, found: Found, member: Member, status: str, vault_id: str | None, now: int
+) -> AnswerWithVault | None:
+    """May the caller, who passed `may_answer`, do it by the IMS API? There not even an admin answers for
+    others, and a whole server is accepted with a vault only, named now or before. The change, None if nothing
+    changes: a vault counts for images that were made from a backup."""
+    if member.member_id != caller.project_id:
+        raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
+    image = _see_image(caller, found)
+    if status == MemberStatus.ACCEPTED and vault_id is None and member.vault_id is None:
+        _require_no_vault(image.properties, image.id)
+    named = vault_id if is_from_backup(image.properties) else None
+    if member.status == status and named in (None, member.vault_id):
+        return None
+    return AnswerWithVault(
+        image_id=image.id,
+        member_id=member.member_id,
+        status=status,
+        vault_id=named,
+        now=now,
+        seen_version=image.updated_at,
+        seen_vault_id=member.vault_id,
+    )
+
+
+def withdraw(caller: Caller, found: Found, own_id: str) -> Member:
+    """May the caller remove this membership? The membership."""
+    image = _see_image(caller, found)
     _require_shared(image, f"Not allowed to delete members for image {image.id}.")
-    found = _find_member(caller, image, member_id, member)
-    access.require("delete_member", caller, access.target_of(image, is_member))
-    return found
+    member = _see_member(caller, found, image, own_id)
+    access.require("delete_member", caller, _target(found, image))
+    return member
+
+
+def show_member(caller: Caller, found: Found, own_id: str) -> Member:
+    """Showing a member never answers 403: whatever stands in the way looks like absence."""
+    image = _see_image(caller, found)
+    if image.visibility != Visibility.SHARED:
+        raise NotFoundError("Only shared images have members.", Reason.MEMBER_UNKNOWN)
+    member = _see_member(caller, found, image, own_id)
+    if not access.is_allowed("get_member", caller, _target(found, image)):
+        raise _member_absent(image, own_id)
+    return member
+
+
+def list_members(caller: Caller, found: Found) -> Sequence[Member]:
+    """The memberships that the caller may see: the owner and an admin all of them, a recipient its own."""
+    image = _see_image(caller, found)
+    only_shared = f"Not allowed to list members for image {image.id}: Only shared images have members."
+    _require_shared(image, only_shared)
+    access.require("get_members", caller, _target(found, image))
+    if _sees_all_members(caller, image):
+        return found.members
+    return [member for member in found.members if member.member_id in caller.member_ids]
+
+
+def list_recipients(caller: Caller, found: Found) -> Sequence[Member]:
+    """As `list_members`, by the IMS API: an image that is not shared has an empty list. Own and private: a
+    list of nobody. Public: who sees it is nobody's business."""
+    image = _see_image(caller, found)
+    if image.visibility == Visibility.SHARED:
+        return list_members(caller, found)
+    access.require("get_members", caller, _target(found, image))
+    return ()
 
 
 # ---- the IMS API: a `private` image may be shared, and becomes `shared` by that
@@ -93,72 +151,49 @@ def act_on_shares(caller: Caller) -> None:
     access.require("add_member", caller, Target(caller.project_id, Visibility.SHARED))
 
 
-def share(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller offer this image to somebody, whatever stands in the image's own way?"""
-    _see_target(caller, target, image_id)
-    if target.visibility in FOR_EVERYBODY:
-        text = f"Image {image_id} is {target.visibility}: who may see it needs no membership."
+def share_from(caller: Caller, image: Seen | None, image_id: str) -> None:
+    """May the caller offer this image to somebody?"""
+    seen = _see(caller, image, image_id)
+    if seen.visibility in FOR_EVERYBODY:
+        text = f"Image {image_id} is {seen.visibility}: who may see it needs no membership."
         raise ForbiddenError(text, Reason.PUBLIC_NOT_SHARED)
-    access.require("add_member", caller, target)
-
-
-def withdraw(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller take offers of this image back?"""
-    _see_target(caller, target, image_id)
-    access.require("delete_member", caller, target)
-
-
-def answer(caller: Caller, target: Target, image_id: str) -> None:
-    """May the caller accept or reject this image for its own project, which is a member of it?"""
-    is_offered = target.is_member and target.visibility == Visibility.SHARED
-    if not is_offered or not access.is_allowed("modify_member", caller, target):
-        # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
-        raise not_offered(image_id)
-
-
-def _see_target(caller: Caller, target: Target, image_id: str) -> None:
-    if not access.sees(caller, target):
-        raise unknown_image(image_id)
-
-
-def unknown_image(image_id: str) -> NotFoundError:
-    return NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
-
-
-def not_offered(image_id: str) -> NotFoundError:
-    return NotFoundError(f"Image {image_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
-
-
-def _require_shared(image: Image, refusal: str) -> None:
-    if image.visibility != Visibility.SHARED:
-        raise ForbiddenError(refusal)
-
-
-def _member_absent(image: Image, member_id: str) -> NotFoundError:
-    text = f"{member_id} not found in the member list of the image {image.id}."
-    return NotFoundError(text, Reason.MEMBER_UNKNOWN)
-
-
-def _find_member(caller: Caller, image: Image, member_id: str, member: Member | None) -> Member:
-    """Another project's membership does not exist for a recipient."""
-    if member is None or not (sees_all_members(caller, image) or member.member_id in caller.member_ids):
-        raise _member_absent(image, member_id)
-    return member
-
-
-def require_shareable(caller: Caller, image: Seen | None, image_id: str) -> None:
-    if image is None:
-        raise unknown_image(image_id)
-    share(caller, image.target, image_id)
-    if is_encrypted(image.properties):
+    access.require("add_member", caller, seen.target)
+    if is_encrypted(seen.properties):
         text = f"Image {image_id} is encrypted: its recipients could not use it without its key."
         raise ForbiddenError(text, Reason.ENCRYPTED_NOT_SHARED)
-    if is_whole_image(image.properties) and not is_from_backup(image.properties):
+    if is_whole_image(seen.properties) and not is_from_backup(seen.properties):
         text = f"Image {image_id} holds a whole server and was not made from a backup: it cannot be shared."
         raise ForbiddenError(text, Reason.WHOLE_NOT_SHARED)
 
 
-def require_no_vault(properties: dict[str, str], image_id: str) -> None:
+def share_once_more(found: Found, member_id: str) -> None:
+    """May an image that can be shared be offered, by a call of its own, to who may be a member? `found`:
+    before. An offer that was rejected is made again."""
+    was_shared = found.image is not None and found.image.visibility == Visibility.SHARED
+    if was_shared and found.member is not None and found.member.status != MemberStatus.REJECTED:
+        text = f"Image {found.image_id} is shared with {member_id} already."
+        raise ConflictError(text, Reason.MEMBER_EXISTS)
+
+
+def withdraw_from(caller: Caller, image: Seen | None, image_id: str) -> None:
+    """May the caller take offers of this image back?"""
+    access.require("delete_member", caller, _see(caller, image, image_id).target)
+
+
+def answer_offer(
+    caller: Caller, image: Seen | None, image_id: str, *, accepts: bool, vault_id: str | None
+) -> None:
+    """May the caller accept or reject this image for its own project, which is a member of it?"""
+    is_offered = image is not None and image.is_member and image.visibility == Visibility.SHARED
+    if image is None or not is_offered or not access.is_allowed("modify_member", caller, image.target):
+        # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
+        text = f"Image {image_id} is not offered to this project."
+        raise NotFoundError(text, Reason.MEMBER_UNKNOWN)
+    if accepts and vault_id is None and image.vault_id is None:
+        _require_no_vault(image.properties, image_id)
+
+
+def _require_no_vault(properties: dict[str, str], image_id: str) -> None:
     """A whole server can only be restored with a vault for its backups; InvalidError if it is one."""
     if is_whole_image(properties) and is_from_backup(properties):
         text = f"vault_id: image {image_id} holds a server's backup and is accepted with a vault only."
@@ -173,3 +208,42 @@ def recipient_unknown(member_id: str) -> NotFoundError:
 def shared_with_oneself(field: str) -> InvalidError:
     """`field`: of the request, the one that names the caller's own project."""
     return InvalidError(f"{field}: a project does not share images with itself.", Reason.ONESELF)
+
+
+# ---- what the rules have in common
+
+
+def _see_image(caller: Caller, found: Found) -> Image:
+    return access.see_image(caller, found.image, found.is_member, f"Image {found.image_id} not found.")
+
+
+def _see(caller: Caller, image: Seen | None, image_id: str) -> Seen:
+    if image is None or not access.sees(caller, image.target):
+        raise NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
+    return image
+
+
+def _target(found: Found, image: Image) -> Target:
+    return access.target_of(image, found.is_member)
+
+
+def _require_shared(image: Image, refusal: str) -> None:
+    if image.visibility != Visibility.SHARED:
+        raise ForbiddenError(refusal)
+
+
+def _sees_all_members(caller: Caller, image: Image) -> bool:
+    return caller.is_admin or owns(caller, access.target_of(image, False))
+
+
+def _see_member(caller: Caller, found: Found, image: Image, own_id: str) -> Member:
+    """Another project's membership does not exist for a recipient."""
+    member = found.member
+    if member is None or not (_sees_all_members(caller, image) or member.member_id in caller.member_ids):
+        raise _member_absent(image, own_id)
+    return member
+
+
+def _member_absent(image: Image, own_id: str) -> NotFoundError:
+    text = f"{own_id} not found in the member list of the image {image.id}."
+    return NotFoundError(text, Reason.MEMBER_UNKNOWN)

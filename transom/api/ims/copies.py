@@ -57,11 +57,9 @@ async def copy_image(parts: Parts, request: Request) -> Response:
 async def _find_source(parts: Parts, request: Request) -> Image:
     """The image to copy, which the caller may download. An offer has to be accepted first."""
     image_id, caller = request.params["image_id"], request.caller
-    found, is_member, member = await members.find_member(
-        parts.db, image_id, caller.member_ids, caller.project_id or ""
-    )
-    image = access.see_image(caller, found, is_member, absent(image_id))
-    access.replicate_image(caller, image, is_member, member)
+    found = await members.find_member(parts.db, image_id, caller.member_ids, caller.project_id or "")
+    image = access.see_image(caller, found.image, found.is_member, absent(image_id))
+    access.replicate_image(caller, image, found.is_member, found.member)
     return image
 
 

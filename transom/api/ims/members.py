@@ -1,10 +1,5 @@
-"""Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job.
+"""Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job."""
 
-Both go the same way: a batch is a script of `sharing/batches.py`, a single call a batch of one
-without a job, whose one failure is its answer.
-"""
-
-from collections.abc import Collection, Sequence
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
@@ -12,32 +7,23 @@ from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job
 from transom.api.parts import Parts
-from transom.api.v2.answers import absent
 from transom.api.wire import member_body
-from transom.clock import now_us
-from transom.domain import access
 from transom.domain.errors import (
-    ForbiddenError,
     InvalidError,
     Reason,
 )
 from transom.domain.job_inputs import Batch
 from transom.domain.model import (
     Caller,
-    Image,
     Job,
     JobKind,
     JobStatus,
     Member,
     MemberStatus,
-    Visibility,
     domain_key,
     split_member_id,
 )
-from transom.sharing import batches as shares
-from transom.sharing import rules
-from transom.sharing.plans import may_share_any
-from transom.sql import members
+from transom.sharing import rules, service
 
 _ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})
 #: Members in a page of a list unless told, and at most.
@@ -55,21 +41,10 @@ async def share_images(parts: Parts, request: Request) -> Response:
     images = _images(given)
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
-    unknown = await _find_unknown(parts, request.caller, images, recipients)
     job = _new_job(request, JobKind.SHARE, images, recipients)
     most = parts.settings.ims_member_quota
-    await parts.db.run(lambda: shares.share(request.caller, images, recipients, most, now_us(), job, unknown))
+    await service.share(parts.db, parts.recipients, request.caller, images, recipients, most, job)
     return _job_response(job)
-
-
-async def _find_unknown(
-    parts: Parts, caller: Caller, images: Sequence[str], recipients: Collection[str]
-) -> Collection[str]:
-    """The recipients that do not exist, as far as this caller may learn that."""
-    if not parts.recipients.are_checked:
-        return ()
-    found = await shares.see_images(parts.db, caller, images)
-    return await parts.recipients.find_unknown(recipients) if may_share_any(caller, images, found) else ()
 
 
 async def answer_offers(parts: Parts, request: Request) -> Response:
@@ -85,7 +60,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
     status, vault_id = _answer(given)
     _check_size(parts, len(images))
     job = _new_job(request, JobKind.ANSWER, images, [project_id])
-    await parts.db.run(lambda: shares.answer(request.caller, images, status, vault_id, now_us(), job))
+    await service.answer_offers(parts.db, request.caller, images, status, vault_id, job)
     return _job_response(job)
 
 
@@ -96,7 +71,7 @@ async def withdraw_images(parts: Parts, request: Request) -> Response:
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.WITHDRAW, images, recipients)
-    await parts.db.run(lambda: shares.withdraw(request.caller, images, recipients, job))
+    await service.withdraw_offers(parts.db, request.caller, images, recipients, job)
     return _job_response(job)
 
 
@@ -183,35 +158,23 @@ async def add_member(parts: Parts, request: Request) -> Response:
     if member_id == project_id:
         raise rules.shared_with_oneself("member")
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
-    unknown = await _find_unknown(parts, request.caller, [image_id], [member_id])
-    member = await parts.db.run(
-        lambda: shares.share_one(request.caller, image_id, member_id, most, now_us(), unknown)
-    )
+    member = await service.share_one(parts.db, parts.recipients, request.caller, image_id, member_id, most)
     return json_response(ims_member(member, request.caller))
 
 
 async def set_member_status(parts: Parts, request: Request) -> Response:
-    project_id = require_project(request)
+    require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     given = await read_object(parts, request)
-    found, is_member, member = await members.find_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
-    image = access.see_image(request.caller, found, is_member, absent(image_id))
-    # Of the status it is judged last, as everywhere: who may not answer does not learn which there are.
-    rules.set_member_status(request.caller, image, is_member, member_id, member, MemberStatus.ACCEPTED)
-    status, vault_id = _answer(given)
-    if member_id != project_id:
-        raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
-    answered = await parts.db.run(
-        lambda: shares.answer_one(request.caller, image_id, member_id, status, vault_id, now_us())
+    answered = await service.answer_for_itself(
+        parts.db, request.caller, image_id, member_id, lambda: _answer(given)
     )
     return json_response(ims_member(answered, request.caller))
 
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    await parts.db.run(lambda: shares.withdraw_one(request.caller, image_id, member_id, absent(image_id)))
+    await service.withdraw(parts.db, request.caller, image_id, member_id)
     return no_content()
 
 
@@ -221,12 +184,8 @@ async def remove_member(parts: Parts, request: Request) -> Response:
 async def show_member(parts: Parts, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    found, is_member, member = await members.find_any_member(
-        parts.db, image_id, request.caller.member_ids, member_id
-    )
-    image = access.see_image(request.caller, found, is_member, absent(image_id))
-    found_member = rules.show_member(request.caller, image, is_member, member_id, member)
-    return json_response(ims_member(found_member, request.caller))
+    member = await service.show_member(parts.db, request.caller, image_id, member_id)
+    return json_response(ims_member(member, request.caller))
 
 
 async def list_members(parts: Parts, request: Request) -> Response:
@@ -236,9 +195,7 @@ async def list_members(parts: Parts, request: Request) -> Response:
     limit = body.page_limit(pairs, _PAGE, _MOST_IN_PAGE)
     after = body.decode_marker(pairs["marker"]) if pairs.get("marker") else ""
     image_id, caller = request.params["image_id"], request.caller
-    found, is_member, all_members = await members.list_members(parts.db, image_id, caller.member_ids)
-    image = access.see_image(caller, found, is_member, absent(image_id))
-    seen = _visible(caller, image, is_member, all_members)
+    seen = await service.list_recipients(parts.db, caller, image_id)
     page = [member for member in seen if member.member_id > after][:limit]
     page_info: dict[str, Any] = {"current_count": len(page)}
     if page and page[-1] is not seen[-1]:
@@ -250,17 +207,6 @@ async def list_members(parts: Parts, request: Request) -> Response:
             "page_info": page_info,
         }
     )
-
-
-def _visible(caller: Caller, image: Image, is_member: bool, all_members: list[Member]) -> list[Member]:
-    if image.visibility != Visibility.SHARED:
-        # Own and private: a list of nobody. Public: who sees it is nobody's business.
-        rules.list_recipients(caller, image, is_member)
-        return []
-    rules.list_members(caller, image, is_member)
-    if rules.sees_all_members(caller, image):
-        return all_members
-    return [member for member in all_members if member.member_id in caller.member_ids]
 
 
 def ims_member(member: Member, caller: Caller) -> dict[str, Any]:

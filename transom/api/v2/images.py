@@ -13,7 +13,6 @@ from transom.api.conditions import Guard, guard_of, versioned_response
 from transom.api.http import HttpError, Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.api.v2 import answers
-from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.query import page_link, parse_list_query
 from transom.api.v2.versions import base_url
 from transom.api.wire import image_body
@@ -44,6 +43,7 @@ from transom.domain.model import Caller, Image, Location, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql import blobs, images, listing
 from transom.sql.listing import ImagePage
+from transom.sql.retry import TRIES, write_conflict
 
 _PATCH_NEW = "application/openstack-images-v2.1-json-patch"
 _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
@@ -342,7 +342,7 @@ async def change_image(
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         if await images.update_image(parts.db, seen, new):
             return new
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 async def delete_image(parts: Parts, request: Request) -> Response:
@@ -374,7 +374,7 @@ async def remove_image(
             await parts.transfer.remove((*seen.locations, *staged))
             await parts.transfer.forget(seen)
             return no_content()
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 async def _find_staged(parts: Parts, image: Image) -> tuple[Location, ...]:

@@ -8,7 +8,6 @@ from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
 from transom.api.v2.images import absent, see_image
@@ -30,6 +29,7 @@ from transom.domain.job_inputs import Import
 from transom.domain.model import Image, Job, JobKind, Status
 from transom.domain.status import advance
 from transom.sql import images, imports, jobs
+from transom.sql.retry import TRIES, write_conflict
 
 
 async def list_import_methods(parts: Parts, _request: Request) -> Response:
@@ -97,7 +97,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
         if await imports.start_import(parts.db, image, new, job, token, parts.settings.open_jobs_quota):
             parts.wake_jobs()
             return _accepted()
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 def _accepted() -> Response:

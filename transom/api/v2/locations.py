@@ -7,7 +7,6 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.images import absent, see_image
 from transom.api.v2.imports import check_uri, require_no_task
 from transom.clock import now_us
@@ -17,6 +16,7 @@ from transom.domain.job_inputs import AddedLocation
 from transom.domain.locations import Claim, check_digits, check_queued, hold, parse_claim
 from transom.domain.model import Image, Job, JobKind
 from transom.sql import images, imports
+from transom.sql.retry import TRIES, write_conflict
 
 
 async def add_location(parts: Parts, request: Request) -> Response:
@@ -41,7 +41,7 @@ async def add_location(parts: Parts, request: Request) -> Response:
         if await imports.start_import(parts.db, image, new, job, None, parts.settings.open_jobs_quota):
             parts.wake_jobs()
             return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 def _store_of(parts: Parts, request: Request, claim: Claim) -> str:

@@ -6,7 +6,6 @@ from transom.api.conditions import versioned_response
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
 from transom.api.v2 import images as images_api
-from transom.api.v2.answers import TRIES, outrun
 from transom.api.v2.images import absent, check_limits
 from transom.clock import now_us
 from transom.domain import access, patch
@@ -14,6 +13,7 @@ from transom.domain.errors import InvalidError, TransomError
 from transom.domain.locations import Known, change_places, parse_place
 from transom.domain.model import Image, Location
 from transom.sql import images, imports
+from transom.sql.retry import TRIES, write_conflict
 
 
 async def update_image(parts: Parts, request: Request) -> Response:
@@ -55,7 +55,7 @@ async def update_places(parts: Parts, request: Request, operations: list[patch.O
         if await imports.change_places(parts.db, seen, new, given_up):
             await parts.transfer.remove(given_up)
             return new
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 def _given_up(seen: Image, new: Image) -> tuple[Location, ...]:

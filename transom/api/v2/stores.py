@@ -4,13 +4,13 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
-from transom.api.v2.answers import TRIES, outrun
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from transom.domain.model import Image, Location, Status
 from transom.domain.stores import PART_SIZE_MIB, PARTS_AT_ONCE, StoreInfo, StoreKind
 from transom.sql import blobs, images
+from transom.sql.retry import TRIES, write_conflict
 
 
 async def list_stores(parts: Parts, _request: Request) -> Response:
@@ -79,7 +79,7 @@ async def delete_from_store(parts: Parts, request: Request) -> Response:
         if await blobs.drop_location(parts.db, image, location, now_us()):
             await parts.transfer.remove((location,))
             return no_content()
-    raise outrun(f"Image {image_id} is")
+    raise write_conflict(f"Image {image_id} is")
 
 
 def _removable_location(image: Image, store_id: str) -> Location:
