@@ -45,6 +45,13 @@ def target_of(image: Image, is_member: bool) -> Target:
     return Target(image.owner, image.visibility, is_member, image)
 
 
+def require_project(caller: Caller) -> str:
+    """The caller's project; ForbiddenError for a token that has none."""
+    if caller.project_id is None:
+        raise ForbiddenError("A token for a project is needed.", Reason.ROLE_LACKS)
+    return caller.project_id
+
+
 # ---- images
 
 
@@ -198,6 +205,15 @@ def sees_places(caller: Caller, image: Image) -> bool:
 
 def see_stores_in_detail(caller: Caller) -> None:
     require("stores_info_detail", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
+def remove_cached(
+    caller: Caller, image: Image | None, is_member: bool, absent: str, *, is_here: bool
+) -> None:
+    """Who does not see the image is not told that its data is in the cache (`is_here`). An admin may remove
+    that of a deleted one."""
+    if not (is_here and caller.is_admin):
+        see_image(caller, image, is_member, absent)
 
 
 def use_cache(caller: Caller, rule: str) -> None:

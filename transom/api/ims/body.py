@@ -8,7 +8,8 @@ from typing import Any
 
 from transom.api.http import Request
 from transom.api.parts import Parts
-from transom.domain.errors import ForbiddenError, InvalidError, Reason
+from transom.domain import access
+from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
 
 _UUID = re.compile(UUID_PATTERN)
@@ -28,9 +29,7 @@ async def read_object(parts: Parts, request: Request) -> dict[str, Any]:
 
 def require_project(request: Request) -> str:
     """The caller's project, which the path must name where it names one (IMG.0030)."""
-    own = request.caller.project_id
-    if own is None:
-        raise ForbiddenError("A token for a project is needed.", Reason.ROLE_LACKS)
+    own = access.require_project(request.caller)
     named = request.params.get("project_id", own)
     if named != own:
         raise InvalidError(

@@ -50,9 +50,7 @@ async def remove_image(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
     found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
     is_here = parts.cache is not None and (image_id in parts.cache or parts.cache.is_queued(image_id))
-    if not (is_here and caller.is_admin):
-        # Whoever does not see the image is not told that it is here. An admin may remove a deleted one.
-        access.see_image(caller, found, is_member, absent(image_id))
+    access.remove_cached(caller, found, is_member, absent(image_id), is_here=is_here)
     cache = _require_cache(parts, request, "cache_delete")
     await cache.remove(image_id)
     return no_content()
