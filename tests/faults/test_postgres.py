@@ -296,6 +296,24 @@ async def test_a_server_that_hangs_does_not_keep_the_next_one_from_being_tried(
     assert len(rows) == 4
 
 
+async def test_once_a_server_that_hangs_was_asked_whether_it_is_ready_nobody_else_waits_for_it(
+    url: str,
+) -> None:
+    with PostgresGateway(url) as gateway:
+        both = _url_of_hosts(url, _host_of(gateway.url), _host_of(url))
+        db = await PostgresDatabase.connect(both, 4, COMMAND_S)
+        await asyncio.gather(*(db.read("select pg_sleep(0.05)") for _ in range(4)))
+
+        gateway.hold()
+        with pytest.raises(UnavailableError):
+            await db.require_writable()
+        rows = await db.read("select 1")
+        gateway.release()
+        await db.close()
+
+    assert [tuple(row) for row in rows] == [(1,)]
+
+
 async def test_when_no_server_can_be_used_the_cause_tells_what_was_wrong_with_each(
     url: str, watcher: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ class PostgresDatabase:
                 return rows
 
     async def require_writable(self) -> None:
+        asked_at = self._pool.now()
         try:
             with _RENAMED_ERRORS:
                 async with asyncio.timeout(_READY_S), self._pool.lease() as connection:
@@ -98,6 +99,7 @@ class PostgresDatabase:
                         raise asyncpg.ReadOnlySQLTransactionError("the server is read-only")
         except UnavailableError as error:
             if isinstance(error.__cause__, TimeoutError):
+                self._pool.distrust(asked_at)
                 raise UnavailableError(_CANNOT_ANSWER) from TimeoutError(f"no answer within {_READY_S:g} s")
             raise
 
