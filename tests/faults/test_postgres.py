@@ -183,6 +183,22 @@ async def test_a_write_whose_asker_leaves_goes_on_waiting_for_the_standby(
         assert await _notes(watcher, "a") == 0
 
 
+async def test_reading_goes_on_beside_any_number_of_writes_that_wait_for_the_standby(
+    url: str, watcher: asyncpg.Connection
+) -> None:
+    db = await open_database(url, 4)
+
+    async with _absent_standby(watcher, url):
+        writing = [asyncio.create_task(db.write(INSERT, f"note {number}")) for number in range(8)]
+        await _until_counted(watcher, 1 + 3, WAITING)
+        rows = await db.read("select 1")
+    await asyncio.gather(*writing)
+    await db.close()
+
+    assert [tuple(row) for row in rows] == [(1,)]
+    assert await watcher.fetchval("select count(*) from note where id like 'note %'") == 8
+
+
 async def test_a_write_that_takes_too_long_is_undone_by_the_server(
     watcher: asyncpg.Connection, db: PostgresDatabase
 ) -> None:

@@ -101,6 +101,41 @@ async def test_who_gives_up_in_the_moment_of_being_called_passes_the_connection_
         assert await waiting[1] > 0
 
 
+async def _write(pool: Pool) -> int:
+    async with pool.lease_to_write() as connection:
+        return int(await connection.fetchval("select pg_backend_pid()"))
+
+
+async def test_writes_leave_a_connection_to_others_and_wait_for_each_other(url: str) -> None:
+    pool = Pool(lambda: asyncpg.connect(url), 4)
+    with anyio.fail_after(PATIENCE_S):
+        async with pool.lease_to_write(), pool.lease_to_write():
+            last = pool.lease_to_write()
+            await last.__aenter__()
+            waiting = [asyncio.create_task(_write(pool)) for _ in range(3)]
+            await _begun(len(waiting))
+            assert await _backend(pool) > 0
+            # One gives up, another one in the moment of being called: the third is served.
+            waiting[0].cancel()
+            await _begun()
+            await last.__aexit__(None, None, None)
+            waiting[1].cancel()
+            assert await waiting[2] > 0
+        assert await asyncio.gather(*(_write(pool) for _ in range(9)))
+        await pool.close()
+
+
+async def test_who_waits_too_long_to_write_is_told_and_takes_no_place_away(url: str) -> None:
+    pool = Pool(lambda: asyncpg.connect(url), 1, most_wait_s=0.01)
+    with anyio.fail_after(PATIENCE_S):
+        async with pool.lease_to_write():
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await _write(pool)
+        assert await _write(pool) > 0
+        await pool.close()
+
+
 async def test_a_statement_that_was_cut_short_takes_its_connection_with_it(pool: Pool) -> None:
     asleep: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

@@ -8,6 +8,8 @@ A write that is cut short is never cancelled. A server that waits for its synchr
 for leave to do without it: it shows the write to everybody, and whoever asks for it again is told that it is
 done, though no standby has it (PostgreSQL, "Synchronous Replication"). When the connection is closed instead,
 the server goes on waiting, and the next try waits for the same rows behind it.
+
+Writes never have all connections: where they wait for a standby or for each other, reading goes on.
 """
 
 import asyncio
@@ -22,6 +24,8 @@ from transom.domain.errors import UnavailableError
 
 #: Longest wait for a connection, seconds.
 ACQUIRE_S = 15.0
+#: One in so many connections, rounded down, is never for writes.
+_NOT_TO_WRITE = 4
 #: Longest wait for the end of a statement that was cut short, seconds.
 _CLOSE_S = 5.0
 #: Pause before a server that had no place for one more connection is asked for one again, seconds.
@@ -41,6 +45,8 @@ class Pool:
         self._make = make
         self._most = most
         self._free = most
+        self._free_to_write = most - most // _NOT_TO_WRITE
+        self._waiting_to_write: deque[asyncio.Future[None]] = deque()
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
         self._most_wait_s = most_wait_s
@@ -65,6 +71,30 @@ class Pool:
     def lease_to_write(self) -> "Lease":
         """As `lease`, for writes: what is cut short in it is not cancelled."""
         return Lease(self, is_writing=True)
+
+    async def enter_writing(self) -> None:
+        """Take one of the places of those who write, to be left with `leave_writing`. TimeoutError as of
+        `take`."""
+        if self._free_to_write > 0:
+            self._free_to_write -= 1
+            return
+        called: asyncio.Future[None] = self._loop.create_future()
+        self._waiting_to_write.append(called)
+        try:
+            async with asyncio.timeout(self._most_wait_s):
+                await called
+        except BaseException:
+            if called.done() and not called.cancelled():
+                self.leave_writing()  # Called and given up in the same moment.
+            raise
+
+    def leave_writing(self) -> None:
+        while self._waiting_to_write:
+            called = self._waiting_to_write.popleft()
+            if not called.done():
+                called.set_result(None)
+                return
+        self._free_to_write += 1
 
     def take_idle(self) -> asyncpg.Connection | None:
         """A connection that nobody uses, None when there is none. To be given back with `put_back`."""
@@ -256,13 +286,22 @@ class Lease:
         self._connection: asyncpg.Connection = None
 
     async def __aenter__(self) -> asyncpg.Connection:
-        self._connection = self._pool.take_idle() or await self._pool.take()
+        if self._is_writing:
+            await self._pool.enter_writing()
+        try:
+            self._connection = self._pool.take_idle() or await self._pool.take()
+        except BaseException:
+            if self._is_writing:
+                self._pool.leave_writing()
+            raise
         self._since = self._pool.now()
         return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._is_writing:
+            self._pool.leave_writing()
         if error is None:
             self._pool.put_back(self._connection)
         elif isinstance(error, asyncio.CancelledError | TimeoutError):
