@@ -685,6 +685,24 @@ def test_the_openstack_command_shows_a_project_by_name(server: Service) -> None:
     assert json.loads(result.stdout)["id"] == server.clouds["recipient"].project_id
 
 
+def test_the_openstack_command_looks_around_in_a_domain(server: Service) -> None:
+    cloud = server.clouds["publisher"]
+    in_domain = {
+        "OS_AUTH_URL": cloud.auth_url,
+        "OS_USERNAME": cloud.username,
+        "OS_PASSWORD": cloud.password,
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_DOMAIN_NAME": "Default",
+    }
+
+    issued = _run_openstack(server, "", "token", "issue", "-f", "json", **in_domain)
+    listed = _run_openstack(server, "", "project", "list", "-f", "value", "-c", "Name", **in_domain)
+
+    assert issued.returncode == 0, issued.stderr
+    assert json.loads(issued.stdout)["domain_id"] == "default"
+    assert listed.stdout.split() == ["publisher"]
+
+
 def test_the_openstack_command_makes_and_uses_an_application_credential(server: Service) -> None:
     make = ("application", "credential", "create", "ci", "--role", "reader", "-f", "json")
     made = _run_openstack(server, "other", *make)
