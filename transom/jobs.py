@@ -42,6 +42,9 @@ _TELL_S = 1.0
 _TELLS_A_LOOK = 2
 #: Pause between two looks for what others left, or have no worker for, seconds.
 _LOOK_S = 2.0
+#: Pause between two looks at what the ended jobs of projects take. Each looks at those of twice that time,
+#: for the clocks of workers differ.
+_WEIGH_US = 60_000_000
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
@@ -86,6 +89,7 @@ class Jobs:
         self._most_of_one = max(1, settings.jobs_at_once // 2)
         self._running_of: Counter[str] = Counter()
         self._woken = asyncio.Event()
+        self._weighed_at = 0
         holder = liveness.name
         copies = Copies(db, transfer, askers, holder)
         imports = Imports(settings, db, transfer, outbound, limits, askers, holder)
@@ -129,8 +133,10 @@ class Jobs:
             jobs_before = now_us() - self._settings.job_lifetime_s * 1_000_000
             tasks_before = now_us() - self._settings.task_time_to_live * 3_600_000_000
             await jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
-            if self._settings.kept_jobs_bytes:
-                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes)
+            if self._settings.kept_jobs_bytes and now_us() > self._weighed_at + _WEIGH_US:
+                since = self._weighed_at - _WEIGH_US
+                self._weighed_at = now_us()
+                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes, since)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 

@@ -180,10 +180,11 @@ async def test_of_ended_jobs_the_oldest_go_beyond_what_a_project_may_keep(db: Da
             await db.transact(insert_job(job))
     await db.transact(insert_job(msgspec.structs.replace(JOB, id="open", project_id="many")))
 
-    forgotten = await delete_surplus_jobs(db, 4 * 1000)
+    untouched = await delete_surplus_jobs(db, 4 * 1000, 106)
+    forgotten = await delete_surplus_jobs(db, 4 * 1000, 105)
 
     left = {row[0] for row in await db.read("select id from job")}
-    assert forgotten == 3
+    assert (untouched, forgotten) == (0, 3)
     assert left == {"many-3", "many-4", "many-5", "few-0", "few-1", "open"}
 
 

@@ -316,24 +316,29 @@ async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> 
     )
 
 
-# Of each project the ended jobs beyond so many bytes, the oldest. PostgreSQL knows the sizes, as stored,
-# without reading the values. A row is taken for 1,000 bytes more.
+# Of each project in which a job has ended since $2, the ended jobs beyond so many bytes, the oldest.
+# PostgreSQL knows the sizes, as stored, without reading the values; SQLite has to read those of these
+# projects. A row is taken for 1,000 bytes more.
 LIST_SURPLUS = """
     select id from (
         select id, sum(pg_column_size(input) + pg_column_size(failures) + 1000)
                    over (partition by project_id order by end_at desc, id) as kept
-        from job where end_at is not null
-    ) as ended where kept > cast($1 as bigint) limit 1000"""
+        from job
+        where end_at is not null and project_id in (select project_id from job where end_at >= $2)
+    ) as ended where kept > cast($1 as bigint)"""
 
 DELETE_SURPLUS = """
     delete from job
     where end_at is not null and id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))"""
 
+#: Rows that go at a time: of a batch each may have some megabytes, and SQLite's other writers wait.
+_SURPLUS_SLICE = 20
 
-async def delete_surplus_jobs(db: Database, most_bytes: int) -> int:
-    """Forget the oldest ended jobs of projects whose ended jobs take more than `most_bytes`; how many there
-    were, of which a call forgets a thousand at most. The search runs beside the event loop."""
-    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes)]
-    if surplus:
-        await db.write(DELETE_SURPLUS, to_json(surplus))
+
+async def delete_surplus_jobs(db: Database, most_bytes: int, since: int) -> int:
+    """Forget the oldest ended jobs of projects whose ended jobs take more than `most_bytes`, if one of theirs
+    has ended `since`; how many there were. The search runs beside the event loop."""
+    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes, since)]
+    for start in range(0, len(surplus), _SURPLUS_SLICE):
+        await db.write(DELETE_SURPLUS, to_json(surplus[start : start + _SURPLUS_SLICE]))
     return len(surplus)
