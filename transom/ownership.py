@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from transom.domain.errors import NotOwnedError, StoreFullError, TransomError, UnavailableError
 from transom.domain.ownership import CHANGEABLE, Mark, Standing, describe, judge, parse_mark, render_mark
 from transom.domain.stores import StoreInfo, StoreKind
@@ -76,8 +78,10 @@ class Ownership:
         database, place = await know_database(self._db)
         content = await store.read_mark()
         mark = None if content is None else parse_mark(content)
-        beside = await in_thread(_find_way, self._stores.require(store_id), place)
-        wanted = Mark(database=database.id, store=store_id, beside=beside)
+        wanted = Mark(database=database.id, store=store_id)
+        if mark is None or mark.database != database.id:
+            beside = await in_thread(_find_way, self._stores.require(store_id), place)
+            wanted = msgspec.structs.replace(wanted, beside=beside)
         is_known = await is_owned_store(self._db, store_id)
         return Finding(
             standing=judge(mark, wanted, is_known=is_known),
