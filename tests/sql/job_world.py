@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from harness.stores import stored_files
 
 from transom.config import Settings
 from transom.domain.model import Image, Policy
@@ -130,4 +131,4 @@ class World:
 
     def stored(self) -> set[str]:
         """The stores that have bytes, whole or not."""
-        return {name for name in STORES for path in (self.folder / name).rglob("*") if path.is_file()}
+        return {name for name in STORES if stored_files(self.folder / name)}
