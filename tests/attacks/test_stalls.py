@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.child import find_free_port
 from harness.service import Service
 
 from .strangers import LOGIN, PATIENCE_S, connect, head, read_status, read_to_end
@@ -171,3 +172,22 @@ def _connected_ports(service: Service) -> set[int]:
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()][1:]
     established = [row for row in rows if row[3] == "01"]
     return {int(row[2][-4:], 16) for row in established if int(row[1][-4:], 16) == port}
+
+
+@pytest.mark.parametrize(("served", "reached"), [("[::1]", "::1"), ("[::]", "127.0.0.1"), ("[::]", "::1")])
+def test_an_upload_that_pauses_is_known_by_its_address_of_either_family(
+    tmp_path: Path, served: str, reached: str
+) -> None:
+    """Its pause is longer than a connection may be silent, and shorter than an upload may pause."""
+    port = find_free_port()
+    host = f"[{reached}]" if ":" in reached else reached
+    settings = {"TRANSOM_HEAD_TIMEOUT_S": "2", "TRANSOM_PUBLIC_ENDPOINT": f"http://{host}:{port}"}
+    with Service(tmp_path, settings=settings, address=f"{served}:{port}") as service:
+        image_id = _create(service)
+        lines = (f"X-Auth-Token: {service.token('publisher')}", OCTETS, "Content-Length: 10")
+        with socket.create_connection((reached, port), timeout=PATIENCE_S) as connection:
+            connection.sendall(head("PUT", f"/v2/images/{image_id}/file", *lines) + b"12345")
+            threading.Event().wait(5.0)
+            connection.sendall(b"67890")
+
+            assert read_status(connection) == 204
