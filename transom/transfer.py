@@ -13,7 +13,6 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING
 
 from transom.certificates import Certificates
@@ -31,7 +30,7 @@ from transom.domain.errors import (
 )
 from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
-from transom.domain.status import WITH_DATA, advance, require_formats
+from transom.domain.status import advance, require_formats
 from transom.holding import holding
 from transom.liveness import Liveness
 from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
@@ -40,7 +39,8 @@ from transom.recovery import give_up_dead
 from transom.sql import blobs
 from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
-from transom.sql.images import count_uploading, used_storage
+from transom.sql.images import count_uploading
+from transom.storage_quota import StorageQuota
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
@@ -73,6 +73,7 @@ class Transfer:
         self.certificates = Certificates(settings)
         self._liveness = liveness
         self._cache = cache
+        self._quota = StorageQuota(db, settings.user_storage_quota)
         self._lease_us = settings.upload_lease_s * 1_000_000
         # hashlib lets go of the interpreter lock: both hashes of a block run while the block is written.
         self._hashing = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="hash")
@@ -116,7 +117,7 @@ class Transfer:
             # A copy is what its source is, by its checksum.
             signed = () if expected_checksum else await self.certificates.checks_of(image, token)
             content = await self._measured(
-                image, chunks, bounds, (*checks, *signed), self._put_to(blob, bounds)
+                image, chunks, bounds, (*checks, *signed), self._put_to(image, blob, bounds)
             )
             if expected_checksum not in (None, content.checksum):
                 raise ContentRefusedError(_OTHER_DATA)
@@ -143,7 +144,7 @@ class Transfer:
             raise ConflictError(text)
 
         async def fill() -> bool:
-            size = await self._put_bounded(blob, chunks, bounds, checks)
+            size = await self._put_bounded(image, blob, chunks, bounds, checks)
             return await blobs.finish_staging(self._db, blob, size, now_us())
 
         await self._publish(blob, fill, f"Image {image.id}")
@@ -163,7 +164,7 @@ class Transfer:
         await blobs.claim_blob(self._db, blob)
 
         async def fill() -> bool:
-            return await publish(blob, await self._put_bounded(blob, chunks, bounds, checks))
+            return await publish(blob, await self._put_bounded(image, blob, chunks, bounds, checks))
 
         await self._publish(blob, fill, f"Image {image.id}")
 
@@ -183,7 +184,7 @@ class Transfer:
 
         async def fill() -> bool:
             return await publish(
-                blob, await self._measured(image, chunks, bounds, checks, self._put_to(blob, bounds))
+                blob, await self._measured(image, chunks, bounds, checks, self._put_to(image, blob, bounds))
             )
 
         await self._publish(blob, fill, f"Image {image.id}")
@@ -332,28 +333,41 @@ class Transfer:
             raise
 
     async def _bounds(self, image: Image, announced: int | None) -> Bounds:
-        cap, quota = self._settings.image_size_cap, self._settings.user_storage_quota
+        cap = self._settings.image_size_cap
         too_much = f"The incoming image is too large: more than {cap} bytes."
-        if quota:
-            used = await used_storage(self._db, image.owner)
-            if image.status not in WITH_DATA:
-                used -= image.size or 0  # Staged: these very bytes.
-            left = max(quota - used, 0)
-            if left < cap:
-                cap, too_much = left, f"Image exceeds the storage quota: {quota} bytes a project."
+        left = await self._quota.room_for(image)
+        if left is not None and left < cap:
+            cap, too_much = left, self._quota.text
         if announced is not None and announced > cap:
             raise LimitExceededError(too_much)
         return Bounds(most=cap, too_much=too_much, announced=announced)
 
     async def _put_bounded(
-        self, blob: LooseBlob, chunks: AsyncIterator[bytes], bounds: Bounds, checks: Sequence[DigestCheck]
+        self,
+        image: Image,
+        blob: LooseBlob,
+        chunks: AsyncIterator[bytes],
+        bounds: Bounds,
+        checks: Sequence[DigestCheck],
     ) -> int:
         digests = Digests({check.algorithm for check in checks}, self._hashing)
         measure = Measure(bounds, None, digests, checks)
-        return await measure.consume(chunks, self._put_to(blob, bounds))
+        return await measure.consume(chunks, self._put_to(image, blob, bounds))
 
-    def _put_to(self, blob: LooseBlob, bounds: Bounds) -> Consume:
-        return partial(self._stores.get(blob.store).put, blob.key, expected_bytes=bounds.announced)
+    def _put_to(self, image: Image, blob: LooseBlob, bounds: Bounds) -> Consume:
+        """Stores the bytes, with room of the quota reserved for them: before they come, if their size is
+        known, else before they are anybody's."""
+
+        async def put(chunks: AsyncIterator[bytes]) -> int:
+            announced = bounds.announced
+            if announced is not None:
+                await self._quota.reserve(image, blob, announced)
+            size = await self._stores.get(blob.store).put(blob.key, chunks, expected_bytes=announced)
+            if announced is None:
+                await self._quota.reserve(image, blob, size)
+            return size
+
+        return put
 
     async def _measured(
         self,

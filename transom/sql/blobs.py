@@ -12,7 +12,14 @@ from typing import NamedTuple
 from transom.domain.model import Content, Image, Location, Staged, Status
 from transom.domain.status import sources
 from transom.sql.db import Database, Statement
-from transom.sql.images import MOVE_ON, abandon_statements, guard_uploading, moved_on, to_json
+from transom.sql.images import (
+    MOVE_ON,
+    abandon_statements,
+    guard_storage,
+    guard_uploading,
+    moved_on,
+    to_json,
+)
 
 
 def _one_of(states: tuple[str, ...]) -> str:
@@ -84,6 +91,19 @@ HOLD_BLOB = """
 async def hold_blob(db: Database, blob: LooseBlob, held_until: int) -> bool:
     """The holder is still at work; False when the blob was taken from it."""
     return bool(await db.write(HOLD_BLOB, blob.key, blob.holder, held_until))
+
+
+RESERVE = """
+    update loose_blob set owner = $3, reserved = $4 where key = $1 and holder = $2 returning key"""
+
+
+async def reserve_room(db: Database, blob: LooseBlob, owner: str | None, size: int, quota: int) -> bool:
+    """Keep `size` bytes of the owner's quota for what the holder of the blob brings, until they are given
+    to an image, which then counts as many, or up. False, and nothing done, when the quota has no room for
+    them, or the blob was taken from its holder. Those of one owner wait for each other."""
+    reserve = Statement(RESERVE, (blob.key, blob.holder, owner, size), required=True)
+    done = await db.transact(*guard_storage(owner, quota, reserve))
+    return done is not None
 
 
 RELEASE_BLOB = "delete from loose_blob where key = $1 and holder = $2 returning key"

@@ -278,11 +278,25 @@ def delete_statements(seen: Image, now: int) -> list[Statement]:
     ]
 
 
-USED_STORAGE = "select coalesce(sum(size), 0) from image where owner = $1"
+_USED = """
+    (select coalesce(sum(size), 0) from image where owner = $1)
+    + (select coalesce(sum(reserved), 0) from loose_blob where owner = $1 and holder is not null)"""
+
+USED_STORAGE = f"select {_USED}"
+
+# Behind the reservation: it counts that one, too.
+WITHIN_STORAGE = f"select 1 where {_USED} <= cast($2 as bigint)"
+
+
+def guard_storage(owner: str | None, most: int, *changes: Statement) -> list[Statement]:
+    """The changes, with a guard around them that the owner has at most so many bytes then. Those of one
+    project wait for each other, as new images do."""
+    within = Statement(WITHIN_STORAGE, (owner, most), required=True)
+    return [Statement(LOCK_OWNER, (owner,), is_lock=True), *changes, within]
 
 
 async def used_storage(db: Database, owner: str | None) -> int:
-    """Bytes of image data that a project owns."""
+    """Bytes of image data that a project owns, and of data on its way for which room is reserved."""
     rows = await db.scan(USED_STORAGE, owner, asker=owner)
     return int(rows[0][0])
 

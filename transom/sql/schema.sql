@@ -85,7 +85,10 @@ create table loose_blob (
     image_id text collate "C",
     -- The worker that moves the bytes, null when nobody does; after `held_until` it counts as dead.
     holder text collate "C",
-    held_until bigint not null
+    held_until bigint not null,
+    -- How many bytes of the owner's quota are kept for these, as long as somebody holds them.
+    owner text collate "C",
+    reserved bigint not null default 0
 );
 
 -- Bytes that were staged for an image that is `uploading` or `importing`. They are somebody's only as long as

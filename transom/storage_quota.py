@@ -1,0 +1,43 @@
+"""`user_storage_quota`: how many bytes of image data a project may own, data on its way included."""
+
+from transom.domain.errors import LimitExceededError
+from transom.domain.model import Image
+from transom.domain.status import WITH_DATA
+from transom.sql import blobs
+from transom.sql.blobs import LooseBlob
+from transom.sql.db import Database
+from transom.sql.images import used_storage
+
+
+class StorageQuota:
+    """`most`: bytes a project may own; 0: no limit, and nothing is asked of the database."""
+
+    def __init__(self, db: Database, most: int) -> None:
+        self._db = db
+        self._most = most
+
+    @property
+    def text(self) -> str:
+        """What is said of data beyond it."""
+        return f"Image exceeds the storage quota: {self._most} bytes a project."
+
+    async def room_for(self, image: Image) -> int | None:
+        """How many bytes the image's data may have now; None: any number."""
+        if not self._most:
+            return None
+        used = await used_storage(self._db, image.owner)
+        return max(self._most - used + _counted(image), 0)
+
+    async def reserve(self, image: Image, blob: LooseBlob, size: int) -> None:
+        """Keep room for the image's data, which the blob's holder brings, until the image has it or it is
+        given up. LimitExceededError when there is not so much."""
+        if not self._most:
+            return
+        growth = max(size - _counted(image), 0)
+        if not await blobs.reserve_room(self._db, blob, image.owner, growth, self._most):
+            raise LimitExceededError(self.text)
+
+
+def _counted(image: Image) -> int:
+    """Of data that comes, the bytes that count already: those staged for the image are these very bytes."""
+    return 0 if image.status in WITH_DATA else image.size or 0
