@@ -1,32 +1,29 @@
 """Assemble the service: settings → database, store, identity → handlers. The only wiring.
 
-A worker process calls `create_app`; the parent (`transom serve`) calls `prepare` once before it starts them.
+A process that serves starts a `Worker` (`process.py`); the parent (`transom serve`) calls `prepare` once
+before it starts them.
 """
 
 import asyncio
 import gc
 import logging
-import multiprocessing
-import os
-import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transom.api.bodies import BodyMemory
 from transom.api.connections import ConnectionLimits, Watch
-from transom.api.dispatch import Dispatcher, answer_not_ready
+from transom.api.dispatch import Dispatcher
 from transom.api.forwarded import make_trust
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
-from transom.config import Settings, SettingsError, read_settings
+from transom.config import Settings, SettingsError
 from transom.config.os_versions import read_os_versions
 from transom.disk import Room
-from transom.domain.errors import TransomError, UnavailableError, describe
+from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
@@ -59,7 +56,6 @@ from transom.telemetry import (
     open_gauge,
     open_gauges,
     open_metrics,
-    set_up_logging,
 )
 from transom.transfer import Transfer
 
@@ -68,15 +64,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: What tells a worker that a stop was asked and will come soon.
-LEAVE = signal.SIGUSR1
-#: Pause between two tries to start, seconds.
-_RETRY_S = 2.0
-#: Pause between two looks whether the parent is there, seconds.
-_LOOK_S = 1.0
-#: From the end of the start to when the server's loop surely runs again, seconds.
-_DEAF_S = 0.2
-
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
@@ -84,76 +71,7 @@ _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative:
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def create_app() -> App:
-    """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
-    settings = read_settings(os.environ, {}, os.devnull)
-    set_up_logging(settings.log_level, settings.log_format)
-    watch = _open_watch(settings)
-    worker = _Worker(settings, watch)
-    serve: App = partial(answer_not_ready, watch)
-
-    async def start() -> None:
-        nonlocal serve
-        while True:
-            try:
-                serve = await worker.start()
-            except TransomError as error:
-                # A worker that replaces another one while the database is away waits for it here.
-                _log.warning("not ready yet: %s", describe(error))
-                await asyncio.sleep(_RETRY_S)
-            else:
-                return
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await receive()
-            asyncio.get_running_loop().add_signal_handler(LEAVE, worker.leave)
-            watch.start()
-            watching = asyncio.create_task(_end_with_parent())
-            starting = asyncio.create_task(start())
-            await asyncio.wait([starting], timeout=_RETRY_S)
-            _exit_if_broken(starting)
-            starting.add_done_callback(_exit_if_broken)
-            await send({"type": "lifespan.startup.complete"})
-            asyncio.get_running_loop().call_later(_DEAF_S, _hear_stops)
-            await receive()
-            watching.cancel()
-            starting.cancel()
-            watch.close()
-            await worker.stop()
-            await send({"type": "lifespan.shutdown.complete"})
-
-    return app
-
-
-def _hear_stops() -> None:
-    """Take the signals to stop, which the process was forked with blocked. Between its start and its service
-    the server's loop stands still for a moment, and what comes then is noted and never looked at."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-
-
-def _exit_if_broken(starting: asyncio.Task[None]) -> None:
-    """Leave the process if the start came to an end that no waiting will mend. The ASGI server would go on
-    without it, and answer nothing right; a parent that sees a worker leave can start another, or give up."""
-    if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
-        _log.critical("the worker cannot start", exc_info=error)
-        os._exit(1)
-
-
-async def _end_with_parent() -> None:
-    """A worker whose parent was killed would hold the port, and nobody would ever stop it. So it looks, and
-    asks itself to stop as the parent would; again and again, for a signal that meets a loop at its very start
-    is lost."""
-    parent = multiprocessing.parent_process()
-    while parent is not None:
-        await asyncio.sleep(_LOOK_S)
-        if os.getppid() != parent.pid:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-class _Worker:
+class Worker:
     """The parts of one worker process and their two ends."""
 
     def __init__(self, settings: Settings, watch: Watch) -> None:
@@ -253,7 +171,7 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
     return render_all
 
 
-def _open_watch(settings: Settings) -> Watch:
+def open_watch(settings: Settings) -> Watch:
     limits = ConnectionLimits(
         head_s=settings.head_timeout_s,
         idle_s=settings.keep_alive_s,

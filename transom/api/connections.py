@@ -9,13 +9,10 @@ It works on Linux. Elsewhere nothing is watched, and a proxy has to set limits. 
 `Watch.look`; `_Watched.judge` has the rules.
 """
 
-import fcntl
 import logging
 import os
 import socket
 import stat
-import struct
-import termios
 import threading
 import time
 from collections import Counter
@@ -26,6 +23,7 @@ from typing import Any, NamedTuple
 
 from transom.api.bodies import BodyMemory
 from transom.api.forwarded import IsTrusted
+from transom.api.sockets import Sample, close_socket, read_sample
 from transom.domain.addresses import group_address
 from transom.domain.errors import UnavailableError
 
@@ -47,14 +45,6 @@ _LAST_WORDS_S = 3.0
 _NAMED = 5
 
 _FDS = "/proc/self/fd"
-#: Of `struct tcp_info` (linux/tcp.h): bytes_acked and bytes_received.
-_COUNTERS = struct.Struct("=QQ")
-_COUNTERS_AT = 120
-_TCP_INFO_BYTES = _COUNTERS_AT + _COUNTERS.size
-_INT = struct.Struct("i")
-#: SO_LINGER: on, for 0 seconds: what was not taken is thrown away.
-_NO_LINGER = struct.pack("ii", 1, 0)
-
 #: As the ASGI scope has them: address and port.
 Peer = tuple[str, str]
 
@@ -131,16 +121,6 @@ class ConnectionLimits:
     most_by_address: int
 
 
-class _Sample(NamedTuple):
-    """What the kernel tells. `received`, `acked`: bytes since the start; `unread`: came and wait for the
-    server; `unsent`: the client has not taken them yet."""
-
-    received: int
-    acked: int
-    unread: int
-    unsent: int
-
-
 class _Watched:
     """One connection over several looks. Times are monotonic, seconds."""
 
@@ -165,7 +145,7 @@ class _Watched:
         self.since = now
         self.connection: ClientConnection | None = None
         self.is_closed = False
-        self._last = _Sample(0, 0, 0, 0)
+        self._last = Sample(0, 0, 0, 0)
         self._served = 0
         self._head_since: float | None = now
         self._idle_since = now
@@ -192,7 +172,7 @@ class _Watched:
     def idle_since(self) -> float:
         return self._idle_since
 
-    def judge(self, now: float, elapsed_s: float, sample: _Sample, limits: ConnectionLimits) -> str | None:
+    def judge(self, now: float, elapsed_s: float, sample: Sample, limits: ConnectionLimits) -> str | None:
         """Why it is to be closed, None: it is not."""
         last, self._last = self._last, sample
         received, acked = sample.received - last.received, sample.acked - last.acked
@@ -321,7 +301,7 @@ class Watch:
         for one in found:
             watched = one.watched
             self._meet(watched, one.inode)
-            sample = _sample(one.fd)
+            sample = read_sample(one.fd)
             if sample is None or watched.is_closed:
                 continue
             why = watched.judge(now, elapsed_s, sample, self._limits)
@@ -341,7 +321,7 @@ class Watch:
         reasons: Counter[str] = Counter()
         addresses: Counter[str] = Counter()
         for one, why in closings:
-            if not _close(one, forget=why == "answer"):
+            if not close_socket(one.fd, one.inode, forget=why == "answer"):
                 continue
             one.watched.is_closed = True
             self._count_closed(why)
@@ -451,40 +431,3 @@ def _may_go(watched: _Watched, now: float) -> bool:
     if watched.holds_up:
         return True
     return watched.is_idle and now - max(watched.since, watched.idle_since) > _GRACE_S
-
-
-def _sample(fd: int) -> _Sample | None:
-    """None for a descriptor that was closed meanwhile."""
-    try:
-        own = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-    except OSError:
-        return None
-    try:
-        info = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        acked, received = _COUNTERS.unpack_from(info, _COUNTERS_AT)
-        return _Sample(received, acked, _ask(fd, termios.FIONREAD), _ask(fd, termios.TIOCOUTQ))
-    except (OSError, struct.error):
-        return None
-    finally:
-        own.detach()
-
-
-def _ask(fd: int, request: int) -> int:
-    answer: int = _INT.unpack(fcntl.ioctl(fd, request, bytes(_INT.size)))[0]
-    return answer
-
-
-def _close(one: _Found, *, forget: bool) -> bool:
-    """End the connection; whether it was still that one. `forget`: throw away what the client does not
-    take."""
-    try:
-        # A duplicate is the same socket, and the server cannot close it in the midst of this.
-        with socket.socket(fileno=os.dup(one.fd)) as own:
-            if os.fstat(own.fileno()).st_ino != one.inode:
-                return False
-            if forget:
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-            own.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return False
-    return True

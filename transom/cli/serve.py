@@ -140,7 +140,7 @@ def _run_workers(settings: Settings) -> None:
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
-    from transom.app import LEAVE
+    from transom.process import LEAVE
 
     class DelayedServer(MPServer):
         """Tells the workers that a stop was asked, and stops them `stop_delay_s` later; a second signal ends
@@ -162,7 +162,7 @@ def _run_workers(settings: Settings) -> None:
     # One configuration for every logger: Granian's own handlers would write a second format.
     plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
     DelayedServer(
-        "transom.app:create_app",
+        "transom.process:create_app",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -188,7 +188,7 @@ def _run_workers(settings: Settings) -> None:
 
 def _keep_signals_over_forks() -> None:
     """A worker inherits the handlers of its parent until it has its own: a stop that came between would be
-    taken by the wrong one and lost. So it waits until the child has its own, and hears (`transom/app.py`)."""
+    taken by the wrong one and lost. So it waits until the child has its own, and hears (`process.py`)."""
     stops = {signal.SIGTERM, signal.SIGINT}
 
     def forget_handlers() -> None:
