@@ -43,7 +43,7 @@ def test_a_mark_that_cannot_be_understood_is_somebody_elses(content: bytes) -> N
     assert judge(parse_mark(content), OURS, is_known=True) is Standing.FOREIGN
 
 
-@pytest.mark.parametrize("standing", set(Standing) - CHANGEABLE)
+@pytest.mark.parametrize("standing", [one for one in Standing if one not in CHANGEABLE])
 def test_what_is_in_the_way_names_the_store(standing: Standing) -> None:
     assert "store cold " in describe(standing, "cold", is_copy=False)
 
