@@ -45,8 +45,8 @@ class Settings:
     )
     disk_reserve: int = _setting(
         256 << 20,
-        "Bytes that new data leaves free on the disks of local stores and of SQLite, so that deleting always "
-        "works, at most 5 % of the disk; 0: none.",
+        "Bytes that new data leaves free on the disks of local stores and of SQLite, so that deletions "
+        "still work; at most 5 % of a disk; 0: none.",
     )
     default_store: str = _setting(
         "",
@@ -57,21 +57,21 @@ class Settings:
         "Access key of the S3 stores that name no profile; empty: AWS_ACCESS_KEY_ID, or what the machine's "
         "own role gives.",
     )
-    s3_secret_key: str = _setting("", "The secret key that belongs to it.", is_secret=True)
+    s3_secret_key: str = _setting("", "Secret key that belongs to s3_access_key.", is_secret=True)
     s3_credentials_file: str = _setting(
         "",
         "File with the keys of the profiles that S3 stores name; empty: AWS_SHARED_CREDENTIALS_FILE, or "
         "~/.aws/credentials.",
     )
     cache_size_bytes: int = _setting(
-        10 << 30, "Most bytes that copies of remote images may take on this machine's disk; 0: no cache."
+        10 << 30, "Largest size of this machine's cache of remote images, bytes; 0: no cache."
     )
-    cache_dir: str = _setting("", "Folder of these copies, on a local disk; empty: `cache` below data_dir.")
+    cache_dir: str = _setting("", "Folder of the cache, on a local disk; empty: `cache` below data_dir.")
     show_image_direct_url: bool = _setting(
         False, "Show the URL of an image's data in its store, as direct_url, to whoever sees the image."
     )
     identity: str = _setting(
-        "builtin", "Who says who the caller is: builtin (accounts of its own) or keystone."
+        "builtin", "Where users and tokens come from: builtin (accounts of this service) or keystone."
     )
     signed_headers: str = _setting(
         "vendor",
@@ -81,65 +81,71 @@ class Settings:
     signed_body_limit: int = _setting(
         12 << 20, "Largest body of a request whose signature covers the body, bytes."
     )
-    keystone_auth_url: str = _setting("", "Keystone's URL, as clients reach it too (http(s)://…/v3).")
-    keystone_username: str = _setting("", "Account with which the service speaks to Keystone.")
-    keystone_password: str = _setting("", "Its password.", is_secret=True)
-    keystone_project_name: str = _setting("service", "Project in which it has the role service.")
-    keystone_user_domain: str = _setting("default", "Id of its domain.")
-    keystone_project_domain: str = _setting("default", "Id of the domain of its project.")
+    keystone_auth_url: str = _setting("", "Keystone's URL, by which clients reach it too (http(s)://…/v3).")
+    keystone_username: str = _setting("", "User name of this service's account in Keystone.")
+    keystone_password: str = _setting("", "Password of this account.", is_secret=True)
+    keystone_project_name: str = _setting("service", "Project in which this account has the role service.")
+    keystone_user_domain: str = _setting("default", "Id of the account's domain.")
+    keystone_project_domain: str = _setting("default", "Id of the project's domain.")
     keystone_cache_s: int = _setting(
-        300, "How long an answer of Keystone is good, and a revoked token may still pass, seconds; 0: once."
+        300,
+        "How long an answer of Keystone is kept, and a revoked token may still be accepted, seconds; 0: "
+        "for one request.",
     )
     keystone_cafile: str = _setting(
-        "", "Certificates (PEM) to check Keystone's by; empty: those of the system."
+        "", "CA certificates (PEM) by which Keystone's certificate is verified; empty: those of the system."
     )
     use_keystone_limits: bool = _setting(
         False,
-        "Limit projects by Keystone's unified limits, in the place of the two quotas of projects below.",
+        "Limit projects by Keystone's unified limits instead of image_count_quota and user_storage_quota.",
     )
     keystone_limits_service: str = _setting(
-        "image", "The service these limits are registered for: its id, name or type in Keystone."
+        "image", "Service that these limits are registered for: its id, name or type in Keystone."
     )
     keystone_limits_cache_s: int = _setting(
-        0, "How long a limit that Keystone told is good, seconds; 0: for one request, as in Glance."
+        0, "How long a limit from Keystone is kept, seconds; 0: for one request, as in Glance."
     )
-    policy_file: str = _setting(
-        "", "Policy file with rules that replace those of the code (YAML); empty: none."
-    )
+    policy_file: str = _setting("", "Policy file (YAML) whose rules replace the default ones; empty: none.")
     property_protection_file: str = _setting(
-        "", "File that says who may do what with which properties of images (INI); empty: none."
+        "",
+        "File (INI) that says who may create, read, update and delete which properties of images; empty: "
+        "none.",
     )
     property_protection_rule_format: str = _setting(
         "roles", "What the property protection file names: roles or policies."
     )
     public_endpoint: str = _setting(
-        "", "URL that clients reach the service by; empty: as in the request's Host header."
+        "",
+        "URL by which clients reach the service; empty: as a trusted proxy or the request's Host header "
+        "says.",
     )
     trusted_proxies: str = _setting(
         "",
         "Networks of the proxies whose X-Forwarded-… and Forwarded headers are believed, comma separated "
         "(10.0.0.0/8, ::1); empty: none.",
     )
-    http2: bool = _setting(False, "Whether to speak HTTP/2, too; behind a proxy nothing needs it.")
+    http2: bool = _setting(False, "Whether to speak HTTP/2 as well; not needed behind a proxy.")
     keep_alive_s: int = _setting(
-        75, "How long a connection may wait for its next request, seconds; longer than a proxy keeps it."
+        75,
+        "How long an idle connection is kept open, seconds; set it longer than a proxy in front keeps its "
+        "own.",
     )
     head_timeout_s: int = _setting(
-        20, "How long the head of a request, or the first request of a connection, may take, seconds."
+        20, "Longest time for the head of a request, and for the first request of a connection, seconds."
     )
     stall_timeout_s: int = _setting(
         60, "How far a client may fall behind least_pace_bytes_s before its connection is closed, seconds."
     )
     least_pace_bytes_s: int = _setting(
-        1024, "Pace at which a client must send a body or take an answer, bytes a second."
+        1024, "Least pace at which a client must send a body or take an answer, bytes a second."
     )
     max_connections: int = _setting(
-        1024, "Connections that a worker keeps open; fewer where it may have too few file descriptors."
+        1024, "Connections that a worker keeps open; fewer if it has too few file descriptors."
     )
     max_connections_per_address: int = _setting(
         256,
-        "Connections that a worker keeps open to one address (IPv6: to one /64); to those of trusted_proxies "
-        "any number.",
+        "Connections that a worker keeps open for one client address (IPv6: one /64); addresses in "
+        "trusted_proxies may have any number.",
     )
     cors_allowed_origins: str = _setting(
         "",
@@ -148,32 +154,33 @@ class Settings:
     )
     cors_allowed_methods: str = _setting(
         "GET,HEAD,POST,PUT,PATCH,DELETE",
-        "Methods that they may use, comma separated.",
+        "Methods that these pages may use, comma separated.",
     )
     cors_allowed_headers: str = _setting(
         "Authorization,Content-Digest,Content-MD5,If-Match,If-None-Match,If-Range,Range,"
         "Repr-Digest,X-Auth-Token,X-Image-Meta-Store,X-OpenStack-Image-Size,"
         "X-OpenStack-Request-ID,X-Project-Id,X-Sdk-Content-Sha256,X-Sdk-Date,X-Service-Token,"
         "X-Subject-Token",
-        "Headers that they may send beside those of any page, comma separated.",
+        "Request headers that these pages may send besides those that CORS always allows, comma separated.",
     )
     cors_expose_headers: str = _setting(
         "Accept-Ranges,Content-MD5,Content-Range,ETag,Location,OpenStack-image-import-methods,"
         "OpenStack-image-store-ids,Retry-After,WWW-Authenticate,X-OpenStack-Request-ID,"
         "X-Request-Id,X-Subject-Token",
-        "Headers of answers that they may read beside the simple ones, comma separated.",
+        "Response headers that these pages may read besides those that CORS always allows, comma separated.",
     )
     cors_max_age_s: int = _setting(
         3600,
-        "How long a browser may keep the answer to what is allowed, seconds; 0: it is not told.",
+        "How long a browser may cache the answer to a preflight request, seconds; 0: the header is left out.",
     )
     cors_allow_credentials: bool = _setting(
         True,
-        "Whether they may send the browser's own credentials (cookies, TLS certificates) along; "
-        "tokens need it not.",
+        "Whether these pages may send the browser's own credentials (cookies, TLS certificates); tokens "
+        "do not need it.",
     )
     region: str = _setting(
-        "RegionOne", "Region name in the built-in catalog and in clouds.yaml, and of limits."
+        "RegionOne",
+        "Region in the built-in catalog and in clouds.yaml, and the one whose limits in Keystone hold.",
     )
     catalog_ims_endpoint: bool = _setting(
         False,
@@ -182,33 +189,37 @@ class Settings:
     )
     region_names_project: bool = _setting(
         True,
-        "Whether the built-in identity takes the region's name for that of the account's project, as Huawei "
-        "Cloud's clients give it; an own project of that name goes first.",
+        "Whether the built-in identity accepts the region's name as that of the account's project, as "
+        "Huawei Cloud's clients send it; a project of the account with that very name goes first.",
     )
     migrate_on_start: bool = _setting(True, "Bring the database's schema up to date when serving starts.")
-    database_pool: int = _setting(10, "PostgreSQL connections a worker may hold.")
-    log_level: str = _setting("info", "debug, info, warning or error.")
+    database_pool: int = _setting(10, "Most PostgreSQL connections of one worker.")
+    log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error.")
     log_format: str = _setting(
         "auto", "Form of log lines: json, text (for people), or auto: text on a terminal, json elsewhere."
     )
     access_log: bool = _setting(True, "Write one log line for each request.")
     metrics: bool = _setting(True, "Count requests and serve the counts at /metrics.")
     stop_delay_s: int = _setting(
-        0, "How long, after a stop was asked, /readyz says no while all else goes on, seconds."
+        0, "How long /readyz answers 503 before a stop begins, while all else goes on, seconds."
     )
     stop_timeout_s: int = _setting(
-        3600, "Longest that transfers of image data, and requests in flight, may then go on, seconds."
+        3600,
+        "Longest time that transfers of image data and requests in flight may go on after a stop has "
+        "begun, seconds.",
     )
     password_min_length: int = _setting(
         8, "Fewest characters of a new password or secret of the built-in identity."
     )
-    token_lifetime_s: int = _setting(86400, "Life of a token of the built-in identity.")
+    token_lifetime_s: int = _setting(86400, "Lifetime of a token of the built-in identity, seconds.")
     limit_param_default: int = _setting(25, "Images in a page of a list when the request sets no limit.")
     api_limit_max: int = _setting(1000, "Most images in a page of a list.")
     list_size_limit: int = _setting(
-        1 << 20, "Bytes; the image that reaches them ends a page of more than 25 images."
+        1 << 20,
+        "Size at which a page of a list ends, bytes; a page of which at most 25 images were requested is "
+        "never cut.",
     )
-    image_size_cap: int = _setting(1 << 40, "Largest image data, bytes.")
+    image_size_cap: int = _setting(1 << 40, "Largest size of an image's data, bytes.")
     image_count_quota: int = _setting(-1, "Images a project may own; negative: no limit.")
     image_member_quota: int = _setting(128, "Members an image may have; negative: no limit.")
     check_recipients: bool = _setting(
@@ -216,7 +227,7 @@ class Settings:
         "Refuse to share an image with a project or domain that the identity service does not know.",
     )
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
-    image_metadata_limit: int = _setting(65536, "Largest sum of an image's properties, bytes.")
+    image_metadata_limit: int = _setting(65536, "Largest size of an image's properties together, bytes.")
     image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")
     ims_member_quota: int = _setting(
         256, "Recipients an image may have when it is shared by the IMS API; negative: no limit."
@@ -226,55 +237,55 @@ class Settings:
     )
     os_versions_file: str = _setting(
         "",
-        "File of operating systems that images may name in __os_version beside those built in (TOML); "
-        "empty: none.",
+        "File (TOML) of operating systems that __os_version may name besides those built in; empty: none.",
     )
-    job_lifetime_s: int = _setting(604800, "How long a job can be asked for after its end, seconds.")
+    job_lifetime_s: int = _setting(604800, "How long a job is kept after its end, seconds.")
     serve_runs_jobs: bool = _setting(
-        True, "Whether the processes of `transom serve` run jobs, too; else it takes `transom work`."
+        True, "Whether the processes of `transom serve` run jobs as well; otherwise only `transom work` does."
     )
     jobs_at_once: int = _setting(
-        4, "Jobs that one process runs at once; those of one project are half of them at most."
+        4, "Jobs that one process runs at once; one project has at most half of them."
     )
     open_jobs_quota: int = _setting(
-        100, "Jobs and tasks of a project that may wait or run at a time; negative: no limit."
+        100, "Jobs and tasks of a project that may wait or run at the same time; negative: no limit."
     )
     kept_jobs_bytes: int = _setting(
         64 << 20,
-        "What the ended jobs and tasks of a project may take in the database, bytes; beyond that the oldest "
-        "are forgotten; 0: no limit.",
+        "Largest size of a project's ended jobs and tasks in the database, bytes; beyond it the oldest "
+        "are removed; 0: no limit.",
     )
-    task_time_to_live: int = _setting(48, "How long a task can be asked for after its end, hours.")
+    task_time_to_live: int = _setting(48, "How long a task is kept after its end, hours.")
     enabled_import_methods: str = _setting(
         "glance-direct,web-download,copy-image", "Methods of import that are offered, comma separated."
     )
     image_import_plugins: str = _setting(
         "",
-        "What is done to imported data, in this order, comma separated: image_decompression, "
+        "Plugins that process imported data, in this order, comma separated: image_decompression, "
         "image_conversion, inject_image_metadata.",
     )
-    conversion_format: str = _setting("raw", "Format that image_conversion makes: raw, qcow2 or vmdk.")
+    conversion_format: str = _setting("raw", "Format that image_conversion converts to: raw, qcow2 or vmdk.")
     vmdk_allowed_types: str = _setting(
-        "streamOptimized,monolithicSparse", "Kinds of vmdk that image_conversion takes, comma separated."
+        "streamOptimized,monolithicSparse",
+        "Subformats of vmdk that image_conversion accepts, comma separated.",
     )
     inject_properties: str = _setting(
         "", "Properties that inject_image_metadata sets (name:value, comma separated)."
     )
     ignore_user_roles: str = _setting(
-        "admin", "Roles whose imports inject_image_metadata leaves alone, comma separated."
+        "admin", "Roles whose imports get no properties from inject_image_metadata, comma separated."
     )
     glance_download_properties: str = _setting(
         "hw_,trait:,os_distro,os_secure_boot,os_type",
-        "Starts of the names of properties that glance-download takes over, comma separated.",
+        "Prefixes of the names of properties that glance-download takes over, comma separated.",
     )
     show_multiple_locations: bool = _setting(
-        False, "Show the places of an image's data, as locations, and let PATCH change them."
+        False, "Show the locations of an image's data, and let PATCH change them."
     )
     image_location_quota: int = _setting(
-        10, "Places that an image's data may have, if PATCH adds them; negative: no limit."
+        10, "Locations that an image may have when PATCH adds one; negative: no limit."
     )
     do_secure_hash: bool = _setting(
-        True, "Hash the data of locations that are added, and compare it with what was said of it."
+        True, "Hash the data of locations that are added, and compare it with the hash that the client gave."
     )
     image_signature_certificates_dir: str = _setting(
         "",
@@ -282,42 +293,50 @@ class Settings:
     )
     image_signature_barbican: bool = _setting(
         False,
-        "Fetch the certificates of signed images that this folder lacks from Barbican, by the user's token.",
+        "Fetch certificates that are not in this folder from Barbican, with the user's token.",
     )
     allowed_schemes: str = _setting("http,https", "Schemes of URLs that may be fetched, comma separated.")
-    disallowed_schemes: str = _setting("", "Schemes that may not; only without allowed_schemes.")
+    disallowed_schemes: str = _setting(
+        "", "Schemes that may not be fetched, comma separated; used only if allowed_schemes is empty."
+    )
     allowed_hosts: str = _setting(
         "", "Hosts that may be fetched from (names or addresses), comma separated; empty: any."
     )
-    disallowed_hosts: str = _setting("", "Hosts that may not; only without allowed_hosts.")
-    allowed_ports: str = _setting("80,443", "Ports that a fetched URL may name, comma separated.")
-    disallowed_ports: str = _setting("", "Ports that it may not; only without allowed_ports.")
-    fetch_least_bytes_s: int = _setting(
-        64 << 10, "Fewest bytes a second that a server may send of what is fetched from it; 0: no limit."
+    disallowed_hosts: str = _setting(
+        "", "Hosts that may not be fetched from, comma separated; used only if allowed_hosts is empty."
     )
-    fetch_window_s: int = _setting(60, "Time over which this pace is measured, seconds.")
+    allowed_ports: str = _setting("80,443", "Ports that a URL to fetch may name, comma separated.")
+    disallowed_ports: str = _setting(
+        "", "Ports that it may not name, comma separated; used only if allowed_ports is empty."
+    )
+    fetch_least_bytes_s: int = _setting(
+        64 << 10,
+        "Least pace at which a server must send the data that is fetched from it, bytes a second; 0: no "
+        "limit.",
+    )
+    fetch_window_s: int = _setting(60, "Time over which that pace is measured, seconds.")
     fetch_timeout_s: int = _setting(
-        21600, "Longest that may be waited for the data of one fetch in all, seconds; 0: no limit."
+        21600, "Longest time spent waiting for the data of one fetch, in all, seconds; 0: no limit."
     )
     user_storage_quota: int = _setting(0, "Bytes of image data a project may own; 0: no limit.")
     json_body_limit: int = _setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     identity_body_limit: int = _setting(
-        64 << 10, "The same for the calls of the built-in identity, which need no token, bytes."
+        64 << 10, "Largest body of a request to the built-in identity, whose logins need no token, bytes."
     )
     body_memory_bytes: int = _setting(
         128 << 20,
-        "Most bytes of bodies that a worker holds at once, image data aside; a quarter of it for one "
-        "project, or one address without a token.",
+        "Most memory of a worker for request bodies other than image data, bytes; a quarter of it for one "
+        "project, or for one address without a token.",
     )
     hashing_algorithm: str = _setting("sha512", "Algorithm of os_hash_value.")
     require_image_format_match: bool = _setting(
-        True, "Refuse data whose format is not the one that disk_format claims."
+        True, "Refuse data whose format differs from the image's disk_format."
     )
     gpt_safety_checks_nonfatal: str = _setting(
-        "", "Partition table checks that may fail (comma separated names)."
+        "", "Names of the checks of a partition table that may fail, comma separated."
     )
     upload_lease_s: int = _setting(
-        60, "An upload whose worker has not been heard of for so long is given up, seconds."
+        60, "An upload or job whose worker has not renewed its lease for so long is given up, seconds."
     )
     max_request_id_length: int = _setting(64, "Longest X-Openstack-Request-Id taken from a client.")
 
