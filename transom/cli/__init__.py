@@ -73,7 +73,7 @@ class _Verbs(click.Group):
 @click.option("--database", metavar="URL", help="sqlite:///path or postgresql://…")
 @click.pass_context
 def main(context: click.Context, /, config: str | None, **flags: Any) -> None:
-    """An image service whose heart is sharing."""
+    """An image service built around sharing."""
     # Images, names and hashes are for the service's own user, whatever the shell's mask is.
     os.umask(0o077)
     try:

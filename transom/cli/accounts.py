@@ -24,7 +24,9 @@ from transom.identity.served import find_url
 _Result = TypeVar("_Result")
 _ROLE = click.Choice([str(role) for role in Role])
 _PASSWORD_STDIN = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input; without it, one is made."
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from standard input; without this option one is made.",
 )
 _COLUMNS = ("user", "project", "roles", "user_id", "project_id")
 
@@ -43,7 +45,7 @@ accounts.add_command(keys)
 
 @accounts.command("add")
 @click.argument("name")
-@click.option("--project", help="The project to work in; made if there is none. Default: the user's name.")
+@click.option("--project", help="The user's project; made if there is none. Default: the user's name.")
 @click.option("--role", "roles", multiple=True, type=_ROLE, help="Role in it, repeatable. Default: member.")
 @_PASSWORD_STDIN
 @click.pass_obj

@@ -34,17 +34,17 @@ _PAGE = 100
 
 @click.group()
 def metadefs() -> None:
-    """Catalogues of metadata definitions."""
+    """Load, export and delete metadata definitions."""
 
 
 @metadefs.command("load")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--merge", is_flag=True, help="Add to namespaces that are there what they lack.")
-@click.option("--prefer-new", is_flag=True, help="With --merge: where both have something, take the file's.")
-@click.option("--overwrite", is_flag=True, help="With --merge: replace namespaces that are there, whole.")
+@click.option("--merge", is_flag=True, help="Add to existing namespaces what they lack.")
+@click.option("--prefer-new", is_flag=True, help="With --merge: the file's values replace existing ones.")
+@click.option("--overwrite", is_flag=True, help="With --merge: replace existing namespaces.")
 @click.pass_obj
 def load_catalogue(settings: Settings, path: Path, merge: bool, prefer_new: bool, overwrite: bool) -> None:
-    """Load PATH, a JSON file or a folder of them. Namespaces that are there are left as they are.
+    """Load PATH, a JSON file or a folder of them. Without --merge, existing ones are not changed.
 
     Each namespace is loaded whole or not at all. Exit status 1 when a file could not be loaded.
     """

@@ -12,7 +12,7 @@ from transom.policy import PolicyFileError, read_policy
 
 @click.group()
 def policy() -> None:
-    """Policies: which rules are in force, and what they say."""
+    """Show the policy rules in force."""
 
 
 @policy.command()

@@ -1,4 +1,4 @@
-"""`transom stores`: whose the stores are, and how they come into other hands (docs/stores.md)."""
+"""`transom stores`: which database owns the stores, and how that is changed (docs/stores.md)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,18 +25,19 @@ _COLUMNS = ("store", "place", "standing", "owner")
 
 @click.group()
 def stores() -> None:
-    """Whose the stores are: which database may write to them and remove from them."""
+    """Which database owns the stores, and so may write and remove there."""
 
 
 @stores.command("status")
 @output_option
 @click.pass_obj
 def show_status(settings: Settings, output: str) -> None:
-    """What each store is to this database. Changes nothing.
+    """Show the standing of each store. Changes no store.
 
-    Standings: own, free (unmarked, and marked when the service starts), moved (marked anew then), foreign
-    (of another database), mixed up (another store of this one), unmarked (it was not so before), unknown (it
-    cannot be reached). Exit status 1 when one of them may not be changed or is unknown.
+    Standings: own; free (without a mark; the service marks it when it starts); moved (together with the
+    database; marked again then); foreign (of another database); mixed up (another store of this database);
+    unmarked (the mark is missing); unknown (the store cannot be reached). Exit status 1 when one of them may
+    not be changed or is unknown.
     """
     database_id, rows = _run(settings, _list_standings)
     if output == "table":
@@ -51,10 +52,10 @@ def show_status(settings: Settings, output: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> None:
-    """Make stores this database's own: those that are named, or all that may not be changed.
+    """Make this database the owner of the named stores, or of all that it does not own.
 
-    The database that had them may not write or remove there any more. After a restore that is meant; in a
-    copy of a database that is at work it is not, unless the copy has stores of its own.
+    The previous owner may not write or remove there any more. Use it after a restore. Do not use it in a copy
+    of a database that is in use, unless the copy has stores of its own.
     """
     found = _run(settings, lambda db, opened: _find_adoptable(db, opened, store_ids))
     if not found:
@@ -76,8 +77,8 @@ def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> N
 def disown_stores(settings: Settings, yes: bool) -> None:
     """Give this database a new id, so that it owns none of its stores.
 
-    For a copy that cannot be told from its original, as that of a whole disk or of a PostgreSQL server,
-    before a service is started on it.
+    Use it on a copy of a whole disk, machine or PostgreSQL server, which cannot be told from its original,
+    before a service is started there.
     """
     if not yes:
         click.confirm("This database will not write to its stores or remove from them. Go on?", abort=True)

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 @click.command()
 @click.pass_obj
 def work(settings: Settings) -> None:
-    """Run jobs until SIGTERM or SIGINT; what is under way then goes on in another worker."""
+    """Run jobs until SIGTERM or SIGINT; other workers then continue them."""
     require_installed()
     set_up_logging(settings.log_level, settings.log_format)
     with reported_imports():
