@@ -49,6 +49,7 @@ from transom.sql.migrate import migrate, missing_migrations
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
+from transom.stores.threads import in_thread
 from transom.sweep import sweep
 from transom.telemetry import (
     RequestLog,
@@ -67,6 +68,9 @@ _log = logging.getLogger(__name__)
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
+
+#: Pause between two looks at the disks, seconds.
+_LOOK_AT_DISKS_S = 1.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -119,6 +123,8 @@ class Worker:
         identity = _open_identity(settings, keystone, policy)
         observe, count_login, render_metrics = open_metrics()
         disks = _find_disks(settings, stores)
+        looking = asyncio.create_task(_look_at_disks(disks))
+        undo.callback(looking.cancel)
         parts = Parts(
             settings=settings,
             db=db,
@@ -158,6 +164,14 @@ def _find_disks(settings: Settings, stores: Stores) -> dict[str, Room]:
         "data": Room(settings.data_path, settings.disk_reserve),
         **{name: store.room for name, store in local.items() if isinstance(store, LocalFiles)},
     }
+
+
+async def _look_at_disks(disks: Mapping[str, Room]) -> None:
+    """Beside the event loop: one on a network may hang."""
+    while True:
+        for room in disks.values():
+            await in_thread(room.look)
+        await asyncio.sleep(_LOOK_AT_DISKS_S)
 
 
 def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> Callable[[], bytes]:

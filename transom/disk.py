@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 _PART_OF_DISK = 20
 #: A ballast is at most this part of its disk's reserve, so that its room is never taken for new data.
 _PART_OF_RESERVE = 4
+#: What a deletion needs at the least, for its pages in a log.
+_LITTLE_BYTES = 64 << 10
 #: How old an answer about free room may be, seconds.
 _LOOK_EVERY_S = 1.0
 
@@ -37,25 +39,40 @@ class Room:
         self.folder = folder
         self._wanted = reserve_bytes
         self._look_at = 0.0
-        self._free = 0
+        self._free = 1 << 62
         self._reserve = 0
 
     @property
     def free_bytes(self) -> int:
-        """What this process may still write, as of a second ago at most."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self.look()
+        """What this process may still write, as it was last seen."""
         return self._free
 
     @property
     def reserve_bytes(self) -> int:
-        _ = self.free_bytes
+        self._look_if_due()
         return self._reserve
 
     def is_short(self, wanted_bytes: int = 0) -> bool:
-        """Whether so many bytes would not leave the reserve free."""
-        return bool(self._wanted) and self.free_bytes - wanted_bytes < self._reserve
+        """Whether so many bytes would not leave the reserve free. That they would may be a second old; that
+        they would not is seen now."""
+        self._look_if_due()
+        if not self.lacks(wanted_bytes):
+            return False
+        self.look()
+        return self.lacks(wanted_bytes)
+
+    def lacks(self, wanted_bytes: int = 0) -> bool:
+        """The same, as it was last seen: of a disk that may hang, looked at beside the event loop."""
+        return bool(self._wanted) and self._free - wanted_bytes < self._reserve
+
+    def _look_if_due(self) -> None:
+        if time.monotonic() >= self._look_at:
+            self.look()
+
+    def has_room_again(self) -> bool:
+        """Whether there is some room, now: enough for what removes something."""
+        self.look()
+        return self._free >= _LITTLE_BYTES
 
     def look(self) -> None:
         """Ask anew; where nobody can tell, there is room."""
@@ -63,6 +80,9 @@ class Room:
         try:
             found = os.statvfs(_existing(self.folder))
         except OSError:
+            self._free, self._reserve = 1 << 62, 0
+            return
+        if not found.f_blocks:  # File systems in user space may not tell.
             self._free, self._reserve = 1 << 62, 0
             return
         self._free = found.f_bavail * found.f_frsize

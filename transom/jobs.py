@@ -45,6 +45,8 @@ _LOOK_S = 2.0
 #: Pause between two looks at what the ended jobs of projects take. Each looks at those of twice that time,
 #: for the clocks of workers differ.
 _WEIGH_US = 60_000_000
+#: Ended jobs of a project that are kept, however large: a script may look at them later.
+_NEWEST_KEPT = 100
 #: Pause before a job that could not go on is tried again.
 _PAUSE_US = 2_000_000
 
@@ -136,7 +138,7 @@ class Jobs:
             if self._settings.kept_jobs_bytes and now_us() > self._weighed_at + _WEIGH_US:
                 since = self._weighed_at - _WEIGH_US
                 self._weighed_at = now_us()
-                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes, since)
+                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes, since, _NEWEST_KEPT)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 

@@ -76,13 +76,14 @@ class Ownership:
         if not isinstance(store, Markable):
             return None
         database, place = await know_database(self._db)
+        # Before the mark is read: it is written before the row, by whichever process is the first.
+        is_known = await is_owned_store(self._db, store_id)
         content = await store.read_mark()
         mark = None if content is None else parse_mark(content)
         wanted = Mark(database=database.id, store=store_id)
         if mark is None or mark.database != database.id:
             beside = await in_thread(_find_way, self._stores.require(store_id), place)
             wanted = msgspec.structs.replace(wanted, beside=beside)
-        is_known = await is_owned_store(self._db, store_id)
         return Finding(
             standing=judge(mark, wanted, is_known=is_known),
             owner=mark.database if mark is not None else None,

@@ -92,11 +92,13 @@ class Transfer:
         guard: UploadGuard = UNGUARDED,
         checks: Sequence[DigestCheck] = (),
         token: str | None = None,
+        before_publish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
         `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store; `guard`:
         how many uploads its owner may have under way; `checks`: what the data must pass besides; `token`:
-        the user's, for the certificate of a signed image.
+        the user's, for the certificate of a signed image; `before_publish`: called when all bytes are stored,
+        may raise what forbids to publish them.
 
         After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
         when the image is not `queued`, InvalidError when the size is not the announced one or a check fails,
@@ -121,6 +123,8 @@ class Transfer:
             )
             if expected_checksum not in (None, content.checksum):
                 raise ContentRefusedError(_OTHER_DATA)
+            if before_publish is not None:
+                await before_publish()
             return await blobs.finish_upload(self._db, blob, content, now_us())
 
         await self._publish(blob, fill, f"Image {image.id}")
@@ -291,8 +295,11 @@ class Transfer:
     async def recover(self) -> int:
         """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
         recovered = 0
+        refused: set[str] = set()
         for blob in await give_up_dead(self._db, self._liveness):
-            recovered += await self._try_to_remove(blob.store, blob.key)
+            # That a store may not be changed is asked once a round; that it may, before each removal.
+            if blob.store not in refused:
+                recovered += await self._try_to_remove(blob.store, blob.key, refused)
         return recovered
 
     async def close(self) -> None:
@@ -419,15 +426,18 @@ class Transfer:
             # The lease runs out by itself, and then `recover` does it.
             _log.warning("upload %s waits for recovery: %s", blob.key, error)
 
-    async def _try_to_remove(self, store_id: str, key: str) -> bool:
-        """False when the bytes stay for a later `recover`."""
+    async def _try_to_remove(self, store_id: str, key: str, refused: set[str] | None = None) -> bool:
+        """False when the bytes stay for a later `recover`. `refused`: is told of a store that may not be
+        changed."""
         try:
             # Each time anew: what is removed by mistake is gone.
             await self.ownership.require(store_id)
             await self._stores.get(store_id).delete(key)
             await blobs.forget_blob(self._db, key)
-        except NotOwnedError:
-            return False  # Which was told when it was found out.
+        except NotOwnedError:  # Which was told when it was found out.
+            if refused is not None:
+                refused.add(store_id)
+            return False
         except TransomError as error:
             _log.warning("blob %s stays for a later clean-up: %s", key, error)
             return False

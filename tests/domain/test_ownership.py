@@ -38,7 +38,13 @@ def test_a_mark_is_read_as_it_was_written(mark: Mark) -> None:
     assert parse_mark(render_mark(mark)) == mark
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"database": 1, "store": "cold"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"{}", b'{"database": 1, "store": "cold"}', b"\xff", b'{"more": "\xff"}'),
+        pytest.param(b'{"more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="nested"),
+    ],
+)
 def test_a_mark_that_cannot_be_understood_is_somebody_elses(content: bytes) -> None:
     assert judge(parse_mark(content), OURS, is_known=True) is Standing.FOREIGN
 

@@ -78,7 +78,7 @@ def test_the_catalog_is_as_everywhere_unless_told(service: Service) -> None:
     assert image_endpoints(service) == dict.fromkeys(INTERFACES, service.url)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/versions", "/v0.9/images"])
+@pytest.mark.parametrize("path", ["", "/", "/versions"])
 def test_the_versions_there_are_below_the_endpoint(service: Service, path: str) -> None:
     """Clients that look versions up go on where the links lead."""
     versions = service.client("publisher").get(f"/ims{path}").json()["versions"]

@@ -296,6 +296,14 @@ def test_a_login_may_name_the_region_for_the_default_project(service: Service) -
     }
 
 
+def test_a_login_means_a_project_of_the_regions_name_where_there_is_one(make_service: MakeService) -> None:
+    """Whoever has no role there is refused, and does not work in another project unawares."""
+    service = make_service("sqlite")
+    service.add_user("at-home", REGION, "member")
+
+    assert log_in_to_region(service).status_code == 401
+
+
 def test_a_login_that_names_another_domain_may_not(service: Service) -> None:
     assert log_in_to_region(service, domain="Elsewhere").status_code == 401
 

@@ -180,12 +180,53 @@ async def test_of_ended_jobs_the_oldest_go_beyond_what_a_project_may_keep(db: Da
             await db.transact(insert_job(job))
     await db.transact(insert_job(msgspec.structs.replace(JOB, id="open", project_id="many")))
 
-    untouched = await delete_surplus_jobs(db, 4 * 1000, 106)
-    forgotten = await delete_surplus_jobs(db, 4 * 1000, 105)
+    untouched = await delete_surplus_jobs(db, 4 * 1000, 106, 0)
+    forgotten = await delete_surplus_jobs(db, 4 * 1000, 105, 0)
 
     left = {row[0] for row in await db.read("select id from job")}
     assert (untouched, forgotten) == (0, 3)
     assert left == {"many-3", "many-4", "many-5", "few-0", "few-1", "open"}
+
+
+async def test_the_newest_ended_jobs_of_a_project_stay_however_large(db: Database) -> None:
+    for number in range(4):
+        await db.transact(insert_job(msgspec.structs.replace(ENDED, id=f"{number}", end_at=100 + number)))
+
+    forgotten = await delete_surplus_jobs(db, 1, 100, 3)
+
+    assert forgotten == 1
+    assert {row[0] for row in await db.read("select id from job")} == {"1", "2", "3"}
+
+
+async def test_a_job_whose_row_cannot_be_read_has_failed(db: Database) -> None:
+    await _start(db)
+    await db.write("update job set input = '{\"image_id\": 1}' where id = $1", JOB.id)
+    (seen,) = await list_open_jobs(db)
+
+    claimed = await claim_job(db, seen, "holder", db.now_us() + 10**6)
+
+    assert claimed is None
+    assert await list_open_jobs(db) == []
+    assert [tuple(row) for row in await db.read("select status, holder from job")] == [("FAIL", None)]
+
+
+async def test_jobs_with_images_for_each_others_project_do_not_wait_in_a_circle(db: Database) -> None:
+    pairs = [("one", "other"), ("other", "one")] * 20
+
+    started = await asyncio.gather(
+        *(
+            start_job(
+                db,
+                msgspec.structs.replace(JOB, id=f"{number}", project_id=project),
+                image(id=f"image {number}", owner=owner),
+                1000,
+                1000,
+            )
+            for number, (project, owner) in enumerate(pairs)
+        )
+    )
+
+    assert all(started)
 
 
 async def test_the_tasks_of_an_image_come_in_pages_and_of_one_project(db: Database) -> None:

@@ -86,7 +86,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "jobs.COUNT_OPEN": ("project",),
     "jobs.WITHIN_OPEN": ("project", 1),
     "jobs.IS_HELD": ("job", "holder"),
-    "jobs.LIST_SURPLUS": (1, 1),
+    "jobs.LIST_SURPLUS": (1, 1, 0),
     "jobs.DELETE_SURPLUS": ('["job"]',),
     "jobs.LIST_IMAGE_TASKS": ("image", "project", "job", 1),
     "jobs.FIND_TASK": ("job",),

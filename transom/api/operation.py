@@ -26,7 +26,7 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
     await parts.db.require_writable()
     identity = "reachable" if parts.identity.is_reachable else "unreachable"
     disks = {
-        name: {"free_bytes": room.free_bytes, "has_room": not room.is_short()}
+        name: {"free_bytes": room.free_bytes, "has_room": not room.lacks()}
         for name, room in parts.disks.items()
     }
     body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}

@@ -73,7 +73,7 @@ def parse_mark(content: bytes) -> Mark:
     """A mark that cannot be understood is somebody else's."""
     try:
         return msgspec.json.decode(content, type=Mark)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Mark(database="unknown", store="unknown")
 
 

@@ -122,9 +122,10 @@ def resolve_scope(directory: Directory, user: User, scope: Scope, region: str | 
         place: Place = _find_own_domain(directory, user, scope.domain)
     elif scope.project is not None:
         project = directory.find_project(scope.project)
-        if project is None or not directory.list_roles(user.id, project.id):
+        if project is None:
             project = _find_region_project(directory, user, scope.project, region)
-        place = project
+        # One that exists is meant: whoever lost its roles there must not write elsewhere unawares.
+        place = project if project is not None and directory.list_roles(user.id, project.id) else None
     else:
         # Keystone too gives a token without a project when the user has lost the default one.
         return _find_default_project(directory, user)

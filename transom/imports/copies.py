@@ -52,7 +52,11 @@ class Copies:
             return  # An earlier attempt got that far.
         source = await self._find_source(job, image)
         chunks = _counted(await self._read_source(job, source), asked.size, report)
-        await self._transfer.receive(image, self._judged(job, chunks), asked.size, asked.checksum)
+
+        async def judge() -> None:
+            await self._find_source(job, await self._find_copy(asked))
+
+        await self._transfer.receive(image, chunks, asked.size, asked.checksum, before_publish=judge)
 
     async def look(self, job: Job) -> None:
         """Raise when the copy has to break off: an image is gone, or the right to it has ended."""
@@ -81,13 +85,6 @@ class Copies:
         caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
         found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
         return judge_copy(caller, found.image, found.is_member, found.member, source_id, copy)
-
-    async def _judged(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks. Before their end is told, and the copy published by that, the right to it is
-        judged again: it may have ended while the data was copied."""
-        async for chunk in chunks:
-            yield chunk
-        await self._find_source(job, await self._find_copy(input_of(job, Copy)))
 
     async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
         """The bytes to copy, from where they are by now."""

@@ -278,8 +278,10 @@ class Imports:
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:
         """The job with the reason why the store has not got the data, if the others go on without it."""
+        # Not within what follows: that it cannot be judged now is no failure of the store.
+        image = await self._held.find(job)
         try:
-            await self._fill(job, request, store, report)
+            await self._fill(job, image, request, store, report)
         except (NotFoundError, LostError, RightEndedError):
             raise
         except TransomError as error:
@@ -292,9 +294,8 @@ class Imports:
             await self._held.change(job, lambda image: store_failed(image, store), imports.leave_store)
         return job
 
-    async def _fill(self, job: Job, request: ImportRequest, store: str, report: Report) -> None:
+    async def _fill(self, job: Job, image: Image, request: ImportRequest, store: str, report: Report) -> None:
         """Give the image a copy of its data in this store."""
-        image = await self._held.find(job)
         source = await self._find_source(image, request)
         data = self._transfer.stores.get(source.store).get(source.key, 0, source.size)
         chunks = told(data, source.size, report)

@@ -15,12 +15,15 @@ Result = TypeVar("Result")
 
 class Statement(NamedTuple):
     """A statement's text and the values of its `$n`. A `required` one must return a row: a guard. `is_lock`:
-    it makes others wait and does nothing else; where one writes at a time it is left out, and has no rows."""
+    it makes others wait and does nothing else; where one writes at a time it is left out, and has no rows.
+    `frees_room`: it adds a row so that something can be removed, and goes on where there is no room for more.
+    """
 
     sql: str
     values: tuple[Any, ...]
     required: bool = False
     is_lock: bool = False
+    frees_room: bool = False
 
 
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.

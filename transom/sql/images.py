@@ -241,7 +241,7 @@ INSERT_ABANDONED_BLOB = "insert into loose_blob (key, store, held_until) values 
 def abandon_statements(locations: Iterable[Location]) -> list[Statement]:
     """The bytes there, which an image gives up, wait for removal."""
     return [
-        Statement(INSERT_ABANDONED_BLOB, (location.key, location.store))
+        Statement(INSERT_ABANDONED_BLOB, (location.key, location.store), frees_room=True)
         for location in locations
         if not location.is_foreign
     ]

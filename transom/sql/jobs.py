@@ -1,5 +1,6 @@
 """Jobs: rows ↔ `Job`. Written whole by a batch (`batches.py`), or held by the worker that runs one."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from transom.domain.job_inputs import INPUTS
 from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobStatus
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import delete_statements, insert_statements, lock_owner, to_json
+
+_log = logging.getLogger(__name__)
 
 _COLUMNS = """
     id, kind, project_id, status, input, failures, begin_at, end_at, progress, image_id, user_id, request_id,
@@ -113,12 +116,20 @@ def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
     return [lock_owner(job.project_id), *changes, within]
 
 
+def _in_turn(job: Job, image: Image, open_jobs_quota: int, *changes: Statement) -> list[Statement]:
+    """`guard_open` for changes that lock the image's owner: both projects are locked first, in one order,
+    else two that make images for each other's project wait for each other."""
+    guarded = guard_open(job, open_jobs_quota, *changes)
+    owners = {job.project_id, image.owner or job.project_id}
+    return guarded if len(owners) == 1 else [*map(lock_owner, sorted(owners)), *guarded]
+
+
 async def start_image_task(
     db: Database, job: Job, image: Image, image_count_quota: int, open_jobs_quota: int, held: Statement
 ) -> bool:
     """As `start_job`, for a task that holds its image from the beginning: `held` writes that."""
     statements = (*insert_statements(image, image_count_quota), held, insert_job(job))
-    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
+    return await db.transact(*_in_turn(job, image, open_jobs_quota, *statements)) is not None
 
 
 async def start_job(
@@ -127,7 +138,7 @@ async def start_job(
     """Write the job and the image that it will fill; False when the project may own no more images, or have
     no more jobs open."""
     statements = (*insert_statements(image, image_count_quota), insert_job(job))
-    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
+    return await db.transact(*_in_turn(job, image, open_jobs_quota, *statements)) is not None
 
 
 FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
@@ -243,10 +254,25 @@ CLAIM_JOB = f"""
 
 
 async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> Job | None:
-    """Make the job the holder's, and return it; None when somebody else was quicker, or it is over."""
+    """Make the job the holder's, and return it; None when somebody else was quicker, or it is over. One whose
+    row cannot be read, as of a newer release, has failed: else it would be claimed for ever."""
     before = (seen.held_until, seen.holder or "")
     rows = await db.write(CLAIM_JOB, seen.id, holder, held_until, *before)
-    return _job_of_row(rows[0]) if rows else None
+    if not rows:
+        return None
+    try:
+        return _job_of_row(rows[0])
+    except msgspec.DecodeError as error:
+        _log.error("job %s (%s) cannot be read, and has failed: %s", seen.id, seen.kind, error)
+        failed = (
+            JobStatus.FAIL,
+            "[]",
+            db.now_us(),
+            0,
+            "The job was written in a form that is not known here.",
+        )
+        await db.write(FINISH_JOB, seen.id, holder, *failed)
+        return None
 
 
 HOLD_JOB = """
@@ -316,16 +342,18 @@ async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> 
     )
 
 
-# Of each project in which a job has ended since $2, the ended jobs beyond so many bytes, the oldest.
+# Of each project in which a job has ended since $2, the ended jobs beyond so many bytes, the oldest, but for
+# the newest $3: whoever asked for them may not have seen yet how they ended.
 # PostgreSQL knows the sizes, as stored, without reading the values; SQLite has to read those of these
 # projects. A row is taken for 1,000 bytes more.
 LIST_SURPLUS = """
     select id from (
         select id, sum(pg_column_size(input) + pg_column_size(failures) + 1000)
-                   over (partition by project_id order by end_at desc, id) as kept
+                   over (partition by project_id order by end_at desc, id) as kept,
+               row_number() over (partition by project_id order by end_at desc, id) as place
         from job
         where end_at is not null and project_id in (select project_id from job where end_at >= $2)
-    ) as ended where kept > cast($1 as bigint)"""
+    ) as ended where kept > cast($1 as bigint) and place > cast($3 as bigint)"""
 
 DELETE_SURPLUS = """
     delete from job
@@ -335,10 +363,11 @@ DELETE_SURPLUS = """
 _SURPLUS_SLICE = 20
 
 
-async def delete_surplus_jobs(db: Database, most_bytes: int, since: int) -> int:
+async def delete_surplus_jobs(db: Database, most_bytes: int, since: int, newest_kept: int) -> int:
     """Forget the oldest ended jobs of projects whose ended jobs take more than `most_bytes`, if one of theirs
-    has ended `since`; how many there were. The search runs beside the event loop."""
-    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes, since)]
+    has ended `since`, but for each project's newest; how many there were. The search runs beside the event
+    loop."""
+    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes, since, newest_kept)]
     for start in range(0, len(surplus), _SURPLUS_SLICE):
         await db.write(DELETE_SURPLUS, to_json(surplus[start : start + _SURPLUS_SLICE]))
     return len(surplus)

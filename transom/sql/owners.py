@@ -8,7 +8,7 @@ one.
 import uuid
 from typing import NamedTuple
 
-from transom.sql.db import Database, Place
+from transom.sql.db import Database, Place, Statement
 
 
 class DatabaseId(NamedTuple):
@@ -36,7 +36,8 @@ async def know_database(db: Database) -> tuple[DatabaseId, Place]:
         place = await db.find_place()
         rows = await db.read(FIND_DATABASE_ID)
         if not rows:
-            await db.write(INSERT_DATABASE_ID, uuid.uuid4().hex, place.id)
+            # Nothing can be removed from a store by a database that has no id.
+            await db.transact(Statement(INSERT_DATABASE_ID, (uuid.uuid4().hex, place.id), frees_room=True))
             continue
         found = DatabaseId(*rows[0])
         if found.place == place.id:
@@ -69,4 +70,4 @@ INSERT_OWNED_STORE = "insert into owned_store (store) values ($1) on conflict (s
 
 
 async def record_owned_store(db: Database, store: str) -> None:
-    await db.write(INSERT_OWNED_STORE, store)
+    await db.transact(Statement(INSERT_OWNED_STORE, (store,), frees_room=True))

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class FilesystemStore:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:
-            self._require_room(expected_bytes or 0)
+            await self._require_room(expected_bytes or 0)
             await in_thread(_make_folder, part.parent, self._folder)
             # Not in a thread: a descriptor that a cancelled call got would be lost.
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
@@ -58,9 +58,9 @@ class FilesystemStore:
             raise
         return size
 
-    def _require_room(self, wanted_bytes: int = 0) -> None:
-        self.room.look()
-        if self.room.is_short(wanted_bytes):
+    async def _require_room(self, wanted_bytes: int = 0) -> None:
+        await in_thread(self.room.look)
+        if self.room.lacks(wanted_bytes):
             raise StoreFullError(
                 "Image storage media is full: what is left of it is kept for the service to go on."
             )
@@ -120,7 +120,9 @@ def _make_folder(folder: Path, root: Path) -> None:
         _sync_folder(root)
 
 
-async def _copy(chunks: AsyncIterator[bytes], descriptor: int, require_room: Callable[[], None]) -> int:
+async def _copy(
+    chunks: AsyncIterator[bytes], descriptor: int, require_room: Callable[[], Awaitable[None]]
+) -> int:
     size = synced = looked = 0
     syncing: asyncio.Future[None] | None = None
     try:
@@ -129,7 +131,7 @@ async def _copy(chunks: AsyncIterator[bytes], descriptor: int, require_room: Cal
             size += len(chunk)
             if size - looked >= _LOOK_BYTES:
                 looked = size
-                require_room()
+                await require_room()
             if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
                 synced = size
                 syncing = asyncio.ensure_future(asyncio.to_thread(os.fdatasync, descriptor))

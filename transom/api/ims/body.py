@@ -15,13 +15,14 @@ from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, chec
 _UUID = re.compile(UUID_PATTERN)
 
 
-#: Most values in a body: a batch names many images and recipients, and has a limit of its own.
-_MOST_VALUES = 40_000
+#: Most values in a body that are no batch's: one names many images and recipients, and has its own limit.
+_MOST_VALUES = 20_000
 
 
 async def read_object(parts: Parts, request: Request) -> dict[str, Any]:
     """The body as a JSON object; InvalidError for anything else."""
-    body = await request.json(parts.settings.json_body_limit, _MOST_VALUES)
+    settings = parts.settings
+    body = await request.json(settings.json_body_limit, _MOST_VALUES + 2 * settings.ims_batch_limit)
     if not isinstance(body, dict):
         raise InvalidError("The body must be a JSON object.")
     return body

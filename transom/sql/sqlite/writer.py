@@ -27,6 +27,9 @@ _CHANGES_A_CHECKPOINT = 1_000
 _MOST_PAGES = 16_000
 #: Room for deletions on a disk that others have filled, bytes.
 _BALLAST_BYTES = 16 << 20
+#: How soon it is made again when there is room, seconds.
+_BALLAST_EVERY_S = 60.0
+_NO_ROOM = "The disk of the database has no room for more; deleting goes on."
 
 
 class _Unit:
@@ -49,8 +52,8 @@ class _Unit:
         self.is_second_try = False
 
     def may_free_room(self) -> bool:
-        """Whether it goes on where there is no room for new rows. What a script does shows when it runs."""
-        return self.make_script is not None or not _only_grows(self.statements)
+        """Whether it goes on where there is no room for new rows. Of a script that shows when it has run."""
+        return not _only_grows(self.statements)
 
 
 class Writer:
@@ -70,7 +73,7 @@ class Writer:
         self._connection.execute(_DO_NOT_WAIT)
         self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
-        self._checkpointer = _Checkpointer(path)
+        self._checkpointer = _Checkpointer(path, self._ballast)
         self._loop = loop
         self._waiting: list[_Unit] = []
         self._is_busy = False
@@ -89,7 +92,7 @@ class Writer:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
         if self._room.is_short() and not unit.may_free_room():
-            raise StoreFullError("The disk of the database has no room for more; deleting goes on.")
+            raise StoreFullError(_NO_ROOM)
         self._waiting.append(unit)
         if not self._is_busy:
             self._is_busy = True
@@ -151,12 +154,16 @@ class Writer:
                 self._connection.rollback()
         again: list[_Unit] = []
         if failure is not None:
-            if isinstance(renamed(failure), StoreFullError) and self._ballast.release():
+            if isinstance(renamed(failure), StoreFullError) and self._finds_room():
                 again = [unit for unit in batch if unit.may_free_room() and not unit.is_second_try]
             # Nothing of the batch is in the database: everybody in it hears so.
             for unit in batch:
                 unit.error = failure
         self._loop.call_soon_threadsafe(self._finish, batch, again)
+
+    def _finds_room(self) -> bool:
+        """Whether it is worth a second try: by the ballast, which another process may have released."""
+        return self._ballast.release() or self._room.has_room_again()
 
     def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
         for unit in again:
@@ -190,7 +197,7 @@ class Writer:
         try:
             self._connection.execute("savepoint unit")
             if unit.make_script is not None:
-                unit.outcome, is_done = self._run_script(unit.make_script()), True
+                unit.outcome, is_done = self._run_script(unit, unit.make_script()), True
             else:
                 unit.outcome = self._run_all(unit.statements)
                 is_done = unit.outcome is not None
@@ -201,13 +208,19 @@ class Writer:
                 self._connection.execute("rollback to unit")
             self._connection.execute("release unit")
 
-    def _run_script(self, script: Script[Any]) -> Any:
+    def _run_script(self, unit: _Unit, script: Script[Any]) -> Any:
+        """Notes in the unit what the script did."""
+        done: list[Statement] = []
+        unit.statements = done
         rows: list[Row] | None = None
         while True:
             try:
                 statement = next(script) if rows is None else script.send(rows)
             except StopIteration as end:
+                if self._room.is_short() and not unit.may_free_room():
+                    raise StoreFullError(_NO_ROOM) from None
                 return end.value
+            done.append(statement)
             rows = self._rows_of(statement)
 
     def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
@@ -228,8 +241,9 @@ class _Checkpointer:
     """Writes the log back into the database file. Left to itself SQLite does that within a commit, for 20 ms
     and more, while everybody behind it waits."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ballast: Ballast) -> None:
         self._connection = connect(path)
+        self._ballast = ballast
         self._done_at = 0
         self._is_stopped = False
         self._is_due = threading.Event()
@@ -250,15 +264,22 @@ class _Checkpointer:
         self._connection.close()
 
     def _run(self) -> None:
-        while self._is_due.wait() and not self._is_stopped:
+        while True:
+            is_due = self._is_due.wait(_BALLAST_EVERY_S)
+            if self._is_stopped:
+                return
             self._is_due.clear()
-            # What cannot be written back stays in the log, as safe as before; the next one tries again.
-            with suppress(sqlite3.Error):
-                self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+            if is_due:
+                # What cannot be written back stays in the log, as safe as before; the next one tries again.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+            self._ballast.keep()
 
 
 def _only_grows(statements: Sequence[Statement]) -> bool:
     """Whether they add rows and take none away."""
+    if any(statement.frees_room for statement in statements):
+        return False
     verbs = {statement.sql.lstrip()[:6] for statement in statements}
     return "insert" in verbs and "delete" not in verbs
 
