@@ -95,15 +95,13 @@ class Transfer:
         before_publish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
-        `expected_checksum`: the MD5 it must have; `store_id`: where to, None for the default store; `guard`:
-        how many uploads its owner may have under way; `checks`: what the data must pass besides; `token`:
-        the user's, for the certificate of a signed image; `before_publish`: called when all bytes are stored,
-        may raise what forbids to publish them.
+        `expected_checksum`: its MD5; `store_id`: None for the default store; `guard`: how many uploads its
+        owner may have; `checks`: what the data must pass besides; `token`: the user's, for the certificate of
+        a signed image; `before_publish`: called with all bytes stored, may raise what forbids to publish.
 
-        After an error the image is `queued` as before and nothing is left in the store. Raises ConflictError
-        when the image is not `queued`, InvalidError when the size is not the announced one or a check fails,
-        LimitExceededError, ContentRefusedError, StoreFullError, ClientGoneError, and VanishedError when the
-        image was deleted meanwhile.
+        After an error the image is `queued` as before and nothing is left in the store. ConflictError: the
+        image is not `queued`; InvalidError: another size, a failed check; further LimitExceededError,
+        ContentRefusedError, StoreFullError, ClientGoneError; VanishedError: the image was deleted.
         """
         advance(image.status, Status.SAVING)
         require_formats(image)

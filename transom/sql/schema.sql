@@ -91,6 +91,8 @@ create table loose_blob (
     reserved bigint not null default 0
 );
 
+create index loose_blob_by_owner on loose_blob (owner) where owner is not null;
+
 -- Bytes that were staged for an image that is `uploading` or `importing`. They are somebody's only as long as
 -- this row is there; whatever deletes it makes them a loose blob in the same transaction.
 create table staged_blob (
