@@ -9,8 +9,8 @@ import gc
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,10 +265,8 @@ def _read_policy(settings: Settings) -> Policy:
 
 def _read_os_versions(settings: Settings) -> OsVersions:
     """Raises PreparationError for a file that cannot be understood."""
-    try:
+    with _preparing():
         return read_os_versions(settings.os_versions_file)
-    except SettingsError as error:
-        raise PreparationError(str(error)) from None
 
 
 async def _log_in(client: "KeystoneClient") -> None:
@@ -278,16 +276,21 @@ async def _log_in(client: "KeystoneClient") -> None:
 
 def _open_stores(settings: Settings) -> Stores:
     """Raises PreparationError when the keys of one are not where they should be."""
-    try:
+    with _preparing():
         return open_stores(settings)
-    except SettingsError as error:
-        raise PreparationError(str(error)) from None
 
 
 def _check_stores(settings: Settings) -> None:
     """Raises PreparationError as `_open_stores` does, and opens none that has threads."""
-    try:
+    with _preparing():
         check_stores(settings)
+
+
+@contextmanager
+def _preparing() -> Iterator[None]:
+    """What a setting points to cannot be used: PreparationError says so."""
+    try:
+        yield
     except SettingsError as error:
         raise PreparationError(str(error)) from None
 

@@ -23,6 +23,9 @@ _LITTLE_BYTES = 64 << 10
 #: How old an answer about free room may be, seconds.
 _LOOK_EVERY_S = 1.0
 
+#: What is taken to be free where nobody can tell, bytes.
+_PLENTY = 1 << 62
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -39,7 +42,7 @@ class Room:
         self.folder = folder
         self._wanted = reserve_bytes
         self._look_at = 0.0
-        self._free = 1 << 62
+        self._free = _PLENTY
         self._reserve = 0
 
     @property
@@ -80,10 +83,9 @@ class Room:
         try:
             found = os.statvfs(_existing(self.folder))
         except OSError:
-            self._free, self._reserve = 1 << 62, 0
-            return
-        if not found.f_blocks:  # File systems in user space may not tell.
-            self._free, self._reserve = 1 << 62, 0
+            found = None
+        if found is None or not found.f_blocks:  # File systems in user space may not tell.
+            self._free, self._reserve = _PLENTY, 0
             return
         self._free = found.f_bavail * found.f_frsize
         self._reserve = min(self._wanted, found.f_blocks * found.f_frsize // _PART_OF_DISK)

@@ -1,7 +1,8 @@
 """What somebody may still have done who asked for it a while ago: one function for each kind of job.
 
-A job is judged when it begins, when another worker takes it over, every few seconds while it runs and in each
-transaction that publishes data: always as its asker, by the rules of now, on the image as it is now.
+A job is judged when it begins, when another worker takes it over, every few seconds while it runs and right
+before each transaction that publishes data: always as its asker, by the rules of now, on the image as it is
+now.
 """
 
 from transom.domain import access
