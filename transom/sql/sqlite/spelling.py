@@ -13,6 +13,7 @@ SPELLING = {
     "jsonb": "text",
     "boolean": "integer",
     "bigint": "integer",
+    " generated always as identity primary key": " primary key",
     "json_agg": "json_group_array",
     "json_build_array": "json_array",
     "strpos": "instr",
