@@ -90,7 +90,6 @@ def test_each_form_finds_its_project_by_name(service: Service, root: str, form: 
         ("/auth/projects", "projects", 1),
         ("/auth/domains", "domains", 1),
         ("/auth/catalog", "catalog", 2),
-        ("/domains", "domains", 1),
         ("/users", "users", 1),
         ("/regions", "regions", 1),
         ("/services", "services", 2),
@@ -102,6 +101,15 @@ def test_a_key_looks_around(service: Service, root: str, path: str, key: str, co
 
     assert answer.status == 200, answer.body
     assert len(answer.body[key]) == count
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_key_finds_the_default_domain(service: Service, root: str) -> None:
+    """Beside it there may be others: the service is that of other tests, too."""
+    answer = ask(service, f"{root}/domains")
+
+    assert answer.status == 200, answer.body
+    assert "default" in {domain["id"] for domain in answer.body["domains"]}
 
 
 def test_a_key_sees_what_a_token_sees(service: Service) -> None:
