@@ -22,6 +22,7 @@ from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError
 from transom.config.os_versions import read_os_versions
+from transom.config.outbound import fetch_limits, fetch_rules
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
@@ -110,7 +111,7 @@ class Worker:
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
-        outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
+        outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
         policy = _read_policy(settings)
@@ -321,7 +322,7 @@ async def run_worker(settings: Settings) -> None:
         undo.push_async_callback(transfer.close)
         keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
         limits = _open_limits(settings, db, keystone)
-        outbound = Outbound(settings.outbound_rules, settings.fetch_limits)
+        outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         askers = _open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)

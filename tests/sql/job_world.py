@@ -13,6 +13,7 @@ import anyio
 from harness.stores import stored_files
 
 from transom.config import Settings
+from transom.config.outbound import fetch_limits, fetch_rules
 from transom.domain.model import Image, Policy
 from transom.domain.policy import DEFAULT_POLICY
 from transom.imports.askers import Askers, RolesOf
@@ -115,7 +116,7 @@ class World:
         db: Any = Interrupted(self.db, number, other)
         transfer, askers = self.transfer(db), Askers(policy, roles_of)
         limits = Limits(self.settings, db, None)
-        outbound = Outbound(self.settings.outbound_rules, self.settings.fetch_limits)
+        outbound = Outbound(fetch_rules(self.settings), fetch_limits(self.settings))
         jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness)
         serving = asyncio.create_task(jobs.serve())
         try:

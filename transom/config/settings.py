@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from transom.domain.outbound import FetchLimits, OutboundRules, normalize_host
 from transom.domain.stores import StoreInfo, StoreKind, parse_stores
 
 #: The store there is when the settings name none.
@@ -393,26 +392,6 @@ class Settings:
         return {name.strip(): value.strip() for name, _, value in pairs}
 
     @property
-    def outbound_rules(self) -> OutboundRules:
-        """Raises ValueError for a port that is none."""
-        return OutboundRules(
-            allowed_schemes=frozenset(listed(self.allowed_schemes)),
-            disallowed_schemes=frozenset(listed(self.disallowed_schemes)),
-            allowed_hosts=_hosts(self.allowed_hosts),
-            disallowed_hosts=_hosts(self.disallowed_hosts),
-            allowed_ports=frozenset(map(int, listed(self.allowed_ports))),
-            disallowed_ports=frozenset(map(int, listed(self.disallowed_ports))),
-        )
-
-    @property
-    def fetch_limits(self) -> FetchLimits:
-        return FetchLimits(
-            least_bytes_s=self.fetch_least_bytes_s,
-            window_s=self.fetch_window_s,
-            total_s=self.fetch_timeout_s,
-        )
-
-    @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
 
@@ -432,11 +411,6 @@ class Settings:
 def listed(text: str) -> tuple[str, ...]:
     """The parts of a setting that is a list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _hosts(text: str) -> frozenset[str]:
-    """In the spelling that URLs are brought to; one that is no host is never met."""
-    return frozenset(normalize_host(host) or host for host in listed(text))
 
 
 def describe() -> list[tuple[str, Any, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from transom.config import Settings, SettingsError
+from transom.config.outbound import fetch_limits, fetch_rules
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Location
 from transom.domain.stores import StoreInfo, StoreKind, by_weight
@@ -93,7 +94,7 @@ def _open_store(info: StoreInfo, settings: Settings) -> Store:
 
         return S3Store(info, _keys_of(info, settings))
     if info.kind is StoreKind.HTTP:
-        return HttpStore(info.id, Outbound(settings.outbound_rules, settings.fetch_limits))
+        return HttpStore(info.id, Outbound(fetch_rules(settings), fetch_limits(settings)))
     return FilesystemStore(info.id, Path(info.address), settings.disk_reserve)
 
 
