@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIX
+from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIXES
 from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
 from transom.domain.policy import DEFAULT_POLICY
 
@@ -27,7 +27,9 @@ short_texts = st.text(
     st.characters(max_codepoint=0xFFFF, exclude_characters="\0", exclude_categories=["Cs"]), max_size=12
 )
 property_names = short_texts.filter(
-    lambda name: name and name not in FIELDS and name not in RESERVED and not name.startswith(RESERVED_PREFIX)
+    lambda name: (
+        name and name not in FIELDS and name not in RESERVED and not name.startswith(RESERVED_PREFIXES)
+    )
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

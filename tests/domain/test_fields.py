@@ -215,7 +215,7 @@ def test_a_property_name_of_a_length_it_cannot_have_is_invalid(name: str, refusa
 
 
 @pytest.mark.parametrize(
-    "name", ["location", "deleted", "deleted_at", "os_glance", "os_glance_x", "os_glancex"]
+    "name", ["location", "deleted", "deleted_at", "os_glance", "os_glance_x", "os_glancex", "os_share_x"]
 )
 def test_a_name_of_the_service_is_reserved(name: str) -> None:
     """Reference, 1.9: a prefix test, no underscore needed."""

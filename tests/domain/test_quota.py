@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from transom.domain.errors import LimitExceededError
 from transom.domain.model import Image
-from transom.domain.quota import check_properties, check_tags
+from transom.domain.quota import check_metadata, check_properties, check_tags
 
 from .samples import image, property_names
 
@@ -55,9 +55,11 @@ def test_tags_beyond_the_quota_are_refused_with_both_numbers(count: int, limit: 
 
 
 def test_properties_of_the_service_do_not_count() -> None:
-    new = image(properties={"os_glance_import_task": "1", "os_glance_failed_import": "", "mine": "x"})
+    own = {"os_glance_import_task": "1", "os_glance_failed_import": "", "os_share_revoke_reason": "x" * 1000}
+    new = image(properties={**own, "mine": "x"})
 
     check_properties(None, new, 1)
+    check_metadata(None, new, len("mine") + 1)
 
 
 def test_a_new_property_beside_too_many_old_ones_is_refused() -> None:

@@ -374,6 +374,20 @@ def test_a_property_of_the_service_cannot_be_given(service: Service, name: str) 
     assert f"Attribute '{name}' is reserved." in explanation(response)
 
 
+@pytest.mark.parametrize("value", ["web", 7, None])
+def test_what_the_service_says_of_a_family_is_not_taken_over_from_another_image(
+    service: Service, value: object
+) -> None:
+    """As Nova makes a snapshot: with the properties of the image that its server was booted from."""
+    given = {"os_share_family": value, "os_share_state": value, "base_image_ref": "x"}
+
+    response = service.client("publisher").post("/v2/images", json=given)
+
+    assert response.status_code == 201
+    left = {name for name in response.json() if name.startswith("os_share_")}
+    assert (left, response.json()["base_image_ref"]) == (set(), "x")
+
+
 def test_a_property_name_of_256_characters_is_refused(service: Service) -> None:
     response = service.client("publisher").post("/v2/images", json={"a" * 256: "x"})
 

@@ -437,7 +437,7 @@ def test_the_stores_cannot_be_added(service: Service) -> None:
 
 
 @pytest.mark.parametrize("operation", [{"op": "add"}, {"op": "replace"}, {"op": "remove"}], ids=brief)
-@pytest.mark.parametrize("name", ["location", "deleted", "deleted_at", "os_glance", "os_glance_x"])
+@pytest.mark.parametrize("name", ["location", "deleted", "os_glance", "os_glance_x", "os_share_family"])
 def test_a_reserved_property_is_out_of_reach_even_on_an_absent_image(
     service: Service, operation: Operation, name: str
 ) -> None:

@@ -120,6 +120,12 @@ def test_what_the_service_works_out_is_left_aside(service: Service) -> None:
     assert "__image_size" not in image
 
 
+def test_what_another_image_said_of_its_family_is_left_out(service: Service) -> None:
+    image = create_image(service, os_share_family="web", os_share_version=7)
+
+    assert not [name for name in image if name.startswith("os_share_")]
+
+
 def test_a_whole_image_is_told_by_a_switch_all_else_by_text(service: Service) -> None:
     image = create_image(service, __whole_image=True, __lazyloading=True, max_ram=2048)
 

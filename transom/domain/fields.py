@@ -190,7 +190,12 @@ NATURAL = ("min_disk", "min_ram")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 #: Names that never become a custom property.
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
-RESERVED_PREFIX = "os_glance"
+#: Of what the service says about the family that an image is a version of. Clients copy properties from one
+#: image to another: Nova gives a snapshot those of the server's image. So these are left out, not refused,
+#: where an image is made; a change of one is refused.
+FAMILY_PREFIX = "os_share_"
+#: Of properties that only the service sets; the other one is about imports.
+RESERVED_PREFIXES = ("os_glance", FAMILY_PREFIX)
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
@@ -303,7 +308,7 @@ def check_property_name(name: str) -> None:
 
 
 def check_not_reserved(name: str) -> None:
-    if name in RESERVED or name.startswith(RESERVED_PREFIX):
+    if name in RESERVED or name.startswith(RESERVED_PREFIXES):
         raise ForbiddenError(f"Attribute '{name}' is reserved.", Reason.UNSUPPORTED)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from transom.domain.errors import ForbiddenError, Reason
-from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.listing import ABOUT_PROPERTIES, Condition, ListQuery, Op
 from transom.domain.model import Caller, Image, Target
 
@@ -24,7 +24,7 @@ def may(caller: Caller, action: str, name: str) -> bool:
     """The first protection whose pattern is found in the name decides; a name that none has is nobody's. What
     the service keeps for its own work is free (Glance's file has a section for it unseen)."""
     protections = caller.policy.protections
-    if protections is None or name.startswith(RESERVED_PREFIX):
+    if protections is None or name.startswith(RESERVED_PREFIXES):
         return True
     for protection in protections:
         if protection.pattern.search(name):

@@ -1,7 +1,7 @@
 """How much an image may carry. A negative limit is no limit (Glance's `image_*_quota` options)."""
 
 from transom.domain.errors import LimitExceededError, Reason
-from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.model import Image
 
 
@@ -14,11 +14,12 @@ def check_properties(old: Image | None, new: Image, limit: int) -> None:
     """Only a change that adds a property is refused: an image over its quota can still be edited."""
     if old is not None and new.properties.keys() <= old.properties.keys():
         return
-    _check("properties", sum(not name.startswith(RESERVED_PREFIX) for name in new.properties), limit)
+    _check("properties", sum(not name.startswith(RESERVED_PREFIXES) for name in new.properties), limit)
 
 
 def check_metadata(old: Image | None, new: Image, limit_bytes: int) -> None:
-    """How large an image's properties may be together; one that is over may still be made smaller."""
+    """How large an image's properties may be together, but for what the service itself says there; one that
+    is over may still be made smaller."""
     size = _metadata_size(new)
     if size > limit_bytes and (old is None or size > _metadata_size(old)):
         raise LimitExceededError(
@@ -28,7 +29,11 @@ def check_metadata(old: Image | None, new: Image, limit_bytes: int) -> None:
 
 
 def _metadata_size(image: Image) -> int:
-    return sum(len(name.encode()) + len(value.encode()) for name, value in image.properties.items())
+    return sum(
+        len(name.encode()) + len(value.encode())
+        for name, value in image.properties.items()
+        if not name.startswith(RESERVED_PREFIXES)
+    )
 
 
 def check_tags(old: Image | None, new: Image, limit: int) -> None:

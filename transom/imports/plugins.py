@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from transom.domain.errors import ContentRefusedError
-from transom.domain.fields import RESERVED, RESERVED_PREFIX
+from transom.domain.fields import RESERVED, RESERVED_PREFIXES
 from transom.domain.imports import Change
 from transom.imports import conversion
 from transom.imports.gunzip import gunzip
@@ -125,7 +125,7 @@ def _injectable(properties: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in properties.items()
-        if name not in RESERVED and not name.startswith(RESERVED_PREFIX)
+        if name not in RESERVED and not name.startswith(RESERVED_PREFIXES)
     }
 
 

@@ -9,7 +9,13 @@ import msgspec
 from transom.config import Settings
 from transom.domain.digests import DIGITS, ExpectedDigest, is_digest
 from transom.domain.errors import ConflictError, InvalidError
-from transom.domain.fields import FIELDS, RESERVED_PREFIX, check_characters, check_field, check_property_name
+from transom.domain.fields import (
+    FIELDS,
+    RESERVED_PREFIXES,
+    check_characters,
+    check_field,
+    check_property_name,
+)
 from transom.domain.imports import Change
 from transom.domain.model import Status
 from transom.identity.catalog import endpoint_in, no_endpoint, read_catalog
@@ -70,8 +76,8 @@ def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:
     for name, value in body.items():
         if name in FIELDS or not name.startswith(prefixes) or not isinstance(value, str):
             continue
-        if name.startswith(RESERVED_PREFIX):
-            continue  # How the other service stands with its own imports.
+        if name.startswith(RESERVED_PREFIXES):
+            continue  # What the other service says of its own imports and families.
         check_property_name(name)
         check_characters("Property names", name)
         check_characters("Param values", value, name)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.model import Caller, Protection, Rule, Target
 from transom.domain.protection import ACTIONS
 
@@ -33,7 +33,7 @@ def read_sections(path: Path) -> list[Section]:
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
         # Sections for what the service keeps for itself mean nothing.
-        names = [name for name in parser.sections() if not name.startswith(RESERVED_PREFIX)]
+        names = [name for name in parser.sections() if not name.startswith(RESERVED_PREFIXES)]
         return [_read_section(name, parser[name]) for name in names]
     except OSError as error:
         raise ValueError(error.strerror) from None

@@ -15,7 +15,7 @@ from transom.clock import now_us
 from transom.domain import access, protection, quota
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import RESERVED_PREFIX
+from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.job_inputs import Copy
 from transom.domain.job_rights import require_copyable
 from transom.domain.model import (
@@ -68,7 +68,9 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
         raise InvalidError("name: is missing.", Reason.NAME_MISSING)
     if body.text(given, "cmk_id") is not None:
         raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
-    kept = {name: value for name, value in source.properties.items() if not name.startswith(RESERVED_PREFIX)}
+    kept = {
+        name: value for name, value in source.properties.items() if not name.startswith(RESERVED_PREFIXES)
+    }
     properties = {**kept, _PARENT: source.id}
     if given.get("description") is not None:
         protection.require_set(caller, source.properties, _DESCRIPTION)

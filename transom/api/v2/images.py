@@ -28,6 +28,7 @@ from transom.domain.errors import (
     Reason,
 )
 from transom.domain.fields import (
+    FAMILY_PREFIX,
     FIELDS,
     MAX_NAME,
     NATURAL,
@@ -101,7 +102,8 @@ def image_of_body(
     for name in _NEVER_GIVEN:
         if name in body:
             raise read_only(name)
-    given = {name: check_value(name, value) for name, value in body.items()}
+    kept = {name: value for name, value in body.items() if not name.startswith(FAMILY_PREFIX)}
+    given = {name: check_value(name, value) for name, value in kept.items()}
     properties = {name: value for name, value in given.items() if name not in FIELDS}
     for name in properties:
         check_property_name(name)
