@@ -58,7 +58,7 @@ PYTHONS = $(shell for minor in 11 12 13 14; do \
 	for python in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python3.$$minor; do \
 	"$$python" -c "" 2>/dev/null && echo $$python && break; done; done; true)
 # What meets the interpreter and the packages most: the rules, uploads and their inspection, tokens, policies, sharing.
-QUICK = tests/domain tests/config tests/policy tests/imports tests/surface/test_installation.py \
+QUICK = tests/domain tests/config tests/policy tests/transfers tests/surface/test_installation.py \
 	tests/identity/test_tokens.py tests/http/test_upload.py tests/http/test_download.py tests/http/test_members.py \
 	tests/http/test_import_plugins.py tests/ims/test_sharing.py
 

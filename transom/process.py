@@ -1,6 +1,6 @@
 """The life of a worker process: it starts, again while the database is away, hears signals, and ends.
 
-`transom serve` names `create_app` to the ASGI server. What the worker consists of is `app.py`'s to know.
+`transom serve` names `create_app` to the ASGI server. What the worker consists of is `assemble.py`'s to know.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from functools import partial
 
 from transom.api.dispatch import answer_not_ready
 from transom.api.http import Receive, Scope, Send
-from transom.app import App, Worker, open_watch
+from transom.assemble import App, Worker, open_watch
 from transom.config import read_settings
 from transom.domain.errors import TransomError, describe
 from transom.telemetry import set_up_logging

@@ -14,19 +14,19 @@ from harness.stores import stored_files
 
 from transom.config import Settings
 from transom.config.outbound import fetch_limits, fetch_rules
+from transom.data.transfer import Transfer
 from transom.domain.model import Image, Policy
 from transom.domain.policy import DEFAULT_POLICY
-from transom.imports.askers import Askers, RolesOf
-from transom.jobs import Jobs
-from transom.limits import Limits
+from transom.jobs.runner import Jobs
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.ownership import Ownership
+from transom.quotas.projects import Limits
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import find_image
 from transom.sql.jobs import FINISH_JOB
 from transom.stores.registry import open_stores
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers, RolesOf
 
 from .databases import NOBODY, write_world
 

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from harness.service import Service
 
-from transom.api.errors import error_response
 from transom.api.http import Request
 from transom.api.identity.errors import render_error
 from transom.api.routes import ROUTES, STATUS
+from transom.api.v2.errors import error_response
 from transom.domain.errors import TransomError
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -19,7 +19,6 @@ from urllib.parse import unquote_to_bytes
 from transom.api import routes
 from transom.api.connections import ClientCounts, Watch
 from transom.api.cors import Cors
-from transom.api.errors import error_response
 from transom.api.forwarded import make_trust
 from transom.api.http import (
     UNDECODABLE,
@@ -38,6 +37,7 @@ from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
 from transom.api.router import Match, Router
 from transom.api.signing import has_signature, signed_request
+from transom.api.v2.errors import error_response
 from transom.api.v2.versions import base_url, choose_version, served_versions
 from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError, describe
 from transom.domain.model import Caller

@@ -1,19 +1,19 @@
-"""What a handler is given beside the request: the parts that `app.py` assembled."""
+"""What a handler is given beside the request: the parts that `assemble.py` assembled."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transom.config import Settings
+from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
-from transom.limits import Limits
 from transom.outbound import Outbound
+from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
 from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
-from transom.transfer import Transfer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ def _import_for_workers(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings, owns_clouds: bool) -> None:
-    from transom.app import PreparationError, prepare
+    from transom.assemble import PreparationError, prepare
 
     gc.freeze()
     gc.enable()

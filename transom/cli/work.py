@@ -22,8 +22,8 @@ def work(settings: Settings) -> None:
     set_up_logging(settings.log_level, settings.log_format)
     with reported_imports():
         # The parsers of image formats, which every import needs.
-        import transom.inspection  # noqa: F401
-        from transom.app import PreparationError
+        import transom.data.inspection  # noqa: F401
+        from transom.assemble import PreparationError
 
     make_folder(settings)
     with report_failures(PreparationError):
@@ -31,7 +31,7 @@ def work(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    from transom.app import run_worker
+    from transom.assemble import run_worker
 
     working = asyncio.create_task(run_worker(settings))
     loop = asyncio.get_running_loop()

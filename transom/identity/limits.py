@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from transom.domain.errors import UnavailableError
-from transom.domain.limits import GivenLimit, ProjectLimits, choose_limits
+from transom.domain.project_quotas import GivenLimit, ProjectLimits, choose_limits
 from transom.identity.answers import Answers
 from transom.identity.keystone_client import KeystoneClient, in_time
 

@@ -12,7 +12,7 @@ from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.images import absent
 from transom.clock import now_us
-from transom.domain import access, protection, quota
+from transom.domain import access, image_quotas, protection
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import RESERVED_PREFIXES
@@ -41,15 +41,15 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     require_copyable(source)
     image = _copy_of(source, given, request.caller, project_id)
     access.create_image(request.caller, project_id, image.visibility)
-    quota.check_properties(source, image, parts.settings.image_property_quota)
-    quota.check_metadata(None, image, parts.settings.image_metadata_limit)
+    image_quotas.check_properties(source, image, parts.settings.image_property_quota)
+    image_quotas.check_metadata(None, image, parts.settings.image_metadata_limit)
     job = _new_job(request, source, image)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)
     await require_place(parts, request)
     if not await jobs.start_job(parts.db, job, image, most, parts.settings.open_jobs_quota):
         await require_place(parts, request)
-        raise quota.too_many_images(most)
+        raise image_quotas.too_many_images(most)
     parts.wake_jobs()
     return json_response({"job_id": job.id})
 

@@ -18,7 +18,7 @@ from transom.api.v2.versions import base_url
 from transom.api.wire import image_body
 from transom.clock import now_us
 from transom.config import Settings
-from transom.domain import access, patch, protection, quota
+from transom.domain import access, image_quotas, patch, protection
 from transom.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -80,7 +80,7 @@ async def keep_image(
     most = await parts.limits.most_images(image.owner)
     if not await images.insert_image(parts.db, image, most, id_was_chosen=id_was_chosen):
         if 0 <= most <= await images.count_images(parts.db, image.owner):
-            raise quota.too_many_images(most)
+            raise image_quotas.too_many_images(most)
         raise ConflictError(f"Image ID {image.id} already exists!")
     location = f"{base_url(parts, request)}{request.prefix}/v2/images/{image.id}".encode("latin-1")
     store_ids = ",".join(info.id for info in parts.stores.infos).encode()
@@ -140,11 +140,11 @@ def image_of_body(
         created_at=now,
         updated_at=now,
     )
-    quota.check_tags(None, image, settings.image_tag_quota)
+    image_quotas.check_tags(None, image, settings.image_tag_quota)
     for name in NATURAL:
         check_not_negative(name, getattr(image, name))
-    quota.check_properties(None, image, settings.image_property_quota)
-    quota.check_metadata(None, image, settings.image_metadata_limit)
+    image_quotas.check_properties(None, image, settings.image_property_quota)
+    image_quotas.check_metadata(None, image, settings.image_metadata_limit)
     for name, value in given.items():
         check_storable(name, value)
     return image
@@ -314,9 +314,9 @@ async def read_patch(parts: Parts, request: Request, rules: patch.Rules) -> list
 
 
 def check_limits(old: Image, new: Image, settings: Settings) -> None:
-    quota.check_tags(old, new, settings.image_tag_quota)
-    quota.check_properties(old, new, settings.image_property_quota)
-    quota.check_metadata(old, new, settings.image_metadata_limit)
+    image_quotas.check_tags(old, new, settings.image_tag_quota)
+    image_quotas.check_properties(old, new, settings.image_property_quota)
+    image_quotas.check_metadata(old, new, settings.image_metadata_limit)
 
 
 async def change_image(
@@ -422,7 +422,7 @@ async def add_tag(parts: Parts, request: Request) -> Response:
         access.modify_image(request.caller, image, is_member)
         new = msgspec.structs.replace(image, tags=tuple(sorted({*image.tags, tag})))
         try:
-            quota.check_tags(image, new, parts.settings.image_tag_quota)
+            image_quotas.check_tags(image, new, parts.settings.image_tag_quota)
         except LimitExceededError as error:
             raise LimitExceededError(f"Image tag limit exceeded for image {image.id}: {error}") from None
         return new

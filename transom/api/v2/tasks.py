@@ -20,7 +20,7 @@ from transom.api.v2.query import page_link
 from transom.api.v2.versions import base_url
 from transom.api.wire import timestamp
 from transom.config import Settings
-from transom.domain import access, quota
+from transom.domain import access, image_quotas
 from transom.domain.digests import read_expected
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import UUID_PATTERN, check_field, shown
@@ -212,7 +212,7 @@ async def create_task(parts: Parts, request: Request) -> Response:
     held = change_statement(image, new)
     if not await jobs.start_image_task(parts.db, task, image, most, parts.settings.open_jobs_quota, held):
         await require_place(parts, request)
-        raise quota.too_many_images(most)
+        raise image_quotas.too_many_images(most)
     parts.wake_jobs()
     location = f"{base_url(parts, request)}/v2/tasks/{task.id}".encode("latin-1")
     body = _full_body(task, parts.settings)

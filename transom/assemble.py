@@ -23,6 +23,10 @@ from transom.api.parts import Parts
 from transom.config import Settings, SettingsError
 from transom.config.os_versions import read_os_versions
 from transom.config.outbound import fetch_limits, fetch_rules
+from transom.data.prefetch import Prefetch
+from transom.data.recovery import give_up_dead
+from transom.data.sweep import sweep
+from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
@@ -33,16 +37,12 @@ from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
 from transom.identity.current_roles import CurrentRoles
 from transom.identity.directory import AccountsError
-from transom.imports.askers import Askers
-from transom.imports.flow import sweep_work
-from transom.jobs import Jobs, release_dead
-from transom.limits import Limits
+from transom.jobs.runner import Jobs, release_dead
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.policy import PolicyFileError, read_policy
-from transom.prefetch import Prefetch
-from transom.recovery import give_up_dead
+from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -51,7 +51,6 @@ from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores, check_stores, open_stores
 from transom.stores.threads import in_thread
-from transom.sweep import sweep
 from transom.telemetry import (
     RequestLog,
     open_closings,
@@ -59,7 +58,8 @@ from transom.telemetry import (
     open_gauges,
     open_metrics,
 )
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers
+from transom.transfers.flow import sweep_work
 
 if TYPE_CHECKING:
     from transom.identity.keystone_client import KeystoneClient

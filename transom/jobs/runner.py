@@ -18,20 +18,20 @@ import msgspec
 
 from transom.clock import now_us
 from transom.config import Settings
+from transom.data.transfer import Transfer
 from transom.domain.errors import TransomError, UnavailableError, UnusableSourceError
 from transom.domain.model import Failure, Job, JobKind, JobStatus
-from transom.imports.askers import Askers
-from transom.imports.copies import Copies
-from transom.imports.flow import Imports
-from transom.imports.held import LostError, Report
-from transom.imports.locations import AddedLocations
-from transom.limits import Limits
 from transom.liveness import Liveness
 from transom.outbound import Outbound
+from transom.quotas.projects import Limits
 from transom.sql import jobs
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers
+from transom.transfers.copies import Copies
+from transom.transfers.flow import Imports
+from transom.transfers.held import LostError, Report
+from transom.transfers.locations import AddedLocations
 
 _log = logging.getLogger(__name__)
 

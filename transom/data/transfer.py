@@ -15,9 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from transom.certificates import Certificates
 from transom.clock import now_us
 from transom.config import Settings
+from transom.data.certificates import Certificates
+from transom.data.holding import holding
+from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
+from transom.data.recovery import give_up_dead
+from transom.data.verification import recorded_hash, verify
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -28,26 +32,22 @@ from transom.domain.errors import (
     UnavailableError,
     VanishedError,
 )
-from transom.domain.limits import Limit, require_room
 from transom.domain.model import Content, Image, Location, Status
+from transom.domain.project_quotas import Limit, require_room
 from transom.domain.status import advance, require_formats
-from transom.holding import holding
 from transom.liveness import Liveness
-from transom.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.ownership import Ownership
-from transom.recovery import give_up_dead
+from transom.quotas.storage import StorageQuota
 from transom.sql import blobs
 from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
 from transom.sql.images import count_uploading
-from transom.storage_quota import StorageQuota
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
-from transom.verification import recorded_hash, verify
 
 if TYPE_CHECKING:
-    from transom.inspection import Inspection
+    from transom.data.inspection import Inspection
 
 _log = logging.getLogger(__name__)
 
@@ -411,7 +411,7 @@ class Transfer:
         if image.container_format != "bare" or image.disk_format is None:
             return None
         # Imported with the first upload: the library brings several MiB of its own.
-        from transom.inspection import Inspection
+        from transom.data.inspection import Inspection
 
         must_match = self._settings.require_image_format_match
         return Inspection(image.disk_format, must_match, self._settings.nonfatal_checks)

@@ -7,12 +7,12 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from transom.data.transfer import Transfer
 from transom.domain.errors import ContentRefusedError, TransomError
 from transom.domain.model import Image, Status
 from transom.sql import images
 from transom.sql.db import Database
 from transom.stores.cache import Cache
-from transom.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 

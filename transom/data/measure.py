@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from transom.domain.errors import InvalidError, LimitExceededError
 
 if TYPE_CHECKING:
-    from transom.inspection import Inspection
+    from transom.data.inspection import Inspection
 
 #: Takes bytes, and says how many there were.
 Consume = Callable[[AsyncIterator[bytes]], Awaitable[int]]

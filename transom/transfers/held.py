@@ -12,9 +12,9 @@ from transom.clock import now_us
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from transom.domain.imports import is_held_by
 from transom.domain.model import Caller, Image, Job, JobStatus, Location
-from transom.imports.askers import Askers
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
+from transom.transfers.askers import Askers
 
 _MIB = 1 << 20
 #: Others may change the image between our look at it and our write.

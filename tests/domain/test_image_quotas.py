@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transom.domain.errors import LimitExceededError
+from transom.domain.image_quotas import check_metadata, check_properties, check_tags
 from transom.domain.model import Image
-from transom.domain.quota import check_metadata, check_properties, check_tags
 
 from .samples import image, property_names
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from transom.config import Settings
 from transom.domain.imports import Method
-from transom.domain.limits import MIB, UNLIMITED, Limit, ProjectLimits, in_unit, require_room
 from transom.domain.model import Image
+from transom.domain.project_quotas import MIB, UNLIMITED, Limit, ProjectLimits, in_unit, require_room
 from transom.sql import images
 from transom.sql.blobs import UploadGuard
 from transom.sql.db import Database

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from transom.clock import now_us
+from transom.data.transfer import Transfer
 from transom.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -19,11 +20,10 @@ from transom.domain.job_inputs import Copy, input_of
 from transom.domain.job_rights import judge_copy
 from transom.domain.model import Image, Job, Status
 from transom.domain.status import WITH_DATA
-from transom.imports.askers import Askers
-from transom.imports.held import Report
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers
+from transom.transfers.held import Report
 
 _log = logging.getLogger(__name__)
 

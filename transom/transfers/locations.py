@@ -6,15 +6,15 @@ Begun again wherever it stopped: attaching twice is attaching once, and hashing 
 from collections.abc import Mapping
 
 from transom.config import Settings
+from transom.data.transfer import Transfer
 from transom.domain.errors import ContentRefusedError, InvalidError
 from transom.domain.job_inputs import AddedLocation, input_of
 from transom.domain.job_rights import judge_location
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
-from transom.imports.askers import Askers
-from transom.imports.held import HeldImage, Report, told
 from transom.sql.db import Database
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers
+from transom.transfers.held import HeldImage, Report, told
 
 
 class AddedLocations:

@@ -3,7 +3,15 @@
 import pytest
 
 from transom.domain.errors import LimitExceededError
-from transom.domain.limits import MIB, UNLIMITED, GivenLimit, Limit, choose_limits, in_unit, require_room
+from transom.domain.project_quotas import (
+    MIB,
+    UNLIMITED,
+    GivenLimit,
+    Limit,
+    choose_limits,
+    in_unit,
+    require_room,
+)
 
 HERE, ELSEWHERE = "here", "elsewhere"
 

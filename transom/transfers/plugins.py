@@ -14,9 +14,9 @@ from pathlib import Path
 from transom.domain.errors import ContentRefusedError
 from transom.domain.fields import RESERVED, RESERVED_PREFIXES
 from transom.domain.imports import Change
-from transom.imports import conversion
-from transom.imports.gunzip import gunzip
-from transom.imports.material import Material
+from transom.transfers import conversion
+from transom.transfers.gunzip import gunzip
+from transom.transfers.material import Material
 
 _BLOCK_BYTES = 1 << 20
 #: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from transom.clock import now_us
 from transom.config import Settings
+from transom.data.measure import DigestCheck
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Image
 from transom.domain.signed_data import CERTIFICATE_ID, SIGNATURE, claim_of, is_signed
 from transom.domain.status import WITH_DATA
 from transom.identity.catalog import endpoint_in, get_as_user, read_catalog
-from transom.measure import DigestCheck
 
 _MOST_BYTES = 1 << 20
 #: Barbican gives a secret only to who names the type that it was stored with.
@@ -49,7 +49,7 @@ class Certificates:
         if claim is None:
             return ()
         self.check_source(image)
-        from transom.signature_check import SignatureCheck, now_utc
+        from transom.data.signature_check import SignatureCheck, now_utc
 
         content = await self._find(claim.certificate_id, token)
         return (SignatureCheck(claim, content, now_utc(now_us())),)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from transom.domain.errors import ContentRefusedError, InvalidError, LimitExceededError, UnavailableError
 from transom.domain.imports import Change
-from transom.imports.material import Material
+from transom.transfers.material import Material
 
 #: What qemu-img calls the formats that it can convert.
 _QEMU_NAMES = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
@@ -65,7 +65,7 @@ async def convert(material: Material, folder: Path) -> Converted | None:
 async def _inspect(material: Material, source: str) -> None:
     """The data must be what it claims to be, whatever `require_image_format_match` lets through elsewhere."""
     # Imported only here: its parsers' library takes a tenth of a second, which every start would wait for.
-    from transom.inspection import Inspection
+    from transom.data.inspection import Inspection
 
     inspection = Inspection(source, True, material.settings.nonfatal_checks)
     size = 0

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from transom.data.transfer import Transfer
 from transom.domain.errors import TransomError, UnavailableError, describe
 from transom.sql.db import Database
-from transom.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import msgspec
 
 from transom.config import Settings
-from transom.domain import protection, quota
+from transom.data.measure import DigestCheck
+from transom.data.transfer import Transfer
+from transom.domain import image_quotas, protection
 from transom.domain.digests import ExpectedDigest, read_expected
 from transom.domain.errors import (
     ConflictError,
@@ -42,19 +44,17 @@ from transom.domain.imports import (
 from transom.domain.job_inputs import Import, input_of
 from transom.domain.job_rights import judge_import
 from transom.domain.model import Caller, Content, Image, Job, Location, Staged, Status
-from transom.imports.askers import Askers
-from transom.imports.held import HeldImage, LostError, Report, RightEndedError, copied, told
-from transom.imports.material import Material
-from transom.imports.plugins import PLUGINS, write_file
-from transom.imports.sources import RemoteImage, find_endpoint, find_remote_image
-from transom.limits import Limits
 from transom.liveness import Liveness
-from transom.measure import DigestCheck
 from transom.outbound import Outbound
+from transom.quotas.projects import Limits
 from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
-from transom.transfer import Transfer
+from transom.transfers.askers import Askers
+from transom.transfers.held import HeldImage, LostError, Report, RightEndedError, copied, told
+from transom.transfers.material import Material
+from transom.transfers.plugins import PLUGINS, write_file
+from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
 
 _log = logging.getLogger(__name__)
 
@@ -160,8 +160,8 @@ class Imports:
         for name in change.properties:
             protection.require_set(asker, image.properties, name)
         new = enrich(image, change)
-        quota.check_properties(image, new, self._settings.image_property_quota)
-        quota.check_metadata(image, new, self._settings.image_metadata_limit)
+        image_quotas.check_properties(image, new, self._settings.image_property_quota)
+        image_quotas.check_metadata(image, new, self._settings.image_metadata_limit)
 
     async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
         token = await jobs.find_credential(self._db, job.id)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transom.domain.errors import ContentRefusedError
-from transom.imports.gunzip import gunzip
+from transom.transfers.gunzip import gunzip
 
 MIB = 1 << 20
 members = st.binary(max_size=400) | st.integers(0, 2 * MIB).map(bytes)

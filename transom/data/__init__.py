@@ -1,0 +1,1 @@
+"""Image data between clients, stores and the cache: uploads, reads, checks on the way, recovery."""
