@@ -59,8 +59,8 @@ def sources(files: FileServer) -> Iterator[Sources]:
 
 
 @pytest.fixture
-async def world(db: Database, tmp_path: Path, sources: Sources) -> AsyncIterator[World]:
-    made = World(db, tmp_path, public_endpoint=sources.service_url)
+async def world(db: Database, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(db, tmp_path)
     yield made
     made.liveness.close()
 
@@ -115,8 +115,9 @@ async def _web(world: World, sources: Sources) -> None:
     await _start(world, JobKind.IMPORT, _import("web-download", uri=sources.url))
 
 
-async def _glance(world: World, _sources: Sources) -> None:
+async def _glance(world: World, sources: Sources) -> None:
     given = _import("glance-download", glance_region="RegionOne", glance_image_id=REMOTE_ID)
+    given = msgspec.structs.replace(given, own_url=sources.service_url)
     await _start(world, JobKind.IMPORT, given, credential="token")
 
 

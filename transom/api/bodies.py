@@ -3,7 +3,17 @@
 A body that is read whole is held while its request is answered. Bodies of image data are not: they go by.
 """
 
-from transom.domain.errors import InvalidError, UnavailableError
+from typing import Any
+
+import msgspec
+
+from transom.domain.errors import BodyTooLargeError, InvalidError, Reason, UnavailableError
+
+#: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
+MOST_VALUES = 10_000
+#: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
+_MOST_SIGNS = 200_000
+_decode = msgspec.json.Decoder().decode
 
 #: The part of the whole that bodies of one holder may take, so that nobody fills it for all others.
 _SHARE = 4
@@ -46,3 +56,40 @@ def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> No
     free, least_bytes = _HELD if is_held else _PASSING
     if messages > free + size_bytes // least_bytes:
         raise InvalidError(_IN_CRUMBS)
+
+
+def decode_body(raw: bytes, most_values: int) -> dict[str, Any] | list[Any]:
+    """A body as the JSON object or array that it is. InvalidError for anything else (reference, 1.7),
+    BodyTooLargeError beyond `most_values`, before anybody looks at a value."""
+    if not raw:
+        raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
+    # Each value but the first stands behind one of these signs, which may stand in texts as well.
+    signs = sum(map(raw.count, (b",", b"[", b"{", b":")))
+    if signs > most_values + _MOST_SIGNS:
+        raise _too_many_values(most_values)
+    try:
+        value = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidError("Malformed JSON in request body.") from None
+    if not isinstance(value, dict | list):
+        raise InvalidError("Unexpected body type. Expected list/dict.")
+    if signs > most_values and _has_more_values(value, most_values):
+        raise _too_many_values(most_values)
+    return value
+
+
+def _too_many_values(most: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The request body has more than {most} values.")
+
+
+def _has_more_values(value: dict[str, Any] | list[Any], most: int) -> bool:
+    count = 0
+    pending: list[dict[str, Any] | list[Any]] = [value]
+    while pending and count <= most:
+        outer = pending.pop()
+        count += len(outer) * (2 if isinstance(outer, dict) else 1)
+        inner = outer.values() if isinstance(outer, dict) else outer
+        # What holds more than is left to be counted need not be looked into.
+        if count <= most:
+            pending += [one for one in inner if isinstance(one, dict | list)]
+    return count > most

@@ -36,10 +36,11 @@ from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
 from transom.api.router import Match, Router
+from transom.api.share.problems import render_error as render_problem
 from transom.api.signing import has_signature, signed_request
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import base_url, choose_version, served_versions
-from transom.domain.errors import InvalidError, Reason, TransomError, UnauthenticatedError, describe
+from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError, describe
 from transom.domain.model import Caller
 from transom.identity import TokenRequest
 from transom.telemetry import ObserveRequest, RequestLog
@@ -50,12 +51,17 @@ _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
 _IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
+_SHARE = "share"
 _IDENTITY = "identity"
 _IDENTITY_VERSION = "v3"
 #: Segments up to the version of the Identity API.
 _IDENTITY_DEPTH = 2
 #: Below these a token or a signature is needed.
-_GUARDED = frozenset({"v1", "v1.1", "v2"})
+_GUARDED = frozenset({"v1", "v1.1", "v2", "share"})
+#: Of these the roots of versions that the Image API had once.
+_OLD_VERSIONS = frozenset({"v1", "v1.1"})
+#: In these a body that the call does not take is refused.
+_WITHOUT_BODIES = (Dialect.OPENSTACK, Dialect.SHARE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
@@ -92,6 +98,7 @@ class Dispatcher:
         self._routers = {
             Dialect.OPENSTACK: _make_router(own),
             Dialect.KEYSTONE: _make_router(own),
+            Dialect.SHARE: _make_router(own),
             # What the IMS API does not do otherwise is as in the other table.
             Dialect.IMS: _make_router((*own, *routes.IMS_ROUTES)),
         }
@@ -148,7 +155,7 @@ class Dispatcher:
             if _names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
                 return route, await choose_version(self._parts, request)
-            if segments[0] in _GUARDED:
+            if segments[0] in _GUARDED and not _is_open(found):
                 request.caller = await self._authenticate(request)
             if found is None:
                 raise _no_route(request)
@@ -160,11 +167,11 @@ class Dispatcher:
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
-            return route, self._render(request, 500, "The server has erred; its log says more.", [])
+            return route, self._render(request, 500, "The server has erred; its log says more.", [], None)
 
     def _read_path(self, request: Request) -> list[str]:
-        """The segments as the routes have them; sets `prefix`, and the dialect of the Identity API. Raises
-        what `_segments` does."""
+        """The segments as the routes have them; sets `prefix`, and the dialects of the Identity API and the
+        share API. Raises what `_segments` does."""
         segments = _segments(request)
         if segments[0] == _IMS_PREFIX:
             request.prefix = f"/{_IMS_PREFIX}"
@@ -175,6 +182,11 @@ class Dispatcher:
         if segments[0] == _IDENTITY:
             request.dialect = Dialect.KEYSTONE
             _join_slashes(segments, behind=_IDENTITY_DEPTH)
+        elif segments[0] == _SHARE:
+            request.dialect = Dialect.SHARE
+            _join_slashes(segments, behind=1)
+            if not segments[-1]:
+                del segments[-1]
         return segments
 
     def _find(self, request: Request, segments: list[str]) -> Match | None:
@@ -203,20 +215,21 @@ class Dispatcher:
 
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):
-            return self._render(request, error.status, str(error), error.headers)
+            return self._render(request, error.status, str(error), error.headers, error)
         status = routes.STATUS[type(error)]
         if request.dialect is Dialect.IMS:
             status = status_of(error, status, request.path)
         if isinstance(error, UnauthenticatedError):
             challenge = f'Keystone uri="{self._identity_uri(request)}"'.encode("latin-1")
-            has_own_text = request.dialect is Dialect.KEYSTONE or b"authorization" in request.headers
+            is_glances = request.dialect in (Dialect.OPENSTACK, Dialect.IMS)
+            has_own_text = not is_glances or b"authorization" in request.headers
             message = str(error) if has_own_text else _NO_CREDENTIALS
-            return self._render(request, status, message, [(b"www-authenticate", challenge)])
+            return self._render(request, status, message, [(b"www-authenticate", challenge)], error)
         headers = list(_RETRY_AFTER) if status == HTTPStatus.SERVICE_UNAVAILABLE else []
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             # What a driver said stays in the log: it names users, hosts and tables.
             _log.warning("%s", describe(error), extra={"fields": {"request_id": request.request_id}})
-        return self._render(request, status, str(error), headers, error.reason)
+        return self._render(request, status, str(error), headers, error)
 
     def _identity_uri(self, request: Request) -> str:
         """Where one gets a token."""
@@ -226,9 +239,17 @@ class Dispatcher:
         return f"{base_url(self._parts, request)}/identity/v3"
 
     def _render(
-        self, request: Request, status: int, message: str, headers: Headers, reason: Reason | None = None
+        self,
+        request: Request,
+        status: int,
+        message: str,
+        headers: Headers,
+        error: TransomError | HttpError | None,
     ) -> Response:
+        if request.dialect is Dialect.SHARE:
+            return render_problem(request, status, message, headers, error)
         if request.dialect is Dialect.IMS:
+            reason = error.reason if isinstance(error, TransomError) else None
             return render_ims_error(status, message, headers, reason)
         if request.dialect is Dialect.KEYSTONE:
             response = render_identity_error(status, message)
@@ -255,6 +276,8 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
+    if request.path.startswith(f"/{_SHARE}/") or request.path == f"/{_SHARE}":
+        return Dialect.SHARE
     if request.path.startswith(f"/{_IDENTITY}"):
         return Dialect.KEYSTONE
     is_ims = request.path.startswith(_IMS_PATHS) or has_signature(request)
@@ -330,8 +353,7 @@ def _names_no_version(request: Request, segments: list[str], found: Match | None
     first = segments[0]
     if first not in _KNOWN_ROOTS:
         return not _has_credentials(request) or _looks_up_version(request, segments)
-    is_old = first in _GUARDED and first != "v2"
-    return is_old and found is None and not request.prefix and not _has_credentials(request)
+    return first in _OLD_VERSIONS and found is None and not request.prefix and not _has_credentials(request)
 
 
 def _has_credentials(request: Request) -> bool:
@@ -348,6 +370,11 @@ def _looks_up_version(request: Request, segments: list[str]) -> bool:
     return is_bare or _VERSION_IN_ACCEPT.search(request.header(b"accept") or "") is not None
 
 
+def _is_open(found: Match | None) -> bool:
+    """Whether the path needs no credentials, though its root does."""
+    return found is not None and all(route.is_open for route in found.methods.values())
+
+
 def _no_route(request: Request) -> HttpError:
     if request.method not in _METHODS:
         return HttpError(HTTPStatus.NOT_IMPLEMENTED, f"The method {request.method} is not implemented.")
@@ -356,6 +383,8 @@ def _no_route(request: Request) -> HttpError:
 
 def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
     route: routes.Route | None = methods.get(request.method)
+    if route is None and request.method == "HEAD" and request.dialect is Dialect.SHARE:
+        route = methods.get("GET")
     if route is None:
         # HEAD is a convenience of ours that Glance's clients do not expect to be named.
         allow = ", ".join(method for method in methods if method != "HEAD").encode()
@@ -364,7 +393,7 @@ def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
             f"The method {request.method} is not allowed for this resource.",
             [(b"allow", allow)],
         )
-    if route.takes_body is False and request.has_body and request.dialect is Dialect.OPENSTACK:
+    if route.takes_body is False and request.has_body and request.dialect in _WITHOUT_BODIES:
         raise InvalidError("A body is not expected with this request.")
     return route.handler
 

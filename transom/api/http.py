@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from transom.api.bodies import require_large_pieces
+from transom.api.bodies import MOST_VALUES, decode_body, require_large_pieces
 from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Connection, Origin, read_origin
 from transom.domain.addresses import group_address
-from transom.domain.errors import ClientGoneError, InvalidError, LimitExceededError, Reason
+from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -30,12 +30,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 encode_json = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
-#: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
-MOST_VALUES = 10_000
-#: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
-_MOST_SIGNS = 200_000
 #: Most parameters in a query.
 _MOST_PARAMETERS = 1_000
 
@@ -46,6 +41,7 @@ class Dialect(Enum):
     OPENSTACK = "openstack"
     IMS = "ims"
     KEYSTONE = "keystone"
+    SHARE = "share"
 
 
 class HttpError(Exception):
@@ -239,7 +235,7 @@ class Request:
             self._held_bytes = 0
 
     async def body(self, limit_bytes: int) -> bytes:
-        """The whole body, at most `limit_bytes`; LimitExceededError beyond, read no further. UnavailableError
+        """The whole body, at most `limit_bytes`; BodyTooLargeError beyond, read no further. UnavailableError
         while other bodies leave no room for it."""
         self._check_announced(limit_bytes)
         parts: list[bytes] = []
@@ -270,7 +266,7 @@ class Request:
         self._held_bytes += size_bytes
 
     async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
-        """The SHA-256 of the whole body in hex; LimitExceededError beyond `limit_bytes`, as of `body`. With
+        """The SHA-256 of the whole body in hex; BodyTooLargeError beyond `limit_bytes`, as of `body`. With
         `keep` whoever handles the request can read the body once more; without, none of it stays in memory.
         """
         self._check_announced(limit_bytes)
@@ -368,44 +364,8 @@ class Request:
                         return
 
     async def json(self, limit_bytes: int, most_values: int = MOST_VALUES) -> dict[str, Any] | list[Any]:
-        """The body as a JSON object or array. InvalidError for anything else (reference, 1.7),
-        LimitExceededError beyond `limit_bytes` or `most_values`, before anybody looks at a value."""
-        raw = await self.body(limit_bytes)
-        if not raw:
-            raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
-        # Each value but the first stands behind one of these signs, which may stand in texts as well.
-        signs = sum(map(raw.count, (b",", b"[", b"{", b":")))
-        if signs > most_values + _MOST_SIGNS:
-            raise _too_many_values(most_values)
-        try:
-            value = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise InvalidError("Malformed JSON in request body.") from None
-        if not isinstance(value, dict | list):
-            raise InvalidError("Unexpected body type. Expected list/dict.")
-        # Each value but the first stands behind one of these signs, which may stand in texts as well.
-        if sum(map(raw.count, (b",", b"[", b"{", b":"))) > most_values and _has_more_values(
-            value, most_values
-        ):
-            raise LimitExceededError(f"The request body has more than {most_values} values.")
-        return value
-
-
-def _too_many_values(most: int) -> LimitExceededError:
-    return LimitExceededError(f"The request body has more than {most} values.")
-
-
-def _has_more_values(value: dict[str, Any] | list[Any], most: int) -> bool:
-    count = 0
-    pending: list[dict[str, Any] | list[Any]] = [value]
-    while pending and count <= most:
-        outer = pending.pop()
-        count += len(outer) * (2 if isinstance(outer, dict) else 1)
-        inner = outer.values() if isinstance(outer, dict) else outer
-        # What holds more than is left to be counted need not be looked into.
-        if count <= most:
-            pending += [one for one in inner if isinstance(one, dict | list)]
-    return count > most
+        """The body as a JSON object or array. Raises what `body` and `decode_body` do."""
+        return decode_body(await self.body(limit_bytes), most_values)
 
 
 UNDECODABLE = (
@@ -414,8 +374,8 @@ UNDECODABLE = (
 )
 
 
-def _body_too_large(limit_bytes: int) -> LimitExceededError:
-    return LimitExceededError(f"The request body is larger than {limit_bytes} bytes.")
+def _body_too_large(limit_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The request body is larger than {limit_bytes} bytes.")
 
 
 class Response:

@@ -13,6 +13,8 @@ from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
 from transom.api.parts import Parts
+from transom.api.share import CALLS as SHARE_CALLS
+from transom.api.share import checked
 from transom.api.v2 import (
     cache,
     data,
@@ -36,12 +38,13 @@ Handler = Callable[[Parts, Request], Awaitable[Response]]
 class Route(NamedTuple):
     """`takes_body`: a request without one is refused by the handler; on other routes one with a body is
     refused before it, as Glance does (its router's `body_reject`), but not by the rules of the IMS API. None:
-    the route does not care."""
+    the route does not care. `is_open`: it needs no token, though its root does."""
 
     method: str
     path: str
     handler: Handler
     takes_body: bool | None = False
+    is_open: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -102,6 +105,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/info/usage", usage.show_usage, None),
     *(Route(*row) for row in METADEF_ROUTES),
     *(Route(method, path, handler, None) for method, path, handler in IDENTITY_ROUTES),
+    *(Route(call.method, call.path, checked(call), call.takes_body, call.is_open) for call in SHARE_CALLS),
 )
 
 #: What the IMS API has beside, or does otherwise. These hold for signed requests and below `/ims`; a path
@@ -175,6 +179,7 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.ConflictError: 409,
     errors.VanishedError: 410,
     errors.LimitExceededError: 413,
+    errors.BodyTooLargeError: 413,
     errors.StoreFullError: 413,
     errors.ContentRefusedError: 415,
     errors.UnavailableError: 503,

@@ -234,6 +234,15 @@ class Settings:
     ims_batch_limit: int = _setting(
         10000, "Most pairs of an image and a recipient in one batch of the IMS API."
     )
+    share_batch_limit: int = _setting(
+        10000, "Most pairs of an image and a recipient in one request of the share API."
+    )
+    share_member_quota: int = _setting(
+        10000, "Recipients an image may have when it is shared by the share API; negative: no limit."
+    )
+    offer_lifetime_days: int = _setting(
+        0, "How long an offer of the share API that names no `answer_by` can be answered, days; 0: always."
+    )
     os_versions_file: str = _setting(
         "",
         "File (TOML) of operating systems that __os_version may name besides those built in; empty: none.",
@@ -307,14 +316,6 @@ class Settings:
     allowed_ports: str = _setting("80,443", "Ports that a URL to fetch may name, comma separated.")
     disallowed_ports: str = _setting(
         "", "Ports that it may not name, comma separated; used only if allowed_ports is empty."
-    )
-    allowed_networks: str = _setting(
-        "",
-        "Networks that may be fetched from although they are not public (10.0.0.0/8, fd00::/8), comma "
-        "separated; this machine and metadata services are opened by their exact addresses only.",
-    )
-    disallowed_networks: str = _setting(
-        "", "Networks that may not be fetched from, whatever else is allowed, comma separated."
     )
     fetch_least_bytes_s: int = _setting(
         64 << 10,

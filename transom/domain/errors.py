@@ -62,11 +62,23 @@ class Reason(StrEnum):
 
 
 class TransomError(Exception):
-    """A fact that stops a request. `str(error)` is the text the client reads."""
+    """A fact that stops a request. `str(error)` is the text the client reads.
 
-    def __init__(self, message: str, reason: Reason | None = None) -> None:
+    What it is about, for clients of the share API: `field`, the part of the body as a JSON Pointer (RFC 6901,
+    "": the whole), or `parameter`, the one of the query."""
+
+    def __init__(
+        self,
+        message: str,
+        reason: Reason | None = None,
+        *,
+        field: str | None = None,
+        parameter: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.field = field
+        self.parameter = parameter
 
 
 class NotFoundError(TransomError):
@@ -87,6 +99,10 @@ class ConflictError(TransomError):
 
 class LimitExceededError(TransomError):
     """A quota or a size limit would be passed."""
+
+
+class BodyTooLargeError(TransomError):
+    """A body has more bytes or values than are read."""
 
 
 class ContentRefusedError(TransomError):

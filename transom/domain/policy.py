@@ -210,6 +210,14 @@ DEFAULTS: Mapping[str, Default] = {
     "get_tasks": Default(_DEFAULT, "nothing"),
     "add_task": Default(_DEFAULT, "nothing"),
     "modify_task": Default(_DEFAULT, "nothing"),
+    # the share API, beside the rules for images and members
+    "manage_family": Default(_OWNING_MEMBER, "calls that make or change families and their versions"),
+    "manage_hook": Default(_OWNING_MEMBER, "calls below /share/v1/hooks"),
+    "manage_share_rule": Default(_OWNING_MEMBER, "PUT, DELETE below /share/v1/rules"),
+    "manage_publisher": Default(_ADMIN, "PUT, DELETE /share/v1/publishers/{project_id}"),
+    "get_events": Default(_OWNING_READER, "GET /share/v1/events"),
+    "get_all_events": Default(_ADMIN, "GET /share/v1/events with all=true; hooks of the scope all"),
+    "get_operation": Default(_ADMIN, "GET /share/v1/operation; GET /share/v1/projects"),
     # metadata definitions
     "metadef_default": Default(_ANYBODY, "the rules that refer to it"),
     "metadef_admin": Default(_ADMIN, "the rules that refer to it"),

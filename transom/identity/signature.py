@@ -61,7 +61,7 @@ _JSON_UNSIGNED = "UNSIGNED-PAYLOAD needs a signed Content-Type other than applic
 
 class HashBody(Protocol):
     """Reads the body and returns its SHA-256 in hex. With `keep` whoever handles the request can read the
-    body once more. Raises LimitExceededError for a body that is too long to keep, kept or not."""
+    body once more. Raises BodyTooLargeError for a body that is too long to keep, kept or not."""
 
     async def __call__(self, *, keep: bool) -> str: ...
 

@@ -11,6 +11,7 @@ from transom.api.parts import Parts
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
 from transom.api.v2.images import absent, see_image
+from transom.api.v2.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.digests import read_expected
@@ -152,5 +153,6 @@ async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
 def _new_job(
     parts: Parts, request: Request, image: Image, stores: tuple[str, ...], asked: ImportRequest
 ) -> Job:
-    given = Import(image_id=image.id, import_req=asked.body, backend=stores)
+    own_url = base_url(parts, request)
+    given = Import(image_id=image.id, import_req=asked.body, backend=stores, own_url=own_url)
     return new_job(request, JobKind.IMPORT, given, image.id)

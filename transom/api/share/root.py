@@ -1,0 +1,21 @@
+"""`GET /share/v1`: where everything is, and which limits are in force."""
+
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+
+PREFIX = "/share/v1"
+#: Names of links → paths; `{…}` are for the client to fill in (RFC 6570).
+LINKS = {
+    "self": PREFIX,
+    "problem": f"{PREFIX}/problems/{{name}}",
+}
+#: Settings that clients may want to know before they are told of them by a refusal.
+LIMITS = ("share_batch_limit", "share_member_quota", "offer_lifetime_days", "json_body_limit")
+
+
+async def show_root(parts: Parts, request: Request) -> Response:
+    """Nothing here depends on who asks."""
+    links = {name: request.prefix + path for name, path in LINKS.items()}
+    limits = {name: getattr(parts.settings, name) for name in LIMITS}
+    versions = [{"id": "v1.0", "status": "CURRENT", "links": {"self": links["self"]}}]
+    return json_response({"links": links, "limits": limits, "versions": versions})
