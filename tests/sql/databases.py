@@ -4,11 +4,12 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from transom.clock import now_us
 from transom.domain.memberships import Answer, Offer, Withdraw
 from transom.domain.model import Image, Member
 from transom.sql.db import Database, Dialect, Place, Result, Row, Script, Statement
 from transom.sql.images import to_json
-from transom.sql.members import change_member
+from transom.sql.members import change_member, find_member
 
 #: `Caller.member_ids` of nobody.
 NOBODY = (None, None)
@@ -24,8 +25,9 @@ _WRITE_IMAGE = (
     f"values ({', '.join(f'${n}' for n in range(1, len(_FIELDS) + 1))})"
 )
 _WRITE_MEMBER = """
-    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, vault_id)
-    values ($1, $2, $3, $4, $5, $6, $7)"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, vault_id,
+                        offered_at, offered_by, answered_at, message, ends_at, expires_at, family_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
 
 
 def write_image(image: Image) -> Statement:
@@ -48,6 +50,13 @@ def write_member(member: Member, image: Image) -> Statement:
             member.created_at,
             member.updated_at,
             member.vault_id,
+            member.offered_at,
+            member.offered_by,
+            member.answered_at,
+            member.message,
+            member.ends_at,
+            member.expires_at,
+            member.family_id,
         ),
     )
 
@@ -201,8 +210,12 @@ async def insert_member(db: Database, image_id: str, member_id: str, quota: int,
 async def set_member_status(
     db: Database, image_id: str, member_id: str, status: str, now: int
 ) -> Member | None:
-    return await change_member(db, Answer(image_id=image_id, member_id=member_id, status=status, now=now))
+    was = (await find_member(db, image_id, NOBODY, member_id)).member
+    if was is None:
+        return None
+    change = Answer(image_id=image_id, member_id=member_id, status=status, was=was.status, now=now)
+    return await change_member(db, change)
 
 
 async def delete_member(db: Database, image_id: str, member_id: str) -> Member | None:
-    return await change_member(db, Withdraw(image_id=image_id, member_id=member_id))
+    return await change_member(db, Withdraw(image_id=image_id, member_id=member_id, now=now_us()))

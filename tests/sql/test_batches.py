@@ -53,7 +53,7 @@ async def _answer(
 async def _withdraw(
     db: Database, images: Sequence[str], recipients: Sequence[str], who: Caller | None = None
 ) -> list[Failure]:
-    return await db.run(lambda: withdraw(who or caller(), images, recipients, None))
+    return await db.run(lambda: withdraw(who or caller(), images, recipients, NOW, None))
 
 
 def _images(*ids: str, **changes: Any) -> list[Image]:
@@ -429,7 +429,7 @@ async def test_a_batch_of_unknown_images_only_is_refused_and_leaves_no_job(db: D
     scripts: dict[str, Callable[[], Script[list[Failure]]]] = {
         "share": lambda: share(caller(), ["hidden", "absent"], [RECIPIENT], NO_LIMIT, NOW, _job()),
         "answer": lambda: answer(caller(), ["hidden", "absent"], "accepted", None, NOW, _job()),
-        "withdraw": lambda: withdraw(caller(), ["hidden", "absent"], [RECIPIENT], _job()),
+        "withdraw": lambda: withdraw(caller(), ["hidden", "absent"], [RECIPIENT], NOW, _job()),
     }
 
     with pytest.raises(NotFoundError, match="hidden"):
@@ -448,7 +448,7 @@ async def test_a_batch_that_breaks_half_way_leaves_neither_memberships_nor_a_job
     scripts: dict[str, Callable[[], Script[list[Failure]]]] = {
         "share": lambda: share(caller(), ["image", "new"], [RECIPIENT], NO_LIMIT, NOW, _job()),
         "answer": lambda: answer(caller(project=RECIPIENT), ["image"], "accepted", None, NOW, _job()),
-        "withdraw": lambda: withdraw(caller(), ["image"], [RECIPIENT], _job()),
+        "withdraw": lambda: withdraw(caller(), ["image"], [RECIPIENT], NOW, _job()),
     }
 
     def broken() -> Script[None]:
@@ -494,7 +494,7 @@ async def test_batches_that_cross_are_all_done_and_none_waits_in_a_circle(
     def batches(of: Database, ids: list[str], whom: list[str]) -> list[Any]:
         return [
             counted.run(of, lambda: share(caller(), ids, whom, NO_LIMIT, NOW, None)),
-            counted.run(of, lambda: withdraw(caller(), ids, whom, None)),
+            counted.run(of, lambda: withdraw(caller(), ids, whom, NOW, None)),
             counted.run(of, lambda: answer(caller(project=RECIPIENT), ids, "accepted", None, NOW, None)),
         ]
 

@@ -175,7 +175,7 @@ WRITERS: dict[str, Writer] = {
     "batch shares a private image": _shares(["closed", "full"], [NEWCOMER, "old-project"]),
     "batch shares with a domain": _shares(["full", "open"], [domain_key("domain")]),
     "batch of a recipient": _shares(["own", "open", "full"], [NEWCOMER], RECEIVER),
-    "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ["full", "open"], [RECIPIENT], None)),
+    "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ["full", "open"], [RECIPIENT], NOW, None)),
     "batch accepts": _batch(lambda: answer(RECEIVER, ["full", "open"], "accepted", None, NOW, None)),
     "single share": _single(
         lambda db: service.share_one(db, Recipients(None), PUBLISHER, "full", NEWCOMER, MOST)

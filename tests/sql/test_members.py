@@ -22,7 +22,7 @@ NO_LIMIT = -1
 
 
 def _pending(member_id: str, at: int) -> Member:
-    return Member(image_id="image", member_id=member_id, status="pending", created_at=at, updated_at=at)
+    return replace(member(member_id), created_at=at, updated_at=at, offered_at=at)
 
 
 @pytest.mark.parametrize("member_id", [RECIPIENT, OWNER, " ", "é", "a'b\"c", "x" * 255])
@@ -91,7 +91,8 @@ async def test_a_membership_takes_any_status_after_any(db: Database, before: str
     other = (await find_member(db, "image", NOBODY, STRANGER)).member
 
     assert answered == found
-    assert found == Member(image_id="image", member_id=RECIPIENT, status=after, created_at=1, updated_at=7)
+    answered_at = 7 if after != "pending" else None
+    assert found == replace(member(RECIPIENT, after), updated_at=7, answered_at=answered_at)
     assert other == member(STRANGER, before)
 
 
@@ -173,7 +174,7 @@ async def test_an_image_without_members_lists_none(db: Database) -> None:
 
 
 def _answer_with_vault(**changes: Any) -> AnswerWithVault:
-    seen = {"seen_version": image().updated_at, "seen_vault_id": None}
+    seen = {"seen_version": image().updated_at, "seen_vault_id": None, "was": "pending"}
     asked = {"image_id": "image", "member_id": RECIPIENT, "status": "accepted", "vault_id": "vault", "now": 7}
     return AnswerWithVault(**{**asked, **seen, **changes})
 
@@ -183,7 +184,7 @@ async def test_an_answer_names_its_vault(db: Database) -> None:
 
     answered = await change_member(db, _answer_with_vault())
 
-    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, vault_id="vault")
+    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, answered_at=7, vault_id="vault")
 
 
 async def test_an_answer_without_a_vault_keeps_the_one_of_before(db: Database) -> None:
@@ -191,14 +192,14 @@ async def test_an_answer_without_a_vault_keeps_the_one_of_before(db: Database) -
 
     answered = await change_member(db, _answer_with_vault(vault_id=None, seen_vault_id="vault"))
 
-    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, vault_id="vault")
+    assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, answered_at=7, vault_id="vault")
 
 
 async def test_another_vault_for_the_same_answer_is_no_new_answer(db: Database) -> None:
     before = replace(member(RECIPIENT, "accepted"), vault_id="old")
     await write_world(db, [image()], [before])
 
-    answered = await change_member(db, _answer_with_vault(seen_vault_id="old"))
+    answered = await change_member(db, _answer_with_vault(seen_vault_id="old", was="accepted"))
 
     assert answered == replace(before, vault_id="vault")
 
@@ -208,11 +209,12 @@ async def test_another_vault_for_the_same_answer_is_no_new_answer(db: Database) 
     [
         ({"seen_version": image().updated_at + 1}, True),
         ({"seen_vault_id": "another"}, True),
+        ({"was": "rejected"}, True),
         ({"member_id": STRANGER}, True),
         ({"image_id": "another"}, True),
         ({}, False),
     ],
-    ids=["image changed", "vault changed", "withdrawn", "deleted", "not shared"],
+    ids=["image changed", "vault changed", "answered", "withdrawn", "deleted", "not shared"],
 )
 async def test_an_answer_with_a_vault_is_not_given_on_what_was_seen_before(
     db: Database, changes: dict[str, Any], shared: bool

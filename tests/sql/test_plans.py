@@ -8,7 +8,7 @@ import pytest
 from domain.samples import OWNER, RECIPIENT, caller, image, member
 
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
-from transom.domain.memberships import AnswerWithVault
+from transom.domain.memberships import Answer, AnswerWithVault
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sharing import batches
 from transom.sql.connect import open_database
@@ -17,7 +17,7 @@ from transom.sql.listing import list_images
 from transom.sql.members import change_member, find_member, list_members
 from transom.sql.migrate import migrate
 
-from .databases import Tap, delete_member, insert_member, set_member_status, write_world
+from .databases import Tap, delete_member, insert_member, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +74,8 @@ async def _insert_member(tap: Tap) -> object:
 
 
 async def _set_member_status(tap: Tap) -> object:
-    return await set_member_status(tap, "image-1", "new", "accepted", 1)
+    change = Answer(image_id="image-1", member_id="new", status="accepted", was="pending", now=1)
+    return await change_member(tap, change)
 
 
 async def _answer_with_vault(tap: Tap) -> object:
@@ -82,6 +83,7 @@ async def _answer_with_vault(tap: Tap) -> object:
         image_id="image-1",
         member_id="new",
         status="accepted",
+        was="pending",
         vault_id=None,
         now=1,
         seen_version=1,
@@ -182,7 +184,7 @@ async def test_finding_an_image_is_a_look_up_by_primary_keys(tap: Tap) -> None:
     assert await tap.plans() == [
         f"{BY_KEY} image USING INDEX sqlite_autoindex_image_1 (id=?)\n"
         "CORRELATED SCALAR SUBQUERY 1\n"
-        f"  {BY_KEY} own USING COVERING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id=?)"
+        f"  {BY_KEY} own USING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id=?)"
     ]
 
 
@@ -243,7 +245,7 @@ async def test_a_batch_reads_the_ids_it_was_given_and_scans_no_table(tap: Tap, r
 
     await tap.run(lambda: batches.share(owner, ids, recipients, 1, 5, None))
     await tap.run(lambda: batches.answer(recipient, ids, "accepted", "vault", 6, None))
-    await tap.run(lambda: batches.withdraw(owner, ids, recipients, None))
+    await tap.run(lambda: batches.withdraw(owner, ids, recipients, 7, None))
 
     plans = await tap.plans()
     assert len(plans) >= 7

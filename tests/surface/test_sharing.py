@@ -13,6 +13,10 @@ SOURCES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 WRITES = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+member\b", re.IGNORECASE)
+READS = re.compile(r"\b(?:from|join|into|update)\s+member\b|\bmember\s+join\b", re.IGNORECASE)
+SQL = re.compile(r"^f?['\"(\s]*(select|insert|update|delete|exists|with|from|member)\b", re.IGNORECASE)
+#: What makes a statement leave out, or look for, the memberships that have ended.
+LOOKS_AT_END = re.compile(r"\bends_at\b|\blive(?:_recipients_of)?\(")
 WRITER = "sql/members.py"
 
 #: What decides who may act, or who somebody is.
@@ -100,6 +104,34 @@ def test_no_trigger_or_function_of_the_schema_writes_memberships() -> None:
     schema = (PACKAGE / "sql" / "schema.sql").read_text(encoding="utf-8")
 
     assert not WRITES.search(schema)
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """(file, source) of each SQL text that names memberships: an f-string with what it puts in."""
+    for name, tree in SOURCES.items():
+        inner = {
+            id(part)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.JoinedStr)
+            for part in ast.walk(node)
+            if part is not node
+        }
+        for node in ast.walk(tree):
+            is_text = isinstance(node, ast.JoinedStr) or (
+                isinstance(node, ast.Constant) and isinstance(node.value, str)
+            )
+            if is_text and id(node) not in inner and READS.search(source := ast.unparse(node)):
+                yield name, source.replace("\\n", "\n")
+
+
+def test_every_statement_that_looks_at_memberships_leaves_out_those_that_have_ended() -> None:
+    """Docstrings name memberships, too: a text counts when it is SQL, by its first word."""
+    found = [text for _file, text in _texts() if SQL.match(text)]
+
+    lacking = [text for text in found if not (LOOKS_AT_END.search(text) or "insert into" in text)]
+
+    assert len(found) >= 15
+    assert lacking == []
 
 
 HANDLERS = [name for name in SOURCES if name.startswith("api/") and not name.startswith("api/identity/")]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from transom.domain.model import Image, Member, Target
+from transom.domain.model import NEVER, Image, Member, Target
 
 # ---- what a look finds
 
@@ -27,8 +27,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Images of a batch (`ids`) that are alike in all that its rules look at, so that they are judged once.
 
-    `is_member`: whether the caller is one; `members`: how many there are; `vault_id`: the vault that the
-    caller named before. `image`: all of it, where a rule may ask for more; it is then the only one.
+    `is_member`: whether the caller is one; `members`: how many there are; `status`, `vault_id`: what the
+    caller answered and the vault that it named, where it is its answer that matters. `image`: all of it,
+    where a rule may ask for more; it is then the only one.
     """
 
     ids: Sequence[str]
@@ -37,6 +38,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str]
     is_member: bool
     members: int = 0
+    status: str | None = None
     vault_id: str | None = None
     image: Image | None = None
 
@@ -45,35 +47,48 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return Target(self.owner, self.visibility, self.is_member, self.image)
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an offer is made with. `message`: to the recipient, never interpreted. `ends_at`: until when it
+    can be answered, at most `expires_at`; `expires_at`: until when the share lasts."""
+
+    message: str | None = None
+    ends_at: int = NEVER
+    expires_at: int = NEVER
+
+
 # ---- how one membership changes, if what was seen before still holds
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Make a pending membership of an image that is shared, unless it exists or the image has `quota` members
-    (negative: no limit)."""
+    (negative: no limit). One that has ended and was not removed is in the way (`RemoveEndedOf`)."""
 
     image_id: str
     member_id: str
     quota: int
     now: int
+    terms: Terms = Terms()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Give a membership of an image that is shared this status."""
+    """Give a membership of an image that is shared this status. `was`: the one seen before, not the same."""
 
     image_id: str
     member_id: str
     status: str
+    was: str
     now: int
 
 
 class AnswerWithVault(msgspec.Struct, frozen=True, kw_only=True):
-    """As `Answer`, with the vault that the recipient names (None: that of before). What was seen before: the
-    `updated_at` of the image, which decides whether a vault is needed, and the vault named then."""
+    """As `Answer`, with the vault that the recipient names (None: that of before); the status may stay. What
+    was seen before: the `updated_at` of the image, which decides whether a vault is needed, and the vault
+    named then."""
 
     image_id: str
     member_id: str
     status: str
+    was: str
     vault_id: str | None
     now: int
     seen_version: int
@@ -85,6 +100,7 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True):
 
     image_id: str
     member_id: str
+    now: int
 
 
 Single = Offer | Answer | AnswerWithVault | Withdraw
@@ -93,20 +109,31 @@ Single = Offer | Answer | AnswerWithVault | Withdraw
 
 
 class OfferEach(msgspec.Struct, frozen=True, kw_only=True):
-    """Make each image's membership for each recipient: pending, of a domain accepted. One that was rejected
-    becomes pending; all others stay as they are."""
+    """Make each image's membership for each recipient that has none: pending, of a domain accepted. None that
+    has ended may be in the way (`RemoveEndedOf`)."""
 
     image_ids: Sequence[str]
     member_ids: Sequence[str]
     now: int
+    terms: Terms = Terms()
+
+
+class RenewEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Offer each image once more to each recipient that rejected it."""
+
+    image_ids: Sequence[str]
+    member_ids: Sequence[str]
+    now: int
+    terms: Terms = Terms()
 
 
 class AnswerEach(msgspec.Struct, frozen=True, kw_only=True):
-    """Give one recipient's membership of each image this status."""
+    """Give one recipient's membership of each image this status. `was`: the one that they have."""
 
     image_ids: Sequence[str]
     member_id: str
     status: str
+    was: str
     now: int
 
 
@@ -116,6 +143,7 @@ class NameVaultEach(msgspec.Struct, frozen=True, kw_only=True):
     image_ids: Sequence[str]
     member_id: str
     vault_id: str
+    now: int
 
 
 class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +151,24 @@ class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
 
     image_ids: Sequence[str]
     member_ids: Sequence[str] | None
+    now: int
 
 
-Each = OfferEach | AnswerEach | NameVaultEach | WithdrawEach
+class RemoveEndedOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove the memberships of these recipients, None: of all, that have ended: an offer comes next, or the
+    end of the image."""
+
+    image_ids: Sequence[str]
+    member_ids: Sequence[str] | None
+    now: int
+
+
+class RemoveEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove memberships that have ended, those that ended first, at most `limit`."""
+
+    now: int
+    limit: int
+
+
+Each = OfferEach | RenewEach | AnswerEach | NameVaultEach | WithdrawEach | RemoveEndedOf | RemoveEnded
 Change = Single | Each

@@ -129,9 +129,18 @@ class Image(msgspec.Struct, frozen=True):
     active_at: int | None = None
 
 
+#: The end of what has none, microseconds: so that a comparison needs no test for null.
+NEVER = 2**62
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """One recipient's membership of one image. `member_id`: a project's id, or a `domain_key`. `vault_id`:
-    the backup vault that a recipient named for an image made from a backup."""
+    the backup vault that a recipient named for an image made from a backup.
+
+    `offered_at`, `offered_by` (a user's id): of the offer, the last one; `answered_at`: None while it is
+    pending. From `ends_at` on the membership is absent; once the offer is answered that is `expires_at`.
+    `family_id`: the family that brought it, None if it was given directly.
+    """
 
     image_id: str
     member_id: str
@@ -139,6 +148,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     vault_id: str | None = None
+    offered_at: int | None = None
+    offered_by: str | None = None
+    answered_at: int | None = None
+    message: str | None = None
+    ends_at: int = NEVER
+    expires_at: int = NEVER
+    family_id: str | None = None
 
 
 class JobInput(msgspec.Struct, frozen=True, kw_only=True):

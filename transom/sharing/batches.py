@@ -10,7 +10,16 @@ import msgspec
 
 from transom.clock import now_us
 from transom.domain.attributes import is_from_backup
-from transom.domain.memberships import AnswerEach, Found, NameVaultEach, OfferEach, Seen, WithdrawEach
+from transom.domain.memberships import (
+    AnswerEach,
+    Found,
+    NameVaultEach,
+    OfferEach,
+    RemoveEndedOf,
+    RenewEach,
+    Seen,
+    WithdrawEach,
+)
 from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
 from transom.sharing import rules
@@ -43,40 +52,42 @@ def share(
     """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
     may have. `job` is finished and written with the rest. `unknown`: those of the recipients that do not
     exist."""
-    found = yield from _see_images(caller, images)
+    found = yield from _see_images(caller, images, now)
     plan = plan_sharing(caller, images, recipients, found, most, unknown)
     failures, recipients = plan.failures, plan.recipients
     offers = [(plan.whole, recipients)]
     for image_id, image in plan.crowded:
         present: frozenset[str] = frozenset()
         if image.visibility == Visibility.SHARED:
-            present = frozenset(row[0] for row in (yield Statement(batches.LIST_RECIPIENTS, (image_id,))))
+            present = frozenset(row[0] for row in (yield Statement(batches.LIST_RECIPIENTS, (image_id, now))))
         bound = most_recipients(image, most)
         some, refused = choose_recipients(image_id, image.owner, recipients, present, bound)
         failures += refused
         if some:
             offers.append(([image_id], some))
     yield from _open(found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now)
-    for ids, some_recipients in offers:
-        yield to_statement(OfferEach(image_ids=ids, member_ids=some_recipients, now=now))
+    for ids, some in offers:
+        yield to_statement(RemoveEndedOf(image_ids=ids, member_ids=some, now=now))
+        yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now))
+        yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
 
 
-def _see_images(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
+def _see_images(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:
     yield Statement(batches.LOCK_IMAGES, (to_json(images),), is_lock=True)
-    return batches.seen_of_rows((yield _look_at_images(caller, images)))
+    return batches.seen_of_rows((yield _look_at_images(caller, images, now)))
 
 
-def _look_at_images(caller: Caller, images: Sequence[str]) -> Statement:
+def _look_at_images(caller: Caller, images: Sequence[str], now: int) -> Statement:
     see = batches.SEE_WHOLE_IMAGES if looks_at_images(caller.policy) else batches.SEE_IMAGES
-    return Statement(see, (to_json(images), *caller.member_ids))
+    return Statement(see, (to_json(images), *caller.member_ids, now))
 
 
 async def see_images(db: Database, caller: Caller, images: Sequence[str]) -> list[Seen]:
     """What `share` would see of the images, without their locks."""
-    look = _look_at_images(caller, images)
+    look = _look_at_images(caller, images, now_us())
     return batches.seen_of_rows(await db.scan(look.sql, *look.values, asker=caller.project_id))
 
 
@@ -88,21 +99,21 @@ def _open(
     closed = [image_id for image_id in private if image_id in shared]
     if closed:
         # They may have memberships from a time when they were shared, which are not to come back.
-        yield to_statement(WithdrawEach(image_ids=closed, member_ids=None))
+        yield to_statement(WithdrawEach(image_ids=closed, member_ids=None, now=now))
         yield Statement(batches.OPEN_IMAGES, (to_json(closed), now))
     if not all(map(is_project, recipients)):
         yield Statement(batches.TOUCH_IMAGES, (to_json(list(shared)), now))
 
 
 def withdraw(
-    caller: Caller, images: Sequence[str], recipients: Sequence[str], job: Job | None
+    caller: Caller, images: Sequence[str], recipients: Sequence[str], now: int, job: Job | None
 ) -> Script[list[Failure]]:
     """Take each image's offer to each recipient back; what could not be done. What was not offered counts as
     done."""
-    found = yield from _see_images(caller, images)
+    found = yield from _see_images(caller, images, now)
     possible, failures = plan_withdrawal(caller, images, found)
     if possible:
-        yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients))
+        yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients, now=now))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -112,23 +123,26 @@ def answer(
     caller: Caller, images: Sequence[str], status: str, vault_id: str | None, now: int, job: Job | None
 ) -> Script[list[Failure]]:
     """Give the offers of the images to the caller's project this status; what could not be done."""
-    found = yield from _see_offers(caller, images)
+    found = yield from _see_offers(caller, images, now)
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
     own_id = caller.project_id or ""
-    if possible:
-        yield to_statement(AnswerEach(image_ids=ids_of(possible), member_id=own_id, status=status, now=now))
+    for was in MemberStatus:
+        ids = ids_of(image for image in possible if image.status == was)
+        if ids and was != status:
+            change = AnswerEach(image_ids=ids, member_id=own_id, status=status, was=was, now=now)
+            yield to_statement(change)
     if vault_id is not None:
         backups = ids_of(image for image in possible if is_from_backup(image.properties))
-        yield to_statement(NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id))
+        yield to_statement(NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id, now=now))
     if job is not None:
         yield _finished(job, images, failures)
     return failures
 
 
-def _see_offers(caller: Caller, images: Sequence[str]) -> Script[list[Seen]]:
+def _see_offers(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:
     ids = to_json(images)
-    values = (ids, caller.project_id)
+    values = (ids, caller.project_id, now)
     yield Statement(batches.LOCK_IMAGES, (ids,), is_lock=True)
     yield Statement(batches.LOCK_OFFERS, values, is_lock=True)
     see = batches.SEE_WHOLE_OFFERS if looks_at_images(caller.policy) else batches.SEE_OFFERS
@@ -156,15 +170,15 @@ def share_one(
     stands. `most`: recipients an image may have. `unknown`: recipients that do not exist."""
     yield Statement(members.LOCK_IMAGE, (image_id,), is_lock=True)
     # The recipient's answer changes the membership without its image.
-    yield Statement(members.LOCK_MEMBER, (image_id, member_id), is_lock=True)
-    before = yield from _look(caller, image_id, member_id)
+    yield Statement(members.LOCK_MEMBER, (image_id, member_id, now), is_lock=True)
+    before = yield from _look(caller, image_id, member_id, now)
     raise_first((yield from share(caller, [image_id], [member_id], most, now, None, unknown)))
     rules.share_once_more(before, member_id)
-    after = (yield from _look(caller, image_id, member_id)).member
+    after = (yield from _look(caller, image_id, member_id, now)).member
     assert after is not None, "a membership that was just written is there"  # noqa: S101
     return after
 
 
-def _look(caller: Caller, image_id: str, member_id: str) -> Script[Found]:
-    values = (image_id, *caller.member_ids, member_id)
+def _look(caller: Caller, image_id: str, member_id: str, now: int) -> Script[Found]:
+    values = (image_id, *caller.member_ids, now, member_id)
     return members.found_member(image_id, (yield Statement(members.FIND_MEMBER, values)))

@@ -95,6 +95,7 @@ def answer_for_itself(
         image_id=image.id,
         member_id=member.member_id,
         status=status,
+        was=member.status,
         vault_id=named,
         now=now,
         seen_version=image.updated_at,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from transom.clock import now_us
 from transom.domain.errors import UnavailableError
-from transom.domain.memberships import Answer, Offer, Withdraw
+from transom.domain.memberships import Answer, Offer, RemoveEndedOf, Withdraw
 from transom.domain.model import Caller, Job, Member
 from transom.sharing import batches, rules
 from transom.sharing.plans import may_share_any
@@ -35,6 +35,10 @@ async def offer(
         if offered is not None:
             return offered
         rules.require_room(image_id, await members.count_members(db, image_id), quota)
+        # What has ended was not found, and is in the way.
+        await members.change_each(
+            db, RemoveEndedOf(image_ids=[image_id], member_ids=[member_id], now=now_us())
+        )
     raise _members_conflict(image_id)
 
 
@@ -45,7 +49,9 @@ async def answer(db: Database, caller: Caller, image_id: str, member_id: str, st
         member, wanted = rules.answer(caller, found, member_id, status)
         if member.status == wanted:
             return member
-        change = Answer(image_id=image_id, member_id=member_id, status=wanted, now=now_us())
+        change = Answer(
+            image_id=image_id, member_id=member_id, status=wanted, was=member.status, now=now_us()
+        )
         answered = await members.change_member(db, change)
         if answered is not None:
             return answered
@@ -79,7 +85,7 @@ async def withdraw(db: Database, caller: Caller, image_id: str, own_id: str) -> 
     for _ in range(TRIES):
         found = await members.find_any_member(db, image_id, caller.member_ids, own_id)
         member = rules.withdraw(caller, found, own_id)
-        change = Withdraw(image_id=image_id, member_id=member.member_id)
+        change = Withdraw(image_id=image_id, member_id=member.member_id, now=now_us())
         if await members.change_member(db, change) is not None:
             return
     raise _members_conflict(image_id)
@@ -141,7 +147,7 @@ async def withdraw_offers(
     db: Database, caller: Caller, images: Sequence[str], member_ids: Sequence[str], job: Job
 ) -> None:
     """Take each image back from each recipient."""
-    await db.run(lambda: batches.withdraw(caller, images, member_ids, job))
+    await db.run(lambda: batches.withdraw(caller, images, member_ids, now_us(), job))
 
 
 async def _find_unknown(

@@ -11,6 +11,7 @@ from transom.domain.memberships import Seen
 from transom.domain.model import Visibility
 from transom.sql.db import Row
 from transom.sql.images import COLUMNS, IS_MEMBER, MOVE_ON, decode_properties, image_of_row
+from transom.sql.live import live
 
 _decode_ids = msgspec.json.Decoder(list[str]).decode
 
@@ -20,22 +21,22 @@ IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
 LOCK_IMAGES = f"""
     select count(*) from (select id from image where id in {IDS} order by id for update) as locked"""
 
-_COUNT_MEMBERS = "(select count(*) from member where member.image_id = image.id)"
+_COUNT_MEMBERS = f"(select count(*) from member where member.image_id = image.id and {live('$4')})"
 
 # Images that are alike come as one row: ten thousand rows cost several times what their locks and changes do.
 SEE_IMAGES = f"""
-    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null,
+    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null, null,
            json_agg(image.id)
     from image where image.id in {IDS}
     group by 1, 2, 3, 4, 5"""
 
 # Where a rule may look at any of it.
 SEE_WHOLE_IMAGES = f"""
-    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null,
+    select image.owner, image.visibility, image.properties, {IS_MEMBER}, {_COUNT_MEMBERS}, null, null,
            json_build_array(image.id), {COLUMNS}
     from image where image.id in {IDS}"""
 
-LIST_RECIPIENTS = "select member_id from member where image_id = $1"
+LIST_RECIPIENTS = f"select member_id from member where image_id = $1 and {live('$2')}"
 
 OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {MOVE_ON} where id in {IDS}"
 
@@ -45,21 +46,22 @@ TOUCH_IMAGES = f"update image set {MOVE_ON} where id in {IDS}"
 # Memberships are locked, too: single calls change them without their image.
 LOCK_OFFERS = f"""
     select count(*) from (
-        select image_id from member where member_id = $2 and image_id in {IDS}
+        select image_id from member where member_id = $2 and image_id in {IDS} and {live("$3")}
         order by image_id for update
     ) as locked"""
 
 _OFFERS = f"""
-    from image join member on member.image_id = image.id and member.member_id = $2
+    from image join member on member.image_id = image.id and member.member_id = $2 and {live("$3")}
     where image.id in {IDS}"""
 
 SEE_OFFERS = f"""
-    select image.owner, image.visibility, image.properties, true, 0, member.vault_id, json_agg(image.id)
+    select image.owner, image.visibility, image.properties, true, 0, member.status, member.vault_id,
+           json_agg(image.id)
     {_OFFERS}
-    group by 1, 2, 3, 6"""
+    group by 1, 2, 3, 6, 7"""
 
 SEE_WHOLE_OFFERS = f"""
-    select image.owner, image.visibility, image.properties, true, 0, member.vault_id,
+    select image.owner, image.visibility, image.properties, true, 0, member.status, member.vault_id,
            json_build_array(image.id), {COLUMNS}
     {_OFFERS}"""
 
@@ -75,8 +77,9 @@ def seen_of_rows(rows: list[Row]) -> list[Seen]:
             is_member=bool(is_member),
             # Those of an image that is not shared have no effect.
             members=members if visibility == Visibility.SHARED else 0,
+            status=status,
             vault_id=vault_id,
             image=image_of_row(whole) if whole else None,
         )
-        for owner, visibility, properties, is_member, members, vault_id, ids, *whole in rows
+        for owner, visibility, properties, is_member, members, status, vault_id, ids, *whole in rows
     ]

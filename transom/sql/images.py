@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 
+from transom.clock import now_us
 from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility, domain_key
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
+from transom.sql.live import live
 
 #: The columns of an image, in the order of its fields.
 COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
@@ -42,15 +44,17 @@ def image_of_row(row: Row) -> Image:
 #: `Caller.member_ids`: of whom it is asked whether they are members of an image.
 MemberIds = tuple[str | None, str | None]
 
-IS_MEMBER = """
-    exists (select 1 from member as own where own.image_id = image.id and own.member_id in ($2, $3))"""
+#: `$4`: now.
+IS_MEMBER = f"""
+    exists (select 1 from member as own
+            where own.image_id = image.id and own.member_id in ($2, $3) and {live("$4", "own")})"""
 
 FIND_IMAGE = f"select {COLUMNS}, {IS_MEMBER} from image where image.id = $1"
 
 
 async def find_image(db: Database, image_id: str, member_ids: MemberIds) -> tuple[Image | None, bool]:
     """(the image or None, whether one of `member_ids` is a member of it). One look-up by primary keys."""
-    rows = await db.read(FIND_IMAGE, image_id, *member_ids)
+    rows = await db.read(FIND_IMAGE, image_id, *member_ids, now_us())
     if not rows:
         return None, False
     return image_of_row(rows[0]), bool(rows[0][WIDTH])
@@ -191,7 +195,7 @@ SHARED_AMONG = f"""
     select image.id from image
     where image.id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))
       and image.visibility = '{Visibility.SHARED}'
-      and exists (select 1 from member where member.image_id = image.id)"""
+      and exists (select 1 from member where member.image_id = image.id and {live("$2")})"""
 
 #: Beyond so many images a look takes longer than the event loop should.
 _FEW = 50
@@ -203,33 +207,34 @@ async def shared_among(db: Database, image_ids: Collection[str], asker: str | No
         return frozenset()
     named = to_json(list(image_ids))
     if len(image_ids) <= _FEW:
-        rows = await db.read(SHARED_AMONG, named)
+        rows = await db.read(SHARED_AMONG, named, now_us())
     else:
-        rows = await db.scan(SHARED_AMONG, named, asker=asker)
+        rows = await db.scan(SHARED_AMONG, named, now_us(), asker=asker)
     return frozenset(row[0] for row in rows)
 
 
 # Of all its members, few are domains; an image has at most some hundreds.
 HAS_DOMAIN_MEMBER = f"""
-    select 1 from member where image_id = $1 and member_id like '{domain_key("%")}' limit 1"""
+    select 1 from member where image_id = $1 and member_id like '{domain_key("%")}' and {live("$2")}
+    limit 1"""
 
 
 async def has_domain_member(db: Database, image_id: str) -> bool:
     """Whether a whole domain is a member of the image."""
-    return bool(await db.read(HAS_DOMAIN_MEMBER, image_id))
+    return bool(await db.read(HAS_DOMAIN_MEMBER, image_id, now_us()))
 
 
 RECIPIENTS_OF_PROJECT = f"""
     select count(*), coalesce(max(shared.recipients), 0)
     from (select count(*) as recipients
           from image join member on member.image_id = image.id
-          where image.owner = $1 and image.visibility = '{Visibility.SHARED}'
+          where image.owner = $1 and image.visibility = '{Visibility.SHARED}' and {live("$2")}
           group by image.id) as shared"""
 
 
 async def count_shared(db: Database, owner: str) -> tuple[int, int]:
     """(images of a project that have recipients, the most recipients that one of them has)."""
-    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, asker=owner)
+    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us(), asker=owner)
     return int(rows[0][0]), int(rows[0][1])
 
 

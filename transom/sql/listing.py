@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from transom.clock import now_us
 from transom.domain.listing import (
     ABOUT_PROPERTIES,
     NULLABLE_SORT_KEYS,
@@ -25,6 +26,7 @@ from transom.domain.listing import (
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.sql.db import Database, Dialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
+from transom.sql.live import live
 
 #: As the index `image_by_age` has it; true of each image.
 _ANYBODYS_SQL = "image.id <> ''"
@@ -52,11 +54,23 @@ _SIZE = (
 )
 
 
+#: Stands for the time when the statement runs, which its text does not hold: that is kept.
+_NOW = object()
+
+
 class Values:
     """Collects the values of a statement; `add` gives the `$n` that stands for one."""
 
     def __init__(self) -> None:
         self.collected: list[Any] = []
+
+    def now(self) -> str:
+        """The `$n` of the time when the statement runs."""
+        return f"${self.collected.index(_NOW) + 1}" if _NOW in self.collected else self.add(_NOW)
+
+    def bound(self, now: int) -> tuple[Any, ...]:
+        """The values of a statement that runs at the time `now`."""
+        return tuple(now if value is _NOW else value for value in self.collected)
 
     def add(self, value: Any) -> str:
         self.collected.append(value)
@@ -85,10 +99,11 @@ async def list_images(
         page = _plain_page(db.dialect, tuple(ranges), query)
     else:
         page = _page(db.dialect, ranges, query, after)
+    values = page.values.bound(now_us())
     if page.is_short:
-        rows = await db.read(page.sql, *page.values)
+        rows = await db.read(page.sql, *values)
     else:
-        rows = await db.scan(page.sql, *page.values, asker=asker)
+        rows = await db.scan(page.sql, *values, asker=asker)
     is_full = len(rows) == query.limit or (
         query.limit > _FEW and bool(rows) and rows[-1][WIDTH] >= query.size_limit
     )
@@ -97,7 +112,7 @@ async def list_images(
 
 class _PageQuery(NamedTuple):
     sql: str
-    values: tuple[Any, ...]
+    values: Values
     #: Whether it is read in no time, however many images there are.
     is_short: bool
 
@@ -116,7 +131,7 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     sql = f"select {COLUMNS} from {joined} order by {order} limit {limit}"
     if query.limit > _FEW:
         sql = _cut_by_size(joined, len(query.sort), order, limit, values.add(query.size_limit))
-    return _PageQuery(sql, tuple(values.collected), _is_short(ranges, query))
+    return _PageQuery(sql, values, _is_short(ranges, query))
 
 
 def _cut_by_size(joined: str, keys: int, order: str, limit: str, size_limit: str) -> str:
@@ -197,7 +212,7 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
-        table = "member join image on image.id = member.image_id"
+        table = f"member join image on image.id = member.image_id and {live(values.now())}"
         where += [
             f"member.member_id = {values.add(found.member_id)}",
             f"member.status = {values.add(found.member_status)}",
@@ -208,11 +223,14 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
         where += [
             # Not an anti-join, which might first collect all that the project was ever offered.
             "(select own.status from member as own where own.image_id = member.image_id"
-            f" and own.member_id = {own}) is null",
+            f" and own.member_id = {own} and {live(values.now(), 'own')}) is null",
             f"(image.owner is null or image.owner <> {own})",
         ]
     if found.has_members is not None:
-        has = "exists (select 1 from member as any_member where any_member.image_id = image.id)"
+        has = (
+            "exists (select 1 from member as any_member"
+            f" where any_member.image_id = image.id and {live(values.now(), 'any_member')})"
+        )
         where.append(has if found.has_members else f"not {has}")
     if found.owner is not None:
         where.append(f"image.owner = {values.add(found.owner)}")

@@ -5,55 +5,60 @@ of shares (`sharing/batches.py`) locks its images, looks at their memberships an
 or removes a membership therefore waits for the lock of the image: otherwise the batch would insert again what
 somebody else removed after its look. Who waits, and who need not:
 
-- `OFFER` and `WITHDRAW` by `recipients_of` in their guard, without a further round trip;
+- `OFFER` and `WITHDRAW` by `live_recipients_of` in their guard, without a further round trip;
 - the scripts of `sharing/batches.py`, which begin with the lock;
 - a deletion of the image, whose row is the lock, and which takes its memberships along;
 - not `ANSWER` and `ANSWER_WITH_VAULT`: they neither add nor remove a row, and whoever decides on a status
-  locks that row.
+  locks that row;
+- not the removals of what has ended: nobody counts those rows, and an offer removes its own before it.
 """
 
 import msgspec
 
+from transom.clock import now_us
 from transom.domain.memberships import (
     Answer,
     AnswerEach,
     AnswerWithVault,
     Change,
+    Each,
     Found,
     NameVaultEach,
     Offer,
     OfferEach,
+    RemoveEnded,
+    RemoveEndedOf,
+    RenewEach,
     Single,
+    Terms,
     Withdraw,
     WithdrawEach,
 )
-from transom.domain.model import Member, MemberStatus, Visibility, domain_key
+from transom.domain.model import NEVER, Member, MemberStatus, Visibility, domain_key
 from transom.sql.batches import IDS
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row, to_json
+from transom.sql.live import live
 
-_MEMBER_COLUMNS = "image_id, member_id, status, created_at, updated_at, vault_id"
+#: The columns of a membership, in the order of its fields.
+_FIELDS = Member.__struct_fields__
+_MEMBER_COLUMNS = ", ".join(_FIELDS)
 
 
 def _member_of_row(row: Row) -> Member:
-    return Member(
-        image_id=row[0],
-        member_id=row[1],
-        status=row[2],
-        created_at=row[3],
-        updated_at=row[4],
-        vault_id=row[5],
-    )
+    return Member(**dict(zip(_FIELDS, row, strict=True)))
 
 
 # ---- looks
 
 
+_ASKED_COLUMNS = ", ".join(f"asked.{name}" for name in _FIELDS)
+
 FIND_MEMBER = f"""
-    select {COLUMNS}, {IS_MEMBER},
-           asked.image_id, asked.member_id, asked.status, asked.created_at, asked.updated_at, asked.vault_id
+    select {COLUMNS}, {IS_MEMBER}, {_ASKED_COLUMNS}
     from image
-    left join member as asked on asked.image_id = image.id and asked.member_id = $4
+    left join member as asked
+        on asked.image_id = image.id and asked.member_id = $5 and {live("$4", "asked")}
     where image.id = $1"""
 
 
@@ -62,7 +67,7 @@ async def find_member(db: Database, image_id: str, member_ids: MemberIds, member
 
     One statement, look-ups by primary key.
     """
-    return found_member(image_id, await db.read(FIND_MEMBER, image_id, *member_ids, member_id))
+    return found_member(image_id, await db.read(FIND_MEMBER, image_id, *member_ids, now_us(), member_id))
 
 
 def found_member(image_id: str, rows: list[Row]) -> Found:
@@ -92,7 +97,7 @@ LIST_MEMBERS = f"""
     select {COLUMNS}, {IS_MEMBER},
            (select json_agg(json_build_array(member.member_id, member.status, member.created_at,
                                              member.updated_at, member.vault_id))
-            from member where member.image_id = image.id)
+            from member where member.image_id = image.id and {live("$4")})
     from image where image.id = $1"""
 
 _decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int, str | None]] | None).decode
@@ -100,7 +105,7 @@ _decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int, str | None
 
 async def list_members(db: Database, image_id: str, member_ids: MemberIds) -> Found:
     """The image and all its memberships."""
-    rows = await db.read(LIST_MEMBERS, image_id, *member_ids)
+    rows = await db.read(LIST_MEMBERS, image_id, *member_ids, now_us())
     if not rows:
         return Found(image_id=image_id)
     row = rows[0]
@@ -119,11 +124,11 @@ async def list_members(db: Database, image_id: str, member_ids: MemberIds) -> Fo
     return Found(image_id=image_id, image=image_of_row(row), is_member=bool(row[WIDTH]), members=members)
 
 
-COUNT_MEMBERS = "select count(*) from member where image_id = $1"
+COUNT_MEMBERS = f"select count(*) from member where image_id = $1 and {live('$2')}"
 
 
 async def count_members(db: Database, image_id: str) -> int:
-    rows = await db.read(COUNT_MEMBERS, image_id)
+    rows = await db.read(COUNT_MEMBERS, image_id, now_us())
     return int(rows[0][0])
 
 
@@ -132,7 +137,8 @@ async def count_members(db: Database, image_id: str) -> int:
 LOCK_IMAGE = "select id from image where id = $1 for update"
 
 # The recipient's answer changes the membership without its image.
-LOCK_MEMBER = "select member_id from member where image_id = $1 and member_id = $2 for update"
+LOCK_MEMBER = f"""
+    select member_id from member where image_id = $1 and member_id = $2 and {live("$3")} for update"""
 
 
 # ---- changes of one membership
@@ -140,24 +146,36 @@ LOCK_MEMBER = "select member_id from member where image_id = $1 and member_id = 
 _STILL_SHARED = f"""
     exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
 
-# `recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all in
-# this one statement: two offers that counted at once would both find the last place free.
+_NEW_COLUMNS = """
+    image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
+    expires_at"""
+
+# `live_recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all
+# in this one statement: two offers that counted at once would both find the last place free.
 OFFER = f"""
-    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
-    select image.id, $2, '{MemberStatus.PENDING}', image.created_at, cast($3 as bigint), cast($3 as bigint)
+    insert into member ({_NEW_COLUMNS})
+    select image.id, $2, '{MemberStatus.PENDING}', image.created_at,
+           cast($3 as bigint), cast($3 as bigint), cast($3 as bigint),
+           $5, cast($6 as bigint), cast($7 as bigint)
     from image
     where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-      and recipients_of(image.id) < cast($4 as bigint)
+      and live_recipients_of(image.id, $3) < cast($4 as bigint)
     on conflict (image_id, member_id) do nothing
     returning {_MEMBER_COLUMNS}"""
 
 #: More than any image will ever have.
 _NO_LIMIT = 2**62
 
+#: Within an update: what an answer does besides, if it changes the status. Who takes an answer back has
+#: nothing to be in time for any more.
+_ANSWERED = f"""
+    ends_at = expires_at,
+    answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end"""
+
 # Needs no lock of the image: see above.
 ANSWER = f"""
-    update member set status = $3, updated_at = $4
-    where image_id = $1 and member_id = $2 and {_STILL_SHARED}
+    update member set status = $3, updated_at = $4, {_ANSWERED}
+    where image_id = $1 and member_id = $2 and status = $5 and {live("$4")} and {_STILL_SHARED}
     returning {_MEMBER_COLUMNS}"""
 
 # No vault has an empty id.
@@ -165,77 +183,121 @@ ANSWER_WITH_VAULT = f"""
     update member
     set status = $3,
         updated_at = case when status = $3 then updated_at else cast($4 as bigint) end,
+        ends_at = case when status = $3 then ends_at else expires_at end,
+        answered_at = case when status = $3 then answered_at else cast($4 as bigint) end,
         vault_id = coalesce(cast($5 as text), vault_id)
     where image_id = $1 and member_id = $2 and coalesce(vault_id, '') = coalesce(cast($6 as text), '')
+      and status = $8 and {live("$4")}
       and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
                   and image.updated_at = cast($7 as bigint))
     returning {_MEMBER_COLUMNS}"""
 
-# `recipients_of` waits for the batches that look at the image, and tells whether it is still shared then.
+# `live_recipients_of` waits for the batches that look at the image, and tells whether it is still shared.
 WITHDRAW = f"""
     delete from member
-    where image_id = $1 and member_id = $2
+    where image_id = $1 and member_id = $2 and {live("$3")}
       and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-                  and recipients_of(image.id) >= 0)
+                  and live_recipients_of(image.id, $3) >= 0)
     returning {_MEMBER_COLUMNS}"""
 
 
 # ---- changes of those of many images; `$1` is a JSON array of the images' ids
 
+_RECIPIENTS = "(select value from jsonb_array_elements_text(cast($2 as jsonb)))"
+
 OFFER_EACH = f"""
-    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    insert into member ({_NEW_COLUMNS})
     select image.id, recipient.value,
            case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
                 else '{MemberStatus.PENDING}' end,
-           image.created_at, cast($3 as bigint), cast($3 as bigint)
+           image.created_at, cast($3 as bigint), cast($3 as bigint), cast($3 as bigint), $4,
+           case when recipient.value like '%/%' then cast($6 as bigint) else cast($5 as bigint) end,
+           cast($6 as bigint)
     from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
     where image.id in {IDS}
-    on conflict (image_id, member_id) do update
-    set status = '{MemberStatus.PENDING}', updated_at = excluded.updated_at, vault_id = null
-    where member.status = '{MemberStatus.REJECTED}'"""
+    on conflict (image_id, member_id) do nothing"""
+
+RENEW_EACH = f"""
+    update member
+    set status = '{MemberStatus.PENDING}', updated_at = $3, offered_at = $3, offered_by = null,
+        answered_at = null, vault_id = null, message = $4, ends_at = $5, expires_at = $6, family_id = null
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and status = '{MemberStatus.REJECTED}'
+      and {live("$3")}"""
 
 ANSWER_EACH = f"""
-    update member set status = $3, updated_at = $4
-    where member_id = $2 and image_id in {IDS} and status <> $3"""
+    update member set status = $3, updated_at = $4, {_ANSWERED}
+    where member_id = $2 and image_id in {IDS} and status = $5 and {live("$4")}"""
 
-NAME_VAULT_EACH = f"update member set vault_id = $3 where member_id = $2 and image_id in {IDS}"
+NAME_VAULT_EACH = f"""
+    update member set vault_id = $3 where member_id = $2 and image_id in {IDS} and {live("$4")}"""
 
 WITHDRAW_EACH = f"""
+    delete from member where image_id in {IDS} and member_id in {_RECIPIENTS} and {live("$3")}"""
+
+WITHDRAW_ALL = f"delete from member where image_id in {IDS} and {live('$2')}"
+
+
+# ---- what has ended
+
+#: The words of the index `member_by_end`, which has these rows alone.
+_HAS_END = f"ends_at < {NEVER}"
+
+REMOVE_ENDED_OF = f"""
     delete from member
-    where image_id in {IDS}
-      and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"""
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and {_HAS_END} and ends_at <= $3"""
 
-WITHDRAW_ALL = f"delete from member where image_id in {IDS}"
+REMOVE_ALL_ENDED_OF = f"delete from member where image_id in {IDS} and {_HAS_END} and ends_at <= $2"
+
+# One that somebody is about to change is left to the next time, so that nobody waits for another in a circle.
+REMOVE_ENDED = f"""
+    delete from member where (image_id, member_id) in (
+        select image_id, member_id from member where {_HAS_END} and ends_at <= $1
+        order by ends_at limit $2 for update skip locked)"""
 
 
-def to_statement(change: Change) -> Statement:
+def to_statement(change: Change) -> Statement:  # noqa: C901 (one case for each kind of change)
     """The statement that makes this change: whatever else has to happen with each change belongs here. Those
     of one membership return it as it is then, or was before it was removed; no row when their guard fails."""
     match change:
         case Answer():
-            values: tuple[object, ...] = (change.image_id, change.member_id, change.status, change.now)
-            return Statement(ANSWER, values)
+            who_and_what = change.image_id, change.member_id, change.status, change.now
+            return Statement(ANSWER, (*who_and_what, change.was))
         case Offer():
             most = change.quota if change.quota >= 0 else _NO_LIMIT
-            return Statement(OFFER, (change.image_id, change.member_id, change.now, most))
+            values = change.image_id, change.member_id, change.now, most
+            return Statement(OFFER, (*values, *_terms(change.terms)))
         case Withdraw():
-            return Statement(WITHDRAW, (change.image_id, change.member_id))
+            return Statement(WITHDRAW, (change.image_id, change.member_id, change.now))
         case AnswerWithVault():
-            who_and_what = (change.image_id, change.member_id, change.status, change.now, change.vault_id)
-            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.seen_vault_id, change.seen_version))
-        case OfferEach():
+            who_and_what = change.image_id, change.member_id, change.status, change.now
+            seen = change.seen_vault_id, change.seen_version, change.was
+            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen))
+        case OfferEach() | RenewEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(OFFER_EACH, (*pairs, change.now))
+            sql = OFFER_EACH if isinstance(change, OfferEach) else RENEW_EACH
+            return Statement(sql, (*pairs, change.now, *_terms(change.terms)))
         case AnswerEach():
-            values = (to_json(change.image_ids), change.member_id, change.status, change.now)
-            return Statement(ANSWER_EACH, values)
+            each = to_json(change.image_ids), change.member_id, change.status, change.now, change.was
+            return Statement(ANSWER_EACH, each)
         case NameVaultEach():
-            values = (to_json(change.image_ids), change.member_id, change.vault_id)
-            return Statement(NAME_VAULT_EACH, values)
+            named = to_json(change.image_ids), change.member_id, change.vault_id, change.now
+            return Statement(NAME_VAULT_EACH, named)
         case WithdrawEach(member_ids=None):
-            return Statement(WITHDRAW_ALL, (to_json(change.image_ids),))
+            return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now))
         case WithdrawEach():
-            return Statement(WITHDRAW_EACH, (to_json(change.image_ids), to_json(change.member_ids)))
+            pairs = to_json(change.image_ids), to_json(change.member_ids)
+            return Statement(WITHDRAW_EACH, (*pairs, change.now))
+        case RemoveEndedOf(member_ids=None):
+            return Statement(REMOVE_ALL_ENDED_OF, (to_json(change.image_ids), change.now))
+        case RemoveEndedOf():
+            pairs = to_json(change.image_ids), to_json(change.member_ids)
+            return Statement(REMOVE_ENDED_OF, (*pairs, change.now))
+        case RemoveEnded():
+            return Statement(REMOVE_ENDED, (change.now, change.limit))
+
+
+def _terms(terms: Terms) -> tuple[str | None, int, int]:
+    return terms.message, terms.ends_at, terms.expires_at
 
 
 async def change_member(db: Database, change: Single) -> Member | None:
@@ -243,3 +305,8 @@ async def change_member(db: Database, change: Single) -> Member | None:
     statement = to_statement(change)
     rows = await db.write(statement.sql, *statement.values)
     return _member_of_row(rows[0]) if rows else None
+
+
+async def change_each(db: Database, change: Each) -> None:
+    """Make the change, which needs no lock of the images."""
+    await db.transact(to_statement(change))

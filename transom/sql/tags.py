@@ -4,6 +4,7 @@ They stand in the rows of the images (`image.tags`), so each statement reads a r
 project's own by `image_by_owner`, or the ranges of a list (`listing.py`). All are scans.
 """
 
+from transom.clock import now_us
 from transom.domain.listing import Condition, ListQuery, Range
 from transom.domain.model import Image
 from transom.domain.tags import TagSearch
@@ -35,7 +36,7 @@ async def list_tags(
         "cross join jsonb_array_elements_text(image.tags) as tag "
         f"order by 1 limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [row[0] for row in await db.scan(sql, *values.collected, asker=asker)]
+    return [row[0] for row in await db.scan(sql, *values.bound(now_us()), asker=asker)]
 
 
 async def find_images(
@@ -53,14 +54,14 @@ async def find_images(
         "order by image.created_at desc, image.id desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [image_of_row(row) for row in await db.scan(sql, *values.collected, asker=owner)]
+    return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()), asker=owner)]
 
 
 async def count_images(db: Database, owner: str, search: TagSearch) -> int:
     """How many `find_images` has on all its pages."""
     values = Values()
     sql = f"select count(*) from image where {_sought(db.dialect, owner, search, values)}"
-    return int((await db.scan(sql, *values.collected, asker=owner))[0][0])
+    return int((await db.scan(sql, *values.bound(now_us()), asker=owner))[0][0])
 
 
 def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> str:

@@ -17,14 +17,16 @@ SPELLING = {
     "json_agg": "json_group_array",
     "json_build_array": "json_array",
     "strpos": "instr",
+    " for update skip locked": "",
     " for update": "",
     "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
     "properties ->> 'os_glance_importing_to_stores'": (
         "json_extract(properties, '$.os_glance_importing_to_stores')"
     ),
     "pg_column_size": "length",
-    "recipients_of(image.id)": "(select count(*) from member where member.image_id = image.id)",
 }
+_LIVE_RECIPIENTS = re.compile(r"live_recipients_of\(image\.id, (\$\d+)\)")
+_COUNT_LIVE = r"(select count(*) from member where member.image_id = image.id and member.ends_at > \1)"
 
 
 class SqliteDialect:
@@ -43,6 +45,7 @@ def translated(sql: str) -> str:
     """The statement as SQLite understands it."""
     for postgresql, sqlite in SPELLING.items():
         sql = sql.replace(postgresql, sqlite)
+    sql = _LIVE_RECIPIENTS.sub(_COUNT_LIVE, sql)
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 

@@ -1,0 +1,12 @@
+"""Which memberships there are: those that have not ended.
+
+One that has is absent for every call from that moment, whether its row was removed yet or not. So each
+statement that looks at memberships, or changes one, has the term that `live` makes; a test finds those that
+lack it. What ends is told and removed later (`sharing/sweep.py`), and nothing depends on when.
+"""
+
+
+def live(now: str, member: str = "member") -> str:
+    """The term that is true of a membership that counts. `now`: the statement's `$n` for the time; `member`:
+    the name that the statement has for the row."""
+    return f"{member}.ends_at > {now}"
