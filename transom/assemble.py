@@ -29,7 +29,6 @@ from transom.data.sweep import sweep
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
-from transom.domain.image_quotas import ImageQuotas
 from transom.domain.model import Policy
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
@@ -45,6 +44,7 @@ from transom.ownership import Ownership
 from transom.policy import PolicyFileError, read_policy
 from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
+from transom.sharing.usage import Uses
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
@@ -132,9 +132,6 @@ class Worker:
             db=db,
             transfer=transfer,
             limits=limits,
-            image_quotas=ImageQuotas(
-                settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
-            ),
             outbound=outbound,
             stores=stores,
             disks=disks,
@@ -142,6 +139,7 @@ class Worker:
             wake_prefetch=wake_prefetch,
             identity=identity,
             recipients=Recipients(identity if settings.check_recipients else None),
+            uses=_start_uses(db, undo),
             os_versions=_read_os_versions(settings),
             wake_jobs=jobs.wake,
             render_metrics=_with_free_room(render_metrics, disks),
@@ -355,6 +353,13 @@ def _start_prefetch(
     working = asyncio.create_task(prefetch.serve())
     undo.callback(working.cancel)
     return prefetch.wake
+
+
+def _start_uses(db: Database, undo: AsyncExitStack) -> Uses:
+    uses = Uses(db)
+    undo.push_async_callback(uses.close)
+    undo.callback(asyncio.create_task(uses.serve()).cancel)
+    return uses
 
 
 def _do_nothing() -> None:

@@ -1,39 +1,41 @@
-"""GET /v2/info/usage: how much of its quotas a project uses (images-v2, 5.1 and 5.8)."""
+"""What a service notes of the use of images is on record when it has stopped."""
 
+import sqlite3
+
+import pytest
+from conftest import MakeService
 from harness.service import Service
-from images import MakeService, create_active_image, create_image
-
-MIB = 1 << 20
+from images import TEN_BYTES, create_active_image
 
 
-def test_without_limits_there_is_nothing_to_tell(service: Service) -> None:
-    response = service.client("publisher").get("/v2/info/usage")
+def recorded(service: Service) -> dict[tuple[str, str], int]:
+    """Downloads by image and project."""
+    with sqlite3.connect(service.database.removeprefix("sqlite:///")) as connection:
+        rows = connection.execute("select image_id, project_id, downloads from image_use").fetchall()
+    connection.close()
+    return {(image_id, project_id): downloads for image_id, project_id, downloads in rows}
 
-    assert response.status_code == 200
-    assert response.json() == {"usage": {}}
+
+@pytest.fixture
+def service(make_service: MakeService) -> Service:
+    return make_service("sqlite")
 
 
-def test_each_limit_is_told_with_what_the_project_uses_of_it(make_service: MakeService) -> None:
-    quotas = {"TRANSOM_IMAGE_COUNT_QUOTA": "5", "TRANSOM_USER_STORAGE_QUOTA": str(10 * MIB)}
-    service = make_service("sqlite", **quotas)
+def test_downloads_by_others_are_on_record_after_a_stop(service: Service) -> None:
+    """From the first byte on: what goes on with a download, or only looks, is none."""
     publisher, recipient = service.client("publisher"), service.client("recipient")
-    create_image(publisher)
-    create_active_image(publisher, b"\0" * 2 * MIB)
+    project = service.clouds["recipient"].project_id
+    image_id = create_active_image(publisher, visibility="community")["id"]
+    path = f"/v2/images/{image_id}/file"
 
-    usages = [client.get("/v2/info/usage").json()["usage"] for client in (publisher, recipient)]
+    assert publisher.get(path).content == TEN_BYTES
+    assert recipient.get(f"/v2/images/{image_id}").status_code == 200
+    assert recipient.head(path).status_code == 200
+    assert recipient.get(path, headers={"Range": "bytes=3-"}).status_code == 206
+    whole = recipient.get(path)
+    again = recipient.get(path, headers={"If-None-Match": whole.headers["ETag"]})
+    assert (whole.content, again.status_code) == (TEN_BYTES, 304)
+    assert recipient.get(path, headers={"Range": "bytes=0-2"}).status_code == 206
+    assert service.stop() == 0
 
-    assert usages == [
-        {"image_count_total": {"usage": 2, "limit": 5}, "image_size_total": {"usage": 2, "limit": 10}},
-        {"image_count_total": {"usage": 0, "limit": 5}, "image_size_total": {"usage": 0, "limit": 10}},
-    ]
-
-
-def test_it_needs_a_token_and_knows_only_get(service: Service) -> None:
-    path = "/v2/info/usage"
-
-    statuses = [
-        service.client(None).get(path).status_code,
-        service.client("publisher").post(path).status_code,
-    ]
-
-    assert statuses == [401, 405]
+    assert recorded(service) == {(image_id, project): 2}

@@ -18,6 +18,7 @@ from transom.sql import (
     migrate,
     owners,
     tags,
+    usage,
 )
 from transom.sql.db import Database
 
@@ -25,7 +26,7 @@ from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, jobs, blobs, imports, listing, tags, metadefs, owners, migrate]
+MODULES = [images, members, batches, jobs, blobs, imports, listing, tags, metadefs, owners, migrate, usage]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -147,6 +148,9 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "owners.RENEW_DATABASE_ID": ("new", "elsewhere", "id", "place"),
     "owners.FIND_OWNED_STORE": ("store",),
     "owners.INSERT_OWNED_STORE": ("store",),
+    "usage.ADD_USE": ("image", "someone", 1, 2),
+    "usage.LIST_USES": ("image", '["someone"]'),
+    "usage.LIST_OWN_USES": ("someone", '["image"]'),
 }
 
 

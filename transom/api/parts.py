@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.disk import Room
-from transom.domain.image_quotas import ImageQuotas
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
+from transom.sharing.usage import Uses
 from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
@@ -26,12 +26,12 @@ class Parts:
     #: The disks of this machine that are filled: the data folder's as `data`, local stores' by their ids.
     disks: Mapping[str, Room]
     limits: Limits
-    image_quotas: ImageQuotas
     outbound: Outbound
     cache: Cache | None
     wake_prefetch: Callable[[], None]
     identity: Identity
     recipients: Recipients
+    uses: Uses
     os_versions: OsVersions
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

@@ -134,6 +134,12 @@ def is_service(caller: Caller) -> bool:
     return "service" in caller.roles or "service" in caller.service_roles
 
 
+def is_for_service(caller: Caller) -> bool:
+    """Whether another service of the cloud asks on a user's behalf, as one does that is about to use an image
+    for the user's project."""
+    return "service" in caller.service_roles
+
+
 def use_tasks(caller: Caller) -> None:
     """May the caller look at everybody's tasks, and start some?"""
     require("tasks_api_access", caller, Target(caller.project_id, Visibility.PRIVATE))

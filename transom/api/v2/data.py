@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from transom.api.conditions import is_not_modified, require
 from transom.api.http import Headers, HttpError, Request, Response, no_content
-from transom.api.images import see_image
 from transom.api.parts import Parts
 from transom.api.v2.digests import read_digests
+from transom.api.v2.images import see_image
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from transom.domain.model import Image, Status
@@ -99,6 +99,8 @@ async def download_image(parts: Parts, request: Request) -> Response:
     if is_not_modified(request, tag):
         return Response(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", tag.encode())] if tag else [])
     part = _wanted_part(request, image, image.size)
+    if request.method == "GET" and (part is None or part[0] == 0):
+        parts.uses.note(image, request.caller, is_download=True)
     try:
         # Never serve bytes that are not the ones whose hash is on record.
         return await _answer(parts, request, image, image.size, part, preferred)

@@ -1,1 +1,0 @@
-"""Images: create, find, change and remove them, whichever API asks."""

@@ -1,0 +1,76 @@
+"""Notes which projects use images of others, and writes that down every few seconds.
+
+A request only notes: one entry of a dictionary. What was noted since it was last written is lost when the
+process is killed. It tells of calls, not of machines: what was started from an image runs on without any.
+"""
+
+import asyncio
+import logging
+
+from transom.clock import now_us
+from transom.domain.errors import TransomError, describe
+from transom.domain.model import Caller, Image
+from transom.sql import usage
+from transom.sql.db import Database
+from transom.sql.usage import Use
+
+_log = logging.getLogger(__name__)
+
+#: Pause between two writes, seconds: what is shown of use may lack the last ones.
+PAUSE_S = 10
+#: Images and projects of one transaction, which locks their images.
+_PAIRS_AT_ONCE = 50
+#: Pairs that are kept while the database cannot be written.
+_MOST_PAIRS = 100_000
+
+
+class Uses:
+    """The uses that this process has seen and not written yet."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        #: By the ids of image and project: how many downloads, and the last use.
+        self._noted: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def note(self, image: Image, caller: Caller, *, is_download: bool) -> None:
+        """The caller's project uses the image; `is_download`: its data is sent from the first byte on. The
+        owner's own uses do not count."""
+        project_id = caller.project_id
+        if project_id is None or project_id == image.owner:
+            return
+        key = image.id, project_id
+        self._noted[key] = self._noted.get(key, (0, 0))[0] + is_download, now_us()
+
+    async def serve(self) -> None:
+        """Write what was noted again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(PAUSE_S)
+            try:
+                await self.write()
+            except TransomError as error:
+                _log.warning("the use of images is written later: %s", describe(error))
+            except Exception:  # noqa: BLE001 (it must never stop for good)
+                _log.exception("the use of images was not written")
+
+    async def write(self) -> None:
+        """Write what was noted. What could not be written is kept for the next time."""
+        noted, self._noted = list(self._noted.items()), {}
+        try:
+            while noted:
+                uses = [
+                    (key, Use(downloads=count, last_used_at=at))
+                    for key, (count, at) in noted[:_PAIRS_AT_ONCE]
+                ]
+                await usage.add_uses(self._db, uses)
+                del noted[:_PAIRS_AT_ONCE]
+        finally:
+            for key, (count, at) in noted[:_MOST_PAIRS]:
+                since, last = self._noted.get(key, (0, 0))
+                self._noted[key] = since + count, max(last, at)
+
+    async def close(self) -> None:
+        """Write what is left."""
+        try:
+            await self.write()
+        except TransomError as error:
+            _log.warning("the last uses of images are lost: %s", describe(error))
