@@ -1,19 +1,16 @@
 """Which settings there are: each a field with its default, its unit and its help text.
 
-They hold text as given; what they point to is opened elsewhere. The properties below the fields read it.
+They hold text as given; what they point to is opened elsewhere. `readings.py` has what they mean.
 """
 
 import dataclasses
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from transom.domain.stores import StoreInfo, StoreKind, parse_stores
+from transom.config.readings import LOCAL, Readings, listed
 
-#: The store there is when the settings name none.
-LOCAL = "local"
+__all__ = ["LOCAL", "Settings", "SettingsError", "describe", "listed", "secrets"]
 
 
 class SettingsError(Exception):
@@ -26,7 +23,7 @@ def _setting(default: Any, help: str, *, is_secret: bool = False) -> Any:  # noq
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Readings):
     """All settings. `TRANSOM_LISTEN` is the environment's spelling of `listen`, and so on."""
 
     listen: str = _setting("127.0.0.1:9292", "Address and port to serve on (host:port).")
@@ -347,79 +344,6 @@ class Settings:
         60, "An upload or job whose worker has not renewed its lease for so long is given up, seconds."
     )
     max_request_id_length: int = _setting(64, "Longest X-Openstack-Request-Id taken from a client.")
-
-    @property
-    def host(self) -> str:
-        return self.listen.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        return int(self.listen.rpartition(":")[2])
-
-    @property
-    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Raises ValueError for what is no network."""
-        return tuple(map(ip_network, listed(self.trusted_proxies)))
-
-    @property
-    def advertised_url(self) -> str:
-        """Where this service tells clients that it is, without a slash at the end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
-
-    @property
-    def has_strict_signatures(self) -> bool:
-        return self.signed_headers == "strict"
-
-    @property
-    def import_methods(self) -> tuple[str, ...]:
-        return listed(self.enabled_import_methods)
-
-    @property
-    def import_plugins(self) -> tuple[str, ...]:
-        return listed(self.image_import_plugins)
-
-    @property
-    def nonfatal_checks(self) -> frozenset[str]:
-        return frozenset(listed(self.gpt_safety_checks_nonfatal))
-
-    @property
-    def allowed_vmdk_types(self) -> frozenset[str]:
-        return frozenset(listed(self.vmdk_allowed_types))
-
-    @property
-    def glance_download_prefixes(self) -> tuple[str, ...]:
-        return listed(self.glance_download_properties)
-
-    @property
-    def spared_roles(self) -> frozenset[str]:
-        return frozenset(role.lower() for role in listed(self.ignore_user_roles))
-
-    @property
-    def injected_properties(self) -> dict[str, str]:
-        pairs = (pair.partition(":") for pair in listed(self.inject_properties))
-        return {name.strip(): value.strip() for name, _, value in pairs}
-
-    @property
-    def data_path(self) -> Path:
-        return Path(self.data_dir).resolve()
-
-    @property
-    def store_infos(self) -> tuple[StoreInfo, ...]:
-        """The stores, one of them the default."""
-        if self.stores:
-            return parse_stores(self.stores, self.default_store)
-        folder = str(self.data_path / "images")
-        return (StoreInfo(id=LOCAL, kind=StoreKind.FILE, address=folder, is_default=True),)
-
-    @property
-    def database_url(self) -> str:
-        return self.database or f"sqlite:///{self.data_path / 'transom.db'}"
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """The parts of a setting that is a list."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def describe() -> list[tuple[str, Any, str]]:
