@@ -29,6 +29,7 @@ from transom.data.sweep import sweep
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
+from transom.domain.image_quotas import ImageQuotas
 from transom.domain.model import Policy
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
@@ -132,6 +133,9 @@ class Worker:
             db=db,
             transfer=transfer,
             limits=limits,
+            image_quotas=ImageQuotas(
+                settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
+            ),
             outbound=outbound,
             stores=stores,
             disks=disks,

@@ -25,7 +25,7 @@ DECISIONS = frozenset({"ForbiddenError", "is_admin", "roles", "service_roles"})
 UNDECIDED = {
     "api/ims/errors.py": "words a refusal",
     "api/routes.py": "gives a refusal its status",
-    "api/v2/images.py": "states and reserved names, in the order of the reference",
+    "api/v2/images.py": "states in which an image is deactivated",
     "api/v2/locations.py": "what needs a store that is not there",
     "api/v2/metadefs/namespaces.py": "which namespaces a list asks for",
     "api/v2/stores.py": "the last copy of the data stays",

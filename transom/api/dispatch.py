@@ -39,7 +39,8 @@ from transom.api.router import Match, Router
 from transom.api.share.problems import render_error as render_problem
 from transom.api.signing import has_signature, signed_request
 from transom.api.v2.errors import error_response
-from transom.api.v2.versions import base_url, choose_version, served_versions
+from transom.api.v2.versions import choose_version
+from transom.api.versions import base_url, served_versions
 from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError, describe
 from transom.domain.model import Caller
 from transom.identity import TokenRequest

@@ -7,7 +7,8 @@ from string import Template
 
 from transom.api.http import Headers, Request, Response
 from transom.api.parts import Parts
-from transom.api.v2.versions import base_url, choose_version
+from transom.api.v2.versions import choose_version
+from transom.api.versions import base_url
 
 _STYLE = "body{font:1rem/1.5 sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
 _PAGE = Template(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.disk import Room
+from transom.domain.image_quotas import ImageQuotas
 from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.outbound import Outbound
@@ -26,6 +27,7 @@ class Parts:
     #: The disks of this machine that are filled: the data folder's as `data`, local stores' by their ids.
     disks: Mapping[str, Room]
     limits: Limits
+    image_quotas: ImageQuotas
     outbound: Outbound
     cache: Cache | None
     wake_prefetch: Callable[[], None]

@@ -22,7 +22,6 @@ from transom.api.v2 import (
     imports,
     locations,
     members,
-    places,
     schemas,
     stores,
     tasks,
@@ -62,7 +61,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/images", images.list_images, None),
     Route("POST", "/v2/images", images.create_image, True),
     Route("GET", "/v2/images/{image_id}", images.show_image),
-    Route("PATCH", "/v2/images/{image_id}", places.update_image, True),
+    Route("PATCH", "/v2/images/{image_id}", images.update_image, True),
     # A client of the IMS API that asks here by token speaks of backups: {"delete_backup": true}.
     Route("DELETE", "/v2/images/{image_id}", images.delete_image, None),
     Route("GET", "/v2/images/{image_id}/file", data.download_image),

@@ -1,8 +1,25 @@
 """How much an image may carry. A negative limit is no limit (Glance's `image_*_quota` options)."""
 
+from typing import NamedTuple
+
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.model import Image
+
+
+class ImageQuotas(NamedTuple):
+    """How many tags and properties an image may have, and how many bytes these may take together."""
+
+    tags: int
+    properties: int
+    metadata_bytes: int
+
+
+def check_change(old: Image, new: Image, quotas: ImageQuotas) -> None:
+    """LimitExceededError when a change goes beyond one of them."""
+    check_tags(old, new, quotas.tags)
+    check_properties(old, new, quotas.properties)
+    check_metadata(old, new, quotas.metadata_bytes)
 
 
 def too_many_images(limit: int) -> LimitExceededError:

@@ -12,7 +12,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.identity.session import NOT_FOUND, identity_url, open_session
 from transom.api.identity.wire import read_filters, render_list
 from transom.api.parts import Parts
-from transom.api.v2.versions import base_url
+from transom.api.versions import base_url
 from transom.domain.errors import NotFoundError
 from transom.identity.sessions import Session
 

@@ -3,7 +3,7 @@
 from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.api.signing import has_signature, signed_request
-from transom.api.v2.versions import base_url
+from transom.api.versions import base_url
 from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.identity.access_rules import IDENTITY, require_allowed
 from transom.identity.builtin import BuiltinIdentity

@@ -10,7 +10,6 @@ from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.v2.images import absent
 from transom.clock import now_us
 from transom.domain import access, image_quotas, protection
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
@@ -26,6 +25,7 @@ from transom.domain.model import (
     Status,
     Visibility,
 )
+from transom.images.service import absent
 from transom.sql import jobs, members
 
 _DESCRIPTION = "__description"
@@ -41,8 +41,8 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     require_copyable(source)
     image = _copy_of(source, given, request.caller, project_id)
     access.create_image(request.caller, project_id, image.visibility)
-    image_quotas.check_properties(source, image, parts.settings.image_property_quota)
-    image_quotas.check_metadata(None, image, parts.settings.image_metadata_limit)
+    image_quotas.check_properties(source, image, parts.image_quotas.properties)
+    image_quotas.check_metadata(None, image, parts.image_quotas.metadata_bytes)
     job = _new_job(request, source, image)
     await parts.limits.check_size(image.owner, source.size or 0)
     most = await parts.limits.most_images(image.owner)

@@ -1,6 +1,6 @@
 """Images by the rules of the IMS API: create, list, show, update, delete (IMS API, "Image Management").
 
-They are the images of `api/v2`, looked at otherwise: whether one is private or shared depends on its
+They are the images of the Image API, looked at otherwise: whether one is private or shared depends on its
 recipients, and some properties are attributes with rules (`domain/attributes.py`).
 """
 
@@ -8,26 +8,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from transom.api import images as calls
 from transom.api.conditions import guard_of, versioned_response
-from transom.api.http import Request, Response, json_response
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.images import page_response, read_patch, see_image
 from transom.api.ims.body import read_object
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.ims.wire import ims_image
 from transom.api.parts import Parts
-from transom.api.v2.images import (
-    change_image,
-    check_limits,
-    find_images,
-    image_of_body,
-    keep_image,
-    page_response,
-    read_patch,
-    remove_image,
-    see_image,
-)
-from transom.domain import access, attributes, patch
+from transom.domain import access, attributes, image_quotas, patch
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Image, Visibility
+from transom.images.creation import new_image
+from transom.images.lists import find_images
+from transom.images.service import change_image, remove_image
 from transom.sql import images
 
 #: Images in a page of the extension's list unless told.
@@ -39,9 +33,9 @@ async def create_image(parts: Parts, request: Request) -> Response:
     asked = await read_object(parts, request)
     given = attributes.complete(asked, parts.os_versions)
     check = attributes.make_check(parts.os_versions)
-    image = image_of_body(given, request.caller, parts.settings, check, asked)
+    image = new_image(given, request.caller, parts.image_quotas, check, asked)
     shown = ims_image(image, request.caller, False)
-    return await keep_image(parts, request, image, shown, id_was_chosen="id" in given)
+    return await calls.create_image(parts, request, image, shown, id_was_chosen="id" in given)
 
 
 # ---- list, show
@@ -50,7 +44,7 @@ async def create_image(parts: Parts, request: Request) -> Response:
 async def list_cloud_images(parts: Parts, request: Request) -> Response:
     """The extension's list: long pages without links. A full one names the marker of the next."""
     query = parse_ims_list_query(request.query_pairs(), parts.settings, _PAGE)
-    found = await find_images(parts, request.caller, ims_ranges, query)
+    found = await find_images(parts.db, request.caller, ims_ranges, query)
     page: dict[str, Any] = {"images": await _bodies(parts, request, found.images)}
     if found.images and found.is_full:
         page["page_info"] = {"next_marker": found.images[-1].id}
@@ -61,7 +55,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     """The native list, with links to its pages."""
     pairs = request.query_pairs()
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
-    found = await find_images(parts, request.caller, ims_ranges, query)
+    found = await find_images(parts.db, request.caller, ims_ranges, query)
     shown = await _bodies(parts, request, found.images)
     return page_response(pairs, shown, is_full=found.is_full)
 
@@ -116,11 +110,11 @@ async def _update(
         judge(caller, image, is_member)
         patched = patch.apply(operations, image, caller, is_member)
         new = attributes.follow_os_version(image, patched, parts.os_versions)
-        check_limits(image, new, parts.settings)
+        image_quotas.check_change(image, new, parts.image_quotas)
         return new
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
-    changed = await change_image(parts, caller, image_id, decide, touches=bool(operations), guard=guard)
+    changed = await change_image(parts.db, caller, image_id, decide, touches=bool(operations), guard=guard)
     return await _shown(parts, request, changed)
 
 
@@ -134,4 +128,6 @@ async def delete_image(parts: Parts, request: Request) -> Response:
         )
         access.delete_ims_image(request.caller, image, is_member, is_for_domain=is_for_domain)
 
-    return await remove_image(parts, request, judge, guard_of(request, partial(_body, parts, request)))
+    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
+    await remove_image(parts.db, parts.transfer, request.caller, image_id, judge, guard)
+    return no_content()

@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from transom.api.http import Headers, Request, Response, json_response
+from transom.api.images import see_image
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
-from transom.api.v2.images import find_images, see_image
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Caller, Image, Visibility
 from transom.domain.protection import readable
+from transom.images.lists import find_images
 
 _FILTERS = frozenset(
     {
@@ -34,7 +35,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
     """The default list of the caller. Parameters that v1 does not know mean nothing."""
     pairs = [(name, value) for name, value in request.query_pairs() if name in _FILTERS]
     query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
-    found = await find_images(parts, request.caller, ims_ranges, query)
+    found = await find_images(parts.db, request.caller, ims_ranges, query)
     return json_response({"images": [_v1_image(image, request.caller) for image in found.images]})
 
 

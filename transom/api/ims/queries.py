@@ -7,7 +7,7 @@ OpenStack API: that is what `__os_type`, `__support_kvm`, `virtual_env_type` and
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transom.api.v2.query import (
+from transom.api.queries import (
     NUMBERS,
     TIMES,
     Parsers,

@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 
 from transom.api.http import Request, Response, json_response, no_content
+from transom.api.images import see_image
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
-from transom.api.v2.answers import absent
-from transom.api.v2.images import STEP, change_image, each_allowed, each_of, see_image
 from transom.domain import access, protection
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, check_characters
@@ -37,6 +36,8 @@ from transom.domain.tags import (
     seek_tags,
     values_by_key,
 )
+from transom.images.lists import STEP, each_allowed, each_of
+from transom.images.service import change_image, not_found
 from transom.sql import tags
 
 #: Tags in a page of `list_tags` unless told, and at most.
@@ -147,7 +148,7 @@ def _pair(field: str, given: Any) -> Tag:
 
 
 async def _put(parts: Parts, request: Request, image_id: str, new: list[Tag]) -> Response:
-    quota = parts.settings.image_tag_quota
+    quota = parts.image_quotas.tags
     most = min(MOST_TAGS, quota) if quota >= 0 else MOST_TAGS
     return await _change(parts, request, image_id, lambda texts: put_tags(texts, new, most))
 
@@ -163,7 +164,7 @@ async def _change(parts: Parts, request: Request, image_id: str, change: _Change
         access.modify_image(request.caller, image, is_member)
         return msgspec.structs.replace(image, tags=change(image.tags))
 
-    await change_image(parts, request.caller, image_id, decide, missing=absent(image_id))
+    await change_image(parts.db, request.caller, image_id, decide, missing=not_found(image_id))
     return no_content()
 
 
@@ -185,7 +186,7 @@ async def list_tags(parts: Parts, request: Request) -> Response:
     if access.lists_all_it_finds(caller):
         found = await tags.list_tags(parts.db, ranges, seen or query, limit, offset, caller.project_id)
         return json_response({"tags": found})
-    allowed = await _tags_of(each_allowed(parts, caller, ranges, seen or query))
+    allowed = await _tags_of(each_allowed(parts.db, caller, ranges, seen or query))
     return json_response({"tags": sorted(allowed)[offset : offset + limit]})
 
 

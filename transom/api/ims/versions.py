@@ -7,7 +7,7 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
-from transom.api.v2.versions import base_url, served_versions
+from transom.api.versions import base_url, served_versions
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import shown

@@ -4,10 +4,10 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
-from transom.api.v2.answers import absent
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
 from transom.domain.model import Status
+from transom.images.service import not_found
 from transom.sql import images
 from transom.stores.cache import Cache, Entry
 
@@ -36,7 +36,7 @@ async def queue_image(parts: Parts, request: Request) -> Response:
     """Have the image brought here in the background."""
     image_id, caller = request.params["image_id"], request.caller
     found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
-    image = access.see_image(caller, found, is_member, absent(image_id))
+    image = access.see_image(caller, found, is_member, not_found(image_id))
     cache = _require_cache(parts, request, "cache_image")
     if image.status != Status.ACTIVE:
         raise InvalidError("Only images with status active can be targeted for queueing")
@@ -50,7 +50,7 @@ async def remove_image(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
     found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
     is_here = parts.cache is not None and (image_id in parts.cache or parts.cache.is_queued(image_id))
-    access.remove_cached(caller, found, is_member, absent(image_id), is_here=is_here)
+    access.remove_cached(caller, found, is_member, not_found(image_id), is_here=is_here)
     cache = _require_cache(parts, request, "cache_delete")
     await cache.remove(image_id)
     return no_content()

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from transom.api.conditions import is_not_modified, require
 from transom.api.http import Headers, HttpError, Request, Response, no_content
+from transom.api.images import see_image
 from transom.api.parts import Parts
 from transom.api.v2.digests import read_digests
-from transom.api.v2.images import see_image
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from transom.domain.model import Image, Status

@@ -6,12 +6,12 @@ import msgspec
 
 from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
+from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
-from transom.api.v2.images import absent, see_image
-from transom.api.v2.versions import base_url
+from transom.api.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.digests import read_expected
@@ -28,6 +28,7 @@ from transom.domain.imports import (
 from transom.domain.job_inputs import Import
 from transom.domain.model import Image, Job, JobKind, Status
 from transom.domain.status import advance
+from transom.images.service import absent
 from transom.sql import images, imports, jobs
 from transom.sql.retry import TRIES, write_conflict
 

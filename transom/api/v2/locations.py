@@ -5,9 +5,9 @@ from http import HTTPStatus
 import msgspec
 
 from transom.api.http import Request, Response, json_response
+from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.v2.images import absent, see_image
 from transom.api.v2.imports import check_uri, require_no_task
 from transom.clock import now_us
 from transom.domain import access
@@ -15,6 +15,7 @@ from transom.domain.errors import ForbiddenError, InvalidError
 from transom.domain.job_inputs import AddedLocation
 from transom.domain.locations import Claim, check_digits, check_queued, hold, parse_claim
 from transom.domain.model import Image, Job, JobKind
+from transom.images.service import absent
 from transom.sql import images, imports
 from transom.sql.retry import TRIES, write_conflict
 

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from transom.api.http import Request, Response, json_response
+from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.v2.images import image_of_body, see_image
+from transom.api.queries import page_link
 from transom.api.v2.imports import check_uri
-from transom.api.v2.query import page_link
-from transom.api.v2.versions import base_url
+from transom.api.versions import base_url
 from transom.api.wire import timestamp
 from transom.config import Settings
 from transom.domain import access, image_quotas
@@ -27,6 +27,7 @@ from transom.domain.fields import UUID_PATTERN, check_field, shown
 from transom.domain.imports import Method, begin, check_texts
 from transom.domain.job_inputs import NewImage
 from transom.domain.model import Job, JobKind, JobStatus
+from transom.images.creation import new_image
 from transom.sql import jobs
 from transom.sql.imports import change_statement
 from transom.sql.jobs import ListedTask
@@ -194,7 +195,7 @@ async def create_task(parts: Parts, request: Request) -> Response:
     await check_uri(parts, given["import_from"], "import_from")
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
-    image = image_of_body(formats | properties, caller, parts.settings, check_field, properties)
+    image = new_image(formats | properties, caller, parts.image_quotas, check_field, properties)
     store = parts.stores.default.id
     asked = NewImage(
         import_from=given["import_from"],

@@ -4,23 +4,7 @@ from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
-
-#: Newest first. Each is a name for the same `/v2`.
-VERSIONS = tuple(f"v2.{minor}" for minor in range(18, -1, -1))
-#: Those that promise the calls of the cache.
-_OF_CACHE = ("v2.18", "v2.16", "v2.14")
-
-
-def served_versions(parts: Parts) -> tuple[str, ...]:
-    """The names of the versions there are, newest first."""
-    if parts.cache is not None:
-        return VERSIONS
-    return tuple(version for version in VERSIONS if version not in _OF_CACHE)
-
-
-def base_url(parts: Parts, request: Request) -> str:
-    """Where clients reach the service, without a closing slash."""
-    return (parts.settings.public_endpoint or request.origin.url).rstrip("/")
+from transom.api.versions import base_url, served_versions
 
 
 def versions_response(parts: Parts, request: Request, status: int) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
+from transom.api.queries import page_link
 from transom.api.v2.metadefs.query import parse_namespace_query, parse_resource_type
 from transom.api.v2.metadefs.wire import (
     MOST_VALUES,
@@ -14,8 +15,7 @@ from transom.api.v2.metadefs.wire import (
     namespace_link,
     resource_type_body,
 )
-from transom.api.v2.query import page_link
-from transom.api.v2.versions import base_url
+from transom.api.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.access import ITEM_RULES

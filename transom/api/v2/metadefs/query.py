@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from transom.api.http import Request
-from transom.api.v2.query import parse_limit, refuse_nul
+from transom.api.queries import parse_limit, refuse_nul
 from transom.config import Settings
 from transom.domain.errors import InvalidError
 from transom.domain.metadefs import (

@@ -1,0 +1,1 @@
+"""Images: create, find, change and remove them, whichever API asks."""

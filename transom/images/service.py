@@ -1,0 +1,107 @@
+"""What the APIs ask about one image: create, see, change, remove. Start reading here.
+
+A change looks, lets its caller decide, and writes with a guard that repeats what was seen (`sql/images.py`).
+A guard that fails means that somebody else was quicker: look again, and decide for the new state.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from transom.clock import now_us
+from transom.data.transfer import Transfer
+from transom.domain import access, image_quotas
+from transom.domain.errors import ConflictError
+from transom.domain.model import Caller, Image, Location, Status
+from transom.quotas.projects import Limits
+from transom.sql import blobs, images
+from transom.sql.db import Database
+from transom.sql.retry import TRIES, write_conflict
+
+#: Raises unless the image, as it was seen, is what the client demands.
+Guard = Callable[[Image], Awaitable[None]]
+
+
+def absent(image_id: str) -> str:
+    """The text for an absent or hidden image."""
+    return f"No image found with ID {image_id}"
+
+
+def not_found(image_id: str) -> str:
+    """The same, where a call is about an image's members or tags, or about the cache."""
+    return f"Image {image_id} not found."
+
+
+async def create_image(db: Database, limits: Limits, image: Image, *, id_was_chosen: bool) -> None:
+    """Write the new image. `id_was_chosen`: by the client, so that it may be another image's."""
+    most = await limits.most_images(image.owner)
+    if not await images.insert_image(db, image, most, id_was_chosen=id_was_chosen):
+        if 0 <= most <= await images.count_images(db, image.owner):
+            raise image_quotas.too_many_images(most)
+        raise ConflictError(f"Image ID {image.id} already exists!")
+
+
+async def see_image(db: Database, caller: Caller, image_id: str) -> tuple[Image, bool]:
+    """The image, and whether the caller's project is a member of it; or NotFoundError."""
+    image, is_member = await images.find_image(db, image_id, caller.member_ids)
+    return access.see_image(caller, image, is_member, absent(image_id)), is_member
+
+
+async def change_image(
+    db: Database,
+    caller: Caller,
+    image_id: str,
+    decide: Callable[[Image, bool], Image],
+    *,
+    missing: str | None = None,
+    touches: bool = True,
+    guard: Guard | None = None,
+) -> Image:
+    """Look at the image, `decide` what it becomes, and write that unless somebody changed it meanwhile: then
+    look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves.
+    `guard`: what the client demands of the image it changes."""
+    for _ in range(TRIES):
+        image, is_member = await images.find_image(db, image_id, caller.member_ids)
+        seen = access.see_image(caller, image, is_member, missing or absent(image_id))
+        if guard is not None:
+            access.modify_image(caller, seen, is_member)
+            await guard(seen)
+        new = decide(seen, is_member)
+        if not touches:
+            return seen
+        new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
+        if await images.update_image(db, seen, new):
+            return new
+    raise write_conflict(f"Image {image_id} is")
+
+
+async def remove_image(
+    db: Database,
+    transfer: Transfer,
+    caller: Caller,
+    image_id: str,
+    judge: Callable[[Image, bool], Awaitable[None]],
+    guard: Guard | None,
+) -> None:
+    """Delete the image unless `judge` or `guard` raises. What these saw still holds then: every change of the
+    image since makes it look again."""
+    for _ in range(TRIES):
+        image, is_member = await images.find_image(db, image_id, caller.member_ids)
+        seen = access.see_image(caller, image, is_member, f"Failed to find image {image_id} to delete")
+        await judge(seen, is_member)
+        if guard is not None:
+            await guard(seen)
+        staged = await _find_staged(db, seen)
+        if await images.delete_image(db, seen, now_us()):
+            await transfer.remove((*seen.locations, *staged))
+            await transfer.forget(seen)
+            return
+    raise write_conflict(f"Image {image_id} is")
+
+
+async def _find_staged(db: Database, image: Image) -> tuple[Location, ...]:
+    """The bytes that wait to be imported into the image."""
+    if image.status not in (Status.UPLOADING, Status.IMPORTING):
+        return ()
+    staged = await blobs.find_staged(db, image.id)
+    return (Location(store=staged.store, key=staged.key),) if staged is not None else ()
