@@ -7,6 +7,7 @@ before it starts them.
 import asyncio
 import gc
 import logging
+import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ from transom.api.forwarded import make_trust
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
 from transom.config import Settings, SettingsError
-from transom.config.os_versions import read_os_versions
+from transom.config.operator_files import find_changed, list_copied
 from transom.config.outbound import fetch_limits, fetch_rules
 from transom.data.prefetch import Prefetch
 from transom.data.recovery import give_up_dead
@@ -31,7 +32,6 @@ from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.image_quotas import ImageQuotas
 from transom.domain.model import Policy
-from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
@@ -40,9 +40,9 @@ from transom.identity.current_roles import CurrentRoles
 from transom.identity.directory import AccountsError
 from transom.jobs.runner import Jobs, release_dead
 from transom.liveness import Liveness
+from transom.operator_files import OperatorFilesInForce, read_policy_files
 from transom.outbound import Outbound
 from transom.ownership import Ownership
-from transom.policy import PolicyFileError, read_policy
 from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
 from transom.sharing.usage import Uses
@@ -51,7 +51,7 @@ from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
-from transom.stores.registry import Stores, check_stores, open_stores
+from transom.stores.registry import Stores, open_stores
 from transom.stores.threads import in_thread
 from transom.telemetry import (
     RequestLog,
@@ -70,6 +70,7 @@ _log = logging.getLogger(__name__)
 
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
+_FILES_TEXT = "Whether the operator's file is in force as it is on disk (1), or waits for SIGHUP (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
 #: Pause between two looks at the disks, seconds.
@@ -86,6 +87,12 @@ class Worker:
         self._watch = watch
         self._undo = AsyncExitStack()
         self._is_leaving = False
+        self._operator_files: OperatorFilesInForce | None = None
+
+    def read_files(self) -> None:
+        """Go by the operator's files as they are in force now."""
+        if self._operator_files is not None:
+            self._operator_files.read_again()
 
     def leave(self) -> None:
         """Tell balancers to look elsewhere: a stop was asked, and will come soon."""
@@ -117,13 +124,17 @@ class Worker:
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
         policy = _read_policy(settings)
-        jobs = Jobs(settings, db, transfer, outbound, limits, _open_askers(settings, policy), liveness)
+        askers = _open_askers(settings, policy)
+        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = _open_identity(settings, keystone, policy)
+        use_policy = (askers.use_policy, identity.use_policy)
+        with _preparing():
+            operator_files = OperatorFilesInForce(settings, stores, use_policy)
         observe, count_login, render_metrics = open_metrics()
         disks = _find_disks(settings, stores)
         looking = asyncio.create_task(_look_at_disks(disks))
@@ -144,9 +155,9 @@ class Worker:
             identity=identity,
             recipients=Recipients(identity if settings.check_recipients else None),
             uses=_start_uses(db, undo),
-            os_versions=_read_os_versions(settings),
+            operator_files=operator_files,
             wake_jobs=jobs.wake,
-            render_metrics=_with_free_room(render_metrics, disks),
+            render_metrics=_with_free_room(_with_files(render_metrics, settings), disks),
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
@@ -156,6 +167,7 @@ class Worker:
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
         )
+        self._operator_files = operator_files
         # What lives as long as the process need not be looked at by every collection.
         gc.collect()
         gc.freeze()
@@ -163,6 +175,18 @@ class Worker:
 
     async def stop(self) -> None:
         await self._undo.aclose()
+
+
+def _with_files(render: Callable[[], bytes], settings: Settings) -> Callable[[], bytes]:
+    tell = open_gauges("transom_file_in_force", _FILES_TEXT, "setting")
+
+    def render_all() -> bytes:
+        changed = find_changed(settings)
+        for name in list_copied(settings):
+            tell(name, name not in changed)
+        return render()
+
+    return render_all
 
 
 def _find_disks(settings: Settings, stores: Stores) -> dict[str, Room]:
@@ -263,17 +287,8 @@ def _open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient"
 
 def _read_policy(settings: Settings) -> Policy:
     """Raises PreparationError for a file that cannot be understood."""
-    file, protection_format = settings.property_protection_file, settings.property_protection_rule_format
-    try:
-        return read_policy(settings.policy_file, file, protection_format)
-    except PolicyFileError as error:
-        raise PreparationError(str(error)) from None
-
-
-def _read_os_versions(settings: Settings) -> OsVersions:
-    """Raises PreparationError for a file that cannot be understood."""
     with _preparing():
-        return read_os_versions(settings.os_versions_file)
+        return read_policy_files(settings)
 
 
 async def _log_in(client: "KeystoneClient") -> None:
@@ -285,12 +300,6 @@ def _open_stores(settings: Settings) -> Stores:
     """Raises PreparationError when the keys of one are not where they should be."""
     with _preparing():
         return open_stores(settings)
-
-
-def _check_stores(settings: Settings) -> None:
-    """Raises PreparationError as `_open_stores` does, and opens none that has threads."""
-    with _preparing():
-        check_stores(settings)
 
 
 @contextmanager
@@ -332,6 +341,9 @@ async def run_worker(settings: Settings) -> None:
         askers = _open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
         undo.push_async_callback(jobs.close)
+        with _preparing():
+            operator_files = OperatorFilesInForce(settings, stores, (askers.use_policy,))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         await jobs.serve()
@@ -375,12 +387,11 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
 
     `owns_clouds`: whether clouds.yaml is to lead to this service.
     Raises UnavailableError when the database cannot be reached, PreparationError when its schema is too old
-    and `migrate_on_start` is off, or the accounts, a policy file or the keys of a store cannot be used.
+    and `migrate_on_start` is off, or the accounts or a policy file cannot be used. Of the operator's files
+    `operator_files.check_files` is asked before.
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = _read_policy(settings)
-    _read_os_versions(settings)
-    _check_stores(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
     identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
     for failed in await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True):
@@ -422,7 +433,7 @@ def _prepare_accounts(settings: Settings, policy: Policy, owns_clouds: bool) -> 
     is_first = create_first_accounts(settings.data_path, auth_url, settings.region)
     if owns_clouds and not is_first:
         refresh_clouds(settings.data_path, auth_url, settings.region)
-    BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy).directory()
+    BuiltinIdentity(settings.data_path, settings.token_lifetime_s, policy)
 
 
 async def _require_schema(db: Database, settings: Settings) -> None:

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 #: What tells a worker that a stop was asked and will come soon.
 LEAVE = signal.SIGUSR1
+#: What tells a worker that other files of the operator's are in force.
+READ_FILES = signal.SIGHUP
 #: Pause between two tries to start, seconds.
 _RETRY_S = 2.0
 #: Pause between two looks whether the parent is there, seconds.
@@ -54,7 +56,9 @@ def create_app() -> App:
             await serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
-            asyncio.get_running_loop().add_signal_handler(LEAVE, worker.leave)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(LEAVE, worker.leave)
+            loop.add_signal_handler(READ_FILES, worker.read_files)
             watch.start()
             watching = asyncio.create_task(_end_with_parent())
             starting = asyncio.create_task(start())

@@ -151,8 +151,9 @@ def _second_text(whole: int) -> str:
 
 
 @contextmanager
-def metrics_folder() -> Iterator[None]:
-    """A common folder for the counters of all worker processes, as long as the service runs.
+def runtime_folder() -> Iterator[Path]:
+    """A folder that all processes of the service share as long as it runs: for the counters of the workers,
+    and what else ends with it.
 
     In memory where there is such a place: a counter is a mapped file, and one that the disk has no room for
     would kill the process that counts. prometheus-client reads the variable when it is first imported, so
@@ -166,7 +167,7 @@ def metrics_folder() -> Iterator[None]:
         ours = Liveness(Path(folder))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         try:
-            yield
+            yield Path(folder)
         finally:
             ours.close()
 

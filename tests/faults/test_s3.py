@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,33 @@ def test_two_stores_of_one_service_have_keys_of_their_own(
     assert not {
         secret for secret in (SECRET_KEY, OTHER_SECRET_KEY) if secret in detail + service.log_path.read_text()
     }
+
+
+def test_a_store_goes_on_with_new_keys_when_it_is_told(
+    make_service: MakeService, swift: Swift, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(f"[one]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n")
+    service = make_service("sqlite", TRANSOM_CACHE_SIZE_BYTES="0", **with_profiles(swift, file, "one"))
+    publisher = service.client("publisher")
+    image_id = create_image(publisher)["id"]
+    publisher.put(
+        f"/v2/images/{image_id}/file",
+        content=b"data",
+        headers={"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "one"},
+    )
+
+    def status_of_download() -> int:
+        return publisher.get(f"/v2/images/{image_id}/file").status_code
+
+    file.write_text("[one]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n")
+    assert status_of_download() == 200
+    os.kill(service.pid, signal.SIGHUP)
+    expect_eventually(status_of_download, 503)
+
+    file.write_text(f"[one]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n")
+    os.kill(service.pid, signal.SIGHUP)
+    expect_eventually(status_of_download, 200)
 
 
 def test_a_store_without_its_keys_stops_the_start_and_is_named(

@@ -5,6 +5,7 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
+from transom.config.operator_files import find_changed
 from transom.domain.errors import UnavailableError
 
 
@@ -19,7 +20,8 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
     why. To take every server out of its balancer would end the former, too. So is a store that may not be
-    changed, whose data can be read, and a disk without room for new data.
+    changed, whose data can be read, a disk without room for new data, and a file of the operator's that was
+    changed since it was read.
     """
     if parts.is_leaving():
         raise UnavailableError("The service is about to stop.")
@@ -32,6 +34,8 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
     body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}
     if refused := parts.transfer.ownership.refused:
         body["refused_stores"] = refused
+    if changed := find_changed(parts.settings):
+        body["files_not_in_force"] = changed
     return json_response(body)
 
 

@@ -7,8 +7,8 @@ from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.image_quotas import ImageQuotas
-from transom.domain.os_versions import OsVersions
 from transom.identity import Identity
+from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sharing.recipients import Recipients
@@ -34,7 +34,7 @@ class Parts:
     identity: Identity
     recipients: Recipients
     uses: Uses
-    os_versions: OsVersions
+    operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]
     #: Counts a login by its outcome.

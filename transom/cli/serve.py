@@ -20,8 +20,10 @@ from transom.cli.descriptors import fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
+from transom.config.operator_files import OperatorFiles
 from transom.identity.served import announce
-from transom.telemetry import metrics_folder, set_up_logging
+from transom.operator_files import check_files, name_files
+from transom.telemetry import runtime_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
 
@@ -51,17 +53,27 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
     require_installed()
     _require_free_port(settings)
     make_folder(settings)
-    with metrics_folder(), reported_imports(), ExitStack() as stack:
+    with runtime_folder() as folder, reported_imports(), ExitStack() as stack:
         with report_failures():
             other = stack.enter_context(_announce(settings))
         if other is not None:
             _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
+        files = _take_files(settings, folder / "files")
         _run_prepare(settings, owns_clouds=other is None)
         settings = fit_to_descriptors(settings)
-        _hand_down(settings)
+        _hand_down(files.name_copies(settings))
         if sys.stderr.isatty():
             click.echo(_greeting(settings, other), err=True)
-        _run_workers(settings)
+        _run_workers(settings, files)
+
+
+def _take_files(settings: Settings, folder: Path) -> OperatorFiles:
+    """The operator's files, in force as they are now. `folder`: for their copies."""
+    folder.mkdir(mode=0o700)
+    files = OperatorFiles(folder, name_files(settings))
+    with report_failures(SettingsError):
+        files.take(check_files)
+    return files
 
 
 def _announce(settings: Settings) -> AbstractContextManager[str | None]:
@@ -134,17 +146,30 @@ def _greeting(settings: Settings, other: str | None) -> str:
     )
 
 
-def _run_workers(settings: Settings) -> None:
+def _run_workers(settings: Settings, files: OperatorFiles) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
-    from transom.process import LEAVE
+    from transom.process import LEAVE, READ_FILES
+
+    def read_files(*_signal: object) -> None:
+        try:
+            files.take(check_files)
+        except SettingsError as error:
+            _log.error("the operator's files stay as they were: %s", error)
+            return
+        for child in multiprocessing.active_children():
+            os.kill(child.pid or 0, READ_FILES)
 
     class DelayedServer(MPServer):
         """Tells the workers that a stop was asked, and stops them `stop_delay_s` later; a second signal ends
         the delay."""
+
+        def signal_handler_reload(self, *_signal: object) -> None:
+            """On SIGHUP. The workers go on: to replace them would end long transfers."""
+            read_files()
 
         def shutdown(self, exit_code: int = 0) -> None:
             if settings.stop_delay_s and self.interrupt_signal:
@@ -157,6 +182,7 @@ def _run_workers(settings: Settings) -> None:
     _keep_signals_over_forks()
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
+    signal.signal(READ_FILES, signal.SIG_IGN)
     # What workers inherit need not be looked at in them, nor be copied for that.
     gc.freeze()
     # One configuration for every logger: Granian's own handlers would write a second format.
@@ -194,6 +220,8 @@ def _keep_signals_over_forks() -> None:
     def forget_handlers() -> None:
         for stop in stops:
             signal.signal(stop, signal.SIG_DFL)
+        # A worker that hears it later has read the files after it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, stops),

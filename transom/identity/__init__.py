@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from transom.domain.model import Caller, MemberType
+from transom.domain.model import Caller, MemberType, Policy
 from transom.identity.signature import SignedRequest
 
 
@@ -25,6 +25,10 @@ class Identity(Protocol):
     @property
     def is_reachable(self) -> bool:
         """Whether what it rests on gave an answer when it was last asked."""
+        ...
+
+    def use_policy(self, policy: Policy) -> None:
+        """Give the callers of later requests this policy."""
         ...
 
     async def authenticate(self, request: TokenRequest) -> Caller:

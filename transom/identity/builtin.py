@@ -26,6 +26,7 @@ from transom.identity.credentials import (
     require_own_rules,
 )
 from transom.identity.directory import (
+    NOBODY,
     Accounts,
     AccountsError,
     ApplicationCredential,
@@ -79,13 +80,14 @@ class BuiltinIdentity:
         region: str | None = None,
     ) -> None:
         """`policy`: the rules that judge the callers. `has_strict_signatures`: see `read_signature`.
-        `region`: see `resolve_scope`. Raises AccountsError when the accounts cannot be read or the signing
-        key is damaged."""
+        `region`: see `resolve_scope`. Raises AccountsError when the signing key is damaged. The accounts
+        are read by the first request: a worker that starts while their file is malformed answers as the
+        others do."""
         folder = identity_folder(data_dir)
         self._changes = ChangeCount(folder)
         self._is_sound = False
         self._accounts = AccountsFile(data_dir)
-        self._directory = self._accounts.read()
+        self._directory = NOBODY
         self._key = load_signing_key(folder)
         self._revocations = Revocations(folder)
         self._revocations_version = self._revocations.refresh()
@@ -101,6 +103,11 @@ class BuiltinIdentity:
     def is_reachable(self) -> bool:
         """See `Identity`. Before anything was asked nothing is known to be wrong."""
         return self._is_sound or not self._reported
+
+    def use_policy(self, policy: Policy) -> None:
+        """See `Identity`."""
+        self._policy = policy
+        self._remembered.clear()
 
     async def authenticate(self, request: TokenRequest) -> Caller:
         """See `Identity`. Service tokens are not looked at: no service has an account here."""

@@ -279,3 +279,7 @@ def _check_access_rules(directory: Directory) -> None:
             if rule is None or rule.user_id != credential.user_id:
                 place = f"application_credentials[{position}].access_rules"
                 raise AccountsError(f"{place}: its user has no access rule {rule_id!r}")
+
+
+#: What is known before a file was read.
+NOBODY = Directory(Accounts())

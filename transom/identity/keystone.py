@@ -66,6 +66,12 @@ class KeystoneIdentity:
         """See `Identity`."""
         return self._client.is_reachable
 
+    def use_policy(self, policy: Policy) -> None:
+        """See `Identity`. Who was known is asked for anew: what is kept of them has the old policy."""
+        self._policy = policy
+        self._tokens = Answers(KNOWN_TOKENS)
+        self._key_users = Answers(KNOWN_KEYS)
+
     async def authenticate(self, request: TokenRequest) -> Caller:
         """See `Identity`."""
         if request.service_token is not None:

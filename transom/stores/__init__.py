@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from transom.disk import Room
+from transom.stores.s3_credentials import Keys
 
 #: What a store's mark is called. No blob has that name: there is no dot in a key.
 MARK_NAME = "transom-store.json"
@@ -64,4 +65,13 @@ class Markable(Protocol):
 
     async def write_mark(self, mark: bytes) -> None:
         """Put the mark, in the place of another one. Durable when it returns; errors as of `put`."""
+        ...
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """A store that signs its requests with keys."""
+
+    def use_keys(self, keys: Keys | None) -> None:
+        """Sign with these from now on; None: with those of the environment or of the machine's role."""
         ...

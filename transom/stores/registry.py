@@ -9,7 +9,7 @@ from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Location
 from transom.domain.stores import StoreInfo, StoreKind, by_weight
 from transom.outbound import Outbound
-from transom.stores import Store
+from transom.stores import Keyed, Store
 from transom.stores.filesystem import FilesystemStore
 from transom.stores.http import HttpStore
 from transom.stores.s3_credentials import Keys, credentials_file, read_profile
@@ -85,6 +85,16 @@ def check_stores(settings: Settings) -> None:
             _keys_of(info, settings)
         else:
             _open_store(info, settings)
+
+
+def use_keys(stores: Stores, settings: Settings) -> None:
+    """Go on with the keys as they are now in the file that `settings` name. Raises as `open_stores` does, and
+    then nothing is changed."""
+    keys = {info.id: _keys_of(info, settings) for info in stores.infos if info.kind is StoreKind.S3}
+    for store_id, key in keys.items():
+        store = stores.get(store_id)
+        if isinstance(store, Keyed):
+            store.use_keys(key)
 
 
 def _open_store(info: StoreInfo, settings: Settings) -> Store:

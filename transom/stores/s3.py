@@ -68,37 +68,41 @@ class S3Store:
     def __init__(self, info: StoreInfo, keys: Keys | None) -> None:
         self.name = info.id
         self._address = info.address
-        bucket, _slash, self._prefix = info.address.partition("/")
+        self._bucket_name, _slash, self._prefix = info.address.partition("/")
         self._part_bytes = int(info.options.get("part_size_mib", PART_SIZE_MIB)) << 20
-        endpoint = info.options.get("endpoint")
-        config: S3Config = {"virtual_hosted_style_request": endpoint is None}
-        if endpoint is not None:
-            config["endpoint"] = endpoint
-        if "region" in info.options:
-            config["region"] = info.options["region"]
-        region = info.options.get("region", os.environ.get("AWS_REGION", "us-east-1"))
+        self._endpoint = info.options.get("endpoint")
+        self._region = info.options.get("region")
+        self.use_keys(keys)
+
+    def use_keys(self, keys: Keys | None) -> None:
+        """See `Keyed`. What is under way goes on with the former."""
+        region = self._region or os.environ.get("AWS_REGION", "us-east-1")
         signing = keys or _keys_of_environment()
+        bucket, endpoint = self._bucket_name, self._endpoint
         self._uploads = _uploads_of(bucket, endpoint, region, signing) if signing is not None else None
-        # Not as a part of `config`: beside that, obstore takes a token from the environment, of other keys.
-        provider = _provider_of(keys) if keys is not None else None
+        self._bucket = self._open_bucket(keys, _TIMEOUT)
+        self._downloads = self._open_bucket(keys, _DOWNLOAD_TIMEOUT)
 
-        def open_bucket(timeout: timedelta) -> Bucket:
-            client: ClientConfig = {
-                "allow_http": (endpoint or "").startswith("http://"),
-                "connect_timeout": _CONNECT_TIMEOUT,
-                "read_timeout": _SILENCE_TIMEOUT,
-                "timeout": timeout,
-            }
-            return Bucket(
-                bucket,
-                config=config,
-                client_options=client,
-                retry_config=_RETRIES,
-                credential_provider=provider,
-            )
-
-        self._bucket = open_bucket(_TIMEOUT)
-        self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
+    def _open_bucket(self, keys: Keys | None, timeout: timedelta) -> Bucket:
+        config: S3Config = {"virtual_hosted_style_request": self._endpoint is None}
+        if self._endpoint is not None:
+            config["endpoint"] = self._endpoint
+        if self._region is not None:
+            config["region"] = self._region
+        client: ClientConfig = {
+            "allow_http": (self._endpoint or "").startswith("http://"),
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "read_timeout": _SILENCE_TIMEOUT,
+            "timeout": timeout,
+        }
+        return Bucket(
+            self._bucket_name,
+            config=config,
+            client_options=client,
+            retry_config=_RETRIES,
+            # Not in `config`: beside that, obstore takes a token of other keys from the environment.
+            credential_provider=_provider_of(keys) if keys is not None else None,
+        )
 
     def url(self, key: str) -> str:
         return f"s3://{self._address}/{key}"

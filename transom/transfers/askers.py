@@ -20,6 +20,10 @@ class Askers:
         self._policy = policy
         self._roles_of = roles_of
 
+    def use_policy(self, policy: Policy) -> None:
+        """Judge by this one from now on."""
+        self._policy = policy
+
     def recall(self, job: Job) -> Caller:
         """The caller with the roles of then that it still has. ForbiddenError when it has none in the project
         any more, or is gone."""

@@ -31,8 +31,8 @@ _PAGE = 500
 async def create_image(parts: Parts, request: Request) -> Response:
     """Always a private one, to be filled by `PUT …/file`."""
     asked = await read_object(parts, request)
-    given = attributes.complete(asked, parts.os_versions)
-    check = attributes.make_check(parts.os_versions)
+    given = attributes.complete(asked, parts.operator_files.os_versions)
+    check = attributes.make_check(parts.operator_files.os_versions)
     image = new_image(given, request.caller, parts.image_quotas, check, asked)
     shown = ims_image(image, request.caller, False)
     return await calls.create_image(parts, request, image, shown, id_was_chosen="id" in given)
@@ -87,14 +87,14 @@ async def update_cloud_image(parts: Parts, request: Request) -> Response:
     """The extension's update, of whichever media type: of active images only, and `replace` may add."""
     body = await request.json(parts.settings.json_body_limit)
     operations = patch.parse_operations(
-        body, old_form=False, rules=attributes.extension_rules(parts.os_versions)
+        body, old_form=False, rules=attributes.extension_rules(parts.operator_files.os_versions)
     )
     return await _update(parts, request, attributes.replace_or_add(operations), access.update_ims_image)
 
 
 async def update_image(parts: Parts, request: Request) -> Response:
     """The native update, but that sharing is not its business."""
-    operations = await read_patch(parts, request, attributes.native_rules(parts.os_versions))
+    operations = await read_patch(parts, request, attributes.native_rules(parts.operator_files.os_versions))
     return await _update(parts, request, operations, access.modify_image)
 
 
@@ -109,7 +109,7 @@ async def _update(
     def decide(image: Image, is_member: bool) -> Image:
         judge(caller, image, is_member)
         patched = patch.apply(operations, image, caller, is_member)
-        new = attributes.follow_os_version(image, patched, parts.os_versions)
+        new = attributes.follow_os_version(image, patched, parts.operator_files.os_versions)
         image_quotas.check_change(image, new, parts.image_quotas)
         return new
 

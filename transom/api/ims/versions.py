@@ -35,7 +35,7 @@ async def list_os_versions(parts: Parts, request: Request) -> Response:
     for tag in tags:
         if tag not in TAGS:
             raise InvalidError(f"tag: {shown(tag)} is not one of {', '.join(TAGS)}.", Reason.BAD_URL)
-    by_platform = groupby(parts.os_versions.select(tags), lambda version: version.platform)
+    by_platform = groupby(parts.operator_files.os_versions.select(tags), lambda version: version.platform)
     return json_response(
         [
             {"platform": platform, "version_list": [_os_version_body(version) for version in versions]}

@@ -9,8 +9,8 @@ from pathlib import Path
 #: Says where its counters are, and lives until it is told to end; its fork lives on for as long as it may.
 _COUNTING = """
 import os, sys
-from transom.telemetry import metrics_folder
-with metrics_folder():
+from transom.telemetry import runtime_folder
+with runtime_folder():
     forked = "fork" in sys.argv and os.fork() == 0
     if not forked:
         print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)

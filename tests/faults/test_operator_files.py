@@ -1,0 +1,155 @@
+"""Files of the operator's that are edited while the service runs: all workers go by the same, and by a new
+one when they are told to; a mistake in one changes nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import MakeService
+from harness.service import Service
+
+from .calls import eventually, expect_eventually, new_client, worker_pids
+
+_MINE = '"get_images": "role:reader"\n'
+_NOBODYS = '"get_images": "!"\n'
+#: A connection for one request.
+_ONCE = {"Connection": "close"}
+_BROKEN = '"get_images": "role:\n  - [reader'
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(_MINE)
+    return file
+
+
+@pytest.fixture
+def governed(make_service: MakeService, policy: Path) -> Service:
+    return make_service("sqlite", TRANSOM_WORKERS="2", TRANSOM_POLICY_FILE=str(policy))
+
+
+def _list_by_many(service: Service) -> set[int]:
+    """The statuses of lists over so many connections that each worker has answered some."""
+    with new_client(service, "publisher") as client:
+        return {client.get("/v2/images", headers=_ONCE).status_code for _ in range(24)}
+
+
+def _reload(service: Service) -> None:
+    os.kill(service.pid, signal.SIGHUP)
+
+
+def _replace_a_worker(service: Service) -> None:
+    before = worker_pids(service)
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: worker_pids(service), lambda pids: len(pids) == 2 and before[0] not in pids)
+    expect_eventually(lambda: _answers(service), True)
+
+
+def _answers(service: Service) -> bool:
+    """Whether no connection meets a worker that is not ready."""
+    with httpx.Client(base_url=service.url, trust_env=False) as client:
+        try:
+            return {client.get("/readyz", headers=_ONCE).status_code for _ in range(12)} == {200}
+        except httpx.TransportError:
+            return False
+
+
+def _stale(service: Service) -> list[str]:
+    body: dict[str, list[str]] = httpx.get(f"{service.url}/readyz").json()
+    return body.get("files_not_in_force", [])
+
+
+@pytest.mark.parametrize("content", [_NOBODYS, _BROKEN, None], ids=["other rules", "malformed", "absent"])
+def test_a_worker_that_replaces_another_goes_by_the_same_rules(
+    governed: Service, policy: Path, content: str | None
+) -> None:
+    if content is None:
+        policy.unlink()
+    else:
+        policy.write_text(content)
+
+    _replace_a_worker(governed)
+
+    assert _list_by_many(governed) == {200}
+    assert _stale(governed) == ["policy_file"]
+    assert 'transom_file_in_force{setting="policy_file"} 0.0' in httpx.get(f"{governed.url}/metrics").text
+
+
+def test_all_workers_go_by_a_new_file_when_they_are_told(governed: Service, policy: Path) -> None:
+    workers = worker_pids(governed)
+    policy.write_text(_NOBODYS)
+
+    _reload(governed)
+
+    expect_eventually(lambda: _list_by_many(governed), {403})
+    _replace_a_worker(governed)
+    assert _list_by_many(governed) == {403}
+    assert set(workers) & set(worker_pids(governed)), "the others were not replaced"
+    assert _stale(governed) == []
+    assert 'transom_file_in_force{setting="policy_file"} 1.0' in httpx.get(f"{governed.url}/metrics").text
+
+
+def test_a_mistake_in_one_file_keeps_all_as_they_were(
+    make_service: MakeService, policy: Path, tmp_path: Path
+) -> None:
+    versions = tmp_path / "versions.toml"
+    versions.write_text("")
+    service = make_service("sqlite", TRANSOM_POLICY_FILE=str(policy), TRANSOM_OS_VERSIONS_FILE=str(versions))
+    policy.write_text(_NOBODYS)
+    versions.write_text("[[os_version]]\nname = 7\n")
+
+    _reload(service)
+
+    expect_eventually(lambda: "stay as they were" in service.log_path.read_text(), True)
+    log = service.log_path.read_text()
+    assert str(versions) in log, "the log names the operator's file"
+    assert _list_by_many(service) == {200}
+    assert sorted(_stale(service)) == ["os_versions_file", "policy_file"]
+
+    versions.write_text('[[os_version]]\nname = "Own 1"\nplatform = "Other"\n')
+    _reload(service)
+
+    expect_eventually(lambda: _list_by_many(service), {403})
+
+
+def test_a_transfer_goes_on_while_files_are_read(governed: Service, policy: Path) -> None:
+    publisher = governed.client("publisher")
+    image = publisher.post("/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json()
+
+    def chunks() -> list[bytes]:
+        policy.write_text(_NOBODYS)
+        _reload(governed)
+        return [b"data"] * 4
+
+    def body() -> Iterator[bytes]:
+        yield b"first"
+        yield from chunks()
+
+    answer = publisher.put(
+        f"{image['self']}/file", content=body(), headers={"Content-Type": "application/octet-stream"}
+    )
+
+    assert answer.status_code == 204
+
+
+def test_workers_answer_alike_while_the_accounts_are_malformed(governed: Service) -> None:
+    """No answer by accounts of before: they may have somebody who was removed (docs/decisions/0002)."""
+    accounts = governed.data_dir / "identity" / "accounts.yaml"
+    sound = accounts.read_text()
+    token = governed.token("publisher")
+    accounts.write_text(sound.replace("users:", "user:", 1))
+    expect_eventually(lambda: _list_by_many(governed), {503})
+
+    before = worker_pids(governed)
+    os.kill(before[0], signal.SIGKILL)
+    after = eventually(lambda: worker_pids(governed), lambda pids: len(pids) == 2 and before[0] not in pids)
+    expect_eventually(lambda: _list_by_many(governed), {503})
+    assert worker_pids(governed) == after, "none of them ends for it"
+
+    accounts.write_text(sound)
+    expect_eventually(lambda: _list_by_many(governed), {200})
+    assert governed.token("publisher") == token

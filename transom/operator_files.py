@@ -1,0 +1,67 @@
+"""What a process makes of the operator's files, and how it goes on with others when they are changed."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+
+from transom.config import Settings, SettingsError
+from transom.config.os_versions import read_os_versions
+from transom.domain.model import Policy
+from transom.domain.os_versions import OsVersions
+from transom.policy import PolicyFileError, read_policy
+from transom.stores.registry import Stores, check_stores, use_keys
+from transom.stores.s3_credentials import credentials_file
+
+_log = logging.getLogger(__name__)
+
+
+def name_files(settings: Settings) -> Settings:
+    """The settings with the file of keys to S3 stores named, if stores need one and nobody named it."""
+    if not any("profile" in info.options for info in settings.store_infos):
+        return settings
+    return dataclasses.replace(settings, s3_credentials_file=credentials_file(settings.s3_credentials_file))
+
+
+def check_files(settings: Settings) -> None:
+    """Raises SettingsError unless all files that `settings` names can be used. Opens no store that has
+    threads: the process that forks the workers calls this, too."""
+    read_policy_files(settings)
+    read_os_versions(settings.os_versions_file)
+    check_stores(settings)
+
+
+def read_policy_files(settings: Settings) -> Policy:
+    """Raises SettingsError for a file that cannot be understood."""
+    file, protection_format = settings.property_protection_file, settings.property_protection_rule_format
+    try:
+        return read_policy(settings.policy_file, file, protection_format)
+    except PolicyFileError as error:
+        raise SettingsError(str(error)) from None
+
+
+class OperatorFilesInForce:
+    """One per process. `os_versions` is asked for by each request that needs it."""
+
+    def __init__(
+        self, settings: Settings, stores: Stores, use_policy: Sequence[Callable[[Policy], None]]
+    ) -> None:
+        """`use_policy`: those who judge by the policy, to be told of another. Raises SettingsError."""
+        self._settings = settings
+        self._stores = stores
+        self._use_policy = use_policy
+        self.os_versions: OsVersions = read_os_versions(settings.os_versions_file)
+
+    def read_again(self) -> None:
+        """Go by the files as they are now, by all of them or, if one cannot be used, by none."""
+        try:
+            check_files(self._settings)
+            policy = read_policy_files(self._settings)
+            os_versions = read_os_versions(self._settings.os_versions_file)
+            use_keys(self._stores, self._settings)
+        except SettingsError as error:
+            _log.error("the operator's files stay as they were: %s", error)
+            return
+        for use in self._use_policy:
+            use(policy)
+        self.os_versions = os_versions
+        _log.info("the operator's files were read again")
