@@ -17,6 +17,8 @@ from transom.sql import (
     metadefs,
     migrate,
     owners,
+    publishers,
+    share_rules,
     tags,
     usage,
 )
@@ -26,7 +28,22 @@ from .databases import write_world
 
 pytestmark = pytest.mark.anyio
 
-MODULES = [images, members, batches, jobs, blobs, imports, listing, tags, metadefs, owners, migrate, usage]
+MODULES = [
+    images,
+    members,
+    batches,
+    jobs,
+    blobs,
+    imports,
+    listing,
+    tags,
+    metadefs,
+    owners,
+    migrate,
+    usage,
+    share_rules,
+    publishers,
+]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
@@ -148,6 +165,18 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "owners.RENEW_DATABASE_ID": ("new", "elsewhere", "id", "place"),
     "owners.FIND_OWNED_STORE": ("store",),
     "owners.INSERT_OWNED_STORE": ("store",),
+    "share_rules.LIST_RULES": ("project", "", 10),
+    "share_rules.FIND_RULE": ("project", "*"),
+    "share_rules.LOCK_RULES": ("project",),
+    "share_rules.COUNT_RULES": ("project",),
+    "share_rules.PUT_RULE": ("project", "*", "accepted", 1, "user"),
+    "share_rules.DELETE_RULE": ("project", "*"),
+    "publishers.LIST_PUBLISHERS": ('["project"]',),
+    "publishers.LOCK_PUBLISHERS": ("publisher",),
+    "publishers.FIND_PUBLISHER": ("project",),
+    "publishers.FIND_NAMESAKE": ("name", "project"),
+    "publishers.PUT_PUBLISHER": ("project", "Name", "name", None, None, 1, "user"),
+    "publishers.DELETE_PUBLISHER": ("project",),
     "usage.ADD_USE": ("image", "someone", 1, 2),
     "usage.LIST_USES": ("image", '["someone"]'),
     "usage.LIST_OWN_USES": ("someone", '["image"]'),

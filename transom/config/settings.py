@@ -240,6 +240,9 @@ class Settings(Readings):
     offer_lifetime_days: int = _setting(
         0, "How long an offer of the share API that names no `answer_by` can be answered, days; 0: always."
     )
+    share_rule_quota: int = _setting(
+        1000, "Rules a project may have for what others offer it; negative: no limit."
+    )
     os_versions_file: str = _setting(
         "",
         "File (TOML) of operating systems that __os_version may name besides those built in; empty: none.",

@@ -308,3 +308,27 @@ def require_unprotected(namespace: Namespace, what: str, name: str) -> None:
     """What a protected namespace holds is as protected as itself."""
     if namespace.protected:
         raise ForbiddenError(f"Metadata definition {what} {name} is protected and cannot be deleted.")
+
+
+# ---- the share API, beside images and members
+
+
+def look_at_share_rules(caller: Caller) -> str:
+    """The project whose rules the caller may see, its own."""
+    list_images(caller)
+    return require_project(caller)
+
+
+def manage_share_rules(caller: Caller) -> str:
+    """The project whose rules the caller may change, its own."""
+    require("manage_share_rule", caller, _own(caller))
+    return require_project(caller)
+
+
+def manage_publishers(caller: Caller) -> None:
+    """May the caller verify the names of projects?"""
+    require("manage_publisher", caller, _own(caller))
+
+
+def _own(caller: Caller) -> Target:
+    return Target(caller.project_id, Visibility.PRIVATE)

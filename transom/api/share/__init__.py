@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
-from transom.api.share import problems, root
-from transom.api.share.query import read_query
+from transom.api.share import problems, publishers, root, rules
+from transom.api.share.query import PAGING, read_query
 from transom.api.share.root import PREFIX
 
 Handler = Callable[[Parts, Request], Awaitable[Response]]
@@ -30,6 +30,19 @@ class Call(NamedTuple):
 CALLS: list[Call] = [
     Call("GET", PREFIX, root.show_root),
     Call("GET", f"{PREFIX}/problems/{{name}}", problems.show_problem, is_open=True),
+    Call("GET", f"{PREFIX}/rules", rules.list_rules, PAGING),
+    *(
+        call
+        for path in ("{recipients}/{recipient_id}", "everybody")
+        for call in (
+            Call("GET", f"{PREFIX}/rules/{path}", rules.show_rule),
+            Call("PUT", f"{PREFIX}/rules/{path}", rules.put_rule, takes_body=True),
+            Call("DELETE", f"{PREFIX}/rules/{path}", rules.delete_rule),
+        )
+    ),
+    Call("GET", f"{PREFIX}/publishers/{{project_id}}", publishers.show_publisher),
+    Call("PUT", f"{PREFIX}/publishers/{{project_id}}", publishers.put_publisher, takes_body=True),
+    Call("DELETE", f"{PREFIX}/publishers/{{project_id}}", publishers.delete_publisher),
 ]
 
 

@@ -8,9 +8,17 @@ PREFIX = "/share/v1"
 LINKS = {
     "self": PREFIX,
     "problem": f"{PREFIX}/problems/{{name}}",
+    "rules": f"{PREFIX}/rules",
+    "publisher": f"{PREFIX}/publishers/{{project_id}}",
 }
 #: Settings that clients may want to know before they are told of them by a refusal.
-LIMITS = ("share_batch_limit", "share_member_quota", "offer_lifetime_days", "json_body_limit")
+LIMITS = (
+    "share_batch_limit",
+    "share_member_quota",
+    "offer_lifetime_days",
+    "share_rule_quota",
+    "json_body_limit",
+)
 
 
 async def show_root(parts: Parts, request: Request) -> Response:

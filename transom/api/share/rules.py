@@ -1,0 +1,85 @@
+"""Rules: how a project answers what a publisher offers, before anybody looks (`/share/v1/rules`).
+
+They are the project's own secret: no call shows them to others, and no answer to an offer tells of them.
+"""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+
+from transom.api.http import Request, Response, no_content
+from transom.api.parts import Parts
+from transom.api.share.body import read_body, show_time
+from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
+from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
+from transom.api.share.recipients import recipient_of_path, show_recipient
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import NotFoundError
+from transom.domain.share_rules import EVERYBODY, ShareRule
+from transom.sharing import auto_answers
+
+_CURSOR = "rules"
+
+
+class RuleBody(msgspec.Struct, forbid_unknown_fields=True):
+    answer: Literal["accepted", "rejected"]
+
+
+async def list_rules(parts: Parts, request: Request) -> Response:
+    access.look_at_share_rules(request.caller)
+    query = read_query(request, {"limit", "after"})
+    limit = read_limit(query)
+    after = read_cursor(query, _CURSOR, tuple[str])
+    found = await auto_answers.list_rules(parts.db, request.caller, after[0] if after else "", limit + 1)
+    following = encode_cursor(_CURSOR, (found[limit - 1].publisher,)) if len(found) > limit else None
+    return page_response(request, [_show(rule) for rule in found[:limit]], following)
+
+
+async def show_rule(parts: Parts, request: Request) -> Response:
+    found = await auto_answers.find_rule(parts.db, request.caller, _publisher_of_path(request))
+    if found is None:
+        raise _absent()
+    return tagged_response(request, _show(found), _tag(found))
+
+
+async def put_rule(parts: Parts, request: Request) -> Response:
+    access.manage_share_rules(request.caller)
+    publisher = _publisher_of_path(request)
+    body = await read_body(parts, request, RuleBody)
+    rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())
+    is_new = await auto_answers.put_rule(
+        parts.db, request.caller, rule, parts.settings.share_rule_quota, partial(_require, request)
+    )
+    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+    return tagged_response(request, _show(rule), _tag(rule), status)
+
+
+async def delete_rule(parts: Parts, request: Request) -> Response:
+    publisher = _publisher_of_path(request)
+    if not await auto_answers.delete_rule(parts.db, request.caller, publisher, partial(_require, request)):
+        raise _absent()
+    return no_content()
+
+
+def _publisher_of_path(request: Request) -> str:
+    return EVERYBODY if "recipients" not in request.params else recipient_of_path(request)
+
+
+def _require(request: Request, seen: ShareRule | None) -> None:
+    require_tag(request, _tag(seen) if seen is not None else NOTHING)
+
+
+def _tag(rule: ShareRule) -> str:
+    return tag_of(rule.publisher, rule.answer)
+
+
+def _show(rule: ShareRule) -> dict[str, Any]:
+    publisher = {"everybody": True} if rule.publisher == EVERYBODY else show_recipient(rule.publisher)
+    return {"publisher": publisher, "answer": rule.answer, "updated_at": show_time(rule.updated_at)}
+
+
+def _absent() -> NotFoundError:
+    return NotFoundError("The project has no rule for this publisher.")
