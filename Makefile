@@ -8,7 +8,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-quick test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance changelog release lock clean
+.PHONY: help install serve test test-quick test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance audit changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -113,6 +113,10 @@ conformance: install .venv-tempest/installed
 	$(PYTHON) -m venv .venv-tempest
 	.venv-tempest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/conformance.lock
 	@touch $@
+
+## make audit              look for known vulnerabilities in the packages of run.lock (needs the Python Package Index)
+audit: install
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements/run.lock
 
 ## make changelog           print the changes since the last release, as CHANGELOG.md will have them
 changelog: install
