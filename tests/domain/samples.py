@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from transom.domain.events import Actor, Via
 from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIXES
 from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
 from transom.domain.policy import DEFAULT_POLICY
@@ -40,6 +41,10 @@ json_values = st.recursive(
 
 def caller(role: str = "member", project: str | None = OWNER) -> Caller:
     return Caller(user_id="user", project_id=project, roles=ROLES[role], policy=DEFAULT_POLICY)
+
+
+#: Who acts, where it does not matter.
+ACTOR = Actor(via=Via.IMAGES_V2, project=OWNER, user="user", request_id="req-1")
 
 
 def member(member_id: str = RECIPIENT, status: str = MemberStatus.PENDING) -> Member:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from domain.samples import ACTOR
+
 from transom.clock import now_us
 from transom.domain.memberships import Answer, Offer, Withdraw
 from transom.domain.model import Image, Member
@@ -169,6 +171,9 @@ class Tap:
             self.asked.append(Asked(statement.sql, statement.values, as_short=False))
             rows = yield statement
 
+    def on_events(self, wake: Callable[[], None]) -> None:
+        self._db.on_events(wake)
+
     async def require_writable(self) -> None:
         await self._db.require_writable()
 
@@ -204,7 +209,7 @@ def _tree(steps: list[Row]) -> str:
 
 
 async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
-    return await change_member(db, Offer(image_id=image_id, member_id=member_id, quota=quota, now=now))
+    return await change_member(db, Offer(image_id=image_id, member_id=member_id, quota=quota, now=now), ACTOR)
 
 
 async def set_member_status(
@@ -214,8 +219,8 @@ async def set_member_status(
     if was is None:
         return None
     change = Answer(image_id=image_id, member_id=member_id, status=status, was=was.status, now=now)
-    return await change_member(db, change)
+    return await change_member(db, change, ACTOR)
 
 
 async def delete_member(db: Database, image_id: str, member_id: str) -> Member | None:
-    return await change_member(db, Withdraw(image_id=image_id, member_id=member_id, now=now_us()))
+    return await change_member(db, Withdraw(image_id=image_id, member_id=member_id, now=now_us()), ACTOR)

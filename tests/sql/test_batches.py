@@ -8,7 +8,7 @@ import anyio
 import asyncpg
 import msgspec
 import pytest
-from domain.samples import OWNER, RECIPIENT, STRANGER, caller, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller, image, member
 
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import Batch
@@ -16,7 +16,8 @@ from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member,
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.plans import MOST_OF_WHOLE
 from transom.sql.db import Database, Result, Script
-from transom.sql.images import delete_image, find_image, update_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import find_image, update_image
 from transom.sql.jobs import find_job
 
 from .databases import NOBODY, count, delete_member, insert_member, set_member_status, write_world
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.anyio
 
 NO_LIMIT = -1
 NOW = 7
+RECEIVER = caller(project=RECIPIENT)
+BOTH = [RECIPIENT, STRANGER]
 DOMAIN = domain_key("default")
 WHOLE = {"__whole_image": "true"}
 BACKUP = WHOLE | {"__backup_id": "backup"}
@@ -41,19 +44,19 @@ async def _share(
     who: Caller | None = None,
     job: Job | None = None,
 ) -> list[Failure]:
-    return await db.run(lambda: share(who or caller(), images, recipients, most, NOW, job))
+    return await db.run(lambda: share(who or caller(), ACTOR, images, recipients, most, NOW, job))
 
 
 async def _answer(
     db: Database, images: Sequence[str], status: str, vault: str | None = None, job: Job | None = None
 ) -> list[Failure]:
-    return await db.run(lambda: answer(caller(project=RECIPIENT), images, status, vault, NOW, job))
+    return await db.run(lambda: answer(caller(project=RECIPIENT), ACTOR, images, status, vault, NOW, job))
 
 
 async def _withdraw(
     db: Database, images: Sequence[str], recipients: Sequence[str], who: Caller | None = None
 ) -> list[Failure]:
-    return await db.run(lambda: withdraw(who or caller(), images, recipients, NOW, None))
+    return await db.run(lambda: withdraw(who or caller(), ACTOR, images, recipients, NOW, None))
 
 
 def _images(*ids: str, **changes: Any) -> list[Image]:
@@ -262,8 +265,8 @@ async def test_what_saw_the_image_before_looks_again_when_it_was_opened_or_share
 
     await _share(db, ["image"], [recipient])
 
-    assert await delete_image(db, seen, 8) is not moves
-    assert await delete_image(db, image(id="beside"), 8) is True
+    assert await delete_image(db, seen, 8, ACTOR) is not moves
+    assert await delete_image(db, image(id="beside"), 8, ACTOR) is True
 
 
 async def test_a_version_moves_on_though_the_clock_stands_behind_it(db: Database) -> None:
@@ -286,7 +289,7 @@ async def test_a_refused_offer_to_a_domain_does_not_move_the_version(db: Databas
 
     await _share(db, ["image"], [DOMAIN], 1)
 
-    assert await update_image(db, seen, msgspec.structs.replace(seen, updated_at=9)) is True
+    assert await update_image(db, seen, msgspec.structs.replace(seen, updated_at=9), ACTOR) is True
 
 
 # ---- answering
@@ -427,9 +430,9 @@ async def test_the_job_is_written_with_the_batch_and_says_what_could_not_be_done
 async def test_a_batch_of_unknown_images_only_is_refused_and_leaves_no_job(db: Database, verb: str) -> None:
     await write_world(db, _images("hidden", owner=STRANGER), [])
     scripts: dict[str, Callable[[], Script[list[Failure]]]] = {
-        "share": lambda: share(caller(), ["hidden", "absent"], [RECIPIENT], NO_LIMIT, NOW, _job()),
-        "answer": lambda: answer(caller(), ["hidden", "absent"], "accepted", None, NOW, _job()),
-        "withdraw": lambda: withdraw(caller(), ["hidden", "absent"], [RECIPIENT], NOW, _job()),
+        "share": lambda: share(caller(), ACTOR, ["hidden", "absent"], [RECIPIENT], NO_LIMIT, NOW, _job()),
+        "answer": lambda: answer(caller(), ACTOR, ["hidden", "absent"], "accepted", None, NOW, _job()),
+        "withdraw": lambda: withdraw(caller(), ACTOR, ["hidden", "absent"], [RECIPIENT], NOW, _job()),
     }
 
     with pytest.raises(NotFoundError, match="hidden"):
@@ -446,9 +449,9 @@ async def test_a_batch_that_breaks_half_way_leaves_neither_memberships_nor_a_job
     before = [_member("image", status="rejected")]
     await write_world(db, [*_images("image"), *_images("new", visibility=Visibility.PRIVATE)], before)
     scripts: dict[str, Callable[[], Script[list[Failure]]]] = {
-        "share": lambda: share(caller(), ["image", "new"], [RECIPIENT], NO_LIMIT, NOW, _job()),
-        "answer": lambda: answer(caller(project=RECIPIENT), ["image"], "accepted", None, NOW, _job()),
-        "withdraw": lambda: withdraw(caller(), ["image"], [RECIPIENT], NOW, _job()),
+        "share": lambda: share(caller(), ACTOR, ["image", "new"], [RECIPIENT], NO_LIMIT, NOW, _job()),
+        "answer": lambda: answer(caller(project=RECIPIENT), ACTOR, ["image"], "accepted", None, NOW, _job()),
+        "withdraw": lambda: withdraw(caller(), ACTOR, ["image"], [RECIPIENT], NOW, _job()),
     }
 
     def broken() -> Script[None]:
@@ -493,9 +496,11 @@ async def test_batches_that_cross_are_all_done_and_none_waits_in_a_circle(
 
     def batches(of: Database, ids: list[str], whom: list[str]) -> list[Any]:
         return [
-            counted.run(of, lambda: share(caller(), ids, whom, NO_LIMIT, NOW, None)),
-            counted.run(of, lambda: withdraw(caller(), ids, whom, NOW, None)),
-            counted.run(of, lambda: answer(caller(project=RECIPIENT), ids, "accepted", None, NOW, None)),
+            counted.run(of, lambda: share(caller(), ACTOR, ids, whom, NO_LIMIT, NOW, None)),
+            counted.run(of, lambda: withdraw(caller(), ACTOR, ids, whom, NOW, None)),
+            counted.run(
+                of, lambda: answer(caller(project=RECIPIENT), ACTOR, ids, "accepted", None, NOW, None)
+            ),
         ]
 
     with anyio.fail_after(PATIENCE_S):
@@ -520,10 +525,12 @@ async def test_batches_beside_single_calls_none_waits_in_a_circle(db: Database, 
     with anyio.fail_after(PATIENCE_S):
         for _ in range(ROUNDS):
             await asyncio.gather(
-                counted.run(db, lambda: share(caller(), images, [RECIPIENT, STRANGER], NO_LIMIT, NOW, None)),
+                counted.run(db, lambda: share(caller(), ACTOR, images, BOTH, NO_LIMIT, NOW, None)),
                 counted.run(
                     neighbour,
-                    lambda: answer(caller(project=RECIPIENT), images[::-1], "rejected", None, NOW, None),
+                    lambda: answer(
+                        caller(project=RECIPIENT), ACTOR, images[::-1], "rejected", None, NOW, None
+                    ),
                 ),
                 *(insert_member(neighbour, one, "third", NO_LIMIT, NOW) for one in images[::-1]),
                 *(set_member_status(db, one, RECIPIENT, "accepted", NOW) for one in images),
@@ -572,7 +579,7 @@ async def test_a_batch_and_a_deletion_at_once_agree_on_which_came_first(
         await write_world(db, _images("a", "b"), [_member("a", STRANGER)])
 
         failures, deleted = await asyncio.gather(
-            _share(db, ["b", "a"], [RECIPIENT]), delete_image(neighbour, image(id="a"), 8)
+            _share(db, ["b", "a"], [RECIPIENT]), delete_image(neighbour, image(id="a"), 8, ACTOR)
         )
 
         assert deleted is True
@@ -587,7 +594,7 @@ async def test_an_image_shared_with_a_domain_is_not_deleted_by_who_saw_it_before
         await write_world(db, [image()], [])
 
         failures, deleted = await asyncio.gather(
-            _share(db, ["image"], [DOMAIN]), delete_image(neighbour, image(), 8)
+            _share(db, ["image"], [DOMAIN]), delete_image(neighbour, image(), 8, ACTOR)
         )
 
         assert deleted is bool(failures)

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
-from domain.samples import OWNER, image
+from domain.samples import ACTOR, OWNER, image
 
 from transom.domain.model import Content, Location, Status
 from transom.sql.blobs import (
@@ -20,7 +20,8 @@ from transom.sql.blobs import (
     take_upload,
 )
 from transom.sql.db import Database
-from transom.sql.images import count_uploading, delete_image, find_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import count_uploading, find_image
 
 from .databases import NOBODY, write_world
 
@@ -111,7 +112,7 @@ async def test_an_upload_of_an_image_that_was_deleted_meanwhile_is_not_finished(
     await start_upload(db, HELD, 5)
     saving, _ = await find_image(db, "image", NOBODY)
     assert saving
-    await delete_image(db, saving, 6)
+    await delete_image(db, saving, 6, ACTOR)
 
     finished = await finish_upload(db, HELD, CONTENT, 7)
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from domain.samples import OWNER, RECIPIENT, caller, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, caller, image, member
 
 from transom import clock
 from transom.domain.errors import ConflictError
@@ -129,7 +129,7 @@ async def test_a_look_finds_a_membership_until_it_ends(
 
 async def _answers(db: Database, now: int) -> bool:
     change = Answer(image_id="image", member_id=RECIPIENT, status="accepted", was="pending", now=now)
-    return await members.change_member(db, change) is not None
+    return await members.change_member(db, change, ACTOR) is not None
 
 
 async def _answers_with_vault(db: Database, now: int) -> bool:
@@ -143,35 +143,35 @@ async def _answers_with_vault(db: Database, now: int) -> bool:
         seen_version=image().updated_at,
         seen_vault_id=None,
     )
-    return await members.change_member(db, change) is not None
+    return await members.change_member(db, change, ACTOR) is not None
 
 
 async def _withdraws(db: Database, now: int) -> bool:
     change = Withdraw(image_id="image", member_id=RECIPIENT, now=now)
-    return await members.change_member(db, change) is not None
+    return await members.change_member(db, change, ACTOR) is not None
 
 
 async def _answers_in_batch(db: Database, now: int) -> bool:
-    return await db.run(lambda: answer(RECEIVER, ["image"], "accepted", None, now, None)) == []
+    return await db.run(lambda: answer(RECEIVER, ACTOR, ["image"], "accepted", None, now, None)) == []
 
 
 async def _withdraws_in_batch(db: Database, now: int) -> bool:
-    await db.run(lambda: withdraw(caller(), ["image"], [RECIPIENT], now, None))
+    await db.run(lambda: withdraw(caller(), ACTOR, ["image"], [RECIPIENT], now, None))
     return await db.read("select 1 from member where member_id = $1", RECIPIENT) == []
 
 
 async def _stays_in_batch(db: Database, now: int) -> bool:
     """One that is there is not offered again."""
-    await db.run(lambda: share(caller(), ["image"], [RECIPIENT], -1, now, None))
+    await db.run(lambda: share(caller(), ACTOR, ["image"], [RECIPIENT], -1, now, None))
     return await db.read("select created_at from member where member_id = $1", RECIPIENT) == [(1,)]
 
 
 async def _takes_a_place_in_batch(db: Database, now: int) -> bool:
-    return await db.run(lambda: share(caller(), ["image"], ["new"], 1, now, None)) != []
+    return await db.run(lambda: share(caller(), ACTOR, ["image"], ["new"], 1, now, None)) != []
 
 
 async def _stays_in_full_batch(db: Database, now: int) -> bool:
-    return await db.run(lambda: share(caller(), ["image"], ["new", RECIPIENT], 1, now, None)) != []
+    return await db.run(lambda: share(caller(), ACTOR, ["image"], ["new", RECIPIENT], 1, now, None)) != []
 
 
 CHANGES = {
@@ -206,11 +206,13 @@ async def test_an_offer_replaces_what_has_ended_whole(
     stop_clock(monkeypatch, now)
 
     try:
-        made: Member | None = await offer(db, Recipients(None), caller(), "image", RECIPIENT, 1)
+        made: Member | None = await offer(db, Recipients(None), caller(), ACTOR, "image", RECIPIENT, 1)
     except ConflictError:
         made = None
 
-    replaced = msgspec.structs.replace(member(), created_at=now, updated_at=now, offered_at=now)
+    replaced = msgspec.structs.replace(
+        member(), created_at=now, updated_at=now, offered_at=now, offered_by="user"
+    )
     assert made == (None if is_there else replaced)
 
 
@@ -218,7 +220,7 @@ async def test_an_offer_replaces_what_has_ended_whole(
 async def test_what_ends_is_removed_at_its_end_and_not_before(db: Database, now: int, is_there: bool) -> None:
     await write_world(db, [image()], [ending(), member("other")])
 
-    await members.change_each(db, RemoveEnded(now=now, limit=10))
+    await members.change_each(db, RemoveEnded(now=now, limit=10), ACTOR)
 
     left = [row[0] for row in await db.read("select member_id from member order by 1")]
     assert left == (["other", RECIPIENT] if is_there else ["other"])
@@ -228,7 +230,7 @@ async def test_what_ended_first_is_removed_first_and_only_so_many(db: Database) 
     old = [msgspec.structs.replace(member(f"m{n}"), ends_at=10 - n) for n in range(5)]
     await write_world(db, [image()], old)
 
-    await members.change_each(db, RemoveEnded(now=END, limit=2))
+    await members.change_each(db, RemoveEnded(now=END, limit=2), ACTOR)
 
     assert [row[0] for row in await db.read("select member_id from member order by 1")] == ["m0", "m1", "m2"]
 
@@ -238,7 +240,7 @@ async def test_an_answered_offer_lasts_as_long_as_the_share(db: Database, status
     await write_world(db, [image()], [ending(expires_at=5 * END)])
 
     change = Answer(image_id="image", member_id=RECIPIENT, status=status, was="pending", now=END - 1)
-    answered = await members.change_member(db, change)
+    answered = await members.change_member(db, change, ACTOR)
 
     assert answered is not None
     assert (answered.ends_at, answered.answered_at) == (5 * END, END - 1)
@@ -248,7 +250,7 @@ async def test_an_answer_taken_back_does_not_bring_its_deadline_back(db: Databas
     await write_world(db, [image()], [ending(expires_at=NEVER)])
     for status, was in [("accepted", "pending"), ("pending", "accepted")]:
         change = Answer(image_id="image", member_id=RECIPIENT, status=status, was=was, now=7)
-        answered = await members.change_member(db, change)
+        answered = await members.change_member(db, change, ACTOR)
 
     assert answered is not None
     assert (answered.ends_at, answered.answered_at) == (NEVER, None)
@@ -257,7 +259,7 @@ async def test_an_answer_taken_back_does_not_bring_its_deadline_back(db: Databas
 async def test_a_batch_answers_with_the_same_terms(db: Database) -> None:
     await write_world(db, [image()], [ending(expires_at=5 * END)])
 
-    await db.run(lambda: answer(RECEIVER, ["image"], "accepted", None, 9, None))
+    await db.run(lambda: answer(RECEIVER, ACTOR, ["image"], "accepted", None, 9, None))
 
     assert await db.read("select ends_at, answered_at from member") == [(5 * END, 9)]
 
@@ -265,8 +267,8 @@ async def test_a_batch_answers_with_the_same_terms(db: Database) -> None:
 async def test_a_rejected_offer_is_made_again_with_new_terms(db: Database) -> None:
     await write_world(db, [image()], [msgspec.structs.replace(ending(status="rejected"), message="old")])
 
-    await db.run(lambda: share(caller(), ["image"], [RECIPIENT], -1, 9, None))
+    await db.run(lambda: share(caller(), ACTOR, ["image"], [RECIPIENT], -1, 9, None))
 
     found = (await members.find_member(db, "image", NOBODY, RECIPIENT)).member
-    assert found == msgspec.structs.replace(member(), updated_at=9, offered_at=9)
+    assert found == msgspec.structs.replace(member(), updated_at=9, offered_at=9, offered_by="user")
     assert Terms() == Terms(ends_at=NEVER, expires_at=NEVER, message=None)

@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
-from domain.samples import OWNER, RECIPIENT, STRANGER, image, images, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, images, member
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +15,10 @@ from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility
 from transom.sql.blobs import list_blobs
 from transom.sql.db import Database
+from transom.sql.deletion import delete_image
 from transom.sql.images import (
     MemberIds,
     count_uploading,
-    delete_image,
     find_image,
     insert_image,
     moved_on,
@@ -87,7 +88,7 @@ async def test_an_update_writes_what_a_client_may_change_and_nothing_else(
     await write_world(db, [seen], [])
     wanted = msgspec.structs.replace(new, id=seen.id, created_at=seen.created_at)
 
-    updated = await update_image(db, seen, wanted)
+    updated = await update_image(db, seen, wanted, ACTOR)
     found, _ = await find_image(db, seen.id, NOBODY)
 
     assert (updated, found) == (True, wanted)
@@ -98,7 +99,7 @@ async def test_an_update_leaves_the_data_alone(db: Database) -> None:
     await write_world(db, [active], [])
     forged = msgspec.structs.replace(active, size=1, checksum="x", locations=(), updated_at=2)
 
-    await update_image(db, active, forged)
+    await update_image(db, active, forged, ACTOR)
     found, _ = await find_image(db, active.id, NOBODY)
 
     assert found == msgspec.structs.replace(active, updated_at=2)
@@ -125,7 +126,7 @@ async def test_the_time_counts_at_which_an_image_becomes_active_first(
     new = msgspec.structs.replace(seen, status=after.value, updated_at=9)
 
     times = []
-    for change in (update_statement, change_statement):
+    for change in (partial(update_statement, actor=ACTOR), change_statement):
         await write_world(db, [seen], [])
         await db.transact(change(seen, new))
         found, _ = await find_image(db, seen.id, NOBODY)
@@ -139,9 +140,9 @@ async def test_an_update_of_what_somebody_changed_since_is_not_made(db: Database
     seen = image()
     first = msgspec.structs.replace(seen, name="first", updated_at=2)
     await write_world(db, [seen], [])
-    await update_image(db, seen, first)
+    await update_image(db, seen, first, ACTOR)
 
-    updated = await update_image(db, seen, msgspec.structs.replace(seen, name="second", updated_at=3))
+    updated = await update_image(db, seen, msgspec.structs.replace(seen, name="second", updated_at=3), ACTOR)
     found, _ = await find_image(db, seen.id, NOBODY)
 
     assert (updated, found) == (False, first)
@@ -152,14 +153,14 @@ async def test_of_many_updates_at_once_exactly_one_is_made(db: Database) -> None
     await write_world(db, [seen], [])
     wanted = [msgspec.structs.replace(seen, name=str(n), updated_at=2 + n) for n in range(8)]
 
-    updated = await asyncio.gather(*(update_image(db, seen, one) for one in wanted))
+    updated = await asyncio.gather(*(update_image(db, seen, one, ACTOR) for one in wanted))
     found, _ = await find_image(db, seen.id, NOBODY)
 
     assert [one for one, done in zip(wanted, updated, strict=True) if done] == [found]
 
 
 async def test_an_image_that_is_gone_is_not_updated(db: Database) -> None:
-    assert not await update_image(db, image(), image(name="new", updated_at=2))
+    assert not await update_image(db, image(), image(name="new", updated_at=2), ACTOR)
 
 
 @given(at=st.integers(0, 1 << 60), now=st.integers(0, 1 << 60))
@@ -189,7 +190,7 @@ async def test_of_many_images_of_one_id_exactly_one_is_made(db: Database) -> Non
 
 async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
     await insert_image(db, image(), -1, id_was_chosen=True)
-    await delete_image(db, image(), 2)
+    await delete_image(db, image(), 2, ACTOR)
 
     inserted = await insert_image(db, image(owner=STRANGER), -1, id_was_chosen=True)
 
@@ -199,7 +200,7 @@ async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
 async def test_a_deleted_image_takes_its_memberships_along(db: Database) -> None:
     await write_world(db, [image()], [member(RECIPIENT), member(STRANGER)])
 
-    deleted = await delete_image(db, image(), 2)
+    deleted = await delete_image(db, image(), 2, ACTOR)
 
     assert (deleted, await count(db, "member")) == (True, 0)
 
@@ -208,7 +209,7 @@ async def test_a_deleted_images_bytes_wait_to_be_removed(db: Database) -> None:
     active = _active(image())
     await write_world(db, [active], [])
 
-    await delete_image(db, active, 2)
+    await delete_image(db, active, 2, ACTOR)
 
     assert [(blob.store, blob.key, blob.holder) for blob in await list_blobs(db)] == [
         ("local", "key-1", None),
@@ -219,7 +220,7 @@ async def test_a_deleted_images_bytes_wait_to_be_removed(db: Database) -> None:
 async def test_an_image_that_somebody_changed_since_is_not_deleted(db: Database) -> None:
     await write_world(db, [_active(image(updated_at=5))], [member(RECIPIENT)])
 
-    deleted = await delete_image(db, _active(image(updated_at=4)), 6)
+    deleted = await delete_image(db, _active(image(updated_at=4)), 6, ACTOR)
 
     assert (deleted, await count(db, "image"), await count(db, "member")) == (False, 1, 1)
     assert (await count(db, "deleted_image"), await count(db, "loose_blob")) == (0, 0)
@@ -229,7 +230,7 @@ async def test_of_many_deletions_at_once_exactly_one_is_made(db: Database) -> No
     active = _active(image())
     await write_world(db, [active], [])
 
-    deleted = await asyncio.gather(*(delete_image(db, active, 2) for _ in range(8)))
+    deleted = await asyncio.gather(*(delete_image(db, active, 2, ACTOR) for _ in range(8)))
 
     assert sum(deleted) == 1
 
@@ -325,7 +326,7 @@ async def test_the_id_of_an_image_that_is_being_deleted_is_never_free(db: Databa
         new = image(id=str(uuid.uuid4()))
         await insert_image(db, new, -1, id_was_chosen=True)
         deleted, inserted = await asyncio.gather(
-            delete_image(db, new, 5), insert_image(db, new, -1, id_was_chosen=True)
+            delete_image(db, new, 5, ACTOR), insert_image(db, new, -1, id_was_chosen=True)
         )
         rounds.append((deleted, inserted))
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from domain.samples import image
+from domain.samples import ACTOR, image
 from harness.file_server import FileServer
 
 from transom.domain.imports import begin
 from transom.domain.job_inputs import Import
 from transom.domain.model import Job, JobKind, JobStatus, Status
 from transom.sql.db import Database
-from transom.sql.images import delete_image, update_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import update_image
 from transom.sql.imports import start_import
 
 from .databases import write_world
@@ -39,7 +40,7 @@ async def _patch(db: Database, **changes: Any) -> None:
     while (seen := await look(db)) is not None:
         properties = {**seen.properties, **changes.pop("properties", {})}
         new = msgspec.structs.replace(seen, **changes, properties=properties, updated_at=seen.updated_at + 1)
-        if await update_image(db, seen, new):
+        if await update_image(db, seen, new, ACTOR):
             return
 
 
@@ -59,7 +60,7 @@ async def _deactivate(db: Database) -> None:
 
 async def _delete(db: Database) -> None:
     while (seen := await look(db)) is not None:
-        if await delete_image(db, seen, seen.updated_at + 1):
+        if await delete_image(db, seen, seen.updated_at + 1, ACTOR):
             return
 
 

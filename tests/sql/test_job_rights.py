@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from domain.samples import OWNER, RECIPIENT, ROLES, STRANGER, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, image, member
 from harness.file_server import FileServer
 from harness.loopback import Handler, LoopbackServer
 
@@ -22,7 +22,8 @@ from transom.domain.model import Image, Job, JobInput, JobKind, JobStatus, Polic
 from transom.domain.policy import DEFAULT_POLICY
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database
-from transom.sql.images import delete_image, find_image, update_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import find_image, update_image
 from transom.sql.imports import start_import
 from transom.sql.jobs import insert_job
 
@@ -205,14 +206,14 @@ KINDS = {
 async def _change(db: Database, image_id: str, **changes: Any) -> None:
     while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
         if await update_image(
-            db, seen, msgspec.structs.replace(seen, **changes, updated_at=seen.updated_at + 1)
+            db, seen, msgspec.structs.replace(seen, **changes, updated_at=seen.updated_at + 1), ACTOR
         ):
             return
 
 
 async def _delete(db: Database, image_id: str = IMAGE_ID) -> None:
     while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
-        if await delete_image(db, seen, seen.updated_at + 1):
+        if await delete_image(db, seen, seen.updated_at + 1, ACTOR):
             return
 
 

@@ -14,7 +14,7 @@ import anyio
 import asyncpg
 import msgspec
 import pytest
-from domain.samples import RECIPIENT, caller, image, member
+from domain.samples import ACTOR, RECIPIENT, caller, image, member
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import TransomError
@@ -24,7 +24,8 @@ from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Script
-from transom.sql.images import delete_image, find_image, update_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import find_image, update_image
 from transom.sql.migrate import migrate
 
 from .databases import NOBODY, delete_member, insert_member, set_member_status, write_world
@@ -126,7 +127,7 @@ def _single(call: Callable[[Database], Awaitable[Member | None]]) -> Writer:
 
 
 def _shares(images: list[str], recipients: list[str], who: Caller = PUBLISHER) -> Writer:
-    return _batch(lambda: share(who, images, recipients, MOST, NOW, None))
+    return _batch(lambda: share(who, ACTOR, images, recipients, MOST, NOW, None))
 
 
 async def _offer(db: Database) -> Outcome:
@@ -154,7 +155,7 @@ def _sets_visibility(image_id: str, visibility: str) -> Writer:
             if seen is None:
                 return "gone"
             new = msgspec.structs.replace(seen, visibility=visibility, updated_at=seen.updated_at + 1)
-            if await update_image(db, seen, new):
+            if await update_image(db, seen, new, ACTOR):
                 return "done"
 
     return run
@@ -165,7 +166,7 @@ async def _delete(db: Database) -> Outcome:
         seen, _is_member = await find_image(db, "full", NOBODY)
         if seen is None:
             return "gone"
-        if await delete_image(db, seen, NOW):
+        if await delete_image(db, seen, NOW, ACTOR):
             return "done"
 
 
@@ -175,15 +176,17 @@ WRITERS: dict[str, Writer] = {
     "batch shares a private image": _shares(["closed", "full"], [NEWCOMER, "old-project"]),
     "batch shares with a domain": _shares(["full", "open"], [domain_key("domain")]),
     "batch of a recipient": _shares(["own", "open", "full"], [NEWCOMER], RECEIVER),
-    "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ["full", "open"], [RECIPIENT], NOW, None)),
-    "batch accepts": _batch(lambda: answer(RECEIVER, ["full", "open"], "accepted", None, NOW, None)),
+    "batch withdraws": _batch(lambda: withdraw(PUBLISHER, ACTOR, ["full", "open"], [RECIPIENT], NOW, None)),
+    "batch accepts": _batch(lambda: answer(RECEIVER, ACTOR, ["full", "open"], "accepted", None, NOW, None)),
     "single share": _single(
-        lambda db: service.share_one(db, Recipients(None), PUBLISHER, "full", NEWCOMER, MOST)
+        lambda db: service.share_one(db, Recipients(None), PUBLISHER, ACTOR, "full", NEWCOMER, MOST)
     ),
     "single answer": _single(
-        lambda db: service.answer_for_itself(db, RECEIVER, "full", RECIPIENT, lambda: ("rejected", None))
+        lambda db: service.answer_for_itself(
+            db, RECEIVER, ACTOR, "full", RECIPIENT, lambda: ("rejected", None)
+        )
     ),
-    "single withdrawal": _single(lambda db: service.withdraw(db, PUBLISHER, "full", RECIPIENT)),
+    "single withdrawal": _single(lambda db: service.withdraw(db, PUBLISHER, ACTOR, "full", RECIPIENT)),
     "native offer": _offer,
     "native answer": _accept,
     "native removal": _remove,

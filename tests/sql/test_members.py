@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from domain.samples import OWNER, RECIPIENT, STRANGER, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, member
 from msgspec.structs import replace
 
 from transom.domain.memberships import AnswerWithVault, Found
@@ -22,7 +22,7 @@ NO_LIMIT = -1
 
 
 def _pending(member_id: str, at: int) -> Member:
-    return replace(member(member_id), created_at=at, updated_at=at, offered_at=at)
+    return replace(member(member_id), created_at=at, updated_at=at, offered_at=at, offered_by="user")
 
 
 @pytest.mark.parametrize("member_id", [RECIPIENT, OWNER, " ", "é", "a'b\"c", "x" * 255])
@@ -182,7 +182,7 @@ def _answer_with_vault(**changes: Any) -> AnswerWithVault:
 async def test_an_answer_names_its_vault(db: Database) -> None:
     await write_world(db, [image()], [member(RECIPIENT)])
 
-    answered = await change_member(db, _answer_with_vault())
+    answered = await change_member(db, _answer_with_vault(), ACTOR)
 
     assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, answered_at=7, vault_id="vault")
 
@@ -190,7 +190,7 @@ async def test_an_answer_names_its_vault(db: Database) -> None:
 async def test_an_answer_without_a_vault_keeps_the_one_of_before(db: Database) -> None:
     await write_world(db, [image()], [replace(member(RECIPIENT), vault_id="vault")])
 
-    answered = await change_member(db, _answer_with_vault(vault_id=None, seen_vault_id="vault"))
+    answered = await change_member(db, _answer_with_vault(vault_id=None, seen_vault_id="vault"), ACTOR)
 
     assert answered == replace(member(RECIPIENT, "accepted"), updated_at=7, answered_at=7, vault_id="vault")
 
@@ -199,7 +199,7 @@ async def test_another_vault_for_the_same_answer_is_no_new_answer(db: Database) 
     before = replace(member(RECIPIENT, "accepted"), vault_id="old")
     await write_world(db, [image()], [before])
 
-    answered = await change_member(db, _answer_with_vault(seen_vault_id="old", was="accepted"))
+    answered = await change_member(db, _answer_with_vault(seen_vault_id="old", was="accepted"), ACTOR)
 
     assert answered == replace(before, vault_id="vault")
 
@@ -222,7 +222,7 @@ async def test_an_answer_with_a_vault_is_not_given_on_what_was_seen_before(
     visibility = Visibility.SHARED if shared else Visibility.PRIVATE
     await write_world(db, [image(visibility=visibility)], [member(RECIPIENT)])
 
-    answered = await change_member(db, _answer_with_vault(**changes))
+    answered = await change_member(db, _answer_with_vault(**changes), ACTOR)
 
     assert answered is None
     assert (await find_member(db, "image", NOBODY, RECIPIENT)).member == member(RECIPIENT)

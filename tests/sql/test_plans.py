@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
-from domain.samples import OWNER, RECIPIENT, caller, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, caller, image, member
 
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
 from transom.domain.memberships import Answer, AnswerWithVault
@@ -75,7 +75,7 @@ async def _insert_member(tap: Tap) -> object:
 
 async def _set_member_status(tap: Tap) -> object:
     change = Answer(image_id="image-1", member_id="new", status="accepted", was="pending", now=1)
-    return await change_member(tap, change)
+    return await change_member(tap, change, ACTOR)
 
 
 async def _answer_with_vault(tap: Tap) -> object:
@@ -89,7 +89,7 @@ async def _answer_with_vault(tap: Tap) -> object:
         seen_version=1,
         seen_vault_id=None,
     )
-    return await change_member(tap, change)
+    return await change_member(tap, change, ACTOR)
 
 
 async def _delete_member(tap: Tap) -> object:
@@ -243,9 +243,9 @@ async def test_a_batch_reads_the_ids_it_was_given_and_scans_no_table(tap: Tap, r
     owner, recipient = caller("member", "project-1"), caller("member", RECIPIENT)
     ids = ["image-1", "image-101"]
 
-    await tap.run(lambda: batches.share(owner, ids, recipients, 1, 5, None))
-    await tap.run(lambda: batches.answer(recipient, ids, "accepted", "vault", 6, None))
-    await tap.run(lambda: batches.withdraw(owner, ids, recipients, 7, None))
+    await tap.run(lambda: batches.share(owner, ACTOR, ids, recipients, 1, 5, None))
+    await tap.run(lambda: batches.answer(recipient, ACTOR, ids, "accepted", "vault", 6, None))
+    await tap.run(lambda: batches.withdraw(owner, ACTOR, ids, recipients, 7, None))
 
     plans = await tap.plans()
     assert len(plans) >= 7

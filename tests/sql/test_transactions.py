@@ -9,12 +9,13 @@ from pathlib import Path
 import anyio
 import asyncpg
 import pytest
-from domain.samples import RECIPIENT, STRANGER, image, member
+from domain.samples import ACTOR, RECIPIENT, STRANGER, image, member
 
 from transom.domain.errors import StoreFullError, TransomError, UnavailableError
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Statement
-from transom.sql.images import delete_image, find_image, insert_image
+from transom.sql.deletion import delete_image
+from transom.sql.images import find_image, insert_image
 from transom.sql.members import OFFER
 from transom.sql.sqlite import path_of
 
@@ -337,7 +338,9 @@ async def test_an_offer_and_a_deletion_at_once_leave_no_membership_without_image
     await write_world(db, [image()], [member(STRANGER)])
 
     offered, deleted = await asyncio.gather(
-        insert_member(db, "image", RECIPIENT, -1, 1), delete_image(db, image(), 2), return_exceptions=True
+        insert_member(db, "image", RECIPIENT, -1, 1),
+        delete_image(db, image(), 2, ACTOR),
+        return_exceptions=True,
     )
 
     assert offered is None or not isinstance(offered, Exception)

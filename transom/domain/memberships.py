@@ -96,11 +96,12 @@ class AnswerWithVault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove a membership of an image that is shared."""
+    """Remove a membership of an image that is shared. `reason`: told to the recipient."""
 
     image_id: str
     member_id: str
     now: int
+    reason: str | None = None
 
 
 Single = Offer | Answer | AnswerWithVault | Withdraw
@@ -147,19 +148,26 @@ class NameVaultEach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove each image's memberships of these recipients; None: of all."""
+    """Remove each image's memberships of these recipients; None: of all. `reason`: told to the recipients."""
 
     image_ids: Sequence[str]
     member_ids: Sequence[str] | None
     now: int
+    reason: str | None = None
 
 
 class RemoveEndedOf(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove the memberships of these recipients, None: of all, that have ended: an offer comes next, or the
-    end of the image."""
+    """Remove the memberships of these recipients that have ended: offers come next."""
 
     image_ids: Sequence[str]
-    member_ids: Sequence[str] | None
+    member_ids: Sequence[str]
+    now: int
+
+
+class RemoveWithImage(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove all memberships of an image that is deleted."""
+
+    image_id: str
     now: int
 
 
@@ -170,5 +178,14 @@ class RemoveEnded(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-Each = OfferEach | RenewEach | AnswerEach | NameVaultEach | WithdrawEach | RemoveEndedOf | RemoveEnded
+Each = (
+    OfferEach
+    | RenewEach
+    | AnswerEach
+    | NameVaultEach
+    | WithdrawEach
+    | RemoveEndedOf
+    | RemoveWithImage
+    | RemoveEnded
+)
 Change = Single | Each

@@ -8,6 +8,7 @@ from transom.clock import now_us
 from transom.data.transfer import Transfer
 from transom.domain import access, image_quotas, patch
 from transom.domain.errors import InvalidError, TransomError
+from transom.domain.events import Actor
 from transom.domain.image_quotas import ImageQuotas
 from transom.domain.locations import Known, change_places, parse_place
 from transom.domain.model import Caller, Image, Location
@@ -23,6 +24,7 @@ async def change_locations(
     db: Database,
     transfer: Transfer,
     caller: Caller,
+    actor: Actor,
     image_id: str,
     operations: list[patch.Operation],
     look: Callable[[Image], Awaitable[Known]],
@@ -51,7 +53,7 @@ async def change_locations(
         image_quotas.check_change(seen, new, quotas)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         given_up = _given_up(seen, new)
-        if await imports.change_places(db, seen, new, given_up):
+        if await imports.change_places(db, seen, new, given_up, actor):
             await transfer.remove(given_up)
             return new
     raise write_conflict(f"Image {image_id} is")

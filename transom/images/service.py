@@ -12,9 +12,10 @@ from transom.clock import now_us
 from transom.data.transfer import Transfer
 from transom.domain import access, image_quotas
 from transom.domain.errors import ConflictError
+from transom.domain.events import Actor
 from transom.domain.model import Caller, Image, Location, Status
 from transom.quotas.projects import Limits
-from transom.sql import blobs, images
+from transom.sql import blobs, deletion, images
 from transom.sql.db import Database
 from transom.sql.retry import TRIES, write_conflict
 
@@ -50,6 +51,7 @@ async def see_image(db: Database, caller: Caller, image_id: str) -> tuple[Image,
 async def change_image(
     db: Database,
     caller: Caller,
+    actor: Actor,
     image_id: str,
     decide: Callable[[Image, bool], Image],
     *,
@@ -70,7 +72,7 @@ async def change_image(
         if not touches:
             return seen
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
-        if await images.update_image(db, seen, new):
+        if await images.update_image(db, seen, new, actor):
             return new
     raise write_conflict(f"Image {image_id} is")
 
@@ -79,6 +81,7 @@ async def remove_image(
     db: Database,
     transfer: Transfer,
     caller: Caller,
+    actor: Actor,
     image_id: str,
     judge: Callable[[Image, bool], Awaitable[None]],
     guard: Guard | None,
@@ -92,7 +95,7 @@ async def remove_image(
         if guard is not None:
             await guard(seen)
         staged = await _find_staged(db, seen)
-        if await images.delete_image(db, seen, now_us()):
+        if await deletion.delete_image(db, seen, now_us(), actor):
             await transfer.remove((*seen.locations, *staged))
             await transfer.forget(seen)
             return

@@ -10,6 +10,7 @@ import msgspec
 
 from transom.clock import now_us
 from transom.domain.attributes import is_from_backup
+from transom.domain.events import Actor
 from transom.domain.memberships import (
     AnswerEach,
     Found,
@@ -42,6 +43,7 @@ from transom.sql.members import to_statement
 
 def share(
     caller: Caller,
+    actor: Actor,
     images: Sequence[str],
     recipients: Sequence[str],
     most: int,
@@ -65,11 +67,13 @@ def share(
         failures += refused
         if some:
             offers.append(([image_id], some))
-    yield from _open(found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now)
+    yield from _open(
+        found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now, actor
+    )
     for ids, some in offers:
-        yield to_statement(RemoveEndedOf(image_ids=ids, member_ids=some, now=now))
-        yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now))
-        yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now))
+        yield to_statement(RemoveEndedOf(image_ids=ids, member_ids=some, now=now), actor)
+        yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now), actor)
+        yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now), actor)
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -92,35 +96,41 @@ async def see_images(db: Database, caller: Caller, images: Sequence[str]) -> lis
 
 
 def _open(
-    found: Iterable[Seen], shared: Collection[str], recipients: Iterable[str], now: int
+    found: Iterable[Seen], shared: Collection[str], recipients: Iterable[str], now: int, actor: Actor
 ) -> Script[None]:
     """Make the private ones among the images shareable."""
     private = ids_of(image for image in found if image.visibility != Visibility.SHARED)
     closed = [image_id for image_id in private if image_id in shared]
     if closed:
         # They may have memberships from a time when they were shared, which are not to come back.
-        yield to_statement(WithdrawEach(image_ids=closed, member_ids=None, now=now))
+        yield to_statement(WithdrawEach(image_ids=closed, member_ids=None, now=now), actor)
         yield Statement(batches.OPEN_IMAGES, (to_json(closed), now))
     if not all(map(is_project, recipients)):
         yield Statement(batches.TOUCH_IMAGES, (to_json(list(shared)), now))
 
 
 def withdraw(
-    caller: Caller, images: Sequence[str], recipients: Sequence[str], now: int, job: Job | None
+    caller: Caller, actor: Actor, images: Sequence[str], recipients: Sequence[str], now: int, job: Job | None
 ) -> Script[list[Failure]]:
     """Take each image's offer to each recipient back; what could not be done. What was not offered counts as
     done."""
     found = yield from _see_images(caller, images, now)
     possible, failures = plan_withdrawal(caller, images, found)
     if possible:
-        yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients, now=now))
+        yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients, now=now), actor)
     if job is not None:
         yield _finished(job, images, failures)
     return failures
 
 
 def answer(
-    caller: Caller, images: Sequence[str], status: str, vault_id: str | None, now: int, job: Job | None
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    status: str,
+    vault_id: str | None,
+    now: int,
+    job: Job | None,
 ) -> Script[list[Failure]]:
     """Give the offers of the images to the caller's project this status; what could not be done."""
     found = yield from _see_offers(caller, images, now)
@@ -131,10 +141,12 @@ def answer(
         ids = ids_of(image for image in possible if image.status == was)
         if ids and was != status:
             change = AnswerEach(image_ids=ids, member_id=own_id, status=status, was=was, now=now)
-            yield to_statement(change)
+            yield to_statement(change, actor)
     if vault_id is not None:
         backups = ids_of(image for image in possible if is_from_backup(image.properties))
-        yield to_statement(NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id, now=now))
+        yield to_statement(
+            NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id, now=now), actor
+        )
     if job is not None:
         yield _finished(job, images, failures)
     return failures
@@ -164,7 +176,13 @@ def _finished(job: Job, images: Sequence[str], failures: Sequence[Failure]) -> S
 
 
 def share_one(
-    caller: Caller, image_id: str, member_id: str, most: int, now: int, unknown: Collection[str] = ()
+    caller: Caller,
+    actor: Actor,
+    image_id: str,
+    member_id: str,
+    most: int,
+    now: int,
+    unknown: Collection[str] = (),
 ) -> Script[Member]:
     """Offer the image, once more if the offer was rejected; the membership. ConflictError when the offer
     stands. `most`: recipients an image may have. `unknown`: recipients that do not exist."""
@@ -172,7 +190,7 @@ def share_one(
     # The recipient's answer changes the membership without its image.
     yield Statement(members.LOCK_MEMBER, (image_id, member_id, now), is_lock=True)
     before = yield from _look(caller, image_id, member_id, now)
-    raise_first((yield from share(caller, [image_id], [member_id], most, now, None, unknown)))
+    raise_first((yield from share(caller, actor, [image_id], [member_id], most, now, None, unknown)))
     rules.share_once_more(before, member_id)
     after = (yield from _look(caller, image_id, member_id, now)).member
     assert after is not None, "a membership that was just written is there"  # noqa: S101

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from transom.clock import now_us
 from transom.domain.errors import UnavailableError
+from transom.domain.events import Actor
 from transom.domain.memberships import Answer, Offer, RemoveEndedOf, Withdraw
 from transom.domain.model import Caller, Job, Member
 from transom.sharing import batches, rules
@@ -22,7 +23,13 @@ from transom.sql.retry import TRIES, write_conflict
 
 
 async def offer(
-    db: Database, recipients: Recipients, caller: Caller, image_id: str, member_id: str, quota: int
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    actor: Actor,
+    image_id: str,
+    member_id: str,
+    quota: int,
 ) -> Member:
     """The new, pending membership. `quota`: members that an image may have, negative for no limit."""
     for _ in range(TRIES):
@@ -31,18 +38,19 @@ async def offer(
         if await recipients.find_unknown([member_id]):
             raise rules.recipient_unknown(member_id)
         change = Offer(image_id=image_id, member_id=member_id, quota=quota, now=now_us())
-        offered = await members.change_member(db, change)
+        offered = await members.change_member(db, change, actor)
         if offered is not None:
             return offered
         rules.require_room(image_id, await members.count_members(db, image_id), quota)
         # What has ended was not found, and is in the way.
-        await members.change_each(
-            db, RemoveEndedOf(image_ids=[image_id], member_ids=[member_id], now=now_us())
-        )
+        ended = RemoveEndedOf(image_ids=[image_id], member_ids=[member_id], now=now_us())
+        await members.change_each(db, ended, actor)
     raise _members_conflict(image_id)
 
 
-async def answer(db: Database, caller: Caller, image_id: str, member_id: str, status: object) -> Member:
+async def answer(
+    db: Database, caller: Caller, actor: Actor, image_id: str, member_id: str, status: object
+) -> Member:
     """The membership with this status. `status`: as sent, not judged yet."""
     for _ in range(TRIES):
         found = await members.find_member(db, image_id, caller.member_ids, member_id)
@@ -52,7 +60,7 @@ async def answer(db: Database, caller: Caller, image_id: str, member_id: str, st
         change = Answer(
             image_id=image_id, member_id=member_id, status=wanted, was=member.status, now=now_us()
         )
-        answered = await members.change_member(db, change)
+        answered = await members.change_member(db, change, actor)
         if answered is not None:
             return answered
     raise _members_conflict(image_id)
@@ -61,6 +69,7 @@ async def answer(db: Database, caller: Caller, image_id: str, member_id: str, st
 async def answer_for_itself(
     db: Database,
     caller: Caller,
+    actor: Actor,
     image_id: str,
     member_id: str,
     read_answer: Callable[[], tuple[str, str | None]],
@@ -74,19 +83,19 @@ async def answer_for_itself(
         change = rules.answer_for_itself(caller, found, member, status, vault_id, now_us())
         if change is None:
             return member
-        answered = await members.change_member(db, change)
+        answered = await members.change_member(db, change, actor)
         if answered is not None:
             return answered
     raise _members_conflict(image_id)
 
 
-async def withdraw(db: Database, caller: Caller, image_id: str, own_id: str) -> None:
+async def withdraw(db: Database, caller: Caller, actor: Actor, image_id: str, own_id: str) -> None:
     """Remove the membership of the project of this id or, if it has none, of the domain."""
     for _ in range(TRIES):
         found = await members.find_any_member(db, image_id, caller.member_ids, own_id)
         member = rules.withdraw(caller, found, own_id)
         change = Withdraw(image_id=image_id, member_id=member.member_id, now=now_us())
-        if await members.change_member(db, change) is not None:
+        if await members.change_member(db, change, actor) is not None:
             return
     raise _members_conflict(image_id)
 
@@ -115,17 +124,26 @@ async def list_recipients(db: Database, caller: Caller, image_id: str) -> Sequen
 
 
 async def share_one(
-    db: Database, recipients: Recipients, caller: Caller, image_id: str, member_id: str, most: int
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    actor: Actor,
+    image_id: str,
+    member_id: str,
+    most: int,
 ) -> Member:
     """Offer the image, again if the offer was rejected; the membership. `most`: recipients it may have."""
     unknown = await _find_unknown(db, recipients, caller, [image_id], [member_id])
-    return await db.run(lambda: batches.share_one(caller, image_id, member_id, most, now_us(), unknown))
+    return await db.run(
+        lambda: batches.share_one(caller, actor, image_id, member_id, most, now_us(), unknown)
+    )
 
 
 async def share(
     db: Database,
     recipients: Recipients,
     caller: Caller,
+    actor: Actor,
     images: Sequence[str],
     member_ids: Sequence[str],
     most: int,
@@ -133,21 +151,27 @@ async def share(
 ) -> None:
     """Offer each image to each recipient. `most`: recipients an image may have."""
     unknown = await _find_unknown(db, recipients, caller, images, member_ids)
-    await db.run(lambda: batches.share(caller, images, member_ids, most, now_us(), job, unknown))
+    await db.run(lambda: batches.share(caller, actor, images, member_ids, most, now_us(), job, unknown))
 
 
 async def answer_offers(
-    db: Database, caller: Caller, images: Sequence[str], status: str, vault_id: str | None, job: Job
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    status: str,
+    vault_id: str | None,
+    job: Job,
 ) -> None:
     """Accept or reject each image for the caller's own project."""
-    await db.run(lambda: batches.answer(caller, images, status, vault_id, now_us(), job))
+    await db.run(lambda: batches.answer(caller, actor, images, status, vault_id, now_us(), job))
 
 
 async def withdraw_offers(
-    db: Database, caller: Caller, images: Sequence[str], member_ids: Sequence[str], job: Job
+    db: Database, caller: Caller, actor: Actor, images: Sequence[str], member_ids: Sequence[str], job: Job
 ) -> None:
     """Take each image back from each recipient."""
-    await db.run(lambda: batches.withdraw(caller, images, member_ids, now_us(), job))
+    await db.run(lambda: batches.withdraw(caller, actor, images, member_ids, now_us(), job))
 
 
 async def _find_unknown(

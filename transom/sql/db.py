@@ -13,10 +13,21 @@ Row = Sequence[Any]
 Result = TypeVar("Result")
 
 
+class Telling(NamedTuple):
+    """An `insert into outbox` that reads the rows which a statement returns, as `changed` with these columns;
+    it has `$n` of its own."""
+
+    sql: str
+    values: tuple[Any, ...]
+    columns: tuple[str, ...]
+
+
 class Statement(NamedTuple):
     """A statement's text and the values of its `$n`. A `required` one must return a row: a guard. `is_lock`:
     it makes others wait and does nothing else; where one writes at a time it is left out, and has no rows.
     `frees_room`: it adds a row so that something can be removed, and goes on where there is no room for more.
+    `tells`: events of the rows that it returns, which are appended with it, whole or not at all; it costs no
+    round trip more.
     """
 
     sql: str
@@ -24,6 +35,11 @@ class Statement(NamedTuple):
     required: bool = False
     is_lock: bool = False
     frees_room: bool = False
+    tells: tuple[Telling, ...] = ()
+
+    @property
+    def appends_events(self) -> bool:
+        return bool(self.tells) or self.sql.lstrip().startswith("insert into outbox")
 
 
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.
@@ -91,6 +107,10 @@ class Database(Protocol):
         `for update` in the order of their keys, images before members: then none waits for another in a
         circle.
         """
+        ...
+
+    def on_events(self, wake: Callable[[], None]) -> None:
+        """From now on call `wake` after each commit of this process that may have appended events."""
         ...
 
     async def require_writable(self) -> None:

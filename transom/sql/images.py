@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 
 from transom.clock import now_us
+from transom.domain.events import Actor
 from transom.domain.imports import WAITING
 from transom.domain.model import Image, Location, Status, Visibility, domain_key
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
 from transom.sql.live import live
+from transom.sql.outbox import tell_image
 
 #: The columns of an image, in the order of its fields.
 COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
@@ -148,16 +150,15 @@ UPDATE_IMAGE = f"""
     returning id"""
 
 
-async def update_image(db: Database, seen: Image, new: Image) -> bool:
+async def update_image(db: Database, seen: Image, new: Image, actor: Actor) -> bool:
     """Replace what a client may change, unless somebody changed the image since it was `seen`: then False.
 
     Every change of an image moves `updated_at` (see `moved_on`), which makes it the row's version.
     """
-    statement = update_statement(seen, new)
-    return bool(await db.write(statement.sql, *statement.values))
+    return await db.transact(update_statement(seen, new, actor)) is not None
 
 
-def update_statement(seen: Image, new: Image) -> Statement:
+def update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
     """As `update_image`, for a transaction that it belongs to."""
     values = (
         seen.id,
@@ -176,7 +177,7 @@ def update_statement(seen: Image, new: Image) -> Statement:
         to_json(new.properties),
         new.updated_at,
     )
-    return Statement(UPDATE_IMAGE, values, required=True)
+    return Statement(UPDATE_IMAGE, values, required=True, tells=tell_image(seen, new, actor))
 
 
 def moved_on(image: Image, now: int) -> int:
@@ -187,8 +188,6 @@ def moved_on(image: Image, now: int) -> int:
 #: The same within a statement whose $2 is now.
 MOVE_ON = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
 
-
-DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"
 
 # Of the images named in $1, those that somebody was offered.
 SHARED_AMONG = f"""
@@ -238,8 +237,6 @@ async def count_shared(db: Database, owner: str) -> tuple[int, int]:
     return int(rows[0][0]), int(rows[0][1])
 
 
-INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $2)"
-
 INSERT_ABANDONED_BLOB = "insert into loose_blob (key, store, held_until) values ($1, $2, 0)"
 
 
@@ -263,24 +260,6 @@ DELETE_STAGED = "delete from staged_blob where image_id = $1"
 def loosen_staged(image_id: str) -> tuple[Statement, Statement]:
     """What was staged for an image only waits for removal: for a transaction that changes the image after."""
     return Statement(LOOSEN_STAGED, (image_id,)), Statement(DELETE_STAGED, (image_id,))
-
-
-async def delete_image(db: Database, seen: Image, now: int) -> bool:
-    """Delete the image and its memberships, and leave its bytes to be removed (`blobs.py`).
-
-    False, and nothing done, when somebody changed the image since it was `seen`.
-    """
-    return await db.transact(*delete_statements(seen, now)) is not None
-
-
-def delete_statements(seen: Image, now: int) -> list[Statement]:
-    """What `delete_image` does, for a transaction that does more."""
-    return [
-        *loosen_staged(seen.id),
-        Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
-        Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
-        *abandon_statements(seen.locations),
-    ]
 
 
 _USED = """

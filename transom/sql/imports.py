@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from transom.domain.events import Actor
 from transom.domain.model import Image, Job, Location, Staged
 from transom.sql.blobs import LooseBlob, release_statement, staged_statement
 from transom.sql.db import Database, Statement
@@ -72,11 +73,13 @@ def _keeps_input(job: Job, holder: str, now: int) -> Statement:
     return Statement(KEEP_INPUT, (job.id, holder, now, to_json(job.input)), required=True)
 
 
-async def change_places(db: Database, seen: Image, new: Image, given_up: Sequence[Location]) -> bool:
+async def change_places(
+    db: Database, seen: Image, new: Image, given_up: Sequence[Location], actor: Actor
+) -> bool:
     """As `images.update_image`, with the places of the data; bytes that are `given_up` wait for removal."""
     moved = msgspec.structs.replace(seen, updated_at=new.updated_at)
     done = await db.transact(
-        update_statement(seen, new), change_statement(moved, new), *abandon_statements(given_up)
+        update_statement(seen, new, actor), change_statement(moved, new), *abandon_statements(given_up)
     )
     return done is not None
 

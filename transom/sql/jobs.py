@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from transom.domain.events import Actor, Via
 from transom.domain.job_inputs import INPUTS
-from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobStatus
+from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobKind, JobStatus
 from transom.sql.db import Database, Row, Statement
-from transom.sql.images import delete_statements, insert_statements, lock_owner, to_json
+from transom.sql.deletion import delete_statements
+from transom.sql.images import insert_statements, lock_owner, to_json
 
 _log = logging.getLogger(__name__)
 
@@ -323,10 +325,15 @@ async def finish_job(db: Database, job: Job, holder: str) -> bool:
     return await db.transact(finish_statement(job, holder)) is not None
 
 
+def _asker(job: Job) -> Actor:
+    via = Via.IMS if job.kind == JobKind.COPY else Via.IMAGES_V2
+    return Actor(via=via, project=job.project_id, user=job.user_id, request_id=job.request_id)
+
+
 async def fail_new_image(db: Database, job: Job, holder: str, image: Image, now: int) -> bool:
     """As `finish_job`, and the image that was made for the job goes with it, as do its bytes; False also when
     somebody changed that since it was looked at."""
-    done = await db.transact(finish_statement(job, holder), *delete_statements(image, now))
+    done = await db.transact(finish_statement(job, holder), *delete_statements(image, now, _asker(job)))
     return done is not None
 
 

@@ -7,7 +7,7 @@ somebody else removed after its look. Who waits, and who need not:
 
 - `OFFER` and `WITHDRAW` by `live_recipients_of` in their guard, without a further round trip;
 - the scripts of `sharing/batches.py`, which begin with the lock;
-- a deletion of the image, whose row is the lock, and which takes its memberships along;
+- a deletion of the image, whose row is the lock, and which takes its memberships along (`deletion.py`);
 - not `ANSWER` and `ANSWER_WITH_VAULT`: they neither add nor remove a row, and whoever decides on a status
   locks that row;
 - not the removals of what has ended: nobody counts those rows, and an offer removes its own before it.
@@ -16,6 +16,7 @@ somebody else removed after its look. Who waits, and who need not:
 import msgspec
 
 from transom.clock import now_us
+from transom.domain.events import Actor, EventType
 from transom.domain.memberships import (
     Answer,
     AnswerEach,
@@ -28,6 +29,7 @@ from transom.domain.memberships import (
     OfferEach,
     RemoveEnded,
     RemoveEndedOf,
+    RemoveWithImage,
     RenewEach,
     Single,
     Terms,
@@ -36,9 +38,17 @@ from transom.domain.memberships import (
 )
 from transom.domain.model import NEVER, Member, MemberStatus, Visibility, domain_key
 from transom.sql.batches import IDS
-from transom.sql.db import Database, Row, Statement
+from transom.sql.db import Database, Row, Statement, Telling
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row, to_json
 from transom.sql.live import live
+from transom.sql.outbox import (
+    TOLD_COLUMNS,
+    tell_answered,
+    tell_changed,
+    tell_deleted,
+    tell_ended,
+    tell_removed,
+)
 
 #: The columns of a membership, in the order of its fields.
 _FIELDS = Member.__struct_fields__
@@ -148,7 +158,7 @@ _STILL_SHARED = f"""
 
 _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
-    expires_at"""
+    expires_at, offered_by"""
 
 # `live_recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all
 # in this one statement: two offers that counted at once would both find the last place free.
@@ -156,7 +166,7 @@ OFFER = f"""
     insert into member ({_NEW_COLUMNS})
     select image.id, $2, '{MemberStatus.PENDING}', image.created_at,
            cast($3 as bigint), cast($3 as bigint), cast($3 as bigint),
-           $5, cast($6 as bigint), cast($7 as bigint)
+           $5, cast($6 as bigint), cast($7 as bigint), $8
     from image
     where image.id = $1 and image.visibility = '{Visibility.SHARED}'
       and live_recipients_of(image.id, $3) < cast($4 as bigint)
@@ -203,6 +213,7 @@ WITHDRAW = f"""
 
 # ---- changes of those of many images; `$1` is a JSON array of the images' ids
 
+_TOLD = ", ".join(TOLD_COLUMNS)
 _RECIPIENTS = "(select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
 OFFER_EACH = f"""
@@ -212,29 +223,34 @@ OFFER_EACH = f"""
                 else '{MemberStatus.PENDING}' end,
            image.created_at, cast($3 as bigint), cast($3 as bigint), cast($3 as bigint), $4,
            case when recipient.value like '%/%' then cast($6 as bigint) else cast($5 as bigint) end,
-           cast($6 as bigint)
+           cast($6 as bigint), $7
     from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
     where image.id in {IDS}
-    on conflict (image_id, member_id) do nothing"""
+    on conflict (image_id, member_id) do nothing
+    returning {_TOLD}"""
 
 RENEW_EACH = f"""
     update member
-    set status = '{MemberStatus.PENDING}', updated_at = $3, offered_at = $3, offered_by = null,
+    set status = '{MemberStatus.PENDING}', updated_at = $3, offered_at = $3, offered_by = $7,
         answered_at = null, vault_id = null, message = $4, ends_at = $5, expires_at = $6, family_id = null
     where image_id in {IDS} and member_id in {_RECIPIENTS} and status = '{MemberStatus.REJECTED}'
-      and {live("$3")}"""
+      and {live("$3")}
+    returning {_TOLD}"""
 
 ANSWER_EACH = f"""
     update member set status = $3, updated_at = $4, {_ANSWERED}
-    where member_id = $2 and image_id in {IDS} and status = $5 and {live("$4")}"""
+    where member_id = $2 and image_id in {IDS} and status = $5 and {live("$4")}
+    returning {_TOLD}"""
 
 NAME_VAULT_EACH = f"""
     update member set vault_id = $3 where member_id = $2 and image_id in {IDS} and {live("$4")}"""
 
 WITHDRAW_EACH = f"""
-    delete from member where image_id in {IDS} and member_id in {_RECIPIENTS} and {live("$3")}"""
+    delete from member where image_id in {IDS} and member_id in {_RECIPIENTS} and {live("$3")}
+    returning {_TOLD}"""
 
-WITHDRAW_ALL = f"delete from member where image_id in {IDS} and {live('$2')}"
+WITHDRAW_ALL = f"""
+    delete from member where image_id in {IDS} and {live("$2")} returning {_TOLD}"""
 
 
 # ---- what has ended
@@ -244,69 +260,86 @@ _HAS_END = f"ends_at < {NEVER}"
 
 REMOVE_ENDED_OF = f"""
     delete from member
-    where image_id in {IDS} and member_id in {_RECIPIENTS} and {_HAS_END} and ends_at <= $3"""
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and {_HAS_END} and ends_at <= $3
+    returning {_TOLD}"""
 
-REMOVE_ALL_ENDED_OF = f"delete from member where image_id in {IDS} and {_HAS_END} and ends_at <= $2"
+REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_TOLD}"
 
 # One that somebody is about to change is left to the next time, so that nobody waits for another in a circle.
 REMOVE_ENDED = f"""
     delete from member where (image_id, member_id) in (
         select image_id, member_id from member where {_HAS_END} and ends_at <= $1
-        order by ends_at limit $2 for update skip locked)"""
+        order by ends_at limit $2 for update skip locked)
+    returning {_TOLD}"""
 
 
-def to_statement(change: Change) -> Statement:  # noqa: C901 (one case for each kind of change)
-    """The statement that makes this change: whatever else has to happen with each change belongs here. Those
-    of one membership return it as it is then, or was before it was removed; no row when their guard fails."""
+def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one case for each kind of change)
+    """The statement that makes this change, with the events that tell of it: whatever else has to happen with
+    each change belongs here. It returns each membership as it is then, or was before it was removed: those of
+    one membership whole, the others by TOLD_COLUMNS; no row when their guard fails."""
     match change:
         case Answer():
-            who_and_what = change.image_id, change.member_id, change.status, change.now
-            return Statement(ANSWER, (*who_and_what, change.was))
+            who_and_what = (change.image_id, change.member_id, change.status, change.now)
+            told = tell_answered(change.status, change.was, change.now, actor, _FIELDS)
+            return Statement(ANSWER, (*who_and_what, change.was), tells=(told,))
         case Offer():
             most = change.quota if change.quota >= 0 else _NO_LIMIT
             values = change.image_id, change.member_id, change.now, most
-            return Statement(OFFER, (*values, *_terms(change.terms)))
+            told = tell_changed(EventType.OFFERED, change.now, actor, None, _FIELDS)
+            return Statement(OFFER, (*values, *_terms(change.terms, actor)), tells=(told,))
         case Withdraw():
-            return Statement(WITHDRAW, (change.image_id, change.member_id, change.now))
+            told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
+            return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), tells=(told,))
         case AnswerWithVault():
-            who_and_what = change.image_id, change.member_id, change.status, change.now
+            who_and_what = (change.image_id, change.member_id, change.status, change.now)
             seen = change.seen_vault_id, change.seen_version, change.was
-            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen))
-        case OfferEach() | RenewEach():
+            tells: tuple[Telling, ...] = ()
+            if change.status != change.was:
+                tells = (tell_answered(change.status, change.was, change.now, actor, _FIELDS),)
+            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), tells=tells)
+        case OfferEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            sql = OFFER_EACH if isinstance(change, OfferEach) else RENEW_EACH
-            return Statement(sql, (*pairs, change.now, *_terms(change.terms)))
+            told = tell_changed(EventType.OFFERED, change.now, actor, None)
+            return Statement(OFFER_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
+        case RenewEach():
+            pairs = to_json(change.image_ids), to_json(change.member_ids)
+            told = tell_changed(EventType.RENEWED, change.now, actor, MemberStatus.REJECTED)
+            return Statement(RENEW_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
         case AnswerEach():
             each = to_json(change.image_ids), change.member_id, change.status, change.now, change.was
-            return Statement(ANSWER_EACH, each)
+            told = tell_answered(change.status, change.was, change.now, actor)
+            return Statement(ANSWER_EACH, each, tells=(told,))
         case NameVaultEach():
+            # Nobody but the recipient itself sees its vault.
             named = to_json(change.image_ids), change.member_id, change.vault_id, change.now
             return Statement(NAME_VAULT_EACH, named)
-        case WithdrawEach(member_ids=None):
-            return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now))
         case WithdrawEach():
+            told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason)
+            if change.member_ids is None:
+                return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now), tells=(told,))
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(WITHDRAW_EACH, (*pairs, change.now))
-        case RemoveEndedOf(member_ids=None):
-            return Statement(REMOVE_ALL_ENDED_OF, (to_json(change.image_ids), change.now))
+            return Statement(WITHDRAW_EACH, (*pairs, change.now), tells=(told,))
         case RemoveEndedOf():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(REMOVE_ENDED_OF, (*pairs, change.now))
+            return Statement(REMOVE_ENDED_OF, (*pairs, change.now), tells=(tell_ended(),))
+        case RemoveWithImage():
+            told = tell_deleted(change.now, actor)
+            return Statement(REMOVE_WITH_IMAGE, (change.image_id,), tells=(told,))
         case RemoveEnded():
-            return Statement(REMOVE_ENDED, (change.now, change.limit))
+            return Statement(REMOVE_ENDED, (change.now, change.limit), tells=(tell_ended(),))
 
 
-def _terms(terms: Terms) -> tuple[str | None, int, int]:
-    return terms.message, terms.ends_at, terms.expires_at
+def _terms(terms: Terms, actor: Actor) -> tuple[str | None, int, int, str | None]:
+    return terms.message, terms.ends_at, terms.expires_at, actor.user
 
 
-async def change_member(db: Database, change: Single) -> Member | None:
+async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:
     """Make the change; the membership, as of `to_statement`. None when what was seen holds no more."""
-    statement = to_statement(change)
-    rows = await db.write(statement.sql, *statement.values)
-    return _member_of_row(rows[0]) if rows else None
+    rows = await db.transact(to_statement(change, actor))
+    return _member_of_row(rows[0][0]) if rows and rows[0] else None
 
 
-async def change_each(db: Database, change: Each) -> None:
-    """Make the change, which needs no lock of the images."""
-    await db.transact(to_statement(change))
+async def change_each(db: Database, change: Each, actor: Actor) -> int:
+    """Make the change, which needs no lock of the images; how many memberships it changed."""
+    rows = await db.transact(to_statement(change, actor))
+    return len(rows[0]) if rows else 0

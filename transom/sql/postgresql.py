@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ import asyncpg
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Place, Result, Row, Script, Statement
 from transom.sql.postgres_connect import Connector
+from transom.sql.postgres_events import with_events
 from transom.sql.postgres_migrate import (
     PAUSE_S,
     IndexStep,
@@ -64,6 +65,7 @@ class PostgresDatabase:
         self._pool = pool
         self._turns = Turns(most_scans)
         self._command_s = command_s
+        self._wake: Callable[[], None] = _do_nothing
 
     @classmethod
     async def connect(cls, url: str, pool: int, command_s: float = _COMMAND_S) -> "PostgresDatabase":
@@ -112,7 +114,9 @@ class PostgresDatabase:
         if len(statements) == 1:
             # Alone, a statement is a transaction, and without the round trips of its begin and end.
             only = statements[0]
-            found = await self.write(only.sql, *only.values)
+            sql, values = with_events(only)
+            found = await self.write(sql, *values)
+            self._tell(statements)
             return [found] if found or not only.required else None
         rows: list[list[Row]] = []
         try:
@@ -120,11 +124,13 @@ class PostgresDatabase:
                 async with self._transaction() as connection:
                     for statement in statements:
                         with _Limit(connection, self._command_s):
-                            rows.append(await connection.fetch(statement.sql, *statement.values))
+                            sql, values = with_events(statement)
+                            rows.append(await connection.fetch(sql, *values))
                         if statement.required and not rows[-1]:
                             raise _GuardFailed
         except _GuardFailed:
             return None
+        self._tell(statements)
         return rows
 
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
@@ -138,6 +144,7 @@ class PostgresDatabase:
 
     async def _run_once(self, script: Script[Result]) -> Result:
         with _RENAMED_ERRORS:
+            done: list[Statement] = []
             async with self._transaction() as connection:
                 rows: list[Row] | None = None
                 while True:
@@ -145,9 +152,21 @@ class PostgresDatabase:
                         statement = next(script) if rows is None else script.send(rows)
                     except StopIteration as end:
                         result: Result = end.value
-                        return result
+                        break
+                    done.append(statement)
+                    sql, values = with_events(statement)
                     with _Limit(connection, self._command_s):
-                        rows = await connection.fetch(statement.sql, *statement.values)
+                        rows = await connection.fetch(sql, *values)
+            self._tell(done)
+            return result
+
+    def on_events(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def _tell(self, done: Sequence[Statement]) -> None:
+        """It is committed."""
+        if any(statement.appends_events for statement in done):
+            self._wake()
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -246,6 +265,10 @@ class PostgresDatabase:
         finally:
             beside.terminate()
         return True
+
+
+def _do_nothing() -> None:
+    """Nobody waits for events."""
 
 
 class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)

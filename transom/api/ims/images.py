@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from transom.api import images as calls
+from transom.api.actors import actor_of
 from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import page_response, read_patch, see_image
@@ -114,7 +115,9 @@ async def _update(
         return new
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
-    changed = await change_image(parts.db, caller, image_id, decide, touches=bool(operations), guard=guard)
+    changed = await change_image(
+        parts.db, caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
+    )
     return await _shown(parts, request, changed)
 
 
@@ -129,5 +132,6 @@ async def delete_image(parts: Parts, request: Request) -> Response:
         access.delete_ims_image(request.caller, image, is_member, is_for_domain=is_for_domain)
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
-    await remove_image(parts.db, parts.transfer, request.caller, image_id, judge, guard)
+    caller, actor = request.caller, actor_of(request)
+    await remove_image(parts.db, parts.transfer, caller, actor, image_id, judge, guard)
     return no_content()

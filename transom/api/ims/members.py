@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
@@ -43,7 +44,8 @@ async def share_images(parts: Parts, request: Request) -> Response:
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.SHARE, images, recipients)
     most = parts.settings.ims_member_quota
-    await service.share(parts.db, parts.recipients, request.caller, images, recipients, most, job)
+    caller, actor = request.caller, actor_of(request)
+    await service.share(parts.db, parts.recipients, caller, actor, images, recipients, most, job)
     return _job_response(job)
 
 
@@ -60,7 +62,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
     status, vault_id = _answer(given)
     _check_size(parts, len(images))
     job = _new_job(request, JobKind.ANSWER, images, [project_id])
-    await service.answer_offers(parts.db, request.caller, images, status, vault_id, job)
+    await service.answer_offers(parts.db, request.caller, actor_of(request), images, status, vault_id, job)
     return _job_response(job)
 
 
@@ -71,7 +73,7 @@ async def withdraw_images(parts: Parts, request: Request) -> Response:
     recipients = _recipients(given, project_id)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.WITHDRAW, images, recipients)
-    await service.withdraw_offers(parts.db, request.caller, images, recipients, job)
+    await service.withdraw_offers(parts.db, request.caller, actor_of(request), images, recipients, job)
     return _job_response(job)
 
 
@@ -158,7 +160,8 @@ async def add_member(parts: Parts, request: Request) -> Response:
     if member_id == project_id:
         raise rules.shared_with_oneself("member")
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
-    member = await service.share_one(parts.db, parts.recipients, request.caller, image_id, member_id, most)
+    caller, actor = request.caller, actor_of(request)
+    member = await service.share_one(parts.db, parts.recipients, caller, actor, image_id, member_id, most)
     return json_response(ims_member(member, request.caller))
 
 
@@ -167,14 +170,14 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     given = await read_object(parts, request)
     answered = await service.answer_for_itself(
-        parts.db, request.caller, image_id, member_id, lambda: _answer(given)
+        parts.db, request.caller, actor_of(request), image_id, member_id, lambda: _answer(given)
     )
     return json_response(ims_member(answered, request.caller))
 
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    await service.withdraw(parts.db, request.caller, image_id, member_id)
+    await service.withdraw(parts.db, request.caller, actor_of(request), image_id, member_id)
     return no_content()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import see_image
 from transom.api.ims import body
@@ -164,7 +165,9 @@ async def _change(parts: Parts, request: Request, image_id: str, change: _Change
         access.modify_image(request.caller, image, is_member)
         return msgspec.structs.replace(image, tags=change(image.tags))
 
-    await change_image(parts.db, request.caller, image_id, decide, missing=not_found(image_id))
+    await change_image(
+        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+    )
     return no_content()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from transom.api import images as calls
+from transom.api.actors import actor_of
 from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, no_content
 from transom.api.images import page_response, read_patch, see_image
@@ -87,7 +88,7 @@ async def _change(parts: Parts, request: Request, operations: list[patch.Operati
 
     image_id, guard = request.params["image_id"], _shown_guard(parts, request)
     return await change_image(
-        parts.db, request.caller, image_id, decide, touches=bool(operations), guard=guard
+        parts.db, request.caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
     )
 
 
@@ -103,6 +104,7 @@ async def _change_locations(parts: Parts, request: Request, operations: list[pat
         parts.db,
         parts.transfer,
         request.caller,
+        actor_of(request),
         image_id,
         operations,
         look,
@@ -125,7 +127,8 @@ async def delete_image(parts: Parts, request: Request) -> Response:
         access.delete_image(request.caller, image, is_member)
 
     image_id, guard = request.params["image_id"], _shown_guard(parts, request)
-    await remove_image(parts.db, parts.transfer, request.caller, image_id, judge, guard)
+    caller, actor = request.caller, actor_of(request)
+    await remove_image(parts.db, parts.transfer, caller, actor, image_id, judge, guard)
     return no_content()
 
 
@@ -134,7 +137,7 @@ async def deactivate_image(parts: Parts, request: Request) -> Response:
         access.deactivate_image(request.caller, image, is_member)
         return _switch(image, "deactivate", Status.DEACTIVATED)
 
-    await change_image(parts.db, request.caller, request.params["image_id"], decide)
+    await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
 
 
@@ -143,7 +146,7 @@ async def reactivate_image(parts: Parts, request: Request) -> Response:
         access.reactivate_image(request.caller, image, is_member)
         return _switch(image, "reactivate", Status.ACTIVE)
 
-    await change_image(parts.db, request.caller, request.params["image_id"], decide)
+    await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
 
 
@@ -170,7 +173,9 @@ async def add_tag(parts: Parts, request: Request) -> Response:
         return new
 
     image_id = request.params["image_id"]
-    await change_image(parts.db, request.caller, image_id, decide, missing=not_found(image_id))
+    await change_image(
+        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+    )
     return no_content()
 
 
@@ -184,5 +189,7 @@ async def remove_tag(parts: Parts, request: Request) -> Response:
         return msgspec.structs.replace(image, tags=tuple(one for one in image.tags if one != tag))
 
     image_id = request.params["image_id"]
-    await change_image(parts.db, request.caller, image_id, decide, missing=not_found(image_id))
+    await change_image(
+        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+    )
     return no_content()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 from transom.api.wire import member_body
@@ -13,7 +14,8 @@ from transom.sharing import service
 async def add_member(parts: Parts, request: Request) -> Response:
     member_id = _member_id_of(await request.json(parts.settings.json_body_limit))
     image_id, quota = request.params["image_id"], parts.settings.image_member_quota
-    member = await service.offer(parts.db, parts.recipients, request.caller, image_id, member_id, quota)
+    caller, actor = request.caller, actor_of(request)
+    member = await service.offer(parts.db, parts.recipients, caller, actor, image_id, member_id, quota)
     return json_response(member_body(member))
 
 
@@ -53,7 +55,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     """A recipient's answer to an offer."""
     status = _status_of(await request.json(parts.settings.json_body_limit))
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    member = await service.answer(parts.db, request.caller, image_id, member_id, status)
+    member = await service.answer(parts.db, request.caller, actor_of(request), image_id, member_id, status)
     return json_response(member_body(member))
 
 
@@ -68,5 +70,5 @@ def _status_of(body: dict[str, Any] | list[Any]) -> object:
 
 async def remove_member(parts: Parts, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    await service.withdraw(parts.db, request.caller, image_id, member_id)
+    await service.withdraw(parts.db, request.caller, actor_of(request), image_id, member_id)
     return Response(204)

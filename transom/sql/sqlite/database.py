@@ -123,6 +123,9 @@ class SqliteDatabase:
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
         return await self._writer.submit_script(make_script)
 
+    def on_events(self, wake: Callable[[], None]) -> None:
+        self._writer.wake = wake
+
     async def require_writable(self) -> None:
         await self.read("select 1")
 

@@ -16,6 +16,7 @@ SPELLING = {
     " generated always as identity primary key": " primary key",
     "json_agg": "json_group_array",
     "json_build_array": "json_array",
+    "json_build_object": "json_object",
     "strpos": "instr",
     " for update skip locked": "",
     " for update": "",
@@ -47,6 +48,14 @@ def translated(sql: str) -> str:
         sql = sql.replace(postgresql, sqlite)
     sql = _LIVE_RECIPIENTS.sub(_COUNT_LIVE, sql)
     return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+@lru_cache(maxsize=512)
+def telling(sql: str, values: int, columns: tuple[str, ...]) -> str:
+    """The statement of a `Telling`, for one row. The row's values come after its own, of which there are so
+    many."""
+    row = ", ".join(f"?{values + n}" for n in range(1, len(columns) + 1))
+    return f"with changed ({', '.join(columns)}) as (select {row}) {translated(sql)}"
 
 
 _FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)

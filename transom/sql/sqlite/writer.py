@@ -13,7 +13,7 @@ from transom.disk import Ballast, Room
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
-from transom.sql.sqlite.spelling import translated
+from transom.sql.sqlite.spelling import telling, translated
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
 _BATCH = 256
@@ -51,6 +51,9 @@ class _Unit:
         self.error: Exception | None = None
         self.is_second_try = False
 
+    def appends_events(self) -> bool:
+        return any(statement.appends_events for statement in self.statements)
+
     def may_free_room(self) -> bool:
         """Whether it goes on where there is no room for new rows. Of a script that shows when it has run."""
         return not _only_grows(self.statements)
@@ -81,6 +84,8 @@ class Writer:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run_thread, name="sqlite-commit", daemon=True)
         self._thread.start()
+        #: Called after a commit that may have appended events.
+        self.wake: Callable[[], None] = _do_nothing
 
     def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
         return self._enqueue(_Unit(self._loop.create_future(), statements))
@@ -176,6 +181,8 @@ class Writer:
         for unit in batch:
             if unit not in again:
                 _settle(unit)
+        if any(unit.error is None and unit.appends_events() for unit in batch):
+            self.wake()
 
     def _run_units(self, batch: list[_Unit]) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O), if one did."""
@@ -187,7 +194,9 @@ class Writer:
 
     def _run_unit(self, unit: _Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
-        if len(unit.statements) == 1:  # SQLite takes a failing statement back by itself.
+        if (
+            len(unit.statements) == 1 and not unit.statements[0].tells
+        ):  # SQLite takes a failing statement back by itself.
             try:
                 unit.outcome = self._run_all(unit.statements)
             except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
@@ -234,7 +243,12 @@ class Writer:
     def _rows_of(self, statement: Statement) -> list[Row]:
         if statement.is_lock:
             return []
-        return self._connection.execute(translated(statement.sql), statement.values).fetchall()
+        rows: list[Row] = self._connection.execute(translated(statement.sql), statement.values).fetchall()
+        for tell in statement.tells if rows else ():
+            sql = telling(tell.sql, len(tell.values), tell.columns)
+            told = len(tell.columns)
+            self._connection.executemany(sql, [(*tell.values, *row[:told]) for row in rows])
+        return rows
 
 
 class _Checkpointer:
@@ -274,6 +288,10 @@ class _Checkpointer:
                 with suppress(sqlite3.Error):
                     self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
             self._ballast.keep()
+
+
+def _do_nothing() -> None:
+    """Nobody waits for events."""
 
 
 def _only_grows(statements: Sequence[Statement]) -> bool:

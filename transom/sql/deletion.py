@@ -1,0 +1,42 @@
+"""How an image ends: its row, its memberships, what is told of them. Its bytes are left to `blobs.py`."""
+
+from transom.domain.events import Actor
+from transom.domain.memberships import RemoveWithImage
+from transom.domain.model import Image, Visibility
+from transom.sql.db import Database, Statement
+from transom.sql.images import abandon_statements, loosen_staged
+from transom.sql.members import to_statement
+
+# Before anything is told: who waits for the image meanwhile finds none.
+LOCK_SEEN = "select id from image where id = $1 and updated_at = $2 for update"
+
+DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"
+
+INSERT_DELETED_IMAGE = "insert into deleted_image (id, deleted_at) values ($1, $2)"
+
+
+async def delete_image(db: Database, seen: Image, now: int, actor: Actor) -> bool:
+    """Delete the image and its memberships, tell their recipients, and leave its bytes to be removed.
+
+    False, and nothing done, when somebody changed the image since it was `seen`.
+    """
+    return await db.transact(*delete_statements(seen, now, actor)) is not None
+
+
+def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
+    """What `delete_image` does, for a transaction that does more."""
+    return [
+        *(_tell_recipients(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
+        *loosen_staged(seen.id),
+        Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
+        Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
+        *abandon_statements(seen.locations),
+    ]
+
+
+def _tell_recipients(seen: Image, now: int, actor: Actor) -> list[Statement]:
+    """Of an image that is not shared they were told when it was closed: its memberships go with its row."""
+    return [
+        Statement(LOCK_SEEN, (seen.id, seen.updated_at), required=True),
+        to_statement(RemoveWithImage(image_id=seen.id, now=now), actor),
+    ]
