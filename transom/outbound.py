@@ -11,12 +11,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from transom.domain.errors import InvalidError, UnavailableError, UnusableSourceError
 from transom.domain.outbound import (
     DEFAULT_LIMITS,
+    Address,
     FetchLimits,
     OutboundRules,
     Target,
@@ -141,7 +143,21 @@ class Outbound:
         raise InvalidError("The URL redirects too often.")
 
     async def _addresses(self, target: Target) -> tuple[str, ...]:
-        return allowed_addresses(target, await self._resolver.resolve(target), self._rules)
+        return allowed_addresses(target, await self._resolver.resolve(target), self._rules, is_own_address)
+
+
+def is_own_address(address: Address) -> bool:
+    """Whether a connection to the address would end at this machine, as its interfaces are now.
+
+    The kernel chooses for such a one the address itself to come from. Nothing is sent for that.
+    """
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), 9))
+        except OSError:  # There is no way to it.
+            return False
+        return ip_address(probe.getsockname()[0]) == address
 
 
 class _Resolver:

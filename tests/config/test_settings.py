@@ -259,6 +259,8 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("trusted_proxies", "nginx"),
         ("trusted_proxies", "10.0.0.1/8"),
         ("trusted_proxies", "10.0.0.0/8, *"),
+        ("allowed_networks", "10.0.0.1/8"),
+        ("disallowed_networks", "example.org"),
         ("keep_alive_s", 0),
         ("cors_max_age_s", -1),
         ("cors_allowed_origins", "https://horizon.example/"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from harness.loopback import Handler, LoopbackServer
 from harness.service import Service
 from images import TEN_BYTES, UNKNOWN_ID, create_active_image, create_raw_image, explanation, show_image
 from importing import finish_import, start_import, told
@@ -47,6 +48,34 @@ def test_the_token_is_shown_nowhere(importing: Service) -> None:
 
     assert importing.token("publisher") not in str(task)
     assert importing.token("publisher") not in importing.log_path.read_text()
+
+
+def test_the_token_goes_to_this_service_whatever_host_the_request_named(importing: Service) -> None:
+    client = importing.client("publisher")
+    source, image_id = create_active_image(client), create_raw_image(client)["id"]
+    asked: list[str] = []
+
+    class Thief(Handler):
+        def respond(self) -> None:
+            asked.append(self.path)
+            self.answer(404, b"")
+
+    with LoopbackServer(Thief) as thief:
+        started = client.post(
+            f"/v2/images/{image_id}/import",
+            json={
+                "method": {
+                    "name": "glance-download",
+                    "glance_region": REGION,
+                    "glance_image_id": source["id"],
+                }
+            },
+            headers={"Host": f"127.0.0.1:{thief.port}"},
+        )
+        assert started.status_code == 202, started.text
+        task = finish_import(client, image_id)
+
+    assert (task["status"], asked) == ("success", [])
 
 
 @pytest.mark.parametrize(

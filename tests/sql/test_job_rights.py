@@ -60,8 +60,8 @@ def sources(files: FileServer) -> Iterator[Sources]:
 
 
 @pytest.fixture
-async def world(db: Database, tmp_path: Path) -> AsyncIterator[World]:
-    made = World(db, tmp_path)
+async def world(db: Database, tmp_path: Path, sources: Sources) -> AsyncIterator[World]:
+    made = World(db, tmp_path, public_endpoint=sources.service_url)
     yield made
     made.liveness.close()
 
@@ -116,9 +116,8 @@ async def _web(world: World, sources: Sources) -> None:
     await _start(world, JobKind.IMPORT, _import("web-download", uri=sources.url))
 
 
-async def _glance(world: World, sources: Sources) -> None:
+async def _glance(world: World, _sources: Sources) -> None:
     given = _import("glance-download", glance_region="RegionOne", glance_image_id=REMOTE_ID)
-    given = msgspec.structs.replace(given, own_url=sources.service_url)
     await _start(world, JobKind.IMPORT, given, credential="token")
 
 

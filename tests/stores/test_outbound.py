@@ -1,20 +1,23 @@
 """Names that users choose are looked up a few at a time, whatever becomes of those who wait for them."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+from harness.loopback import Handler, LoopbackServer
 
 from transom.domain.errors import InvalidError, UnusableSourceError
 from transom.domain.outbound import FetchLimits, OutboundRules
-from transom.outbound import Outbound, keep_pace
+from transom.outbound import Outbound, is_own_address, keep_pace
 
 pytestmark = pytest.mark.anyio
 
 RULES = OutboundRules(allowed_schemes=frozenset({"http"}))
-ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
+ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 80))
 
 
 @pytest.fixture
@@ -65,6 +68,34 @@ async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytes
     for _ in range(5):
         with pytest.raises(InvalidError, match=r"'nowhere\.test' cannot be resolved"):
             await outbound.check("http://nowhere.test/")
+
+
+def own_addresses() -> list[str]:
+    """The loopback addresses, and those that packets to other machines leave from, if there is a route."""
+    found = ["127.0.0.1", "::1"]
+    for family, far in ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.connect((far, 80))
+            found.append(probe.getsockname()[0])
+    return found
+
+
+@pytest.mark.parametrize("address", own_addresses())
+async def test_this_machines_addresses_are_known_and_refused(address: str) -> None:
+    whole_world = OutboundRules(
+        allowed_schemes=frozenset({"http"}),
+        allowed_networks=frozenset({ip_network("0.0.0.0/0"), ip_network("::/0")}),
+    )
+    host = f"[{address}]" if ":" in address else address
+
+    assert is_own_address(ip_address(address))
+    with pytest.raises(InvalidError, match="no address that may be connected to"):
+        await Outbound(whole_world).check(f"http://{host}/")
+
+
+@pytest.mark.parametrize("address", ["198.51.100.1", "8.8.8.8", "2001:db8::1"])
+async def test_addresses_of_other_machines_are_known_as_such(address: str) -> None:
+    assert not is_own_address(ip_address(address))
 
 
 async def _chunks(*sizes: int) -> AsyncIterator[bytes]:
@@ -138,3 +169,26 @@ async def test_an_answer_that_is_no_http_is_told_as_such(said: bytes) -> None:
         with pytest.raises(UnusableSourceError, match=r"'127\.0\.0\.1' gave an answer that cannot be read"):
             async with Outbound(rules).open(f"http://127.0.0.1:{port}/"):
                 pass
+
+
+async def test_a_redirect_to_another_server_takes_no_token_along() -> None:
+    """Nor does one to another port of the same host."""
+    tokens: list[str | None] = []
+
+    class Other(Handler):
+        def respond(self) -> None:
+            tokens.append(self.headers.get("X-Auth-Token"))
+            self.answer(200, b"data")
+
+    with LoopbackServer(Other) as other:
+
+        class Redirecting(Handler):
+            def respond(self) -> None:
+                self.answer(302, b"", {"Location": f"{other.origin}/"})
+
+        with LoopbackServer(Redirecting) as first:
+            rules = OutboundRules(allowed_schemes=frozenset({"http"}), allowed_hosts=frozenset({"127.0.0.1"}))
+            async with Outbound(rules).open(f"{first.origin}/", {"X-Auth-Token": "secret"}) as answer:
+                assert await answer.read(10) == b"data"
+
+    assert tokens == [None]

@@ -1,6 +1,7 @@
 """Values that settings cannot have, each alone or with another."""
 
 import re
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from transom.config.settings import LOCAL, Settings, SettingsError, listed
@@ -81,6 +82,7 @@ def check(settings: Settings) -> None:
         )
     _check_stores(settings)
     _check_lists(settings)
+    _check_fetching(settings)
     host, colon, port = settings.listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
@@ -157,13 +159,22 @@ def _check_lists(settings: Settings) -> None:
         for one in listed(getattr(settings, name)):
             if one not in known:
                 raise SettingsError(f"{name} may name {', '.join(known)}, not {one!r}")
+    for pair in listed(settings.inject_properties):
+        if not all(part.strip() for part in pair.partition(":")):
+            raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
+
+
+def _check_fetching(settings: Settings) -> None:
     for name in ("allowed_ports", "disallowed_ports"):
         for port in listed(getattr(settings, name)):
             if not (port.isascii() and port.isdigit() and int(port) < 65536):
                 raise SettingsError(f"{name} names ports, not {port!r}")
-    for pair in listed(settings.inject_properties):
-        if not all(part.strip() for part in pair.partition(":")):
-            raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
+    for name in ("allowed_networks", "disallowed_networks"):
+        for network in listed(getattr(settings, name)):
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise SettingsError(f"{name}: {error}") from None
 
 
 def _is_web_address(url: str) -> bool:

@@ -1,11 +1,13 @@
 """What the settings say of URLs that the service fetches for its users."""
 
+from ipaddress import ip_network
+
 from transom.config.settings import Settings, listed
 from transom.domain.outbound import FetchLimits, OutboundRules, normalize_host
 
 
 def fetch_rules(settings: Settings) -> OutboundRules:
-    """Raises ValueError for a port that is none."""
+    """Raises ValueError for a port or a network that is none."""
     return OutboundRules(
         allowed_schemes=frozenset(listed(settings.allowed_schemes)),
         disallowed_schemes=frozenset(listed(settings.disallowed_schemes)),
@@ -13,6 +15,8 @@ def fetch_rules(settings: Settings) -> OutboundRules:
         disallowed_hosts=_hosts(settings.disallowed_hosts),
         allowed_ports=frozenset(map(int, listed(settings.allowed_ports))),
         disallowed_ports=frozenset(map(int, listed(settings.disallowed_ports))),
+        allowed_networks=frozenset(map(ip_network, listed(settings.allowed_networks))),
+        disallowed_networks=frozenset(map(ip_network, listed(settings.disallowed_networks))),
     )
 
 

@@ -317,6 +317,14 @@ class Settings(Readings):
     disallowed_ports: str = _setting(
         "", "Ports that it may not name, comma separated; used only if allowed_ports is empty."
     )
+    allowed_networks: str = _setting(
+        "",
+        "Networks that may be fetched from although they are not public (10.0.0.0/8, fd00::/8), comma "
+        "separated; this machine and metadata services are opened by their exact addresses only.",
+    )
+    disallowed_networks: str = _setting(
+        "", "Networks that may not be fetched from, whatever else is allowed, comma separated."
+    )
     fetch_least_bytes_s: int = _setting(
         64 << 10,
         "Least pace at which a server must send the data that is fetched from it, bytes a second; 0: no "

@@ -42,13 +42,12 @@ class Copy(Asked, frozen=True, kw_only=True):
 
 class Import(Asked, frozen=True, kw_only=True):
     """The request as the client sent it, as far as its keys are known, and the stores that it goes to.
-    `own_url`: where the caller reached this service; `before`: what `undo` puts back; `reasons`: store → why
-    it has not got the data, and the others went on without it."""
+    `before`: what `undo` puts back; `reasons`: store → why it has not got the data, and the others went on
+    without it."""
 
     import_req: dict[str, Any]
     backend: tuple[str, ...]
     image_id: str = ""
-    own_url: str = ""
     before: Before | None = None
     reasons: dict[str, str] = msgspec.field(default_factory=dict)
 

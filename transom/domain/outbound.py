@@ -2,11 +2,12 @@
 
 Whoever may name a URL makes the service speak from where it stands: to itself, to its neighbours, to the
 metadata service of its cloud. The rules are those of Glance's `import_filtering_opts`: schemes, hosts and
-ports, then the addresses that a host's name leads to. Nothing here asks the network; `outbound.py` does.
+ports, then the addresses that a host's name leads to. Of these only public ones may be connected to, unless
+the operator allows more. Nothing here asks the network; `outbound.py` does.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ import msgspec
 from transom.domain.errors import InvalidError
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+#: Whether an address is this machine's own.
+IsOwn = Callable[[Address], bool]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: Nothing that one parser of URLs may take for the end of the host and another one not.
@@ -26,16 +30,47 @@ _NAME = re.compile(
 )
 #: A last label like this makes the whole host a number for some resolvers (RFC 3986 has only the full form).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-#: 0.0.0.0 and its like lead to the machine itself.
-_THIS_NETWORK = IPv4Network("0.0.0.0/8")
-#: The metadata service of a cloud whose machines speak IPv6 only: no address of the link.
-_METADATA = IPv6Address("fd00:ec2::254")
-_NAT64 = IPv6Network("64:ff9b::/96")
-_COMPATIBLE = IPv6Network("::/96")
+#: The machine itself and its link, where most metadata services are.
+_HOME = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16"))) + tuple(
+    map(IPv6Network, ("::/127", "fe80::/10"))
+)
+#: Metadata services of clouds that are no address of the link: of AWS, Google Cloud and Scaleway for machines
+#: that speak IPv6 only, of Alibaba Cloud, of Oracle Cloud's first generation, and of Azure, whose is public.
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            *("fd00:ec2::254", "fd20:ce::254", "fd00:42::42"),
+            *("100.100.100.200", "192.0.0.192", "168.63.129.16"),
+        ),
+    )
+)
+#: What is not public of the IPv4 addresses: IANA's registry of special-purpose addresses, multicast
+#: (224.0.0.0/4), and what is reserved with the broadcast address (240.0.0.0/4).
+_SPECIAL_IPV4 = tuple(
+    map(
+        IPv4Network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+            *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        ),
+    )
+)
+#: All public IPv6 addresses (RFC 4291, 2.4, and IANA's registry), and what is not public of these: protocol
+#: assignments with Teredo (2001::/32), documentation, and 6to4.
+_GLOBAL_IPV6 = IPv6Network("2000::/3")
+_SPECIAL_IPV6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+#: IPv6 addresses that end in the IPv4 address they stand for: mapped (RFC 4291), translated (RFC 2765), by
+#: NAT64 (RFC 6052), and compatible (RFC 4291). The local NAT64 of RFC 8215 is refused as it is not public.
+_WITH_IPV4 = tuple(map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "::/96")))
+#: The middle of an ISATAP address (RFC 5214, 6.1) without its bit for public ones; an IPv4 address follows.
+_ISATAP = 0x00005EFE
 
 
 class OutboundRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator allows. Where both lists of a pair are given, only what is allowed counts."""
+    """What an operator allows. Where both lists of a pair are given, only what is allowed counts, but for
+    networks: one that is disallowed is never connected to."""
 
     allowed_schemes: frozenset[str]
     disallowed_schemes: frozenset[str] = frozenset()
@@ -43,6 +78,8 @@ class OutboundRules(msgspec.Struct, frozen=True, kw_only=True):
     disallowed_hosts: frozenset[str] = frozenset()
     allowed_ports: frozenset[int] = frozenset()
     disallowed_ports: frozenset[int] = frozenset()
+    allowed_networks: frozenset[Network] = frozenset()
+    disallowed_networks: frozenset[Network] = frozenset()
 
 
 class FetchLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,35 +155,49 @@ def normalize_host(host: str) -> str | None:
     return host
 
 
-def allowed_addresses(target: Target, found: Iterable[str], rules: OutboundRules) -> tuple[str, ...]:
+def allowed_addresses(
+    target: Target, found: Iterable[str], rules: OutboundRules, is_own: IsOwn
+) -> tuple[str, ...]:
     """Those of the addresses of the target's host that may be connected to, in their order; InvalidError when
     none may be."""
-    if target.host in rules.allowed_hosts:
-        return tuple(found)
+    is_listed = target.host in rules.allowed_hosts
     refused = frozenset() if rules.allowed_hosts else _addresses_among(rules.disallowed_hosts)
-    allowed = tuple(
-        one for one in found if not leads_home(ip_address(one)) and _plain(ip_address(one)) not in refused
-    )
+
+    def is_allowed(address: Address) -> bool:
+        plain = _plain(address)
+        if plain in refused or _is_among(rules.disallowed_networks, address, plain):
+            return False
+        return is_listed or _is_open(plain, rules.allowed_networks, is_own)
+
+    allowed = tuple(one for one in found if is_allowed(ip_address(one)))
     if not allowed:
         raise InvalidError(f"The host '{target.host}' has no address that may be connected to.")
     return allowed
 
 
-def leads_home(address: Address) -> bool:
-    """Whether the address is this machine's own, or of its link, where metadata services are."""
-    plain = _plain(address)
-    if isinstance(plain, IPv4Address) and plain in _THIS_NETWORK:
-        return True
-    return plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain == _METADATA
+def _is_open(address: Address, allowed: Iterable[Network], is_own: IsOwn) -> bool:
+    """Whether a host that is not listed may have the address. Networks that are allowed open what is not
+    public; this machine, its link and metadata services only if they are that one address."""
+    if _is_among(_HOME, address) or address in _METADATA or is_own(address):
+        return _is_among((one for one in allowed if one.prefixlen == one.max_prefixlen), address)
+    return _is_public(address) or _is_among(allowed, address)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return not _is_among(_SPECIAL_IPV4, address)
+    is_isatap = (int(address) >> 32) & 0xFDFFFFFF == _ISATAP
+    return address in _GLOBAL_IPV6 and not _is_among(_SPECIAL_IPV6, address) and not is_isatap
+
+
+def _is_among(networks: Iterable[Network], *addresses: Address) -> bool:
+    return any(address in network for network in networks for address in addresses)
 
 
 def _plain(address: Address) -> Address:
     """The IPv4 address in an IPv6 address that stands for one."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
-            return IPv4Address(int(address) & 0xFFFFFFFF)
+    if isinstance(address, IPv6Address) and int(address) > 1 and _is_among(_WITH_IPV4, address):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 

@@ -169,7 +169,6 @@ class Imports:
             raise ConflictError("The task has nothing left to act with for the user.")
         endpoint = await find_endpoint(
             self._settings,
-            own_url=input_of(job, Import).own_url,
             region=request.arguments["glance_region"],
             interface=request.arguments.get("glance_service_interface", "public"),
             token=token,

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import AbstractAsyncContextManager
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -88,12 +89,23 @@ def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:
 _INTERFACES = ("public", "internal", "admin")
 
 
-async def find_endpoint(settings: Settings, *, own_url: str, region: str, interface: str, token: str) -> str:
+async def find_endpoint(settings: Settings, *, region: str, interface: str, token: str) -> str:
     """The URL of the image service in the region, as the user's catalog has it; ConflictError when it
-    has none. `own_url`: where the user reached this service, which is all that the built-in catalog names."""
+    has none. The built-in catalog names this service alone, and here it does so by the settings: the user's
+    token goes there, so a request's Host header is not to say where that is."""
     if settings.identity == "keystone":
         catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
         return endpoint_in(catalog, "image", region, interface)
     if region != settings.region or interface not in _INTERFACES:
         raise no_endpoint("image", region, interface)
-    return own_url
+    if not settings.public_endpoint and _is_any(settings.host):
+        raise ConflictError("This service does not know its own URL: public_endpoint is not set.")
+    return settings.advertised_url
+
+
+def _is_any(host: str) -> bool:
+    """Whether the service listens on all addresses, so that this one tells nobody where it is."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False

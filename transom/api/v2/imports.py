@@ -11,7 +11,6 @@ from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
-from transom.api.versions import base_url
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.digests import read_expected
@@ -154,6 +153,5 @@ async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
 def _new_job(
     parts: Parts, request: Request, image: Image, stores: tuple[str, ...], asked: ImportRequest
 ) -> Job:
-    own_url = base_url(parts, request)
-    given = Import(image_id=image.id, import_req=asked.body, backend=stores, own_url=own_url)
+    given = Import(image_id=image.id, import_req=asked.body, backend=stores)
     return new_job(request, JobKind.IMPORT, given, image.id)

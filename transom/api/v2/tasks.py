@@ -203,7 +203,6 @@ async def create_task(parts: Parts, request: Request) -> Response:
         image_properties=properties,
         import_req={"method": {"name": Method.WEB, "uri": given["import_from"], **expected}},
         backend=(store,),
-        own_url=base_url(parts, request),
         **expected,
     )
     task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
