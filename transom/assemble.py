@@ -21,6 +21,7 @@ from transom.api.dispatch import Dispatcher
 from transom.api.forwarded import make_trust
 from transom.api.http import Receive, Scope, Send
 from transom.api.parts import Parts
+from transom.browsers import open_console, prepare_console
 from transom.config import Settings, SettingsError
 from transom.config.operator_files import find_changed, list_copied
 from transom.config.outbound import fetch_limits, fetch_rules
@@ -137,8 +138,7 @@ class Worker:
             operator_files = OperatorFilesInForce(settings, stores, use_policy)
         observe, count_login, render_metrics = open_metrics()
         disks = _find_disks(settings, stores)
-        looking = asyncio.create_task(_look_at_disks(disks))
-        undo.callback(looking.cancel)
+        undo.callback(asyncio.create_task(_look_at_disks(disks)).cancel)
         parts = Parts(
             settings=settings,
             db=db,
@@ -166,6 +166,7 @@ class Worker:
             self._watch,
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
+            open_console(settings, db, keystone) if settings.has_console else None,
         )
         self._operator_files = operator_files
         # What lives as long as the process need not be looked at by every collection.
@@ -392,6 +393,7 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = _read_policy(settings)
+    prepare_console(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
     identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
     for failed in await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True):

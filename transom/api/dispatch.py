@@ -5,13 +5,11 @@ it); route; handler; error → answer; then the count and the log line. Written 
 would add per request is a good part of what a whole request may cost here (docs/decisions/0001).
 """
 
-import asyncio
 import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -36,6 +34,7 @@ from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.parts import Parts
 from transom.api.router import Match, Router
+from transom.api.sending import send_response
 from transom.api.share.problems import render_error as render_problem
 from transom.api.signing import has_signature, signed_request
 from transom.api.v2.errors import error_response
@@ -48,6 +47,10 @@ from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
 
+AnswerRequest = Callable[[Request], Awaitable[tuple[str, Response]]]
+OpenConsole = Callable[[AnswerRequest], AnswerRequest]
+
+_CONSOLE = "/console"
 _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
@@ -82,8 +85,14 @@ class Dispatcher:
     """Answers requests with the handlers of `routes.py`. `observe` or `request_log` None: switched off."""
 
     def __init__(
-        self, parts: Parts, watch: Watch, observe: ObserveRequest | None, request_log: RequestLog | None
+        self,
+        parts: Parts,
+        watch: Watch,
+        observe: ObserveRequest | None,
+        request_log: RequestLog | None,
+        open_console: OpenConsole | None = None,
     ) -> None:
+        """`open_console`: is given `answer`, and gives what answers below /console. None: nothing does."""
         self._parts = parts
         self._watch = watch
         self._observe = observe
@@ -94,6 +103,7 @@ class Dispatcher:
         self._cors = Cors(parts.settings) if parts.settings.cors_allowed_origins else None
         self._versions = frozenset({"v2", *served_versions(parts)})
         # With Keystone nobody logs in here.
+        self._answer_console = open_console(self.answer) if open_console is not None else None
         self._logs_in = parts.settings.identity == "builtin"
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
         self._routers = {
@@ -112,14 +122,14 @@ class Dispatcher:
         status = 500
         sends_data = False
         try:
-            route, response = await self._answer(request)
+            route, response = await self._respond(request)
             if request.has_unread_body:
                 await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
-            if self._cors is not None:
+            if self._cors is not None and not route.startswith(_CONSOLE):
                 response.headers.extend(self._cors.headers_for(request))
             sends_data = response.file is not None or response.chunks is not None
-            await _send_response(request, response, send)
+            await send_response(request, response, send)
         finally:
             request.finish(sends_data=sends_data)
             elapsed_s = time.perf_counter() - started
@@ -140,17 +150,27 @@ class Dispatcher:
                     caller.project_id if caller is not None else None,
                 )
 
-    async def _answer(self, request: Request) -> tuple[str, Response]:
+    async def _respond(self, request: Request) -> tuple[str, Response]:
         """(the route's template or "", the response)."""
-        route = ""
         try:
             request.dialect = _dialect_of(request)
             request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
-            if request.method == "OPTIONS":
-                return route, Response()
+            if self._answer_console is not None and _is_below(request.path, _CONSOLE):
+                return await self._answer_console(request)
+        except (TransomError, HttpError) as error:
+            return "", self._refuse(request, error)
+        if request.method == "OPTIONS":
+            return "", Response()
+        return await self.answer(request)
+
+    async def answer(self, request: Request) -> tuple[str, Response]:
+        """(the route's template or "", the response) of a request whose origin has been found."""
+        route = ""
+        try:
+            request.dialect = _dialect_of(request)
             segments = self._read_path(request)
             found = self._find(request, segments)
             if _names_no_version(request, segments, found):
@@ -266,9 +286,13 @@ async def answer_not_ready(watch: Watch, scope: Scope, receive: Receive, send: S
         await request.drain(_DRAIN_BYTES, _DRAIN_S)
         message = "The service is starting, or waits for its database."
         response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, message, list(_RETRY_AFTER))
-        await _send_response(request, response, send)
+        await send_response(request, response, send)
     finally:
         request.finish()
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/")
 
 
 def _make_router(table: Iterable[routes.Route]) -> Router:
@@ -397,40 +421,3 @@ def _handler_of(request: Request, methods: dict[str, Any]) -> routes.Handler:
     if route.takes_body is False and request.has_body and request.dialect in _WITHOUT_BODIES:
         raise InvalidError("A body is not expected with this request.")
     return route.handler
-
-
-async def _send_response(request: Request, response: Response, send: Send) -> None:
-    headers = response.headers
-    request_id = request.request_id.encode("latin-1")
-    headers.append((b"x-openstack-request-id", request_id))
-    if request.dialect is Dialect.IMS:
-        headers.append((b"x-request-id", request_id))
-    if request.must_close:
-        headers.append((b"connection", b"close"))
-    is_head = request.method == "HEAD"
-    if response.chunks is None and response.file is None and response.status not in (204, 304):
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if is_head:
-        await send({"type": "http.response.body"})
-    elif response.file is not None:
-        await send({"type": "http.response.pathsend", "path": response.file})
-    elif response.chunks is not None:
-        await _send_chunks(request, response.chunks, send)
-    else:
-        await send({"type": "http.response.body", "body": response.body})
-
-
-async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
-    """As long as somebody takes them: the server swallows what is sent to a client that is gone, and a large
-    image would be fetched to its end for nobody."""
-    leaving = asyncio.ensure_future(request.wait_until_gone())
-    try:
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if leaving.done():
-                    return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    finally:
-        leaving.cancel()
-    await send({"type": "http.response.body"})

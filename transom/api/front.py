@@ -22,9 +22,9 @@ _PAGE = Template(
 </head>
 <body>
 <h1>Transom</h1>
-<p>This is an image service: it keeps disk images and shares them between projects. It is used by programs,
-through the OpenStack Image API v2 and the IMS API; there is nothing to click here.</p>
-<p>With the <code>openstack</code> command line client, and the account that your operator gave you:</p>
+<p>This is an image service: it keeps disk images and shares them between projects. Programs use it
+through the OpenStack Image API v2 and the IMS API.</p>
+$console<p>With the <code>openstack</code> command line client and the account your operator gave you:</p>
 <pre>openstack --os-auth-url $auth_url --os-username USER --os-project-name PROJECT \\
     --os-user-domain-name Default --os-project-domain-name Default image list</pre>
 <ul>
@@ -36,6 +36,7 @@ through the OpenStack Image API v2 and the IMS API; there is nothing to click he
 </html>
 """
 )
+_CONSOLE = Template('<p>For people there is the <a href="$base/console">console</a>.</p>\n')
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _PAGE_HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
@@ -75,5 +76,8 @@ def _render(parts: Parts, request: Request) -> bytes:
     base = base_url(parts, request)
     settings = parts.settings
     auth_url = settings.keystone_auth_url if settings.identity == "keystone" else f"{base}/identity/v3"
-    page = _PAGE.substitute(style=_STYLE, base=html.escape(base), auth_url=html.escape(auth_url))
+    console = _CONSOLE.substitute(base=html.escape(base)) if settings.has_console else ""
+    page = _PAGE.substitute(
+        style=_STYLE, console=console, base=html.escape(base), auth_url=html.escape(auth_url)
+    )
     return page.encode()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -69,7 +69,6 @@ class Request:
         "_is_transfer",
         "_read_to_end",
         "_receive",
-        "_scope",
         "client_address",
         "dialect",
         "headers",
@@ -80,6 +79,7 @@ class Request:
         "prefix",
         "query",
         "request_id",
+        "scope",
     )
 
     def __init__(
@@ -89,7 +89,7 @@ class Request:
         connection.active += 1
         connection.served += 1
         self._connection = connection
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._read_to_end = False
         self._is_transfer = False
@@ -129,13 +129,13 @@ class Request:
     @property
     def raw_path(self) -> bytes:
         """The path as sent, without its query: `path` has lost which bytes were not UTF-8."""
-        raw: bytes = self._scope["raw_path"]
+        raw: bytes = self.scope["raw_path"]
         return raw.partition(b"?")[0]
 
     @property
     def raw_headers(self) -> Headers:
         """All headers as sent, repeated ones too, names in lower case."""
-        headers: Headers = self._scope["headers"]
+        headers: Headers = self.scope["headers"]
         return headers
 
     @property
@@ -149,7 +149,17 @@ class Request:
     @property
     def server_sends_files(self) -> bool:
         """Whether the server takes a file's path for a body (ASGI extension `http.response.pathsend`)."""
-        return "http.response.pathsend" in self._scope.get("extensions", ())
+        return "http.response.pathsend" in self.scope.get("extensions", ())
+
+    def redirect(self, raw_path: bytes, headers: Headers) -> None:
+        """Make it a request of another path, ASCII and without a query, and of other headers."""
+        self.scope = {
+            **self.scope,
+            "raw_path": raw_path,
+            "path": unquote(raw_path.decode()),
+            "headers": headers,
+        }
+        self.path, self.headers = self.scope["path"], dict(headers)
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -168,7 +178,7 @@ class Request:
     def find_origin(self, is_trusted: IsTrusted | None) -> None:
         """Set `origin` and `client_address`. `is_trusted`: which proxies are believed, None for none. Raises
         what `read_origin` does."""
-        scope, peer = self._scope, self.client_address
+        scope, peer = self.scope, self.client_address
         connection = Connection(scope["http_version"], scope["scheme"], peer, scope["server"])
         self.origin = read_origin(connection, scope["headers"], is_trusted)
         self.client_address = self.origin.client
@@ -217,7 +227,7 @@ class Request:
 
     @property
     def _is_http2(self) -> bool:
-        return bool(self._scope.get("http_version") == "2")
+        return bool(self.scope.get("http_version") == "2")
 
     def finish(self, *, sends_data: bool = False) -> None:
         """It has been answered. `sends_data`: by image data, which may still be on its way."""

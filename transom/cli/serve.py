@@ -109,7 +109,8 @@ def _import_for_workers(settings: Settings) -> None:
     for_identity = {"keystone": "aiohttp", "builtin": "jwt"}
     for_uploads = "oslo_utils.imageutils.format_inspector"
     for_all = ("granian", "prometheus_client.multiprocess", for_uploads)
-    for name in (for_identity[settings.identity], *for_all):
+    for_console = ("jinja2", "cryptography.hazmat.primitives.ciphers.aead") if settings.has_console else ()
+    for name in (for_identity[settings.identity], *for_console, *for_all):
         importlib.import_module(name)
 
 
@@ -134,16 +135,22 @@ def _hand_down(settings: Settings) -> None:
 def _greeting(settings: Settings, other: str | None) -> str:
     """`other`: the URL of the service to which clouds.yaml leads, None: to this one."""
     if settings.identity == "keystone":
-        return f"\n  Transom serves http://{settings.listen} to the users of {settings.keystone_auth_url}\n"
+        users = f"the users of {settings.keystone_auth_url}"
+        return f"\n  Transom serves http://{settings.listen} to {users}\n{_console_line(settings)}"
     clouds = settings.data_path / "clouds.yaml"
     shown = Path(os.path.relpath(clouds)) if clouds.is_relative_to(Path.cwd()) else clouds
     if other is not None:
         return f"\n  Transom serves http://{settings.listen}; {shown} leads to {other}, which runs too.\n"
     return (
         f"\n  Transom serves http://{settings.listen}\n\n"
+        f"{_console_line(settings)}"
         f"  export OS_CLIENT_CONFIG_FILE={shown}\n"
         "  openstack --os-cloud publisher image list\n"
     )
+
+
+def _console_line(settings: Settings) -> str:
+    return f"  Console: {settings.advertised_url}/console\n" if settings.has_console else ""
 
 
 def _run_workers(settings: Settings, files: OperatorFiles) -> None:

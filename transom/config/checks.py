@@ -17,6 +17,7 @@ _AT_LEAST = {
     "least_pace_bytes_s": 1,
     "max_connections": 1,
     "max_connections_per_address": 1,
+    "console_idle_s": 60,
     "cors_max_age_s": 0,
     "password_min_length": 1,
     "token_lifetime_s": 1,
@@ -47,6 +48,7 @@ _AT_LEAST = {
 }
 _ONE_OF = {
     "identity": ("builtin", "keystone"),
+    "console": ("auto", "on", "off"),
     "signed_headers": ("vendor", "strict"),
     "property_protection_rule_format": ("roles", "policies"),
     "conversion_format": ("raw", "qcow2", "vmdk"),

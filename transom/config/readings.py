@@ -12,6 +12,7 @@ LOCAL = "local"
 class Readings:
     """The settings that have these fields (`Settings`), as properties that read them."""
 
+    console: str
     data_dir: str
     database: str
     default_store: str
@@ -19,6 +20,7 @@ class Readings:
     glance_download_properties: str
     gpt_safety_checks_nonfatal: str
     ignore_user_roles: str
+    identity: str
     image_import_plugins: str
     inject_properties: str
     listen: str
@@ -46,6 +48,10 @@ class Readings:
         """Where this service tells clients that it is, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def has_console(self) -> bool:
+        return self.console == "on" or (self.console == "auto" and self.identity == "builtin")
 
     @property
     def has_strict_signatures(self) -> bool:

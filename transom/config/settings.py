@@ -143,6 +143,14 @@ class Settings(Readings):
         "Connections that a worker keeps open for one client address (IPv6: one /64); addresses in "
         "trusted_proxies may have any number.",
     )
+    console: str = _setting(
+        "auto",
+        "Pages for browsers at /console: on, off, or auto: on with the built-in identity, off with Keystone, "
+        "whose users' passwords they would take.",
+    )
+    console_idle_s: int = _setting(
+        28800, "A console session that has not been used for so long ends, seconds."
+    )
     cors_allowed_origins: str = _setting(
         "",
         "Origins whose pages may use the API from a browser (https://horizon.example.org), comma "

@@ -226,6 +226,20 @@ class KeystoneClient:
         found = await self._ask(self._in_system, "GET", path)
         return _decode(self._expect(found, f"read {what}"), answer)
 
+    async def ask_for_user(
+        self, method: str, path: str, token: str | None, document: Any
+    ) -> tuple[int, str | None, Any]:
+        """Pass on what a user asks with his own credentials: (status, X-Subject-Token, decoded body)."""
+        headers = {} if token is None else {"X-Auth-Token": token}
+        if token is not None and method == "DELETE":
+            headers["X-Subject-Token"] = token
+        answer = await self._send(method, path, headers, document)
+        try:
+            body = msgspec.json.decode(answer.body) if answer.body else None
+        except msgspec.DecodeError:
+            raise UnavailableError(UNAVAILABLE) from None
+        return answer.status, answer.headers.get("X-Subject-Token"), body
+
     async def request_token(self, scope: Mapping[str, Any]) -> tuple[str, float]:
         """A token of our account and its life in seconds. PermissionError when Keystone gives us none."""
         account = self._account

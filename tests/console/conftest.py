@@ -1,0 +1,49 @@
+"""Services and visitors for this folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+from harness.service import Service
+
+from .visitor import Visitor
+
+
+class Services(Protocol):
+    def get(self, database: str, **settings: str) -> Service: ...
+
+
+class MakeService(Protocol):
+    def __call__(self, database: str, **settings: str) -> Service: ...
+
+
+@pytest.fixture(scope="session")
+def server(shared_services: Services) -> Service:
+    """Over SQLite: pages are made of the API's answers, which other tests get from both databases."""
+    return shared_services.get("sqlite")
+
+
+@pytest.fixture
+def open_visitor() -> Iterator[Callable[[Service, str], Visitor]]:
+    """A function that gives a visitor who is signed in by the name of an account."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(service: Service, name: str) -> Visitor:
+            visitor = stack.enter_context(Visitor(service))
+            visitor.sign_in(service.clouds[name])
+            return visitor
+
+        yield open_one
+
+
+@pytest.fixture
+def publisher(server: Service, open_visitor: Callable[[Service, str], Visitor]) -> Visitor:
+    return open_visitor(server, "publisher")
+
+
+@pytest.fixture
+def recipient(server: Service, open_visitor: Callable[[Service, str], Visitor]) -> Visitor:
+    return open_visitor(server, "recipient")

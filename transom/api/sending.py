@@ -1,0 +1,44 @@
+"""A response → the messages of the ASGI server."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from transom.api.http import Dialect, Request, Response, Send
+
+
+async def send_response(request: Request, response: Response, send: Send) -> None:
+    headers = response.headers
+    request_id = request.request_id.encode("latin-1")
+    headers.append((b"x-openstack-request-id", request_id))
+    if request.dialect is Dialect.IMS:
+        headers.append((b"x-request-id", request_id))
+    if request.must_close:
+        headers.append((b"connection", b"close"))
+    is_head = request.method == "HEAD"
+    if response.chunks is None and response.file is None and response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if is_head:
+        await send({"type": "http.response.body"})
+    elif response.file is not None:
+        await send({"type": "http.response.pathsend", "path": response.file})
+    elif response.chunks is not None:
+        await _send_chunks(request, response.chunks, send)
+    else:
+        await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
+    """As long as somebody takes them: the server swallows what is sent to a client that is gone, and a large
+    image would be fetched to its end for nobody."""
+    leaving = asyncio.ensure_future(request.wait_until_gone())
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if leaving.done():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    finally:
+        leaving.cancel()
+    await send({"type": "http.response.body"})

@@ -1,0 +1,31 @@
+"""The console, put together: pages for browsers over the API of the same process.
+
+Imported with its templates only where there is one: who has none does without them.
+"""
+
+from typing import TYPE_CHECKING
+
+from transom.api.dispatch import OpenConsole
+from transom.config import Settings
+from transom.sql.console_sessions import ConsoleSessions
+from transom.sql.db import Database
+
+if TYPE_CHECKING:
+    from transom.identity.keystone_client import KeystoneClient
+
+
+def prepare_console(settings: Settings) -> None:
+    """Compile the templates, for the workers to inherit."""
+    if settings.has_console:
+        from transom.console import load_templates
+
+        load_templates()
+
+
+def open_console(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> OpenConsole:
+    """`keystone`: None with the built-in identity."""
+    from transom.console import Console
+
+    rows = ConsoleSessions(db, settings.console_idle_s * 1_000_000)
+    ask_keystone = keystone.ask_for_user if keystone is not None else None
+    return lambda answer: Console(settings, rows, answer, ask_keystone).answer

@@ -1,0 +1,105 @@
+"""Templates → bytes. Whatever people wrote is text: it is escaped, and what would steer its reading is
+spelled out."""
+
+import gzip
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from transom.api.http import Headers, Request, Response
+from transom.console import words
+from transom.console.guard import HEADERS
+from transom.console.icons import ICONS
+
+#: Less is not worth the packing, bytes.
+_LEAST_PACKED = 1000
+
+_PAGE_HEADERS: Headers = [
+    *HEADERS,
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Cookie, Accept-Encoding"),
+]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("transom.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=words.show_controls,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["icon"] = ICONS.__getitem__
+    environment.filters.update(
+        size=words.format_size,
+        memory=words.format_memory,
+        number=words.format_number,
+        count=words.format_count,
+        short=words.shorten,
+        day=_format_day,
+    )
+    return environment
+
+
+def load_templates() -> None:
+    """Compile all of them; workers that are forked afterwards have them."""
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+def render(request: Request, name: str, status: int, facts: dict[str, Any], headers: Headers) -> Response:
+    """A whole page. `headers`: of this answer beside those that all have."""
+    text = _environment().get_template(name).render(facts).encode("utf-8", "replace")
+    found = [*_PAGE_HEADERS, *headers]
+    if len(text) >= _LEAST_PACKED and accepts_gzip(request):
+        text = gzip.compress(text, 5, mtime=0)
+        found.append((b"content-encoding", b"gzip"))
+    return Response(status, text, found)
+
+
+def accepts_gzip(request: Request) -> bool:
+    wanted = [part.partition(";") for part in request.joined(b"accept-encoding").lower().split(",")]
+    return any(
+        name.strip() == "gzip" and parameters.replace(" ", "") not in ("q=0", "q=0.0")
+        for name, _, parameters in wanted
+    )
+
+
+def time_words(now: datetime) -> dict[str, Callable[..., Any]]:
+    """Functions of a template that speak of time. All take what the API says."""
+
+    def tell(say: Callable[[datetime], str]) -> Callable[[str | None], Markup | str]:
+        def write(text: str | None) -> Markup | str:
+            moment = words.parse_time(text)
+            if moment is None:
+                return "–"
+            stamp, exact = moment.isoformat(timespec="seconds"), words.format_moment(moment)
+            return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, exact, say(moment))
+
+        return write
+
+    def is_soon(text: str | None) -> bool:
+        moment = words.parse_time(text)
+        return moment is not None and words.is_soon(moment, now)
+
+    return {
+        "ago": tell(lambda moment: words.format_ago(moment, now)),
+        "left": tell(lambda moment: words.format_left(moment, now)),
+        "on": tell(words.format_day),
+        "is_soon": is_soon,
+    }
+
+
+def _format_day(text: str | None) -> str:
+    """As a date field has it."""
+    moment = words.parse_time(text)
+    return moment.strftime("%Y-%m-%d") if moment else ""

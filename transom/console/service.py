@@ -1,0 +1,226 @@
+"""The console: one request below /console in, its answer out."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from transom.api.http import Headers, HttpError, Request, Response
+from transom.api.router import Router
+from transom.config import Settings
+from transom.console import guard, passing
+from transom.console.client import AnswerRequest, Client, Refusal
+from transom.console.identity import AskIdentity
+from transom.console.pages import PAGES, Page
+from transom.console.render import accepts_gzip
+from transom.console.session import Session, SessionRows, Sessions
+from transom.console.signing import Signing
+from transom.console.static import static_files
+from transom.console.visit import ROOT, Visit, WrongProjectError, read_cookie
+from transom.domain.errors import (
+    ClientGoneError,
+    ForbiddenError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    StoreFullError,
+    TransomError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+_log = logging.getLogger(__name__)
+_SAFE = ("GET", "HEAD")
+_STATUS: dict[type[TransomError], HTTPStatus] = {
+    InvalidError: HTTPStatus.BAD_REQUEST,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    LimitExceededError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    StoreFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_TITLES = {
+    400: "This cannot be read",
+    403: "You may not do that",
+    404: "There is nothing here",
+    405: "This page cannot do that",
+    409: "Something changed meanwhile",
+    412: "Somebody was faster",
+    413: "That is more than is allowed",
+    503: "The service cannot answer now",
+}
+#: What to do next, where there is something to do.
+_ADVICE = {
+    403: "Your role in this project does not allow it. A member of the project may do it, or its "
+    "administrator can give you the role.",
+    404: "It may have been deleted or withdrawn, or it was never shared with this project. What is hidden "
+    "from you looks just like what is not there.",
+    409: "Go back, look at what is there now, and try again.",
+    412: "Go back, look at what is there now, and try again.",
+    503: "Nothing was changed. Try again in a moment.",
+}
+
+
+class Console:
+    """`answer_request` is the API's own entry. `rows`: where sessions are kept. `ask_keystone`: None with the
+    built-in identity, which is asked as a part of the API."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rows: SessionRows,
+        answer_request: AnswerRequest,
+        ask_keystone: AskIdentity | None,
+    ) -> None:
+        self._settings = settings
+        self._sessions = Sessions(rows)
+        self._answer_request = answer_request
+        self._ask_keystone = ask_keystone
+        self._router = Router((method, path, page) for path, page in PAGES.items() for method in page.methods)
+
+    async def answer(self, request: Request) -> tuple[str, Response]:
+        """(what the request counts as, the answer). Raises TransomError and HttpError only for what is asked
+        below /console/api, whose answers are the API's."""
+        base_url = (self._settings.public_endpoint or request.origin.url).rstrip("/")
+        segments = _segments(request)
+        if segments[:1] == ["static"]:
+            return f"{ROOT}/static", _serve_static(request, segments[1:])
+        is_for_script = segments[:1] == ["api"]
+        cookie = read_cookie(request, self._cookie_name(base_url))
+        try:
+            guard.require_own_page(
+                request, base_url, is_for_script=is_for_script, has_cookie=cookie is not None
+            )
+            session = await self._sessions.find(cookie)
+        except TransomError as error:
+            if is_for_script:
+                raise
+            visit = self._visit(request, base_url, None)
+            return ROOT, self._show_error(visit, error)
+        if is_for_script:
+            route, response = await passing.pass_on(request, segments[1:], session, self._answer_request)
+            return f"{ROOT}/api{route}", response
+        return await self._answer_page(request, base_url, segments, session)
+
+    async def _answer_page(
+        self, request: Request, base_url: str, segments: list[str], session: Session | None
+    ) -> tuple[str, Response]:
+        visit = self._visit(request, base_url, session)
+        found = self._router.find(segments or [""])
+        if found is None:
+            return ROOT, self._show_error(visit, NotFoundError("There is no such page."))
+        request.params = found.params
+        method = "GET" if request.method == "HEAD" else request.method
+        page: Page | None = found.methods.get(method)
+        if page is None:
+            allowed = ", ".join(found.methods).encode()
+            return ROOT, self._show_status(visit, HTTPStatus.METHOD_NOT_ALLOWED, "", [(b"allow", allowed)])
+        route = f"{ROOT}{found.template}".rstrip("/")
+        if page.needs_session and session is None:
+            return route, self._ask_to_sign_in(visit)
+        return route, await self._run(visit, page, method)
+
+    async def _run(self, visit: Visit, page: Page, method: str) -> Response:
+        """What the page answers, be it an error."""
+        if page.needs_session and method == "GET":
+            visit.begin()
+        try:
+            return await page.methods[method](visit)
+        except WrongProjectError as error:
+            return self._show_wrong_project(visit, error.project_id)
+        except Refusal as refusal:
+            if refusal.status == HTTPStatus.UNAUTHORIZED and visit.session is not None:
+                await self._sessions.end(visit.session)
+                return self._ask_to_sign_in(visit)
+            return self._show_status(visit, refusal.status, refusal.detail, title=refusal.title)
+        except ClientGoneError:
+            raise
+        except (TransomError, HttpError) as error:
+            return self._show_error(visit, error)
+        except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the browser gets an answer)
+            _log.exception("unexpected error", extra={"fields": {"request_id": visit.request.request_id}})
+            return self._show_status(visit, HTTPStatus.INTERNAL_SERVER_ERROR, "The server has erred.")
+        finally:
+            visit.end()
+
+    def _visit(self, request: Request, base_url: str, session: Session | None) -> Visit:
+        token = session.box.token if session is not None else None
+        client = Client(self._answer_request, request, token)
+        signing = Signing(
+            self._sessions,
+            self._ask_keystone or _ask_builtin(client),
+            cookie_name=self._cookie_name(base_url),
+            cookie_path=f"{urlsplit(base_url).path}{ROOT}",
+            is_secure=base_url.startswith("https:"),
+            keystone_url=self._settings.keystone_auth_url if self._ask_keystone is not None else "",
+        )
+        return Visit(request, base_url, urlsplit(base_url).path, session, client, signing)
+
+    @staticmethod
+    def _cookie_name(base_url: str) -> str:
+        """The prefix lets a browser take it from https only; on plain http it would take none of that
+        name."""
+        return "__Secure-transom_console" if base_url.startswith("https:") else "transom_console"
+
+    def _ask_to_sign_in(self, visit: Visit) -> Response:
+        if visit.request.method not in _SAFE:
+            return visit.show("session_over.html", HTTPStatus.UNAUTHORIZED)
+        target = visit.request.path.removeprefix(ROOT)
+        query = visit.request.query.decode("ascii", "replace")
+        return visit.go("/login", next=f"{target}?{query}" if query else target)
+
+    def _show_error(self, visit: Visit, error: TransomError | HttpError) -> Response:
+        if isinstance(error, HttpError):
+            return self._show_status(visit, error.status, str(error), error.headers)
+        status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), HTTPStatus.CONFLICT)
+        return self._show_status(visit, status, str(error))
+
+    def _show_status(
+        self, visit: Visit, status: int, detail: str, headers: Headers | None = None, title: str = ""
+    ) -> Response:
+        visit.headers.extend(headers or [])
+        return visit.show(
+            "error.html",
+            status,
+            code=int(status),
+            heading=_TITLES.get(status, title or HTTPStatus(status).phrase),
+            detail=detail,
+            advice=_ADVICE.get(status, ""),
+            request_id=visit.request.request_id,
+        )
+
+    def _show_wrong_project(self, visit: Visit, meant: str) -> Response:
+        names = {project.id: project.name for project in visit.here.box.projects}
+        return visit.show(
+            "wrong_project.html", HTTPStatus.CONFLICT, meant=meant, meant_name=names.get(meant, "")
+        )
+
+
+def _segments(request: Request) -> list[str]:
+    """Of the path below /console, decoded one by one. Unreadable bytes are left as they are: no page has
+    them."""
+    raw = request.raw_path.decode("latin-1").removeprefix(ROOT)
+    return [unquote(part) for part in raw.split("/")[1:]]
+
+
+def _ask_builtin(client: Client) -> AskIdentity:
+    async def ask(method: str, path: str, token: str | None, document: Any) -> tuple[int, str | None, Any]:
+        headers = {"x-subject-token": token} if token and method == "DELETE" else None
+        answer = await client.ask(method, f"/identity/v3{path}", document, headers, token=token)
+        return answer.status, answer.headers.get("x-subject-token"), answer.body
+
+    return ask
+
+
+def _serve_static(request: Request, segments: list[str]) -> Response:
+    tag, name = segments if len(segments) == 2 else ("", "")
+    file = static_files().get(name)
+    if file is None or file.tag != tag or request.method not in _SAFE:
+        return Response(
+            HTTPStatus.NOT_FOUND, b"Not found", [*guard.HEADERS, (b"content-type", b"text/plain")]
+        )
+    headers = [*guard.HEADERS, *file.headers]
+    if accepts_gzip(request):
+        return Response(HTTPStatus.OK, file.packed, [*headers, (b"content-encoding", b"gzip")])
+    return Response(HTTPStatus.OK, file.plain, headers)

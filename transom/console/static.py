@@ -1,0 +1,47 @@
+"""The stylesheet, the script and the icon: read at the start, served from memory.
+
+A request names one of them and its hash; it never becomes a path on a disk.
+"""
+
+import gzip
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from transom.api.http import Headers
+
+_TYPES = {
+    "console.css": b"text/css; charset=utf-8",
+    "console.js": b"text/javascript; charset=utf-8",
+    "icon.svg": b"image/svg+xml",
+}
+
+
+class StaticFile(NamedTuple):
+    """`tag`: changes with the content."""
+
+    tag: str
+    plain: bytes
+    packed: bytes
+    headers: Headers
+
+
+@lru_cache(maxsize=1)
+def static_files() -> dict[str, StaticFile]:
+    """By name."""
+    folder = files("transom.console") / "static"
+    return {name: _read((folder / name).read_bytes(), kind) for name, kind in _TYPES.items()}
+
+
+def _read(content: bytes, content_type: bytes) -> StaticFile:
+    return StaticFile(
+        tag=hashlib.sha256(content).hexdigest()[:16],
+        plain=content,
+        packed=gzip.compress(content, 9, mtime=0),
+        headers=[
+            (b"content-type", content_type),
+            (b"cache-control", b"public, max-age=31536000, immutable"),
+            (b"vary", b"Accept-Encoding"),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""What the pages ask and show, a module for each subject."""

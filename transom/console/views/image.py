@@ -1,0 +1,204 @@
+"""One image: what it is, who has it, and what can be done with it."""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from transom.api.http import Response
+from transom.console import passing
+from transom.console.client import Answer, segment
+from transom.console.visit import Form, Visit
+from transom.console.words import file_name
+from transom.domain.errors import InvalidError, NotFoundError, UnauthenticatedError
+
+_PATCH = {"content-type": "application/openstack-images-v2.1-json-patch"}
+#: Fields that the page shows in their own places; the rest are properties.
+_OWN = frozenset(
+    {
+        *("id", "name", "status", "visibility", "owner", "size", "virtual_size", "checksum", "os_hash_algo"),
+        *("os_hash_value", "disk_format", "container_format", "min_disk", "min_ram", "protected", "tags"),
+        *("os_hidden", "created_at", "updated_at", "self", "file", "schema", "stores", "direct_url"),
+        *("locations", "owner_specified"),
+    }
+)
+#: What the service says of families.
+FAMILY = "os_share_"
+#: Act → the change that it is.
+_CHANGES: dict[str, tuple[str, Any]] = {
+    "hide": ("os_hidden", True),
+    "show": ("os_hidden", False),
+    "protect": ("protected", True),
+    "unprotect": ("protected", False),
+}
+#: Acts that a page explains before they are done.
+_EXPLAINED = frozenset({"deactivate", "delete"})
+
+
+async def get_image(visit: Visit) -> dict[str, Any]:
+    found: dict[str, Any] = await visit.client.get(path_of(visit.param("id")))
+    return found
+
+
+def path_of(image_id: str) -> str:
+    return f"/v2/images/{segment(image_id)}"
+
+
+async def show_image(visit: Visit) -> Response:
+    image = await get_image(visit)
+    is_owner = image["owner"] == visit.project_id
+    share = f"/share/v1/images/{segment(image['id'])}"
+    ask = visit.client.try_get
+    query = visit.query
+    if is_owner:
+        shares, summary, item, family = await asyncio.gather(
+            ask(f"{share}/shares", limit=25, status=query.get("status"), after=query.get("after")),
+            ask(f"{share}/shares/summary"),
+            _nothing(),
+            _nothing(),
+        )
+    else:
+        shares, summary, item, family = await asyncio.gather(
+            _nothing(),
+            _nothing(),
+            ask(f"/share/v1/inbox/images/{segment(image['id'])}"),
+            _find_family(visit, image),
+        )
+    events = await ask("/share/v1/events", image=image["id"], order="desc", limit=6)
+    return await visit.page(
+        "image.html",
+        image=image,
+        is_owner=is_owner,
+        properties=properties_of(image),
+        family=_family_of(image),
+        shares=_body(shares),
+        summary=_body(summary),
+        item=_body(item),
+        current=_body(family),
+        events=_body(events),
+        answer=query.get("status", ""),
+        did=query.get("did", ""),
+        count=query.get("n", ""),
+    )
+
+
+async def _nothing() -> Answer:
+    return Answer(HTTPStatus.NOT_FOUND, {}, None)
+
+
+def _body(answer: Answer) -> Any:
+    return answer.body if answer.status == HTTPStatus.OK else None
+
+
+async def _find_family(visit: Visit, image: Mapping[str, Any]) -> Answer:
+    """The current version of the family that the image belongs to, for who has been given another."""
+    name, owner = image.get(f"{FAMILY}family"), image["owner"]
+    if not name:
+        return await _nothing()
+    found = await visit.client.try_get("/share/v1/families", name=name, owner=owner)
+    items = found.body["items"] if found.status == HTTPStatus.OK else []
+    if not items:
+        return await _nothing()
+    return await visit.client.try_get(f"/share/v1/families/{segment(items[0]['id'])}/current")
+
+
+def properties_of(image: Mapping[str, Any]) -> dict[str, Any]:
+    """What users wrote of it, by name."""
+    return {key: image[key] for key in sorted(image) if key not in _OWN and not key.startswith(FAMILY)}
+
+
+def _family_of(image: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service wrote of it; empty where the image belongs to no family."""
+    return {key.removeprefix(FAMILY): image[key] for key in image if key.startswith(FAMILY)}
+
+
+async def download(visit: Visit) -> Response:
+    token = visit.here.box.token
+    if token is None:
+        raise UnauthenticatedError("There is no project to download for.")
+    image = await get_image(visit)
+    saved_as = file_name(image["name"], image["id"], image["disk_format"])
+    return await passing.download(visit.request, image["id"], token, saved_as, visit.client.answer_request)
+
+
+async def show_act(visit: Visit) -> Response:
+    act = visit.param("act")
+    if act not in _EXPLAINED:
+        raise NotFoundError("There is no such page.")
+    image = await get_image(visit)
+    summary = await visit.client.try_get(f"/share/v1/images/{segment(image['id'])}/shares/summary")
+    return await visit.page(
+        f"image_{act}.html", image=image, family=_family_of(image), summary=_body(summary)
+    )
+
+
+async def act(visit: Visit) -> Response:
+    form = await visit.form()
+    act, path = visit.param("act"), path_of(visit.param("id"))
+    if act == "delete":
+        await visit.client.do("DELETE", path)
+        return visit.go("/images", did="deleted")
+    if act in ("deactivate", "reactivate"):
+        await visit.client.do("POST", f"{path}/actions/{act}")
+    elif act in _CHANGES:
+        field, value = _CHANGES[act]
+        await _patch(visit, [{"op": "replace", "path": f"/{field}", "value": value}])
+    elif act == "visibility":
+        await _patch(visit, [{"op": "replace", "path": "/visibility", "value": form.one("visibility")}])
+    else:
+        raise NotFoundError("There is no such page.")
+    return visit.go(f"/images/{visit.param('id')}", did=act)
+
+
+async def show_edit(visit: Visit) -> Response:
+    image = await get_image(visit)
+    return await visit.page("image_edit.html", image=image, properties=properties_of(image))
+
+
+async def edit(visit: Visit) -> Response:
+    form = await visit.form()
+    image = await get_image(visit)
+    changes = list(_find_changes(image, form))
+    if changes:
+        await _patch(visit, changes)
+    return visit.go(f"/images/{image['id']}", did="edited")
+
+
+def _find_changes(image: Mapping[str, Any], form: Form) -> list[dict[str, Any]]:
+    """The steps of a JSON patch from the image to the form. InvalidError for what is no number."""
+    wanted: dict[str, Any] = {
+        "name": form.one("name") or None,
+        "min_disk": _read_number(form, "min_disk"),
+        "min_ram": _read_number(form, "min_ram"),
+        "visibility": form.one("visibility") or image["visibility"],
+        "tags": sorted({tag.strip() for tag in form.one("tags").split(",") if tag.strip()}),
+    }
+    changes = [
+        {"op": "replace", "path": f"/{field}", "value": value}
+        for field, value in wanted.items()
+        if (sorted(image[field]) if field == "tags" else image[field]) != value
+    ]
+    for name, value in properties_of(image).items():
+        if form.has(f"keep-{name}"):
+            if (given := form.one(f"property-{name}")) != value:
+                changes.append({"op": "replace", "path": _pointer(name), "value": given})
+        else:
+            changes.append({"op": "remove", "path": _pointer(name)})
+    if name := form.one("new_name"):
+        changes.append({"op": "add", "path": _pointer(name), "value": form.one("new_value")})
+    return changes
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _read_number(form: Form, name: str) -> int:
+    text = form.one(name) or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidError(f"{name} must be a whole number, not {text[:40]!r}.")
+    return int(text)
+
+
+async def _patch(visit: Visit, changes: list[dict[str, Any]]) -> None:
+    await visit.client.do("PATCH", path_of(visit.param("id")), changes, _PATCH)

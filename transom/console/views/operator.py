@@ -1,0 +1,63 @@
+"""What operators look at: the health of the parts, the stores and the cache."""
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import Any
+
+from transom.api.http import Response
+from transom.console.client import Answer, Refusal, segment
+from transom.console.visit import Visit
+from transom.domain.errors import NotFoundError
+
+
+async def show_health(visit: Visit) -> Response:
+    """Parts that do not answer are named; the others are shown all the same."""
+    started = time.perf_counter()
+    stores, ready = await asyncio.gather(
+        visit.client.get("/v2/info/stores/detail"), visit.client.try_get("/readyz")
+    )
+    took_ms = (time.perf_counter() - started) * 1000
+    operation = await visit.client.try_get("/share/v1/operation")
+    return await visit.page(
+        "health.html",
+        ready=ready.body if ready.status == HTTPStatus.OK else None,
+        why=_message(ready),
+        took_ms=took_ms,
+        stores=stores["stores"],
+        operation=operation.body if operation.status == HTTPStatus.OK else None,
+    )
+
+
+def _message(answer: Answer) -> str:
+    return "" if answer.status == HTTPStatus.OK else Refusal(answer, "").detail
+
+
+async def show_stores(visit: Visit) -> Response:
+    stores, ready, cache = await asyncio.gather(
+        visit.client.get("/v2/info/stores/detail"),
+        visit.client.try_get("/readyz"),
+        visit.client.try_get("/v2/cache"),
+    )
+    disks: dict[str, Any] = ready.body.get("disks", {}) if ready.status == HTTPStatus.OK else {}
+    return await visit.page(
+        "stores.html",
+        stores=stores["stores"],
+        disks=disks,
+        cache=cache.body if cache.status == HTTPStatus.OK else None,
+        did=visit.query.get("did", ""),
+    )
+
+
+async def change_cache(visit: Visit) -> Response:
+    form = await visit.form()
+    if image_id := form.one("queue"):
+        await visit.client.do("PUT", f"/v2/cache/{segment(image_id)}")
+        return visit.go("/operator/stores", did="queued")
+    if image_id := form.one("remove"):
+        await visit.client.do("DELETE", f"/v2/cache/{segment(image_id)}")
+        return visit.go("/operator/stores", did="removed")
+    if form.has("clear"):
+        await visit.client.do("DELETE", "/v2/cache")
+        return visit.go("/operator/stores", did="cleared")
+    raise NotFoundError("There is no such act.")

@@ -1,0 +1,193 @@
+"""One request for a page: who asks, how the API is asked, how links are made."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from transom.api.http import Headers, Request, Response
+from transom.console.client import Client, with_query
+from transom.console.guard import HEADERS
+from transom.console.render import render, time_words
+from transom.console.session import Session
+from transom.console.signing import Signing
+from transom.console.static import static_files
+from transom.domain.errors import InvalidError
+
+ROOT = "/console"
+#: Parts of the menu that have their pages.
+SECTIONS = frozenset({"images", "account", "health", "stores"})
+HOME = "/images"
+SUMMARY = "/share/v1/inbox/summary"
+_MOST_FIELDS = 5000
+_LONGEST_FORM = 1 << 20
+_FORM = "application/x-www-form-urlencoded"
+
+
+class WrongProjectError(Exception):
+    """The form was made for another project than the one that the session is in now."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(project_id)
+        self.project_id = project_id
+
+
+class Visit:
+    """`base_url`: where browsers reach the service. `client` asks as the session's user."""
+
+    def __init__(
+        self,
+        request: Request,
+        base_url: str,
+        prefix: str,
+        session: Session | None,
+        client: Client,
+        signing: Signing,
+    ) -> None:
+        self.request = request
+        self.base_url = base_url
+        self.session = session
+        self.client = client
+        self.signing = signing
+        self._summary: asyncio.Task[Any] | None = None
+        self.now = datetime.now(UTC)
+        self._prefix = prefix
+        self._query: dict[str, str] | None = None
+        self.theme = read_cookie(request, "transom_theme") or ""
+        self.has_keys = read_cookie(request, "transom_keys") != "off"
+        self.headers: Headers = []
+        self.sections = SECTIONS
+
+    @property
+    def here(self) -> Session:
+        """The session. Only on pages that need one."""
+        if self.session is None:
+            raise RuntimeError(f"{self.request.path} needs no session")
+        return self.session
+
+    @property
+    def project_id(self) -> str:
+        return self.here.project_id
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters, of several the last. Raises InvalidError."""
+        if self._query is None:
+            self._query = dict(self.request.query_pairs())
+        return self._query
+
+    def param(self, name: str) -> str:
+        """A variable of the path."""
+        return self.request.params[name]
+
+    async def form(self) -> "Form":
+        """The fields that a browser sent. Raises InvalidError, and WrongProjectError where a form was made
+        for another project."""
+        form = await self.form_of_any_project()
+        if self.session is not None and (meant := form.one("project")) != self.session.project_id:
+            raise WrongProjectError(meant)
+        return form
+
+    async def form_of_any_project(self) -> "Form":
+        """The same where the project does not matter."""
+        if self.request.content_type != _FORM:
+            raise InvalidError("The form is not of the type that a browser sends.")
+        raw = await self.request.body(_LONGEST_FORM)
+        try:
+            pairs = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+            )
+        except (UnicodeDecodeError, ValueError):
+            raise InvalidError("The form cannot be read.") from None
+        return Form(pairs)
+
+    def url(self, path: str, **query: Any) -> str:
+        """A link to a page. `path` below /console."""
+        return with_query(f"{self._prefix}{ROOT}{quote(path, safe='/%')}", query)
+
+    def static(self, name: str) -> str:
+        return f"{self._prefix}{ROOT}/static/{static_files()[name].tag}/{name}"
+
+    def begin(self) -> None:
+        """Ask for what the frame of a page shows, while the page asks for its own."""
+        if self.session is not None and self.session.box.token is not None:
+            self._summary = asyncio.create_task(self.client.try_get(SUMMARY, is_shown=False))
+
+    async def page(self, template: str, /, status: int = HTTPStatus.OK, **facts: Any) -> Response:
+        """A page within the frame."""
+        if self._summary is not None:
+            answer = await self._summary
+            facts["waiting"] = count_waiting(answer.body) if answer.status == HTTPStatus.OK else None
+        return self.show(template, status, **facts)
+
+    def end(self) -> None:
+        """It has been answered, be it by an error."""
+        if self._summary is not None:
+            self._summary.cancel()
+
+    def show(self, template: str, /, status: int = HTTPStatus.OK, **facts: Any) -> Response:
+        """A page."""
+        return render(self.request, template, status, {**self._frame(), **facts}, self.headers)
+
+    def go(self, path: str, **query: Any) -> Response:
+        """See another page (303), by GET."""
+        return self.redirect(self.url(path, **query))
+
+    def redirect(self, url: str) -> Response:
+        no_store = (b"cache-control", b"no-store")
+        headers = [*HEADERS, (b"location", url.encode("ascii")), no_store, *self.headers]
+        return Response(HTTPStatus.SEE_OTHER, headers=headers)
+
+    def _frame(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "static": self.static,
+            "visit": self,
+            "session": self.session,
+            "calls": self.client.calls,
+            "api": self.base_url,
+            "here": "",
+            "waiting": None,
+            **time_words(self.now),
+        }
+
+
+class Form:
+    """What a browser sent, in order."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    def one(self, name: str) -> str:
+        """The last value, without blanks around it; "" if there is none."""
+        return next((value.strip() for key, value in reversed(self._pairs) if key == name), "")
+
+    def raw(self, name: str) -> str:
+        """As it was sent: a password may end in a blank."""
+        return next((value for key, value in reversed(self._pairs) if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self._pairs if key == name and value]
+
+    def has(self, name: str) -> bool:
+        return any(key == name for key, _ in self._pairs)
+
+    def given(self, *names: str) -> Mapping[str, str]:
+        """Those of the fields that are not empty."""
+        return {name: value for name in names if (value := self.one(name))}
+
+
+def count_waiting(summary: dict[str, Any]) -> int:
+    """How many offers wait for an answer; counted up to a limit."""
+    return int(summary["images"]["pending"]) + int(summary["families"]["pending"])
+
+
+def read_cookie(request: Request, name: str) -> str | None:
+    """The first cookie of the name."""
+    for part in (request.joined(b"cookie") or "").replace(",", ";").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return None
