@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from transom.domain import access
 from transom.domain.access import is_allowed
-from transom.domain.errors import ForbiddenError, NotFoundError
-from transom.domain.model import Caller, Image, Policy, Status, Target, Visibility
+from transom.domain.errors import NotFoundError
+from transom.domain.memberships import Found
+from transom.domain.model import Caller, Image, Policy, Target, Visibility
 from transom.domain.policy import DEFAULT_POLICY, DEFAULTS
 
 from .samples import OWNER, RECIPIENT, ROLES, STRANGER, caller, image
@@ -280,7 +281,7 @@ def test_no_rule_shows_an_image_to_a_project_it_was_not_shared_with(rule: str) -
     stranger = msgspec.structs.replace(caller("member", STRANGER), policy=open_to_all)
 
     with pytest.raises(NotFoundError):
-        access.see_image(stranger, image(visibility=Visibility.SHARED), False, ABSENT)
+        access.see_image(stranger, Found(image_id="image", image=image(visibility=Visibility.SHARED)), ABSENT)
 
 
 _role_names = st.sampled_from(["reader", "member", "manager", "admin", "service", "Member"])
@@ -314,76 +315,17 @@ def _caller(project: str | None, roles: frozenset[str]) -> Caller:
     return Caller(user_id="u", project_id=project, roles=roles, policy=DEFAULT_POLICY)
 
 
-# ---- images
-
-
-@pytest.mark.parametrize(
-    ("who", "owner", "visibility"),
-    [
-        (caller("member"), OWNER, "private"),
-        (caller("member"), OWNER, "shared"),
-        (caller("member"), OWNER, "community"),
-        (caller("manager"), OWNER, "shared"),
-        (caller("admin"), OWNER, "public"),
-        (caller("admin"), STRANGER, "public"),
-        (caller("admin"), None, "private"),
-    ],
-)
-def test_an_image_may_be_created_in_ones_own_project_and_by_admin_anywhere(
-    who: Caller, owner: str | None, visibility: str
-) -> None:
-    access.create_image(who, owner, visibility)
-
-
-@pytest.mark.parametrize(
-    ("who", "owner", "visibility", "refusal"),
-    [
-        (caller("none"), OWNER, "shared", "You are not authorized to complete add_image action."),
-        (caller("reader"), OWNER, "shared", "You are not authorized to complete add_image action."),
-        (caller("reader"), STRANGER, "public", "You are not authorized to complete add_image action."),
-        (caller("admin", None), None, "shared", "You are not authorized to complete add_image action."),
-        (
-            caller("member"),
-            STRANGER,
-            "shared",
-            f"You are not permitted to create images owned by '{STRANGER}'",
-        ),
-        (
-            caller("member"),
-            STRANGER,
-            "public",
-            f"You are not permitted to create images owned by '{STRANGER}'",
-        ),
-        (caller("member"), None, "shared", "You are not permitted to create images owned by 'None'"),
-        (caller("manager"), OWNER, "public", "You are not authorized to complete publicize_image action."),
-    ],
-)
-def test_creating_an_image_is_refused_for_the_first_right_that_is_missing(
-    who: Caller, owner: str | None, visibility: str, refusal: str
-) -> None:
-    with pytest.raises(ForbiddenError) as raised:
-        access.create_image(who, owner, visibility)
-
-    assert str(raised.value) == refusal
-
-
-@pytest.mark.parametrize("role", ["reader", "member", "manager", "admin"])
-def test_a_list_may_be_asked_for_by_a_reader(role: str) -> None:
-    access.list_images(caller(role))
-
-
-@pytest.mark.parametrize("who", [caller("none"), caller("reader", None), caller("admin", None)])
-def test_a_list_is_refused_without_the_role_or_without_a_project(who: Caller) -> None:
-    with pytest.raises(ForbiddenError, match="get_images"):
-        access.list_images(who)
+# ---- seeing an image
 
 
 def test_an_image_that_is_seen_is_handed_on() -> None:
     seen = image(visibility=Visibility.SHARED)
 
-    found = access.see_image(caller("reader", RECIPIENT), seen, True, ABSENT)
+    found = access.see_image(
+        caller("reader", RECIPIENT), Found(image_id="image", image=seen, is_member=True), ABSENT
+    )
 
-    assert found is seen
+    assert (found.image, found.is_member) == (seen, True)
 
 
 @pytest.mark.parametrize(
@@ -402,41 +344,6 @@ def test_a_hidden_image_looks_just_like_an_absent_one(
     who: Caller, hidden: Image | None, is_member: bool
 ) -> None:
     with pytest.raises(NotFoundError) as raised:
-        access.see_image(who, hidden, is_member, ABSENT)
+        access.see_image(who, Found(image_id="image", image=hidden, is_member=is_member), ABSENT)
 
     assert str(raised.value) == ABSENT
-
-
-@pytest.mark.parametrize("who", [caller("member"), caller("admin", STRANGER)])
-def test_a_protected_image_is_deleted_by_nobody(who: Caller) -> None:
-    with pytest.raises(ForbiddenError, match="is protected and cannot be deleted"):
-        access.delete_image(who, image(protected=True), False)
-
-
-def test_protection_is_not_told_to_who_may_not_delete_anyway() -> None:
-    with pytest.raises(ForbiddenError, match="delete_image action"):
-        access.delete_image(caller("member", RECIPIENT), image(protected=True), True)
-
-
-@pytest.mark.parametrize(
-    ("who", "is_member"),
-    [
-        (caller("reader"), False),
-        (caller("member"), False),
-        (caller("manager"), False),
-        (caller("member", RECIPIENT), True),
-    ],
-)
-def test_deactivated_data_is_refused_to_everybody_but_admin(who: Caller, is_member: bool) -> None:
-    with pytest.raises(ForbiddenError, match="has been deactivated"):
-        access.download_image(who, image(status=Status.DEACTIVATED), is_member)
-
-
-def test_deactivated_data_is_given_to_admin() -> None:
-    access.download_image(caller("admin", STRANGER), image(status=Status.DEACTIVATED), False)
-
-
-@pytest.mark.parametrize("status", [Status.QUEUED, Status.SAVING, Status.ACTIVE])
-def test_a_reader_may_not_download_in_any_other_status(status: str) -> None:
-    with pytest.raises(ForbiddenError, match="download_image action"):
-        access.download_image(caller("reader"), image(status=status), False)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from transom.api.v2.metadefs.schemas import SCHEMAS
-from transom.domain import access, metadefs
+from transom.domain import metadefs
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from transom.domain.metadefs import (
     Item,
@@ -20,22 +20,23 @@ from transom.domain.metadefs import (
     with_prefix,
     without_prefix,
 )
+from transom.metadefs import rules
 
 from .samples import OWNER, STRANGER, caller
 
 PROPERTY = {"title": "Title", "type": "string"}
 READ_RULES = [
     "get_metadef_namespace",
-    *(rules.get for rules in access.ITEM_RULES.values()),
-    *(rules.list for rules in access.ITEM_RULES.values()),
+    *(names.get for names in rules.ITEM_RULES.values()),
+    *(names.list for names in rules.ITEM_RULES.values()),
 ]
 WRITE_RULES = [
     "add_metadef_namespace",
     "modify_metadef_namespace",
     "delete_metadef_namespace",
     "add_metadef_tags",
-    *(rule for rules in access.ITEM_RULES.values() for rule in (rules.add, rules.modify, rules.remove)),
-    *(rule for rules in access.ITEM_RULES.values() for rule in rules.clear),
+    *(rule for names in rules.ITEM_RULES.values() for rule in (names.add, names.modify, names.remove)),
+    *(rule for names in rules.ITEM_RULES.values() for rule in names.clear),
 ]
 
 
@@ -296,36 +297,36 @@ def _namespace(**changes: Any) -> Namespace:
 def test_a_reader_sees_public_namespaces_and_those_of_its_project(
     visibility: str, role: str, project: str | None, sees: bool
 ) -> None:
-    assert access.sees_namespace(caller(role, project), _namespace(visibility=visibility)) is sees
+    assert rules.sees_namespace(caller(role, project), _namespace(visibility=visibility)) is sees
 
 
 @pytest.mark.parametrize("rule", READ_RULES)
 def test_who_sees_a_namespace_may_read_all_in_it(rule: str) -> None:
     namespace = _namespace(visibility="public")
 
-    assert access.see_namespace(caller("reader", STRANGER), "n", namespace, rule) is namespace
+    assert rules.see_namespace(caller("reader", STRANGER), "n", namespace, rule) is namespace
 
 
 @pytest.mark.parametrize("rule", WRITE_RULES)
 @pytest.mark.parametrize("role", ["reader", "member", "manager"])
 def test_nobody_but_an_admin_changes_a_namespace_be_it_its_own(role: str, rule: str) -> None:
     with pytest.raises(ForbiddenError, match=rule):
-        access.see_namespace(caller(role), "n", _namespace(), rule)
+        rules.see_namespace(caller(role), "n", _namespace(), rule)
 
 
 @pytest.mark.parametrize("rule", WRITE_RULES)
 def test_an_admin_changes_any_namespace(rule: str) -> None:
     namespace = _namespace()
 
-    assert access.see_namespace(caller("admin", STRANGER), "n", namespace, rule) is namespace
+    assert rules.see_namespace(caller("admin", STRANGER), "n", namespace, rule) is namespace
 
 
 @pytest.mark.parametrize("rule", [*READ_RULES, *WRITE_RULES])
 def test_a_hidden_namespace_is_as_absent_whatever_is_asked_of_it(rule: str) -> None:
     with pytest.raises(NotFoundError) as hidden:
-        access.see_namespace(caller("member", STRANGER), "n", _namespace(), rule)
+        rules.see_namespace(caller("member", STRANGER), "n", _namespace(), rule)
     with pytest.raises(NotFoundError) as absent:
-        access.see_namespace(caller("member", STRANGER), "n", None, rule)
+        rules.see_namespace(caller("member", STRANGER), "n", None, rule)
 
     assert str(hidden.value) == str(absent.value)
 

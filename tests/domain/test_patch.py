@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transom.domain.access import image_target
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, TransomError
 from transom.domain.fields import FIELDS
 from transom.domain.model import Caller, Image, Status, Visibility
-from transom.domain.patch import Operation, apply, parse_operations
+from transom.domain.patch import Operation, parse_operations
+from transom.images import patching
 
 from .samples import (
     OWNER,
@@ -50,6 +52,10 @@ ONE_OF = "It must be one of the following: add, remove, replace."
 def new(op: Any, path: Any, *value: Any) -> dict[str, Any]:
     """An operation in the form of the v2.1 media type."""
     return {"op": op, "path": path, **({"value": value[0]} if value else {})}
+
+
+def apply(operations: list[Operation], before: Image, who: Caller, is_member: bool) -> Image:
+    return patching.apply(operations, image_target(before, is_member=is_member), who)
 
 
 def changed(before: Image, *operations: dict[str, Any], by: Caller | None = None) -> Image:

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transom.domain import patch, protection
+from transom.domain.access import image_target
 from transom.domain.errors import ConflictError, ForbiddenError
 from transom.domain.listing import Condition, ListQuery, Op
 from transom.domain.model import Caller, Image, Policy, Protection, Rule
 from transom.domain.policy import DEFAULT_POLICY
+from transom.images import patching
 
 from .samples import caller, image
 
@@ -35,6 +37,7 @@ PROTECTIONS = (
 )
 POLICY = Policy(DEFAULT_POLICY.rules, PROTECTIONS)
 IMAGE = image(properties={"secret": "1", "inbox": "2", "shown": "3", "free": "4", "other": "5"})
+SEEN = image_target(IMAGE, is_member=False)
 
 
 def _who(role: str) -> Caller:
@@ -99,7 +102,7 @@ def test_without_protections_everything_is_as_it_was() -> None:
     ],
 )
 def test_a_change_that_the_protections_allow_is_made(role: str, op: str, name: str) -> None:
-    changed = patch.apply([patch.Operation(op, name, "new")], IMAGE, _who(role), False)
+    changed = patching.apply([patch.Operation(op, name, "new")], SEEN, _who(role))
 
     assert changed.properties.get(name) == (None if op == "remove" else "new")
 
@@ -124,7 +127,7 @@ def test_a_change_that_the_protections_allow_is_made(role: str, op: str, name: s
 )
 def test_a_change_that_the_protections_do_not_allow_is_refused(role: str, op: str, name: str) -> None:
     with pytest.raises(ForbiddenError) as raised:
-        patch.apply([patch.Operation(op, name, "new")], IMAGE, _who(role), False)
+        patching.apply([patch.Operation(op, name, "new")], SEEN, _who(role))
 
     assert str(raised.value) == f"Attribute '{name}' is reserved."
 
@@ -133,7 +136,7 @@ def test_a_change_that_the_protections_do_not_allow_is_refused(role: str, op: st
 @pytest.mark.parametrize(("role", "name"), [("member", "secret"), ("member", "inbox"), ("admin", "other")])
 def test_a_property_that_is_not_seen_is_absent_for_a_patch(op: str, role: str, name: str) -> None:
     with pytest.raises(ConflictError) as raised:
-        patch.apply([patch.Operation(op, name, "new")], IMAGE, _who(role), False)
+        patching.apply([patch.Operation(op, name, "new")], SEEN, _who(role))
 
     assert str(raised.value) == f"Property {name} does not exist."
 
@@ -146,7 +149,7 @@ _operations = st.builds(
 
 def _apply(operations: list[patch.Operation], who: Caller) -> Image | None:
     try:
-        return patch.apply(operations, IMAGE, who, False)
+        return patching.apply(operations, SEEN, who)
     except (ConflictError, ForbiddenError):
         return None
 
@@ -168,7 +171,7 @@ def test_what_may_be_neither_read_nor_updated_outlives_every_patch(
 
 
 def test_core_attributes_are_never_protected() -> None:
-    changed = patch.apply([patch.Operation("replace", "name", "new")], IMAGE, _who("member"), False)
+    changed = patching.apply([patch.Operation("replace", "name", "new")], SEEN, _who("member"))
 
     assert changed.name == "new"
 

@@ -66,7 +66,7 @@ class Interrupted:
 
 
 async def look(db: Database) -> Image | None:
-    return (await find_image(db, IMAGE_ID, NOBODY))[0]
+    return (await find_image(db, IMAGE_ID, NOBODY)).image
 
 
 class World:

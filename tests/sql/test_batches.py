@@ -96,7 +96,7 @@ async def _rows(db: Database) -> list[tuple[Any, ...]]:
 
 
 async def _visibility(db: Database, image_id: str) -> str:
-    found, _ = await find_image(db, image_id, NOBODY)
+    found = (await find_image(db, image_id, NOBODY)).image
     assert found is not None
     return found.visibility
 
@@ -274,9 +274,9 @@ async def test_a_version_moves_on_though_the_clock_stands_behind_it(db: Database
     await write_world(db, [seen], [])
 
     await _share(db, ["image"], [DOMAIN])
-    first, _ = await find_image(db, "image", NOBODY)
+    first = (await find_image(db, "image", NOBODY)).image
     await _share(db, ["image"], [DOMAIN])
-    second, _ = await find_image(db, "image", NOBODY)
+    second = (await find_image(db, "image", NOBODY)).image
 
     assert first is not None
     assert second is not None

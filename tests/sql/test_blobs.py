@@ -33,7 +33,7 @@ CONTENT = Content(size=3, virtual_size=3, checksum="c", os_hash_algo="sha512", o
 
 
 async def _status(db: Database) -> str | None:
-    found, _ = await find_image(db, "image", NOBODY)
+    found = (await find_image(db, "image", NOBODY)).image
     return found.status if found else None
 
 
@@ -77,7 +77,7 @@ async def test_a_finished_upload_makes_the_image_active_and_owner_of_the_bytes(d
     await start_upload(db, HELD, 5)
 
     finished = await finish_upload(db, HELD, CONTENT, 6)
-    found, _ = await find_image(db, "image", NOBODY)
+    found = (await find_image(db, "image", NOBODY)).image
 
     assert (finished, await list_blobs(db)) == (True, [])
     assert found == image(
@@ -98,9 +98,9 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
     await write_world(db, [image(updated_at=50)], [])
 
     await start_upload(db, HELD, 5)
-    started, _ = await find_image(db, "image", NOBODY)
+    started = (await find_image(db, "image", NOBODY)).image
     await finish_upload(db, HELD, CONTENT, 5)
-    finished, _ = await find_image(db, "image", NOBODY)
+    finished = (await find_image(db, "image", NOBODY)).image
 
     assert started
     assert finished
@@ -110,7 +110,7 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
 async def test_an_upload_of_an_image_that_was_deleted_meanwhile_is_not_finished(db: Database) -> None:
     await write_world(db, [image()], [])
     await start_upload(db, HELD, 5)
-    saving, _ = await find_image(db, "image", NOBODY)
+    saving = (await find_image(db, "image", NOBODY)).image
     assert saving
     await delete_image(db, saving, 6, ACTOR)
 
@@ -233,11 +233,11 @@ TWO_PLACES = (Location(store="fast", key="key-1"), Location(store="web", key="ht
 
 async def test_a_copy_that_an_image_gives_up_waits_for_removal(db: Database) -> None:
     await write_world(db, [image(locations=TWO_PLACES)], [])
-    seen, _ = await find_image(db, "image", NOBODY)
+    seen = (await find_image(db, "image", NOBODY)).image
     assert seen is not None
 
     dropped = await drop_location(db, seen, TWO_PLACES[0], 5)
-    found, _ = await find_image(db, "image", NOBODY)
+    found = (await find_image(db, "image", NOBODY)).image
 
     assert dropped
     assert found == msgspec.structs.replace(seen, locations=TWO_PLACES[1:], updated_at=5)
@@ -246,7 +246,7 @@ async def test_a_copy_that_an_image_gives_up_waits_for_removal(db: Database) -> 
 
 async def test_bytes_of_others_are_given_up_and_not_removed(db: Database) -> None:
     await write_world(db, [image(locations=TWO_PLACES)], [])
-    seen, _ = await find_image(db, "image", NOBODY)
+    seen = (await find_image(db, "image", NOBODY)).image
     assert seen is not None
 
     await drop_location(db, seen, TWO_PLACES[1], 5)
@@ -256,10 +256,10 @@ async def test_bytes_of_others_are_given_up_and_not_removed(db: Database) -> Non
 
 async def test_a_copy_is_kept_when_the_image_changed_meanwhile(db: Database) -> None:
     await write_world(db, [image(locations=TWO_PLACES, updated_at=2)], [])
-    seen, _ = await find_image(db, "image", NOBODY)
+    seen = (await find_image(db, "image", NOBODY)).image
     assert seen is not None
 
     dropped = await drop_location(db, msgspec.structs.replace(seen, updated_at=1), TWO_PLACES[0], 5)
-    found, _ = await find_image(db, "image", NOBODY)
+    found = (await find_image(db, "image", NOBODY)).image
 
     assert (dropped, found, await list_blobs(db)) == (False, seen, [])

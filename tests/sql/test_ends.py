@@ -51,7 +51,7 @@ def ending(member_id: str = RECIPIENT, status: str = "pending", expires_at: int 
 
 
 async def _is_member(db: Database) -> bool:
-    return (await images.find_image(db, "image", (RECIPIENT, None)))[1]
+    return (await images.find_image(db, "image", (RECIPIENT, None))).is_member
 
 
 async def _is_found(db: Database) -> bool:

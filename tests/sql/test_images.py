@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transom.domain.imports import WAITING
+from transom.domain.memberships import Found
 from transom.domain.model import Image, Location, Status, Visibility
 from transom.sql.blobs import list_blobs
 from transom.sql.db import Database
@@ -63,7 +64,7 @@ async def test_an_image_comes_out_as_it_went_in(db: Database, new: Image) -> Non
     await write_world(db, [], [])
 
     inserted = await insert_image(db, new, -1, id_was_chosen=True)
-    found, _ = await find_image(db, new.id, NOBODY)
+    found = (await find_image(db, new.id, NOBODY)).image
 
     assert inserted
     assert found == msgspec.structs.replace(new, updated_at=new.created_at)
@@ -74,7 +75,7 @@ async def test_text_of_any_kind_is_kept_wherever_it_stands(db: Database, text: s
     new = image(name=text, tags=(text,), properties={"key": text, text: "value"})
 
     await insert_image(db, new, -1, id_was_chosen=True)
-    found, _ = await find_image(db, new.id, NOBODY)
+    found = (await find_image(db, new.id, NOBODY)).image
 
     assert found == new
 
@@ -89,7 +90,7 @@ async def test_an_update_writes_what_a_client_may_change_and_nothing_else(
     wanted = msgspec.structs.replace(new, id=seen.id, created_at=seen.created_at)
 
     updated = await update_image(db, seen, wanted, ACTOR)
-    found, _ = await find_image(db, seen.id, NOBODY)
+    found = (await find_image(db, seen.id, NOBODY)).image
 
     assert (updated, found) == (True, wanted)
 
@@ -100,7 +101,7 @@ async def test_an_update_leaves_the_data_alone(db: Database) -> None:
     forged = msgspec.structs.replace(active, size=1, checksum="x", locations=(), updated_at=2)
 
     await update_image(db, active, forged, ACTOR)
-    found, _ = await find_image(db, active.id, NOBODY)
+    found = (await find_image(db, active.id, NOBODY)).image
 
     assert found == msgspec.structs.replace(active, updated_at=2)
 
@@ -129,7 +130,7 @@ async def test_the_time_counts_at_which_an_image_becomes_active_first(
     for change in (partial(update_statement, actor=ACTOR), change_statement):
         await write_world(db, [seen], [])
         await db.transact(change(seen, new))
-        found, _ = await find_image(db, seen.id, NOBODY)
+        found = (await find_image(db, seen.id, NOBODY)).image
         assert found is not None
         times.append(found.active_at)
 
@@ -143,7 +144,7 @@ async def test_an_update_of_what_somebody_changed_since_is_not_made(db: Database
     await update_image(db, seen, first, ACTOR)
 
     updated = await update_image(db, seen, msgspec.structs.replace(seen, name="second", updated_at=3), ACTOR)
-    found, _ = await find_image(db, seen.id, NOBODY)
+    found = (await find_image(db, seen.id, NOBODY)).image
 
     assert (updated, found) == (False, first)
 
@@ -154,7 +155,7 @@ async def test_of_many_updates_at_once_exactly_one_is_made(db: Database) -> None
     wanted = [msgspec.structs.replace(seen, name=str(n), updated_at=2 + n) for n in range(8)]
 
     updated = await asyncio.gather(*(update_image(db, seen, one, ACTOR) for one in wanted))
-    found, _ = await find_image(db, seen.id, NOBODY)
+    found = (await find_image(db, seen.id, NOBODY)).image
 
     assert [one for one, done in zip(wanted, updated, strict=True) if done] == [found]
 
@@ -175,7 +176,7 @@ async def test_an_id_in_use_is_not_given_again(db: Database) -> None:
     await insert_image(db, image(name="first"), -1, id_was_chosen=True)
 
     inserted = await insert_image(db, image(name="second"), -1, id_was_chosen=True)
-    found, _ = await find_image(db, "image", NOBODY)
+    found = (await find_image(db, "image", NOBODY)).image
 
     assert (inserted, found) == (False, image(name="first"))
 
@@ -194,7 +195,8 @@ async def test_a_deleted_images_id_is_never_given_again(db: Database) -> None:
 
     inserted = await insert_image(db, image(owner=STRANGER), -1, id_was_chosen=True)
 
-    assert (inserted, await find_image(db, "image", NOBODY)) == (False, (None, False))
+    assert not inserted
+    assert (await find_image(db, "image", NOBODY)).image is None
 
 
 async def test_a_deleted_image_takes_its_memberships_along(db: Database) -> None:
@@ -253,14 +255,14 @@ async def test_finding_an_image_says_whether_the_project_or_its_domain_is_a_memb
 
     found = await find_image(db, "image", member_ids)
 
-    assert found == (image(), is_member)
+    assert (found.image, found.is_member) == (image(), is_member)
 
 
 @pytest.mark.parametrize("image_id", ["", "IMAGE", "image ", "imag", "\ufffd", "x" * 5000])
 async def test_an_image_is_found_by_its_very_id_only(db: Database, image_id: str) -> None:
     await insert_image(db, image(), -1, id_was_chosen=True)
 
-    assert await find_image(db, image_id, NOBODY) == (None, False)
+    assert await find_image(db, image_id, NOBODY) == Found(image_id=image_id)
 
 
 async def test_the_storage_a_project_uses_is_the_sum_of_its_own_images(db: Database) -> None:

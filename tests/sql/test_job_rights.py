@@ -161,7 +161,7 @@ async def _copy(world: World, _sources: Sources) -> None:
     offered = msgspec.structs.replace(member(RECIPIENT, "accepted"), image_id=SOURCE_ID)
     await write_world(world.db, [source, image(owner=RECIPIENT, visibility=Visibility.PRIVATE)], [offered])
     await _fill(world, source)
-    filled, _is_member = await find_image(world.db, SOURCE_ID, NOBODY)
+    filled = (await find_image(world.db, SOURCE_ID, NOBODY)).image
     assert filled is not None
     given = Copy(
         image_id=IMAGE_ID,
@@ -203,7 +203,7 @@ KINDS = {
 
 
 async def _change(db: Database, image_id: str, **changes: Any) -> None:
-    while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
+    while (seen := (await find_image(db, image_id, NOBODY)).image) is not None:
         if await update_image(
             db, seen, msgspec.structs.replace(seen, **changes, updated_at=seen.updated_at + 1), ACTOR
         ):
@@ -211,7 +211,7 @@ async def _change(db: Database, image_id: str, **changes: Any) -> None:
 
 
 async def _delete(db: Database, image_id: str = IMAGE_ID) -> None:
-    while (seen := (await find_image(db, image_id, NOBODY))[0]) is not None:
+    while (seen := (await find_image(db, image_id, NOBODY)).image) is not None:
         if await delete_image(db, seen, seen.updated_at + 1, ACTOR):
             return
 
@@ -233,7 +233,7 @@ async def _hide(db: Database) -> None:
 
 
 async def _deactivate(db: Database, image_id: str) -> None:
-    seen, _is_member = await find_image(db, image_id, NOBODY)
+    seen = (await find_image(db, image_id, NOBODY)).image
     if seen is not None and seen.status == Status.ACTIVE:
         await _change(db, image_id, status=Status.DEACTIVATED)
 

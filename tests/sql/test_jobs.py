@@ -66,7 +66,7 @@ async def test_a_job_and_its_image_start_together_or_not_at_all(db: Database) ->
     refused = await start_job(db, msgspec.structs.replace(JOB, id="b" * 32), second, 1, NO_LIMIT)
 
     assert (started, refused) == (True, False)
-    assert (await find_image(db, "second", NOBODY))[0] is None
+    assert (await find_image(db, "second", NOBODY)).image is None
     assert await find_job(db, "b" * 32, "project") is None
 
 

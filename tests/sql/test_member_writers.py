@@ -151,7 +151,7 @@ def _sets_visibility(image_id: str, visibility: str) -> Writer:
 
     async def run(db: Database) -> Outcome:
         while True:
-            seen, _is_member = await find_image(db, image_id, NOBODY)
+            seen = (await find_image(db, image_id, NOBODY)).image
             if seen is None:
                 return "gone"
             new = msgspec.structs.replace(seen, visibility=visibility, updated_at=seen.updated_at + 1)
@@ -163,7 +163,7 @@ def _sets_visibility(image_id: str, visibility: str) -> Writer:
 
 async def _delete(db: Database) -> Outcome:
     while True:
-        seen, _is_member = await find_image(db, "full", NOBODY)
+        seen = (await find_image(db, "full", NOBODY)).image
         if seen is None:
             return "gone"
         if await delete_image(db, seen, NOW, ACTOR):

@@ -41,7 +41,7 @@ async def test_a_new_membership_does_not_change_its_image(db: Database) -> None:
 
     await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7)
 
-    assert await find_image(db, "image", NOBODY) == (image(), False)
+    assert await find_image(db, "image", NOBODY) == Found(image_id="image", image=image())
 
 
 @pytest.mark.parametrize(("quota", "fits"), [(-1, True), (3, True), (2, False), (1, False), (0, False)])

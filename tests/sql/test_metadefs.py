@@ -15,6 +15,7 @@ from transom.domain.metadefs import (
     Present,
     namespace_absent,
 )
+from transom.metadefs.rules import require_unprotected
 from transom.sql import metadefs
 from transom.sql.db import Database
 
@@ -49,6 +50,16 @@ def see(found: Namespace | None) -> Namespace:
     if found is None:
         raise namespace_absent("it")
     return found
+
+
+def see_unprotected(found: Namespace | None) -> Namespace:
+    namespace = see(found)
+    refuse_protected(namespace)
+    return namespace
+
+
+def refuse_protected(namespace: Namespace) -> None:
+    require_unprotected(namespace, "it", "it")
 
 
 async def create(db: Database, made: Namespace, *items: Item) -> None:
@@ -133,9 +144,9 @@ async def test_a_protected_namespace_loses_nothing(db: Database) -> None:
     await create(db, namespace("n", protected=True), TAG)
 
     for change in (
-        lambda: metadefs.delete_namespace("n", see),
-        lambda: metadefs.delete_item("n", see, Kind.TAG, "tag"),
-        lambda: metadefs.delete_items("n", see, Kind.TAG),
+        lambda: metadefs.delete_namespace("n", see_unprotected),
+        lambda: metadefs.delete_item("n", see, Kind.TAG, "tag", refuse_protected),
+        lambda: metadefs.delete_items("n", see_unprotected, Kind.TAG),
     ):
         with pytest.raises(ForbiddenError, match="is protected"):
             await db.run(change)
@@ -211,7 +222,7 @@ async def test_what_is_not_there_is_not_found(db: Database, name: str) -> None:
     with pytest.raises(NotFoundError):
         await db.run(lambda: metadefs.update_item(name, see, "tag", TAG))
     with pytest.raises(NotFoundError):
-        await db.run(lambda: metadefs.delete_item(name, see, Kind.TAG, "tag"))
+        await db.run(lambda: metadefs.delete_item(name, see, Kind.TAG, "tag", refuse_protected))
 
 
 async def test_a_new_resource_type_joins_those_that_are_there(db: Database) -> None:

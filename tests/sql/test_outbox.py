@@ -223,7 +223,7 @@ async def test_a_batch_that_is_refused_tells_nothing(db: Database) -> None:
 
 def _changes(**changes: Any) -> Change:
     async def change(db: Database) -> None:
-        seen, _is_member = await images.find_image(db, "image", NOBODY)
+        seen = (await images.find_image(db, "image", NOBODY)).image
         assert seen is not None
         assert await images.update_image(
             db, seen, msgspec.structs.replace(seen, updated_at=seen.updated_at + 1, **changes), ACTOR

@@ -172,7 +172,7 @@ async def test_what_was_answered_is_there_after_opening_the_database_again(
     found = await find_image(again, "image", NOBODY)
     await again.close()
 
-    assert found == (image(), False)
+    assert (found.image, found.is_member) == (image(), False)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -1,11 +1,9 @@
-"""Where sharing is decided and written: each at one place, as the decision "A room for sharing" has it."""
+"""Memberships are written at one place, as the decision "A room for sharing" has it."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[2] / "transom"
 SOURCES = {
@@ -20,19 +18,6 @@ LOOKS_AT_END = re.compile(r"\bends_at\b|\blive(?:_recipients_of)?\(")
 #: Goes with the image, ended or not; its events tell the two apart.
 EVEN_ENDED = "delete from member where image_id = $1 returning"
 WRITER = "sql/members.py"
-
-#: What decides who may act, or who somebody is.
-DECISIONS = frozenset({"ForbiddenError", "is_admin", "roles", "service_roles"})
-#: Handlers that still decide something, none of it about sharing. No new ones: a rule has a place of its own.
-UNDECIDED = {
-    "api/ims/errors.py": "words a refusal",
-    "api/routes.py": "gives a refusal its status",
-    "api/v2/images.py": "states in which an image is deactivated",
-    "api/v2/locations.py": "what needs a store that is not there",
-    "api/v2/metadefs/namespaces.py": "which namespaces a list asks for",
-    "api/v2/stores.py": "the last copy of the data stays",
-    "api/v2/tasks.py": "whose tasks are shown",
-}
 
 
 def _statements() -> Iterator[tuple[str, str | None]]:
@@ -138,17 +123,3 @@ def test_every_statement_that_looks_at_memberships_leaves_out_those_that_have_en
 
     assert len(found) >= 15
     assert lacking == []
-
-
-HANDLERS = [name for name in SOURCES if name.startswith("api/") and not name.startswith("api/identity/")]
-
-
-@pytest.mark.parametrize("name", HANDLERS)
-def test_a_handler_decides_nothing_on_who_may_act(name: str) -> None:
-    """But for those named above. `api/identity` speaks for an identity of its own, which is no image's."""
-    tree = SOURCES[name]
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
-        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
-    }
-
-    assert bool(DECISIONS & used) == (name in UNDECIDED), DECISIONS & used

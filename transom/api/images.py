@@ -10,14 +10,14 @@ from transom.api.parts import Parts
 from transom.api.queries import page_link
 from transom.api.versions import base_url
 from transom.domain import patch
-from transom.domain.model import Image
+from transom.domain.model import Image, ImageTarget
 from transom.images import service
 
 _PATCH_NEW = "application/openstack-images-v2.1-json-patch"
 _PATCH_OLD = "application/openstack-images-v2.0-json-patch"
 
 
-def see_image(parts: Parts, request: Request) -> Awaitable[tuple[Image, bool]]:
+def see_image(parts: Parts, request: Request) -> Awaitable[ImageTarget]:
     """As `service.see_image`, of the image of the path."""
     return service.see_image(parts.db, request.caller, request.params["image_id"])
 

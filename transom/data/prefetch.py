@@ -12,6 +12,7 @@ from transom.domain.errors import ContentRefusedError, TransomError
 from transom.domain.model import Image, Status
 from transom.sql import images
 from transom.sql.db import Database
+from transom.sql.images import NOBODY
 from transom.stores.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Prefetch:
         """Remove what dead processes left, and the images that were deleted by another machine."""
         await self._cache.clean()
         for entry in await self._cache.list_entries():
-            image, _is_member = await images.find_image(self._db, entry.image_id, (None, None))
+            image = (await images.find_image(self._db, entry.image_id, NOBODY)).image
             if image is None:
                 await self._cache.remove(entry.image_id)
 
@@ -63,7 +64,7 @@ class Prefetch:
         for image_id in await self._cache.list_queue():
             if not self._cache.is_queued(image_id):
                 continue
-            image, _is_member = await images.find_image(self._db, image_id, (None, None))
+            image = (await images.find_image(self._db, image_id, NOBODY)).image
             try:
                 if image is not None and self._is_wanted(image):
                     await self._transfer.bring(image)

@@ -202,6 +202,12 @@ class Target(msgspec.Struct, frozen=True):
     image: Image | None = None
 
 
+class ImageTarget(Target, frozen=True, kw_only=True):
+    """An image that is there, and on which side the caller stands."""
+
+    image: Image
+
+
 Rule = Callable[["Caller", Target], bool]
 
 

@@ -1,7 +1,7 @@
-"""JSON patch on an Image → a new Image. All operations or none: any error leaves the old one as it was.
+"""The body of a PATCH of an image → its operations, whose shape is judged here without the image.
 
-`parse_operations` judges the shape and needs no image; `apply` decides on one. The order of checks and the
-texts follow Glance (glance/api/v2/images.py, RequestDeserializer and ImagesController.update).
+`images/patching.py` applies them. The order of checks and the texts follow Glance (glance/api/v2/images.py,
+RequestDeserializer).
 """
 
 from collections.abc import Callable
@@ -9,18 +9,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from transom.domain import access, protection
-from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason
+from transom.domain.errors import InvalidError
 from transom.domain.fields import (
     FIELDS,
     check_field,
     check_not_reserved,
-    check_property_name,
-    check_storable,
     read_only,
     shown,
 )
-from transom.domain.model import Caller, Image, Status
 
 #: Each makes a new image; together they must not hold up everybody else.
 MOST_OPERATIONS = 1000
@@ -36,10 +32,6 @@ class Operation(msgspec.Struct, frozen=True):
     value: Any = None
     overwrites: bool = True
     position: str | None = None
-
-
-#: Changes the locations of an image by one operation; given where these can be seen.
-ChangePlaces = Callable[[Operation, Image], Image]
 
 
 class Rules(NamedTuple):
@@ -130,90 +122,3 @@ def _parse_pointer(pointer: Any) -> list[str]:
     if "~" in pointer.replace("~0", "").replace("~1", ""):
         raise InvalidError(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
     return [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer[1:].split("/")]
-
-
-def apply(
-    operations: list[Operation],
-    image: Image,
-    caller: Caller,
-    is_member: bool,
-    change_places: ChangePlaces | None = None,
-) -> Image:
-    """The image after the operations, in order. Raises ForbiddenError, ConflictError or InvalidError."""
-    for operation in operations:
-        if operation.root == "locations" and change_places is not None:
-            access.change_locations(caller, image, is_member, operation.op)
-            image = change_places(operation, image)
-            continue
-        image = _STEPS[operation.op](operation, image, caller, is_member)
-    return image
-
-
-def _replace(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
-    _check_rights(operation, image, caller, is_member)
-    if operation.root not in FIELDS and not _is_known(operation.root, image, caller):
-        raise _absent(operation.root)
-    return _set(operation, image, caller)
-
-
-def _add(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
-    _check_rights(operation, image, caller, is_member)
-    is_there = operation.root in FIELDS or _is_known(operation.root, image, caller)
-    if is_there and not operation.overwrites:
-        raise ConflictError(f"Property {operation.root} already present.", Reason.ATTRIBUTE_CONFLICT)
-    return _set(operation, image, caller)
-
-
-def _remove(operation: Operation, image: Image, caller: Caller, is_member: bool) -> Image:
-    _check_rights(operation, image, caller, is_member)
-    if operation.root in FIELDS:
-        raise ForbiddenError(f"Property {operation.root} may not be removed.", Reason.UNSUPPORTED)
-    if not _is_known(operation.root, image, caller):
-        raise _absent(operation.root)
-    protection.require_delete(caller, operation.root)
-    left = {name: value for name, value in image.properties.items() if name != operation.root}
-    return msgspec.structs.replace(image, properties=left)
-
-
-def _absent(name: str) -> ConflictError:
-    return ConflictError(f"Property {name} does not exist.", Reason.ATTRIBUTE_CONFLICT)
-
-
-_STEPS = {"replace": _replace, "add": _add, "remove": _remove}
-_VERBS = {"replace": "update", "add": "add", "remove": "remove"}
-
-
-def _check_rights(operation: Operation, image: Image, caller: Caller, is_member: bool) -> None:
-    if operation.root == "owner" and operation.op != "remove" and not caller.is_admin:
-        raise ForbiddenError("Owner can't be updated by non admin.")
-    if operation.root == "visibility" and operation.op != "remove":
-        access.change_visibility(caller, image, is_member, operation.value)
-    access.modify_image(caller, image, is_member)
-    if operation.root == "locations":
-        if operation.op == "replace" and not operation.value:
-            raise ForbiddenError("Cannot set locations to empty list.", Reason.UNSUPPORTED)
-        raise ForbiddenError(
-            f"It's not allowed to {_VERBS[operation.op]} locations if locations are invisible.",
-            Reason.UNSUPPORTED,
-        )
-
-
-def _is_known(name: str, image: Image, caller: Caller) -> bool:
-    """Whether the image has such a property, as far as the caller can see."""
-    return name in image.properties and protection.may(caller, "read", name)
-
-
-def _set(operation: Operation, image: Image, caller: Caller) -> Image:
-    root, value = operation.root, operation.value
-    check_storable(root, value)
-    if root not in FIELDS:
-        check_property_name(root)
-        protection.require_set(caller, image.properties, root)
-        return msgspec.structs.replace(image, properties={**image.properties, root: value})
-    if root in ("disk_format", "container_format") and image.status != Status.QUEUED:
-        raise ForbiddenError(
-            f"Attribute {root} can be only replaced for a queued image.", Reason.IMAGE_NOT_READY
-        )
-    if root == "owner":
-        value = value or None
-    return msgspec.structs.replace(image, **{root: value})

@@ -1,8 +1,8 @@
 """The rules of the code: every policy of Glance 33 by its name, what it says, and which calls ask for it.
 
-A rule says whether a caller may act on a target; `access.py` says when it is asked, and refuses. Each is kept
-twice, as a function and in the language of policy files: the function judges a request in a third of a
-microsecond, the text is what operators read and change. A test holds them equal. Start at `DEFAULTS`.
+A rule says whether a caller may act on a target; `*/rules.py` say when it is asked, `access.py` refuses. Each
+is kept twice, as a function and in the language of policy files: the function judges a request in a third of
+a microsecond, the text is what operators read and change. A test holds them equal. Start at `DEFAULTS`.
 """
 
 from collections.abc import Mapping

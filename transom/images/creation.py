@@ -5,7 +5,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from transom.clock import now_us
-from transom.domain import access, image_quotas, protection
+from transom.domain import image_quotas, protection
 from transom.domain.errors import ForbiddenError, Reason
 from transom.domain.fields import (
     FAMILY_PREFIX,
@@ -18,6 +18,7 @@ from transom.domain.fields import (
 )
 from transom.domain.image_quotas import ImageQuotas
 from transom.domain.model import Caller, Image, Status, Visibility
+from transom.images import rules
 
 #: Read-only whatever else is wrong with a create request; the others of FIELDS come after the policy.
 _NEVER_GIVEN = ("direct_url", "self", "file", "schema", "stores")
@@ -43,7 +44,7 @@ def new_image(
         check_property_name(name)
     owner = (given["owner"] or None) if "owner" in given else caller.project_id
     visibility = given.get("visibility", Visibility.SHARED)
-    access.create_image(caller, owner, visibility)
+    rules.create_image(caller, owner, visibility)
     protection.require_create(caller, [name for name in properties if name in asked])
     for name in given:
         if name in FIELDS and FIELDS[name].read_only:

@@ -6,10 +6,11 @@ from contextlib import aclosing
 
 import msgspec
 
-from transom.domain import access, protection
+from transom.domain import protection
 from transom.domain.errors import InvalidError, NotFoundError, Reason
 from transom.domain.listing import ListQuery, Range
 from transom.domain.model import Caller, Image
+from transom.images import rules
 from transom.images.service import see_image
 from transom.sql import listing
 from transom.sql.db import Database
@@ -26,13 +27,13 @@ async def find_images(
     query: ListQuery,
 ) -> ImagePage:
     """One page of the images that the caller may list. `make_ranges`: which they are."""
-    access.list_images(caller)
+    rules.list_images(caller)
     after = await _find_marker(db, caller, query.marker) if query.marker is not None else None
     seen = protection.visible_query(caller, query)
     if seen is None:
         return ImagePage([], is_full=False)
     ranges = make_ranges(caller, seen)
-    if access.lists_all_it_finds(caller):
+    if rules.lists_all_it_finds(caller):
         return await listing.list_images(db, ranges, seen, after, caller.project_id)
     return await _find_allowed(db, caller, ranges, seen, after)
 
@@ -76,7 +77,7 @@ async def each_of(
     while True:
         found, is_end = await read(after)
         for image in found:
-            if access.is_listed(caller, image):
+            if rules.is_listed(caller, image):
                 yield image
         if is_end:
             return
@@ -87,7 +88,7 @@ async def each_of(
 
 async def _find_marker(db: Database, caller: Caller, image_id: str) -> Image:
     try:
-        image, _is_member = await see_image(db, caller, image_id)
+        target = await see_image(db, caller, image_id)
     except NotFoundError as error:
         raise InvalidError(f"marker: {error}", Reason.BAD_URL) from None
-    return image
+    return target.image

@@ -12,7 +12,8 @@ from transom.domain.events import Actor
 from transom.domain.image_quotas import ImageQuotas
 from transom.domain.locations import Known, change_places, parse_place
 from transom.domain.model import Caller, Image, Location
-from transom.images.service import Guard, absent
+from transom.images import patching, rules
+from transom.images.service import Guard
 from transom.outbound import Outbound
 from transom.sql import images, imports
 from transom.sql.db import Database
@@ -35,12 +36,13 @@ async def change_locations(
     if the caller may change locations at all."""
     known: Known | None = None
     for _ in range(TRIES):
-        found, is_member = await images.find_image(db, image_id, caller.member_ids)
-        seen = access.see_image(caller, found, is_member, absent(image_id))
+        found = await images.find_image(db, image_id, caller.member_ids)
+        target = access.see_image(caller, found, rules.absent(image_id))
+        seen = target.image
         if known is None:
             for operation in operations:
                 if operation.root == "locations":
-                    access.change_locations(caller, seen, is_member, operation.op)
+                    rules.change_locations(caller, target, operation.op)
             known = await look(seen)
         if guard is not None:
             await guard(seen)
@@ -49,7 +51,7 @@ async def change_locations(
         def change(operation: patch.Operation, image: Image, looked: Known = looked) -> Image:
             return change_places(operation, image, looked)
 
-        new = patch.apply(operations, seen, caller, is_member, change)
+        new = patching.apply(operations, target, caller, change)
         image_quotas.check_change(seen, new, quotas)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         given_up = _given_up(seen, new)

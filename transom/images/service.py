@@ -13,7 +13,9 @@ from transom.data.transfer import Transfer
 from transom.domain import access, image_quotas
 from transom.domain.errors import ConflictError
 from transom.domain.events import Actor
-from transom.domain.model import Caller, Image, Location, Status
+from transom.domain.model import Caller, Image, ImageTarget, Location, Status
+from transom.images import rules
+from transom.images.rules import absent
 from transom.quotas.projects import Limits
 from transom.sql import blobs, deletion, images
 from transom.sql.db import Database
@@ -21,16 +23,6 @@ from transom.sql.retry import TRIES, write_conflict
 
 #: Raises unless the image, as it was seen, is what the client demands.
 Guard = Callable[[Image], Awaitable[None]]
-
-
-def absent(image_id: str) -> str:
-    """The text for an absent or hidden image."""
-    return f"No image found with ID {image_id}"
-
-
-def not_found(image_id: str) -> str:
-    """The same, where a call is about an image's members or tags, or about the cache."""
-    return f"Image {image_id} not found."
 
 
 async def create_image(db: Database, limits: Limits, image: Image, *, id_was_chosen: bool) -> None:
@@ -42,10 +34,10 @@ async def create_image(db: Database, limits: Limits, image: Image, *, id_was_cho
         raise ConflictError(f"Image ID {image.id} already exists!")
 
 
-async def see_image(db: Database, caller: Caller, image_id: str) -> tuple[Image, bool]:
-    """The image, and whether the caller's project is a member of it; or NotFoundError."""
-    image, is_member = await images.find_image(db, image_id, caller.member_ids)
-    return access.see_image(caller, image, is_member, absent(image_id)), is_member
+async def see_image(db: Database, caller: Caller, image_id: str) -> ImageTarget:
+    """The image, or NotFoundError."""
+    found = await images.find_image(db, image_id, caller.member_ids)
+    return access.see_image(caller, found, absent(image_id))
 
 
 async def change_image(
@@ -53,7 +45,7 @@ async def change_image(
     caller: Caller,
     actor: Actor,
     image_id: str,
-    decide: Callable[[Image, bool], Image],
+    decide: Callable[[ImageTarget], Image],
     *,
     missing: str | None = None,
     touches: bool = True,
@@ -63,12 +55,13 @@ async def change_image(
     look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves.
     `guard`: what the client demands of the image it changes."""
     for _ in range(TRIES):
-        image, is_member = await images.find_image(db, image_id, caller.member_ids)
-        seen = access.see_image(caller, image, is_member, missing or absent(image_id))
+        found = await images.find_image(db, image_id, caller.member_ids)
+        target = access.see_image(caller, found, missing or absent(image_id))
+        seen = target.image
         if guard is not None:
-            access.modify_image(caller, seen, is_member)
+            rules.modify_image(caller, target)
             await guard(seen)
-        new = decide(seen, is_member)
+        new = decide(target)
         if not touches:
             return seen
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
@@ -83,15 +76,16 @@ async def remove_image(
     caller: Caller,
     actor: Actor,
     image_id: str,
-    judge: Callable[[Image, bool], Awaitable[None]],
+    judge: Callable[[ImageTarget], Awaitable[None]],
     guard: Guard | None,
 ) -> None:
     """Delete the image unless `judge` or `guard` raises. What these saw still holds then: every change of the
     image since makes it look again."""
     for _ in range(TRIES):
-        image, is_member = await images.find_image(db, image_id, caller.member_ids)
-        seen = access.see_image(caller, image, is_member, f"Failed to find image {image_id} to delete")
-        await judge(seen, is_member)
+        found = await images.find_image(db, image_id, caller.member_ids)
+        target = access.see_image(caller, found, f"Failed to find image {image_id} to delete")
+        seen = target.image
+        await judge(target)
         if guard is not None:
             await guard(seen)
         staged = await _find_staged(db, seen)

@@ -211,11 +211,36 @@ def shared_with_oneself(field: str) -> InvalidError:
     return InvalidError(f"{field}: a project does not share images with itself.", Reason.ONESELF)
 
 
+# ---- rules of recipients, names of publishers
+
+
+def look_at_share_rules(caller: Caller) -> str:
+    """The project whose rules the caller may see, its own."""
+    access.require("get_images", caller, access.of_project(caller))
+    return access.require_project(caller)
+
+
+def manage_share_rules(caller: Caller) -> str:
+    """The project whose rules the caller may change, its own."""
+    access.require("manage_share_rule", caller, access.of_project(caller))
+    return access.require_project(caller)
+
+
+def see_publishers(caller: Caller) -> None:
+    """May the caller see the verified names of projects?"""
+    access.require("get_images", caller, access.of_project(caller))
+
+
+def manage_publishers(caller: Caller) -> None:
+    """May the caller verify the names of projects?"""
+    access.require("manage_publisher", caller, access.of_project(caller))
+
+
 # ---- what the rules have in common
 
 
 def _see_image(caller: Caller, found: Found) -> Image:
-    return access.see_image(caller, found.image, found.is_member, f"Image {found.image_id} not found.")
+    return access.see_image(caller, found, f"Image {found.image_id} not found.").image
 
 
 def _see(caller: Caller, image: Seen | None, image_id: str) -> Seen:
@@ -225,7 +250,7 @@ def _see(caller: Caller, image: Seen | None, image_id: str) -> Seen:
 
 
 def _target(found: Found, image: Image) -> Target:
-    return access.target_of(image, found.is_member)
+    return access.image_target(image, is_member=found.is_member)
 
 
 def _require_shared(image: Image, refusal: str) -> None:
@@ -234,7 +259,7 @@ def _require_shared(image: Image, refusal: str) -> None:
 
 
 def _sees_all_members(caller: Caller, image: Image) -> bool:
-    return caller.is_admin or owns(caller, access.target_of(image, False))
+    return caller.is_admin or owns(caller, access.image_target(image, is_member=False))
 
 
 def _see_member(caller: Caller, found: Found, image: Image, own_id: str) -> Member:

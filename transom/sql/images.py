@@ -8,6 +8,7 @@ import msgspec
 from transom.clock import now_us
 from transom.domain.events import Actor
 from transom.domain.imports import WAITING
+from transom.domain.memberships import Found
 from transom.domain.model import Image, Location, Status, Visibility, domain_key
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
@@ -45,6 +46,8 @@ def image_of_row(row: Row) -> Image:
 
 #: `Caller.member_ids`: of whom it is asked whether they are members of an image.
 MemberIds = tuple[str | None, str | None]
+#: For a look on behalf of no caller.
+NOBODY: MemberIds = (None, None)
 
 #: `$4`: now.
 IS_MEMBER = f"""
@@ -54,12 +57,12 @@ IS_MEMBER = f"""
 FIND_IMAGE = f"select {COLUMNS}, {IS_MEMBER} from image where image.id = $1"
 
 
-async def find_image(db: Database, image_id: str, member_ids: MemberIds) -> tuple[Image | None, bool]:
-    """(the image or None, whether one of `member_ids` is a member of it). One look-up by primary keys."""
+async def find_image(db: Database, image_id: str, member_ids: MemberIds) -> Found:
+    """The image, and whether one of `member_ids` is a member of it. One look-up by primary keys."""
     rows = await db.read(FIND_IMAGE, image_id, *member_ids, now_us())
     if not rows:
-        return None, False
-    return image_of_row(rows[0]), bool(rows[0][WIDTH])
+        return Found(image_id=image_id)
+    return Found(image_id=image_id, image=image_of_row(rows[0]), is_member=bool(rows[0][WIDTH]))
 
 
 INSERT_IMAGE = """

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from transom.domain.access import require_unprotected
 from transom.domain.metadefs import (
     NAMESPACE_SORT_KEYS,
     Item,
@@ -249,7 +248,6 @@ DELETE_NAMESPACE = "delete from metadef_namespace where id = $1"
 def delete_namespace(name: str, see: See) -> Script[None]:
     """Delete it with all it holds."""
     namespace = yield from _lock(name, see)
-    require_unprotected(namespace, "namespace", name)
     yield Statement(DELETE_NAMESPACE, (namespace.id,))
 
 
@@ -344,11 +342,14 @@ def _update(namespace_id: str, name: str, new: Item) -> Statement:
 DELETE_ITEM = "delete from metadef_item where namespace_id = $1 and kind = $2 and name = $3 returning name"
 
 
-def delete_item(name: str, see: See, kind: Kind, item_name: str) -> Script[None]:
+def delete_item(
+    name: str, see: See, kind: Kind, item_name: str, judge: Callable[[Namespace], None]
+) -> Script[None]:
+    """`judge`: raises when an item that is there may not be deleted."""
     namespace = yield from _lock(name, see)
     if not (yield Statement(DELETE_ITEM, (namespace.id, kind, item_name))):
         raise item_absent(kind, item_name, name)
-    require_unprotected(namespace, kind, item_name)
+    judge(namespace)
 
 
 DELETE_ITEMS = "delete from metadef_item where namespace_id = $1 and kind = $2"
@@ -357,7 +358,6 @@ DELETE_ITEMS = "delete from metadef_item where namespace_id = $1 and kind = $2"
 def delete_items(name: str, see: See, kind: Kind) -> Script[None]:
     """Delete all of a kind."""
     namespace = yield from _lock(name, see)
-    require_unprotected(namespace, "namespace", name)
     yield Statement(DELETE_ITEMS, (namespace.id, kind))
 
 

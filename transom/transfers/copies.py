@@ -17,13 +17,14 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.job_inputs import Copy, input_of
-from transom.domain.job_rights import judge_copy
 from transom.domain.model import Image, Job, Status
 from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
+from transom.sql.images import NOBODY
 from transom.transfers.askers import Askers
 from transom.transfers.held import Report
+from transom.transfers.rules import judge_copy
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Copies:
         changing it."""
         asked = input_of(ended, Copy)
         for _ in range(_TRIES):
-            image, _is_member = await images.find_image(self._db, asked.image_id, (None, None))
+            image = (await images.find_image(self._db, asked.image_id, NOBODY)).image
             if image is None or image.status != Status.QUEUED:
                 break
             if await jobs.fail_new_image(self._db, ended, self._holder, image, now_us()):
@@ -84,7 +85,7 @@ class Copies:
         """The image to copy, if the asker may have its data in `copy` now. Raises TransomError if not."""
         caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
         found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
-        return judge_copy(caller, found.image, found.is_member, found.member, source_id, copy)
+        return judge_copy(caller, found, copy)
 
     async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
         """The bytes to copy, from where they are by now."""
@@ -101,7 +102,7 @@ class Copies:
             raise UnavailableError(f"The data of image {source.id} could not be read.") from None
 
     async def _find_copy(self, asked: Copy) -> Image:
-        image, _is_member = await images.find_image(self._db, asked.image_id, (None, None))
+        image = (await images.find_image(self._db, asked.image_id, NOBODY)).image
         if image is None:
             text = f"Image {asked.image_id} was deleted while it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)

@@ -42,7 +42,6 @@ from transom.domain.imports import (
     waiting_stores,
 )
 from transom.domain.job_inputs import Import, input_of
-from transom.domain.job_rights import judge_import
 from transom.domain.model import Caller, Content, Image, Job, Location, Staged, Status
 from transom.liveness import Liveness
 from transom.outbound import Outbound
@@ -54,6 +53,7 @@ from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, LostError, Report, RightEndedError, copied, told
 from transom.transfers.material import Material
 from transom.transfers.plugins import PLUGINS, write_file
+from transom.transfers.rules import judge_import
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from transom.clock import now_us
+from transom.domain.access import image_target
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from transom.domain.imports import is_held_by
-from transom.domain.model import Caller, Image, Job, JobStatus, Location
+from transom.domain.model import Caller, Image, ImageTarget, Job, JobStatus, Location
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
+from transom.sql.images import NOBODY
 from transom.transfers.askers import Askers
 
 _MIB = 1 << 20
@@ -23,8 +25,8 @@ _TRIES = 100
 #: Tells how far a job is: percent, and words.
 Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
-#: Raises when the asker may not have this done (any more); the flag: whether it is a member of the image.
-Judge = Callable[[Caller, Job, Image, bool], None]
+#: Raises when the asker may not have this done (any more).
+Judge = Callable[[Caller, Job, ImageTarget], None]
 #: What an image becomes when its task, of which the row says this now, fails, or None when it goes as a
 #: whole; and what it gives up.
 Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
@@ -47,13 +49,14 @@ class HeldImage:
             caller = self._askers.recall(job)
         except ForbiddenError as error:
             raise RightEndedError(str(error)) from None
-        image, is_member = await images.find_image(self._db, image_id, caller.member_ids)
+        found = await images.find_image(self._db, image_id, caller.member_ids)
+        image = found.image
         if image is None:
             raise NotFoundError(f"Image {image_id} was deleted while it was imported.")
         if not is_held_by(image, job.id):
             raise NotFoundError(f"Image {image_id} is held by another task.")
         try:
-            self._judge(caller, job, image, is_member)
+            self._judge(caller, job, image_target(image, is_member=found.is_member))
         except (ForbiddenError, ConflictError) as error:
             raise RightEndedError(str(error), error.reason) from None
         return image
@@ -82,7 +85,7 @@ class HeldImage:
     async def fail(self, ended: Job, undo: Undo) -> None:
         """Write that the job has failed, and what the image is then; nothing if the job is another's."""
         for _ in range(_TRIES):
-            image, _is_member = await images.find_image(self._db, str(ended.image_id), (None, None))
+            image = (await images.find_image(self._db, str(ended.image_id), NOBODY)).image
             if image is None or not is_held_by(image, ended.id):
                 await jobs.finish_job(self._db, ended, self._holder)
                 return

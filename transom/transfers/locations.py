@@ -9,12 +9,12 @@ from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import ContentRefusedError, InvalidError
 from transom.domain.job_inputs import AddedLocation, input_of
-from transom.domain.job_rights import judge_location
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
 from transom.sql.db import Database
 from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, Report, told
+from transom.transfers.rules import judge_location
 
 
 class AddedLocations:

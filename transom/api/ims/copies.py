@@ -16,7 +16,6 @@ from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.job_inputs import Copy
-from transom.domain.job_rights import require_copyable
 from transom.domain.model import (
     Caller,
     Image,
@@ -25,7 +24,7 @@ from transom.domain.model import (
     Status,
     Visibility,
 )
-from transom.images.service import absent
+from transom.images import rules
 from transom.sql import jobs, members
 
 _DESCRIPTION = "__description"
@@ -38,9 +37,9 @@ async def copy_image(parts: Parts, request: Request) -> Response:
     project_id = require_project(request)
     given = await read_object(parts, request)
     source = await _find_source(parts, request)
-    require_copyable(source)
+    rules.require_copyable(source)
     image = _copy_of(source, given, request.caller, project_id)
-    access.create_image(request.caller, project_id, image.visibility)
+    rules.create_image(request.caller, project_id, image.visibility)
     image_quotas.check_properties(source, image, parts.image_quotas.properties)
     image_quotas.check_metadata(None, image, parts.image_quotas.metadata_bytes)
     job = _new_job(request, source, image)
@@ -58,9 +57,9 @@ async def _find_source(parts: Parts, request: Request) -> Image:
     """The image to copy, which the caller may download. An offer has to be accepted first."""
     image_id, caller = request.params["image_id"], request.caller
     found = await members.find_member(parts.db, image_id, caller.member_ids, caller.project_id or "")
-    image = access.see_image(caller, found.image, found.is_member, absent(image_id))
-    access.replicate_image(caller, image, found.is_member, found.member)
-    return image
+    target = access.see_image(caller, found, rules.absent(image_id))
+    rules.replicate_image(caller, target, found.member)
+    return target.image
 
 
 def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: str) -> Image:

@@ -17,9 +17,10 @@ from transom.api.ims.body import read_object
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.ims.wire import ims_image
 from transom.api.parts import Parts
-from transom.domain import access, attributes, image_quotas, patch
+from transom.domain import attributes, image_quotas, patch
 from transom.domain.listing import ims_ranges
-from transom.domain.model import Image, Visibility
+from transom.domain.model import Caller, Image, ImageTarget, Visibility
+from transom.images import patching, rules
 from transom.images.creation import new_image
 from transom.images.lists import find_images
 from transom.images.service import change_image, remove_image
@@ -62,7 +63,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
 
 
 async def show_image(parts: Parts, request: Request) -> Response:
-    image, _is_member = await see_image(parts, request)
+    image = (await see_image(parts, request)).image
     return await _shown(parts, request, image)
 
 
@@ -90,28 +91,28 @@ async def update_cloud_image(parts: Parts, request: Request) -> Response:
     operations = patch.parse_operations(
         body, old_form=False, rules=attributes.extension_rules(parts.operator_files.os_versions)
     )
-    return await _update(parts, request, attributes.replace_or_add(operations), access.update_ims_image)
+    return await _update(parts, request, attributes.replace_or_add(operations), rules.update_ims_image)
 
 
 async def update_image(parts: Parts, request: Request) -> Response:
     """The native update, but that sharing is not its business."""
     operations = await read_patch(parts, request, attributes.native_rules(parts.operator_files.os_versions))
-    return await _update(parts, request, operations, access.modify_image)
+    return await _update(parts, request, operations, rules.modify_image)
 
 
 async def _update(
     parts: Parts,
     request: Request,
     operations: list[patch.Operation],
-    judge: Callable[..., None],
+    judge: Callable[[Caller, ImageTarget], None],
 ) -> Response:
     caller = request.caller
 
-    def decide(image: Image, is_member: bool) -> Image:
-        judge(caller, image, is_member)
-        patched = patch.apply(operations, image, caller, is_member)
-        new = attributes.follow_os_version(image, patched, parts.operator_files.os_versions)
-        image_quotas.check_change(image, new, parts.image_quotas)
+    def decide(target: ImageTarget) -> Image:
+        judge(caller, target)
+        patched = patching.apply(operations, target, caller)
+        new = attributes.follow_os_version(target.image, patched, parts.operator_files.os_versions)
+        image_quotas.check_change(target.image, new, parts.image_quotas)
         return new
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
@@ -124,12 +125,13 @@ async def _update(
 async def delete_image(parts: Parts, request: Request) -> Response:
     """A body is taken for the backups that it may speak of, of which there are none here."""
 
-    async def judge(image: Image, is_member: bool) -> None:
+    async def judge(target: ImageTarget) -> None:
+        image = target.image
         # Sharing with a domain changes the image, so what is found here still holds when it is deleted.
         is_for_domain = image.visibility == Visibility.SHARED and await images.has_domain_member(
             parts.db, image.id
         )
-        access.delete_ims_image(request.caller, image, is_member, is_for_domain=is_for_domain)
+        rules.delete_ims_image(request.caller, target, is_for_domain=is_for_domain)
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
     caller, actor = request.caller, actor_of(request)

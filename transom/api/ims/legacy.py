@@ -40,7 +40,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
 
 
 async def show_metadata(parts: Parts, request: Request) -> Response:
-    image, _is_member = await see_image(parts, request)
+    image = (await see_image(parts, request)).image
     headers: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
     metadata = _v1_image(image, request.caller)
     properties: dict[str, str] = metadata.pop("properties")

@@ -3,7 +3,7 @@
 from transom.api.http import Request, Response, json_response
 from transom.api.ims.body import require_project
 from transom.api.parts import Parts
-from transom.domain import access
+from transom.images import rules
 from transom.sql import images
 
 #: What is shown as the most that could be granted, where nothing is said.
@@ -13,7 +13,7 @@ _MOST = 1_000_000
 async def show_quota(parts: Parts, request: Request) -> Response:
     """-1 where there is no limit."""
     project_id = require_project(request)
-    access.list_images(request.caller)
+    rules.list_images(request.caller)
     shared, most_recipients = await images.count_shared(parts.db, project_id)
     owned = await images.count_images(parts.db, project_id)
     resources = [

@@ -15,11 +15,11 @@ from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
-from transom.domain import access, protection
+from transom.domain import protection
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, check_characters
 from transom.domain.listing import Condition, ims_ranges
-from transom.domain.model import Image
+from transom.domain.model import Image, ImageTarget
 from transom.domain.tags import (
     MOST_TAGS,
     Tag,
@@ -37,8 +37,10 @@ from transom.domain.tags import (
     seek_tags,
     values_by_key,
 )
+from transom.images import rules
 from transom.images.lists import STEP, each_allowed, each_of
-from transom.images.service import change_image, not_found
+from transom.images.rules import not_found
+from transom.images.service import change_image
 from transom.sql import tags
 
 #: Tags in a page of `list_tags` unless told, and at most.
@@ -118,7 +120,7 @@ async def remove_image_tags(parts: Parts, request: Request) -> Response:
 
 async def list_image_tags(parts: Parts, request: Request) -> Response:
     require_project(request)
-    image, _is_member = await see_image(parts, request)
+    image = (await see_image(parts, request)).image
     return json_response({"tags": _bodies(image)})
 
 
@@ -161,9 +163,9 @@ async def _remove(parts: Parts, request: Request, given: dict[str, Any]) -> Resp
 
 
 async def _change(parts: Parts, request: Request, image_id: str, change: _Change) -> Response:
-    def decide(image: Image, is_member: bool) -> Image:
-        access.modify_image(request.caller, image, is_member)
-        return msgspec.structs.replace(image, tags=change(image.tags))
+    def decide(target: ImageTarget) -> Image:
+        rules.modify_image(request.caller, target)
+        return msgspec.structs.replace(target.image, tags=change(target.image.tags))
 
     await change_image(
         parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
@@ -182,11 +184,11 @@ async def list_tags(parts: Parts, request: Request) -> Response:
     filters = [pair for pair in request.query_pairs() if pair[0] not in ("limit", "page", "marker")]
     query = parse_ims_list_query(filters, parts.settings, _PAGE)
     caller = request.caller
-    access.list_images(caller)
+    rules.list_images(caller)
     seen = protection.visible_query(caller, query)
     ranges = ims_ranges(caller, seen) if seen is not None else []
     offset = (page - 1) * limit
-    if access.lists_all_it_finds(caller):
+    if rules.lists_all_it_finds(caller):
         found = await tags.list_tags(parts.db, ranges, seen or query, limit, offset, caller.project_id)
         return json_response({"tags": found})
     allowed = await _tags_of(each_allowed(parts.db, caller, ranges, seen or query))
@@ -196,8 +198,8 @@ async def list_tags(parts: Parts, request: Request) -> Response:
 async def list_own_tags(parts: Parts, request: Request) -> Response:
     """All keys, and their values, of the images that the project owns."""
     project_id = require_project(request)
-    access.list_images(request.caller)
-    if access.lists_all_it_finds(request.caller):
+    rules.list_images(request.caller)
+    if rules.lists_all_it_finds(request.caller):
         texts = await tags.list_own_tags(parts.db, project_id)
     else:
         texts = await _tags_of(_each_sought(parts, request, project_id, TagSearch()))
@@ -216,7 +218,7 @@ async def find_images(parts: Parts, request: Request) -> Response:
     """Those that the project owns and the request describes: a page of them, newest first (`filter`), or how
     many there are (`count`)."""
     project_id = require_project(request)
-    access.list_images(request.caller)
+    rules.list_images(request.caller)
     given = await read_object(parts, request)
     action = given.get("action")
     if action not in ("filter", "count"):
@@ -235,7 +237,7 @@ async def _find(
     parts: Parts, request: Request, project_id: str, search: TagSearch, limit: int, offset: int
 ) -> tuple[list[Image], int]:
     """(a page of the images that are sought, how many there are)."""
-    if access.lists_all_it_finds(request.caller):
+    if rules.lists_all_it_finds(request.caller):
         page = await tags.find_images(parts.db, project_id, search, limit, offset) if limit else []
         return page, await tags.count_images(parts.db, project_id, search)
     page, total = [], 0

@@ -8,10 +8,10 @@ from typing import Any
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 from transom.api.versions import base_url, served_versions
-from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import shown
 from transom.domain.os_versions import TAGS, OsVersion
+from transom.images import rules
 
 
 async def show_version(parts: Parts, request: Request) -> Response:
@@ -30,7 +30,7 @@ async def show_version(parts: Parts, request: Request) -> Response:
 
 async def list_os_versions(parts: Parts, request: Request) -> Response:
     """By platform; those only that go with every `tag`."""
-    access.list_images(request.caller)
+    rules.list_images(request.caller)
     tags = [value for name, value in request.query_pairs() if name == "tag"]
     for tag in tags:
         if tag not in TAGS:

@@ -12,11 +12,10 @@ from transom.api.parts import Parts
 from transom.api.share.body import check_id, check_line, invalid, read_body, show_time
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.clock import now_us
-from transom.domain import access
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import check_characters
 from transom.domain.publishers import Publisher
-from transom.sharing import publishers
+from transom.sharing import publishers, rules
 
 _MOST_NAME = 255
 _MOST_URL = 2048
@@ -36,7 +35,7 @@ async def show_publisher(parts: Parts, request: Request) -> Response:
 
 
 async def put_publisher(parts: Parts, request: Request) -> Response:
-    access.manage_publishers(request.caller)
+    rules.manage_publishers(request.caller)
     project_id = _project_of_path(request)
     body = await read_body(parts, request, PublisherBody)
     name = check_line("/name", body.name, _MOST_NAME)

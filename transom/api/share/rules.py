@@ -16,10 +16,9 @@ from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_re
 from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
 from transom.api.share.recipients import recipient_of_path, show_recipient
 from transom.clock import now_us
-from transom.domain import access
 from transom.domain.errors import NotFoundError
 from transom.domain.share_rules import EVERYBODY, ShareRule
-from transom.sharing import auto_answers
+from transom.sharing import auto_answers, rules
 
 _CURSOR = "rules"
 
@@ -29,7 +28,7 @@ class RuleBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def list_rules(parts: Parts, request: Request) -> Response:
-    access.look_at_share_rules(request.caller)
+    rules.look_at_share_rules(request.caller)
     query = read_query(request, {"limit", "after"})
     limit = read_limit(query)
     after = read_cursor(query, _CURSOR, tuple[str])
@@ -46,7 +45,7 @@ async def show_rule(parts: Parts, request: Request) -> Response:
 
 
 async def put_rule(parts: Parts, request: Request) -> Response:
-    access.manage_share_rules(request.caller)
+    rules.manage_share_rules(request.caller)
     publisher = _publisher_of_path(request)
     body = await read_body(parts, request, RuleBody)
     rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())

@@ -4,10 +4,11 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
+from transom.data import rules
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
 from transom.domain.model import Status
-from transom.images.service import not_found
+from transom.images.rules import not_found
 from transom.sql import images
 from transom.stores.cache import Cache, Entry
 
@@ -35,8 +36,8 @@ def _entry_body(entry: Entry) -> dict[str, Any]:
 async def queue_image(parts: Parts, request: Request) -> Response:
     """Have the image brought here in the background."""
     image_id, caller = request.params["image_id"], request.caller
-    found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
-    image = access.see_image(caller, found, is_member, not_found(image_id))
+    found = await images.find_image(parts.db, image_id, caller.member_ids)
+    image = access.see_image(caller, found, not_found(image_id)).image
     cache = _require_cache(parts, request, "cache_image")
     if image.status != Status.ACTIVE:
         raise InvalidError("Only images with status active can be targeted for queueing")
@@ -48,9 +49,9 @@ async def queue_image(parts: Parts, request: Request) -> Response:
 
 async def remove_image(parts: Parts, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
-    found, is_member = await images.find_image(parts.db, image_id, caller.member_ids)
+    found = await images.find_image(parts.db, image_id, caller.member_ids)
     is_here = parts.cache is not None and (image_id in parts.cache or parts.cache.is_queued(image_id))
-    access.remove_cached(caller, found, is_member, not_found(image_id), is_here=is_here)
+    rules.remove_cached(caller, found, not_found(image_id), is_here=is_here)
     cache = _require_cache(parts, request, "cache_delete")
     await cache.remove(image_id)
     return no_content()
@@ -90,7 +91,7 @@ async def prune_cache(parts: Parts, request: Request) -> Response:
 
 
 def _require_cache(parts: Parts, request: Request, rule: str) -> Cache:
-    access.use_cache(request.caller, rule)
+    rules.use_cache(request.caller, rule)
     if parts.cache is None:
         raise NotFoundError("Caching via API is not supported at this site.")
     return parts.cache

@@ -9,10 +9,10 @@ from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.images import see_image
 from transom.api.parts import Parts
 from transom.api.v2.digests import read_digests
-from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from transom.domain.model import Image, Status
 from transom.domain.status import WITH_DATA, advance
+from transom.images import rules
 
 _OCTETS = "application/octet-stream"
 #: No store will ever see a size of more digits.
@@ -26,8 +26,9 @@ async def upload_image(parts: Parts, request: Request) -> Response:
     announced = announced_size(request)
     digests = read_digests(request)
     store_id = _chosen_store(parts, request)
-    image, is_member = await see_image(parts, request)
-    access.upload_image(request.caller, image, is_member)
+    target = await see_image(parts, request)
+    rules.upload_image(request.caller, target)
+    image = target.image
     advance(image.status, Status.SAVING)
     require(request, None, is_there=False)
     guard = await parts.limits.check_upload(image.owner, announced)
@@ -43,7 +44,7 @@ async def upload_image(parts: Parts, request: Request) -> Response:
         )
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
-        now, _is_member = await see_image(parts, request)
+        now = (await see_image(parts, request)).image
         advance(now.status, Status.SAVING)
         raise
     return no_content()
@@ -87,11 +88,12 @@ def announced_size(request: Request) -> int | None:
 
 
 async def download_image(parts: Parts, request: Request) -> Response:
-    image, is_member = await see_image(parts, request)
-    access.download_image(request.caller, image, is_member)
+    target = await see_image(parts, request)
+    rules.download_image(request.caller, target)
+    image = target.image
     preferred = _preferred_stores(parts, request)
     if preferred:
-        access.prefer_stores(request.caller, image, is_member)
+        rules.prefer_stores(request.caller, target)
     if image.status not in WITH_DATA or image.size is None or not image.locations:
         require(request, None, is_there=False)
         return Response(HTTPStatus.NO_CONTENT)

@@ -13,16 +13,17 @@ from transom.api.parts import Parts
 from transom.api.v2.query import parse_list_query
 from transom.api.wire import image_body
 from transom.domain import access, image_quotas, patch
-from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, NotFoundError
+from transom.domain.errors import InvalidError, LimitExceededError, NotFoundError
 from transom.domain.fields import MAX_NAME, check_field, check_tag
 from transom.domain.listing import visible_ranges
 from transom.domain.locations import Known
-from transom.domain.model import Image, Status
-from transom.domain.status import WITH_DATA
+from transom.domain.model import Image, ImageTarget, Status
+from transom.images import patching, rules
 from transom.images.creation import new_image
 from transom.images.lists import find_images
 from transom.images.locations import change_locations, look_at_locations
-from transom.images.service import Guard, change_image, not_found, remove_image
+from transom.images.rules import not_found
+from transom.images.service import Guard, change_image, remove_image
 
 # ---- create, list, show
 
@@ -45,7 +46,7 @@ async def list_images(parts: Parts, request: Request) -> Response:
 
 
 async def show_image(parts: Parts, request: Request) -> Response:
-    image, _is_member = await see_image(parts, request)
+    image = (await see_image(parts, request)).image
     if access.is_for_service(request.caller):
         parts.uses.note(image, request.caller, is_download=False)
     return versioned_response(request, image.updated_at, shown_body(parts, request, image))
@@ -54,12 +55,12 @@ async def show_image(parts: Parts, request: Request) -> Response:
 def shown_body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
     """The image's body with the places of its data, where there is any and the caller may know."""
     body = image_body(image, request.caller)
-    if image.locations and access.sees_places(request.caller, image):
+    if image.locations and rules.sees_locations(request.caller, image):
         body["stores"] = ",".join(parts.stores.ids_of(image.locations))
         if parts.settings.show_image_direct_url:
             body["direct_url"] = parts.stores.url(parts.stores.ordered(image.locations)[0])
     if parts.settings.show_multiple_locations:
-        may_see = access.sees_places(request.caller, image)
+        may_see = rules.sees_locations(request.caller, image)
         body["locations"] = [
             {"url": parts.stores.url(one), "metadata": {**one.metadata, "store": one.store}}
             for one in (image.locations if may_see else ())
@@ -81,9 +82,9 @@ async def update_image(parts: Parts, request: Request) -> Response:
 
 
 async def _change(parts: Parts, request: Request, operations: list[patch.Operation]) -> Image:
-    def decide(image: Image, is_member: bool) -> Image:
-        new = patch.apply(operations, image, request.caller, is_member)
-        image_quotas.check_change(image, new, parts.image_quotas)
+    def decide(target: ImageTarget) -> Image:
+        new = patching.apply(operations, target, request.caller)
+        image_quotas.check_change(target.image, new, parts.image_quotas)
         return new
 
     image_id, guard = request.params["image_id"], _shown_guard(parts, request)
@@ -123,8 +124,8 @@ def _shown_guard(parts: Parts, request: Request) -> Guard | None:
 
 
 async def delete_image(parts: Parts, request: Request) -> Response:
-    async def judge(image: Image, is_member: bool) -> None:
-        access.delete_image(request.caller, image, is_member)
+    async def judge(target: ImageTarget) -> None:
+        rules.delete_image(request.caller, target)
 
     image_id, guard = request.params["image_id"], _shown_guard(parts, request)
     caller, actor = request.caller, actor_of(request)
@@ -133,27 +134,21 @@ async def delete_image(parts: Parts, request: Request) -> Response:
 
 
 async def deactivate_image(parts: Parts, request: Request) -> Response:
-    def decide(image: Image, is_member: bool) -> Image:
-        access.deactivate_image(request.caller, image, is_member)
-        return _switch(image, "deactivate", Status.DEACTIVATED)
+    def decide(target: ImageTarget) -> Image:
+        rules.deactivate_image(request.caller, target)
+        return msgspec.structs.replace(target.image, status=Status.DEACTIVATED)
 
     await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
 
 
 async def reactivate_image(parts: Parts, request: Request) -> Response:
-    def decide(image: Image, is_member: bool) -> Image:
-        access.reactivate_image(request.caller, image, is_member)
-        return _switch(image, "reactivate", Status.ACTIVE)
+    def decide(target: ImageTarget) -> Image:
+        rules.reactivate_image(request.caller, target)
+        return msgspec.structs.replace(target.image, status=Status.ACTIVE)
 
     await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
-
-
-def _switch(image: Image, verb: str, to: Status) -> Image:
-    if image.status not in WITH_DATA:
-        raise ForbiddenError(f"Not allowed to {verb} image in status '{image.status}'")
-    return msgspec.structs.replace(image, status=to)
 
 
 # ---- tags
@@ -163,8 +158,9 @@ async def add_tag(parts: Parts, request: Request) -> Response:
     tag = request.params["tag"]
     check_tag(tag)
 
-    def decide(image: Image, is_member: bool) -> Image:
-        access.modify_image(request.caller, image, is_member)
+    def decide(target: ImageTarget) -> Image:
+        rules.modify_image(request.caller, target)
+        image = target.image
         new = msgspec.structs.replace(image, tags=tuple(sorted({*image.tags, tag})))
         try:
             image_quotas.check_tags(image, new, parts.image_quotas.tags)
@@ -182,8 +178,9 @@ async def add_tag(parts: Parts, request: Request) -> Response:
 async def remove_tag(parts: Parts, request: Request) -> Response:
     tag = request.params["tag"]
 
-    def decide(image: Image, is_member: bool) -> Image:
-        access.modify_image(request.caller, image, is_member)
+    def decide(target: ImageTarget) -> Image:
+        rules.modify_image(request.caller, target)
+        image = target.image
         if tag not in image.tags:
             raise NotFoundError(f"Image {image.id} has no tag {tag[:MAX_NAME]!r}.")
         return msgspec.structs.replace(image, tags=tuple(one for one in image.tags if one != tag))

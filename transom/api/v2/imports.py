@@ -12,7 +12,6 @@ from transom.api.parts import Parts
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
 from transom.clock import now_us
-from transom.domain import access
 from transom.domain.digests import read_expected
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
 from transom.domain.imports import (
@@ -27,7 +26,7 @@ from transom.domain.imports import (
 from transom.domain.job_inputs import Import
 from transom.domain.model import Image, Job, JobKind, Status
 from transom.domain.status import advance
-from transom.images.service import absent
+from transom.images import rules
 from transom.sql import images, imports, jobs
 from transom.sql.retry import TRIES, write_conflict
 
@@ -48,8 +47,9 @@ async def stage_image(parts: Parts, request: Request) -> Response:
     require_octets(request)
     announced = announced_size(request)
     digests = read_digests(request)
-    image, is_member = await see_image(parts, request)
-    access.modify_image(request.caller, image, is_member)
+    target = await see_image(parts, request)
+    rules.modify_image(request.caller, target)
+    image = target.image
     advance(image.status, Status.UPLOADING)
     parts.transfer.certificates.check_source(image)
     require(request, None, is_there=False)
@@ -58,7 +58,7 @@ async def stage_image(parts: Parts, request: Request) -> Response:
         await parts.transfer.stage(image, request.stream(), announced, guard, digests)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
-        now, _is_member = await see_image(parts, request)
+        now = (await see_image(parts, request)).image
         advance(now.status, Status.UPLOADING)
         raise
     return no_content()
@@ -70,9 +70,9 @@ async def import_image(parts: Parts, request: Request) -> Response:
     asked = parse_request(body, parts.settings.import_methods)
     image_id = request.params["image_id"]
     for _ in range(TRIES):
-        seen, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
-        image = access.see_image(request.caller, seen, is_member, absent(image_id))
-        access.import_image(request.caller, image, is_member, is_copy=asked.method is Method.COPY)
+        target = await see_image(parts, request)
+        image = target.image
+        rules.import_image(request.caller, target, is_copy=asked.method is Method.COPY)
         check_state(asked.method, image)
         if asked.method is not Method.COPY:
             parts.transfer.certificates.check_source(image)

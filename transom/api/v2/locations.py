@@ -10,12 +10,10 @@ from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.api.v2.imports import check_uri, require_no_task
 from transom.clock import now_us
-from transom.domain import access
-from transom.domain.errors import ForbiddenError, InvalidError
 from transom.domain.job_inputs import AddedLocation
 from transom.domain.locations import Claim, check_digits, check_queued, hold, parse_claim
 from transom.domain.model import Image, Job, JobKind
-from transom.images.service import absent
+from transom.images import rules
 from transom.sql import images, imports
 from transom.sql.retry import TRIES, write_conflict
 
@@ -25,11 +23,11 @@ async def add_location(parts: Parts, request: Request) -> Response:
     claim = parse_claim(await request.json(parts.settings.json_body_limit))
     image_id = request.params["image_id"]
     for _ in range(TRIES):
-        found, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
-        image = access.see_image(request.caller, found, is_member, absent(image_id))
+        target = await see_image(parts, request)
+        image = target.image
         check_queued(image)
-        access.add_location(request.caller, image, is_member)
-        store_id = _store_of(parts, request, claim)
+        rules.add_location(request.caller, target)
+        store_id = rules.require_reader(request.caller, parts.stores.reader_of(claim.url))
         check_digits(claim)
         await check_uri(parts, claim.url, "add location")
         await require_no_task(parts, image)
@@ -45,16 +43,6 @@ async def add_location(parts: Parts, request: Request) -> Response:
     raise write_conflict(f"Image {image_id} is")
 
 
-def _store_of(parts: Parts, request: Request, claim: Claim) -> str:
-    """The store that reads such URLs."""
-    store_id = parts.stores.reader_of(claim.url)
-    if store_id is not None:
-        return store_id
-    if access.is_service(request.caller):
-        raise InvalidError("url: no store here reads it.")
-    raise ForbiddenError("http store must be enabled to use location API by normal user.")
-
-
 def _new_job(request: Request, image: Image, claim: Claim, store_id: str) -> Job:
     said = {}
     if claim.os_hash_algo is not None and claim.os_hash_value is not None:
@@ -65,11 +53,11 @@ def _new_job(request: Request, image: Image, claim: Claim, store_id: str) -> Job
 
 async def list_locations(parts: Parts, request: Request) -> Response:
     """Where the data lies: for services, which read it there."""
-    image, is_member = await see_image(parts, request)
-    access.fetch_locations(request.caller, image, is_member)
+    target = await see_image(parts, request)
+    rules.fetch_locations(request.caller, target)
     return json_response(
         [
             {"url": parts.stores.url(location), "metadata": {"store": location.store, **location.metadata}}
-            for location in parts.stores.ordered(image.locations)
+            for location in parts.stores.ordered(target.image.locations)
         ]
     )

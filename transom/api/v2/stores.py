@@ -5,10 +5,11 @@ from typing import Any
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
 from transom.clock import now_us
+from transom.data.rules import see_stores_in_detail
 from transom.domain import access
-from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
-from transom.domain.model import Image, Location, Status
+from transom.domain.errors import ConflictError
 from transom.domain.stores import PART_SIZE_MIB, PARTS_AT_ONCE, StoreInfo, StoreKind
+from transom.images.rules import remove_from_store
 from transom.sql import blobs, images
 from transom.sql.retry import TRIES, write_conflict
 
@@ -18,7 +19,7 @@ async def list_stores(parts: Parts, _request: Request) -> Response:
 
 
 async def list_stores_in_detail(parts: Parts, request: Request) -> Response:
-    access.see_stores_in_detail(request.caller)
+    see_stores_in_detail(request.caller)
     return json_response({"stores": [_detailed_body(info) for info in parts.stores.infos]})
 
 
@@ -72,24 +73,10 @@ async def delete_from_store(parts: Parts, request: Request) -> Response:
     if store_id not in parts.stores:
         raise ConflictError(f"The selected store {store_id} is not available on this node.")
     for _ in range(TRIES):
-        found, is_member = await images.find_image(parts.db, image_id, request.caller.member_ids)
-        image = access.see_image(request.caller, found, is_member, f"Failed to find image {image_id}")
-        access.delete_from_store(request.caller, image, is_member)
-        location = _removable_location(image, store_id)
-        if await blobs.drop_location(parts.db, image, location, now_us()):
+        found = await images.find_image(parts.db, image_id, request.caller.member_ids)
+        target = access.see_image(request.caller, found, f"Failed to find image {image_id}")
+        location = remove_from_store(request.caller, target, store_id)
+        if await blobs.drop_location(parts.db, target.image, location, now_us()):
             await parts.transfer.remove((location,))
             return no_content()
     raise write_conflict(f"Image {image_id} is")
-
-
-def _removable_location(image: Image, store_id: str) -> Location:
-    if image.status != Status.ACTIVE:
-        raise ConflictError(f"It's not allowed to remove image data from store if image is {image.status}.")
-    if len(image.locations) == 1:
-        raise ForbiddenError(
-            "Cannot delete image data from the only store containing it. Consider deleting the image instead."
-        )
-    for location in image.locations:
-        if location.store == store_id:
-            return location
-    raise NotFoundError(f"Image {image.id} is not stored in store {store_id}.")

@@ -20,7 +20,7 @@ from transom.api.v2.imports import check_uri
 from transom.api.versions import base_url
 from transom.api.wire import timestamp
 from transom.config import Settings
-from transom.domain import access, image_quotas
+from transom.domain import image_quotas
 from transom.domain.digests import read_expected
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import UUID_PATTERN, check_field, shown
@@ -31,6 +31,7 @@ from transom.images.creation import new_image
 from transom.sql import jobs
 from transom.sql.imports import change_statement
 from transom.sql.jobs import ListedTask
+from transom.transfers import rules
 
 _STATUS = {
     JobStatus.INIT: "pending",
@@ -54,11 +55,11 @@ _PAGE = 100
 
 async def list_image_tasks(parts: Parts, request: Request) -> Response:
     """The tasks about an image; who is no admin sees those of its own project."""
-    image, _is_member = await see_image(parts, request)
+    image = (await see_image(parts, request)).image
     caller, pairs = request.caller, request.query_pairs()
     given = dict(pairs)
     limit, marker = min(_limit(given, parts.settings, _PAGE), _PAGE), given.get("marker")
-    owner = None if caller.is_admin else caller.project_id or ""
+    owner = rules.shows_tasks_of(caller)
     after = await _find_marker(parts, marker) if marker else None
     if after is not None and (after.image_id != image.id or owner not in (None, after.project_id)):
         raise _unknown_marker(after.id)
@@ -120,7 +121,7 @@ def _moment(microseconds: int) -> str:
 
 
 async def list_tasks(parts: Parts, request: Request) -> Response:
-    access.use_tasks(request.caller)
+    rules.use_tasks(request.caller)
     pairs = request.query_pairs()
     given = dict(pairs)
     limit = _limit(given, parts.settings, parts.settings.limit_param_default)
@@ -177,7 +178,7 @@ def _unknown_marker(marker: str) -> InvalidError:
 
 
 async def show_task(parts: Parts, request: Request) -> Response:
-    access.use_tasks(request.caller)
+    rules.use_tasks(request.caller)
     task_id = request.params["task_id"]
     task = await jobs.find_task(parts.db, task_id)
     if task is None:
@@ -187,7 +188,7 @@ async def show_task(parts: Parts, request: Request) -> Response:
 
 async def create_task(parts: Parts, request: Request) -> Response:
     """Make an image and fill it from a URL. The image goes again if that fails."""
-    access.use_tasks(request.caller)
+    rules.use_tasks(request.caller)
     given = _read_task(await request.json(parts.settings.json_body_limit))
     caller = request.caller
     expected = {name: given[name] for name in _HASH if name in given}

@@ -7,12 +7,13 @@ from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.parts import Parts
-from transom.api.v2.metadefs.namespaces import see
+from transom.api.v2.metadefs.namespaces import see, see_unprotected
 from transom.api.v2.metadefs.query import choose_items, parse_resource_type
 from transom.api.v2.metadefs.wire import MOST_VALUES, item_body, properties_body, stored_body
 from transom.clock import now_us
-from transom.domain.access import ITEM_RULES
-from transom.domain.metadefs import Item, Kind, item_absent, parse_item, parse_tags, without_prefix
+from transom.domain.metadefs import Item, Kind, Namespace, item_absent, parse_item, parse_tags, without_prefix
+from transom.metadefs import rules
+from transom.metadefs.rules import ITEM_RULES
 from transom.sql import metadefs
 
 #: What counts as yes in a header (oslo.utils, `bool_from_string`).
@@ -103,12 +104,17 @@ async def update_item(kind: Kind, parts: Parts, request: Request) -> Response:
 
 async def remove_item(kind: Kind, parts: Parts, request: Request) -> Response:
     name, judge = request.params["namespace"], see(request, ITEM_RULES[kind].remove)
-    await parts.db.run(lambda: metadefs.delete_item(name, judge, kind, request.params["name"]))
+    item = request.params["name"]
+
+    def require_unprotected(namespace: Namespace) -> None:
+        rules.require_unprotected(namespace, kind, item)
+
+    await parts.db.run(lambda: metadefs.delete_item(name, judge, kind, item, require_unprotected))
     return no_content()
 
 
 async def remove_items(kind: Kind, parts: Parts, request: Request) -> Response:
     """All of this kind."""
-    name, judge = request.params["namespace"], see(request, *ITEM_RULES[kind].clear)
+    name, judge = request.params["namespace"], see_unprotected(request, *ITEM_RULES[kind].clear)
     await parts.db.run(lambda: metadefs.delete_items(name, judge, kind))
     return no_content()

@@ -17,8 +17,6 @@ from transom.api.v2.metadefs.wire import (
 )
 from transom.api.versions import base_url
 from transom.clock import now_us
-from transom.domain import access
-from transom.domain.access import ITEM_RULES
 from transom.domain.metadefs import (
     Kind,
     Namespace,
@@ -27,15 +25,30 @@ from transom.domain.metadefs import (
     with_prefix,
 )
 from transom.domain.model import Caller
+from transom.metadefs import rules
+from transom.metadefs.rules import ITEM_RULES
 from transom.sql import metadefs
 
 _CONTENTS = ("resource_type_associations", "properties", "objects", "tags")
 
 
-def see(request: Request, *rules: str) -> metadefs.See:
-    """The judge of the namespace of the path: may the caller see it, and do with it what the rules say?"""
+def see(request: Request, *names: str) -> metadefs.See:
+    """The judge of the namespace of the path: may the caller see it, and do with it what the rules of these
+    names say?"""
     name, caller = request.params["namespace"], request.caller
-    return lambda found: access.see_namespace(caller, name, found, *rules)
+    return lambda found: rules.see_namespace(caller, name, found, *names)
+
+
+def see_unprotected(request: Request, *names: str) -> metadefs.See:
+    """As `see`, of a namespace that is to go, or to be emptied."""
+    judge = see(request, *names)
+
+    def judge_all(found: Namespace | None) -> Namespace:
+        namespace = judge(found)
+        rules.require_unprotected(namespace, "namespace", namespace.namespace)
+        return namespace
+
+    return judge_all
 
 
 _PATH = "/v2/metadefs/namespaces"
@@ -44,11 +57,11 @@ _PATH = "/v2/metadefs/namespaces"
 async def list_namespaces(parts: Parts, request: Request) -> Response:
     caller, pairs = request.caller, request.query_pairs()
     query = parse_namespace_query(pairs, parts.settings)
-    access.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
+    rules.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
     after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
-    seen_by = None if caller.is_admin else caller.project_id or ""
+    seen_by = rules.lists_namespaces_of(caller)
     page = await metadefs.list_namespaces(parts.db, query, seen_by, after, caller.project_id)
-    seen = [one for one in page if access.sees_namespace(caller, one)]
+    seen = [one for one in page if rules.sees_namespace(caller, one)]
     associations = await metadefs.list_associations(parts.db, seen, caller.project_id)
     body: dict[str, Any] = {
         "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
@@ -61,7 +74,7 @@ async def list_namespaces(parts: Parts, request: Request) -> Response:
 
 
 async def _find_marker(parts: Parts, caller: Caller, name: str) -> Namespace:
-    return access.see_namespace(caller, name, await metadefs.find_namespace(parts.db, name))
+    return rules.see_namespace(caller, name, await metadefs.find_namespace(parts.db, name))
 
 
 async def create_namespace(parts: Parts, request: Request) -> Response:
@@ -71,7 +84,7 @@ async def create_namespace(parts: Parts, request: Request) -> Response:
     owner = caller.project_id or ""
     new, items = parse_namespace(body, namespace_id=str(uuid.uuid4()), owner=owner, now=now_us())
     kinds = dict.fromkeys(item.kind for item in items)
-    access.use_metadefs(caller, "add_metadef_namespace", *(ITEM_RULES[kind].add for kind in kinds))
+    rules.use_metadefs(caller, "add_metadef_namespace", *(ITEM_RULES[kind].add for kind in kinds))
     await parts.db.run(lambda: metadefs.create_namespace(new, items))
     link = f"{base_url(parts, request)}{namespace_link(new.namespace)}".encode("latin-1")
     shown = namespace_body(new) | {key: body[key] for key in _CONTENTS if key in body}
@@ -101,12 +114,12 @@ async def update_namespace(parts: Parts, request: Request) -> Response:
 
 
 async def delete_namespace(parts: Parts, request: Request) -> Response:
-    name, judge = request.params["namespace"], see(request, "delete_metadef_namespace")
+    name, judge = request.params["namespace"], see_unprotected(request, "delete_metadef_namespace")
     await parts.db.run(lambda: metadefs.delete_namespace(name, judge))
     return no_content()
 
 
 async def list_resource_types(parts: Parts, request: Request) -> Response:
-    access.use_metadefs(request.caller, "list_metadef_resource_types")
+    rules.use_metadefs(request.caller, "list_metadef_resource_types")
     found = await metadefs.list_resource_types(parts.db, request.caller.project_id)
     return json_response({"resource_types": [resource_type_body(one) for one in found]})

@@ -1,0 +1,41 @@
+"""Who may do what is decided by the rules of each subject (`*/rules.py`), never by a handler of an API."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+API = Path(__file__).parents[2] / "transom" / "api"
+HANDLERS = {
+    path.relative_to(API).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(API.rglob("*.py"))
+}
+
+#: What decides who may act, or who somebody is.
+DECIDES = frozenset({"ForbiddenError", "is_admin", "roles", "service_roles"})
+ROLES = frozenset({"admin", "manager", "reader", "service"})
+#: Those that turn a refusal into an answer.
+ANSWERS = {"ims/errors.py", "routes.py", "share/problems.py"}
+
+
+def _names(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+    }
+
+
+def _texts(tree: ast.Module) -> set[str]:
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in HANDLERS if not name.startswith("identity/")])
+def test_a_handler_decides_nothing_on_who_may_act(name: str) -> None:
+    """`api/identity` shows accounts, which have roles, and is no part of this."""
+    allowed = {"ForbiddenError"} if name in ANSWERS else set()
+
+    assert DECIDES & _names(HANDLERS[name]) <= allowed
+    assert not ROLES & _texts(HANDLERS[name])

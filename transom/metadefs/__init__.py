@@ -1,0 +1,1 @@
+"""Metadata definitions: who may do what with them."""
