@@ -92,9 +92,10 @@ bench-glance: install .venv-glance/installed
 	.venv-glance/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/glance.lock
 	@touch $@
 
-## make soak [ROUNDS=]      kill the service again and again, nothing answered may be lost; and a million images
+## make soak [ROUNDS=]      kill the service again and again, nothing answered may be lost; random requests; a million images
 soak: install
 	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_batches.py $(ARGS)
+	TRANSOM_FUZZ_EXAMPLES=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/openapi/test_fuzz.py $(ARGS)
 	PYTHONPATH=tests $(BIN)/python -m bench.glance --only growth --images 1000000
 
 ## make keystone            build .venv-keystone, the real Keystone of the tests (they do so themselves)

@@ -1,7 +1,8 @@
 """A real Transom server process: started, spoken to over HTTP, stopped or killed.
 
 It knows the service only from outside: its command line, its `TRANSOM_*` settings, the `clouds.yaml` it
-writes and its HTTP answers. It must not import the service. Start reading at `Service`.
+writes and its HTTP answers. It must not import the service. Its clients hold every answer against the
+OpenAPI document (`answers.py`). Start reading at `Service`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from harness.answers import check
 from harness.child import Child, ServiceFailedError, find_free_port
 
 READY_TIMEOUT_S = 20.0
@@ -181,7 +183,11 @@ class Service:
                 headers["X-Auth-Token"] = self.token(name)
             # Proxy settings of the machine must not stand between the tests and the loopback address.
             self._clients[name] = httpx.Client(
-                base_url=self.url, headers=headers, timeout=30, trust_env=False
+                base_url=self.url,
+                headers=headers,
+                timeout=30,
+                trust_env=False,
+                event_hooks={"response": [check]},
             )
         return self._clients[name]
 

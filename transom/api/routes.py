@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from transom.api import front, operation
-from transom.api.http import Request, Response
+from transom.api import front, openapi, operation
+from transom.api.http import JSON, Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
 from transom.api.ims import copies, jobs, legacy, unsupported
 from transom.api.ims import images as ims_images
@@ -46,11 +46,17 @@ class Route(NamedTuple):
     is_open: bool = False
 
 
+async def _show_openapi(parts: Parts, _request: Request) -> Response:
+    body = openapi_document(has_identity=parts.settings.identity == "builtin")
+    return Response(body=body, headers=[(b"content-type", JSON), (b"cache-control", b"no-cache")])
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", front.show_front, None),
     Route("HEAD", "/", front.show_front, None),
     Route("GET", "/versions", versions.list_versions, None),
     Route("HEAD", "/versions", versions.list_versions, None),
+    Route("GET", "/openapi.json", _show_openapi, None),
     Route("GET", "/healthz", operation.check_alive),
     Route("GET", "/readyz", operation.check_ready),
     Route("GET", "/healthcheck", operation.check_health),
@@ -186,3 +192,8 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.LostDataError: 503,
     errors.NotOwnedError: 503,
 }
+
+
+def openapi_document(*, has_identity: bool) -> bytes:
+    """These tables, and what is said of their rows, as OpenAPI (`openapi/`)."""
+    return openapi.encode_document(ROUTES, IMS_ROUTES, has_identity=has_identity)

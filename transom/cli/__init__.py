@@ -20,6 +20,7 @@ _VERBS = {
     "metadefs": ("transom.cli.metadefs", "metadefs"),
     "stores": ("transom.cli.stores", "stores"),
     "settings": ("transom.cli.settings", "settings"),
+    "openapi": ("transom.cli.openapi", "openapi"),
     "completion": ("transom.cli.completion", "completion"),
 }
 

@@ -1,0 +1,164 @@
+"""The calls of the share API. Bodies of requests are the types that decode them (`api/share/`).
+
+What no call knows in its body or query is refused: the shapes of requests are closed.
+"""
+
+from typing import Any
+
+from transom.api.openapi.model import (
+    HTML,
+    INTEGER,
+    JSON,
+    NOTHING,
+    OBJECT,
+    STRING,
+    TEXT,
+    Answer,
+    Operation,
+    Schema,
+    Shape,
+    Table,
+    array,
+    closed,
+    header,
+    json,
+    nullable,
+    one_of,
+    query,
+    record,
+    ref,
+)
+from transom.api.share.publishers import PublisherBody
+from transom.api.share.query import LIMIT_MOST
+from transom.api.share.rules import RuleBody
+
+_V1 = "/share/v1"
+_SEEN = (403, 404)
+_CHANGED = (403, 404, 409, 412, 413)
+IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
+IF_NONE_MATCH = header(
+    "If-None-Match", "304 if it still has this entity tag; `*` with a write: only if it is new."
+)
+PAGING = (
+    query("limit", "Entries in a page.", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}),
+    query("after", "The cursor that `next` of the page before had."),
+)
+#: `{"project": "<id>"}` and the like.
+RECIPIENT: Schema = {
+    "type": "object",
+    "properties": {"project": STRING, "domain": STRING, "organization": STRING},
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+}
+_TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
+
+
+def items(of: Schema) -> Schema:
+    """A page of a list: `next` is a path, null on the last one."""
+    return closed({"items": array(of), "next": nullable(STRING)})
+
+
+def tagged(schema: Schema) -> Answer:
+    return Answer(shape=schema, headers=_TAGGED)
+
+
+def shown(summary: str, schema: Schema) -> Operation:
+    """A look at one thing, which has an entity tag."""
+    return Operation(
+        summary=summary,
+        answers={200: tagged(schema), 304: NOTHING},
+        errors=(*_SEEN, 412),
+        parameters=(IF_NONE_MATCH, IF_MATCH),
+    )
+
+
+def put(summary: str, body: Shape, schema: Schema, example: Any = None) -> Operation:
+    """One thing made or replaced."""
+    return Operation(
+        summary=summary,
+        bodies={JSON: body},
+        answers={200: tagged(schema), 201: tagged(schema)},
+        errors=_CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
+        example=example,
+    )
+
+
+def removed(summary: str) -> Operation:
+    return Operation(
+        summary=summary, answers={204: NOTHING}, errors=_CHANGED, parameters=(IF_MATCH, IF_NONE_MATCH)
+    )
+
+
+_ROOT = {
+    f"GET {_V1}": Operation(
+        summary="Where everything is, and the limits in force",
+        answers={200: json(record({"links": OBJECT, "limits": OBJECT, "versions": array(OBJECT)}))},
+    ),
+    f"GET {_V1}/problems/{{name}}": Operation(
+        summary="What a type of problem means",
+        answers={200: Answer(shape=STRING, media_type=TEXT, also={HTML: STRING})},
+        errors=(404,),
+        is_open=True,
+    ),
+}
+_RULES = {
+    f"GET {_V1}/rules": Operation(
+        summary="List the project's rules on what publishers offer",
+        answers={200: json(items(ref("ShareRule")))},
+        errors=(403,),
+        parameters=PAGING,
+    ),
+    **{
+        key: operation
+        for path in ("{recipients}/{recipient_id}", "everybody")
+        for key, operation in {
+            f"GET {_V1}/rules/{path}": shown("Show a rule", ref("ShareRule")),
+            f"PUT {_V1}/rules/{path}": put(
+                "Accept or reject what a publisher will offer",
+                RuleBody,
+                ref("ShareRule"),
+                {"answer": "accepted"},
+            ),
+            f"DELETE {_V1}/rules/{path}": removed("Remove a rule"),
+        }.items()
+    },
+}
+_PUBLISHERS = {
+    f"GET {_V1}/publishers/{{project_id}}": shown("Show a verified publisher", ref("Publisher")),
+    f"PUT {_V1}/publishers/{{project_id}}": put(
+        "Verify a publisher", PublisherBody, ref("Publisher"), {"name": "Platform team"}
+    ),
+    f"DELETE {_V1}/publishers/{{project_id}}": removed("Take a publisher's verified name away"),
+}
+
+SHARE = Table(
+    tag="share",
+    text="Offers and answers, who has what, and what happened.",
+    error="Problem",
+    error_type="application/problem+json",
+    operations={**_ROOT, **_RULES, **_PUBLISHERS},
+    components={
+        "Problem": record(
+            {"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "instance": STRING},
+            {"field": STRING, "parameter": STRING},
+        ),
+        "ShareRule": closed(
+            {
+                "publisher": {"anyOf": [RECIPIENT, closed({"everybody": {"const": True}})]},
+                "answer": one_of("accepted", "rejected"),
+                "updated_at": STRING,
+            }
+        ),
+        "Publisher": closed(
+            {
+                "project": STRING,
+                "name": STRING,
+                "url": nullable(STRING),
+                "support": nullable(STRING),
+                "verified_at": STRING,
+            }
+        ),
+    },
+)
