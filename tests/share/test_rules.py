@@ -137,3 +137,28 @@ def test_a_project_has_no_more_rules_than_the_quota(make_service: MakeService) -
 
     problem_of(over, "limit", 413)
     assert client.put(path_of("everybody"), json={"answer": "accepted"}).status_code == 200
+
+
+@pytest.mark.parametrize("api", ["images-v2", "ims"])
+def test_a_rule_answers_offers_of_both_image_apis(service: Service, api: str) -> None:
+    """One that rejects leaves the image unlisted, and accepts by hand all the same."""
+    publisher, recipient = service.client("publisher"), service.client("recipient")
+    rule = path_of(f"projects/{service.clouds['publisher'].project_id}")
+    project = service.clouds["recipient"].project_id
+    for answer in ("rejected", "accepted"):
+        recipient.put(rule, json={"answer": answer})
+        image_id = publisher.post(
+            "/v2/images", json={"visibility": "shared", "disk_format": "raw", "container_format": "bare"}
+        ).json()["id"]
+        if api == "ims":
+            body: dict[str, Any] = {"images": [image_id], "projects": [project]}
+            assert publisher.post("/v1/cloudimages/members", json=body).status_code == 200
+        else:
+            made = publisher.post(f"/v2/images/{image_id}/members", json={"member": project})
+            assert (made.status_code, made.json()["status"]) == (200, answer)
+
+        shown = publisher.get(f"/v2/images/{image_id}/members/{project}").json()
+        listed = [one["id"] for one in recipient.get("/v2/images", params={"limit": 1000}).json()["images"]]
+
+        assert (shown["status"], image_id in listed) == (answer, answer == "accepted")
+    assert recipient.delete(rule).status_code == 204

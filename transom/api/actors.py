@@ -12,6 +12,7 @@ def actor_of(request: Request) -> Actor:
     return Actor(
         via=_VIA.get(request.dialect, Via.IMAGES_V2),
         project=caller.project_id,
+        domain=caller.member_ids[1],
         user=caller.user_id,
         request_id=request.request_id,
     )

@@ -59,10 +59,12 @@ class Via(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who made a change: ids of project and user, and of the request by which they made it."""
+    """Who made a change: ids of project and user, and of the request by which they made it. `domain`: the
+    `domain_key` of the project's, which rules of recipients may name; events do not keep it."""
 
     via: Via
     project: str | None = None
+    domain: str | None = None
     user: str | None = None
     request_id: str | None = None
 

@@ -44,11 +44,12 @@ from transom.sql.live import live
 from transom.sql.outbox import (
     TOLD_COLUMNS,
     tell_answered,
-    tell_changed,
     tell_deleted,
     tell_ended,
+    tell_offered,
     tell_removed,
 )
+from transom.sql.share_rules import first_status
 
 #: The columns of a membership, in the order of its fields.
 _FIELDS = Member.__struct_fields__
@@ -158,18 +159,29 @@ _STILL_SHARED = f"""
 
 _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
-    expires_at, offered_by"""
+    expires_at, offered_by, answered_at"""
+
+#: A domain is not asked, and nobody has answered for it. `new`: the name of a row with these columns.
+_IS_ASKED = "new.member_id not like '%/%'"
 
 # `live_recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all
 # in this one statement: two offers that counted at once would both find the last place free.
 OFFER = f"""
     insert into member ({_NEW_COLUMNS})
-    select image.id, $2, '{MemberStatus.PENDING}', image.created_at,
-           cast($3 as bigint), cast($3 as bigint), cast($3 as bigint),
-           $5, cast($6 as bigint), cast($7 as bigint), $8
-    from image
-    where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-      and live_recipients_of(image.id, $3) < cast($4 as bigint)
+    select new.image_id, $2, new.status, new.created_at,
+           cast($3 as bigint), cast($3 as bigint), cast($3 as bigint), $5,
+           case when new.status = '{MemberStatus.PENDING}' then cast($6 as bigint)
+                else cast($7 as bigint) end,
+           cast($7 as bigint), $8,
+           case when new.status <> '{MemberStatus.PENDING}' then cast($3 as bigint) end
+    from (
+        select image.id as image_id, image.created_at,
+               {first_status("$2", "image.owner", "$9", "$10")} as status
+        from image
+        where image.id = $1 and image.visibility = '{Visibility.SHARED}'
+          and live_recipients_of(image.id, $3) < cast($4 as bigint)
+    ) as new
+    where true
     on conflict (image_id, member_id) do nothing
     returning {_MEMBER_COLUMNS}"""
 
@@ -218,22 +230,37 @@ _RECIPIENTS = "(select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
 OFFER_EACH = f"""
     insert into member ({_NEW_COLUMNS})
-    select image.id, recipient.value,
-           case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
-                else '{MemberStatus.PENDING}' end,
-           image.created_at, cast($3 as bigint), cast($3 as bigint), cast($3 as bigint), $4,
-           case when recipient.value like '%/%' then cast($6 as bigint) else cast($5 as bigint) end,
-           cast($6 as bigint), $7
-    from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
-    where image.id in {IDS}
+    select new.image_id, new.member_id, new.status,
+           new.created_at, cast($3 as bigint), cast($3 as bigint), cast($3 as bigint), $4,
+           case when new.status = '{MemberStatus.PENDING}' then cast($5 as bigint)
+                else cast($6 as bigint) end,
+           cast($6 as bigint), $7,
+           case when new.status <> '{MemberStatus.PENDING}' and {_IS_ASKED} then cast($3 as bigint) end
+    from (
+        select image.id as image_id, image.created_at, recipient.value as member_id,
+               case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+                    else {first_status("recipient.value", "image.owner", "$8", "$9")} end as status
+        from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
+        where image.id in {IDS}
+    ) as new
+    where true
     on conflict (image_id, member_id) do nothing
     returning {_TOLD}"""
 
 RENEW_EACH = f"""
     update member
-    set status = '{MemberStatus.PENDING}', updated_at = $3, offered_at = $3, offered_by = $7,
-        answered_at = null, vault_id = null, message = $4, ends_at = $5, expires_at = $6, family_id = null
-    where image_id in {IDS} and member_id in {_RECIPIENTS} and status = '{MemberStatus.REJECTED}'
+    set status = new.first, updated_at = $3, offered_at = $3, offered_by = $7, vault_id = null,
+        message = $4, expires_at = $6, family_id = null,
+        ends_at = case when new.first = '{MemberStatus.PENDING}' then cast($5 as bigint)
+                       else cast($6 as bigint) end,
+        answered_at = case when new.first <> '{MemberStatus.PENDING}' then cast($3 as bigint) end
+    from (
+        select old.image_id as of_image, old.member_id as of_member,
+               {first_status("old.member_id", "image.owner", "$8", "$9")} as first
+        from member as old join image on image.id = old.image_id
+        where old.image_id in {IDS} and old.member_id in {_RECIPIENTS}
+    ) as new
+    where image_id = new.of_image and member_id = new.of_member and status = '{MemberStatus.REJECTED}'
       and {live("$3")}
     returning {_TOLD}"""
 
@@ -285,7 +312,7 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
         case Offer():
             most = change.quota if change.quota >= 0 else _NO_LIMIT
             values = change.image_id, change.member_id, change.now, most
-            told = tell_changed(EventType.OFFERED, change.now, actor, None, _FIELDS)
+            told = tell_offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS)
             return Statement(OFFER, (*values, *_terms(change.terms, actor)), tells=(told,))
         case Withdraw():
             told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
@@ -299,11 +326,12 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), tells=tells)
         case OfferEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            told = tell_changed(EventType.OFFERED, change.now, actor, None)
+            told = tell_offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
             return Statement(OFFER_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
         case RenewEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            told = tell_changed(EventType.RENEWED, change.now, actor, MemberStatus.REJECTED)
+            was = MemberStatus.REJECTED
+            told = tell_offered(EventType.RENEWED, change.now, actor, was, change.terms.ends_at)
             return Statement(RENEW_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
         case AnswerEach():
             each = to_json(change.image_ids), change.member_id, change.status, change.now, change.was
@@ -329,8 +357,8 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             return Statement(REMOVE_ENDED, (change.now, change.limit), tells=(tell_ended(),))
 
 
-def _terms(terms: Terms, actor: Actor) -> tuple[str | None, int, int, str | None]:
-    return terms.message, terms.ends_at, terms.expires_at, actor.user
+def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:
+    return terms.message, terms.ends_at, terms.expires_at, actor.user, actor.project, actor.domain
 
 
 async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:

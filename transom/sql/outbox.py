@@ -33,7 +33,39 @@ TELL_CHANGED = f"""
                'expires_at', nullif(changed.expires_at, {NEVER}))
     from changed join image on image.id = changed.image_id"""
 
-#: As before, but that `$7` is the reason.
+_ASKED = "changed.member_id not like '%/%'"
+_DURING_OFFER = f"""
+    case when {_ASKED} then nullif(cast($8 as bigint), {NEVER}) else nullif(changed.ends_at, {NEVER}) end"""
+
+#: As before, of offers; `$8`: until when they could be answered. One that a rule of the recipient answered at
+#: once has a second event for that, as if somebody had answered: by the recipient, and by a rule, which its
+#: own side alone is told.
+TELL_OFFERED = f"""
+    insert into outbox ({_COLUMNS})
+    select cast($1 as bigint),
+           case when step.number = 1 then $2
+                when changed.status = '{MemberStatus.ACCEPTED}' then '{EventType.ACCEPTED}'
+                else '{EventType.REJECTED}' end,
+           image.owner, changed.member_id, changed.image_id, changed.family_id,
+           case when step.number = 1 then $3 else changed.member_id end,
+           case when step.number = 1 then cast($4 as text) end,
+           case when step.number = 1 then cast($5 as text) end,
+           case when step.number = 1 then $6 else '{Via.RULE}' end,
+           json_build_object(
+               'image', image.name,
+               'status', case when step.number = 1 and {_ASKED} then '{MemberStatus.PENDING}'
+                              else changed.status end,
+               'was', case when step.number = 1 then cast($7 as text) else '{MemberStatus.PENDING}' end,
+               'message', changed.message,
+               'ends_at', case when step.number = 1 then {_DURING_OFFER}
+                               else nullif(changed.ends_at, {NEVER}) end,
+               'expires_at', nullif(changed.expires_at, {NEVER}))
+    from changed join image on image.id = changed.image_id
+    cross join (select 1 as number union all select 2) as step
+    where step.number = 1 or (changed.status <> '{MemberStatus.PENDING}' and {_ASKED})
+    order by step.number"""
+
+#: As of TELL_CHANGED, but that `$7` is the reason.
 TELL_REMOVED = f"""
     insert into outbox ({_COLUMNS})
     select cast($1 as bigint), $2, image.owner, changed.member_id, changed.image_id, changed.family_id,
@@ -87,6 +119,18 @@ def tell_answered(
     status: str, was: str, now: int, actor: Actor, columns: Sequence[str] = TOLD_COLUMNS
 ) -> Telling:
     return tell_changed(_OF_STATUS[MemberStatus(status)], now, actor, was, columns)
+
+
+def tell_offered(
+    kind: EventType,
+    now: int,
+    actor: Actor,
+    was: str | None,
+    ends_at: int,
+    columns: Sequence[str] = TOLD_COLUMNS,
+) -> Telling:
+    """As `tell_changed`, of offers that can be answered until `ends_at`, and of their answers by rules."""
+    return Telling(TELL_OFFERED, (now, kind, *_who(actor), was, ends_at), tuple(columns))
 
 
 def tell_removed(

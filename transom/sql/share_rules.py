@@ -1,12 +1,28 @@
 """Rules of recipients. Statements that make offers look them up themselves (`members.py`)."""
 
 from transom.domain.errors import LimitExceededError
-from transom.domain.share_rules import Guard, ShareRule
+from transom.domain.model import MemberStatus
+from transom.domain.share_rules import EVERYBODY, Guard, ShareRule
 from transom.sql.db import Database, Row, Script, Statement
 
 
 def _rule_of_row(row: Row) -> ShareRule:
     return ShareRule(publisher=row[0], answer=row[1], updated_at=row[2])
+
+
+def first_status(recipient: str, owner: str, actor: str, domain: str) -> str:
+    """The expression for the status that an offer begins with, by the most specific rule of its recipient.
+    All are expressions: ids of the projects that it goes to, that owns the image or family, and that makes
+    the offer, and the `domain_key` of the latter, which is that of the owner only if they are the same."""
+
+    def rule_for(publisher: str) -> str:
+        return f"""(
+            select rule.answer from share_rule as rule
+            where rule.project_id = {recipient} and rule.publisher = {publisher})"""
+
+    of_domain = f"case when {owner} = cast({actor} as text) then cast({domain} as text) end"
+    return f"""coalesce(
+        {rule_for(owner)}, {rule_for(of_domain)}, {rule_for(f"'{EVERYBODY}'")}, '{MemberStatus.PENDING}')"""
 
 
 # By primary key, in the order of the ids.
