@@ -1,0 +1,334 @@
+"""One bucket of a service that speaks S3, through obstore (Rust's object_store crate), with its own errors.
+
+For the store of image data (`s3.py`) and for what users keep in buckets of theirs (`objects.py`), which put
+the errors into words of their own: `ERRORS`, and FileNotFoundError of an absent object.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store as Bucket
+
+from transom.domain.stores import PARTS_AT_ONCE
+from transom.stores.s3_credentials import Keys
+from transom.stores.s3_uploads import Bucket as UploadsOf
+from transom.stores.s3_uploads import RefusedError, abort_uploads
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3CredentialProvider
+
+_log = logging.getLogger(__name__)
+
+_READ_BYTES = 1 << 20
+#: S3 takes no upload of more parts.
+_MOST_PARTS = 10_000
+#: Parts of one upload that are on their way at once hold at most so much memory, unless one part does.
+_AT_ONCE_BYTES = 64 << 20
+#: A request other than a download, with its answer.
+_TIMEOUT = timedelta(seconds=300)
+#: A download, which goes on as long as bytes come: how slow the client is must not end it.
+_DOWNLOAD_TIMEOUT = timedelta(days=30)
+_SILENCE_TIMEOUT = timedelta(seconds=60)
+_CONNECT_TIMEOUT = timedelta(seconds=5)
+#: A service that is away is told so within this time, and a passing fault is not.
+_RETRIES: "RetryConfig" = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=30),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
+#: What services say when there is no room; there is no one word for it.
+_FULL = (
+    "QuotaExceeded",
+    "EntityTooLarge",
+    "StorageFull",
+    "InsufficientStorage",
+    "507 Insufficient Storage",
+    "413 ",
+)
+#: What obstore raises: an absent object is Python's own error.
+ERRORS = (BaseError, OSError)
+
+
+class TooManyPartsError(Exception):
+    """There is more data than an upload can have parts for; `most` bytes would fit."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
+class Found(NamedTuple):
+    """An object that is there: its size in bytes, and what it is recognised by while it stays as it is."""
+
+    size: int
+    etag: str | None
+
+
+class S3Bucket:
+    """`endpoint`, `region` None: AWS, and what the environment says. `keys` None: those of the environment
+    (AWS_ACCESS_KEY_ID and so on), or of the machine's own role."""
+
+    def __init__(self, name: str, endpoint: str | None, region: str | None, keys: Keys | None) -> None:
+        self.name = name
+        config: S3Config = {"virtual_hosted_style_request": endpoint is None}
+        if endpoint is not None:
+            config["endpoint"] = endpoint
+        if region is not None:
+            config["region"] = region
+        signed_for = region or os.environ.get("AWS_REGION", "us-east-1")
+        signing = keys or _keys_of_environment()
+        self._uploads = _uploads_of(name, endpoint, signed_for, signing) if signing is not None else None
+        # Not as a part of `config`: beside that, obstore takes a token from the environment, of other keys.
+        provider = _provider_of(keys) if keys is not None else None
+
+        def open_bucket(timeout: timedelta) -> Bucket:
+            client: ClientConfig = {
+                "allow_http": (endpoint or "").startswith("http://"),
+                "connect_timeout": _CONNECT_TIMEOUT,
+                "read_timeout": _SILENCE_TIMEOUT,
+                "timeout": timeout,
+            }
+            return Bucket(
+                name,
+                config=config,
+                client_options=client,
+                retry_config=_RETRIES,
+                credential_provider=provider,
+            )
+
+        self._bucket = open_bucket(_TIMEOUT)
+        self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
+
+    async def put(
+        self,
+        path: str,
+        chunks: AsyncIterator[bytes],
+        part_bytes: int,
+        expected_bytes: int | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> int:
+        """Write the object, in parts of at least `part_bytes` if it is larger than one; its size. Nobody sees
+        it before it is whole, and after an error nothing of it is left at the service."""
+        part_bytes = max(part_bytes, -(-(expected_bytes or 0) // _MOST_PARTS))
+        first, has_ended = await _take(chunks, part_bytes)
+        feed = _Feed()
+        sending = asyncio.ensure_future(
+            obstore.put_async(
+                self._bucket,
+                path,
+                b"".join(first) if has_ended else feed.chunks(),
+                attributes=dict(attributes) if attributes else None,
+                chunk_size=part_bytes,
+                max_concurrency=max(1, min(PARTS_AT_ONCE, _AT_ONCE_BYTES // part_bytes)),
+            )
+        )
+        try:
+            size = sum(len(chunk) for chunk in first)
+            if not has_ended:
+                size = await _feed(feed, sending, _chain(first, chunks), part_bytes * _MOST_PARTS)
+            await asyncio.shield(sending)
+        except BaseException:
+            await _outlast(self._undo(path, feed, sending))
+            raise
+        return size
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Write a small object by one request."""
+        await obstore.put_async(self._bucket, path, data, use_multipart=False)
+
+    async def read(self, path: str) -> bytes:
+        """All of a small object."""
+        return bytes(await (await obstore.get_async(self._bucket, path)).bytes_async())
+
+    async def get(
+        self, path: str, start: int, length: int, etag: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """`length` bytes, more than 0, from offset `start` on, or fewer where the object ends before. `etag`:
+        the object must still be the one that had this."""
+        options: GetOptions = {"range": (start, start + length)}
+        if etag is not None:
+            options["if_match"] = etag
+        found = await obstore.get_async(self._downloads, path, options=options)
+        async for chunk in found.stream(min_chunk_size=_READ_BYTES):
+            yield bytes(chunk)
+
+    async def find(self, path: str) -> Found | None:
+        """None when there is no such object."""
+        try:
+            found = await obstore.head_async(self._bucket, path)
+        except FileNotFoundError:
+            return None
+        return Found(found["size"], found["e_tag"])
+
+    async def attributes(self, path: str) -> Mapping[str, str]:
+        """What was given to `put` beside the data."""
+        found = await obstore.get_async(self._bucket, path, options={"head": True})
+        return {str(name): value for name, value in found.attributes.items()}
+
+    async def delete(self, path: str) -> None:
+        """Remove the object, and what uploads that were killed left of it. Deleting twice is fine."""
+        await self.abort_uploads(path)
+        try:
+            await obstore.delete_async(self._bucket, path)
+        except FileNotFoundError:
+            return
+
+    async def abort_uploads(self, path: str) -> None:
+        """Whatever a killed process had begun. Where the service does not let us, its own rule for unfinished
+        uploads has to (docs/stores.md), and the object goes all the same."""
+        if self._uploads is None:
+            return
+        try:
+            ended = await asyncio.to_thread(abort_uploads, self._uploads, path)
+        except RefusedError as error:
+            _log.warning("bucket %s: unfinished uploads stay: %s", self.name, error)
+        else:
+            if ended:
+                _log.info("bucket %s: %d unfinished uploads of %s ended", self.name, ended, path)
+
+    async def _undo(self, path: str, feed: "_Feed", sending: asyncio.Future[Any]) -> None:
+        """Have the upload fail, which makes obstore abort it at the service, and wait for that: one that is
+        cancelled leaves its parts there. If it came to its end before, remove what it made."""
+        feed.break_off()
+        await asyncio.wait([sending])
+        if sending.cancelled() or sending.exception() is not None:
+            return
+        try:
+            await self.delete(path)
+        except ERRORS as error:
+            _log.warning("object %s of bucket %s stays: %s", path, self.name, what_was_said(error))
+
+
+def what_was_said(error: BaseException) -> str:
+    """What the service or the way there said, for the log: without the library's inner view."""
+    return str(error).partition("Debug source")[0].partition("\n")[0]
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the service says that there is no room."""
+    return any(word in str(error).partition("Debug source")[0] for word in _FULL)
+
+
+async def _feed(feed: "_Feed", sending: asyncio.Future[Any], chunks: AsyncIterator[bytes], most: int) -> int:
+    """Hand the chunks to the upload that is under way, and say that it is whole; its size."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise TooManyPartsError(most)
+        await feed.give(chunk, sending)
+    await feed.give(None, sending)
+    return size
+
+
+def _keys_of_environment() -> Keys | None:
+    """As obstore finds them, but for those that the machine's role gives it and that change by the hour."""
+    access_key, secret_key, token = (
+        os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+    )
+    if access_key and secret_key:
+        return Keys(access_key=access_key, secret_key=secret_key, token=token)
+    return None
+
+
+def _provider_of(keys: Keys) -> "S3CredentialProvider":
+    def provide() -> "S3Credential":
+        return {
+            "access_key_id": keys.access_key,
+            "secret_access_key": keys.secret_key,
+            "token": keys.token,
+            "expires_at": None,
+        }
+
+    return provide
+
+
+def _uploads_of(bucket: str, endpoint: str | None, region: str, keys: Keys) -> UploadsOf | None:
+    """None with keys that are lent: the requests of `s3_uploads` carry no token."""
+    if keys.token is not None:
+        return None
+    origin, path = f"https://{bucket}.s3.{region}.amazonaws.com", ""
+    if endpoint is not None:
+        origin, path = endpoint.rstrip("/"), f"/{bucket}"
+    return UploadsOf(origin, path, region, keys.access_key, keys.secret_key)
+
+
+class _BrokenOffError(Exception):
+    """What ends an upload whose source is done for."""
+
+
+class _Feed:
+    """Chunks on their way from a source to obstore, which pulls them. Between the two, because obstore must
+    not be cancelled, and the source may be."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[bytes | _BrokenOffError | None] = asyncio.Queue(1)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._queue.get()) is not None:
+            if isinstance(chunk, _BrokenOffError):
+                raise chunk
+            yield chunk
+
+    async def give(self, chunk: bytes | None, sending: asyncio.Future[Any]) -> None:
+        """Return when there is room for it (None: the end); raise what `sending` failed with meanwhile."""
+        if self._queue.full():
+            giving = asyncio.ensure_future(self._queue.put(chunk))
+            try:
+                await asyncio.wait([giving, sending], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                giving.cancel()
+        else:
+            self._queue.put_nowait(chunk)
+        if sending.done():
+            sending.result()
+
+    def break_off(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(_BrokenOffError())
+
+
+async def _take(chunks: AsyncIterator[bytes], size: int) -> tuple[list[bytes], bool]:
+    """(the first chunks, until they have `size` bytes together, whether that is all there is)."""
+    taken: list[bytes] = []
+    async for chunk in chunks:
+        taken.append(chunk)
+        size -= len(chunk)
+        if size <= 0:
+            return taken, False
+    return taken, True
+
+
+async def _chain(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """All of them. The first are let go of as they pass."""
+    first.reverse()
+    while first:
+        yield first.pop()
+    async for chunk in rest:
+        yield chunk
+
+
+async def _outlast(doing: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end, however often it is cancelled meanwhile; only then pass the cancelling on."""
+    task = asyncio.ensure_future(doing)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
