@@ -37,7 +37,6 @@ from transom.identity import Identity
 from transom.identity.accounts import create_first_accounts
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.clouds import refresh_clouds
-from transom.identity.current_roles import CurrentRoles
 from transom.identity.directory import AccountsError
 from transom.jobs.runner import Jobs, release_dead
 from transom.liveness import Liveness
@@ -61,8 +60,9 @@ from transom.telemetry import (
     open_gauges,
     open_metrics,
 )
-from transom.transfers.askers import Askers
-from transom.transfers.flow import sweep_work
+from transom.transfers.askers import open_askers
+from transom.transfers.object_keys import needs_keystone, open_objects
+from transom.transfers.work import sweep_work
 
 if TYPE_CHECKING:
     from transom.identity.keystone_client import KeystoneClient
@@ -125,8 +125,8 @@ class Worker:
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
         policy = _read_policy(settings)
-        askers = _open_askers(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
+        objects, askers = open_objects(settings, keystone), open_askers(settings, policy)
+        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
         undo.push_async_callback(jobs.close)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
@@ -135,7 +135,7 @@ class Worker:
         identity = _open_identity(settings, keystone, policy)
         use_policy = (askers.use_policy, identity.use_policy)
         with _preparing():
-            operator_files = OperatorFilesInForce(settings, stores, use_policy)
+            operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
         observe, count_login, render_metrics = open_metrics()
         disks = _find_disks(settings, stores)
         undo.callback(asyncio.create_task(_look_at_disks(disks)).cancel)
@@ -148,6 +148,7 @@ class Worker:
                 settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
             ),
             outbound=outbound,
+            objects=objects,
             stores=stores,
             disks=disks,
             cache=cache,
@@ -251,13 +252,6 @@ def _open_identity(settings: Settings, keystone: "KeystoneClient | None", policy
     )
 
 
-def _open_askers(settings: Settings, policy: Policy) -> Askers:
-    """A worker on a machine without the accounts, as with Keystone, knows the roles of the request alone."""
-    current = CurrentRoles(settings.data_path)
-    is_known = settings.identity == "builtin" and current.is_known
-    return Askers(policy, current.roles_of if is_known else None)
-
-
 def _open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
     if keystone is None or not settings.use_keystone_limits:
         return Limits(settings, db, None)
@@ -336,14 +330,14 @@ async def run_worker(settings: Settings) -> None:
         stores = _open_stores(settings)
         transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores))
         undo.push_async_callback(transfer.close)
-        keystone = _open_keystone(settings, undo) if settings.use_keystone_limits else None
+        keystone = _open_keystone(settings, undo) if needs_keystone(settings) else None
         limits = _open_limits(settings, db, keystone)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
-        askers = _open_askers(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness)
+        objects, askers = open_objects(settings, keystone), open_askers(settings, policy)
+        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
         undo.push_async_callback(jobs.close)
         with _preparing():
-            operator_files = OperatorFilesInForce(settings, stores, (askers.use_policy,))
+            operator_files = OperatorFilesInForce(settings, stores, (askers.use_policy,), objects.use_table)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)

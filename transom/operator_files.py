@@ -5,8 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from transom.config import Settings, SettingsError
+from transom.config.object_buckets import read_buckets
 from transom.config.os_versions import read_os_versions
 from transom.domain.model import Policy
+from transom.domain.objects import BucketTable
 from transom.domain.os_versions import OsVersions
 from transom.policy import PolicyFileError, read_policy
 from transom.stores.registry import Stores, check_stores, use_keys
@@ -27,6 +29,7 @@ def check_files(settings: Settings) -> None:
     threads: the process that forks the workers calls this, too."""
     read_policy_files(settings)
     read_os_versions(settings.os_versions_file)
+    read_buckets(settings.object_store_buckets_file)
     check_stores(settings)
 
 
@@ -43,9 +46,14 @@ class OperatorFilesInForce:
     """One per process. `os_versions` is asked for by each request that needs it."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, use_policy: Sequence[Callable[[Policy], None]]
+        self,
+        settings: Settings,
+        stores: Stores,
+        use_policy: Sequence[Callable[[Policy], None]],
+        use_buckets: Callable[[BucketTable], None],
     ) -> None:
-        """`use_policy`: those who judge by the policy, to be told of another. Raises SettingsError."""
+        """`use_policy`, `use_buckets`: who judges by these, to be told of others. Raises SettingsError."""
+        self._use_buckets = use_buckets
         self._settings = settings
         self._stores = stores
         self._use_policy = use_policy
@@ -57,11 +65,13 @@ class OperatorFilesInForce:
             check_files(self._settings)
             policy = read_policy_files(self._settings)
             os_versions = read_os_versions(self._settings.os_versions_file)
+            buckets = read_buckets(self._settings.object_store_buckets_file)
             use_keys(self._stores, self._settings)
         except SettingsError as error:
             _log.error("the operator's files stay as they were: %s", error)
             return
         for use in self._use_policy:
             use(policy)
+        self._use_buckets(buckets)
         self.os_versions = os_versions
         _log.info("the operator's files were read again")

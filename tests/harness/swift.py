@@ -1,7 +1,7 @@
 """A real S3 service: OpenStack Swift with its S3 API, in one process; started, looked at, stopped or killed.
 
-`python -m harness.swift` only installs it. It has one bucket, `images`, and one of small room, `small`;
-and another account, with keys of its own, has an `images` too.
+`python -m harness.swift` only installs it. It has a bucket `images`, one of small room, `small`, and
+one for what users keep, `uploads`; another account, with keys of its own, has an `images` and `uploads` too.
 Start reading at `Swift`; `swift_process.py` is the process.
 """
 
@@ -28,6 +28,8 @@ SECRET_KEY = "transomsecret"
 OTHER_ACCESS_KEY = "other:t"
 OTHER_SECRET_KEY = "othersecret"
 BUCKET = "images"
+#: A bucket of users.
+UPLOADS = "uploads"
 _MARK_START = b'{\n  "database": "'
 #: A bucket with room for so many bytes.
 SMALL_BUCKET = "small"

@@ -19,7 +19,9 @@ BACK_ENDS = ("account", "container", "object")
 BUCKETS = {
     "/v1/AUTH_transom/images": {},
     "/v1/AUTH_transom/small": {"X-Container-Meta-Quota-Bytes": str(1 << 20)},
+    "/v1/AUTH_transom/uploads": {},
     "/v1/AUTH_other/images": {},
+    "/v1/AUTH_other/uploads": {},
 }
 
 SWIFT_CONF = """\

@@ -42,6 +42,11 @@ from transom.domain.errors import Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "ims-errors.md"
 ROW = re.compile(r"\| (IMG\.\d{4}) \| ([^|]+) \| ([^|]+) \|")
+#: Stories of images from objects and back: an object store is needed to provoke what has a code of its own.
+OF_OBJECTS = [
+    PAGE.parents[1] / "tests" / path
+    for path in ("ims/test_object_imports.py", "ims/test_object_exports.py", "faults/test_objects.py")
+]
 #: How many codes the IMS API lists; those from IMG.9001 on are ours.
 LISTED = 177
 FIRST_OF_OURS = "IMG.9001"
@@ -344,7 +349,9 @@ PROVOKED_BY_SETTINGS: dict[str, tuple[int | str, Callable[[Service], Seen], dict
 
 
 def test_every_code_that_is_given_is_made_to_occur() -> None:
-    assert {*PROVOKED, *PROVOKED_BY_SETTINGS} == codes_given()
+    by_objects = {code for story in OF_OBJECTS for code in re.findall(r"IMG\.\d{4}", story.read_text())}
+
+    assert {*PROVOKED, *PROVOKED_BY_SETTINGS} | by_objects == codes_given()
 
 
 @pytest.mark.parametrize("code", PROVOKED)

@@ -27,6 +27,7 @@ from transom.sql.images import find_image
 from transom.sql.jobs import FINISH_JOB
 from transom.stores.registry import open_stores
 from transom.transfers.askers import Askers, RolesOf
+from transom.transfers.object_keys import open_objects
 
 from .databases import NOBODY, write_world
 
@@ -85,6 +86,7 @@ class World:
             **settings,
         }
         self.settings = Settings(**given)
+        self.objects = open_objects(self.settings, None)
         self.liveness = Liveness(folder / "run")
 
     async def clear(self) -> None:
@@ -117,7 +119,7 @@ class World:
         transfer, askers = self.transfer(db), Askers(policy, roles_of)
         limits = Limits(self.settings, db, None)
         outbound = Outbound(fetch_rules(self.settings), fetch_limits(self.settings))
-        jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness)
+        jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness, self.objects)
         serving = asyncio.create_task(jobs.serve())
         try:
             with anyio.fail_after(PATIENCE_S):

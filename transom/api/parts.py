@@ -15,6 +15,7 @@ from transom.sharing.recipients import Recipients
 from transom.sharing.usage import Uses
 from transom.sql.db import Database
 from transom.stores.cache import Cache
+from transom.stores.object_access import ObjectAccess
 from transom.stores.registry import Stores
 
 
@@ -29,6 +30,7 @@ class Parts:
     limits: Limits
     image_quotas: ImageQuotas
     outbound: Outbound
+    objects: ObjectAccess
     cache: Cache | None
     wake_prefetch: Callable[[], None]
     identity: Identity

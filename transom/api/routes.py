@@ -6,8 +6,9 @@ from typing import NamedTuple
 from transom.api import front, openapi, operation
 from transom.api.http import JSON, Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
-from transom.api.ims import copies, jobs, legacy, unsupported
+from transom.api.ims import copies, exports, jobs, legacy, unsupported
 from transom.api.ims import images as ims_images
+from transom.api.ims import imports as ims_imports
 from transom.api.ims import members as ims_members
 from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
@@ -131,20 +132,15 @@ IMS_ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1.1/images/{image_id}", ims_images.delete_image, None),
     Route("GET", "/v1/cloudimages/quota", ims_quota.show_quota, None),
     Route("GET", "/v1/cloudimages/os_version", ims_versions.list_os_versions, None),
-    *(
-        Route(method, path, unsupported.refuse, None)
-        for method, path in [
-            ("POST", "/v2/cloudimages/action"),
-            ("POST", "/v2/cloudimages/quickimport/action"),
-            ("POST", "/v1/cloudimages/dataimages/action"),
-            ("POST", "/v2/cloudimages/dataimages/action"),
-            ("POST", "/v1/cloudimages/wholeimages/action"),
-            ("PUT", "/v1/cloudimages/{image_id}/upload"),
-            ("POST", "/v1/cloudimages/{image_id}/file"),
-            ("POST", "/v2/cloudimages/{image_id}/file"),
-            ("POST", "/v1/cloudimages/{image_id}/cross_region_copy"),
-        ]
-    ),
+    Route("POST", "/v2/cloudimages/action", ims_imports.create_image, True),
+    Route("POST", "/v2/cloudimages/quickimport/action", ims_imports.import_quickly, True),
+    Route("POST", "/v1/cloudimages/dataimages/action", ims_imports.create_data_image, True),
+    Route("POST", "/v2/cloudimages/dataimages/action", ims_imports.create_data_image, True),
+    Route("PUT", "/v1/cloudimages/{image_id}/upload", ims_imports.register_object, True),
+    Route("POST", "/v1/cloudimages/{image_id}/file", exports.export_image, True),
+    Route("POST", "/v2/cloudimages/{image_id}/file", exports.export_image, True),
+    Route("POST", "/v1/cloudimages/wholeimages/action", unsupported.refuse_whole_image, None),
+    Route("POST", "/v1/cloudimages/{image_id}/cross_region_copy", unsupported.refuse_other_region, None),
     Route("POST", "/v1/cloudimages/members", ims_members.share_images, True),
     Route("PUT", "/v1/cloudimages/members", ims_members.answer_offers, True),
     Route("DELETE", "/v1/cloudimages/members", ims_members.withdraw_images, True),

@@ -27,6 +27,8 @@ _AT_LEAST = {
     "user_storage_quota": 0,
     "disk_reserve": 0,
     "cache_size_bytes": 0,
+    "object_size_cap": 1,
+    "object_quick_size_cap": 1,
     "ims_batch_limit": 1,
     "share_batch_limit": 1,
     "offer_lifetime_days": 0,
@@ -50,6 +52,7 @@ _ONE_OF = {
     "identity": ("builtin", "keystone"),
     "console": ("auto", "on", "off"),
     "signed_headers": ("vendor", "strict"),
+    "object_store_mode": ("caller", "service"),
     "property_protection_rule_format": ("roles", "policies"),
     "conversion_format": ("raw", "qcow2", "vmdk"),
     "log_format": ("auto", "text", "json"),
@@ -58,7 +61,13 @@ _ONE_OF = {
 }
 #: Lists, and what they may hold.
 _EACH_OF = {
-    "enabled_import_methods": ("glance-direct", "web-download", "copy-image", "glance-download"),
+    "enabled_import_methods": (
+        "glance-direct",
+        "web-download",
+        "copy-image",
+        "glance-download",
+        "s3-download",
+    ),
     "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
     "allowed_schemes": ("http", "https"),
 }
@@ -83,6 +92,7 @@ def check(settings: Settings) -> None:
             f"{settings.body_memory_bytes}"
         )
     _check_stores(settings)
+    _check_object_store(settings)
     _check_lists(settings)
     _check_fetching(settings)
     host, colon, port = settings.listen.rpartition(":")
@@ -154,6 +164,25 @@ def _check_stores(settings: Settings) -> None:
         _ = settings.store_infos
     except ValueError as error:
         raise SettingsError(f"stores: {error}") from None
+
+
+def _check_object_store(settings: Settings) -> None:
+    endpoint = urlsplit(settings.object_store_endpoint) if settings.object_store_endpoint else None
+    if endpoint is not None and not (
+        _is_web_address(settings.object_store_endpoint)
+        and endpoint.hostname
+        and "@" not in endpoint.netloc
+        and endpoint.path in ("", "/")
+        and not endpoint.query
+    ):
+        raise SettingsError("object_store_endpoint must be an http(s) URL without path and keys")
+    has_keys = bool(settings.object_store_access_key), bool(settings.object_store_secret_key)
+    if has_keys[0] != has_keys[1]:
+        raise SettingsError(
+            "object_store_access_key and object_store_secret_key go together: one of them is missing"
+        )
+    if endpoint is not None and settings.object_store_mode == "service" and not has_keys[0]:
+        raise SettingsError("object_store_mode service needs object_store_access_key")
 
 
 def _check_lists(settings: Settings) -> None:

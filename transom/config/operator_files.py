@@ -16,7 +16,13 @@ from typing import Any
 from transom.config.settings import Settings, SettingsError
 
 #: The settings that name such a file.
-OPERATOR_FILES = ("policy_file", "property_protection_file", "os_versions_file", "s3_credentials_file")
+OPERATOR_FILES = (
+    "policy_file",
+    "property_protection_file",
+    "os_versions_file",
+    "s3_credentials_file",
+    "object_store_buckets_file",
+)
 _IN_FORCE = "in_force"
 _ORIGINALS = "originals.json"
 

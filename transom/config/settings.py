@@ -59,6 +59,28 @@ class Settings(Readings):
         "File with the keys of the profiles that S3 stores name; empty: AWS_SHARED_CREDENTIALS_FILE, or "
         "~/.aws/credentials.",
     )
+    object_store_endpoint: str = _setting(
+        "", "URL of the S3 service from whose objects images are made (http(s)://host); empty: none."
+    )
+    object_store_region: str = _setting(
+        "us-east-1", "Region that requests to the object store are signed for."
+    )
+    object_store_mode: str = _setting(
+        "caller",
+        "Whose keys the object store is asked by: caller (those of the user) or service (its own).",
+    )
+    object_store_access_key: str = _setting("", "Access key of this service at the object store.")
+    object_store_secret_key: str = _setting(
+        "", "Secret key that belongs to object_store_access_key.", is_secret=True
+    )
+    object_store_buckets_file: str = _setting(
+        "",
+        "File (TOML) that says which project may use which buckets by this service's key; empty: none may.",
+    )
+    object_size_cap: int = _setting(
+        128 << 30, "Largest object that an image is made of, and image that is exported, bytes."
+    )
+    object_quick_size_cap: int = _setting(1 << 40, "The same for quick import and quick export, bytes.")
     cache_size_bytes: int = _setting(
         10 << 30, "Largest size of this machine's cache of remote images, bytes; 0: no cache."
     )

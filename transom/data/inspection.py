@@ -12,6 +12,7 @@ from oslo_utils.imageutils import format_inspector
 from oslo_utils.imageutils.format_inspector import FileInspector
 
 from transom.domain.errors import ContentRefusedError
+from transom.domain.fields import DISK_FORMATS
 
 #: The largest number a database keeps; no disk is larger.
 _LARGEST = 2**63 - 1
@@ -22,6 +23,22 @@ _SIZED_AS_STORED = _OPAQUE - {"ploop"} | {"raw"}
 _TAKE_ANY = frozenset({"zvhd", "zvhd2"})
 #: Boot images of the EC2 kind may start with what looks like a broken boot record.
 _MBR_FREE = frozenset({"aki", "ari"})
+
+
+def detect(start: bytes) -> str:
+    """The disk format of data that begins so, as an image names it: `raw` for what has no sign of its own, as
+    a fixed VHD, which shows itself at its end. ContentRefusedError for a format that no image can have, or
+    when several show themselves."""
+    parsers = [made() for made in format_inspector.ALL_FORMATS.values()]
+    for parser in parsers:
+        _eat(parser, start)
+    found = {parser.NAME for parser in parsers if _matches(parser)}
+    found -= {"raw", "gpt", "luks"}
+    if not found:
+        return "raw"
+    if len(found) > 1 or not found <= set(DISK_FORMATS):
+        raise ContentRefusedError(f"Data in the format {', '.join(sorted(found))} cannot become an image.")
+    return found.pop()
 
 
 class Inspection:

@@ -32,10 +32,11 @@ class Method(StrEnum):
     WEB = "web-download"
     COPY = "copy-image"
     GLANCE = "glance-download"
+    OBJECT = "s3-download"
 
 
 #: Methods that fetch the data of a `queued` image from elsewhere.
-_FETCHING = (Method.WEB, Method.GLANCE)
+_FETCHING = (Method.WEB, Method.GLANCE, Method.OBJECT)
 
 
 #: What each method takes beside its name. All of it is text.
@@ -44,6 +45,7 @@ _ARGUMENTS: Mapping[Method, tuple[str, ...]] = {
     Method.WEB: ("uri", "os_hash_algo", "os_hash_value"),
     Method.COPY: (),
     Method.GLANCE: ("glance_region", "glance_image_id", "glance_service_interface"),
+    Method.OBJECT: ("uri", "os_hash_algo", "os_hash_value"),
 }
 #: Longest name of a region or of an interface.
 _MOST_NAME = 255

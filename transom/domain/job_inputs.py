@@ -62,6 +62,36 @@ class NewImage(Import, frozen=True, kw_only=True):
     os_hash_value: str | None = None
 
 
+class ObjectImport(Import, frozen=True, kw_only=True):
+    """An import of an object into the image of this name. `finds_format`: whether the image's `disk_format`
+    is what the data turns out to be, one of `formats` unless that is empty; `most_bytes`: of the object."""
+
+    name: str | None
+    most_bytes: int
+    finds_format: bool = True
+    formats: tuple[str, ...] = ()
+
+
+class ImportGroup(Asked, frozen=True, kw_only=True):
+    """Imports that were asked for by one call, by the ids of their jobs. `image_id`, `name`: of the image of
+    the system disk, which is the first."""
+
+    sub_jobs: tuple[str, ...]
+    image_id: str
+    name: str | None
+
+
+class Export(Asked, frozen=True, kw_only=True):
+    """The image of this name into the object `target` (`bucket:key`). `file_format` None: as it is kept;
+    `checksum`: of the data that was there when it was asked for."""
+
+    image_id: str
+    name: str | None
+    target: str
+    file_format: str | None
+    checksum: str | None
+
+
 class AddedLocation(Asked, frozen=True, kw_only=True):
     """Data at `loc_url`, which `store` reads; `validation_data`: what was said of it, empty for nothing."""
 
@@ -80,6 +110,11 @@ INPUTS: Mapping[str, type[JobInput]] = {
     JobKind.IMPORT: Import,
     JobKind.IMPORT_NEW: NewImage,
     JobKind.ADD_LOCATION: AddedLocation,
+    JobKind.IMPORT_OBJECT: ObjectImport,
+    JobKind.IMPORT_DATA_OBJECT: ObjectImport,
+    JobKind.REGISTER_OBJECT: ObjectImport,
+    JobKind.IMPORT_SEVERAL: ImportGroup,
+    JobKind.EXPORT: Export,
 }
 
 Input = TypeVar("Input", bound=JobInput)

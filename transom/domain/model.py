@@ -73,6 +73,11 @@ class JobKind(StrEnum):
     ANSWER = "imsUpdateImageMembersJob"
     WITHDRAW = "imsDelImageMembersJob"
     COPY = "imsCopyImageInRegionJob"
+    IMPORT_OBJECT = "imsImportImageJob"
+    IMPORT_DATA_OBJECT = "imsImportDataImageJob"
+    REGISTER_OBJECT = "imsNativeImportImageJob"
+    IMPORT_SEVERAL = "imsImportOvaImageJob"
+    EXPORT = "imsNativeExportImageJob"
     # and of the Image API, where a job is a task
     IMPORT = "api_image_import"
     IMPORT_NEW = "import"

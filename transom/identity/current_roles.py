@@ -1,10 +1,10 @@
-"""The roles that users of the built-in identity have now, for work that goes on without their tokens."""
+"""The roles and keys that users of the built-in identity have now, for work that goes on without tokens."""
 
 from pathlib import Path
 
 from transom.domain.errors import UnavailableError
 from transom.identity.accounts import AccountsFile
-from transom.identity.directory import AccountsError
+from transom.identity.directory import AccessKey, AccountsError, Directory
 
 
 class CurrentRoles:
@@ -21,8 +21,15 @@ class CurrentRoles:
     def roles_of(self, user_id: str, project_id: str | None) -> frozenset[str]:
         """The roles in the project with those they imply; empty for a user or a project that is gone.
         UnavailableError when the file cannot be read."""
+        return frozenset(map(str, self._read().list_roles(user_id, project_id or "")))
+
+    async def find_key(self, user_id: str, project_id: str | None) -> AccessKey | None:
+        """The user's oldest key pair in the project, None without any. UnavailableError as `roles_of`."""
+        keys = self._read().access_keys.values()
+        return next((key for key in keys if (key.user_id, key.project_id) == (user_id, project_id)), None)
+
+    def _read(self) -> Directory:
         try:
-            directory = self._accounts.read()
+            return self._accounts.read()
         except AccountsError as error:
             raise UnavailableError(f"Who may do what cannot be found out: {error}") from None
-        return frozenset(map(str, directory.list_roles(user_id, project_id or "")))

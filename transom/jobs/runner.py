@@ -21,14 +21,17 @@ from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import TransomError, UnavailableError, UnusableSourceError
 from transom.domain.model import Failure, Job, JobKind, JobStatus
+from transom.jobs.groups import Groups, NotYetError
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import jobs
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
+from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
 from transom.transfers.copies import Copies
+from transom.transfers.exports import Exports
 from transom.transfers.flow import Imports
 from transom.transfers.held import LostError, Report
 from transom.transfers.locations import AddedLocations
@@ -82,6 +85,7 @@ class Jobs:
         limits: Limits,
         askers: Askers,
         liveness: Liveness,
+        objects: ObjectAccess,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -94,13 +98,20 @@ class Jobs:
         self._weighed_at = 0
         holder = liveness.name
         copies = Copies(db, transfer, askers, holder)
-        imports = Imports(settings, db, transfer, outbound, limits, askers, holder)
+        imports = Imports(settings, db, transfer, outbound, limits, askers, holder, objects)
+        exports = Exports(settings, db, transfer, objects, askers, holder)
+        groups = Groups(db, holder)
         locations = AddedLocations(settings, db, transfer, askers, holder)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(copies.run, copies.fail, copies.look),
             JobKind.IMPORT: _Kind(imports.run, imports.fail, imports.look),
             JobKind.ADD_LOCATION: _Kind(locations.run, locations.fail, locations.look),
             JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new, imports.look),
+            JobKind.IMPORT_OBJECT: _Kind(imports.run, imports.fail_new, imports.look),
+            JobKind.IMPORT_DATA_OBJECT: _Kind(imports.run, imports.fail_new, imports.look),
+            JobKind.REGISTER_OBJECT: _Kind(imports.run, imports.fail, imports.look),
+            JobKind.EXPORT: _Kind(exports.run, exports.fail, exports.look),
+            JobKind.IMPORT_SEVERAL: _Kind(groups.run, groups.fail, groups.look),
         }
 
     def wake(self) -> None:
@@ -176,15 +187,14 @@ class Jobs:
         """Once, and write how it ended; or leave it to be tried again."""
         try:
             await self._work(job)
+        except NotYetError:
+            await self._put_off(job)
         except UnusableSourceError as error:
             await self._fail(job, error)
         except UnavailableError as error:
             if attempt < _MOST_ATTEMPTS:
                 _log.warning("job %s is tried again: %s", job.id, error)
-                asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
-                await self._try_to(
-                    jobs.release_job(self._db, job.id, self._liveness.name, self._db.now_us() + _PAUSE_US)
-                )
+                await self._put_off(job)
             else:
                 await self._fail(job, error)
         except TransomError as error:
@@ -198,6 +208,11 @@ class Jobs:
         else:
             done = msgspec.structs.replace(job, status=JobStatus.SUCCESS, end_at=now_us(), progress=100)
             await self._try_to(jobs.finish_job(self._db, done, self._liveness.name))
+
+    async def _put_off(self, job: Job) -> None:
+        asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
+        not_before = self._db.now_us() + _PAUSE_US
+        await self._try_to(jobs.release_job(self._db, job.id, self._liveness.name, not_before))
 
     async def _fail(self, job: Job, error: TransomError) -> None:
         failure = Failure(None, None, error.reason or "", str(error))

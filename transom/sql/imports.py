@@ -89,8 +89,9 @@ async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Im
     return await db.transact(_holds(job, holder, new.updated_at), change_statement(seen, new)) is not None
 
 
-async def leave_store(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
-    """As `change_image`, and keep the job's input, which says why a store has not got the data."""
+async def change_noting(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
+    """As `change_image`, and keep the job's input, in which the worker noted the very change, or why a store
+    has not got the data."""
     done = await db.transact(_keeps_input(job, holder, new.updated_at), change_statement(seen, new))
     return done is not None
 

@@ -1,7 +1,7 @@
 """Jobs: rows ↔ `Job`. Written whole by a batch (`batches.py`), or held by the worker that runs one."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -134,6 +134,37 @@ async def start_image_task(
     return await db.transact(*_in_turn(job, image, open_jobs_quota, *statements)) is not None
 
 
+async def start_imports(
+    db: Database,
+    starts: Sequence[tuple[Job, Image, Statement]],
+    group: Job | None,
+    image_count_quota: int,
+    open_jobs_quota: int,
+) -> bool:
+    """As `start_image_task`, for several images of one project, each with its job and what holds it; all of
+    them or none. `group`: the job that stands for all."""
+    statements = [insert_job(group)] if group is not None else []
+    for job, image, held in starts:
+        statements += [*insert_statements(image, image_count_quota), held, insert_job(job)]
+    job, image, _held = starts[0]
+    return await db.transact(*_in_turn(job, image, open_jobs_quota, *statements)) is not None
+
+
+# One range of the index `job_by_image`. Behind the insert, which is left aside.
+EXPORTS_NOTHING_ELSE = f"""
+    select 1 where not exists (
+        select 1 from job
+        where image_id = $1 and kind = '{JobKind.EXPORT}' and end_at is null and id <> $2)"""
+
+
+async def start_export(db: Database, job: Job, open_jobs_quota: int) -> bool:
+    """Write the job; False when its image is being exported already, or the project may have no more jobs
+    open. Two of one project wait for each other."""
+    alone = Statement(EXPORTS_NOTHING_ELSE, (job.image_id, job.id), required=True)
+    guarded = guard_open(job, open_jobs_quota, insert_job(job), alone)
+    return await db.transact(lock_owner(job.project_id), *guarded) is not None
+
+
 async def start_job(
     db: Database, job: Job, image: Image, image_count_quota: int, open_jobs_quota: int
 ) -> bool:
@@ -180,6 +211,26 @@ async def list_image_tasks(
     project whose tasks are wanted, None: all."""
     rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit, asker=asker)
     return [_job_of_row(row) for row in rows]
+
+
+FIND_BY_ID = f"select {_COLUMNS} from job where id = $1"
+
+
+async def find_by_id(db: Database, job_id: str) -> Job | None:
+    """The job, of whatever kind and project: for those who act for the service itself."""
+    rows = await db.read(FIND_BY_ID, job_id)
+    return _job_of_row(rows[0]) if rows else None
+
+
+# Ids as JSON: both databases read an array of it. In the order of their beginning.
+FIND_JOBS = f"""
+    select {_COLUMNS} from job where id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))
+    order by begin_at, id"""
+
+
+async def find_jobs(db: Database, job_ids: Sequence[str]) -> list[Job]:
+    """Those of these jobs that are still known."""
+    return [_job_of_row(row) for row in await db.read(FIND_JOBS, to_json(list(job_ids)))]
 
 
 FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"

@@ -16,6 +16,8 @@ from transom.transfers.material import Material
 
 #: What qemu-img calls the formats that it can convert.
 _QEMU_NAMES = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
+#: A VHD is as large as its disk, not rounded up to what a BIOS of 1990 could count.
+_OPTIONS = {"vhd": ("-o", "force_size=on")}
 _PROGRAM = "qemu-img"
 _MOST_S = 3600
 _MEMORY_BYTES = 2 << 30
@@ -39,13 +41,13 @@ class Converted(NamedTuple):
     change: Change
 
 
-async def convert(material: Material, folder: Path) -> Converted | None:
-    """The staged data in the configured format, as a file in `folder`; None when it can stay as it is.
+async def convert(material: Material, folder: Path, target: str) -> Converted | None:
+    """The data in the format `target`, as a file in `folder`; None when it can stay as it is.
 
     Raises ContentRefusedError for data that is not what the image claims or names other files,
     LimitExceededError when the disk is larger than may be stored.
     """
-    source, target = material.image.disk_format or "", material.settings.conversion_format
+    source = material.image.disk_format or ""
     await _inspect(material, source)
     if source in ("iso", target):
         return None
@@ -56,7 +58,7 @@ async def convert(material: Material, folder: Path) -> Converted | None:
         made = folder / f"converted.{target}"
         await _run(
             material.most_bytes,
-            *("convert", "-f", _QEMU_NAMES[source], "-O", _QEMU_NAMES[target]),
+            *("convert", "-f", _QEMU_NAMES[source], "-O", _QEMU_NAMES[target], *_OPTIONS.get(target, ())),
             *(str(path), str(made)),
         )
     return Converted(made, Change(fields={"disk_format": target, "container_format": "bare"}))

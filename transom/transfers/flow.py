@@ -5,15 +5,12 @@ have the data, those that wait for it), and each step is a transaction that need
 Start reading at `Imports.run`.
 """
 
-import asyncio
 import logging
-import shutil
-import socket
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -43,18 +40,19 @@ from transom.domain.imports import (
 )
 from transom.domain.job_inputs import Import, input_of
 from transom.domain.model import Caller, Content, Image, Job, Location, Staged, Status
-from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
+from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, LostError, Report, RightEndedError, copied, told
 from transom.transfers.material import Material
+from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
 from transom.transfers.plugins import PLUGINS, write_file
-from transom.transfers.rules import judge_import
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
+from transom.transfers.work import open_work_folder
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +73,7 @@ class Imports:
         limits: Limits,
         askers: Askers,
         holder: str,
+        objects: ObjectAccess,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -83,10 +82,15 @@ class Imports:
         self._limits = limits
         self._askers = askers
         self._holder = holder
-        self._held = HeldImage(db, holder, askers, judge_import)
+        self._objects = ObjectSources(objects, askers)
+        self._held = HeldImage(db, holder, askers, self._objects.judge)
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image by the method that was asked for. Whatever is raised, `fail` puts things right."""
+        with naming_reasons(job):
+            await self._run(job, report)
+
+    async def _run(self, job: Job, report: Report) -> None:
         asked = input_of(job, Import)
         request = parse_request(asked.import_req, Method)
         image = await self._held.find(job)
@@ -94,7 +98,9 @@ class Imports:
             if set(waiting) == set(asked.backend):
                 # Not when it is begun again: what it has done would be counted, and then be asked for again.
                 await self._limits.check_import(image, request.method)
-            if request.method is not Method.COPY:
+            if self._is_streamed(request):
+                job = await self._describe(job, request)
+            elif request.method is not Method.COPY:
                 job = await self._prepare(job, request, report)
             for store in waiting:
                 job = await self._fill_store(job, request, store, report)
@@ -102,7 +108,8 @@ class Imports:
 
     async def look(self, job: Job) -> None:
         """Raise when the import has to break off: its image is gone, or the right to it has ended."""
-        await self._held.find(job)
+        with naming_reasons(job):
+            await self._held.find(job)
 
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed, and make the image what it was before; nothing if the job was taken
@@ -126,6 +133,23 @@ class Imports:
         await self._transfer.recover()
 
     # ---- the steps
+
+    def _is_streamed(self, request: ImportRequest) -> bool:
+        """Whether the data goes from where it is to the first store at once: it need not be staged when
+        nothing is to be done to it, and can be read again from where it is."""
+        return request.method is Method.OBJECT and not self._settings.import_plugins
+
+    async def _describe(self, job: Job, request: ImportRequest) -> Job:
+        """Note what the object says of the image, as its format. The job with what was noted."""
+        found = await self._objects.find(job, request)
+        image = await self._held.find(job)
+        if image.locations or all(
+            getattr(image, name) == value for name, value in found.change.fields.items()
+        ):
+            return job
+        noting = _noting(job, image, found.change)
+        await self._held.change(noting, lambda image: enrich(image, found.change), imports.change_noting)
+        return noting
 
     async def _prepare(self, job: Job, request: ImportRequest, report: Report) -> Job:
         """The data is staged, and every plugin has been at it. The job with what was noted of the image."""
@@ -153,6 +177,11 @@ class Imports:
                 return await self._stage(
                     job, image, chunks, answer.size, remote.change, 0, check, remote.expected
                 )
+        if request.method is Method.OBJECT:
+            expected = read_expected(request.arguments, self._settings.hashing_algorithm)
+            found = await self._objects.find(job, request)
+            chunks = told(found.read(), found.size, report)
+            return await self._stage(job, image, chunks, found.size, found.change, 0, expected=expected)
         raise ConflictError(f"Image {image.id} has no staged data.")
 
     def _check_taken_over(self, asker: Caller, change: Change, image: Image) -> None:
@@ -249,7 +278,7 @@ class Imports:
             if local is not None:
                 yield Path(local)
                 return
-            async with self._work_folder() as folder:
+            async with open_work_folder(self._settings, self._holder) as folder:
                 path = folder / "staged"
                 await write_file(path, read())
                 yield path
@@ -260,20 +289,9 @@ class Imports:
             roles=self._askers.recall(job).roles,
             read=read,
             as_file=as_file,
-            work_folder=self._work_folder,
+            work_folder=partial(open_work_folder, self._settings, self._holder),
             most_bytes=await self._transfer.room(image),
         )
-
-    @asynccontextmanager
-    async def _work_folder(self) -> AsyncIterator[Path]:
-        """A folder of this worker's, gone when the context ends; `sweep_work` removes those of the dead."""
-        own = work_folder(self._settings) / self._holder
-        await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=own))
-        try:
-            yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:
         """The job with the reason why the store has not got the data, if the others go on without it."""
@@ -290,14 +308,13 @@ class Imports:
             asked = input_of(job, Import)
             noted_input = msgspec.structs.replace(asked, reasons={**asked.reasons, store: str(error)})
             job = msgspec.structs.replace(job, input=noted_input)
-            await self._held.change(job, lambda image: store_failed(image, store), imports.leave_store)
+            await self._held.change(job, lambda image: store_failed(image, store), imports.change_noting)
         return job
 
     async def _fill(self, job: Job, image: Image, request: ImportRequest, store: str, report: Report) -> None:
         """Give the image a copy of its data in this store."""
-        source = await self._find_source(image, request)
-        data = self._transfer.stores.get(source.store).get(source.key, 0, source.size)
-        chunks = told(data, source.size, report)
+        source = await self._find_source(job, image, request)
+        chunks = told(source.read(), source.size, report)
 
         def placed(content: Content, key: str) -> Callable[[Image], Image]:
             location = Location(store=store, key=key)
@@ -305,15 +322,19 @@ class Imports:
                 image, location, content, all_must_succeed=request.all_must_succeed
             )
 
-        checks = await self._signature_checks(job, image)
-        if request.method is not Method.COPY and source.store == store:
+        checks = (*await self._signature_checks(job, image), *self._hash_checks(request, image))
+        if source.staged is not None and source.staged.store == store:
             content = await self._transfer.examine(image, chunks, source.size, checks)
             _require_same(image, content)
-            await self._held.change(job, placed(content, source.key), imports.adopt_staged)
+            require_fitting(job, image, content)
+            await self._held.change(job, placed(content, source.staged.key), imports.adopt_staged)
             return
 
         async def publish(blob: LooseBlob, content: Content) -> bool:
             _require_same(image, content)
+            require_fitting(job, image, content)
+            if request.method is Method.OBJECT:
+                await self._objects.require(job, request)
 
             async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
                 return await imports.place_blob(db, job, holder, blob, seen, new)
@@ -328,12 +349,26 @@ class Imports:
         token = await jobs.find_credential(self._db, job.id) if certificates.needs_token(image) else None
         return await certificates.checks_of(image, token)
 
-    async def _find_source(self, image: Image, request: ImportRequest) -> Staged:
+    def _hash_checks(self, request: ImportRequest, image: Image) -> tuple[DigestCheck, ...]:
+        """What is streamed is compared with what was said of it here, the rest when it was staged."""
+        if not self._is_streamed(request) or image.locations:
+            return ()
+        expected = read_expected(request.arguments, self._settings.hashing_algorithm)
+        return (expected,) if expected is not None else ()
+
+    async def _find_source(self, job: Job, image: Image, request: ImportRequest) -> "_Source":
         """Where to read the data of an import from."""
-        if request.method is not Method.COPY:
-            return await self._find_staged(image)
-        first = await self._transfer.find_copy(image)
-        return Staged(store=first.store, key=first.key, size=image.size or 0)
+        if self._is_streamed(request) and not image.locations:
+            found = await self._objects.find(job, request)
+            return _Source(found.read, found.size)
+        staged = None
+        if request.method is Method.COPY or self._is_streamed(request):
+            first = await self._transfer.find_copy(image)
+            store, key, size = first.store, first.key, image.size or 0
+        else:
+            staged = await self._find_staged(image)
+            store, key, size = staged.store, staged.key, staged.size
+        return _Source(partial(self._transfer.stores.get(store).get, key, 0, size), size, staged)
 
     async def _find_staged(self, image: Image) -> Staged:
         staged = await blobs.find_staged(self._db, image.id)
@@ -356,17 +391,12 @@ class Imports:
         await self._transfer.recover()
 
 
-def work_folder(settings: Settings) -> Path:
-    """Where workers of this machine put files that other programs are to read."""
-    return settings.data_path / "work" / socket.gethostname()
+class _Source(NamedTuple):
+    """Where the data of an image comes from. `staged`: the bytes that a store may take over as they are."""
 
-
-def sweep_work(settings: Settings, liveness: Liveness) -> None:
-    """Remove what workers that are gone have left there."""
-    folder = work_folder(settings)
-    for own in folder.iterdir() if folder.is_dir() else ():
-        if liveness.is_gone(own.name):
-            shutil.rmtree(own, ignore_errors=True)
+    read: Callable[[], AsyncIterator[bytes]]
+    size: int
+    staged: Staged | None = None
 
 
 def _in_order(image: Image, staging: str) -> tuple[str, ...]:

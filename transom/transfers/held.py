@@ -90,7 +90,7 @@ class HeldImage:
                 await jobs.finish_job(self._db, ended, self._holder)
                 return
             # The worker may have written into the input since this one read it.
-            kept = await jobs.find_task(self._db, ended.id)
+            kept = await jobs.find_by_id(self._db, ended.id)
             new, taken_back = undo(image, kept or ended)
             if await self._end_failed(ended, image, new, taken_back):
                 return

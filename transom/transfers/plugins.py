@@ -93,14 +93,15 @@ class _ArchiveFile(io.FileIO):
 async def convert(material: Material, keep: Keep) -> None:
     """image_conversion: the configured format instead of the one that was sent."""
     async with material.work_folder() as folder:
-        made = await conversion.convert(material, folder)
+        made = await conversion.convert(material, folder, material.settings.conversion_format)
         if made is None:
             await keep(None, Change())
         else:
-            await keep(_read_file(made.path), made.change)
+            await keep(read_file(made.path), made.change)
 
 
-async def _read_file(path: Path) -> AsyncIterator[bytes]:
+async def read_file(path: Path) -> AsyncIterator[bytes]:
+    """All of its bytes."""
     with path.open("rb") as file:
         while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
             yield block

@@ -33,6 +33,8 @@ def judge_import(caller: Caller, job: Job, target: ImageTarget) -> None:
         return
     if job.kind == JobKind.IMPORT_NEW:
         use_tasks(caller)
+    if job.kind in (JobKind.IMPORT_OBJECT, JobKind.IMPORT_DATA_OBJECT):
+        rules.create_image(caller, image.owner, image.visibility)
     require_seen(caller, target, _gone(image))
     method = parse_request(input_of(job, Import).import_req, Method).method
     rules.import_image(caller, target, is_copy=method is Method.COPY)

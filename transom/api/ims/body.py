@@ -97,6 +97,16 @@ def text(body: dict[str, Any], name: str, most: int = MAX_NAME) -> str | None:
     return value
 
 
+def switch(body: dict[str, Any], name: str) -> bool:
+    """An optional switch; null counts as absent, which is off."""
+    value = body.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise InvalidError(f"{name}: must be true or false.")
+
+
 def query_values(request: Request) -> dict[str, str]:
     """The query's parameters; the last one counts. InvalidError (IMG.0017) for what no text can hold."""
     pairs = dict(request.query_pairs())

@@ -13,7 +13,7 @@ from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
-from transom.domain.job_inputs import Batch, Copy, input_of
+from transom.domain.job_inputs import Batch, Copy, Export, ImportGroup, ObjectImport, input_of
 from transom.domain.model import Job, JobStatus, domain_key
 from transom.sql import jobs
 
@@ -36,24 +36,33 @@ async def show_job(parts: Parts, request: Request) -> Response:
     job = await _find(parts, request)
     if max(len(job.failures), len(_recipients_of(job))) > _MANY:
         return await asyncio.to_thread(_shown, job)
-    return _shown(job)
+    return _shown(job, await _subs_of(parts, job))
+
+
+async def _subs_of(parts: Parts, job: Job) -> list[Job]:
+    """The jobs that it stands for, in the order of the request."""
+    if not isinstance(job.input, ImportGroup):
+        return []
+    found = {one.id: one for one in await jobs.find_jobs(parts.db, job.input.sub_jobs)}
+    return [found[job_id] for job_id in job.input.sub_jobs if job_id in found]
 
 
 def _recipients_of(job: Job) -> Sequence[str]:
     return job.input.recipients if isinstance(job.input, Batch) else ()
 
 
-def _shown(job: Job) -> Response:
+def _shown(job: Job, subs: Sequence[Job] = ()) -> Response:
     summary = _summary(job)
     # Huawei's SDKs have the reason in the entities too, as `error` (their class JobEntities).
     reason = {"error_code": summary["error_code"], "error": summary["fail_reason"]} if job.failures else {}
-    return json_response({**summary, "entities": {**_entities(job), **reason}})
+    return json_response({**summary, "entities": {**_entities(job, subs), **reason}})
 
 
 async def show_progress(parts: Parts, request: Request) -> Response:
     """How much of the job is done, from 0 to 1."""
     job = await _find(parts, request)
-    return json_response({**_summary(job), "entities": {**_image_of(job), **_progress_of(job)}})
+    subs = await _subs_of(parts, job)
+    return json_response({**_summary(job), "entities": {**_image_of(job), **_progress_of(job, subs)}})
 
 
 async def _find(parts: Parts, request: Request) -> Job:
@@ -85,21 +94,27 @@ def _moment(microseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _entities(job: Job) -> dict[str, Any]:
+def _entities(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
     if isinstance(job.input, Batch):
         return {"results": results_of(job)}
-    return {**_image_of(job), **_progress_of(job)}
+    of_subs = {}
+    if subs:
+        results = [{**_summary(sub), "entities": _image_of(sub)} for sub in subs]
+        of_subs = {"sub_jobs_result": results, "sub_jobs_list": [sub.id for sub in subs]}
+    return {**_image_of(job), **_progress_of(job, subs), **of_subs}
 
 
-def _progress_of(job: Job) -> dict[str, Any]:
+def _progress_of(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
     if job.end_at is not None:
         return {"process_percent": 1.0}
-    return {"process_percent": job.progress / 100, "current_task": f"{job.kind}:running"}
+    percents = [100 if sub.end_at is not None else sub.progress for sub in subs] or [job.progress]
+    percent = sum(percents) / len(percents)
+    return {"process_percent": percent / 100, "current_task": f"{job.kind}:running"}
 
 
 def _image_of(job: Job) -> dict[str, Any]:
     """The image that the job makes, if it makes one."""
-    if not isinstance(job.input, Copy) or job.status == JobStatus.FAIL:
+    if not isinstance(job.input, Copy | ObjectImport | ImportGroup | Export) or job.status == JobStatus.FAIL:
         return {}
     return {"image_id": job.input.image_id, "image_name": job.input.name}
 

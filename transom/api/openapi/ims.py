@@ -1,5 +1,6 @@
 """The calls of the IMS API, where it has others than the Image API v2 or answers otherwise."""
 
+from transom.api.openapi.ims_objects import IMS_OBJECTS
 from transom.api.openapi.model import (
     ANY,
     BOOLEAN,
@@ -78,6 +79,18 @@ _RESULT = record(
     {"image_id": STRING, "status": one_of("SUCCESS", "FAIL")},
     {"project_id": STRING, "domain_id": STRING, "error_code": STRING, "fail_reason": STRING},
 )
+_SUB_JOB = closed(
+    {
+        "job_id": STRING,
+        "job_type": STRING,
+        "begin_time": STRING,
+        "end_time": nullable(STRING),
+        "status": one_of("INIT", "RUNNING", "SUCCESS", "FAIL"),
+        "error_code": nullable(STRING),
+        "fail_reason": nullable(STRING),
+        "entities": closed({}, {"image_id": STRING, "image_name": nullable(STRING)}),
+    }
+)
 _ENTITIES = closed(
     {},
     {
@@ -86,6 +99,8 @@ _ENTITIES = closed(
         "image_name": STRING,
         "process_percent": {"type": "number", "minimum": 0, "maximum": 1},
         "current_task": STRING,
+        "sub_jobs_result": array(_SUB_JOB),
+        "sub_jobs_list": array(STRING),
         "error_code": nullable(STRING),
         "error": nullable(STRING),
     },
@@ -104,7 +119,7 @@ def _version(of: str) -> Operation:
 
 def _unsupported() -> Operation:
     return Operation(
-        summary="Refused: there are no servers, volumes, backups, object store or other regions",
+        summary="Refused: there are no servers, volumes, backups or other regions",
         answers={},
         bodies={JSON: ANY},
         body_is_optional=True,
@@ -175,14 +190,7 @@ def _tagging(summary: str, shape: Schema | None = None) -> Operation:
 
 _PAIRS = record({"tags": array(_TAG, minItems=1)})
 _REFUSED = (
-    "POST /v2/cloudimages/action",
-    "POST /v2/cloudimages/quickimport/action",
-    "POST /v1/cloudimages/dataimages/action",
-    "POST /v2/cloudimages/dataimages/action",
     "POST /v1/cloudimages/wholeimages/action",
-    "PUT /v1/cloudimages/{image_id}/upload",
-    "POST /v1/cloudimages/{image_id}/file",
-    "POST /v2/cloudimages/{image_id}/file",
     "POST /v1/cloudimages/{image_id}/cross_region_copy",
 )
 _IMAGES = {
@@ -250,6 +258,7 @@ _IMAGES = {
         parameters=(query("tag", "Those that go with it; repeatable.", one_of(*TAGS)),),
     ),
     **{key: _unsupported() for key in _REFUSED},
+    **IMS_OBJECTS,
 }
 _SHARING = {
     "POST /v1/cloudimages/members": Operation(

@@ -114,7 +114,7 @@ _MEMBER = {
 _METHOD = {
     "type": "object",
     "properties": {
-        "name": one_of("glance-direct", "web-download", "copy-image", "glance-download"),
+        "name": one_of("glance-direct", "web-download", "copy-image", "glance-download", "s3-download"),
         "uri": STRING,
         "os_hash_algo": STRING,
         "os_hash_value": STRING,

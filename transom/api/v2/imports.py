@@ -86,6 +86,10 @@ async def import_image(parts: Parts, request: Request) -> Response:
             stores = _without_copy(image, asked, stores)
             if not stores:
                 return _accepted()
+        if asked.method is Method.OBJECT:
+            read_expected(asked.arguments, parts.settings.hashing_algorithm)
+            ref = parts.objects.parse("uri", asked.arguments.get("uri"))
+            parts.objects.require(request.caller, ref, write=False)
         if asked.method is Method.WEB:
             read_expected(asked.arguments, parts.settings.hashing_algorithm)
             await check_uri(parts, asked.arguments.get("uri"), "web-download")
@@ -107,7 +111,7 @@ def _accepted() -> Response:
 async def require_no_task(parts: Parts, image: Image) -> None:
     """A task that is not there any more, or over, holds nothing."""
     task_id = image.properties.get(TASK)
-    task = await jobs.find_task(parts.db, task_id) if task_id is not None else None
+    task = await jobs.find_by_id(parts.db, task_id) if task_id is not None else None
     if task is not None and task.end_at is None:
         raise ConflictError("Image has active task")
 

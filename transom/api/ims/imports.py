@@ -1,0 +1,311 @@
+"""Images made of objects (IMS API: "Creating an Image" from a file, "Importing an Image File Quickly",
+"Creating a Data Disk Image from an External Image File", "Registering an Image").
+
+What can be judged by the request alone is refused at once; whether the object is there, and what it holds,
+the job finds out. Start reading at `create_image`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from transom.api.http import Request, Response, json_response
+from transom.api.ims import body, unsupported
+from transom.api.ims.body import read_object, require_project
+from transom.api.new_jobs import new_job, require_place
+from transom.api.parts import Parts
+from transom.clock import now_us
+from transom.domain import access, attributes, image_quotas
+from transom.domain.attributes import ARCHITECTURE, ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, SUPPORT_ARM
+from transom.domain.errors import ConflictError, InvalidError, Reason
+from transom.domain.imports import Method, begin
+from transom.domain.job_inputs import ImportGroup, ObjectImport
+from transom.domain.model import Image, Job, JobKind, Status
+from transom.domain.objects import ObjectRef
+from transom.domain.tags import MOST_TAGS, Tag, check_tag, parse_tag, put_tags
+from transom.images import rules
+from transom.images.creation import new_image
+from transom.images.rules import absent
+from transom.sql import images, imports, jobs
+from transom.sql.imports import change_statement
+from transom.sql.retry import TRIES, write_conflict
+
+#: `type` of a system image → its `virtual_env_type`.
+_ENVIRONMENTS = {
+    "ECS": "FusionCompute",
+    "FusionCompute": "FusionCompute",
+    "BMS": "Ironic",
+    "Ironic": "Ironic",
+    "IsoImage": "IsoImage",
+}
+_DATA = "DataImage"
+#: What quick imports take: they convert nothing.
+_QUICK_FORMATS = ("raw", "zvhd2")
+_OS_TYPES = ("Linux", "Windows")
+_MOST_DATA_IMAGES = 3
+#: Sizes of disks, GB: of a system disk, of one beside it, of a data disk by itself.
+_SYSTEM_GB, _BESIDE_GB, _DATA_GB = (1, 1024), (1, 2048), (40, 2048)
+#: The largest disk that an image can name by the other calls; larger ones are put in here.
+_MOST_GB = 1024
+
+
+class _Planned(NamedTuple):
+    """An image to be, and the object that it is to be made of."""
+
+    image: Image
+    ref: ObjectRef
+    kind: JobKind
+    formats: tuple[str, ...] = ()
+    is_quick: bool = False
+
+
+# ---- the calls
+
+
+async def create_image(parts: Parts, request: Request) -> Response:
+    """I9: a system image of an object, with up to three data images of others. The answer is a job; it has a
+    job of its own for each image when there are several."""
+    given = await _read(parts, request)
+    if given.get("image_url") is None:
+        return await unsupported.refuse_source(given)
+    planned = [_plan_system(parts, request, given, is_quick=body.switch(given, "is_quick_import"))]
+    for number, one in enumerate(_data_images(given)):
+        planned.append(_plan_beside(parts, request, one, f"data_images[{number}]", given))
+    return await _start(parts, request, planned)
+
+
+async def import_quickly(parts: Parts, request: Request) -> Response:
+    """I10: a system image, or with `type` DataImage a data image, of an object that need not be converted."""
+    given = await _read(parts, request)
+    if given.get("type") == _DATA:
+        planned = _plan_data(parts, request, given, _SYSTEM_GB, is_quick=True)
+    else:
+        planned = _plan_system(parts, request, given, is_quick=True)
+    return await _start(parts, request, [planned])
+
+
+async def create_data_image(parts: Parts, request: Request) -> Response:
+    """I11: a data image of an object."""
+    given = await _read(parts, request)
+    return await _start(parts, request, [_plan_data(parts, request, given, _DATA_GB, is_quick=False)])
+
+
+async def register_object(parts: Parts, request: Request) -> Response:
+    """I13: fill an image whose metadata was made before with an object, as it is. The image is `queued` again
+    if that fails."""
+    given = await _read(parts, request)
+    ref = _object(parts, request, given, "image_url")
+    image_id, caller = request.params["image_id"], request.caller
+    for _ in range(TRIES):
+        found = await images.find_image(parts.db, image_id, caller.member_ids)
+        target = access.see_image(caller, found, absent(image_id))
+        rules.import_image(caller, target, is_copy=False)
+        image = target.image
+        if image.status != Status.QUEUED:
+            text = f"Image {image_id} is {image.status}; only a queued image can be filled."
+            raise ConflictError(text, Reason.IMAGE_NOT_READY)
+        await parts.limits.check_size(image.owner)
+        await require_place(parts, request)
+        job, held = _new_job(parts, request, _Planned(image, ref, JobKind.REGISTER_OBJECT))
+        if await imports.start_import(parts.db, image, held, job, None, parts.settings.open_jobs_quota):
+            parts.wake_jobs()
+            return json_response({"job_id": job.id})
+    raise write_conflict(f"Image {image_id} is")
+
+
+async def _read(parts: Parts, request: Request) -> dict[str, Any]:
+    """The body, where there is an object store and the caller has a project."""
+    require_project(request)
+    parts.objects.require_configured()
+    return await read_object(parts, request)
+
+
+# ---- what the images are to be
+
+
+def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_quick: bool) -> _Planned:
+    ref = _object(parts, request, given, "image_url")
+    kind = body.text(given, "type") or "ECS"
+    if kind not in _ENVIRONMENTS:
+        raise InvalidError(f"type: must be one of {', '.join(_ENVIRONMENTS)}.")
+    if (is_quick or kind == "IsoImage") and not given.get("os_version"):
+        raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
+    architecture = body.text(given, ARCHITECTURE)
+    firmware = body.text(given, "hw_firmware_type") or ("uefi" if architecture == "arm" else None)
+    min_disk = _gigabytes(given, _SYSTEM_GB, "min_disk")
+    fields = {
+        "virtual_env_type": _ENVIRONMENTS[kind],
+        "min_disk": min_disk,
+        OS_VERSION: given.get("os_version") or None,
+        ARCHITECTURE: architecture,
+        SUPPORT_ARM: "true" if architecture == "arm" else None,
+        "hw_firmware_type": firmware,
+        "min_ram": given.get("min_ram"),
+        "max_ram": given.get("max_ram"),
+        "__is_config_init": body.switch(given, "is_config"),
+    }
+    image = _new_image(parts, request, given, fields, given.get("name"))
+    formats = ("iso",) if kind == "IsoImage" else _QUICK_FORMATS if is_quick else ()
+    return _Planned(image, ref, JobKind.IMPORT_OBJECT, formats, is_quick)
+
+
+def _plan_data(
+    parts: Parts,
+    request: Request,
+    given: dict[str, Any],
+    sizes: tuple[int, int],
+    *,
+    is_quick: bool,
+    field: str = "",
+    name: Any = None,
+) -> _Planned:
+    """`field`: where in the body this stands, with a dot at its end; `name`: the name if none is told."""
+    ref = _object(parts, request, given, "image_url", field)
+    os_type = body.text(given, "os_type") or _OS_TYPES[0]
+    if os_type not in _OS_TYPES:
+        raise InvalidError(f"{field}os_type: must be one of {', '.join(_OS_TYPES)}.")
+    min_disk = _gigabytes(given, sizes, f"{field}min_disk")
+    fields = {"virtual_env_type": _DATA, "min_disk": min(min_disk, _MOST_GB)}
+    image = _new_image(parts, request, given, fields, given.get("name") or name)
+    # There is no system on it, but for the kind that its file system is of.
+    others = {OS_VERSION, *OS_FACTS}
+    kept = {name: value for name, value in image.properties.items() if name not in others}
+    image = msgspec.structs.replace(image, min_disk=min_disk, properties={**kept, "__os_type": os_type})
+    formats = _QUICK_FORMATS if is_quick else ()
+    return _Planned(image, ref, JobKind.IMPORT_DATA_OBJECT, formats, is_quick)
+
+
+def _plan_beside(
+    parts: Parts, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
+) -> _Planned:
+    """A data image that is made with a system image, and belongs to the same enterprise project."""
+    number = int(field.partition("[")[2].rstrip("]")) + 1
+    inherited = {ENTERPRISE_PROJECT: system.get(ENTERPRISE_PROJECT), "os_type": system.get("os_type")}
+    return _plan_data(
+        parts,
+        request,
+        {**inherited, **given},
+        _BESIDE_GB,
+        is_quick=body.switch(given, "is_quick_import"),
+        field=f"{field}.",
+        name=f"{str(system.get('name'))[:120]}-data{number}",
+    )
+
+
+def _data_images(given: dict[str, Any]) -> list[dict[str, Any]]:
+    found = given.get("data_images")
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise InvalidError("data_images: must be a list of objects.")
+    if len(found) > _MOST_DATA_IMAGES:
+        raise InvalidError(f"data_images: at most {_MOST_DATA_IMAGES} are made with a system image.")
+    return found
+
+
+def _object(parts: Parts, request: Request, given: dict[str, Any], name: str, field: str = "") -> ObjectRef:
+    ref = parts.objects.parse(f"{field}{name}", given.get(name))
+    parts.objects.require(request.caller, ref, write=False)
+    return ref
+
+
+def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int:
+    value, (least, most) = given.get("min_disk"), sizes
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidError(f"{field}: must be {least} to {most} (GB).", Reason.SIZE_INVALID)
+    return value
+
+
+def _new_image(
+    parts: Parts, request: Request, given: dict[str, Any], fields: dict[str, Any], name: Any
+) -> Image:
+    if name in (None, ""):
+        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
+    if body.text(given, "cmk_id") is not None:
+        raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
+    asked = {
+        **fields,
+        "name": name,
+        "__description": given.get("description"),
+        ENTERPRISE_PROJECT: body.text(given, ENTERPRISE_PROJECT),
+        "tags": _tags(given),
+    }
+    known = {name: value for name, value in asked.items() if value is not None}
+    os_versions = parts.operator_files.os_versions
+    whole = attributes.complete(known, os_versions)
+    check = attributes.make_check(os_versions)
+    return new_image(whole, request.caller, parts.image_quotas, check, known)
+
+
+def _tags(given: dict[str, Any]) -> list[str]:
+    texts, pairs = given.get("tags"), given.get("image_tags")
+    if texts and pairs:
+        raise InvalidError("tags, image_tags: only one of them can be given.", Reason.TAG_INVALID)
+    name = "image_tags" if pairs else "tags"
+    read: Callable[[Any], Tag | None] = _pair if pairs else _text
+    found = texts or pairs or []
+    tags = [read(one) for one in found] if isinstance(found, list) else [None]
+    if None in tags:
+        raise InvalidError(f"{name}: must be a list of tags.", Reason.TAG_INVALID)
+    return list(put_tags((), [check_tag(name, tag) for tag in tags if tag is not None], MOST_TAGS))
+
+
+def _text(value: Any) -> Tag | None:
+    return parse_tag(value) if isinstance(value, str) else None
+
+
+def _pair(value: Any) -> Tag | None:
+    if not isinstance(value, dict):
+        return None
+    key, text = value.get("key"), value.get("value", "")
+    return Tag(key, text) if isinstance(key, str) and isinstance(text, str) else None
+
+
+# ---- the start
+
+
+async def _start(parts: Parts, request: Request, planned: list[_Planned]) -> Response:
+    """Write the images and their jobs, all or none."""
+    refs = [one.ref for one in planned]
+    if len(set(refs)) < len(refs):
+        text = "data_images: an object can become one image of a call only."
+        raise InvalidError(text, Reason.OBJECT_NAMED_TWICE)
+    owner = planned[0].image.owner
+    await parts.limits.check_size(owner)
+    most = await parts.limits.most_images(owner)
+    await require_place(parts, request)
+    starts = []
+    for one in planned:
+        job, held = _new_job(parts, request, one)
+        starts.append((job, one.image, change_statement(one.image, held)))
+    group = _group(request, starts[0][1], [job for job, _, _ in starts]) if len(starts) > 1 else None
+    if not await jobs.start_imports(parts.db, starts, group, most, parts.settings.open_jobs_quota):
+        await require_place(parts, request)
+        raise image_quotas.too_many_images(most)
+    parts.wake_jobs()
+    return json_response({"job_id": group.id if group is not None else starts[0][0].id})
+
+
+def _new_job(parts: Parts, request: Request, planned: _Planned) -> tuple[Job, Image]:
+    """(the job, the image as it is held by it)."""
+    settings, image, store = parts.settings, planned.image, parts.stores.default.id
+    asked = ObjectImport(
+        image_id=image.id,
+        name=image.name,
+        import_req={"method": {"name": Method.OBJECT, "uri": str(planned.ref)}},
+        backend=(store,),
+        most_bytes=settings.object_quick_size_cap if planned.is_quick else settings.object_size_cap,
+        finds_format=planned.kind != JobKind.REGISTER_OBJECT,
+        formats=planned.formats,
+    )
+    job = new_job(request, planned.kind, asked, image.id)
+    held = begin(image, job.id, (store,))
+    return job, msgspec.structs.replace(held, updated_at=images.moved_on(image, now_us()))
+
+
+def _group(request: Request, system: Image, subs: list[Job]) -> Job:
+    asked = ImportGroup(sub_jobs=tuple(job.id for job in subs), image_id=system.id, name=system.name)
+    return new_job(request, JobKind.IMPORT_SEVERAL, asked)

@@ -1,0 +1,153 @@
+"""Exports of images to objects: the bytes as they are kept, or converted on the way.
+
+Begun again wherever it stopped: an object is whole or not there, and bears the id of the job that wrote it,
+by which the next worker knows that there is nothing left to do.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from transom.config import Settings
+from transom.data.transfer import Transfer
+from transom.disk import Room
+from transom.domain import access
+from transom.domain.errors import (
+    ConflictError,
+    NotFoundError,
+    Reason,
+    StoreFullError,
+    TransomError,
+)
+from transom.domain.job_inputs import Export, input_of
+from transom.domain.model import Image, Job, Location
+from transom.domain.objects import ObjectRef
+from transom.sql import images, jobs
+from transom.sql.db import Database
+from transom.stores.object_access import ObjectAccess
+from transom.transfers import conversion, export_rules
+from transom.transfers.askers import Askers
+from transom.transfers.held import Report, told
+from transom.transfers.material import Material
+from transom.transfers.objects import naming_reasons
+from transom.transfers.plugins import read_file, write_file
+from transom.transfers.work import open_work_folder
+
+_log = logging.getLogger(__name__)
+
+
+class Exports:
+    """Runs these jobs for the worker `holder`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        transfer: Transfer,
+        objects: ObjectAccess,
+        askers: Askers,
+        holder: str,
+    ) -> None:
+        self._settings = settings
+        self._db = db
+        self._transfer = transfer
+        self._objects = objects
+        self._askers = askers
+        self._holder = holder
+        self._room = Room(settings.data_path, settings.disk_reserve)
+
+    async def run(self, job: Job, report: Report) -> None:
+        """Write the object. After an error nothing of it is there."""
+        with naming_reasons(job):
+            await self._run(job, report)
+
+    async def _run(self, job: Job, report: Report) -> None:
+        asked = input_of(job, Export)
+        image = await self._find(job)
+        target = await self._objects.open(self._askers.recall(job), self._named(job), write=True)
+        if await target.require_free(job.id):
+            return  # An earlier attempt got that far.
+        location = await self._transfer.find_copy(image)
+        if asked.file_format is None:
+            size = image.size or 0
+            chunks = told(await self._transfer.read(location, 0, size), size, report)
+            await target.write(self._judged(job, chunks), size, job.id)
+            return
+        async with open_work_folder(self._settings, self._holder) as folder:
+            material = self._material(image, location)
+            made = await conversion.convert(material, folder, asked.file_format)
+            if made is None:
+                raise ConflictError(f"Image {image.id} is in another format by now.", Reason.EXPORT_FORMAT)
+            size = made.path.stat().st_size
+            chunks = told(read_file(made.path), size, report)
+            await target.write(self._judged(job, chunks), size, job.id)
+
+    async def look(self, job: Job) -> None:
+        """Raise when the export has to break off: the image is gone, or the right to it has ended."""
+        with naming_reasons(job):
+            await self._find(job)
+
+    async def fail(self, ended: Job) -> None:
+        """Write that the job has failed; what workers that died had begun to send goes, if it can."""
+        try:
+            target = await self._objects.open(self._askers.recall(ended), self._named(ended), write=True)
+            await target.abort()
+        except TransomError as error:
+            _log.warning("job %s: parts of its object may stay at the service: %s", ended.id, error)
+        await jobs.finish_job(self._db, ended, self._holder)
+
+    async def _find(self, job: Job) -> Image:
+        """The image, if the asker may export it there now."""
+        asked, caller = input_of(job, Export), self._askers.recall(job)
+        gone = f"Image {asked.image_id} was deleted while it was exported."
+        found = await images.find_image(self._db, asked.image_id, caller.member_ids)
+        seen = access.see_image(caller, found, gone)
+        export_rules.export_image(caller, seen)
+        image = seen.image
+        self._objects.require(caller, self._named(job), write=True)
+        if image.checksum != asked.checksum:
+            raise NotFoundError(gone, Reason.IMAGE_UNKNOWN)
+        return image
+
+    def _named(self, job: Job) -> ObjectRef:
+        return self._objects.parse("bucket_url", input_of(job, Export).target)
+
+    async def _judged(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks. Before their end, on which the object comes to be, all is judged once more."""
+        async for chunk in chunks:
+            yield chunk
+        await self._find(job)
+        await self._objects.open(self._askers.recall(job), self._named(job), write=True)
+
+    def _material(self, image: Image, location: Location) -> Material:
+        size = image.size or 0
+        store = self._transfer.stores.get(location.store)
+        read = partial(store.get, location.key, 0, size)
+
+        @asynccontextmanager
+        async def as_file() -> AsyncIterator[Path]:
+            local = self._transfer.local_path(location)
+            if local is not None:
+                yield Path(local)
+                return
+            async with open_work_folder(self._settings, self._holder) as folder:
+                self._require_room(size)
+                await write_file(folder / "image", read())
+                yield folder / "image"
+
+        self._require_room(size)
+        return Material(
+            settings=self._settings,
+            image=image,
+            roles=frozenset(),
+            read=read,
+            as_file=as_file,
+            work_folder=partial(open_work_folder, self._settings, self._holder),
+            most_bytes=min(self._settings.object_size_cap, self._room.free_bytes - self._room.reserve_bytes),
+        )
+
+    def _require_room(self, size: int) -> None:
+        if self._room.is_short(size):
+            raise StoreFullError("This machine has no room to convert the image.")
