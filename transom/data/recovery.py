@@ -7,6 +7,7 @@ and threads do not survive a fork. The bytes are removed by the workers (`Transf
 import logging
 
 from transom.clock import now_us
+from transom.lease import is_over
 from transom.liveness import Liveness
 from transom.sql import blobs
 from transom.sql.blobs import LooseBlob
@@ -20,8 +21,7 @@ async def give_up_dead(db: Database, liveness: Liveness) -> list[LooseBlob]:
     waiting = []
     for blob in await blobs.list_blobs(db):
         if blob.holder is not None:
-            lapsed = blob.held_until < db.now_us()
-            if not lapsed and not liveness.is_dead(blob.holder):
+            if not is_over(db, liveness, blob.holder, blob.held_until):
                 continue
             if not await blobs.take_upload(db, blob, now_us()):
                 continue

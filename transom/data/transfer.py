@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from transom.clock import now_us
 from transom.config import Settings
 from transom.data.certificates import Certificates
-from transom.data.holding import holding
 from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.recovery import give_up_dead
 from transom.data.verification import recorded_hash, verify
@@ -35,6 +34,7 @@ from transom.domain.errors import (
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.project_quotas import Limit, require_room
 from transom.domain.status import advance, require_formats
+from transom.lease import renewed
 from transom.liveness import Liveness
 from transom.ownership import Ownership
 from transom.quotas.storage import StorageQuota
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_GIVEN_UP = "The upload was given up: the server could not tell the database in time that it was at work."
 _OTHER_DATA = "The data is not that of the image it was taken from."
 
 
@@ -326,8 +327,12 @@ class Transfer:
 
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
+
+        async def renew_once() -> bool:
+            return await blobs.hold_blob(self._db, blob, self._db.now_us() + self._lease_us)
+
         try:
-            async with holding(self._db, blob, self._lease_us):
+            async with renewed(renew_once, self._lease_us, f"Upload {blob.key}", _GIVEN_UP):
                 is_owned = await fill()
             if not is_owned:
                 raise VanishedError(

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
 
+from transom import lease
 from transom.clock import now_us
 from transom.config import Settings
 from transom.data.transfer import Transfer
@@ -27,13 +27,12 @@ from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import jobs
 from transom.sql.db import Database
-from transom.sql.jobs import OpenJob
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
 from transom.transfers.copies import Copies
 from transom.transfers.exports import Exports
 from transom.transfers.flow import Imports
-from transom.transfers.held import LostError, Report
+from transom.transfers.held import Report
 from transom.transfers.locations import AddedLocations
 
 _log = logging.getLogger(__name__)
@@ -157,8 +156,9 @@ class Jobs:
         for seen in await jobs.list_open_jobs(self._db):
             if len(self._running) >= self._settings.jobs_at_once:
                 return
-            known = seen.kind in self._kinds
-            if not known or seen.id in self._running or not self._is_free(seen):
+            if seen.kind not in self._kinds or seen.id in self._running:
+                continue
+            if not lease.is_over(self._db, self._liveness, seen.holder, seen.held_until):
                 continue
             if self._running_of[seen.project_id] >= self._most_of_one:
                 continue  # The other places are for other projects.
@@ -176,12 +176,6 @@ class Jobs:
         if not self._running_of[job.project_id]:
             del self._running_of[job.project_id]
         self.wake()
-
-    def _is_free(self, seen: OpenJob) -> bool:
-        now = self._db.now_us()
-        if seen.holder is None:
-            return seen.held_until < now
-        return seen.held_until < now or self._liveness.is_dead(seen.holder)
 
     async def _run(self, job: Job, attempt: int) -> None:
         """Once, and write how it ended; or leave it to be tried again."""
@@ -230,33 +224,35 @@ class Jobs:
         """Do what the job asks for, and break off when a look says so: however long a source keeps silent,
         a job whose image was deleted holds its place for seconds."""
         progress = _Progress()
-        working = asyncio.create_task(self._kinds[job.kind].run(job, progress.report))
-        watching = asyncio.create_task(self._watch(job, progress))
-        try:
-            done, _going_on = await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in (working, watching):
-                one.cancel()
-            await asyncio.gather(working, watching, return_exceptions=True)
-        await (working if working in done else watching)
+        pause_s = min(_TELL_S, self._lease_us / 3e6)
 
-    async def _watch(self, job: Job, progress: _Progress) -> None:
-        """Renew the lease, tell the progress and look, until that raises why the job is to break off."""
-        for number in count(1):
-            await asyncio.sleep(min(_TELL_S, self._lease_us / 3e6))
-            now = now_us()
+        async def write_progress() -> bool:
             until, me = self._db.now_us() + self._lease_us, self._liveness.name
+            percent, message = progress.percent, progress.message
+            return await jobs.hold_job(self._db, job.id, me, until, percent, now_us(), message)
+
+        working = asyncio.create_task(self._kinds[job.kind].run(job, progress.report))
+        renewing = asyncio.create_task(lease.renew(write_progress, pause_s, f"Job {job.id}"))
+        looking = asyncio.create_task(self._look(job, pause_s * _TELLS_A_LOOK))
+        tasks = (working, renewing, looking)
+        try:
+            done, _going_on = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await next(one for one in tasks if one in done)
+
+    async def _look(self, job: Job, pause_s: float) -> None:
+        """Look after each pause, until that raises why the job is to break off."""
+        while True:
+            await asyncio.sleep(pause_s)
             try:
-                if not await jobs.hold_job(
-                    self._db, job.id, me, until, progress.percent, now, progress.message
-                ):
-                    raise LostError(f"Job {job.id} was taken for dead, and over by another worker.")
-                if number % _TELLS_A_LOOK == 0:
-                    await self._kinds[job.kind].look(job)
-            except LostError:
+                await self._kinds[job.kind].look(job)
+            except lease.LostError:
                 raise
             except UnavailableError as error:
-                _log.warning("job %s could not be held or looked at: %s", job.id, error)
+                _log.warning("job %s could not be looked at: %s", job.id, error)
 
 
 async def release_dead(db: Database, liveness: Liveness) -> None:

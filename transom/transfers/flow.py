@@ -40,6 +40,7 @@ from transom.domain.imports import (
 )
 from transom.domain.job_inputs import Import, input_of
 from transom.domain.model import Caller, Content, Image, Job, Location, Staged, Status
+from transom.lease import LostError
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import blobs, imports, jobs
@@ -47,7 +48,7 @@ from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
-from transom.transfers.held import HeldImage, LostError, Report, RightEndedError, copied, told
+from transom.transfers.held import HeldImage, Report, RightEndedError, copied, told
 from transom.transfers.material import Material
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
 from transom.transfers.plugins import PLUGINS, write_file

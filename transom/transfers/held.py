@@ -13,6 +13,7 @@ from transom.domain.access import image_target
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from transom.domain.imports import is_held_by
 from transom.domain.model import Caller, Image, ImageTarget, Job, JobStatus, Location
+from transom.lease import LostError
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
 from transom.sql.images import NOBODY
@@ -108,10 +109,6 @@ class HeldImage:
     async def _require(self, job: Job) -> None:
         if not await jobs.is_held(self._db, job.id, self._holder):
             raise LostError(f"Task {job.id} was taken over by another worker.")
-
-
-class LostError(UnavailableError):
-    """The job is another worker's by now: this one has nothing more to say."""
 
 
 class RightEndedError(ForbiddenError):

@@ -1,0 +1,70 @@
+"""Leases: how long an upload or a job belongs to its worker, the lease owner, and when others may take over.
+
+The owner renews its lease three times while it runs. Others take over when the lease has ended, or sooner
+when this machine knows that the owner is dead.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from transom.domain.errors import TransomError, UnavailableError
+from transom.liveness import Liveness
+from transom.sql.db import Database
+
+_log = logging.getLogger(__name__)
+
+
+class LostError(UnavailableError):
+    """The lease is another worker's by now: this one has nothing more to say."""
+
+
+def is_over(db: Database, liveness: Liveness, owner: str | None, ends_at: int) -> bool:
+    """Whether others may take over. `owner`: None when there is none. `ends_at`: microseconds, by the
+    database's clock."""
+    return ends_at < db.now_us() or (owner is not None and liveness.is_dead(owner))
+
+
+async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what: str) -> None:
+    """Renew a lease after each pause until cancelled. LostError when it is another's: `renew_once` has
+    returned False. That a renewal could not be written is logged: the next may come in time."""
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            is_held = await renew_once()
+        except TransomError as error:
+            _log.warning("the lease of %s could not be renewed: %s", what, error)
+        else:
+            if not is_held:
+                raise LostError(f"{what} was taken for dead, and over by another worker.")
+
+
+@asynccontextmanager
+async def renewed(
+    renew_once: Callable[[], Awaitable[bool]], lease_us: int, what: str, refusal: str
+) -> AsyncIterator[None]:
+    """Renew the lease of `lease_us` microseconds as long as the block runs. When it is lost the block is
+    cancelled, for what it would still do is nobody's: UnavailableError, with the text `refusal`."""
+    is_lost = False
+
+    async def keep() -> None:
+        nonlocal is_lost
+        try:
+            await renew(renew_once, lease_us / 3e6, what)
+        except LostError as error:
+            _log.warning("%s", error)
+            is_lost = True
+            scope.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as scope:
+            keeping = asyncio.create_task(keep())
+            try:
+                yield
+            finally:
+                keeping.cancel()
+    except TimeoutError:
+        if not is_lost:
+            raise
+        raise UnavailableError(refusal) from None
