@@ -273,6 +273,9 @@ class Settings(Readings):
     share_rule_quota: int = _setting(
         1000, "Rules a project may have for what others offer it; negative: no limit."
     )
+    family_quota: int = _setting(100, "Families of images a project may have; negative: no limit.")
+    family_version_quota: int = _setting(1000, "Versions a family may have; negative: no limit.")
+    family_member_quota: int = _setting(10000, "Members a family may have; negative: no limit.")
     os_versions_file: str = _setting(
         "",
         "File (TOML) of operating systems that __os_version may name besides those built in; empty: none.",

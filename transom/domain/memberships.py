@@ -189,3 +189,70 @@ Each = (
     | RemoveEnded
 )
 Change = Single | Each
+
+# ---- how those change that a family brings, for a script that has locked it
+
+
+class Bring(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a membership of the image for each of the family's accepted members that has none, with the status
+    that it wants for new versions and with its end. `member_ids`: only for these."""
+
+    family_id: str
+    image_id: str
+    member_ids: Sequence[str] | None
+    now: int
+
+
+class AnswerBrought(msgspec.Struct, frozen=True, kw_only=True):
+    """Give the memberships that the family brought one recipient this status. `was`: those with this one."""
+
+    family_id: str
+    member_id: str
+    status: str
+    was: str
+    now: int
+
+
+class LimitBrought(msgspec.Struct, frozen=True, kw_only=True):
+    """Let all memberships that the family brought one recipient end then."""
+
+    family_id: str
+    member_id: str
+    expires_at: int
+    now: int
+
+
+class RemoveBrought(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove all memberships that the family brought these recipients. `how`: left, withdrawn, lapsed or
+    expired; `reason`: told to the recipients."""
+
+    family_id: str
+    member_ids: Sequence[str]
+    how: str
+    reason: str | None
+    now: int
+
+
+class EndBrought(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove those that the family brought these recipients and that have ended: the others go next."""
+
+    family_id: str
+    member_ids: Sequence[str]
+    now: int
+
+
+class EndBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove the memberships of the image that have ended: a family brings new ones next."""
+
+    image_id: str
+    now: int
+
+
+class Detach(msgspec.Struct, frozen=True, kw_only=True):
+    """From now on the memberships that the family brought are direct. `image_id`: those of this image."""
+
+    family_id: str
+    image_id: str | None
+
+
+Brought = Bring | AnswerBrought | LimitBrought | RemoveBrought | EndBrought | EndBefore | Detach

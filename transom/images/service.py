@@ -17,7 +17,8 @@ from transom.domain.model import Caller, Image, ImageTarget, Location, Status
 from transom.images import rules
 from transom.images.rules import absent
 from transom.quotas.projects import Limits
-from transom.sql import blobs, deletion, images
+from transom.sharing.families import images as versions
+from transom.sql import blobs, images
 from transom.sql.db import Database
 from transom.sql.retry import TRIES, write_conflict
 
@@ -65,7 +66,7 @@ async def change_image(
         if not touches:
             return seen
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
-        if await images.update_image(db, seen, new, actor):
+        if await versions.update_image(db, seen, new, actor):
             return new
     raise write_conflict(f"Image {image_id} is")
 
@@ -89,7 +90,7 @@ async def remove_image(
         if guard is not None:
             await guard(seen)
         staged = await _find_staged(db, seen)
-        if await deletion.delete_image(db, seen, now_us(), actor):
+        if await versions.remove_image(db, seen, now_us(), actor):
             await transfer.remove((*seen.locations, *staged))
             await transfer.forget(seen)
             return

@@ -5,6 +5,8 @@ What no call knows in its body or query is refused: the shapes of requests are c
 
 from typing import Any
 
+from transom.api.openapi.families import COMPONENTS as FAMILY_COMPONENTS
+from transom.api.openapi.families import OPERATIONS as FAMILIES
 from transom.api.openapi.model import (
     HTML,
     INTEGER,
@@ -138,8 +140,9 @@ SHARE = Table(
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **_RULES, **_PUBLISHERS},
+    operations={**_ROOT, **FAMILIES, **_RULES, **_PUBLISHERS},
     components={
+        **FAMILY_COMPONENTS,
         "Problem": record(
             {"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "instance": STRING},
             {"field": STRING, "parameter": STRING},

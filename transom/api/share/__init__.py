@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
-from transom.api.share import problems, publishers, root, rules
+from transom.api.share import families, family_members, problems, publishers, root, rules, versions
 from transom.api.share.query import PAGING, read_query
 from transom.api.share.root import PREFIX
 
@@ -27,6 +27,10 @@ class Call(NamedTuple):
     is_open: bool = False
 
 
+_FAMILY = f"{families.PATH}/{{family_id}}"
+_VERSION = f"{_FAMILY}/versions/{{number}}"
+_MEMBERS = f"{_FAMILY}/members"
+
 CALLS: list[Call] = [
     Call("GET", PREFIX, root.show_root),
     Call("GET", f"{PREFIX}/problems/{{name}}", problems.show_problem, is_open=True),
@@ -43,6 +47,26 @@ CALLS: list[Call] = [
     Call("GET", f"{PREFIX}/publishers/{{project_id}}", publishers.show_publisher),
     Call("PUT", f"{PREFIX}/publishers/{{project_id}}", publishers.put_publisher, takes_body=True),
     Call("DELETE", f"{PREFIX}/publishers/{{project_id}}", publishers.delete_publisher),
+    Call("GET", families.PATH, families.list_families, families.QUERY),
+    Call("POST", families.PATH, families.create_family, takes_body=True),
+    Call("GET", _FAMILY, families.show_family),
+    Call("PATCH", _FAMILY, families.change_family, takes_body=True),
+    Call("DELETE", _FAMILY, families.delete_family),
+    Call("GET", f"{_FAMILY}/versions", versions.list_versions, PAGING),
+    Call("POST", f"{_FAMILY}/versions", versions.publish, takes_body=True),
+    Call("GET", _VERSION, versions.show_version),
+    Call("PATCH", _VERSION, versions.change_version, takes_body=True),
+    Call("DELETE", _VERSION, versions.remove_version),
+    Call("POST", f"{_VERSION}/revoke", versions.revoke, takes_body=True),
+    Call("POST", f"{_VERSION}/restore", versions.restore),
+    Call("GET", f"{_FAMILY}/current", versions.show_current),
+    Call("PUT", f"{_FAMILY}/current", versions.set_current, takes_body=True),
+    Call("GET", _MEMBERS, family_members.list_members, family_members.QUERY),
+    Call("PUT", _MEMBERS, family_members.set_members, takes_body=True),
+    Call("GET", f"{_MEMBERS}/{{recipients}}/{{recipient_id}}", family_members.show_member),
+    Call(
+        "PATCH", f"{_MEMBERS}/{{recipients}}/{{recipient_id}}", family_members.change_member, takes_body=True
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ PREFIX = "/share/v1"
 #: Names of links → paths; `{…}` are for the client to fill in (RFC 6570).
 LINKS = {
     "self": PREFIX,
+    "families": f"{PREFIX}/families",
     "problem": f"{PREFIX}/problems/{{name}}",
     "rules": f"{PREFIX}/rules",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
@@ -18,6 +19,9 @@ LIMITS = (
     "offer_lifetime_days",
     "share_rule_quota",
     "json_body_limit",
+    "family_quota",
+    "family_version_quota",
+    "family_member_quota",
 )
 
 

@@ -1,0 +1,264 @@
+"""Families: `/share/v1/families`. Their versions: `versions.py`; their members: `family_members.py`.
+
+The tag of a family covers what is said of it and of its current version; that of `current` is the version's.
+A family where nothing is current has the tag of nothing there (`conditions.NOTHING`).
+"""
+
+import re
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transom.api.actors import actor_of
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.share.body import (
+    MAX_DESCRIPTION,
+    MAX_TITLE,
+    Time,
+    check_line,
+    check_optional_text,
+    invalid,
+    read_body,
+    show_time,
+    to_microseconds,
+)
+from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
+from transom.api.share.query import (
+    encode_cursor,
+    page_response,
+    read_choice,
+    read_cursor,
+    read_limit,
+    read_query,
+)
+from transom.domain.families import Family, Seen, Version, state_of
+from transom.domain.model import NEVER
+from transom.sharing.families import service
+
+PATH = "/share/v1/families"
+#: Parameters of the list.
+QUERY = frozenset({"limit", "after", "role", "owner", "name"})
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_MAX_URL = 1_000
+
+
+# ---- how it looks
+
+
+def family_body(seen: Seen) -> dict[str, Any]:
+    """A family as lists show it."""
+    return {**_said(seen.family), "status": seen.status}
+
+
+def _said(family: Family) -> dict[str, Any]:
+    return {
+        "id": family.id,
+        "name": family.name,
+        "title": family.title,
+        "description": family.description,
+        "support_url": family.support_url,
+        "owner": {"project": family.owner},
+        "current_number": family.current_number,
+        "provided_until": show_end(family.provided_until),
+        "created_at": show_time(family.created_at),
+        "updated_at": show_time(family.updated_at),
+    }
+
+
+def show_end(at: int | None) -> str | None:
+    """A time; None for what has no end, or has not happened."""
+    return show_time(at) if at is not None and at < NEVER else None
+
+
+def version_body(shown: service.Shown) -> dict[str, Any]:
+    """A version as the caller sees it. Its image is null for who does not see that."""
+    version = shown.version
+    image = version.image
+    return {
+        "number": version.number,
+        "image": {"id": image.id, "name": image.name, "status": image.status} if shown.sees_image else None,
+        "hidden": image.os_hidden,
+        "state": state_of(version, shown.current_number),
+        "name": version.name,
+        "notes": version.notes,
+        "published_at": show_time(version.published_at),
+        "promoted_at": show_end(version.promoted_at),
+        "end_of_life": show_end(version.end_of_life),
+        "revoke_at": show_end(version.revoke_at),
+        "revoked_at": show_end(version.revoked_at),
+        "revoke_reason": version.revoke_reason,
+    }
+
+
+def version_tag(version: Version | None, current_number: int | None) -> str:
+    """The tag of a version, or of there being none."""
+    if version is None:
+        return NOTHING
+    said = version.name, version.notes, version.end_of_life, version.published_at, version.promoted_at
+    revoking = version.revoke_at, version.revoked_at, version.revoke_reason
+    image = version.image
+    looks = image.id, image.name, image.status, image.os_hidden
+    return tag_of(version.family_id, version.number, state_of(version, current_number), said, revoking, looks)
+
+
+def family_tag(family: Family, current: Version | None) -> str:
+    said = family.title, family.description, family.support_url, family.provided_until
+    return tag_of(family.id, said, version_tag(current, family.current_number))
+
+
+async def _full_body(
+    parts: Parts, request: Request, seen: Seen, current: service.Shown | None
+) -> dict[str, Any]:
+    body = {**family_body(seen), "current": version_body(current) if current is not None else None}
+    if service.is_owner(request.caller, seen):
+        counts = await service.count_members(parts.db, seen)
+        by_answer = {
+            "accepted": counts.accepted,
+            "asked_each_time": counts.asked_each_time,
+            "pending": counts.pending,
+            "rejected": counts.rejected,
+        }
+        most = service.MOST_COUNTED
+        body["members"] = {
+            **{name: min(count, most) for name, count in by_answer.items()},
+            "more": any(count > most for count in by_answer.values()),
+        }
+    return body
+
+
+# ---- families
+
+
+async def list_families(parts: Parts, request: Request) -> Response:
+    query = read_query(request, QUERY)
+    limit = read_limit(query)
+    role = read_choice(query, "role", ("owner", "member"), "")
+    found = await service.list_families(
+        parts.db,
+        request.caller,
+        role=role or None,
+        owner=query.get("owner"),
+        name=query.get("name"),
+        after=read_cursor(query, "families", tuple[str, str]) or ("", ""),
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    last = page[-1].family if len(found) > limit else None
+    following = encode_cursor("families", (last.name, last.id)) if last is not None else None
+    return page_response(request, [family_body(seen) for seen in page], following)
+
+
+class NewFamily(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    title: str | None = None
+    description: str | None = None
+    support_url: str | None = None
+    provided_until: Time | None = None
+
+
+async def create_family(parts: Parts, request: Request) -> Response:
+    asked = await read_body(parts, request, NewFamily)
+    if not _NAME.fullmatch(asked.name):
+        why = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit."
+        raise invalid("/name", why)
+    said = service.Said(
+        title=_title(asked.title),
+        description=check_optional_text("/description", asked.description, MAX_DESCRIPTION),
+        support_url=_url(asked.support_url),
+        provided_until=read_end("/provided_until", asked.provided_until),
+    )
+    most = parts.settings.family_quota
+    family = await service.create_family(parts.db, request.caller, actor_of(request), asked.name, said, most)
+    body = {**_said(family), "status": None, "current": None, "members": _NO_MEMBERS}
+    location = f"{request.prefix}{PATH}/{family.id}".encode()
+    return tagged_response(
+        request, body, family_tag(family, None), HTTPStatus.CREATED, [(b"location", location)]
+    )
+
+
+_NO_MEMBERS = {"accepted": 0, "asked_each_time": 0, "pending": 0, "rejected": 0, "more": False}
+
+
+def _title(title: str | None) -> str | None:
+    return check_line("/title", title, MAX_TITLE) if title else None
+
+
+def _url(url: str | None) -> str | None:
+    if not url:
+        return None
+    check_line("/support_url", url, _MAX_URL)
+    if not re.fullmatch(r"https?://\S+", url):
+        raise invalid("/support_url", "must be a URL that begins with https:// or http://.")
+    return url
+
+
+def read_end(pointer: str, time: datetime | None) -> int:
+    """A time of a body; NEVER for none."""
+    return to_microseconds(pointer, time) if time is not None else NEVER
+
+
+async def show_family(parts: Parts, request: Request) -> Response:
+    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
+    current = await service.find_current(parts.db, request.caller, seen)
+    body = await _full_body(parts, request, seen, current)
+    return tagged_response(request, body, _seen_tag(seen, current))
+
+
+def _seen_tag(seen: Seen, current: service.Shown | None) -> str:
+    return family_tag(seen.family, current.version if current is not None else None)
+
+
+def _require_family(request: Request) -> Any:
+    return lambda known: require_tag(request, family_tag(known.family, known.current))
+
+
+class FamilyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A merge patch (RFC 7396): null removes, what is left out stays."""
+
+    title: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    support_url: str | UnsetType | None = UNSET
+    provided_until: Time | UnsetType | None = UNSET
+
+
+async def change_family(parts: Parts, request: Request) -> Response:
+    asked = await read_body(parts, request, FamilyChange)
+    changed: dict[str, Any] = {}
+    if asked.title is not UNSET:
+        changed["title"] = _title(asked.title)
+    if asked.description is not UNSET:
+        changed["description"] = check_optional_text("/description", asked.description, MAX_DESCRIPTION)
+    if asked.support_url is not UNSET:
+        changed["support_url"] = _url(asked.support_url)
+    if asked.provided_until is not UNSET:
+        changed["provided_until"] = read_end("/provided_until", asked.provided_until)
+
+    def change_it(family: Family) -> Family:
+        return msgspec.structs.replace(family, **changed)
+
+    family_id = request.params["family_id"]
+    await service.change_family(
+        parts.db, request.caller, actor_of(request), family_id, change_it, _require_family(request)
+    )
+    return await show_family_again(parts, request)
+
+
+async def show_family_again(parts: Parts, request: Request) -> Response:
+    """The family after a write: whatever its conditions were, they held before it."""
+    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
+    current = await service.find_current(parts.db, request.caller, seen)
+    body = await _full_body(parts, request, seen, current)
+    return json_response(body, headers=[(b"etag", _seen_tag(seen, current).encode())])
+
+
+async def delete_family(parts: Parts, request: Request) -> Response:
+    family_id = request.params["family_id"]
+    await service.delete_family(
+        parts.db, request.caller, actor_of(request), family_id, _require_family(request)
+    )
+    return no_content()

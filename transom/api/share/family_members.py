@@ -1,0 +1,194 @@
+"""Whom a family is offered to, for its owner: `/share/v1/families/{family_id}/members`.
+
+The tag of the set covers the recipients and when their memberships end; not what they answered, so that an
+answer never stands in the way of a publisher who replaces the set.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transom.api.actors import actor_of
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.share.body import (
+    MAX_MESSAGE,
+    Time,
+    check_future,
+    check_optional_text,
+    invalid,
+    read_body,
+    show_time,
+)
+from transom.api.share.conditions import require_condition, require_tag, tag_of, tagged_response
+from transom.api.share.families import show_end
+from transom.api.share.problems import name_of, type_of
+from transom.api.share.query import (
+    encode_cursor,
+    page_response,
+    read_choice,
+    read_cursor,
+    read_limit,
+    read_query,
+)
+from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
+from transom.clock import now_us
+from transom.domain.errors import LimitExceededError, Reason
+from transom.domain.families import FamilyMember
+from transom.domain.model import NEVER, MemberStatus
+from transom.sharing.families import service
+from transom.sharing.families.members import Terms
+
+#: Parameters of the list.
+QUERY = frozenset({"limit", "after", "status"})
+
+
+def member_body(member: FamilyMember) -> dict[str, Any]:
+    is_pending = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
+    return {
+        "recipient": show_recipient(member.member_id),
+        "status": member.status,
+        "new_versions": member.new_versions,
+        "offered_at": show_time(member.offered_at),
+        "answered_at": show_end(member.answered_at),
+        "answer_by": show_time(member.ends_at) if is_pending else None,
+        "expires_at": show_end(member.expires_at),
+        "message": member.message,
+    }
+
+
+def member_tag(member: FamilyMember) -> str:
+    offer = member.offered_at, member.message, member.expires_at, member.ends_at
+    return tag_of(member.family_id, member.member_id, member.status, member.new_versions, offer)
+
+
+def set_tag(terms: Sequence[tuple[str, int]]) -> str:
+    return tag_of([list(one) for one in terms])
+
+
+async def list_members(parts: Parts, request: Request) -> Response:
+    query = read_query(request, QUERY)
+    limit = read_limit(query)
+    status = read_choice(query, "status", MemberStatus, "") or None
+    (after,) = read_cursor(query, "family-members", tuple[str]) or ("",)
+    family_id, caller = request.params["family_id"], request.caller
+    found = await service.list_members(parts.db, caller, family_id, status, after, limit + 1)
+    tag = set_tag(await service.list_terms(parts.db, family_id, caller))
+    page = found[:limit]
+    following = encode_cursor("family-members", (page[-1].member_id,)) if len(found) > limit else None
+    items = [member_body(member) for member in page]
+    return page_response(request, items, following, [(b"etag", tag.encode())])
+
+
+async def show_member(parts: Parts, request: Request) -> Response:
+    member_id = recipient_of_path(request)
+    member = await service.show_member(parts.db, request.caller, request.params["family_id"], member_id)
+    return tagged_response(request, member_body(member), member_tag(member))
+
+
+class MemberPatch(msgspec.Struct, forbid_unknown_fields=True):
+    """A merge patch: null removes, what is left out stays."""
+
+    message: str | UnsetType | None = UNSET
+    answer_by: Time | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+
+
+async def change_member(parts: Parts, request: Request) -> Response:
+    member_id = recipient_of_path(request)
+    asked = await read_body(parts, request, MemberPatch)
+    now = now_us()
+    message = asked.message
+    if not isinstance(message, UnsetType):
+        message = check_optional_text("/message", message, MAX_MESSAGE)
+    expires_at = _time("/expires_at", asked.expires_at, now)
+    answer_by = _time("/answer_by", asked.answer_by, now)
+
+    def change_it(member: FamilyMember) -> Terms:
+        is_pending = member.status == MemberStatus.PENDING
+        if answer_by is not None and not is_pending:
+            raise invalid("/answer_by", "the offer was answered.")
+        end = member.expires_at if expires_at is None else expires_at
+        was_limited = is_pending and member.ends_at < member.expires_at
+        by = answer_by if answer_by is not None else (member.ends_at if was_limited else NEVER)
+        return Terms(
+            message=member.message if isinstance(message, UnsetType) else message,
+            ends_at=min(by, end) if is_pending else end,
+            expires_at=end,
+        )
+
+    member = await service.change_member(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        request.params["family_id"],
+        member_id,
+        change_it,
+        lambda member: require_tag(request, member_tag(member)),
+    )
+    return json_response(member_body(member), headers=[(b"etag", member_tag(member).encode())])
+
+
+def _time(pointer: str, given: Any, now: int) -> int | None:
+    """The end that a patch names: NEVER for none from now on, None for the one of before."""
+    if isinstance(given, UnsetType):
+        return None
+    return check_future(pointer, given, now) if given is not None else NEVER
+
+
+class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
+    projects: list[str] = []
+    domains: list[str] = []
+    organizations: list[str] = []
+    message: str | None = None
+    answer_by: Time | None = None
+    expires_at: Time | None = None
+
+
+async def set_members(parts: Parts, request: Request) -> Response:
+    require_condition(request)
+    asked = await read_body(parts, request, MemberSet)
+    member_ids, now = recipients_of(asked), now_us()
+    if len(member_ids) > parts.settings.share_batch_limit:
+        text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
+        raise LimitExceededError(f"{text}{parts.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
+    if asked.domains and asked.answer_by is not None:
+        raise invalid("/answer_by", "domains are not asked, so they have no time to answer in.")
+    expires_at = check_future("/expires_at", asked.expires_at, now) if asked.expires_at is not None else NEVER
+    answer_by = check_future("/answer_by", asked.answer_by, now) if asked.answer_by is not None else NEVER
+    terms = Terms(
+        message=check_optional_text("/message", asked.message, MAX_MESSAGE),
+        ends_at=min(answer_by, expires_at),
+        expires_at=expires_at,
+    )
+    family_id = request.params["family_id"]
+    done = await service.set_members(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        family_id,
+        member_ids,
+        terms,
+        parts.settings.family_member_quota,
+        lambda there: require_tag(request, set_tag(there)),
+    )
+    body = {
+        "offered": done.offered.offered,
+        "renewed": done.offered.renewed,
+        "unchanged": done.offered.unchanged,
+        "withdrawn": done.withdrawn,
+        "failures": [failure_body(family_id, *failure) for failure in done.offered.failures],
+    }
+    tag = set_tag(await service.list_terms(parts.db, family_id, request.caller))
+    return json_response(body, headers=[(b"etag", tag.encode())])
+
+
+def failure_body(family_id: str, member_id: str | None, error: Exception) -> dict[str, Any]:
+    """What could not be done of a family, for one recipient or (None) at all."""
+    status = 413 if isinstance(error, LimitExceededError) else 409
+    body: dict[str, Any] = {"family": family_id}
+    if member_id is not None:
+        body["recipient"] = show_recipient(member_id)
+    return {**body, "type": type_of(name_of(error, status) or "conflict"), "detail": str(error)}

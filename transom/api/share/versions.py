@@ -1,0 +1,239 @@
+"""Versions of families, and which one is current: below `/share/v1/families/{family_id}`."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transom.api.actors import actor_of
+from transom.api.http import Headers, Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.share.body import (
+    MAX_NOTES,
+    MAX_REASON,
+    Time,
+    check_future,
+    check_image_ids,
+    check_line,
+    check_optional_text,
+    invalid,
+    read_body,
+)
+from transom.api.share.conditions import NOTHING, require_condition, require_tag, tagged_response
+from transom.api.share.families import PATH, read_end, version_body, version_tag
+from transom.api.share.problems import ProblemError
+from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
+from transom.clock import now_us
+from transom.domain.errors import NotFoundError
+from transom.domain.families import Known
+from transom.domain.fields import MAX_NAME
+from transom.domain.model import NEVER
+from transom.sharing.families import service
+from transom.sharing.families.scripts import NewVersion
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def _shown_of(known: Known, number: int) -> service.Shown:
+    """A version as its owner sees it."""
+    version = known.find(number)
+    if version is None:
+        raise NotFoundError(f"The family has no version {number}.")
+    return service.Shown(version=version, current_number=known.family.current_number, sees_image=True)
+
+
+def _number(request: Request) -> int:
+    """The number in the path. NotFoundError for what no version has."""
+    text = request.params["number"]
+    if not _NUMBER.fullmatch(text):
+        raise NotFoundError(f"The family has no version {text[:40]}.")
+    return int(text)
+
+
+async def list_versions(parts: Parts, request: Request) -> Response:
+    query = read_query(request, frozenset({"limit", "after"}))
+    limit = read_limit(query)
+    (before,) = read_cursor(query, "versions", tuple[int]) or (NEVER,)
+    family_id = request.params["family_id"]
+    _seen, found = await service.list_versions(parts.db, request.caller, family_id, before, limit + 1)
+    following = encode_cursor("versions", (found[limit - 1].version.number,)) if len(found) > limit else None
+    return page_response(request, [version_body(shown) for shown in found[:limit]], following)
+
+
+class Publishing(msgspec.Struct, forbid_unknown_fields=True):
+    image_id: str
+    name: str | None = None
+    notes: str | None = None
+    promote: bool = True
+    end_of_life: Time | None = None
+
+
+async def publish(parts: Parts, request: Request) -> Response:
+    asked = await read_body(parts, request, Publishing)
+    check_image_ids("/image_id", [asked.image_id])
+    new = NewVersion(
+        image_id=asked.image_id,
+        name=check_line("/name", asked.name, MAX_NAME) if asked.name else None,
+        notes=check_optional_text("/notes", asked.notes, MAX_NOTES),
+        end_of_life=read_end("/end_of_life", asked.end_of_life),
+    )
+    family_id = request.params["family_id"]
+    known, number = await service.publish(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        family_id,
+        new,
+        parts.settings.family_version_quota,
+        promotes=asked.promote,
+    )
+    location = f"{request.prefix}{PATH}/{family_id}/versions/{number}".encode()
+    return _version_response(request, known, number, HTTPStatus.CREATED, [(b"location", location)])
+
+
+def _version_response(
+    request: Request,
+    known: Known,
+    number: int,
+    status: int = HTTPStatus.OK,
+    headers: Headers | None = None,
+) -> Response:
+    shown = _shown_of(known, number)
+    tag = version_tag(shown.version, shown.current_number)
+    return json_response(version_body(shown), status, [(b"etag", tag.encode()), *(headers or ())])
+
+
+async def show_version(parts: Parts, request: Request) -> Response:
+    number = _number(request)
+    _seen, shown = await service.show_version(parts.db, request.caller, request.params["family_id"], number)
+    return tagged_response(request, version_body(shown), version_tag(shown.version, shown.current_number))
+
+
+def _require_version(request: Request, number: int) -> Any:
+    def require(known: Known) -> None:
+        version = known.find(number)
+        if version is not None:
+            require_tag(request, version_tag(version, known.family.current_number))
+
+    return require
+
+
+class VersionPatch(msgspec.Struct, forbid_unknown_fields=True):
+    """A merge patch: null removes, what is left out stays."""
+
+    notes: str | UnsetType | None = UNSET
+    end_of_life: Time | UnsetType | None = UNSET
+    revoke_at: Time | UnsetType | None = UNSET
+
+
+async def change_version(parts: Parts, request: Request) -> Response:
+    number = _number(request)
+    asked = await read_body(parts, request, VersionPatch)
+    revoke_at: int | UnsetType = UNSET
+    if not isinstance(asked.revoke_at, UnsetType):
+        given = asked.revoke_at
+        revoke_at = check_future("/revoke_at", given, now_us()) if given is not None else NEVER
+    change = service.VersionChange(
+        notes=UNSET
+        if isinstance(asked.notes, UnsetType)
+        else check_optional_text("/notes", asked.notes, MAX_NOTES),
+        end_of_life=UNSET
+        if isinstance(asked.end_of_life, UnsetType)
+        else read_end("/end_of_life", asked.end_of_life),
+        revoke_at=revoke_at,
+    )
+    known = await service.change_version(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        request.params["family_id"],
+        number,
+        change,
+        _require_version(request, number),
+    )
+    return _version_response(request, known, number)
+
+
+async def remove_version(parts: Parts, request: Request) -> Response:
+    number = _number(request)
+    family_id = request.params["family_id"]
+    await service.remove_version(
+        parts.db, request.caller, actor_of(request), family_id, number, _require_version(request, number)
+    )
+    return no_content()
+
+
+class Revoking(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str | None = None
+    fall_back: bool = True
+    at: Time | None = None
+
+
+async def revoke(parts: Parts, request: Request) -> Response:
+    number = _number(request)
+    asked = await read_body(parts, request, Revoking)
+    at = check_future("/at", asked.at, now_us()) if asked.at is not None else None
+    if at is not None and not asked.fall_back:
+        raise invalid("/fall_back", "must not be false where `at` is given: nobody is there to be refused.")
+    known = await service.revoke(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        request.params["family_id"],
+        number,
+        check_optional_text("/reason", asked.reason, MAX_REASON),
+        fall_back=asked.fall_back,
+        at=at,
+        require=_require_version(request, number),
+    )
+    return _version_response(request, known, number)
+
+
+async def restore(parts: Parts, request: Request) -> Response:
+    number = _number(request)
+    known = await service.restore(
+        parts.db,
+        request.caller,
+        actor_of(request),
+        request.params["family_id"],
+        number,
+        _require_version(request, number),
+    )
+    return _version_response(request, known, number)
+
+
+# ---- which one is current
+
+
+async def show_current(parts: Parts, request: Request) -> Response:
+    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
+    current = await service.find_current(parts.db, request.caller, seen)
+    if current is None:
+        # What a first write of it names in If-Match.
+        text = "The family has no current version that the caller could see."
+        raise ProblemError("not-found", text, [(b"etag", NOTHING.encode())])
+    return tagged_response(
+        request, version_body(current), version_tag(current.version, current.current_number)
+    )
+
+
+class Pointing(msgspec.Struct, forbid_unknown_fields=True):
+    number: int
+
+
+async def set_current(parts: Parts, request: Request) -> Response:
+    require_condition(request)
+    asked = await read_body(parts, request, Pointing)
+    if not 0 < asked.number < NEVER:
+        raise invalid("/number", "must be the number of a version.")
+
+    def require(known: Known) -> None:
+        require_tag(request, version_tag(known.current, known.family.current_number))
+
+    family_id = request.params["family_id"]
+    known = await service.promote(
+        parts.db, request.caller, actor_of(request), family_id, asked.number, require
+    )
+    return _version_response(request, known, asked.number)

@@ -1,0 +1,51 @@
+"""What is told of families as a whole. Of their members and what these get the statements tell themselves
+(`sql/families.py`, `sql/brought.py`).
+"""
+
+import msgspec
+
+from transom.domain.events import Actor, EventData, EventType, NewEvent, Via
+from transom.domain.families import Family, State, Version, state_of
+from transom.sql import outbox
+from transom.sql.db import Statement
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is done: when, microseconds since the epoch, and by whom."""
+
+    now: int
+    actor: Actor
+
+    @property
+    def by_family(self) -> Actor:
+        """Of what follows from it for memberships."""
+        if self.actor.via is Via.TIME:
+            return self.actor
+        return msgspec.structs.replace(self.actor, via=Via.FAMILY)
+
+
+def tell_family(act: Act, kind: EventType, family: Family, version: Version | None = None) -> Statement:
+    """One event for the owner and all members of the family, but that what was never current is told to the
+    owner alone."""
+    is_secret = version is not None and (
+        kind is EventType.VERSION_PUBLISHED
+        or version.promoted_at is None
+        or state_of(version, family.current_number) is State.CANDIDATE
+    )
+    data = EventData(
+        family=family.name,
+        number=version.number if version is not None else None,
+        image=version.image.name if version is not None else None,
+        reason=version.revoke_reason if version is not None else None,
+    )
+    event = NewEvent(
+        at=act.now,
+        type=kind,
+        owner=family.owner,
+        # Who is named is one who sees it, and with nobody named all members are.
+        member_id=family.owner if is_secret else None,
+        image_id=version.image.id if version is not None else None,
+        family_id=family.id,
+        data=data,
+    )
+    return outbox.append(event, act.actor)

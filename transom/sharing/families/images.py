@@ -1,0 +1,124 @@
+"""What the older APIs do to images that are versions: each change with what follows for the family.
+
+Whoever changes or deletes an image asks here; an image that is no version is changed by one guarded statement
+as ever. A version locks its family first, as all that is done to families does.
+"""
+
+import msgspec
+
+from transom.clock import now_us
+from transom.domain.events import Actor
+from transom.domain.families import FAMILY, Known, Version
+from transom.domain.memberships import Detach
+from transom.domain.model import Image, Status, Visibility
+from transom.sharing.families import changes
+from transom.sharing.families.events import Act
+from transom.sharing.families.scripts import bring, look, move_pointer, restore_version, write
+from transom.sql import deletion, families, images
+from transom.sql.brought import to_statement
+from transom.sql.db import Database, Script
+
+_replace = msgspec.structs.replace
+
+
+async def update_image(db: Database, seen: Image, new: Image, actor: Actor) -> bool:
+    """As `images.update_image`, with what follows for the family: an image that is active again is restored,
+    one that is shared again reaches the members, one that has another owner leaves."""
+    if not _is_version(seen) or not _concerns_family(seen, new):
+        return await images.update_image(db, seen, new, actor)
+    act = Act(now=now_us(), actor=actor)
+    try:
+        await db.run(lambda: change_image(seen, new, act))
+    except ChangedError:
+        return False
+    return True
+
+
+async def remove_image(db: Database, seen: Image, now: int, actor: Actor) -> bool:
+    """As `deletion.delete_image`; the newest version that can be takes the place of the current one."""
+    if not _is_version(seen):
+        return await deletion.delete_image(db, seen, now, actor)
+    act = Act(now=now, actor=actor)
+    try:
+        await db.run(lambda: delete_image(seen, act))
+    except ChangedError:
+        return False
+    return True
+
+
+def _is_version(image: Image) -> bool:
+    """Whether the image may be a version: its own row says so, from the transaction on that makes it one. So
+    other images cost nothing here."""
+    return FAMILY in image.properties
+
+
+def _concerns_family(seen: Image, new: Image) -> bool:
+    return (seen.status, seen.visibility, seen.owner) != (new.status, new.visibility, new.owner)
+
+
+def delete_image(seen: Image, act: Act) -> Script[None]:
+    """Raises ChangedError when somebody changed the image since it was `seen`."""
+    known = yield from _lock_family_of(seen.id)
+    for statement in deletion.delete_statements(seen, act.now, act.actor):
+        rows = yield statement
+        if statement.required and not rows:
+            raise ChangedError
+    if known is not None:
+        version = next(one for one in known.versions if one.image.id == seen.id)
+        yield from _drop(known, version, act)
+
+
+def change_image(seen: Image, new: Image, act: Act) -> Script[None]:
+    """Raises ChangedError when somebody changed the image since it was `seen`."""
+    known = yield from _lock_family_of(seen.id)
+    if known is None:
+        yield from _update(seen, new, act)
+        return
+    version = next(one for one in known.versions if one.image.id == seen.id)
+    if new.owner != known.family.owner:
+        released = changes.released(version)
+        kept = {name: value for name, value in new.properties.items() if name in released.properties}
+        new = _replace(new, properties=kept, os_hidden=released.os_hidden)
+    yield from _update(seen, new, act)
+    if new.owner != known.family.owner:
+        yield to_statement(Detach(family_id=known.family.id, image_id=seen.id), act.actor)
+        yield from _drop(known, version, act)
+        return
+    changed = yield from look(known.family.id)
+    if new.status == Status.ACTIVE and version.revoked_at is not None:
+        yield from restore_version(changed, version.number, act)
+    elif new.visibility == Visibility.SHARED != seen.visibility and _is_current(changed, version):
+        yield from bring(changed, None, act)
+
+
+def _update(seen: Image, new: Image, act: Act) -> Script[None]:
+    if not (yield images.update_statement(seen, new, act.actor)):
+        raise ChangedError
+
+
+def _is_current(known: Known, version: Version) -> bool:
+    return version.number == known.family.current_number
+
+
+def _drop(known: Known, version: Version, act: Act) -> Script[None]:
+    """The image of the version is none of the family's any more, and was written already."""
+    after = changes.drop_version(known, version)
+    if after.family.current_number == known.family.current_number:
+        yield from write(known, after, act)
+    else:
+        yield from move_pointer(known, after, act)
+
+
+def _lock_family_of(image_id: str) -> Script[Known | None]:
+    """The family that the image is a version of, locked."""
+    family_id = yield from families.find_family_of(image_id)
+    if family_id is None:
+        return None
+    known = yield from families.lock_and_see(family_id)
+    if known is None or all(version.image.id != image_id for version in known.versions):
+        raise ChangedError
+    return known
+
+
+class ChangedError(Exception):
+    """Somebody changed what was seen: look again. It takes the transaction back."""

@@ -1,0 +1,234 @@
+"""Whom a family is offered to, what they answer, and what they get by it: each act on one locked family.
+
+A pending family brings nothing. An accepted one brings the current version and each that is promoted. What it
+brought goes when its membership ends, however that ends; what was given directly stays.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from transom.domain.errors import ConflictError, InvalidError, LimitExceededError, NotFoundError, Reason
+from transom.domain.events import CLOCK, EventType
+from transom.domain.families import FamilyMember, Known
+from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, RemoveBrought
+from transom.domain.model import NEVER, MemberStatus, MemberType, split_member_id
+from transom.sharing.families.events import Act
+from transom.sharing.families.scripts import bring
+from transom.sql import families, family_outbox
+from transom.sql.brought import to_statement
+from transom.sql.db import Script, Telling
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a family is offered with. `message`: to the recipient, never interpreted. `ends_at`: until when
+    the offer can be answered, at most `expires_at`; `expires_at`: until when the membership lasts."""
+
+    message: str | None = None
+    ends_at: int = NEVER
+    expires_at: int = NEVER
+
+
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many recipients were offered the family, were offered it again, have it; what could not be done, by
+    recipient."""
+
+    offered: int
+    renewed: int
+    unchanged: int
+    failures: Sequence[tuple[str, Exception]]
+
+
+def is_project(member_id: str) -> bool:
+    return split_member_id(member_id)[0] is MemberType.PROJECT
+
+
+def offer(known: Known, member_ids: Sequence[str], terms: Terms, most: int, act: Act) -> Script[Offered]:
+    """Offer the family to each of these. `most`: members that it may have, negative for no limit. Domains are
+    not asked: they have accepted at once."""
+    family = known.family
+    found = yield from families.find_members(family.id, member_ids)
+    ended = [one for one in found.values() if one.ends_at <= act.now]
+    yield from _end(known, ended, act)
+    live = {member_id: one for member_id, one in found.items() if one.ends_at > act.now}
+    failures: list[tuple[str, Exception]] = []
+    new: list[str] = []
+    renewed: list[str] = []
+    unchanged = 0
+    free = NEVER if most < 0 else most - (yield from families.count_members(family.id, act.now))
+    for member_id in member_ids:
+        member = live.get(member_id)
+        if member_id == family.owner:
+            text = f"Family {family.id} is of project {member_id} itself."
+            failures.append((member_id, InvalidError(text, Reason.ONESELF)))
+        elif member is None and len(new) >= free:
+            text = f"Family {family.id} has {most} members, the most it may have (family_member_quota)."
+            failures.append((member_id, LimitExceededError(text, Reason.MEMBERS_FULL)))
+        elif member is None:
+            new.append(member_id)
+        elif member.status == MemberStatus.REJECTED:
+            renewed.append(member_id)
+        else:
+            unchanged += 1
+    told = family_outbox.tell_changed(EventType.FAMILY_OFFERED, act.now, act.actor, None)
+    yield from _write_offers(known, new, terms, act, told)
+    was = MemberStatus.REJECTED
+    told = family_outbox.tell_changed(EventType.FAMILY_OFFERED, act.now, act.actor, was)
+    yield from _write_offers(known, renewed, terms, act, told)
+    return Offered(offered=len(new), renewed=len(renewed), unchanged=unchanged, failures=failures)
+
+
+def _write_offers(
+    known: Known, member_ids: Sequence[str], terms: Terms, act: Act, told: Telling
+) -> Script[None]:
+    domains = [one for one in member_ids if not is_project(one)]
+    for status, asked in (
+        (MemberStatus.PENDING, [one for one in member_ids if is_project(one)]),
+        (MemberStatus.ACCEPTED, domains),
+    ):
+        if asked:
+            yield families.offer_statement(
+                known.family.id,
+                asked,
+                status,
+                by=act.actor.user,
+                message=terms.message,
+                ends_at=terms.ends_at if status is MemberStatus.PENDING else terms.expires_at,
+                expires_at=terms.expires_at,
+                now=act.now,
+                told=told,
+            )
+    if domains:
+        yield from bring(known, domains, act)
+
+
+# ---- answers
+
+
+def answer(known: Known, member_id: str, status: str, new_versions: str | None, act: Act) -> Script[bool]:
+    """Give the recipient's membership this status, and what the family brought it; whether that changed
+    anything. `new_versions`: None for as before. NotFoundError without an offer, ConflictError for a domain's
+    membership."""
+    member = yield from require_member(known, member_id, act.now)
+    wanted = member.new_versions if new_versions is None else new_versions
+    if (member.status, member.new_versions) == (status, wanted):
+        return False
+    kind = _ANSWERS[MemberStatus(status)] if member.status != status else EventType.FAMILY_CHANGED
+    told = family_outbox.tell_changed(kind, act.now, act.actor, member.status)
+    yield families.answer_statement(member, status, wanted, act.now, told)
+    if member.status != status:
+        yield from _answer_brought(known, member_id, status, wanted, act)
+    if status == MemberStatus.ACCEPTED:
+        yield from bring(known, [member_id], act)
+    return True
+
+
+_ANSWERS = {
+    MemberStatus.ACCEPTED: EventType.FAMILY_ACCEPTED,
+    MemberStatus.REJECTED: EventType.FAMILY_REJECTED,
+    MemberStatus.PENDING: EventType.FAMILY_CHANGED,
+}
+
+
+def _answer_brought(known: Known, member_id: str, status: str, new_versions: str, act: Act) -> Script[None]:
+    """What the family brought before has the same answer from now on."""
+    to = new_versions if status == MemberStatus.ACCEPTED else status
+    for was in MemberStatus:
+        if was != to:
+            yield to_statement(
+                AnswerBrought(
+                    family_id=known.family.id, member_id=member_id, status=to, was=was, now=act.now
+                ),
+                act.by_family,
+            )
+
+
+def leave(known: Known, member_id: str, act: Act) -> Script[None]:
+    """The recipient gives up its membership, and what the family brought it. NotFoundError without one."""
+    yield from require_member(known, member_id, act.now)
+    yield from _remove(known, [member_id], act, "left", None)
+
+
+def require_member(known: Known, member_id: str, now: int) -> Script[FamilyMember]:
+    member = yield from families.find_member(known.family.id, member_id, now)
+    if member is None:
+        raise member_absent(known.family.id)
+    if not is_project(member_id):
+        raise ConflictError(f"Family {known.family.id} is shared with the whole domain.")
+    return member
+
+
+def member_absent(family_id: str) -> NotFoundError:
+    return NotFoundError(f"Family {family_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
+
+
+# ---- withdrawals
+
+
+def withdraw(
+    known: Known, member_ids: Collection[str], reason: str | None, act: Act
+) -> Script[tuple[int, int]]:
+    """Take the family back from each of these, with what it brought; (how many had it, how many had not)."""
+    found = yield from families.find_members(known.family.id, list(member_ids))
+    live = [member_id for member_id, one in found.items() if one.ends_at > act.now]
+    yield from _end(known, [one for one in found.values() if one.ends_at <= act.now], act)
+    if live:
+        yield from _remove(known, live, act, "withdrawn", reason)
+    return len(live), len(member_ids) - len(live)
+
+
+def _remove(known: Known, member_ids: Sequence[str], act: Act, how: str, reason: str | None) -> Script[None]:
+    told = family_outbox.tell_removed(EventType(f"family.{how}"), act.now, act.actor, reason)
+    yield families.remove_members_statement(known.family.id, member_ids, told)
+    yield from _remove_brought(known, member_ids, act, how, reason)
+
+
+def _remove_brought(
+    known: Known, member_ids: Sequence[str], act: Act, how: str, reason: str | None
+) -> Script[None]:
+    family_id, actor = known.family.id, act.by_family
+    yield to_statement(EndBrought(family_id=family_id, member_ids=member_ids, now=act.now), actor)
+    gone = RemoveBrought(family_id=family_id, member_ids=member_ids, how=how, reason=reason, now=act.now)
+    yield to_statement(gone, actor)
+
+
+def _end(known: Known, ended: Sequence[FamilyMember], act: Act) -> Script[None]:
+    """Remove memberships whose end has come."""
+    if not ended:
+        return
+    member_ids = [one.member_id for one in ended]
+    yield families.remove_members_statement(known.family.id, member_ids, family_outbox.tell_ended())
+    by_time = Act(now=act.now, actor=CLOCK)
+    yield from _remove_brought(known, member_ids, by_time, "expired", None)
+
+
+def end_due(known: Known, member_ids: Sequence[str], act: Act) -> Script[int]:
+    """Remove those of these memberships whose end has come; how many there were."""
+    found = yield from families.find_members(known.family.id, member_ids)
+    ended = [one for one in found.values() if one.ends_at <= act.now]
+    yield from _end(known, ended, act)
+    return len(ended)
+
+
+# ---- terms
+
+
+def change_terms(known: Known, member: FamilyMember, terms: Terms, act: Act) -> Script[None]:
+    """Give the member, as it is found under the lock, these terms, and what the family brought it its end."""
+    changed = msgspec.structs.replace(
+        member, message=terms.message, ends_at=terms.ends_at, expires_at=terms.expires_at
+    )
+    if changed == member:
+        return
+    told = family_outbox.tell_changed(EventType.FAMILY_CHANGED, act.now, act.actor, member.status)
+    yield families.change_terms_statement(changed, act.now, told)
+    if changed.expires_at != member.expires_at:
+        yield to_statement(
+            LimitBrought(
+                family_id=known.family.id,
+                member_id=member.member_id,
+                expires_at=changed.expires_at,
+                now=act.now,
+            ),
+            act.by_family,
+        )

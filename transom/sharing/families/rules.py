@@ -1,0 +1,96 @@
+"""Who may see a family, and what of it, and who may change it. Pure.
+
+A family that the caller may not know of looks absent. Its owner and admins see all of it; a project that it
+was offered to, and has not rejected it, sees what is said of it; who accepted it sees the versions that were
+promoted. Whoever sees the image of the current version sees that this is one.
+"""
+
+from transom.domain import access
+from transom.domain.errors import ForbiddenError, NotFoundError, Reason
+from transom.domain.families import Family, Seen, Version, VersionImage
+from transom.domain.model import Caller, MemberStatus, Target, Visibility
+
+
+def family_absent(family_id: str) -> NotFoundError:
+    return NotFoundError(f"No family found with ID {family_id}.")
+
+
+def look_at_families(caller: Caller) -> None:
+    """May the caller's role look at families at all?"""
+    access.require("get_images", caller, Target(caller.project_id, Visibility.PRIVATE))
+
+
+def is_owner(caller: Caller, family: Family) -> bool:
+    """Whether the caller sees all of the family."""
+    return caller.is_admin or caller.project_id == family.owner
+
+
+def see_family(caller: Caller, seen: Seen | None, family_id: str) -> Seen:
+    """The family if the caller can see it, else NotFoundError."""
+    if seen is None or not sees(caller, seen):
+        raise family_absent(family_id)
+    return seen
+
+
+def sees(caller: Caller, seen: Seen) -> bool:
+    is_asked = seen.status in (MemberStatus.ACCEPTED, MemberStatus.PENDING)
+    return is_owner(caller, seen.family) or is_asked or seen.sees_current
+
+
+def see_versions(caller: Caller, seen: Seen) -> None:
+    """May the caller see which versions there were? Else they look absent."""
+    if not (is_owner(caller, seen.family) or seen.status == MemberStatus.ACCEPTED):
+        raise NotFoundError("The versions of a family are seen by those who have accepted it.")
+
+
+def sees_current(caller: Caller, seen: Seen) -> bool:
+    """May the caller see the current version?"""
+    accepted = seen.status == MemberStatus.ACCEPTED
+    return is_owner(caller, seen.family) or accepted or seen.sees_current
+
+
+def see_version(caller: Caller, seen: Seen, version: Version | None, number: object) -> Version:
+    """The version if the caller, who passed `see_versions`, can see it: not one that was never current."""
+    is_candidate = version is not None and version.promoted_at is None
+    if version is None or (is_candidate and not is_owner(caller, seen.family)):
+        raise NotFoundError(f"The family has no version {number}.")
+    return version
+
+
+def see_members(caller: Caller, seen: Seen) -> None:
+    """May the caller see whom the family was offered to? ForbiddenError for who sees the family only."""
+    access.require("get_members", caller, Target(seen.family.owner, Visibility.PRIVATE))
+    if not is_owner(caller, seen.family):
+        raise ForbiddenError("The members of a family are shown to its owner.", Reason.NOT_OWNER)
+
+
+def manage_family(caller: Caller, seen: Seen) -> None:
+    """May the caller change the family?"""
+    access.require("manage_family", caller, Target(seen.family.owner, Visibility.PRIVATE))
+
+
+def create_family(caller: Caller) -> str:
+    """May the caller make a family? The project that it will be of."""
+    project_id = access.require_project(caller)
+    access.require("manage_family", caller, Target(project_id, Visibility.PRIVATE))
+    return project_id
+
+
+def offer_family(caller: Caller, seen: Seen) -> None:
+    access.require("add_member", caller, Target(seen.family.owner, Visibility.SHARED))
+
+
+def withdraw_family(caller: Caller, seen: Seen) -> None:
+    access.require("delete_member", caller, Target(seen.family.owner, Visibility.SHARED))
+
+
+def take_image(caller: Caller, image: VersionImage | None, image_id: str) -> VersionImage:
+    """The image that is to become a version if the caller can see it, else NotFoundError. Only one of the
+    family's own project can; what only others see is hidden from its owner as well."""
+    if image is None or not _may_be_seen(caller, image):
+        raise NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
+    return image
+
+
+def _may_be_seen(caller: Caller, image: VersionImage) -> bool:
+    return access.sees(caller, Target(image.owner, image.visibility))

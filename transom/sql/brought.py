@@ -1,0 +1,109 @@
+"""The memberships that families bring: every change of them, beside those of `sql/members.py`.
+
+They are ordinary memberships with the id of their family. Whoever changes them has locked the family and the
+images, so that nobody else adds or removes any of these meanwhile.
+"""
+
+from transom.domain.events import Actor, EventType
+from transom.domain.memberships import (
+    AnswerBrought,
+    Bring,
+    Brought,
+    Detach,
+    EndBefore,
+    EndBrought,
+    LimitBrought,
+    RemoveBrought,
+)
+from transom.domain.model import NEVER, MemberStatus
+from transom.sql.db import Statement
+from transom.sql.images import to_json
+from transom.sql.live import live
+from transom.sql.outbox import TOLD_COLUMNS, tell_answered, tell_changed, tell_ended, tell_removed
+
+_TOLD = ", ".join(TOLD_COLUMNS)
+
+_COLUMNS = """
+    image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, ends_at, expires_at,
+    family_id"""
+_VALUES = """
+    image.id, family_member.member_id, family_member.new_versions, image.created_at,
+    cast($3 as bigint), cast($3 as bigint), cast($3 as bigint),
+    family_member.expires_at, family_member.expires_at, family_member.family_id"""
+_NAMED = "(select value from jsonb_array_elements_text(cast($4 as jsonb)))"
+
+#: Whom a family brings an image. `$1`: the family, `$2`: the image, `$3`: now.
+_RECEIVERS = f"""
+    from image cross join family_member
+    where image.id = $2 and family_member.family_id = $1 and family_member.member_id <> image.owner
+      and family_member.status = '{MemberStatus.ACCEPTED}' and {live("$3", "family_member")}"""
+
+# Memberships that have ended were removed before; any other stays as it is, whoever gave it.
+BRING = f"""
+    insert into member ({_COLUMNS}) select {_VALUES} {_RECEIVERS}
+    on conflict (image_id, member_id) do nothing
+    returning {_TOLD}"""
+
+BRING_SOME = f"""
+    insert into member ({_COLUMNS}) select {_VALUES} {_RECEIVERS} and family_member.member_id in {_NAMED}
+    on conflict (image_id, member_id) do nothing
+    returning {_TOLD}"""
+
+ANSWER_BROUGHT = f"""
+    update member
+    set status = $3, updated_at = $4, ends_at = expires_at,
+        answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end
+    where family_id = $1 and member_id = $2 and status = $5 and {live("$4")}
+    returning {_TOLD}"""
+
+LIMIT_BROUGHT = f"""
+    update member set ends_at = $3, expires_at = $3, updated_at = $4
+    where family_id = $1 and member_id = $2 and {live("$4")}
+    returning {_TOLD}"""
+
+_OF_THESE = "family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"
+
+REMOVE_BROUGHT = f"delete from member where {_OF_THESE} and {live('$3')} returning {_TOLD}"
+
+END_BROUGHT = f"delete from member where {_OF_THESE} and ends_at <= $3 returning {_TOLD}"
+
+# The words of the index `member_by_end`.
+END_BEFORE = f"""
+    delete from member where image_id = $1 and ends_at < {NEVER} and ends_at <= $2 returning {_TOLD}"""
+
+# Whatever their ends are.
+DETACH = "update member set family_id = null where family_id = $1"
+
+DETACH_ONE = "update member set family_id = null where family_id = $1 and image_id = $2"
+
+
+def to_statement(change: Brought, actor: Actor) -> Statement:
+    """The statement that makes this change, with the events that tell of it."""
+    match change:
+        case Bring():
+            told = tell_changed(EventType.GRANTED, change.now, actor, None)
+            ids = change.family_id, change.image_id, change.now
+            if change.member_ids is None:
+                return Statement(BRING, ids, tells=(told,))
+            return Statement(BRING_SOME, (*ids, to_json(change.member_ids)), tells=(told,))
+        case AnswerBrought():
+            answered = change.family_id, change.member_id, change.status, change.now, change.was
+            told = tell_answered(change.status, change.was, change.now, actor)
+            return Statement(ANSWER_BROUGHT, answered, tells=(told,))
+        case LimitBrought():
+            limited = change.family_id, change.member_id, change.expires_at, change.now
+            told = tell_changed(EventType.CHANGED, change.now, actor, None)
+            return Statement(LIMIT_BROUGHT, limited, tells=(told,))
+        case RemoveBrought():
+            these = change.family_id, to_json(change.member_ids), change.now
+            told = tell_removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
+            return Statement(REMOVE_BROUGHT, these, tells=(told,))
+        case EndBrought():
+            these = change.family_id, to_json(change.member_ids), change.now
+            return Statement(END_BROUGHT, these, tells=(tell_ended(),))
+        case EndBefore():
+            return Statement(END_BEFORE, (change.image_id, change.now), tells=(tell_ended(),))
+        case Detach(image_id=None):
+            return Statement(DETACH, (change.family_id,))
+        case Detach():
+            return Statement(DETACH_ONE, (change.family_id, change.image_id))

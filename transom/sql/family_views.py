@@ -1,0 +1,182 @@
+"""Families as one caller sees them: how it stands to them, their versions and members."""
+
+import msgspec
+
+from transom.domain.families import FamilyMember, Seen, Version
+from transom.domain.model import FOR_EVERYBODY, MemberStatus, Visibility
+from transom.sql.db import Database, Row
+from transom.sql.families import (
+    FAMILY_COLUMNS,
+    FAMILY_WIDTH,
+    FIND_FAMILY_MEMBER,
+    IMAGE_COLUMNS,
+    LIST_MEMBER_TERMS,
+    MEMBER_COLUMNS,
+    VERSION_COLUMNS,
+    family_of_row,
+    member_of_row,
+    version_of_row,
+)
+from transom.sql.images import MemberIds
+
+# ---- what a caller sees
+
+_SEEN = f"""
+    (image.visibility in ({", ".join(f"'{one}'" for one in FOR_EVERYBODY)})
+     or image.visibility = '{Visibility.SHARED}'
+     and exists (select 1 from member
+                 where member.image_id = image.id and member.member_id in ($2, $3)
+                   and member.ends_at > $4))"""
+
+_SEES_CURRENT = f"""
+    exists (select 1 from family_version join image on image.id = family_version.image_id
+            where family_version.family_id = family.id and family_version.number = family.current_number
+              and {_SEEN})"""
+
+# A domain's membership is accepted from the start, and counts beside the project's own.
+_OWN_STATUS = """
+    (select min(family_member.status) from family_member
+     where family_member.family_id = family.id and family_member.member_id in ($2, $3)
+       and family_member.ends_at > $4)"""
+
+SEE_FAMILY = f"select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family where family.id = $1"
+
+
+def _seen_of_row(row: Row) -> Seen:
+    status, sees_current = row[FAMILY_WIDTH : FAMILY_WIDTH + 2]
+    return Seen(family=family_of_row(row), status=status, sees_current=bool(sees_current))
+
+
+async def find_family(db: Database, family_id: str, member_ids: MemberIds, now: int) -> Seen | None:
+    """One look-up by primary keys."""
+    rows = await db.read(SEE_FAMILY, family_id, *member_ids, now)
+    return _seen_of_row(rows[0]) if rows else None
+
+
+_AFTER = "(family.name, family.id) > ($5, $6)"
+_PAGE = "order by family.name, family.id limit $7"
+
+# A range of the unique index (owner, name), whose families are few (`family_quota`).
+LIST_OWNED = f"""
+    select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
+    where family.owner = $1 and {_AFTER} {_PAGE}"""
+
+# Two ranges of `family_member_inbox` for each of the two ids.
+LIST_JOINED = f"""
+    select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
+    where family.id in (
+        select joined.family_id from family_member as joined
+        where joined.member_id in ($2, $3) and joined.ends_at > $4
+          and joined.status in ('{MemberStatus.ACCEPTED}', '{MemberStatus.PENDING}'))
+      and (cast($1 as text) is null or family.owner = $1) and {_AFTER} {_PAGE}"""
+
+
+async def list_owned(
+    db: Database, owner: str, member_ids: MemberIds, now: int, after: tuple[str, str], limit: int
+) -> list[Seen]:
+    """The families of a project past `after` (name, id), by these."""
+    rows = await db.read(LIST_OWNED, owner, *member_ids, now, *after, limit)
+    return [_seen_of_row(row) for row in rows]
+
+
+async def list_joined(
+    db: Database, owner: str | None, member_ids: MemberIds, now: int, after: tuple[str, str], limit: int
+) -> list[Seen]:
+    """As `list_owned`, of those that were offered to one of `member_ids` and not rejected. `owner`: whose
+    they are, None: anybody's."""
+    rows = await db.scan(LIST_JOINED, owner, *member_ids, now, *after, limit, asker=member_ids[0])
+    return [_seen_of_row(row) for row in rows]
+
+
+# By the primary key, from the end. Who is no owner sees what was promoted.
+LIST_SEEN_VERSIONS = f"""
+    select {VERSION_COLUMNS}, {IMAGE_COLUMNS}, {_SEEN}
+    from family_version join image on image.id = family_version.image_id
+    where family_version.family_id = $1 and family_version.number < $5
+      and (cast($6 as boolean) or family_version.promoted_at is not null)
+    order by family_version.number desc limit $7"""
+
+FIND_SEEN_VERSION = f"""
+    select {VERSION_COLUMNS}, {IMAGE_COLUMNS}, {_SEEN}
+    from family_version join image on image.id = family_version.image_id
+    where family_version.family_id = $1 and family_version.number = $5"""
+
+
+def _seen_version(row: Row) -> tuple[Version, bool]:
+    return version_of_row(row), bool(row[-1])
+
+
+async def list_versions(
+    db: Database,
+    family_id: str,
+    member_ids: MemberIds,
+    now: int,
+    *,
+    before: int,
+    limit: int,
+    with_candidates: bool,
+) -> list[tuple[Version, bool]]:
+    """The versions with numbers below `before`, newest first, and whether one of `member_ids` sees the image
+    of each."""
+    values = (family_id, *member_ids, now, before, with_candidates, limit)
+    return [_seen_version(row) for row in await db.read(LIST_SEEN_VERSIONS, *values)]
+
+
+async def find_version(
+    db: Database, family_id: str, member_ids: MemberIds, now: int, number: int
+) -> tuple[Version, bool] | None:
+    rows = await db.read(FIND_SEEN_VERSION, family_id, *member_ids, now, number)
+    return _seen_version(rows[0]) if rows else None
+
+
+# By the primary key.
+LIST_FAMILY_MEMBERS = f"""
+    select {MEMBER_COLUMNS} from family_member
+    where family_id = $1 and member_id > $2 and ends_at > $3 and (cast($4 as text) is null or status = $4)
+    order by member_id limit $5"""
+
+
+async def list_members(
+    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int
+) -> list[FamilyMember]:
+    """The members past `after`, by their ids. `status`: only those with this one."""
+    rows = await db.read(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit)
+    return [member_of_row(row) for row in rows]
+
+
+async def list_terms(db: Database, family_id: str, now: int, asker: str | None) -> list[tuple[str, int]]:
+    """As `families.list_terms`. `asker`: see `Database.scan`."""
+    rows = await db.scan(LIST_MEMBER_TERMS, family_id, now, asker=asker)
+    return [(row[0], row[1]) for row in rows]
+
+
+async def find_member(db: Database, family_id: str, member_id: str, now: int) -> FamilyMember | None:
+    rows = await db.read(FIND_FAMILY_MEMBER, family_id, member_id, now)
+    return member_of_row(rows[0]) if rows else None
+
+
+# Each count ends at `$3`: to count all of many takes long, and nobody reads the number.
+_MEMBERS = "from family_member where family_id = $1 and ends_at > $2 and"
+_ASKED = f"new_versions = '{MemberStatus.PENDING}'"
+COUNT_BY_ANSWER = f"""
+    select (select count(*) from (select 1 {_MEMBERS} status = '{MemberStatus.ACCEPTED}' limit $3) as one),
+           (select count(*) from (
+               select 1 {_MEMBERS} status = '{MemberStatus.ACCEPTED}' and {_ASKED} limit $3
+           ) as one),
+           (select count(*) from (select 1 {_MEMBERS} status = '{MemberStatus.PENDING}' limit $3) as one),
+           (select count(*) from (select 1 {_MEMBERS} status = '{MemberStatus.REJECTED}' limit $3) as one)"""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Members of a family by their answer. `asked_each_time`: those of the accepted who are."""
+
+    accepted: int
+    asked_each_time: int
+    pending: int
+    rejected: int
+
+
+async def count_by_answer(db: Database, family_id: str, now: int, most: int) -> Counts:
+    """No count is more than `most`."""
+    ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, most)
+    return Counts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
