@@ -3,6 +3,7 @@
 Imported with its templates only where there is one: who has none does without them.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from transom.api.dispatch import OpenConsole
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
 
 
 def prepare_console(settings: Settings) -> None:
-    """Compile the templates, for the workers to inherit."""
+    """Import it, for the workers to inherit. Templates are compiled as pages are first asked for: all of
+    them at once would make a start noticeably longer."""
     if settings.has_console:
-        from transom.console import load_templates
-
-        load_templates()
+        importlib.import_module("transom.console")
 
 
 def open_console(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> OpenConsole:

@@ -6,8 +6,7 @@ are refused (`guard.py`). `pages.py` is the table of all pages; start reading at
 """
 
 from transom.console.identity import AskIdentity
-from transom.console.render import load_templates
 from transom.console.service import Console
 from transom.console.session import SessionRows
 
-__all__ = ["AskIdentity", "Console", "SessionRows", "load_templates"]
+__all__ = ["AskIdentity", "Console", "SessionRows"]

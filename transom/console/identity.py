@@ -7,6 +7,7 @@ differs.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -64,6 +65,19 @@ async def list_projects(ask: AskIdentity, unscoped: str) -> Sequence[Project]:
         raise _refuse(status, body)
     found = msgspec.convert(body.get("projects", []), list[Project])
     return sorted(found, key=lambda one: (one.name.casefold(), one.id))
+
+
+async def find_projects(ask: AskIdentity, token: str, name: str, domain_id: str) -> Sequence[Project]:
+    """Those of the name that the user may look up; "" is any domain. None where looking up is not allowed."""
+    query = urlencode({"name": name, **({"domain_id": domain_id} if domain_id else {})})
+    status, _, body = await ask("GET", f"/projects?{query}", token, None)
+    return msgspec.convert(body["projects"], list[Project]) if status == 200 else []
+
+
+async def find_domain_id(ask: AskIdentity, token: str, name: str) -> str | None:
+    status, _, body = await ask("GET", f"/domains?{urlencode({'name': name})}", token, None)
+    found = body["domains"] if status == 200 else []
+    return str(found[0]["id"]) if found else None
 
 
 async def revoke(ask: AskIdentity, token: str) -> None:

@@ -49,13 +49,6 @@ def _environment() -> Environment:
     return environment
 
 
-def load_templates() -> None:
-    """Compile all of them; workers that are forked afterwards have them."""
-    environment = _environment()
-    for name in environment.list_templates():
-        environment.get_template(name)
-
-
 def render(request: Request, name: str, status: int, facts: dict[str, Any], headers: Headers) -> Response:
     """A whole page. `headers`: of this answer beside those that all have."""
     text = _environment().get_template(name).render(facts).encode("utf-8", "replace")

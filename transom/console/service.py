@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from transom.api.http import Headers, HttpError, Request, Response
 from transom.api.router import Router
+from transom.api.routes import ROUTES
 from transom.config import Settings
 from transom.console import guard, passing
 from transom.console.client import AnswerRequest, Client, Refusal
@@ -77,7 +78,10 @@ class Console:
         self._sessions = Sessions(rows)
         self._answer_request = answer_request
         self._ask_keystone = ask_keystone
-        self._router = Router((method, path, page) for path, page in PAGES.items() for method in page.methods)
+        served = {route.path for route in ROUTES}
+        pages = {path: page for path, page in PAGES.items() if not page.needs or page.needs in served}
+        self._router = Router((method, path, page) for path, page in pages.items() for method in page.methods)
+        self._sections = frozenset(page.section for page in pages.values() if page.section)
 
     async def answer(self, request: Request) -> tuple[str, Response]:
         """(what the request counts as, the answer). Raises TransomError and HttpError only for what is asked
@@ -155,7 +159,7 @@ class Console:
             is_secure=base_url.startswith("https:"),
             keystone_url=self._settings.keystone_auth_url if self._ask_keystone is not None else "",
         )
-        return Visit(request, base_url, urlsplit(base_url).path, session, client, signing)
+        return Visit(request, base_url, urlsplit(base_url).path, session, client, signing, self._sections)
 
     @staticmethod
     def _cookie_name(base_url: str) -> str:

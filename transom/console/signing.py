@@ -36,7 +36,7 @@ class Signing:
     ) -> None:
         self.sessions = sessions
         self.keystone_url = keystone_url
-        self._ask = ask
+        self.ask = ask
         self._cookie_name = cookie_name
         self._cookie_path = cookie_path
         self._is_secure = is_secure
@@ -45,8 +45,8 @@ class Signing:
         self, client: Client, user: str, password: str, domain: str, last_project: str | None
     ) -> list[Header]:
         """The cookies of a new session. Raises what `log_in` does."""
-        unscoped = await log_in(self._ask, user, password, domain)
-        projects = await list_projects(self._ask, unscoped.value)
+        unscoped = await log_in(self.ask, user, password, domain)
+        projects = await list_projects(self.ask, unscoped.value)
         first = [one for one in projects if one.id == last_project]
         for project in [*first, *projects]:
             try:
@@ -70,13 +70,13 @@ class Signing:
             roles=(),
             expires_at=row.expires_at,
         )
-        projects = await list_projects(self._ask, unscoped.value)
+        projects = await list_projects(self.ask, unscoped.value)
         cookies = await self._begin(client, unscoped, project_id, projects)
         await self.sessions.end(session)
         return cookies
 
     async def list_projects(self, session: Session) -> Sequence[Project]:
-        return await list_projects(self._ask, session.box.unscoped)
+        return await list_projects(self.ask, session.box.unscoped)
 
     async def sign_out(self, session: Session) -> list[Header]:
         """The session and its tokens have ended."""
@@ -84,7 +84,7 @@ class Signing:
         for token in (session.box.token, session.box.unscoped):
             if token is not None:
                 try:
-                    await revoke(self._ask, token)
+                    await revoke(self.ask, token)
                 except TransomError:
                     # Without the row nobody has it any more; it expires by itself.
                     continue
@@ -98,7 +98,7 @@ class Signing:
     async def _begin(
         self, client: Client, unscoped: Token, project_id: str, projects: Sequence[Project]
     ) -> list[Header]:
-        token = await enter_project(self._ask, unscoped.value, project_id)
+        token = await enter_project(self.ask, unscoped.value, project_id)
         token = token._replace(expires_at=min(token.expires_at, unscoped.expires_at))
         box = Box(
             unscoped=unscoped.value,

@@ -14,12 +14,9 @@ from transom.console.render import render, time_words
 from transom.console.session import Session
 from transom.console.signing import Signing
 from transom.console.static import static_files
-from transom.domain.errors import InvalidError
+from transom.domain.errors import ForbiddenError, InvalidError
 
 ROOT = "/console"
-#: Parts of the menu that have their pages.
-SECTIONS = frozenset({"images", "account", "health", "stores"})
-HOME = "/images"
 SUMMARY = "/share/v1/inbox/summary"
 _MOST_FIELDS = 5000
 _LONGEST_FORM = 1 << 20
@@ -35,7 +32,8 @@ class WrongProjectError(Exception):
 
 
 class Visit:
-    """`base_url`: where browsers reach the service. `client` asks as the session's user."""
+    """`base_url`: where browsers reach the service. `client` asks as the session's user. `sections`: the
+    parts of the menu that there are."""
 
     def __init__(
         self,
@@ -45,6 +43,7 @@ class Visit:
         session: Session | None,
         client: Client,
         signing: Signing,
+        sections: frozenset[str],
     ) -> None:
         self.request = request
         self.base_url = base_url
@@ -58,7 +57,7 @@ class Visit:
         self.theme = read_cookie(request, "transom_theme") or ""
         self.has_keys = read_cookie(request, "transom_keys") != "off"
         self.headers: Headers = []
-        self.sections = SECTIONS
+        self.sections = sections
 
     @property
     def here(self) -> Session:
@@ -72,11 +71,27 @@ class Visit:
         return self.here.project_id
 
     @property
+    def token(self) -> str:
+        """Of the project. Raises ForbiddenError where the user has none."""
+        token = self.here.box.token
+        if token is None:
+            raise ForbiddenError("You are in no project.")
+        return token
+
+    @property
     def query(self) -> dict[str, str]:
         """The query's parameters, of several the last. Raises InvalidError."""
         if self._query is None:
             self._query = dict(self.request.query_pairs())
         return self._query
+
+    def query_all(self, name: str) -> list[str]:
+        """All values of a parameter."""
+        return [value for key, value in self.request.query_pairs() if key == name and value]
+
+    @property
+    def home(self) -> str:
+        return "/inbox" if "inbox" in self.sections else "/images"
 
     def param(self, name: str) -> str:
         """A variable of the path."""
@@ -117,15 +132,21 @@ class Visit:
 
     async def page(self, template: str, /, status: int = HTTPStatus.OK, **facts: Any) -> Response:
         """A page within the frame."""
-        if self._summary is not None:
-            answer = await self._summary
-            facts["waiting"] = count_waiting(answer.body) if answer.status == HTTPStatus.OK else None
+        summary = await self.summary()
+        facts["waiting"] = count_waiting(summary) if summary is not None else None
         return self.show(template, status, **facts)
 
     def end(self) -> None:
         """It has been answered, be it by an error."""
         if self._summary is not None:
             self._summary.cancel()
+
+    async def summary(self) -> dict[str, Any] | None:
+        """What waits in the inbox; None where it is not to be had."""
+        if self._summary is None:
+            return None
+        answer = await self._summary
+        return answer.body if answer.status == HTTPStatus.OK else None
 
     def show(self, template: str, /, status: int = HTTPStatus.OK, **facts: Any) -> Response:
         """A page."""

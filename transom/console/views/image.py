@@ -8,9 +8,11 @@ from typing import Any
 from transom.api.http import Response
 from transom.console import passing
 from transom.console.client import Answer, segment
+from transom.console.views.history import told
+from transom.console.views.inbox import cursor_of
 from transom.console.visit import Form, Visit
 from transom.console.words import file_name
-from transom.domain.errors import InvalidError, NotFoundError, UnauthenticatedError
+from transom.domain.errors import InvalidError, NotFoundError
 
 _PATCH = {"content-type": "application/openstack-images-v2.1-json-patch"}
 #: Fields that the page shows in their own places; the rest are properties.
@@ -75,10 +77,13 @@ async def show_image(visit: Visit) -> Response:
         summary=_body(summary),
         item=_body(item),
         current=_body(family),
-        events=_body(events),
+        events=told(visit, events.body["events"]) if events.status == HTTPStatus.OK else None,
+        next_after=cursor_of(shares.body["next"]) if shares.status == HTTPStatus.OK else "",
         answer=query.get("status", ""),
         did=query.get("did", ""),
         count=query.get("n", ""),
+        again=query.get("again", ""),
+        kept=query.get("u", ""),
     )
 
 
@@ -113,12 +118,11 @@ def _family_of(image: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def download(visit: Visit) -> Response:
-    token = visit.here.box.token
-    if token is None:
-        raise UnauthenticatedError("There is no project to download for.")
     image = await get_image(visit)
     saved_as = file_name(image["name"], image["id"], image["disk_format"])
-    return await passing.download(visit.request, image["id"], token, saved_as, visit.client.answer_request)
+    return await passing.download(
+        visit.request, image["id"], visit.token, saved_as, visit.client.answer_request
+    )
 
 
 async def show_act(visit: Visit) -> Response:

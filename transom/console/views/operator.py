@@ -7,6 +7,7 @@ from typing import Any
 
 from transom.api.http import Response
 from transom.console.client import Answer, Refusal, segment
+from transom.console.recipients import read_recipients
 from transom.console.visit import Visit
 from transom.domain.errors import NotFoundError
 
@@ -61,3 +62,35 @@ async def change_cache(visit: Visit) -> Response:
         await visit.client.do("DELETE", "/v2/cache")
         return visit.go("/operator/stores", did="cleared")
     raise NotFoundError("There is no such act.")
+
+
+async def show_publishers(visit: Visit) -> Response:
+    """One project's verified name: the API lists none."""
+    wanted = visit.query.get("q", "").strip()
+    project_id, wrong, publisher = "", "", None
+    if wanted:
+        found = await read_recipients(visit.signing.ask, visit.token, wanted)
+        project_id = next(iter(found.names), "")
+        wrong = found.wrong[0][1] if found.wrong else ""
+    if project_id:
+        answer = await visit.client.try_get(f"/share/v1/publishers/{segment(project_id)}")
+        publisher = answer.body if answer.status == HTTPStatus.OK else None
+    return await visit.page(
+        "publishers.html",
+        q=wanted,
+        project_id=project_id,
+        wrong=wrong,
+        publisher=publisher,
+        did=visit.query.get("did", ""),
+    )
+
+
+async def change_publisher(visit: Visit) -> Response:
+    form = await visit.form()
+    project_id = form.one("publisher")
+    path = f"/share/v1/publishers/{segment(project_id)}"
+    if form.has("withdraw"):
+        await visit.client.do("DELETE", path)
+        return visit.go("/operator/publishers", q=project_id, did="withdrawn")
+    await visit.client.do("PUT", path, form.given("name", "url", "support"))
+    return visit.go("/operator/publishers", q=project_id, did="verified")

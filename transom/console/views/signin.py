@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from transom.api.http import Response
 from transom.console.identity import SecondFactorError
-from transom.console.visit import HOME, Visit, read_cookie
+from transom.console.visit import Visit, read_cookie
 from transom.domain.errors import UnauthenticatedError, UnavailableError
 
 _WRONG = "Name, password or domain is wrong."
@@ -13,7 +13,7 @@ _LONGEST_NEXT = 2000
 
 
 async def show_home(visit: Visit) -> Response:
-    return visit.go(HOME)
+    return visit.go(visit.home)
 
 
 async def show_login(visit: Visit) -> Response:
@@ -73,7 +73,7 @@ def _next_page(visit: Visit, wanted: str) -> str:
         or " " in wanted
         or len(wanted) > _LONGEST_NEXT
     ):
-        wanted = HOME
+        wanted = visit.home
     return visit.url("") + wanted
 
 

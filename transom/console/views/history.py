@@ -1,0 +1,96 @@
+"""What happened: the project's history, and all projects' for operators."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from transom.api.http import Response, encode_json
+from transom.console.client import Refusal
+from transom.console.events import TYPES, tell
+from transom.console.guard import HEADERS
+from transom.console.views.inbox import cursor_of
+from transom.console.visit import Visit
+
+_EVENTS = "/share/v1/events"
+#: A download of the history ends here.
+_MOST_EXPORTED = 100_000
+_GROUPS = {
+    "": "Everything",
+    "share.*": "Shares of images",
+    "family.*": "Families",
+    "image.*": "Images closed, deleted, deactivated",
+}
+
+
+async def show_activity(visit: Visit) -> Response:
+    return await _show(visit, "activity.html", is_all=False)
+
+
+async def show_audit(visit: Visit) -> Response:
+    return await _show(visit, "audit.html", is_all=True)
+
+
+async def _show(visit: Visit, template: str, *, is_all: bool) -> Response:
+    filters = _filters(visit)
+    found = await visit.client.get(
+        _EVENTS, order="desc", limit=25, after=visit.query.get("after"), **filters, **_scope(is_all)
+    )
+    return await visit.page(
+        template,
+        events=told(visit, found["events"]),
+        next_after=cursor_of(found["next"]),
+        filters=filters,
+        groups=_GROUPS,
+        types=TYPES,
+        oldest_told=found["next"] is None,
+    )
+
+
+def _filters(visit: Visit) -> dict[str, str]:
+    query = visit.query
+    found = {name: query.get(name, "").strip() for name in ("type", "image", "family")}
+    return {**found, "with_": query.get("with", "").strip()}
+
+
+def _scope(is_all: bool) -> dict[str, str]:
+    return {"all": "true"} if is_all else {}
+
+
+def told(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events as pages show them."""
+    link = {"image": visit.url("/images"), "family": visit.url("/families")}
+    return [{"at": one["time"], "told": tell(one, visit.project_id, link), "event": one} for one in events]
+
+
+async def export_activity(visit: Visit) -> Response:
+    return await _export(visit, is_all=False)
+
+
+async def export_audit(visit: Visit) -> Response:
+    return await _export(visit, is_all=True)
+
+
+async def _export(visit: Visit, *, is_all: bool) -> Response:
+    """The events that the filters leave, the newest first, one JSON object a line."""
+    query = {"order": "desc", "limit": 1000, **_filters(visit), **_scope(is_all)}
+    first = await visit.client.get(_EVENTS, **query)
+
+    async def write() -> AsyncGenerator[bytes, None]:
+        page, count = first, 0
+        while True:
+            yield b"".join(encode_json(one) + b"\n" for one in page["events"])
+            count += len(page["events"])
+            after = cursor_of(page["next"])
+            if not after or count >= _MOST_EXPORTED:
+                return
+            try:
+                page = await visit.client.get(_EVENTS, **query, after=after)
+            except Refusal:
+                return
+
+    headers = [
+        *HEADERS,
+        (b"content-type", b"application/x-ndjson"),
+        (b"content-disposition", b'attachment; filename="events.jsonl"'),
+        (b"cache-control", b"no-store"),
+    ]
+    return Response(headers=headers, chunks=write())

@@ -1,0 +1,181 @@
+"""What other projects offer to this one: the inbox, its answers, and the rules that answer by themselves."""
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from transom.api.http import Response
+from transom.console.client import segment
+from transom.console.recipients import read_recipients
+from transom.console.visit import Form, Visit
+from transom.domain.errors import InvalidError
+
+_INBOX = "/share/v1/inbox"
+_ANSWERS = "/share/v1/answers"
+_RULES = "/share/v1/rules"
+#: Tab → parameters of the API.
+TABS: dict[str, dict[str, str]] = {
+    "pending": {"status": "pending"},
+    "accepted": {"status": "accepted"},
+    "rejected": {"status": "rejected"},
+    "domain": {"status": "accepted", "through": "domain"},
+}
+#: Button → answer.
+_ANSWER_OF = {
+    "accept": "accepted",
+    "ask": "accepted",
+    "reject": "rejected",
+    "leave": "left",
+    "undo": "pending",
+}
+_KINDS = {"image": "images", "family": "families"}
+#: More would make the link to the page too long.
+_MOST_NAMED = 25
+
+
+async def show_inbox(visit: Visit) -> Response:
+    query = visit.query
+    tab = query.get("show", "pending") if query.get("show") in TABS else "pending"
+    kind, sender = query.get("kind", ""), query.get("from", "")
+    found, done = await asyncio.gather(
+        visit.client.get(_INBOX, **TABS[tab], kind=kind, from_=sender, limit=25, after=query.get("after")),
+        _describe_done(visit),
+    )
+    return await visit.page(
+        "inbox.html",
+        items=found["items"],
+        next_after=cursor_of(found["next"]),
+        tab=tab,
+        kind=kind,
+        sender=sender,
+        senders=_list_senders(found["items"]),
+        summary=await visit.summary(),
+        **done,
+    )
+
+
+def cursor_of(link: str | None) -> str:
+    """`after` of the next page, "" where there is none."""
+    return parse_qs(urlsplit(link or "").query).get("after", [""])[0]
+
+
+def _list_senders(items: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Project → its name, of the items on the page."""
+    return {one["from"]["project"]: name_of_sender(one["from"]) for one in items}
+
+
+def name_of_sender(sender: dict[str, Any]) -> str:
+    publisher = sender.get("publisher") or {}
+    return str(publisher.get("name") or sender.get("name") or sender["project"])
+
+
+async def _describe_done(visit: Visit) -> dict[str, Any]:
+    """What was done before, for the note above the list. The link has ids only; the name is looked up."""
+    done, ids = visit.query.get("did", ""), visit.query_all("id")[:_MOST_NAMED]
+    name = sender = ""
+    if len(ids) == 1 and done in ("accepted", "rejected"):
+        kind, _, own_id = ids[0].partition(":")
+        path = f"{_INBOX}/{_KINDS.get(kind, 'images')}/{segment(own_id)}"
+        answer = await visit.client.try_get(path, is_shown=False)
+        if answer.status == HTTPStatus.OK:
+            name = answer.body[kind]["name"] or own_id
+            sender = name_of_sender(answer.body["from"])
+    return {
+        "did": done,
+        "count": _number(visit.query.get("n")),
+        "failed": _number(visit.query.get("f")),
+        "remaining": _number(visit.query.get("r")),
+        "done_ids": ids,
+        "done_name": name,
+        "done_from": sender,
+    }
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
+
+
+async def answer(visit: Visit) -> Response:
+    form = await visit.form()
+    body, ids = _read_answer(form)
+    done = (await visit.client.do("POST", _ANSWERS, body)).body
+    given = "asked" if body["answer"] == "pending" else body["answer"]
+    return visit.go(
+        "/inbox",
+        show=form.one("show"),
+        kind=form.one("kind"),
+        from_=form.one("from"),
+        did=given,
+        n=done["changed"],
+        f=len(done["failures"]) or None,
+        r=done["remaining"] or None,
+        id=ids if body["answer"] != "left" and len(ids) <= _MOST_NAMED else None,
+    )
+
+
+def _read_answer(form: Form) -> tuple[dict[str, Any], list[str]]:
+    """The body of the call, and the ids (kind:id) that it names. A button of a card names the card; those at
+    the foot act on what is selected; `all-…` on all that waits from one project."""
+    for button, given in _ANSWER_OF.items():
+        if form.has(f"all-{button}"):
+            return {"all": "pending", "from": form.one(f"all-{button}"), "answer": given}, []
+        if form.has(button):
+            ids = form.all(button) if form.one(button) != "selected" else form.all("id")
+            named = {plural: _ids_of(ids, kind) for kind, plural in _KINDS.items()}
+            body: dict[str, Any] = {name: found for name, found in named.items() if found}
+            if not body:
+                raise InvalidError("Nothing is selected.")
+            body["answer"] = given
+            if given == "accepted" and "families" in body:
+                body["new_versions"] = "pending" if button == "ask" else "accepted"
+            return body, ids
+    raise InvalidError("The form names no answer.")
+
+
+def _ids_of(ids: Sequence[str], kind: str) -> list[str]:
+    return [own_id for given, _, own_id in (one.partition(":") for one in ids) if given == kind]
+
+
+async def show_rules(visit: Visit) -> Response:
+    found = await visit.client.get(_RULES, limit=100, after=visit.query.get("after"))
+    return await visit.page(
+        "rules.html",
+        rules=found["items"],
+        next_after=cursor_of(found["next"]),
+        did=visit.query.get("did", ""),
+        who=visit.query.get("who", ""),
+        wrong="",
+    )
+
+
+async def change_rules(visit: Visit) -> Response:
+    form = await visit.form()
+    if gone := form.one("remove"):
+        await visit.client.do("DELETE", f"{_RULES}/{_rule_path(gone)}")
+        return visit.go("/inbox/rules", did="removed")
+    path, wrong = form.one("publisher"), ""
+    if path not in ("everybody",):
+        found = await read_recipients(visit.signing.ask, visit.token, form.one("who"))
+        if len(found.names) != 1 or found.wrong:
+            wrong = found.wrong[0][1] if found.wrong else "Name one project."
+        path = "projects/" + next(iter(found.names), "")
+    if wrong:
+        rules = await visit.client.get(_RULES, limit=100)
+        return await visit.page(
+            "rules.html",
+            HTTPStatus.BAD_REQUEST,
+            rules=rules["items"],
+            next_after="",
+            did="",
+            who=form.one("who"),
+            wrong=wrong,
+        )
+    await visit.client.do("PUT", f"{_RULES}/{_rule_path(path)}", {"answer": form.one("answer")})
+    return visit.go("/inbox/rules", did="kept")
+
+
+def _rule_path(text: str) -> str:
+    """`everybody`, `projects/<id>` or `domains/<id>`, safe in a path."""
+    return "/".join(segment(part) for part in text.split("/", 1))

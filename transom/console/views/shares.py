@@ -1,0 +1,247 @@
+"""Offering and withdrawing: an image or a family, to and from projects."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from http import HTTPStatus
+from typing import Any
+
+from transom.api.http import Response
+from transom.console.client import segment
+from transom.console.recipients import Recipients, read_recipients
+from transom.console.views.image import path_of
+from transom.console.views.inbox import cursor_of
+from transom.console.visit import Visit
+from transom.domain.errors import InvalidError
+
+_OFFERS = "/share/v1/offers"
+_WITHDRAWALS = "/share/v1/withdrawals"
+#: Above so many the number is typed before they lose something.
+TYPED_ABOVE = 20
+_KINDS = ("projects", "domains", "organizations")
+
+
+class Subject:
+    """What is offered or withdrawn: `kind` is that of the path, images or families."""
+
+    def __init__(self, kind: str, record: Mapping[str, Any], title: str) -> None:
+        self.kind = kind
+        self.id = str(record["id"])
+        self.name = title
+        self.page = f"/{kind}/{self.id}"
+
+
+async def _find_image(visit: Visit) -> Subject:
+    image = await visit.client.get(path_of(visit.param("id")))
+    return Subject("images", image, image["name"] or image["id"])
+
+
+async def _find_family(visit: Visit) -> Subject:
+    family = await visit.client.get(f"/share/v1/families/{segment(visit.param('id'))}")
+    return Subject("families", family, family["name"])
+
+
+async def show_offer(visit: Visit) -> Response:
+    return await _show_offer(visit, await _find_image(visit))
+
+
+async def show_family_offer(visit: Visit) -> Response:
+    return await _show_offer(visit, await _find_family(visit))
+
+
+async def offer(visit: Visit) -> Response:
+    return await _offer(visit, await _find_image(visit))
+
+
+async def offer_family(visit: Visit) -> Response:
+    return await _offer(visit, await _find_family(visit))
+
+
+async def _show_offer(
+    visit: Visit,
+    subject: Subject,
+    status: int = HTTPStatus.OK,
+    given: Mapping[str, str] | None = None,
+    wrong: Sequence[tuple[str, str]] = (),
+    result: Mapping[str, Any] | None = None,
+) -> Response:
+    return await visit.page(
+        "offer.html",
+        status,
+        subject=subject,
+        given=given or {"to": visit.query.get("to", "")},
+        wrong=wrong,
+        result=result,
+        today=visit.now.date().isoformat(),
+    )
+
+
+async def _offer(visit: Visit, subject: Subject) -> Response:
+    """Lines that cannot be understood stop all of it: nobody is offered half of a list."""
+    form = await visit.form()
+    given = form.given("to", "message", "answer_by", "expires_at")
+    found = await read_recipients(visit.signing.ask, visit.token, form.raw("to"))
+    if found.wrong or not found.names:
+        wrong = found.wrong or [("", "name at least one project")]
+        return await _show_offer(visit, subject, HTTPStatus.BAD_REQUEST, given, wrong)
+    body: dict[str, Any] = {subject.kind: [subject.id], "projects": list(found.names)}
+    body |= {name: given[name] for name in ("message",) if name in given}
+    body |= {name: _end_of(given[name]) for name in ("answer_by", "expires_at") if name in given}
+    done = (await visit.client.do("POST", _OFFERS, body)).body
+    if done["failures"]:
+        failures = [(_name_failure(one, found), one["detail"]) for one in done["failures"]]
+        return await _show_offer(visit, subject, HTTPStatus.OK, given, failures, done)
+    numbers = {"n": done["offered"], "again": done["renewed"] or None, "u": done["unchanged"] or None}
+    page = subject.page if subject.kind == "images" else f"{subject.page}/members"
+    return visit.go(page, did="offered", **numbers)
+
+
+def _name_failure(failure: Mapping[str, Any], found: Recipients) -> str:
+    recipient = failure.get("recipient") or {}
+    own_id = next(iter(recipient.values()), "")
+    return found.names.get(own_id, own_id)
+
+
+def _end_of(day: str) -> str:
+    """The end of a day, as the API has times. InvalidError for what is no day."""
+    try:
+        return f"{date.fromisoformat(day).isoformat()}T23:59:59Z"
+    except ValueError:
+        raise InvalidError(f"{day[:40]!r} is no day.") from None
+
+
+async def show_withdrawal(visit: Visit) -> Response:
+    return await _show_withdrawal(visit, await _find_image(visit))
+
+
+async def show_family_withdrawal(visit: Visit) -> Response:
+    return await _show_withdrawal(visit, await _find_family(visit))
+
+
+async def withdraw(visit: Visit) -> Response:
+    return await _withdraw(visit, await _find_image(visit))
+
+
+async def withdraw_family(visit: Visit) -> Response:
+    return await _withdraw(visit, await _find_family(visit))
+
+
+async def _show_withdrawal(visit: Visit, subject: Subject, wrong: str = "") -> Response:
+    """`to=projects/<id>`, repeated; or `everybody=1`."""
+    everybody = visit.query.get("everybody") == "1"
+    recipients, count = [], 0
+    root = f"/share/v1/{subject.kind}/{segment(subject.id)}"
+    part = "shares" if subject.kind == "images" else "members"
+    if everybody:
+        if subject.kind == "images":
+            counts = await visit.client.get(f"{root}/shares/summary")
+        else:
+            counts = (await visit.client.get(root))["members"]
+        count = sum(counts[status] for status in ("accepted", "pending", "rejected"))
+    else:
+        for one in visit.query_all("to")[:100]:
+            kind, _, own_id = one.partition("/")
+            found = await visit.client.try_get(f"{root}/{part}/{segment(kind)}/{segment(own_id)}")
+            if found.status == HTTPStatus.OK:
+                recipients.append({"key": one, **found.body})
+        count = len(recipients)
+    status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK
+    return await visit.page(
+        "withdraw.html",
+        status,
+        subject=subject,
+        recipients=recipients,
+        everybody=everybody,
+        count=count,
+        typed=count > TYPED_ABOVE,
+        wrong=wrong,
+    )
+
+
+async def _withdraw(visit: Visit, subject: Subject) -> Response:
+    form = await visit.form()
+    body: dict[str, Any] = {subject.kind: [subject.id], **form.given("reason")}
+    chosen = form.all("to")
+    if form.has("everybody"):
+        body["everybody"] = True
+    else:
+        body |= _by_kind(chosen)
+    if (expected := form.one("expected")) and form.one("typed") != expected:
+        return await _show_withdrawal(visit, subject, f"Type {expected} to show that you mean it.")
+    done = (await visit.client.do("POST", _WITHDRAWALS, body)).body
+    page = subject.page if subject.kind == "images" else f"{subject.page}/members"
+    return visit.go(page, did="withdrawn", n=done["withdrawn"], f=len(done["failures"]) or None)
+
+
+def _by_kind(chosen: Sequence[str]) -> dict[str, list[str]]:
+    """`projects/<id>` … → the body's lists. InvalidError when there is none."""
+    found: dict[str, list[str]] = {}
+    for one in chosen:
+        kind, _, own_id = one.partition("/")
+        if kind in _KINDS and own_id:
+            found.setdefault(kind, []).append(own_id)
+    if not found:
+        raise InvalidError("Nobody is selected.")
+    return found
+
+
+async def show_shared(visit: Visit) -> Response:
+    """All that the project gives to one recipient; without one, its shared images."""
+    wanted, wrong = visit.query.get("to", "").strip(), ""
+    if not wanted:
+        found = await visit.client.get(
+            "/v2/images",
+            owner=visit.project_id,
+            visibility="shared",
+            limit=25,
+            marker=visit.query.get("after"),
+        )
+        marker = (found.get("next") or "").partition("marker=")[2].partition("&")[0]
+        return await visit.page(
+            "shared.html", images=found["images"], next_after=marker, q="", to="", items=None, wrong=""
+        )
+    key = wanted if "/" in wanted else ""
+    if not key:
+        recipients = await read_recipients(visit.signing.ask, visit.token, wanted)
+        key = next((f"projects/{one}" for one in recipients.names), "")
+        wrong = recipients.wrong[0][1] if recipients.wrong else ""
+    answer = (
+        await visit.client.get("/share/v1/shares", to=key, limit=25, after=visit.query.get("after"))
+        if key
+        else {"items": [], "next": None}
+    )
+    return await visit.page(
+        "shared.html",
+        images=None,
+        items=answer["items"],
+        next_after=cursor_of(answer["next"]),
+        q=wanted,
+        to=key,
+        wrong=wrong,
+        did=visit.query.get("did", ""),
+        count=visit.query.get("n", ""),
+    )
+
+
+async def show_withdraw_all(visit: Visit) -> Response:
+    to = visit.query.get("to", "")
+    answer = await visit.client.get("/share/v1/shares", to=to, limit=1000)
+    count = len(answer["items"])
+    return await visit.page("withdraw_all.html", to=to, count=count, more=bool(answer["next"]), wrong="")
+
+
+async def withdraw_all(visit: Visit) -> Response:
+    form = await visit.form()
+    to = form.one("to")
+    if form.one("typed") != to.partition("/")[2]:
+        answer = await visit.client.get("/share/v1/shares", to=to, limit=1000)
+        return await visit.page(
+            "withdraw_all.html",
+            HTTPStatus.BAD_REQUEST,
+            to=to,
+            count=len(answer["items"]),
+            more=bool(answer["next"]),
+            wrong="Type the id to show that you mean it.",
+        )
+    body = {"everything": True, **_by_kind([to]), **form.given("reason")}
+    done = (await visit.client.do("POST", _WITHDRAWALS, body)).body
+    return visit.go("/shared", to=to, did="withdrawn", n=done["withdrawn"])
