@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from transom.domain.errors import InvalidError, NotFoundError, TransomError, UnavailableError
 from transom.domain.fields import check_field
-from transom.stores import MARK_NAME, Markable, Store
+from transom.stores import MARK_NAME, Listable, Markable, Store
 
 from .conftest import MakeStore
 
@@ -317,3 +317,39 @@ async def test_the_mark_of_a_store_that_cannot_be_reached_is_not_taken_for_absen
         await broken.read_mark()
     with pytest.raises(UnavailableError):
         await broken.write_mark(b"mark")
+
+
+# ---- what it holds
+
+
+async def test_it_names_what_it_holds(store: Store) -> None:
+    assert isinstance(store, Listable)
+    assert [found async for found in store.list_blobs()] == []
+
+    await store.put(KEY, _chunks(b"data"))
+    await store.put(OTHER_KEY, _chunks(b"more data"))
+    await _mark(store)
+
+    assert sorted([found async for found in store.list_blobs()]) == [(KEY, 4), (OTHER_KEY, 9)]
+    await store.delete(KEY)
+    assert [found async for found in store.list_blobs()] == [(OTHER_KEY, 9)]
+    assert (await store.holds(KEY), await store.holds(OTHER_KEY)) == (False, True)
+
+
+async def _mark(store: Store) -> None:
+    assert isinstance(store, Markable)
+    await store.write_mark(b"a mark is no blob")
+
+
+async def test_what_is_set_aside_is_no_blob_any_more(store: Store) -> None:
+    assert isinstance(store, Listable)
+    await store.put(KEY, _chunks(b"data"))
+
+    url = await store.set_aside(KEY)
+
+    assert url.endswith(f"/aside/{KEY}")
+    assert await store.size(KEY) is None
+    assert not await store.holds(KEY)
+    assert [found async for found in store.list_blobs()] == []
+    with pytest.raises(NotFoundError):
+        await store.set_aside(KEY)

@@ -19,6 +19,7 @@ _VERBS = {
     "policy": ("transom.cli.policy", "policy"),
     "metadefs": ("transom.cli.metadefs", "metadefs"),
     "stores": ("transom.cli.stores", "stores"),
+    "check": ("transom.cli.check", "check"),
     "settings": ("transom.cli.settings", "settings"),
     "openapi": ("transom.cli.openapi", "openapi"),
     "completion": ("transom.cli.completion", "completion"),

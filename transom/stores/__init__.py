@@ -75,3 +75,22 @@ class Keyed(Protocol):
     def use_keys(self, keys: Keys | None) -> None:
         """Sign with these from now on; None: with those of the environment or of the machine's role."""
         ...
+
+
+@runtime_checkable
+class Listable(Protocol):
+    """A store that can say what it holds."""
+
+    def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
+        """(key, size in bytes) of each blob, in any order, and of what interrupted `put`s have left, under
+        their keys. What is stored or removed meanwhile may be in there or not. UnavailableError."""
+        ...
+
+    async def holds(self, key: str) -> bool:
+        """Whether `list_blobs` would name the key now."""
+        ...
+
+    async def set_aside(self, key: str) -> str:
+        """Move the blob to where no key leads and `list_blobs` does not look; its new URL. NotFoundError when
+        there is none, else errors as of `put`."""
+        ...

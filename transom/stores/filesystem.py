@@ -15,6 +15,9 @@ from transom.stores.threads import in_thread
 
 _READ_BYTES = 1 << 20
 _PART = ".part"
+#: Where blobs are set aside, below the store's folder. Folders of blobs have names of two characters.
+_ASIDE = "aside"
+_FOLDER_NAME = 2
 #: Sync to disk this often while bytes still come, so that the fsync at the end has little left to do.
 _SYNC_BYTES = 64 << 20
 #: Look whether there is room this often.
@@ -99,6 +102,25 @@ class FilesystemStore:
         except OSError as error:
             raise _renamed(error) from error
 
+    async def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
+        try:
+            for folder in await in_thread(_list_folders, self._folder):
+                for key, size in await in_thread(_list_files, folder):
+                    yield key, size
+        except OSError as error:
+            raise _renamed(error) from error
+
+    async def holds(self, key: str) -> bool:
+        return await in_thread(lambda: any(place.exists() for place in _places(self.path(key))))
+
+    async def set_aside(self, key: str) -> str:
+        try:
+            return (await in_thread(_set_aside, self.path(key), self._folder / _ASIDE)).as_uri()
+        except FileNotFoundError:
+            raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
+        except OSError as error:
+            raise _renamed(error) from error
+
     async def read_mark(self) -> bytes | None:
         try:
             return await in_thread((self._folder / MARK_NAME).read_bytes)
@@ -171,8 +193,39 @@ def _write_mark(folder: Path, mark: bytes) -> None:
 
 
 def _remove(final: Path) -> None:
-    final.with_name(final.name + _PART).unlink(missing_ok=True)
-    final.unlink(missing_ok=True)
+    for place in reversed(_places(final)):
+        place.unlink(missing_ok=True)
+
+
+def _list_folders(root: Path) -> list[Path]:
+    """Those that have blobs; none when there is no store yet."""
+    if not root.is_dir():
+        return []
+    return sorted(found for found in root.iterdir() if len(found.name) == _FOLDER_NAME and found.is_dir())
+
+
+def _list_files(folder: Path) -> list[tuple[str, int]]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # Published, or removed, meanwhile.
+                found.append((entry.name.removesuffix(_PART), entry.stat().st_size))
+    return found
+
+
+def _places(final: Path) -> tuple[Path, Path]:
+    """Where a blob lies when it is whole, and before."""
+    return final, final.with_name(final.name + _PART)
+
+
+def _set_aside(final: Path, aside: Path) -> Path:
+    aside.mkdir(exist_ok=True)
+    whole, part = _places(final)
+    source = whole if whole.exists() else part
+    moved = source.rename(aside / source.name)
+    _sync_folder(aside)
+    _sync_folder(final.parent)
+    return moved
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,6 +16,9 @@ from transom.stores.s3_credentials import Keys
 
 _log = logging.getLogger(__name__)
 
+#: Where blobs are set aside, below the store's prefix.
+_ASIDE = "aside"
+
 
 class S3Store:
     """Blobs in the bucket, and below the prefix, that `info` names. Without keys of its own they are taken
@@ -73,6 +76,29 @@ class S3Store:
             await self._bucket.delete(self._path(key))
         except ERRORS as error:
             raise self._renamed(error) from None
+
+    async def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
+        root = self._path("")
+        try:
+            async for path, size in self._bucket.list_objects(root):
+                key = path.removeprefix(root)
+                if "/" not in key and key != MARK_NAME:
+                    yield key, size
+        except ERRORS as error:
+            raise self._renamed(error) from None
+
+    async def holds(self, key: str) -> bool:
+        return await self.size(key) is not None
+
+    async def set_aside(self, key: str) -> str:
+        aside = f"{_ASIDE}/{key}"
+        try:
+            await self._bucket.move(self._path(key), self._path(aside))
+        except FileNotFoundError:
+            raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
+        except ERRORS as error:
+            raise self._renamed(error) from None
+        return self.url(aside)
 
     async def read_mark(self) -> bytes | None:
         try:

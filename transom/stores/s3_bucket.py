@@ -171,6 +171,17 @@ class S3Bucket:
             return None
         return Found(found["size"], found["e_tag"])
 
+    async def list_objects(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
+        """(path, size in bytes) of each object whose path begins so; "" for all."""
+        async for page in obstore.list(self._bucket, prefix or None):
+            for found in page:
+                yield found["path"], found["size"]
+
+    async def move(self, path: str, to: str) -> None:
+        """FileNotFoundError when there is no such object."""
+        await obstore.copy_async(self._bucket, path, to)
+        await obstore.delete_async(self._bucket, path)
+
     async def attributes(self, path: str) -> Mapping[str, str]:
         """What was given to `put` beside the data."""
         found = await obstore.get_async(self._bucket, path, options={"head": True})
