@@ -7,6 +7,7 @@ import secrets
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from harness.child import ServiceFailedError
 from harness.service import Service
@@ -83,7 +84,36 @@ def test_an_image_goes_into_the_store_and_comes_out_and_is_gone_when_deleted(
 
     assert (whole.status_code, whole.content == data) == (200, True)
     assert (part.status_code, part.content) == (206, data[5 * MIB - 1 : 5 * MIB + 1])
-    assert swift.kept() == before
+    expect_eventually(swift.kept, before)
+
+
+def test_nobody_waits_for_a_store_that_hangs_to_remove_something(
+    make_service: MakeService, own_swift: Swift, tmp_path: Path
+) -> None:
+    """No deletion, and no start. Each removal takes the store's time-out, and many wait for it."""
+    stores = f"cold={own_swift.store_url(prefix='a')},near=file://{tmp_path / 'near'}"
+    settings = {"TRANSOM_STORES": stores, "TRANSOM_DEFAULT_STORE": "cold", **own_swift.settings()}
+    service = make_service("sqlite", TRANSOM_UPLOAD_LEASE_S="3", **settings)
+    publisher = service.client("publisher")
+    remote = [create_active_image(publisher, b"remote") for _ in range(8)]
+    local = create_image(publisher)["id"]
+    put_into(publisher, local, "near")
+
+    with own_swift.frozen():
+        deletions = [publisher.delete(f"/v2/images/{image_id}") for image_id in remote]
+        service.stop()
+        service.start()
+        download = service.client("publisher").get(f"/v2/images/{local}/file")
+
+    assert {deletion.status_code for deletion in deletions} == {204}
+    assert (download.status_code, download.content) == (200, b"near")
+    expect_eventually(own_swift.kept, set())
+
+
+def put_into(client: httpx.Client, image_id: str, store: str) -> None:
+    headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": store}
+    answer = client.put(f"/v2/images/{image_id}/file", content=store.encode(), headers=headers)
+    assert answer.status_code == 204, answer.text
 
 
 def test_a_store_that_is_away_is_told_and_waited_for(make_service: MakeService, own_swift: Swift) -> None:
@@ -142,8 +172,7 @@ def test_two_stores_of_one_service_have_keys_of_their_own(
     images = {store: create_image(publisher)["id"] for store in ("one", "two")}
 
     for store, image_id in images.items():
-        headers = {"Content-Type": "application/octet-stream", "X-Image-Meta-Store": store}
-        publisher.put(f"/v2/images/{image_id}/file", content=store.encode(), headers=headers)
+        put_into(publisher, image_id, store)
 
     assert {name: show_image(publisher, image_id)["stores"] for name, image_id in images.items()} == {
         "one": "one",
@@ -167,11 +196,7 @@ def test_a_store_goes_on_with_new_keys_when_it_is_told(
     service = make_service("sqlite", TRANSOM_CACHE_SIZE_BYTES="0", **with_profiles(swift, file, "one"))
     publisher = service.client("publisher")
     image_id = create_image(publisher)["id"]
-    publisher.put(
-        f"/v2/images/{image_id}/file",
-        content=b"data",
-        headers={"Content-Type": "application/octet-stream", "X-Image-Meta-Store": "one"},
-    )
+    put_into(publisher, image_id, "one")
 
     def status_of_download() -> int:
         return publisher.get(f"/v2/images/{image_id}/file").status_code

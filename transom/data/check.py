@@ -18,6 +18,7 @@ import msgspec
 from transom.clock import now_us
 from transom.data.verification import recorded_hash
 from transom.domain.errors import NotFoundError, TransomError, UnavailableError
+from transom.domain.events import CLOCK
 from transom.domain.model import Image, Location, Status
 from transom.domain.status import WITH_DATA
 from transom.ownership import Ownership
@@ -142,7 +143,7 @@ class Check:
         return None if digest.hexdigest() == recorded[1] else Fault.WRONG_HASH
 
     async def _is_as_seen(self, image: Image) -> bool:
-        now, _is_member = await find_image(self._db, image.id, (None, None))
+        now = (await find_image(self._db, image.id, (None, None))).image
         return now is not None and (now.updated_at, now.locations) == (image.updated_at, image.locations)
 
     async def _deactivate(self, image: Image, fault: Fault) -> str | None:
@@ -153,7 +154,7 @@ class Check:
             properties={**image.properties, REASON: fault.value},
             updated_at=moved_on(image, now_us()),
         )
-        return "deactivated" if await update_image(self._db, image, new) else None
+        return "deactivated" if await update_image(self._db, image, new, CLOCK) else None
 
     # ---- what is nobody's
 

@@ -30,9 +30,8 @@ async def sweep(
             was_skewed = _report_skew(skew_s, was_skewed)
             if set_skew is not None:
                 set_skew(skew_s)
-        await asyncio.sleep(pause_s)
         try:
-            recovered = await transfer.recover()
+            recovered = await transfer.clean_up()
         except TransomError as error:
             _log.warning("clean-up waits: %s", describe(error))
         except Exception:  # noqa: BLE001 (it must never stop for good)
@@ -40,6 +39,7 @@ async def sweep(
         else:
             if recovered:
                 _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
+        await asyncio.sleep(pause_s)
 
 
 def _report_skew(skew_s: float, was_skewed: bool) -> bool:

@@ -20,13 +20,13 @@ from transom.config import Settings
 from transom.data.certificates import Certificates
 from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.recovery import give_up_dead
+from transom.data.removal import Blob, Removal
 from transom.data.verification import recorded_hash, verify
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
     LimitExceededError,
     LostDataError,
-    NotOwnedError,
     TransomError,
     UnavailableError,
     VanishedError,
@@ -74,6 +74,7 @@ class Transfer:
         self.certificates = Certificates(settings)
         self._liveness = liveness
         self._cache = cache
+        self._removal = Removal(db, stores, ownership)
         self._quota = StorageQuota(db, settings.user_storage_quota)
         self._lease_us = settings.upload_lease_s * 1_000_000
         # hashlib lets go of the interpreter lock: both hashes of a block run while the block is written.
@@ -209,10 +210,10 @@ class Transfer:
         return await self._measured(image, chunks, bounds, checks, count)
 
     async def remove(self, locations: tuple[Location, ...]) -> None:
-        """Remove bytes that an image has given up. What fails now is done by a later `recover`."""
-        for location in locations:
-            if not location.is_foreign:
-                await self._try_to_remove(location.store, location.key)
+        """Remove bytes that an image has given up: files of this machine at once, those of remote stores soon
+        after. What fails is done by a later `clean_up`."""
+        own = (location for location in locations if not location.is_foreign)
+        await self._removal.start(Blob(location.store, location.key) for location in own)
 
     # ---- from a store
 
@@ -291,17 +292,19 @@ class Transfer:
             except OSError as error:
                 _log.warning("image %s stays in the cache: %s", image.id, error)
 
-    async def recover(self) -> int:
-        """Undo uploads whose worker died and finish removals that were cut short; how many there were."""
-        recovered = 0
-        refused: set[str] = set()
-        for blob in await give_up_dead(self._db, self._liveness):
-            # That a store may not be changed is asked once a round; that it may, before each removal.
-            if blob.store not in refused:
-                recovered += await self._try_to_remove(blob.store, blob.key, refused)
-        return recovered
+    async def recover(self) -> None:
+        """Undo uploads whose worker died; the bytes go as those of `remove`."""
+        await self._removal.start(await self._find_waiting())
+
+    async def clean_up(self) -> int:
+        """As `recover`, and finish all removals that wait; how many were done."""
+        return await self._removal.finish(await self._find_waiting())
+
+    async def _find_waiting(self) -> list[Blob]:
+        return [Blob(blob.store, blob.key) for blob in await give_up_dead(self._db, self._liveness)]
 
     async def close(self) -> None:
+        await self._removal.close()
         self._hashing.shutdown(wait=False)
 
     # ---- an upload, step by step
@@ -424,27 +427,10 @@ class Transfer:
     async def _give_up(self, blob: LooseBlob) -> None:
         try:
             if await blobs.abandon_upload(self._db, blob, now_us()):
-                await self._try_to_remove(blob.store, blob.key)
+                await self._removal.start([Blob(blob.store, blob.key)])
         except TransomError as error:
-            # The lease runs out by itself, and then `recover` does it.
+            # The lease runs out by itself, and then `clean_up` does it.
             _log.warning("upload %s waits for recovery: %s", blob.key, error)
-
-    async def _try_to_remove(self, store_id: str, key: str, refused: set[str] | None = None) -> bool:
-        """False when the bytes stay for a later `recover`. `refused`: is told of a store that may not be
-        changed."""
-        try:
-            # Each time anew: what is removed by mistake is gone.
-            await self.ownership.require(store_id)
-            await self._stores.get(store_id).delete(key)
-            await blobs.forget_blob(self._db, key)
-        except NotOwnedError:  # Which was told when it was found out.
-            if refused is not None:
-                refused.add(store_id)
-            return False
-        except TransomError as error:
-            _log.warning("blob %s stays for a later clean-up: %s", key, error)
-            return False
-        return True
 
 
 async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

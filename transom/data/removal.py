@@ -1,0 +1,103 @@
+"""Bytes on their way out of the stores.
+
+Each has a row (`sql/blobs.py`) until it is gone, so nothing is lost when this is cut short: the next round
+takes it up. A store that hangs holds up nobody but its own removals.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from transom.domain.errors import NotOwnedError, TransomError
+from transom.ownership import Ownership
+from transom.sql import blobs
+from transom.sql.db import Database
+from transom.stores import LocalFiles
+from transom.stores.registry import Stores
+
+_log = logging.getLogger(__name__)
+
+#: Removals in one store at a time.
+_AT_ONCE = 4
+#: After so many failures in a row the rest of a store's removals is left for the next round.
+_PATIENCE = 3
+
+
+class Blob(NamedTuple):
+    store: str
+    key: str
+
+
+class Removal:
+    """One per process."""
+
+    def __init__(self, db: Database, stores: Stores, ownership: Ownership) -> None:
+        self._db = db
+        self._stores = stores
+        self._ownership = ownership
+        self._under_way: set[asyncio.Task[int]] = set()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    async def start(self, waiting: Iterable[Blob]) -> None:
+        """Remove files of this machine before it returns, and the rest beside whatever comes next."""
+        for store_id, keys in _by_store(waiting).items():
+            task = asyncio.create_task(self._remove_from(store_id, keys))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            if self._is_local(store_id):
+                await asyncio.shield(task)
+
+    async def finish(self, waiting: Iterable[Blob]) -> int:
+        """Remove all, stores at the same time; how many went."""
+        by_store = _by_store(waiting)
+        return sum(await asyncio.gather(*(self._remove_from(*of_store) for of_store in by_store.items())))
+
+    async def close(self) -> None:
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _is_local(self, store_id: str) -> bool:
+        """Also true of a store that the settings have no more: there is nothing to wait for."""
+        return store_id not in self._stores or isinstance(self._stores.get(store_id), LocalFiles)
+
+    async def _remove_from(self, store_id: str, keys: list[str]) -> int:
+        # One that always fails must not stand before the others each time.
+        random.shuffle(keys)
+        failures = removed = 0
+
+        async def work() -> None:
+            nonlocal failures, removed
+            while keys and failures < _PATIENCE:
+                if await self._remove(store_id, keys.pop()):
+                    removed, failures = removed + 1, 0
+                else:
+                    failures += 1
+
+        await asyncio.gather(*(work() for _ in range(min(_AT_ONCE, len(keys)))))
+        return removed
+
+    async def _remove(self, store_id: str, key: str) -> bool:
+        """False when the bytes stay for another round."""
+        turns = self._turns.setdefault(store_id, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with turns:
+                # Each time anew: what is removed by mistake is gone.
+                await self._ownership.require(store_id)
+                await self._stores.get(store_id).delete(key)
+                await blobs.forget_blob(self._db, key)
+        except NotOwnedError:  # Which was told when it was found out.
+            return False
+        except TransomError as error:
+            _log.warning("blob %s stays for a later clean-up: %s", key, error)
+            return False
+        return True
+
+
+def _by_store(waiting: Iterable[Blob]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for blob in waiting:
+        found.setdefault(blob.store, []).append(blob.key)
+    return found
