@@ -1,4 +1,5 @@
-"""`requirements/run.lock` alone installs all that `transom/` imports, and it imports public names only.
+"""`requirements/run.lock` alone installs all that `transom/` imports, and it imports public names only. The
+verbs for users need `requirements/client.lock` alone.
 
 The tests run among many more packages than an installation has, so an import that works here proves nothing.
 """
@@ -21,7 +22,11 @@ from packaging.utils import canonicalize_name
 from transom.cli.installation import PACKAGES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "transom").rglob("*.py"))
+#: The verbs for users, and what they stand on.
+_REMOTE = (ROOT / "transom" / "client", ROOT / "transom" / "cli" / "remote")
+ALL_SOURCES = sorted((ROOT / "transom").rglob("*.py"))
+REMOTE_SOURCES = [source for source in ALL_SOURCES if any(folder in source.parents for folder in _REMOTE)]
+SOURCES = [source for source in ALL_SOURCES if source not in REMOTE_SOURCES]
 #: Imported by other packages, which leave them out where they are not told to install them.
 BY_OTHERS = {"uvloop"}
 #: Import name → the distributions that bring it.
@@ -43,25 +48,39 @@ def _is_foreign(module: str) -> bool:
     return module.partition(".")[0] not in {*sys.stdlib_module_names, "transom"}
 
 
-FOREIGN = sorted(
-    {(module, name) for source in SOURCES for module, name in _imports(source) if _is_foreign(module)},
-    key=str,
-)
+def _foreign(sources: list[Path]) -> list[tuple[str, str | None]]:
+    found = {(module, name) for source in sources for module, name in _imports(source) if _is_foreign(module)}
+    return sorted(found, key=str)
 
 
-def _locked() -> set[str]:
-    """The distributions that run.lock installs here."""
-    text = (ROOT / "requirements" / "run.lock").read_text(encoding="utf-8")
+FOREIGN = _foreign(SOURCES)
+REMOTE_FOREIGN = _foreign(REMOTE_SOURCES)
+
+
+def _locked(name: str) -> set[str]:
+    """The distributions that the lock installs here."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
     requirements = [Requirement(line) for line in re.findall(r"^[a-z0-9].*?(?=\s*\\?$)", text, re.MULTILINE)]
     return {
         canonicalize_name(one.name) for one in requirements if one.marker is None or one.marker.evaluate()
     }
 
 
-def test_every_package_that_is_imported_is_a_dependency() -> None:
+def _declared(extra: str | None) -> set[str]:
+    """The dependencies, with those of an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    imported = {module.partition(".")[0] for module, _ in FOREIGN}
+    lines = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("foreign", "extra"), [(FOREIGN, None), (REMOTE_FOREIGN, "client")], ids=["server", "client"]
+)
+def test_every_package_that_is_imported_is_a_dependency(
+    foreign: list[tuple[str, str | None]], extra: str | None
+) -> None:
+    declared = _declared(extra)
+    imported = {module.partition(".")[0] for module, _ in foreign}
 
     missing = {
         package
@@ -72,7 +91,7 @@ def test_every_package_that_is_imported_is_a_dependency() -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize(("module", "name"), FOREIGN, ids=str)
+@pytest.mark.parametrize(("module", "name"), _foreign(ALL_SOURCES), ids=str)
 def test_nothing_is_imported_by_a_private_name(module: str, name: str | None) -> None:
     """Private names change without notice, in any release."""
     assert [part for part in (*module.split("."), name or "") if part.startswith("_")] == []
@@ -81,7 +100,7 @@ def test_nothing_is_imported_by_a_private_name(module: str, name: str | None) ->
 def test_no_private_attribute_of_a_foreign_module_is_used() -> None:
     used = {
         f"{node.value.id}.{node.attr}"
-        for source in SOURCES
+        for source in ALL_SOURCES
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         if node.attr.startswith("_") and not node.attr.startswith("__")
@@ -115,17 +134,27 @@ print(json.dumps(failed))
 """
 
 
-def test_every_import_works_where_only_the_locked_packages_are_installed() -> None:
+@pytest.mark.parametrize(
+    ("lock", "sources", "others"),
+    [
+        ("run", SOURCES, {module for module, _ in FOREIGN} | BY_OTHERS),
+        ("client", REMOTE_SOURCES, {module for module, _ in REMOTE_FOREIGN} | {"transom.cli"}),
+    ],
+    ids=["server", "client"],
+)
+def test_every_import_works_where_only_the_locked_packages_are_installed(
+    lock: str, sources: list[Path], others: set[str]
+) -> None:
     """Those inside functions, too, and what they import in turn."""
-    locked = _locked()
+    locked = _locked(lock)
     hidden = [
         package
         for package, found in DISTRIBUTIONS.items()
         if not locked & {canonicalize_name(one) for one in found} and package not in ("transom", "")
     ]
-    own = [".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES]
+    own = [".".join(source.relative_to(ROOT).with_suffix("").parts) for source in sources]
     wanted = [name.removesuffix(".__init__") for name in own if not name.endswith("__main__")]
-    wanted += sorted({module for module, _ in FOREIGN} | BY_OTHERS)
+    wanted += sorted(others)
 
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_ALL],

@@ -8,8 +8,16 @@ from typing import Any, NoReturn
 import click
 
 from transom import __version__
-from transom.config import SettingsError, read_settings
+from transom.cli.remote.run import Access
 
+#: Verbs for users, which work over HTTP. They need nothing of the server, and read none of its settings.
+_REMOTE = {
+    "image": ("transom.cli.remote.image", "image"),
+    "share": ("transom.cli.remote.share", "share"),
+    "family": ("transom.cli.remote.family", "family"),
+    "hook": ("transom.cli.remote.hook", "hook"),
+    "rule": ("transom.cli.remote.rule", "rule"),
+}
 #: Verb → (module, the command in it). Imported when asked for: a verb does not pay for its neighbours.
 _VERBS = {
     "serve": ("transom.cli.serve", "serve"),
@@ -23,11 +31,12 @@ _VERBS = {
     "settings": ("transom.cli.settings", "settings"),
     "openapi": ("transom.cli.openapi", "openapi"),
     "completion": ("transom.cli.completion", "completion"),
+    **_REMOTE,
 }
 
 
 #: Options that every verb takes, each with a value.
-_SHARED = ("--config", "--data-dir", "--database")
+_SHARED = ("--config", "--data-dir", "--database", "--cloud")
 
 
 class _Verbs(click.Group):
@@ -73,9 +82,20 @@ class _Verbs(click.Group):
     "--data-dir", metavar="DIR", help="Folder of the embedded database, the images and the accounts."
 )
 @click.option("--database", metavar="URL", help="sqlite:///path or postgresql://…")
+@click.option(
+    "--cloud", metavar="NAME", help="Of verbs for users: entry of clouds.yaml (default: OS_CLOUD, else OS_…)."
+)
 @click.pass_context
-def main(context: click.Context, /, config: str | None, **flags: Any) -> None:
+def main(context: click.Context, /, config: str | None, cloud: str | None, **flags: Any) -> None:
     """An image service built around sharing."""
+    verb = context.invoked_subcommand
+    if verb in _REMOTE:
+        context.obj = Access(cloud)
+        return
+    if cloud is not None:
+        raise click.UsageError(f"--cloud is for {', '.join(_REMOTE)}: {verb} works on the server's own data.")
+    from transom.config import SettingsError, read_settings
+
     # Images, names and hashes are for the service's own user, whatever the shell's mask is.
     os.umask(0o077)
     try:

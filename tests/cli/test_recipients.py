@@ -1,0 +1,59 @@
+"""Files of recipients: lines, columns, YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from transom.cli.remote.recipients import Named, read_file
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "projects", "domains"),
+    [
+        ("to.txt", "one\n\n  two  # the second\n# nobody\n", ["one", "two"], []),
+        ("to.txt", "\ufeffone\r\ntwo\r\n", ["one", "two"], []),
+        ("to.csv", "name,project\nFirst,one\nSecond,two\n", ["one", "two"], []),
+        ("to.csv", "customer;id\n", ["customer;id"], []),
+        ("to.csv", "name\none\n", ["one"], []),
+        ("to.csv", "one\ntwo\n", ["one", "two"], []),
+        ("to.csv", 'project,domain\n"one, two",\n,all\n', ["one, two"], ["all"]),
+        ("to.csv", "domain\nall\n", [], ["all"]),
+        ("to.yaml", "- one\n- 2\n", ["one", "2"], []),
+        ("to.yml", "projects: [one]\ndomains: [all]\n", ["one"], ["all"]),
+    ],
+)
+def test_a_file_names_projects_and_domains(
+    tmp_path: Path, name: str, text: str, projects: list[str], domains: list[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+
+    assert read_file(path) == Named(projects, domains)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("to.txt", b"# nobody\n"),
+        ("to.txt", b"\xff\xfe"),
+        ("to.csv", b""),
+        ("to.yaml", b"projects: one"),
+        ("to.yaml", b"project: [one]"),
+        ("to.yaml", b"{"),
+        ("to.yaml", b"- [one]"),
+    ],
+)
+def test_a_file_that_names_nobody_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+
+    with pytest.raises(click.ClickException, match=name):
+        read_file(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(click.ClickException, match=r"none\.txt: No such file"):
+        read_file(tmp_path / "none.txt")

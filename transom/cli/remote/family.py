@@ -1,0 +1,212 @@
+"""`transom family`: images in versions, of which one is current (docs/cli.md)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from transom.cli.remote.output import format_options, print_one, print_rows
+from transom.cli.remote.recipients import read_recipients, recipient_options
+from transom.cli.remote.run import confirm, report, with_service, yes_option
+from transom.cli.remote.times import Time
+
+if TYPE_CHECKING:
+    from transom.client import Service
+
+_FAMILIES = ("id", "name", "title", "owner", "current_number", "updated_at")
+_VERSIONS = ("number", "image_id", "image", "state", "name", "promoted_at", "revoked_at", "revoke_reason")
+_MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at")
+
+
+@click.group()
+def family() -> None:
+    """Images in versions, of which one is current."""
+
+
+@family.command("list")
+@click.option("--role", type=click.Choice(["owner", "member"]))
+@format_options
+@with_service
+def list_families(service: "Service", role: str | None, form: str, columns: tuple[str, ...]) -> None:
+    """Families that your project owns, or is a member of."""
+    from transom.client import families
+
+    print_rows(families.list_families(service, role), _FAMILIES, form, columns)
+
+
+@family.command("create")
+@click.argument("name")
+@click.option("--title")
+@click.option("--description")
+@click.option("--support-url")
+@format_options
+@with_service
+def create_family(
+    service: "Service", name: str, form: str, columns: tuple[str, ...], **fields: str | None
+) -> None:
+    """Make a family. NAME has small letters, digits and . _ -, and is what clients look for."""
+    from transom.client import families
+
+    given = {key: value for key, value in fields.items() if value is not None}
+    print_one(families.create_family(service, {"name": name, **given}), form, columns)
+
+
+@family.command("show")
+@click.argument("name", metavar="FAMILY")
+@click.option("--versions", is_flag=True, help="Its versions instead.")
+@format_options
+@with_service
+def show_family(service: "Service", name: str, versions: bool, form: str, columns: tuple[str, ...]) -> None:
+    """One family, by its id or name."""
+    from transom.client import families
+
+    found = families.find_family(service, name)
+    if versions:
+        rows = map(_version_row, families.list_versions(service, found["id"]))
+        print_rows(rows, _VERSIONS, form, columns)
+    else:
+        print_one(found, form, columns)
+
+
+@family.command("publish")
+@click.argument("name", metavar="FAMILY")
+@click.argument("image")
+@click.option("--name", "version", metavar="TEXT", help="What the version is called.")
+@click.option("--notes", help="What is new.")
+@click.option("--end-of-life", type=Time(), help="Told to members; nothing happens then.")
+@click.option("--candidate", is_flag=True, help="Do not make it the current version yet.")
+@format_options
+@with_service
+def publish(
+    service: "Service",
+    name: str,
+    image: str,
+    version: str | None,
+    notes: str | None,
+    end_of_life: str | None,
+    candidate: bool,
+    form: str,
+    columns: tuple[str, ...],
+) -> None:
+    """Make IMAGE the family's next version, and its current one; members have it from then on."""
+    from transom.client import families
+    from transom.client.names import find_image
+
+    fields = {
+        "image_id": find_image(service, image)["id"],
+        "name": version,
+        "notes": notes,
+        "end_of_life": end_of_life,
+        "promote": False if candidate else None,
+    }
+    given = {key: value for key, value in fields.items() if value is not None}
+    family_id = families.find_family(service, name)["id"]
+    print_one(_version_row(families.publish(service, family_id, given)), form, columns)
+
+
+@family.command("promote")
+@click.argument("name", metavar="FAMILY")
+@click.argument("number", type=click.IntRange(min=1))
+@format_options
+@with_service
+def promote(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
+    """Make a version the current one, an older one too. The one before is hidden, and usable by its id."""
+    from transom.client import families
+
+    family_id = families.find_family(service, name)["id"]
+    print_one(_version_row(families.promote(service, family_id, number)), form, columns)
+
+
+@family.command("revoke")
+@click.argument("name", metavar="FAMILY")
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", required=True, help="Members read it.")
+@click.option("--at", type=Time(), help="Then instead of now: a time, or 7d.")
+@click.option("--no-fall-back", is_flag=True, help="Refuse to revoke the current version.")
+@yes_option
+@format_options
+@with_service
+def revoke(
+    service: "Service",
+    name: str,
+    number: int,
+    reason: str,
+    at: str | None,
+    no_fall_back: bool,
+    yes: bool,
+    form: str,
+    columns: tuple[str, ...],
+) -> None:
+    """Close a version's data to all. Members still see it, and why; who has the data keeps it."""
+    from transom.client import families
+
+    found = families.find_family(service, name)
+    counts = found.get("members") or {}
+    count = f"{'at least ' if counts.get('more') else ''}{counts.get('accepted', 0)}"
+    confirm(f"Revoke version {number} of {found['name']}, which has {count} members?", yes=yes)
+    fields = {"reason": reason, "at": at, "fall_back": False if no_fall_back else None}
+    given = {key: value for key, value in fields.items() if value is not None}
+    print_one(_version_row(families.revoke(service, found["id"], number, given)), form, columns)
+
+
+@family.command("restore")
+@click.argument("name", metavar="FAMILY")
+@click.argument("number", type=click.IntRange(min=1))
+@format_options
+@with_service
+def restore(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
+    """Open a revoked version's data again. It does not become the current one by that."""
+    from transom.client import families
+
+    family_id = families.find_family(service, name)["id"]
+    print_one(_version_row(families.restore(service, family_id, number)), form, columns)
+
+
+@family.command("members")
+@click.argument("name", metavar="FAMILY")
+@click.option("--status", type=click.Choice(["pending", "accepted", "rejected"]))
+@click.option("--set", "replace", is_flag=True, help="Replace all members by those named with --to….")
+@recipient_options
+@yes_option
+@format_options
+@with_service
+def show_members(
+    service: "Service",
+    name: str,
+    status: str | None,
+    replace: bool,
+    to: tuple[str, ...],
+    to_domain: tuple[str, ...],
+    to_file: Path | None,
+    yes: bool,
+    form: str,
+    columns: tuple[str, ...],
+) -> None:
+    """Who is a member, and what they answered; with --set, who is to be one, and nobody else."""
+    from transom.client import families
+
+    if bool(to or to_domain or to_file) != replace:
+        raise click.UsageError("--set goes with --to, --to-domain or --to-file.")
+    family_id = families.find_family(service, name)["id"]
+    if not replace:
+        rows = map(_member_row, families.list_members(service, family_id, status))
+        print_rows(rows, _MEMBERS, form, columns)
+        return
+    projects, domains = read_recipients(service, to, to_domain, to_file)
+    wanted = {*projects, *(f"domain {one}" for one in domains)}
+    now = {str(_member_row(one)["recipient"]) for one in families.list_members(service, family_id)}
+    confirm(
+        f"{name} gets {len(wanted - now)} new members, and {len(now - wanted)} lose their access?", yes=yes
+    )
+    report(families.set_members(service, family_id, {"projects": projects, "domains": domains}))
+
+
+def _version_row(version: dict[str, Any]) -> dict[str, Any]:
+    image = version.get("image") or {}
+    return {**version, "image_id": image.get("id"), "image": image.get("name")}
+
+
+def _member_row(item: dict[str, Any]) -> dict[str, Any]:
+    recipient = item.get("recipient") or {}
+    shown = [value if kind == "project" else f"{kind} {value}" for kind, value in recipient.items()]
+    return {**item, "recipient": shown[0] if shown else None}

@@ -1,0 +1,126 @@
+"""Recipients as people write them: on the command line, or in files with a line, column or entry for each."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from transom.client import Service
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+#: Heads of the column that has the recipients, in the order in which they are looked for.
+_COLUMNS = ("project", "project_id", "id", "name")
+
+
+class Named(NamedTuple):
+    """Ids or names, as they were written."""
+
+    projects: list[str]
+    domains: list[str]
+
+
+def recipient_options(command: _Command) -> _Command:
+    """`--to`, `--to-domain` and `--to-file`, which the command gets as `to`, `to_domain` and `to_file`."""
+    for option in (
+        click.option(
+            "--to-file",
+            type=click.Path(path_type=Path, allow_dash=True),
+            help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
+        ),
+        click.option("--to-domain", multiple=True, metavar="DOMAIN", help="A whole domain; repeatable."),
+        click.option("--to", multiple=True, metavar="PROJECT", help="Id or name; repeatable."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_recipients(
+    service: "Service", to: Iterable[str], to_domain: Iterable[str], to_file: Path | None
+) -> tuple[list[str], list[str]]:
+    """(ids of projects, ids of domains), each once. What is not found is said, all of it at once."""
+    from transom.client.names import find_domain, find_project
+
+    named = read_file(to_file) if to_file is not None else Named([], [])
+    return (
+        _find_all(service, [*to, *named.projects], find_project),
+        _find_all(service, [*to_domain, *named.domains], find_domain),
+    )
+
+
+def _find_all(service: "Service", texts: Iterable[str], find: Callable[["Service", str], str]) -> list[str]:
+    from transom.client import RefusedError
+
+    found, wrong = [], []
+    for text in dict.fromkeys(texts):
+        try:
+            found.append(find(service, text))
+        except RefusedError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise click.ClickException("\n       ".join(wrong))
+    return list(dict.fromkeys(found))
+
+
+def read_file(path: Path) -> Named:
+    """click's error for a file that cannot be read, or has nobody in it."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    read = {".csv": _read_csv, ".yaml": _read_yaml, ".yml": _read_yaml}.get(path.suffix.lower(), _read_lines)
+    try:
+        named = read(text)
+    except (csv.Error, ValueError) as error:
+        raise click.ClickException(f"{path}: {error}") from None
+    if not named.projects and not named.domains:
+        raise click.ClickException(f"{path} names nobody.")
+    return named
+
+
+def _read_lines(text: str) -> Named:
+    """A line each; blank ones and what stands behind # say nothing."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return Named([line for line in lines if line], [])
+
+
+def _read_csv(text: str) -> Named:
+    """The column `project` (or `project_id`, `id`, `name`), and `domain` if there is one; without a head that
+    names one of them, the first column."""
+    rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+    if not rows:
+        return Named([], [])
+    head = [cell.strip().lower() for cell in rows[0]]
+    column = next((head.index(name) for name in _COLUMNS if name in head), None)
+    domain = head.index("domain") if "domain" in head else None
+    if column is None and domain is None:
+        return Named(_column(rows, 0), [])
+    return Named(
+        _column(rows[1:], column) if column is not None else [],
+        _column(rows[1:], domain) if domain is not None else [],
+    )
+
+
+def _column(rows: list[list[str]], column: int) -> list[str]:
+    return [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
+
+
+def _read_yaml(text: str) -> Named:
+    """A list of projects, or `projects` and `domains`."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    if isinstance(value, list):
+        value = {"projects": value}
+    if not isinstance(value, dict) or set(value) - {"projects", "domains"}:
+        raise ValueError("must be a list, or have `projects` and `domains` only.")
+    sets = [value.get(name) or [] for name in ("projects", "domains")]
+    if not all(isinstance(one, list) and all(isinstance(item, str | int) for item in one) for one in sets):
+        raise ValueError("`projects` and `domains` must be lists of ids or names.")
+    return Named(*([str(item) for item in one] for one in sets))

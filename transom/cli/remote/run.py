@@ -1,0 +1,93 @@
+"""What all verbs for users have in common: the account, exit statuses, questions before what undoes."""
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from transom.client import Service
+
+#: Everything was done; the service refused; some of several things could not be done.
+DONE, REFUSED, SOME_FAILED = 0, 1, 3
+_NEEDED = ("keystoneauth1", "requests", "rich")
+_Run = TypeVar("_Run", bound=Callable[..., Any])
+
+
+class Access:
+    """Which account is to be used, for `click`'s context."""
+
+    def __init__(self, cloud: str | None) -> None:
+        self._cloud = cloud
+
+    def connect(self) -> "Service":
+        """The service as this account; click's error when that is not configured."""
+        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+        if missing:
+            raise click.ClickException(
+                f"{', '.join(missing)} is not installed: pip install 'transom[client]', or "
+                "pip install --require-hashes -r requirements/client.lock."
+            )
+        from transom.client import CloudError, connect
+
+        try:
+            return connect(self._cloud)
+        except CloudError as error:
+            raise click.ClickException(str(error)) from None
+
+
+def with_service(run: _Run) -> _Run:
+    """The command gets the service as its first argument. A refusal is one line and exit status 1."""
+
+    @click.pass_obj
+    @functools.wraps(run)
+    def wrapped(access: Access, /, *args: Any, **kwargs: Any) -> Any:
+        service = access.connect()
+        from transom.client import RefusedError
+
+        try:
+            return run(service, *args, **kwargs)
+        except RefusedError as error:
+            raise click.ClickException(describe(error)) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+def describe(error: Any) -> str:
+    """A refusal for people: what, and where in the request."""
+    where = f"{error.field}: " if error.field else ""
+    status = f" ({error.status})" if error.status else ""
+    return f"{where}{error}{status}"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is undone. `yes`: `--yes` was given. An error where there is no terminal."""
+    if yes:
+        click.echo(question.removesuffix("?") + ".", err=True)
+        return
+    if not sys.stdin.isatty():
+        raise click.ClickException(f"{question} Say --yes; there is no terminal to ask at.")
+    click.confirm(question, abort=True, err=True)
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def report(done: dict[str, Any]) -> None:
+    """Counts on standard output, failures one a line on standard error; exit status 3 if there are any."""
+    counts = {name: value for name, value in done.items() if name != "failures" and value}
+    failures = done.get("failures", [])
+    click.echo(", ".join(f"{name}: {value}" for name, value in counts.items()) or "nothing to do")
+    for failure in failures:
+        thing = failure.get("image") or failure.get("family") or ""
+        recipient = failure.get("recipient") or {}
+        whom = next((f" to {value}" for value in recipient.values()), "")
+        click.echo(f"{thing}{whom}: {failure.get('detail') or failure.get('type')}", err=True)
+    if failures:
+        raise SystemExit(SOME_FAILED)

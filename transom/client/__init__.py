@@ -1,0 +1,11 @@
+"""A client of the service's HTTP API, for the verbs of the command line and for other programs.
+
+It knows the service from outside only and imports nothing of it, so it can be installed without what the
+service needs: `requirements/client.lock`. `clouds.py` finds account and service, `service.py` makes requests;
+the other modules are a module for each kind of thing.
+"""
+
+from transom.client.clouds import CloudError, connect
+from transom.client.service import RefusedError, Service
+
+__all__ = ["CloudError", "RefusedError", "Service", "connect"]

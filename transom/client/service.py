@@ -1,0 +1,134 @@
+"""Requests to the service as one account: endpoints from the catalog, tokens, refusals, pages."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from keystoneauth1 import exceptions
+from keystoneauth1.session import Session
+
+_TIMEOUT_S = 60
+#: Statuses from here on are refusals.
+_FIRST_REFUSAL = 400
+
+
+class RefusedError(Exception):
+    """The service did not do what was asked, or cannot be reached. The text is for people. `status`: that of
+    the answer, 0 where there was none; `kind`: the last part of a problem's `type`, "" without one; `field`:
+    what of the request is wrong, as a JSON pointer."""
+
+    def __init__(self, text: str, status: int = 0, kind: str = "", field: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.kind = kind
+        self.field = field
+
+
+class Service:
+    """The image service, and the identity service beside it. `endpoint`: its address where the catalog is not
+    to be asked."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        interface: str = "public",
+    ) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self._region = region
+        self._interface = interface
+
+    def request(
+        self, method: str, path: str, *, service: str = "image", allowed: tuple[int, ...] = (), **options: Any
+    ) -> requests.Response:
+        """The answer to a request of `path`, which is below the endpoint; RefusedError for a status from 400
+        on that is not among `allowed`."""
+        headers = {"Accept": "application/json", **options.pop("headers", {})}
+        answer = self._send(method, self._url(path, service), headers=headers, **options)
+        if answer.status_code >= _FIRST_REFUSAL and answer.status_code not in allowed:
+            raise refusal_of(answer)
+        return answer
+
+    def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The answer's JSON; None where it has no body."""
+        if body is not None:
+            options["json"] = body
+        answer = self.request(method, path, **options)
+        return answer.json() if answer.content else None
+
+    def pages(self, path: str, params: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+        """The entries `key` of a list, following `next` to its end. Each `next` is a path."""
+        page = self.call("GET", path, params=params)
+        while True:
+            yield from page[key]
+            following = page.get("next")
+            if not following:
+                return
+            page = self.call("GET", _path_of(following))
+
+    @property
+    def project_id(self) -> str:
+        """That of the account's token."""
+        with _Renamed():
+            found = self._session.get_project_id()
+        if not found:
+            raise RefusedError("The account has no project: choose one in clouds.yaml.")
+        return str(found)
+
+    def _url(self, path: str, service: str) -> str:
+        if service == "image" and self._endpoint:
+            return self._endpoint.rstrip("/") + path
+        with _Renamed():
+            base = self._session.get_endpoint(
+                service_type=service, interface=self._interface, region_name=self._region
+            )
+        if not base:
+            raise RefusedError(f"The catalog has no {service} service for this region and interface.")
+        base = base.rstrip("/")
+        # Some catalogs have the version in it, and paths here begin with theirs.
+        return (base.removesuffix("/v2") if service == "image" else base) + path
+
+    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+        with _Renamed():
+            answer: requests.Response = self._session.request(
+                url, method, raise_exc=False, redirect=False, timeout=_TIMEOUT_S, **options
+            )
+        return answer
+
+
+class _Renamed:
+    """Errors of keystoneauth1 and requests become RefusedError."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, exceptions.ClientException):
+            status = getattr(error, "http_status", 0) or 0
+            raise RefusedError(str(error) or type(error).__name__, status) from None
+        if isinstance(error, requests.RequestException):
+            raise RefusedError(f"The service cannot be reached: {error}") from None
+
+
+def refusal_of(answer: requests.Response) -> RefusedError:
+    """What an answer from 400 on says, in whichever form the API has it."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return RefusedError(f"{answer.status_code} {answer.reason}", answer.status_code)
+    error = body.get("error")
+    inner = error if isinstance(error, dict) else body
+    text = inner.get("detail") or inner.get("message") or inner.get("title") or answer.reason
+    kind = str(body.get("type", "")).rsplit("/", 1)[-1]
+    return RefusedError(str(text), answer.status_code, kind, str(body.get("field", "")))
+
+
+def _path_of(link: str) -> str:
+    """A link as a path below the endpoint."""
+    parts = urlsplit(link)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
