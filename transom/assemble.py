@@ -44,6 +44,7 @@ from transom.operator_files import OperatorFilesInForce, read_policy_files
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.quotas.projects import Limits
+from transom.sharing.families import due
 from transom.sharing.recipients import Recipients
 from transom.sharing.usage import Uses
 from transom.sql.connect import open_database
@@ -121,6 +122,7 @@ class Worker:
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
+        undo.callback(asyncio.create_task(due.serve(db)).cancel)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
@@ -341,6 +343,7 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
+        undo.callback(asyncio.create_task(due.serve(db)).cancel)
         await jobs.serve()
 
 

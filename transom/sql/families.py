@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from transom.domain.families import Family, FamilyMember, Known, Version, VersionImage
-from transom.domain.model import NEVER, MemberStatus
+from transom.domain.model import MemberStatus
 from transom.sql.db import Row, Script, Statement, Telling
 from transom.sql.family_outbox import TOLD_COLUMNS
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
@@ -349,21 +349,3 @@ REMOVE_PENDING_MEMBERS = f"""
 def remove_pending_statement(family_id: str, now: int, told: Telling) -> Statement:
     """Remove those who have not answered."""
     return Statement(REMOVE_PENDING_MEMBERS, (family_id, now), tells=(told,))
-
-
-# ---- what is due
-
-LIST_DUE_REVOCATIONS = f"""
-    select family_id, number from family_version
-    where revoked_at is null and revoke_at < {NEVER} and revoke_at <= $1
-    order by revoke_at limit $2"""
-
-NEXT_REVOCATION = f"""
-    select min(revoke_at) from family_version where revoked_at is null and revoke_at < {NEVER}"""
-
-LIST_ENDED_MEMBERS = f"""
-    select family_id, member_id from family_member
-    where ends_at < {NEVER} and ends_at <= $1
-    order by ends_at limit $2"""
-
-NEXT_MEMBER_END = f"select min(ends_at) from family_member where ends_at < {NEVER}"

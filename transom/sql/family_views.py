@@ -3,7 +3,7 @@
 import msgspec
 
 from transom.domain.families import FamilyMember, Seen, Version
-from transom.domain.model import FOR_EVERYBODY, MemberStatus, Visibility
+from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
 from transom.sql.families import (
     FAMILY_COLUMNS,
@@ -42,7 +42,7 @@ _OWN_STATUS = """
 SEE_FAMILY = f"select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family where family.id = $1"
 
 
-def _seen_of_row(row: Row) -> Seen:
+def seen_of_row(row: Row) -> Seen:
     status, sees_current = row[FAMILY_WIDTH : FAMILY_WIDTH + 2]
     return Seen(family=family_of_row(row), status=status, sees_current=bool(sees_current))
 
@@ -50,7 +50,7 @@ def _seen_of_row(row: Row) -> Seen:
 async def find_family(db: Database, family_id: str, member_ids: MemberIds, now: int) -> Seen | None:
     """One look-up by primary keys."""
     rows = await db.read(SEE_FAMILY, family_id, *member_ids, now)
-    return _seen_of_row(rows[0]) if rows else None
+    return seen_of_row(rows[0]) if rows else None
 
 
 _AFTER = "(family.name, family.id) > ($5, $6)"
@@ -76,7 +76,7 @@ async def list_owned(
 ) -> list[Seen]:
     """The families of a project past `after` (name, id), by these."""
     rows = await db.read(LIST_OWNED, owner, *member_ids, now, *after, limit)
-    return [_seen_of_row(row) for row in rows]
+    return [seen_of_row(row) for row in rows]
 
 
 async def list_joined(
@@ -85,7 +85,7 @@ async def list_joined(
     """As `list_owned`, of those that were offered to one of `member_ids` and not rejected. `owner`: whose
     they are, None: anybody's."""
     rows = await db.scan(LIST_JOINED, owner, *member_ids, now, *after, limit, asker=member_ids[0])
-    return [_seen_of_row(row) for row in rows]
+    return [seen_of_row(row) for row in rows]
 
 
 # By the primary key, from the end. Who is no owner sees what was promoted.
@@ -180,3 +180,39 @@ async def count_by_answer(db: Database, family_id: str, now: int, most: int) -> 
     """No count is more than `most`."""
     ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, most)
     return Counts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
+
+
+# ---- what is due
+
+LIST_DUE_REVOCATIONS = f"""
+    select family_id, number from family_version
+    where revoked_at is null and revoke_at < {NEVER} and revoke_at <= $1
+    order by revoke_at limit $2"""
+
+NEXT_REVOCATION = f"""
+    select min(revoke_at) from family_version where revoked_at is null and revoke_at < {NEVER}"""
+
+LIST_ENDED_MEMBERS = f"""
+    select family_id, member_id from family_member
+    where ends_at < {NEVER} and ends_at <= $1
+    order by ends_at limit $2"""
+
+NEXT_MEMBER_END = f"select min(ends_at) from family_member where ends_at < {NEVER}"
+
+
+async def list_ended_members(db: Database, now: int, most: int) -> list[tuple[str, str]]:
+    """(family, member) of those that have ended, the first ones first."""
+    rows = await db.read(LIST_ENDED_MEMBERS, now, most)
+    return [(row[0], row[1]) for row in rows]
+
+
+async def list_due_revocations(db: Database, now: int, most: int) -> list[tuple[str, int]]:
+    """(family, number) of the versions whose time has come."""
+    rows = await db.read(LIST_DUE_REVOCATIONS, now, most)
+    return [(row[0], row[1]) for row in rows]
+
+
+async def find_next_due(db: Database) -> int:
+    """When the next member ends or version is revoked; NEVER when none does."""
+    nexts = [(await db.read(sql))[0][0] for sql in (NEXT_REVOCATION, NEXT_MEMBER_END)]
+    return min((one for one in nexts if one is not None), default=NEVER)

@@ -8,7 +8,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from transom.domain.errors import ConflictError, InvalidError, LimitExceededError, NotFoundError, Reason
+from transom.domain.errors import (
+    ConflictError,
+    InvalidError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+    TransomError,
+)
 from transom.domain.events import CLOCK, EventType
 from transom.domain.families import FamilyMember, Known
 from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, RemoveBrought
@@ -36,7 +43,7 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
     offered: int
     renewed: int
     unchanged: int
-    failures: Sequence[tuple[str, Exception]]
+    failures: Sequence[tuple[str, TransomError]]
 
 
 def is_project(member_id: str) -> bool:
@@ -51,7 +58,7 @@ def offer(known: Known, member_ids: Sequence[str], terms: Terms, most: int, act:
     ended = [one for one in found.values() if one.ends_at <= act.now]
     yield from _end(known, ended, act)
     live = {member_id: one for member_id, one in found.items() if one.ends_at > act.now}
-    failures: list[tuple[str, Exception]] = []
+    failures: list[tuple[str, TransomError]] = []
     new: list[str] = []
     renewed: list[str] = []
     unchanged = 0

@@ -223,6 +223,14 @@ def _revoke(
         yield from move_pointer(known, after, act)
 
 
+def revoke_due(family_id: str, number: int, act: Act) -> Script[None]:
+    """Revoke the version if its time has come, for the reason that was given then."""
+    known = yield from lock(family_id)
+    version = changes.require_version(known, number)
+    if version.revoked_at is None and version.revoke_at <= act.now:
+        yield from _revoke(known, number, version.revoke_reason, act)
+
+
 def restore(family_id: str, number: int, act: Act, require: Require = _no_demand) -> Script[Known]:
     """The version can be used again; the family then."""
     known = yield from lock(family_id)

@@ -1,0 +1,82 @@
+"""What comes with time: members whose end has come, and versions that are to be revoked.
+
+A member that has ended is absent from that moment on, whether it was removed or not; what it was brought has
+the same end. A revocation is done when this finds it.
+"""
+
+import asyncio
+import logging
+from functools import partial
+
+from transom.clock import now_us
+from transom.domain.errors import NotFoundError, TransomError, describe
+from transom.domain.events import CLOCK
+from transom.sharing.families import members, scripts
+from transom.sharing.families.events import Act
+from transom.sql import families, family_views
+from transom.sql.db import Database, Script
+
+_log = logging.getLogger(__name__)
+
+#: What one look finds at most.
+_MOST = 1_000
+#: The longest and the shortest pause between two looks, seconds. What others add may come sooner than what
+#: was seen; what comes one by one is done together.
+_LONGEST_S = 60.0
+_SHORTEST_S = 0.5
+
+
+async def serve(db: Database) -> None:
+    """Do what is due, when it is, until cancelled. Every process does: those at work at once wait for each
+    other at the family's lock, and look again."""
+    while True:
+        pause_s = _LONGEST_S
+        try:
+            pause_s = (await run(db) - now_us()) / 1e6
+        except TransomError as error:
+            _log.warning("what is due of families is done later: %s", describe(error))
+        except Exception:  # noqa: BLE001 (it must never stop for good)
+            _log.exception("what is due of families failed")
+        await asyncio.sleep(min(max(pause_s, _SHORTEST_S), _LONGEST_S))
+
+
+async def run(db: Database) -> int:
+    """Do all that is due; when the next of it is, microseconds since the epoch."""
+    while await _end_members(db) == _MOST:
+        pass  # Requests go between two transactions.
+    while await _revoke_versions(db) == _MOST:
+        pass
+    return await family_views.find_next_due(db)
+
+
+async def _end_members(db: Database) -> int:
+    """Remove members that have ended, the first ones first; how many there were."""
+    due = await family_views.list_ended_members(db, now_us(), _MOST)
+    by_family: dict[str, list[str]] = {}
+    for family_id, member_id in due:
+        by_family.setdefault(family_id, []).append(member_id)
+    for family_id, member_ids in by_family.items():
+        await _end_some(db, family_id, member_ids)
+    return len(due)
+
+
+async def _end_some(db: Database, family_id: str, member_ids: list[str]) -> None:
+    act = Act(now=now_us(), actor=CLOCK)
+
+    def script() -> Script[None]:
+        known = yield from families.lock_and_see(family_id)
+        if known is not None:
+            yield from members.end_due(known, member_ids, act)
+
+    await db.run(script)
+
+
+async def _revoke_versions(db: Database) -> int:
+    due = await family_views.list_due_revocations(db, now_us(), _MOST)
+    for family_id, number in due:
+        act = Act(now=now_us(), actor=CLOCK)
+        try:
+            await db.run(partial(scripts.revoke_due, family_id, number, act))
+        except NotFoundError:
+            continue  # The family, or the version, is gone since.
+    return len(due)

@@ -1,0 +1,133 @@
+"""Families in the three verbs of the share API: offer, answer, withdraw, over sets of them.
+
+Parts of scripts: they come before those for images, for families are locked before images (`lock`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from transom.domain.errors import ConflictError, NotFoundError, TransomError
+from transom.domain.families import Known, Seen
+from transom.domain.model import Caller
+from transom.sharing.families import members, rules
+from transom.sharing.families.events import Act
+from transom.sharing.families.members import Terms
+from transom.sql import families, family_views
+from transom.sql.db import Script, Statement
+
+#: What an answer may be besides a status: the membership is given up.
+LEFT = "left"
+
+
+class FamilyFailure(NamedTuple):
+    """What could not be done of a family, and why. `member_id` None: at all."""
+
+    family_id: str
+    member_id: str | None
+    error: TransomError
+
+
+class Done(NamedTuple):
+    """Pairs of a family and a recipient by what became of them: `done`; `again`, those that were offered once
+    more; `unchanged`."""
+
+    done: int
+    again: int
+    unchanged: int
+    failures: list[FamilyFailure]
+
+
+def lock(family_ids: Sequence[str], image_ids: Sequence[str]) -> Script[None]:
+    """Lock the families, and the images of their versions together with these."""
+    if family_ids:
+        yield from families.lock_all(sorted(family_ids), image_ids)
+
+
+def offer(
+    caller: Caller, family_ids: Sequence[str], member_ids: Sequence[str], terms: Terms, most: int, act: Act
+) -> Script[Done]:
+    """Offer each family to each recipient. `most`: members that one may have, negative for no limit."""
+    done = again = unchanged = 0
+    failures: list[FamilyFailure] = []
+    for family_id in family_ids:
+        known = yield from _see(caller, family_id, rules.offer_family, act, failures)
+        if known is None:
+            continue
+        offered = yield from members.offer(known, member_ids, terms, most, act)
+        done += offered.offered
+        again += offered.renewed
+        unchanged += offered.unchanged
+        failures += [FamilyFailure(family_id, member_id, error) for member_id, error in offered.failures]
+    return Done(done, again, unchanged, failures)
+
+
+def withdraw(
+    caller: Caller, family_ids: Sequence[str], member_ids: Sequence[str] | None, reason: str | None, act: Act
+) -> Script[Done]:
+    """Take each family back from each recipient, None: from all of its members."""
+    done = unchanged = 0
+    failures: list[FamilyFailure] = []
+    for family_id in family_ids:
+        known = yield from _see(caller, family_id, rules.withdraw_family, act, failures)
+        if known is None:
+            continue
+        from_whom = member_ids
+        if from_whom is None:
+            from_whom = [
+                member_id for member_id, _end in (yield from families.list_terms(family_id, act.now))
+            ]
+        withdrawn, absent = yield from members.withdraw(known, from_whom, reason, act)
+        done += withdrawn
+        unchanged += absent
+    return Done(done, 0, unchanged, failures)
+
+
+def answer(
+    caller: Caller, family_ids: Sequence[str], status: str, new_versions: str | None, act: Act
+) -> Script[Done]:
+    """Give the offers of the families to the caller's project this status, or leave them (LEFT)."""
+    done = unchanged = 0
+    failures: list[FamilyFailure] = []
+    for family_id in family_ids:
+        try:
+            is_changed = yield from _answer_one(caller, family_id, status, new_versions, act)
+        except (NotFoundError, ConflictError) as error:
+            failures.append(FamilyFailure(family_id, None, error))
+            continue
+        done += is_changed
+        unchanged += not is_changed
+    return Done(done, 0, unchanged, failures)
+
+
+def _answer_one(
+    caller: Caller, family_id: str, status: str, new_versions: str | None, act: Act
+) -> Script[bool]:
+    known = yield from families.see(family_id)
+    project_id, domain_id = caller.member_ids
+    if known is None or project_id is None:
+        raise members.member_absent(family_id)
+    if domain_id is not None and (yield from families.find_member(family_id, project_id, act.now)) is None:
+        # Raises what says so of the domain's, if there is one.
+        yield from members.require_member(known, domain_id, act.now)
+    if status == LEFT:
+        yield from members.leave(known, project_id, act)
+        return True
+    return (yield from members.answer(known, project_id, status, new_versions, act))
+
+
+def _see(
+    caller: Caller,
+    family_id: str,
+    judge: Callable[[Caller, Seen], None],
+    act: Act,
+    failures: list[FamilyFailure],
+) -> Script[Known | None]:
+    """The family, which is locked, if the caller may do this to it; else None, and why among the failures."""
+    rows = yield Statement(family_views.SEE_FAMILY, (family_id, *caller.member_ids, act.now))
+    seen = family_views.seen_of_row(rows[0]) if rows else None
+    try:
+        judge(caller, rules.see_family(caller, seen, family_id))
+    except TransomError as error:
+        failures.append(FamilyFailure(family_id, None, error))
+        return None
+    return (yield from families.see(family_id))
