@@ -124,7 +124,8 @@ def test_formats_of_the_ims_api_are_known_by_the_name_and_kept_as_they_come(
 ) -> None:
     job = run(service, ask(service, ACTION, **system_image(bucket.put(f"disk.{ending}", RAW))))
 
-    assert show(service, "publisher", job["entities"]["image_id"])["disk_format"] == ending.lower()
+    path = f"/ims/v2/images/{job['entities']['image_id']}"
+    assert service.client("publisher").get(path).json()["disk_format"] == ending.lower()
 
 
 def test_an_iso_image_says_that_it_is_one(service: Service, bucket: Bucket) -> None:

@@ -43,6 +43,10 @@ _DATA = "DataImage"
 #: What quick imports take: they convert nothing.
 _QUICK_FORMATS = ("raw", "zvhd2")
 _OS_TYPES = ("Linux", "Windows")
+#: The system of an image that names none. None: that which images have by default.
+_OTHER_SYSTEMS = {"Linux": None, "Windows": "Other Windows(64 bit)"}
+#: Where the data comes from, in the words that providers read the object's name from again.
+_ORIGIN = "__data_origin"
 _MOST_DATA_IMAGES = 3
 #: Sizes of disks, GB: of a system disk, of one beside it, of a data disk by itself.
 _SYSTEM_GB, _BESIDE_GB, _DATA_GB = (1, 1024), (1, 2048), (40, 2048)
@@ -131,13 +135,14 @@ def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_qu
         raise InvalidError(f"type: must be one of {', '.join(_ENVIRONMENTS)}.")
     if (is_quick or kind == "IsoImage") and not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
+    os_type = _os_type(given, "")
     architecture = body.text(given, ARCHITECTURE)
     firmware = body.text(given, "hw_firmware_type") or ("uefi" if architecture == "arm" else None)
     min_disk = _gigabytes(given, _SYSTEM_GB, "min_disk")
     fields = {
         "virtual_env_type": _ENVIRONMENTS[kind],
         "min_disk": min_disk,
-        OS_VERSION: given.get("os_version") or None,
+        OS_VERSION: given.get("os_version") or _OTHER_SYSTEMS[os_type],
         ARCHITECTURE: architecture,
         SUPPORT_ARM: "true" if architecture == "arm" else None,
         "hw_firmware_type": firmware,
@@ -162,9 +167,7 @@ def _plan_data(
 ) -> _Planned:
     """`field`: where in the body this stands, with a dot at its end; `name`: the name if none is told."""
     ref = _object(parts, request, given, "image_url", field)
-    os_type = body.text(given, "os_type") or _OS_TYPES[0]
-    if os_type not in _OS_TYPES:
-        raise InvalidError(f"{field}os_type: must be one of {', '.join(_OS_TYPES)}.")
+    os_type = _os_type(given, field)
     min_disk = _gigabytes(given, sizes, f"{field}min_disk")
     fields = {"virtual_env_type": _DATA, "min_disk": min(min_disk, _MOST_GB)}
     image = _new_image(parts, request, given, fields, given.get("name") or name)
@@ -210,6 +213,13 @@ def _object(parts: Parts, request: Request, given: dict[str, Any], name: str, fi
     return ref
 
 
+def _os_type(given: dict[str, Any], field: str) -> str:
+    found = body.text(given, "os_type") or _OS_TYPES[0]
+    if found not in _OS_TYPES:
+        raise InvalidError(f"{field}os_type: must be one of {', '.join(_OS_TYPES)}.")
+    return found
+
+
 def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int:
     value, (least, most) = given.get("min_disk"), sizes
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
@@ -237,7 +247,10 @@ def _new_image(
     os_versions = parts.operator_files.os_versions
     whole = attributes.complete(known, os_versions)
     check = attributes.make_check(os_versions)
-    return new_image(whole, request.caller, parts.image_quotas, check, known)
+    image = new_image(whole, request.caller, parts.image_quotas, check, known)
+    # The service says it, not the client, who may not have the right to.
+    origin = {_ORIGIN: f"file,{given.get('image_url')}"}
+    return msgspec.structs.replace(image, properties={**image.properties, **origin})
 
 
 def _tags(given: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import Batch, Copy, Export, ImportGroup, ObjectImport, input_of
-from transom.domain.model import Job, JobStatus, domain_key
+from transom.domain.model import Job, JobKind, JobStatus, domain_key
 from transom.sql import jobs
 
 #: Failures or recipients of a batch from which on it takes some milliseconds to tell what came of it.
@@ -98,6 +98,9 @@ def _entities(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
     if isinstance(job.input, Batch):
         return {"results": results_of(job)}
     of_subs = {}
+    if job.kind == JobKind.IMPORT_DATA_OBJECT:
+        # Open Telekom Cloud's Terraform provider looks for an image with tags there, and there alone.
+        subs = [job]
     if subs:
         results = [{**_summary(sub), "entities": _image_of(sub)} for sub in subs]
         of_subs = {"sub_jobs_result": results, "sub_jobs_list": [sub.id for sub in subs]}
@@ -116,7 +119,7 @@ def _image_of(job: Job) -> dict[str, Any]:
     """The image that the job makes, if it makes one."""
     if not isinstance(job.input, Copy | ObjectImport | ImportGroup | Export) or job.status == JobStatus.FAIL:
         return {}
-    return {"image_id": job.input.image_id, "image_name": job.input.name}
+    return {"image_id": job.input.image_id, "image_name": job.input.name or ""}
 
 
 def results_of(job: Job) -> msgspec.Raw:

@@ -88,7 +88,7 @@ _SUB_JOB = closed(
         "status": one_of("INIT", "RUNNING", "SUCCESS", "FAIL"),
         "error_code": nullable(STRING),
         "fail_reason": nullable(STRING),
-        "entities": closed({}, {"image_id": STRING, "image_name": nullable(STRING)}),
+        "entities": closed({}, {"image_id": STRING, "image_name": STRING}),
     }
 )
 _ENTITIES = closed(
