@@ -19,8 +19,10 @@ from harness.service import Service
 from transom.domain.errors import UnavailableError
 from transom.domain.model import MemberType, domain_key
 from transom.domain.policy import DEFAULT_POLICY
+from transom.identity import Names
 from transom.identity.keystone import KeystoneIdentity
 from transom.identity.keystone_client import KeystoneClient, ServiceAccount
+from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
 
 ABSENT = "no-such-project"
@@ -32,6 +34,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transom.identity.keystone_client.ANSWER_TIMEOUT_S", 120)
     monkeypatch.setattr("transom.identity.keystone_client.PATIENCE_S", 240)
     monkeypatch.setattr("transom.sharing.recipients.PATIENCE_S", 240)
+    monkeypatch.setattr("transom.identity.keystone.NAMES_PATIENCE_S", 240)
 
 
 @pytest.fixture
@@ -190,3 +193,41 @@ def test_the_whole_service_shares_with_no_project_that_it_cannot_look_up(
     assert after_outage == []
     assert (absent.status_code, ABSENT in absent.text) == (404, True)
     assert present.status_code == 200
+
+
+# ---- names
+
+
+def names_of(
+    keystone: Keystone, *member_ids: str, by: Gateway | None = None, user: str = "transom"
+) -> dict[str, Names]:
+    async def ask() -> dict[str, Names]:
+        async with use_identity(keystone, by, user=user) as identity:
+            await NameBook(identity).find(member_ids)
+            return dict(await NameBook(identity).find([*member_ids, None]))
+
+    return asyncio.run(ask())
+
+
+def test_projects_and_domains_are_called_what_keystone_calls_them(keystone: Keystone) -> None:
+    project, domain = keystone.projects["alt"], domain_key(DOMAIN)
+
+    found = names_of(keystone, project, domain, ABSENT)
+
+    assert found == {
+        project: Names(name="alt", domain_id=DOMAIN, domain_name="Default"),
+        domain: Names(name="Default"),
+    }
+
+
+def test_a_name_is_asked_for_once(keystone: Keystone, gateway: Gateway) -> None:
+    project = keystone.projects["alt"]
+
+    found = names_of(keystone, project, by=gateway)
+
+    assert found.keys() == {project}
+    assert 1 <= gateway.count("GET", f"/projects/{project}") <= 2
+
+
+def test_an_account_that_may_not_look_learns_no_names(keystone: Keystone) -> None:
+    assert names_of(keystone, keystone.projects["alt"], user="demo") == {}

@@ -11,6 +11,7 @@ from transom.identity import Identity
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
+from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
 from transom.sharing.usage import Uses
 from transom.sql.db import Database
@@ -43,3 +44,8 @@ class Parts:
     count_login: Callable[[str], None]
     #: Whether a stop was asked, and balancers are to look elsewhere.
     is_leaving: Callable[[], bool]
+
+    @property
+    def names(self) -> NameBook:
+        """What identity calls projects and domains."""
+        return NameBook(self.identity)

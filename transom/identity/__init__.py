@@ -19,6 +19,15 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw_path: bytes
 
 
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What people call a project or a domain. Of a project the domain that it belongs to as well, as far as
+    that is known."""
+
+    name: str
+    domain_id: str | None = None
+    domain_name: str | None = None
+
+
 class Identity(Protocol):
     """Says who the caller is."""
 
@@ -55,4 +64,9 @@ class Identity(Protocol):
 
         Raises UnavailableError when that cannot be found out now.
         """
+        ...
+
+    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
+        """The names of a project or a domain; None when there is none of this id, or they cannot be found out
+        soon: names are for people to read, and nothing waits for them."""
         ...

@@ -15,7 +15,7 @@ from pathlib import Path
 from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
-from transom.identity import TokenRequest, changes
+from transom.identity import Names, TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.accounts import AccountsFile, identity_folder
 from transom.identity.credentials import (
@@ -137,6 +137,19 @@ class BuiltinIdentity:
         """See `Identity`."""
         directory = self.directory()
         return own_id in (directory.domains if kind is MemberType.DOMAIN else directory.projects)
+
+    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
+        """See `Identity`."""
+        directory = self.directory()
+        if kind is MemberType.DOMAIN:
+            found = directory.domains.get(own_id)
+            return Names(name=found.name) if found is not None else None
+        project = directory.projects.get(own_id)
+        if project is None:
+            return None
+        domain = directory.domains.get(project.domain_id)
+        domain_name = domain.name if domain is not None else None
+        return Names(name=project.name, domain_id=project.domain_id, domain_name=domain_name)
 
     def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""

@@ -8,18 +8,20 @@ somebody passes, or is told that a good token is bad.
 `keystone_client.py` makes the calls, `access_rules.py` judges by an application credential's rules.
 """
 
+import asyncio
 import hashlib
 import re
 import time
 
 import msgspec
 
-from transom.domain.errors import UnauthenticatedError
+from transom.domain.errors import UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
-from transom.identity import TokenRequest
+from transom.identity import Names, TokenRequest
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
 from transom.identity.keystone_client import KeyPair, KeystoneClient, TokenBody, in_time
+from transom.identity.keystone_records import FoundDomain, FoundProject
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 
 #: Tokens that a worker knows, and as many that it knows to be bad; about 1 KiB each of the former.
@@ -27,6 +29,10 @@ KNOWN_TOKENS = 4096
 KNOWN_KEYS = 1024
 #: Projects and domains that a worker knows to exist, and as many that it knows not to: more than a batch has.
 KNOWN_RECIPIENTS = 16384
+KNOWN_NAMES = 4096
+#: How long a name is kept, and how long one request waits for one, seconds.
+NAMES_KEPT_S = 300.0
+NAMES_PATIENCE_S = 2.0
 #: How long a bad token is known to be bad, if not shorter for `cache_s`.
 REFUSED_S = 10.0
 #: The role that makes a token a service's, which may vouch for an expired token of a user.
@@ -60,6 +66,7 @@ class KeystoneIdentity:
         self._keys: Answers[KeyPair] = Answers(KNOWN_KEYS)
         self._key_users: Answers[_Known] = Answers(KNOWN_KEYS)
         self._recipients: Answers[bool] = Answers(KNOWN_RECIPIENTS)
+        self._names: Answers[Names] = Answers(KNOWN_NAMES)
 
     @property
     def is_reachable(self) -> bool:
@@ -108,14 +115,37 @@ class KeystoneIdentity:
 
     async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
         """See `Identity`."""
-        has = self._client.has_domain if kind is MemberType.DOMAIN else self._client.has_project
 
         async def ask() -> tuple[bool | None, float]:
-            if await in_time(has(own_id)):
+            if await in_time(self._find_record(kind, own_id)) is not None:
                 return True, self._cache_s
             return None, min(REFUSED_S, self._cache_s)
 
         return await self._recipients.get(f"{kind} {own_id}".encode(), ask) is not None
+
+    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
+        """See `Identity`. What Keystone does not say now is asked again in some seconds."""
+
+        async def ask() -> tuple[Names | None, float]:
+            try:
+                async with asyncio.timeout(NAMES_PATIENCE_S):
+                    record = await self._find_record(kind, own_id)
+            except (TimeoutError, UnavailableError):
+                record = None
+            if record is None:
+                return None, REFUSED_S
+            domain_id = getattr(record, "domain_id", None)
+            domain = await self.find_names(MemberType.DOMAIN, domain_id) if domain_id else None
+            domain_name = domain.name if domain is not None else None
+            names = Names(name=record.name, domain_id=domain_id, domain_name=domain_name)
+            return names, max(NAMES_KEPT_S, self._cache_s)
+
+        return await self._names.get(f"{kind} {own_id}".encode(), ask)
+
+    async def _find_record(self, kind: MemberType, own_id: str) -> FoundProject | FoundDomain | None:
+        if kind is MemberType.DOMAIN:
+            return await self._client.find_domain(own_id)
+        return await self._client.find_project(own_id)
 
     async def _find_token(self, token: str | None, *, allow_expired: bool) -> _Known:
         """UnauthenticatedError when it is absent or not valid."""

@@ -20,6 +20,7 @@ import msgspec
 from transom.domain.errors import UnavailableError
 from transom.identity.access_rules import AccessRule
 from transom.identity.ec2 import sign_for_ec2
+from transom.identity.keystone_records import FoundDomain, FoundProject
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -121,18 +122,12 @@ class _CredentialAnswer(msgspec.Struct, frozen=True):
     credential: _Credential
 
 
-class _FoundProject(msgspec.Struct, frozen=True):
-    id: str
-    #: Keystone keeps domains among the projects. They are none that a token could be for.
-    is_domain: bool = False
-
-
 class _ProjectAnswer(msgspec.Struct, frozen=True):
-    project: _FoundProject
+    project: FoundProject
 
 
 class _DomainAnswer(msgspec.Struct, frozen=True):
-    domain: _Domain
+    domain: FoundDomain
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -195,16 +190,17 @@ class KeystoneClient:
             return None
         return key if key.access == access else None
 
-    async def has_project(self, project_id: str) -> bool:
-        """Whether there is a project of exactly this id, enabled or not."""
+    async def find_project(self, project_id: str) -> FoundProject | None:
+        """The project of exactly this id, enabled or not."""
         answer = await self._find_record("projects", project_id, "look up a project", _ProjectAnswer)
         # Some databases compare without regard to case; tokens name the id as Keystone keeps it.
-        return answer is not None and answer.project.id == project_id and not answer.project.is_domain
+        is_it = answer is not None and answer.project.id == project_id and not answer.project.is_domain
+        return answer.project if answer is not None and is_it else None
 
-    async def has_domain(self, domain_id: str) -> bool:
-        """Whether there is a domain of exactly this id, enabled or not."""
+    async def find_domain(self, domain_id: str) -> FoundDomain | None:
+        """The domain of exactly this id, enabled or not."""
         answer = await self._find_record("domains", domain_id, "look up a domain", _DomainAnswer)
-        return answer is not None and answer.domain.id == domain_id
+        return answer.domain if answer is not None and answer.domain.id == domain_id else None
 
     async def log_in_with_key(self, key: KeyPair) -> TokenBody | None:
         """What a token that the key gives stands for; None when Keystone gives none (the user or project is

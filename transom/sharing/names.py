@@ -1,0 +1,41 @@
+"""What people call the projects and domains that share, as far as identity tells.
+
+Names are for people to read: what cannot be found out soon is shown without, and nothing is decided by them.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+from transom.domain.errors import UnavailableError
+from transom.domain.model import split_member_id
+from transom.identity import Identity, Names
+
+#: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
+LOOKUPS = 8
+
+
+class NameBook:
+    """Names as identity tells them, which keeps what it was told."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    async def find(self, member_ids: Iterable[str | None]) -> Mapping[str, Names]:
+        """The names of those of the `member_id`s that have any; None is passed over."""
+        wanted = {one for one in member_ids if one is not None}
+        found: dict[str, Names] = {}
+        waiting = iter(wanted)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(LOOKUPS, len(wanted))):
+                group.create_task(self._look_up(waiting, found))
+        return found
+
+    async def _look_up(self, waiting: Iterator[str], found: dict[str, Names]) -> None:
+        """Several of these share one iterator until it is empty."""
+        for member_id in waiting:
+            try:
+                names = await self._identity.find_names(*split_member_id(member_id))
+            except UnavailableError:
+                return
+            if names is not None:
+                found[member_id] = names
