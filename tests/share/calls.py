@@ -56,3 +56,83 @@ def send_signed(
     return httpx.request(
         method, f"{service.url}{path}", headers=signed.header_params, content=signed.body, trust_env=False
     )
+
+
+# ---- images, and the verbs
+
+
+def create_image(service: Service, caller: str = "publisher", **fields: object) -> str:
+    """The id of a new image of the caller's project, `shared` as Glance makes them."""
+    response = service.client(caller).post("/v2/images", json={"name": "web-1"} | fields)
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
+
+
+def post(service: Service, caller: str, verb: str, **body: object) -> Body:
+    """The answer to `POST /share/v1/<verb>`, which is 200."""
+    response = service.client(caller).post(f"/share/v1/{verb}", json=body)
+    assert response.status_code == 200, response.text
+    found: Body = response.json()
+    return found
+
+
+def offer(service: Service, *images: str, to: str = "recipient", **terms: object) -> Body:
+    """The publisher offers the images to the project of this caller."""
+    projects = [project_of(service, to)]
+    return post(service, "publisher", "offers", images=list(images), projects=projects, **terms)
+
+
+def answer(service: Service, *images: str, status: str = "accepted", caller: str = "recipient") -> Body:
+    return post(service, caller, "answers", images=list(images), answer=status)
+
+
+def get(service: Service, caller: str, path: str, **query: object) -> Body:
+    """The answer to `GET /share/v1/<path>`, which is 200."""
+    response = service.client(caller).get(f"/share/v1/{path}", params=dict(query))  # type: ignore[arg-type]
+    assert response.status_code == 200, response.text
+    found: Body = response.json()
+    return found
+
+
+def list_all(service: Service, caller: str, path: str, **query: object) -> list[Body]:
+    """All items of a list, page after page, by `next`."""
+    found: list[Body] = []
+    page = get(service, caller, path, **query)
+    while True:
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        response = service.client(caller).get(page["next"])
+        assert response.status_code == 200, response.text
+        page = response.json()
+
+
+def find_item(service: Service, image_id: str, caller: str = "recipient", **query: object) -> Body | None:
+    """The inbox item of an image, None if there is none."""
+    items = list_all(service, caller, "inbox", **query)
+    return next((item for item in items if item["image"]["id"] == image_id), None)
+
+
+def share_path(service: Service, image_id: str, to: str = "recipient") -> str:
+    return f"/share/v1/images/{image_id}/shares/projects/{project_of(service, to)}"
+
+
+def find_share(service: Service, image_id: str, to: str = "recipient") -> Body | None:
+    """The share as its publisher sees it, None if there is none."""
+    response = service.client("publisher").get(share_path(service, image_id, to))
+    if response.status_code == 404:
+        return None
+    assert response.status_code == 200, response.text
+    found: Body = response.json()
+    return found
+
+
+def is_listed(service: Service, image_id: str, caller: str = "recipient") -> bool:
+    """Whether the Image API lists the image for the caller."""
+    images = service.client(caller).get("/v2/images", params={"id": image_id}).json()["images"]
+    return bool(images)
+
+
+def is_seen(service: Service, image_id: str, caller: str = "recipient") -> bool:
+    """Whether the Image API shows the image to the caller by its id."""
+    return service.client(caller).get(f"/v2/images/{image_id}").status_code == 200

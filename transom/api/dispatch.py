@@ -36,6 +36,7 @@ from transom.api.parts import Parts
 from transom.api.router import Match, Router
 from transom.api.sending import send_response
 from transom.api.share.problems import render_error as render_problem
+from transom.api.share.problems import status_of as status_of_problem
 from transom.api.signing import has_signature, signed_request
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
@@ -240,6 +241,8 @@ class Dispatcher:
         status = routes.STATUS[type(error)]
         if request.dialect is Dialect.IMS:
             status = status_of(error, status, request.path)
+        elif request.dialect is Dialect.SHARE:
+            status = status_of_problem(error, status)
         if isinstance(error, UnauthenticatedError):
             challenge = f'Keystone uri="{self._identity_uri(request)}"'.encode("latin-1")
             is_glances = request.dialect in (Dialect.OPENSTACK, Dialect.IMS)

@@ -56,6 +56,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int = NEVER
 
 
+class NewTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to become of the terms of a share; UNSET: stays. Times in microseconds, None: no end."""
+
+    message: str | msgspec.UnsetType | None = msgspec.UNSET
+    answer_by: int | msgspec.UnsetType | None = msgspec.UNSET
+    expires_at: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
 # ---- how one membership changes, if what was seen before still holds
 
 
@@ -104,7 +112,17 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-Single = Offer | Answer | AnswerWithVault | Withdraw
+class ChangeTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a membership of an image that is shared these terms. `seen_version`: its `updated_at` before."""
+
+    image_id: str
+    member_id: str
+    terms: Terms
+    now: int
+    seen_version: int
+
+
+Single = Offer | Answer | AnswerWithVault | Withdraw | ChangeTerms
 
 # ---- how those of many images change, for a script that has locked them and judged
 
@@ -147,6 +165,14 @@ class NameVaultEach(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
+class LeaveEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove one recipient's membership of each image, as it wants it."""
+
+    image_ids: Sequence[str]
+    member_id: str
+    now: int
+
+
 class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
     """Remove each image's memberships of these recipients; None: of all. `reason`: told to the recipients."""
 
@@ -154,6 +180,14 @@ class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
     member_ids: Sequence[str] | None
     now: int
     reason: str | None = None
+
+
+class MakeDirectEach(msgspec.Struct, frozen=True, kw_only=True):
+    """Let each image's membership of these recipients be a direct one from now on, if a family brought it."""
+
+    image_ids: Sequence[str]
+    member_ids: Sequence[str]
+    now: int
 
 
 class RemoveEndedOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +217,9 @@ Each = (
     | RenewEach
     | AnswerEach
     | NameVaultEach
+    | LeaveEach
     | WithdrawEach
+    | MakeDirectEach
     | RemoveEndedOf
     | RemoveWithImage
     | RemoveEnded

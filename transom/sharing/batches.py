@@ -5,6 +5,7 @@ transaction, so that the answer tells of the very moment of the change.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,11 +15,14 @@ from transom.domain.events import Actor
 from transom.domain.memberships import (
     AnswerEach,
     Found,
+    LeaveEach,
+    MakeDirectEach,
     NameVaultEach,
     OfferEach,
     RemoveEndedOf,
     RenewEach,
     Seen,
+    Terms,
     WithdrawEach,
 )
 from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
@@ -51,10 +55,38 @@ def share(
     job: Job | None,
     unknown: Collection[str] = (),
 ) -> Script[list[Failure]]:
-    """Offer each image to each recipient (`member_id`s); what could not be done. `most`: recipients an image
-    may have. `job` is finished and written with the rest. `unknown`: those of the recipients that do not
-    exist."""
-    found = yield from _see_images(caller, images, now)
+    """Offer each image to each recipient (`member_id`s); what could not be done. `job` is finished and
+    written with the rest. The others: as of `offer`."""
+    done = yield from offer(caller, actor, images, recipients, Terms(), most, now, unknown)
+    failures = done.failures
+    if job is not None:
+        yield _finished(job, images, failures)
+    return failures
+
+
+class Offered(NamedTuple):
+    """Pairs of an image and a recipient by what became of them. `renewed`: rejected before; `unchanged`:
+    there was an offer that was not. `failures`: what could not be done."""
+
+    offered: int
+    renewed: int
+    unchanged: int
+    failures: list[Failure]
+
+
+def offer(
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    recipients: Sequence[str],
+    terms: Terms,
+    most: int,
+    now: int,
+    unknown: Collection[str] = (),
+) -> Script[Offered]:
+    """Offer each image to each recipient (`member_id`s). `most`: recipients an image may have. `unknown`:
+    those of the recipients that do not exist. What they have by a family becomes direct."""
+    found = yield from see_locked(caller, images, now)
     plan = plan_sharing(caller, images, recipients, found, most, unknown)
     failures, recipients = plan.failures, plan.recipients
     offers = [(plan.whole, recipients)]
@@ -70,16 +102,19 @@ def share(
     yield from _open(
         found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now, actor
     )
+    offered = renewed = unchanged = 0
     for ids, some in offers:
         yield to_statement(RemoveEndedOf(image_ids=ids, member_ids=some, now=now), actor)
-        yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now), actor)
-        yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now), actor)
-    if job is not None:
-        yield _finished(job, images, failures)
-    return failures
+        again = yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now, terms=terms), actor)
+        new = yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now, terms=terms), actor)
+        had = len(ids) * len(some) - len(again) - len(new)
+        if had:
+            yield to_statement(MakeDirectEach(image_ids=ids, member_ids=some, now=now), actor)
+        offered, renewed, unchanged = offered + len(new), renewed + len(again), unchanged + had
+    return Offered(offered, renewed, unchanged, failures)
 
 
-def _see_images(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:
+def see_locked(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:
     yield Statement(batches.LOCK_IMAGES, (to_json(images),), is_lock=True)
     return batches.seen_of_rows((yield _look_at_images(caller, images, now)))
 
@@ -114,13 +149,20 @@ def withdraw(
 ) -> Script[list[Failure]]:
     """Take each image's offer to each recipient back; what could not be done. What was not offered counts as
     done."""
-    found = yield from _see_images(caller, images, now)
-    possible, failures = plan_withdrawal(caller, images, found)
+    possible, failures = yield from see_withdrawable(caller, images, now)
     if possible:
         yield to_statement(WithdrawEach(image_ids=possible, member_ids=recipients, now=now), actor)
     if job is not None:
         yield _finished(job, images, failures)
     return failures
+
+
+def see_withdrawable(
+    caller: Caller, images: Sequence[str], now: int
+) -> Script[tuple[list[str], list[Failure]]]:
+    """(the images whose offers the caller can take back, locked; what cannot be done)."""
+    found = yield from see_locked(caller, images, now)
+    return plan_withdrawal(caller, images, found)
 
 
 def answer(
@@ -133,6 +175,17 @@ def answer(
     job: Job | None,
 ) -> Script[list[Failure]]:
     """Give the offers of the images to the caller's project this status; what could not be done."""
+    _possible, failures = yield from answer_each(caller, actor, images, status, vault_id, now)
+    if job is not None:
+        yield _finished(job, images, failures)
+    return failures
+
+
+def answer_each(
+    caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
+) -> Script[tuple[list[Seen], list[Failure]]]:
+    """Give the offers of the images to the caller's project this status; (those that have it now, as they
+    were before; what could not be done)."""
     found = yield from _see_offers(caller, images, now)
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
@@ -147,9 +200,19 @@ def answer(
         yield to_statement(
             NameVaultEach(image_ids=backups, member_id=own_id, vault_id=vault_id, now=now), actor
         )
-    if job is not None:
-        yield _finished(job, images, failures)
-    return failures
+    return possible, failures
+
+
+def leave_each(
+    caller: Caller, actor: Actor, images: Sequence[str], now: int
+) -> Script[tuple[list[Seen], list[Failure]]]:
+    """Give up the memberships of the images that the caller's project has; as of `answer_each`."""
+    found = yield from _see_offers(caller, images, now)
+    possible, failures = plan_answer(caller, images, found, accepts=False, vault_id=None)
+    if possible:
+        own_id = caller.project_id or ""
+        yield to_statement(LeaveEach(image_ids=ids_of(possible), member_id=own_id, now=now), actor)
+    return possible, failures
 
 
 def _see_offers(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:

@@ -8,6 +8,8 @@ state the action needs, then the right to act (ForbiddenError). The rules that o
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from transom.domain import access
 from transom.domain.attributes import is_encrypted, is_from_backup, is_whole_image
 from transom.domain.errors import (
@@ -18,9 +20,10 @@ from transom.domain.errors import (
     NotFoundError,
     Reason,
 )
-from transom.domain.memberships import AnswerWithVault, Found, Seen
+from transom.domain.memberships import AnswerWithVault, ChangeTerms, Found, NewTerms, Seen, Terms
 from transom.domain.model import (
     FOR_EVERYBODY,
+    NEVER,
     Caller,
     Image,
     Member,
@@ -234,6 +237,93 @@ def see_publishers(caller: Caller) -> None:
 def manage_publishers(caller: Caller) -> None:
     """May the caller verify the names of projects?"""
     access.require("manage_publisher", caller, access.of_project(caller))
+
+
+# ---- the share API
+
+
+def act_on_offers(caller: Caller) -> None:
+    """May the caller's role answer any offer at all?"""
+    access.require("modify_member", caller, Target(None, Visibility.SHARED, is_member=True))
+
+
+def act_on_withdrawals(caller: Caller) -> None:
+    """May the caller's role withdraw anything at all?"""
+    access.require("delete_member", caller, Target(caller.project_id, Visibility.SHARED))
+
+
+def list_own_shares(caller: Caller) -> None:
+    """May the caller's role see what its project shares?"""
+    access.require("get_members", caller, Target(caller.project_id, Visibility.SHARED))
+
+
+def list_offers(caller: Caller) -> None:
+    """May the caller's role see what was offered to its project?"""
+    access.require("get_images", caller, access.of_project(caller))
+
+
+def is_listed(caller: Caller, image: Image) -> bool:
+    """May the caller see this image, which a look at offers to its project has found?"""
+    return access.is_allowed("get_image", caller, access.image_target(image, is_member=True))
+
+
+def see_shares(caller: Caller, found: Found) -> Image:
+    """The image, whose shares its owner sees. For all others there are none, be it that they see the image:
+    it is then as absent as one that they do not see."""
+    image = _see_image(caller, found)
+    if not _sees_all_members(caller, image):
+        raise NotFoundError(f"Image {image.id} not found.", Reason.IMAGE_UNKNOWN)
+    access.require("get_members", caller, _target(found, image))
+    return image
+
+
+def replace_shares(caller: Caller, image: Seen | None, image_id: str) -> Seen:
+    """May the caller say who all the recipients of this image are? The image."""
+    if image is None or not (caller.is_admin or owns(caller, image.target)):
+        raise NotFoundError(f"Image {image_id} not found.", Reason.IMAGE_UNKNOWN)
+    share_from(caller, image, image_id)
+    withdraw_from(caller, image, image_id)
+    return image
+
+
+def change_terms(caller: Caller, found: Found) -> None:
+    """May the caller change the terms of the image's shares?"""
+    image = see_shares(caller, found)
+    access.require("add_member", caller, _target(found, image))
+
+
+def new_terms(member: Member, new: NewTerms, now: int) -> ChangeTerms | None:
+    """The change that gives a membership these terms; None when they are its terms already. ConflictError for
+    a time to answer by where the offer was answered."""
+    is_pending = member.status == MemberStatus.PENDING
+    if new.answer_by is not UNSET and not is_pending:
+        raise ConflictError("The offer was answered: there is nothing to answer by any more.")
+    expires_at = member.expires_at if new.expires_at is UNSET else _end(new.expires_at)
+    had_deadline = is_pending and member.ends_at < member.expires_at
+    deadline = (member.ends_at if had_deadline else NEVER) if new.answer_by is UNSET else _end(new.answer_by)
+    terms = Terms(
+        message=member.message if new.message is UNSET else new.message,
+        ends_at=min(deadline, expires_at) if is_pending else expires_at,
+        expires_at=expires_at,
+    )
+    if terms == Terms(message=member.message, ends_at=member.ends_at, expires_at=member.expires_at):
+        return None
+    return ChangeTerms(
+        image_id=member.image_id,
+        member_id=member.member_id,
+        terms=terms,
+        now=now,
+        seen_version=member.updated_at,
+    )
+
+
+def terms_of(message: str | None, answer_by: int | None, expires_at: int | None) -> Terms:
+    """The terms of a new offer. Times in microseconds, None: no end."""
+    return Terms(message=message, ends_at=min(_end(answer_by), _end(expires_at)), expires_at=_end(expires_at))
+
+
+def _end(time: int | None) -> int:
+    return NEVER if time is None else time
 
 
 # ---- what the rules have in common

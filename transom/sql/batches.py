@@ -38,6 +38,14 @@ SEE_WHOLE_IMAGES = f"""
 
 LIST_RECIPIENTS = f"select member_id from member where image_id = $1 and {live('$2')}"
 
+# How many memberships each image has. `$2`: of these recipients, null: of all.
+COUNT_EACH = f"""
+    select image_id, count(*) from member
+    where image_id in {IDS} and {live("$3")}
+      and (cast($2 as text) is null
+           or member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb))))
+    group by image_id order by image_id"""
+
 OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {MOVE_ON} where id in {IDS}"
 
 # A deletion that saw an image before it was shared with a domain has to look again.

@@ -22,8 +22,11 @@ from transom.domain.memberships import (
     AnswerEach,
     AnswerWithVault,
     Change,
+    ChangeTerms,
     Each,
     Found,
+    LeaveEach,
+    MakeDirectEach,
     NameVaultEach,
     Offer,
     OfferEach,
@@ -44,6 +47,7 @@ from transom.sql.live import live
 from transom.sql.outbox import (
     TOLD_COLUMNS,
     tell_answered,
+    tell_changed,
     tell_deleted,
     tell_ended,
     tell_offered,
@@ -56,7 +60,7 @@ _FIELDS = Member.__struct_fields__
 _MEMBER_COLUMNS = ", ".join(_FIELDS)
 
 
-def _member_of_row(row: Row) -> Member:
+def member_of_row(row: Row) -> Member:
     return Member(**dict(zip(_FIELDS, row, strict=True)))
 
 
@@ -91,7 +95,7 @@ def found_member(image_id: str, rows: list[Row]) -> Found:
         image_id=image_id,
         image=image_of_row(row),
         is_member=bool(row[WIDTH]),
-        member=_member_of_row(asked) if asked[0] is not None else None,
+        member=member_of_row(asked) if asked[0] is not None else None,
     )
 
 
@@ -223,6 +227,12 @@ WITHDRAW = f"""
     returning {_MEMBER_COLUMNS}"""
 
 
+CHANGE_TERMS = f"""
+    update member set message = $4, ends_at = $5, expires_at = $6, updated_at = $3
+    where image_id = $1 and member_id = $2 and updated_at = $7 and {live("$3")} and {_STILL_SHARED}
+    returning {_MEMBER_COLUMNS}"""
+
+
 # ---- changes of those of many images; `$1` is a JSON array of the images' ids
 
 _TOLD = ", ".join(TOLD_COLUMNS)
@@ -272,12 +282,23 @@ ANSWER_EACH = f"""
 NAME_VAULT_EACH = f"""
     update member set vault_id = $3 where member_id = $2 and image_id in {IDS} and {live("$4")}"""
 
+LEAVE_EACH = f"""
+    delete from member where image_id in {IDS} and member_id = $2 and {live("$3")}
+    returning {_TOLD}"""
+
 WITHDRAW_EACH = f"""
     delete from member where image_id in {IDS} and member_id in {_RECIPIENTS} and {live("$3")}
     returning {_TOLD}"""
 
 WITHDRAW_ALL = f"""
     delete from member where image_id in {IDS} and {live("$2")} returning {_TOLD}"""
+
+
+# Nothing that the recipient has changes, so neither does the version of the row.
+MAKE_DIRECT_EACH = f"""
+    update member set family_id = null
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and family_id is not null
+      and {live("$3")}"""
 
 
 # ---- what has ended
@@ -341,6 +362,20 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             # Nobody but the recipient itself sees its vault.
             named = to_json(change.image_ids), change.member_id, change.vault_id, change.now
             return Statement(NAME_VAULT_EACH, named)
+        case ChangeTerms():
+            # A clock that was set back must not make the version an old one again.
+            version = max(change.now, change.seen_version + 1)
+            new = (*_terms(change.terms, actor)[:3], change.seen_version)
+            told = tell_changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
+            pair = change.image_id, change.member_id
+            return Statement(CHANGE_TERMS, (*pair, version, *new), tells=(told,))
+        case LeaveEach():
+            left = to_json(change.image_ids), change.member_id, change.now
+            return Statement(LEAVE_EACH, left, tells=(tell_removed(EventType.LEFT, change.now, actor),))
+        case MakeDirectEach():
+            # Neither side has anything else by it than before.
+            pairs = to_json(change.image_ids), to_json(change.member_ids)
+            return Statement(MAKE_DIRECT_EACH, (*pairs, change.now))
         case WithdrawEach():
             told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason)
             if change.member_ids is None:
@@ -364,7 +399,7 @@ def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:
 async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:
     """Make the change; the membership, as of `to_statement`. None when what was seen holds no more."""
     rows = await db.transact(to_statement(change, actor))
-    return _member_of_row(rows[0][0]) if rows and rows[0] else None
+    return member_of_row(rows[0][0]) if rows and rows[0] else None
 
 
 async def change_each(db: Database, change: Each, actor: Actor) -> int:

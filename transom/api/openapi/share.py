@@ -30,6 +30,7 @@ from transom.api.openapi.model import (
     record,
     ref,
 )
+from transom.api.openapi.offers import OPERATIONS as OFFERS
 from transom.api.share.publishers import PublisherBody
 from transom.api.share.query import LIMIT_MOST
 from transom.api.share.rules import RuleBody
@@ -140,7 +141,7 @@ SHARE = Table(
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **FAMILIES, **_RULES, **_PUBLISHERS},
+    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS},
     components={
         **FAMILY_COMPONENTS,
         "Problem": record(

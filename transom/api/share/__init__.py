@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
-from transom.api.share import families, family_members, problems, publishers, root, rules, versions
+from transom.api.share import (
+    families,
+    family_members,
+    inbox,
+    offers,
+    problems,
+    publishers,
+    root,
+    rules,
+    shares,
+    versions,
+)
 from transom.api.share.query import PAGING, read_query
 from transom.api.share.root import PREFIX
 
@@ -27,12 +38,27 @@ class Call(NamedTuple):
     is_open: bool = False
 
 
+_SHARES = f"{PREFIX}/images/{{image_id}}/shares"
 _FAMILY = f"{families.PATH}/{{family_id}}"
 _VERSION = f"{_FAMILY}/versions/{{number}}"
 _MEMBERS = f"{_FAMILY}/members"
 
 CALLS: list[Call] = [
     Call("GET", PREFIX, root.show_root),
+    # The recipient's side.
+    Call("GET", f"{PREFIX}/inbox", inbox.list_inbox, inbox.QUERY),
+    Call("GET", f"{PREFIX}/inbox/summary", inbox.summarize_inbox),
+    Call("GET", f"{PREFIX}/inbox/images/{{image_id}}", inbox.show_offer),
+    Call("POST", f"{PREFIX}/answers", offers.answer_offers, takes_body=True),
+    # The publisher's side.
+    Call("POST", f"{PREFIX}/offers", offers.make_offers, takes_body=True),
+    Call("POST", f"{PREFIX}/withdrawals", offers.withdraw_offers, takes_body=True),
+    Call("GET", f"{PREFIX}/shares", shares.list_shares_to, shares.QUERY_TO),
+    Call("GET", _SHARES, shares.list_shares, shares.QUERY),
+    Call("PUT", _SHARES, shares.replace_shares, takes_body=True),
+    Call("GET", f"{_SHARES}/summary", shares.summarize_shares),
+    Call("GET", f"{_SHARES}/{{recipients}}/{{recipient_id}}", shares.show_share),
+    Call("PATCH", f"{_SHARES}/{{recipients}}/{{recipient_id}}", shares.update_share, takes_body=True),
     Call("GET", f"{PREFIX}/problems/{{name}}", problems.show_problem, is_open=True),
     Call("GET", f"{PREFIX}/rules", rules.list_rules, PAGING),
     *(

@@ -115,6 +115,17 @@ _BY_REASON: Mapping[Reason, str] = {
     Reason.ENCRYPTED_NOT_SHARED: "not-shareable",
     Reason.WHOLE_NOT_SHARED: "not-shareable",
 }
+#: The types of what could not be done of a set, besides.
+_OF_FAILURES: Mapping[Reason, str] = {
+    Reason.IMAGE_UNKNOWN: "not-found",
+    Reason.MEMBER_UNKNOWN: "not-found",
+    Reason.RECIPIENT_UNKNOWN: "not-found",
+    Reason.NOT_OWNER: "forbidden",
+    Reason.ROLE_LACKS: "forbidden",
+    Reason.MEMBERS_FULL: "limit",
+    Reason.VAULT_MISSING: "invalid",
+    Reason.SHARED_WITH_DOMAIN: "conflict",
+}
 _BY_STATUS: Mapping[int, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "limit",
     HTTPStatus.CONFLICT: "conflict",
@@ -142,16 +153,28 @@ def type_of(name: str) -> str:
     return f"{PATH}/{name}"
 
 
+def name_of_reason(reason: str) -> str:
+    """The name of the problem that a failure within a set is."""
+    known = Reason(reason) if reason else None
+    if known is None:
+        return "conflict"
+    return _BY_REASON.get(known) or _OF_FAILURES.get(known, "conflict")
+
+
+def status_of(error: TransomError, status: int) -> int:
+    """The status of `error`, which is `status` to clients of the Image API: that of its type."""
+    name = _BY_REASON.get(error.reason) if error.reason is not None else None
+    return PROBLEMS[name].status if name is not None else status
+
+
 def name_of(error: Exception | None, status: int) -> str | None:
     """The name of the problem that an error is, given its status; None when no type says more than that."""
     if isinstance(error, ProblemError):
         return error.name
     if isinstance(error, BodyTooLargeError):
         return "payload-too-large"
-    name = _BY_REASON.get(error.reason) if isinstance(error, TransomError) and error.reason else None
-    # A reason may stand on errors of several classes; the answer's status has to be that of its type.
-    if name is not None and PROBLEMS[name].status == status:
-        return name
+    if isinstance(error, TransomError) and error.reason is not None and error.reason in _BY_REASON:
+        return _BY_REASON[error.reason]
     return _BY_STATUS.get(status)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from transom.api.http import Request
-from transom.api.share.body import check_id, check_ids, invalid
+from transom.api.share.body import check_id, check_ids
 from transom.domain.errors import InvalidError, NotFoundError, Reason
 from transom.domain.model import MemberType, domain_key, split_member_id
 
@@ -20,9 +20,12 @@ ORGANIZATIONS = "organizations"
 class RecipientSets(Protocol):
     """A body that names recipients."""
 
-    projects: list[str]
-    domains: list[str]
-    organizations: list[str]
+    @property
+    def projects(self) -> list[str]: ...
+    @property
+    def domains(self) -> list[str]: ...
+    @property
+    def organizations(self) -> list[str]: ...
 
 
 def recipients_of(body: RecipientSets) -> list[str]:
@@ -53,9 +56,3 @@ def show_recipient(member_id: str) -> dict[str, str]:
     """A recipient as bodies show it: `{"project": "<id>"}`."""
     kind, own_id = split_member_id(member_id)
     return {kind.value: own_id}
-
-
-def require_recipients(body: RecipientSets, recipients: list[str]) -> None:
-    """InvalidError for a body that names nobody. `body`: only for the text."""
-    if not recipients:
-        raise invalid("/projects", "at least one recipient is needed, in `projects` or `domains`.")

@@ -7,6 +7,16 @@ PREFIX = "/share/v1"
 #: Names of links → paths; `{…}` are for the client to fill in (RFC 6570).
 LINKS = {
     "self": PREFIX,
+    "inbox": f"{PREFIX}/inbox",
+    "inbox_summary": f"{PREFIX}/inbox/summary",
+    "inbox_image": f"{PREFIX}/inbox/images/{{image_id}}",
+    "answers": f"{PREFIX}/answers",
+    "offers": f"{PREFIX}/offers",
+    "withdrawals": f"{PREFIX}/withdrawals",
+    "shares": f"{PREFIX}/shares",
+    "image_shares": f"{PREFIX}/images/{{image_id}}/shares",
+    "image_shares_summary": f"{PREFIX}/images/{{image_id}}/shares/summary",
+    "image_share": f"{PREFIX}/images/{{image_id}}/shares/{{recipients}}/{{recipient_id}}",
     "families": f"{PREFIX}/families",
     "problem": f"{PREFIX}/problems/{{name}}",
     "rules": f"{PREFIX}/rules",

@@ -1,0 +1,66 @@
+"""The inbox: what was offered to the caller's project, and what its domain has."""
+
+from transom.api.http import Request, Response
+from transom.api.parts import Parts
+from transom.api.share.body import show_time
+from transom.api.share.conditions import tag_of, tagged_response
+from transom.api.share.query import (
+    encode_cursor,
+    page_response,
+    read_choice,
+    read_cursor,
+    read_limit,
+    read_query,
+    wrong_parameter,
+)
+from transom.api.share.wire import ByStatus, InboxSummary, decided_of, show_received
+from transom.domain.model import MemberStatus
+from transom.sharing import inbox
+
+#: Parameters of the list.
+QUERY = frozenset({"status", "kind", "from", "through", "limit", "after"})
+_CURSOR = "inbox"
+
+
+async def list_inbox(parts: Parts, request: Request) -> Response:
+    query = read_query(request, QUERY)
+    through = query.get("through")
+    if through not in (None, "domain"):
+        raise wrong_parameter("through", "must be domain.")
+    default = MemberStatus.PENDING if through is None else MemberStatus.ACCEPTED
+    status = read_choice(query, "status", MemberStatus, default)
+    if through is not None and status != MemberStatus.ACCEPTED:
+        raise wrong_parameter("status", "what a domain was given is accepted.")
+    kind = read_choice(query, "kind", inbox.KINDS, "") or None
+    project_id, domain_key = request.caller.member_ids
+    member_id = project_id if through is None else domain_key
+    asked = inbox.Asked(
+        member_id=member_id or "",
+        status=status,
+        owner=query.get("from"),
+        before=read_cursor(query, _CURSOR, tuple[int, str]) or inbox.NEWEST,
+        limit=read_limit(query),
+    )
+    page = await inbox.list_offers(parts.db, request.caller, asked, [kind] if kind else list(inbox.KINDS))
+    names = await parts.names.find(item.image.owner for item in page.items)
+    following = encode_cursor(_CURSOR, page.following) if page.following is not None else None
+    return page_response(request, [show_received(item, names) for item in page.items], following)
+
+
+async def summarize_inbox(parts: Parts, request: Request) -> Response:
+    found = await inbox.summarize(parts.db, request.caller)
+    newest = found.newest_offered_at
+    body = InboxSummary(
+        images=ByStatus(**found.images.by_status),
+        families=ByStatus(**dict.fromkeys(MemberStatus, 0)),
+        through_domain=found.through_domain,
+        more=found.more,
+        newest_offered_at=show_time(newest) if newest is not None else None,
+    )
+    return tagged_response(request, body, tag_of(body))
+
+
+async def show_offer(parts: Parts, request: Request) -> Response:
+    item = await inbox.find_offer(parts.db, request.caller, request.params["image_id"])
+    names = await parts.names.find([item.image.owner])
+    return tagged_response(request, show_received(item, names), tag_of(*decided_of(item.member)))

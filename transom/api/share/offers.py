@@ -1,0 +1,218 @@
+"""The three verbs: `POST offers`, `answers` and `withdrawals`, each over sets and in one transaction.
+
+What could be done is done and counted; what could not is a list of failures. Errors of the request itself
+change nothing.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from transom.api.actors import actor_of
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.share.body import (
+    MAX_MESSAGE,
+    MAX_REASON,
+    Time,
+    check_future,
+    check_id,
+    check_image_ids,
+    check_optional_text,
+    invalid,
+    read_body,
+)
+from transom.api.share.recipients import recipients_of
+from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failure
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.memberships import Terms
+from transom.domain.model import MemberStatus
+from transom.sharing import offers, rules
+
+_DAY_US = 86_400_000_000
+#: Further than any time that can be shown.
+_FAR_DAYS = 3_000_000
+
+
+class Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Offer each of the images and families to each of the recipients."""
+
+    images: list[str] = []
+    families: list[str] = []
+    projects: list[str] = []
+    domains: list[str] = []
+    organizations: list[str] = []
+    message: str | None = None
+    answer_by: Time | None = None
+    expires_at: Time | None = None
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer offers to the caller's project: those named, or `all` of one status."""
+
+    answer: Literal["accepted", "rejected", "pending", "left"]
+    images: list[str] = []
+    families: list[str] = []
+    all: MemberStatus | None = None
+    owner: str | None = msgspec.field(name="from", default=None)
+    new_versions: Literal["accepted", "pending"] | None = None
+    vault_id: str | None = None
+
+
+class Withdrawals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take things back: the named ones or `everything`, from the named recipients or from `everybody`."""
+
+    images: list[str] = []
+    families: list[str] = []
+    everything: bool = False
+    projects: list[str] = []
+    domains: list[str] = []
+    organizations: list[str] = []
+    everybody: bool = False
+    sure: str | None = None
+    reason: str | None = None
+
+
+class HasTerms(Protocol):
+    """A body with the terms of new offers."""
+
+    @property
+    def message(self) -> str | None: ...
+    @property
+    def answer_by(self) -> Time | None: ...
+    @property
+    def expires_at(self) -> Time | None: ...
+
+
+async def make_offers(parts: Parts, request: Request) -> Response:
+    rules.act_on_shares(request.caller)
+    body = await read_body(parts, request, Offers)
+    images = _images_of(body.images, body.families)
+    member_ids = require_recipients(recipients_of(body))
+    check_terms(body, has_domains=bool(body.domains))
+    offers.require_few(len(images) * len(member_ids), parts.settings.share_batch_limit)
+    done = await offers.offer(
+        parts.db,
+        parts.recipients,
+        request.caller,
+        actor_of(request),
+        images,
+        member_ids,
+        read_terms(parts, body),
+        parts.settings.share_member_quota,
+    )
+    return json_response(
+        OffersMade(
+            offered=done.offered,
+            renewed=done.renewed,
+            unchanged=done.unchanged,
+            failures=list(map(show_failure, done.failures)),
+        )
+    )
+
+
+async def answer_offers(parts: Parts, request: Request) -> Response:
+    rules.act_on_offers(request.caller)
+    body = await read_body(parts, request, Answers)
+    vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
+    most = parts.settings.share_batch_limit
+    if body.all is not None:
+        if body.images or body.families:
+            raise invalid("/all", "stands in place of `images` and `families`.")
+        owner = check_id("/from", body.owner) if body.owner is not None else None
+        done = await offers.answer_all(
+            parts.db, request.caller, actor_of(request), body.all, owner, body.answer, vault_id, most
+        )
+    else:
+        if body.owner is not None:
+            raise invalid("/from", "goes with `all`: named images are of whom they are of.")
+        images = _images_of(body.images, body.families)
+        offers.require_few(len(images), most)
+        done = await offers.answer(parts.db, request.caller, actor_of(request), images, body.answer, vault_id)
+    return json_response(
+        AnswersGiven(
+            changed=done.changed,
+            unchanged=done.unchanged,
+            remaining=done.remaining,
+            failures=list(map(show_failure, done.failures)),
+        )
+    )
+
+
+async def withdraw_offers(parts: Parts, request: Request) -> Response:
+    rules.act_on_withdrawals(request.caller)
+    body = await read_body(parts, request, Withdrawals)
+    reason = check_optional_text("/reason", body.reason, MAX_REASON)
+    done = await _withdraw(parts, request, body, reason)
+    return json_response(
+        Withdrawn(
+            withdrawn=done.withdrawn,
+            absent=done.absent,
+            remaining=done.remaining,
+            failures=list(map(show_failure, done.failures)),
+        )
+    )
+
+
+async def _withdraw(
+    parts: Parts, request: Request, body: Withdrawals, reason: str | None
+) -> offers.Withdrawn:
+    member_ids = recipients_of(body)
+    if body.everybody and member_ids:
+        raise invalid("/everybody", "stands in place of recipients.")
+    if not body.everybody:
+        require_recipients(member_ids)
+    db, caller, actor = parts.db, request.caller, actor_of(request)
+    most = parts.settings.share_batch_limit
+    if body.everything:
+        if body.images or body.families:
+            raise invalid("/everything", "stands in place of `images` and `families`.")
+        if body.everybody and body.sure != access.require_project(caller):
+            raise invalid(
+                "/sure", "must be the id of your own project to withdraw everything from everybody."
+            )
+        recipients = None if body.everybody else member_ids
+        return await offers.withdraw_everything(db, caller, actor, recipients, reason, most)
+    images = _images_of(body.images, body.families)
+    if body.everybody:
+        offers.require_few(len(images), most)
+        return await offers.withdraw_everybody(db, caller, actor, images, reason, most)
+    offers.require_few(len(images) * len(member_ids), most)
+    return await offers.withdraw(db, caller, actor, images, member_ids, reason)
+
+
+# ---- what the bodies have in common
+
+
+def _images_of(images: list[str], families: list[str]) -> list[str]:
+    if families:
+        raise invalid("/families", "this service shares no families yet.")
+    found = check_image_ids("/images", images)
+    if not found:
+        raise invalid("/images", "at least one image is needed.")
+    return found
+
+
+def require_recipients(member_ids: list[str]) -> list[str]:
+    if not member_ids:
+        raise invalid("/projects", "at least one recipient is needed, in `projects` or `domains`.")
+    return member_ids
+
+
+def check_terms(body: HasTerms, *, has_domains: bool) -> None:
+    """InvalidError for terms that recipients of this kind cannot have."""
+    if has_domains and body.answer_by is not None:
+        raise invalid("/answer_by", "domains are not asked, so there is nothing to answer by.")
+
+
+def read_terms(parts: Parts, body: HasTerms) -> Terms:
+    """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
+    now = now_us()
+    expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
+    answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
+    days = min(parts.settings.offer_lifetime_days, _FAR_DAYS)
+    if answer_by is None and days > 0:
+        answer_by = now + days * _DAY_US
+    message = check_optional_text("/message", body.message, MAX_MESSAGE)
+    return rules.terms_of(message, answer_by, expires_at)

@@ -1,0 +1,192 @@
+"""Whom the caller's project shares with: the shares of an image, one of them, and those of one recipient."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transom.api.actors import actor_of
+from transom.api.http import Request, Response, json_response
+from transom.api.parts import Parts
+from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, read_body
+from transom.api.share.conditions import require_condition, require_tag, tag_of, tagged_response
+from transom.api.share.offers import check_terms, read_terms
+from transom.api.share.query import (
+    encode_cursor,
+    page_response,
+    read_choice,
+    read_cursor,
+    read_limit,
+    read_query,
+    wrong_parameter,
+)
+from transom.api.share.recipients import KINDS, recipient_of_path, recipients_of
+from transom.api.share.wire import (
+    SetReplaced,
+    ShareSummary,
+    decided_of,
+    show_failure,
+    show_given,
+    show_given_to,
+)
+from transom.clock import now_us
+from transom.domain.errors import InvalidError
+from transom.domain.memberships import NewTerms
+from transom.domain.model import MemberStatus, domain_key
+from transom.domain.shares import Given
+from transom.sharing import offers, rules, shares
+from transom.sharing.inbox import NEWEST
+
+QUERY = frozenset({"status", "limit", "after"})
+QUERY_TO = frozenset({"to", "limit", "after"})
+_CURSOR = "shares"
+_CURSOR_TO = "shares-to"
+
+
+class Recipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All recipients that an image is to have, and the terms for those that it does not have yet."""
+
+    projects: list[str] = []
+    domains: list[str] = []
+    organizations: list[str] = []
+    message: str | None = None
+    answer_by: Time | None = None
+    expires_at: Time | None = None
+
+
+class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merge patch (RFC 7396): null removes."""
+
+    message: str | UnsetType | None = UNSET
+    answer_by: Time | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+
+
+async def list_shares(parts: Parts, request: Request) -> Response:
+    query = read_query(request, QUERY)
+    status = read_choice(query, "status", MemberStatus, "") or None
+    after = read_cursor(query, _CURSOR, tuple[str])
+    page = await shares.list_shares(
+        parts.db,
+        request.caller,
+        request.params["image_id"],
+        status,
+        after[0] if after is not None else None,
+        read_limit(query),
+    )
+    names = await parts.names.find(share.member.member_id for share in page.items)
+    now = now_us()
+    following = encode_cursor(_CURSOR, (page.following,)) if page.following is not None else None
+    headers = [(b"etag", tag_of_set(page.terms).encode())] if page.terms is not None else []
+    items = [show_given(share, names, now) for share in page.items]
+    return page_response(request, items, following, headers)
+
+
+def tag_of_set(terms: shares.Terms) -> str:
+    """Of who has an image and until when; not of what they answered, which is not the publisher's to say."""
+    return tag_of(*sorted(terms))
+
+
+async def summarize_shares(parts: Parts, request: Request) -> Response:
+    counts = await shares.count_shares(parts.db, request.caller, request.params["image_id"])
+    shown = {status: counts.by_status.get(status, 0) for status in MemberStatus}
+    return json_response(ShareSummary(**shown, more=counts.more))
+
+
+async def show_share(parts: Parts, request: Request) -> Response:
+    member_id = recipient_of_path(request)
+    share = await shares.find_share(parts.db, request.caller, request.params["image_id"], member_id)
+    return await _share_response(parts, request, share)
+
+
+async def update_share(parts: Parts, request: Request) -> Response:
+    """Other terms for one share; what is shorter than until now ends sooner, and nobody is asked again."""
+    member_id = recipient_of_path(request)
+    rules.act_on_shares(request.caller)
+    body = await read_body(parts, request, ChangedTerms)
+    now = now_us()
+    message = body.message
+    new = NewTerms(
+        message=message if message is UNSET else check_optional_text("/message", message, MAX_MESSAGE),
+        answer_by=_new_end("/answer_by", body.answer_by, now),
+        expires_at=_new_end("/expires_at", body.expires_at, now),
+    )
+
+    def require_unchanged(share: Given) -> None:
+        require_tag(request, tag_of(*decided_of(share.member)))
+
+    image_id = request.params["image_id"]
+    share = await shares.change_terms(
+        parts.db, request.caller, actor_of(request), image_id, member_id, new, require_unchanged
+    )
+    return await _share_response(parts, request, share)
+
+
+def _new_end(pointer: str, time: Time | UnsetType | None, now: int) -> int | UnsetType | None:
+    if time is UNSET or time is None:
+        return time
+    try:
+        return check_future(pointer, time, now)
+    except InvalidError as error:
+        text = f"{error} To end a share now, withdraw it (POST /share/v1/withdrawals)."
+        raise InvalidError(text, field=pointer) from None
+
+
+async def _share_response(parts: Parts, request: Request, share: Given) -> Response:
+    names = await parts.names.find([share.member.member_id])
+    tag = tag_of(*decided_of(share.member))
+    return tagged_response(request, show_given(share, names, now_us()), tag)
+
+
+async def replace_shares(parts: Parts, request: Request) -> Response:
+    """The image has these recipients from now on, and no others."""
+    rules.act_on_shares(request.caller)
+    require_condition(request)
+    body = await read_body(parts, request, Recipients)
+    member_ids = recipients_of(body)
+    offers.require_few(len(member_ids), parts.settings.share_batch_limit)
+    check_terms(body, has_domains=bool(body.domains))
+
+    def require_unchanged(terms: shares.Terms) -> None:
+        require_tag(request, tag_of_set(terms))
+
+    done = await offers.replace(
+        parts.db,
+        parts.recipients,
+        request.caller,
+        actor_of(request),
+        request.params["image_id"],
+        member_ids,
+        read_terms(parts, body),
+        parts.settings.share_member_quota,
+        require_unchanged,
+    )
+    answer = SetReplaced(
+        offered=done.offered,
+        renewed=0,
+        unchanged=done.unchanged,
+        withdrawn=done.withdrawn,
+        failures=list(map(show_failure, done.failures)),
+    )
+    return json_response(answer, headers=[(b"etag", tag_of_set(done.terms).encode())])
+
+
+async def list_shares_to(parts: Parts, request: Request) -> Response:
+    """All that the caller's project shares with one recipient."""
+    query = read_query(request, QUERY_TO)
+    before = read_cursor(query, _CURSOR_TO, tuple[int, str]) or NEWEST
+    found, following = await shares.list_shares_to(
+        parts.db, request.caller, _read_to(query.get("to")), before, read_limit(query)
+    )
+    now = now_us()
+    items = [show_given_to(share, share.image, now) for share in found if share.image is not None]
+    cursor = encode_cursor(_CURSOR_TO, following) if following is not None else None
+    return page_response(request, items, cursor)
+
+
+def _read_to(value: str | None) -> str:
+    """`<project id>`, or with the kind before it: `projects/<id>`, `domains/<id>`."""
+    if not value:
+        raise wrong_parameter("to", "is missing: the id of a project.")
+    kind, slash, own_id = value.rpartition("/")
+    if slash and kind not in KINDS:
+        raise wrong_parameter("to", "must be the id of a project, projects/<id> or domains/<id>.")
+    return domain_key(own_id) if kind == "domains" else own_id

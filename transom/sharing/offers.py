@@ -1,0 +1,321 @@
+"""The three verbs of the share API: offer, answer, withdraw, over sets, each in one transaction.
+
+What they do to images is what the batches of the IMS API do (`batches.py`); here it is counted, and selected
+where a request says "all". Families are the other kind of thing that is shared: their part of each verb
+belongs at the head of its script, since families are locked before images.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import LimitExceededError, Reason
+from transom.domain.events import Actor
+from transom.domain.memberships import Terms, WithdrawEach
+from transom.domain.model import Caller, Failure, Visibility
+from transom.sharing import batches, rules
+from transom.sharing.batches import Offered
+from transom.sharing.plans import may_share_any
+from transom.sharing.recipients import Recipients
+from transom.sql import batches as looks
+from transom.sql import inbox, shares
+from transom.sql.db import Database, Script, Statement
+from transom.sql.images import to_json
+from transom.sql.members import to_statement
+
+#: What an answer may be besides a status: the membership is given up.
+LEFT = "left"
+
+# ---- offer
+
+
+async def offer(
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+) -> Offered:
+    """Offer each image to each recipient. `most`: recipients an image may have, negative for no limit."""
+    unknown = await _find_unknown(db, recipients, caller, images, member_ids)
+    return await db.run(
+        lambda: batches.offer(caller, actor, images, member_ids, terms, most, now_us(), unknown)
+    )
+
+
+async def _find_unknown(
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    images: Sequence[str],
+    member_ids: Collection[str],
+) -> Collection[str]:
+    """The recipients that do not exist, as far as this caller may learn that."""
+    if not recipients.are_checked:
+        return ()
+    found = await batches.see_images(db, caller, images)
+    return await recipients.find_unknown(member_ids) if may_share_any(caller, images, found) else ()
+
+
+# ---- answer
+
+
+class Answered(NamedTuple):
+    """`remaining`: of "all", those that one request did not take."""
+
+    changed: int
+    unchanged: int
+    remaining: int
+    failures: list[Failure]
+
+
+async def answer(
+    db: Database, caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None
+) -> Answered:
+    """Give the offers of these images to the caller's project this status, or leave them (LEFT)."""
+    return await db.run(lambda: _answer_images(caller, actor, images, status, vault_id, now_us()))
+
+
+async def answer_all(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    was: str,
+    owner: str | None,
+    status: str,
+    vault_id: str | None,
+    most: int,
+) -> Answered:
+    """As `answer`, of all offers that have the status `was`, newest first, at most so many. `owner`: only of
+    this project's images."""
+    project_id = access.require_project(caller)
+    now = now_us()
+    total = await inbox.count_answerable(db, project_id, was, owner, now)
+    images = await inbox.list_answerable(db, project_id, was, owner, now, most)
+    done = await answer(db, caller, actor, images, status, vault_id)
+    # What was withdrawn since the look is no failure: nobody asked for it by name.
+    failures = [failure for failure in done.failures if failure.reason != Reason.MEMBER_UNKNOWN]
+    return done._replace(remaining=max(total - len(images), 0), failures=failures)
+
+
+def _answer_images(
+    caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
+) -> Script[Answered]:
+    if status == LEFT:
+        possible, failures = yield from batches.leave_each(caller, actor, images, now)
+    else:
+        possible, failures = yield from batches.answer_each(caller, actor, images, status, vault_id, now)
+    unchanged = sum(len(image.ids) for image in possible if image.status == status)
+    changed = sum(len(image.ids) for image in possible) - unchanged
+    failures = yield from _tell_domains(caller, failures, now)
+    return Answered(changed, unchanged, 0, failures)
+
+
+def _tell_domains(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
+    """The failures, those of images that the caller has through its domain told so."""
+    project_id, domain_key = caller.member_ids
+    unknown = [failure.image_id for failure in failures if failure.reason == Reason.MEMBER_UNKNOWN]
+    if not unknown or domain_key is None:
+        return failures
+    values = (project_id, domain_key, now, to_json(unknown))
+    shared = {row[0] for row in (yield Statement(inbox.SHARED_WITH_DOMAIN, values))}
+    return [
+        Failure(failure.image_id, None, Reason.SHARED_WITH_DOMAIN, _WITH_DOMAIN)
+        if failure.image_id in shared
+        else failure
+        for failure in failures
+    ]
+
+
+_WITH_DOMAIN = "The image is shared with the whole domain, whose projects are not asked."
+
+
+# ---- withdraw
+
+
+class Withdrawn(NamedTuple):
+    """`absent`: pairs that there were none of; `remaining`: those that one request did not take."""
+
+    withdrawn: int
+    absent: int
+    remaining: int
+    failures: list[Failure]
+
+
+async def withdraw(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    member_ids: Sequence[str],
+    reason: str | None,
+) -> Withdrawn:
+    """Take each image back from each recipient."""
+    return await db.run(lambda: _withdraw_named(caller, actor, images, member_ids, now_us(), reason))
+
+
+def _withdraw_named(
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    member_ids: Sequence[str],
+    now: int,
+    reason: str | None,
+) -> Script[Withdrawn]:
+    possible, failures = yield from batches.see_withdrawable(caller, images, now)
+    if not possible:
+        return Withdrawn(0, 0, 0, failures)
+    change = WithdrawEach(image_ids=possible, member_ids=member_ids, now=now, reason=reason)
+    gone = yield to_statement(change, actor)
+    return Withdrawn(len(gone), len(possible) * len(member_ids) - len(gone), 0, failures)
+
+
+async def withdraw_everybody(
+    db: Database, caller: Caller, actor: Actor, images: Sequence[str], reason: str | None, most: int
+) -> Withdrawn:
+    """Take each image back from all its recipients, at most so many pairs."""
+    return await db.run(lambda: _withdraw_most(caller, actor, images, None, most, now_us(), reason))
+
+
+async def withdraw_everything(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    member_ids: Sequence[str] | None,
+    reason: str | None,
+    most: int,
+) -> Withdrawn:
+    """Take all images of the caller's project back from these recipients, None: from all, at most so many
+    pairs."""
+    owner = access.require_project(caller)
+    found = await shares.list_shared_of(db, owner, member_ids, now_us())
+    images, pairs = [], 0
+    for image_id, number in found:
+        if pairs >= most:
+            break
+        images.append(image_id)
+        pairs += number
+    total = sum(number for _image_id, number in found)
+    done = await db.run(lambda: _withdraw_most(caller, actor, images, member_ids, most, now_us(), reason))
+    return done._replace(remaining=max(total - done.withdrawn, 0))
+
+
+def _withdraw_most(
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    member_ids: Sequence[str] | None,
+    most: int,
+    now: int,
+    reason: str | None,
+) -> Script[Withdrawn]:
+    possible, failures = yield from batches.see_withdrawable(caller, images, now)
+    named = to_json(member_ids) if member_ids is not None else None
+    counted = yield Statement(looks.COUNT_EACH, (to_json(possible), named, now))
+    whole, cut, taken = _cut(((image_id, int(number)) for image_id, number in counted), most)
+    if whole:
+        change = WithdrawEach(image_ids=whole, member_ids=member_ids, now=now, reason=reason)
+        yield to_statement(change, actor)
+    if cut is not None:
+        rows = yield Statement(looks.LIST_RECIPIENTS, (cut, now))
+        theirs = sorted(row[0] for row in rows if member_ids is None or row[0] in set(member_ids))
+        some = theirs[: most - taken]
+        taken += len(some)
+        change = WithdrawEach(image_ids=[cut], member_ids=some, now=now, reason=reason)
+        yield to_statement(change, actor)
+    total = sum(int(number) for _image_id, number in counted)
+    return Withdrawn(taken, 0, total - taken, failures)
+
+
+def _cut(counted: Iterable[tuple[str, int]], most: int) -> tuple[list[str], str | None, int]:
+    """(images that are taken whole, one of which there is only room for some pairs, pairs of the former)."""
+    whole: list[str] = []
+    taken = 0
+    for image_id, number in counted:
+        if taken + number > most:
+            return whole, (image_id if taken < most else None), taken
+        whole.append(image_id)
+        taken += number
+    return whole, None, taken
+
+
+# ---- all recipients of one image at once
+
+
+class Replaced(NamedTuple):
+    """`terms`: of the set as it is now."""
+
+    offered: int
+    unchanged: int
+    withdrawn: int
+    failures: list[Failure]
+    terms: Sequence[tuple[str, int]]
+
+
+async def replace(
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    actor: Actor,
+    image_id: str,
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+    require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
+) -> Replaced:
+    """Offer the image to who is missing of these recipients, and withdraw it from who is not named. The
+    others stay as they are, whatever they answered. `require_unchanged`: raises unless the set that it is
+    given, (recipient, end of the share) each, is the one that the client knows; it is asked under the lock.
+    """
+    unknown = await _find_unknown(db, recipients, caller, [image_id], member_ids)
+
+    def script() -> Script[Replaced]:
+        now = now_us()
+        return _replace(caller, actor, image_id, member_ids, terms, most, now, unknown, require_unchanged)
+
+    return await db.run(script)
+
+
+def _replace(
+    caller: Caller,
+    actor: Actor,
+    image_id: str,
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+    now: int,
+    unknown: Collection[str],
+    require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
+) -> Script[Replaced]:
+    found = yield from batches.see_locked(caller, [image_id], now)
+    image = rules.replace_shares(caller, found[0] if found else None, image_id)
+    before = (yield from _terms_of(image_id, now)) if image.visibility == Visibility.SHARED else []
+    require_unchanged(before)
+    present, wanted = {member_id for member_id, _end in before}, set(member_ids)
+    gone = sorted(present - wanted)
+    if gone:
+        yield to_statement(WithdrawEach(image_ids=[image_id], member_ids=gone, now=now), actor)
+    missing = [member_id for member_id in member_ids if member_id not in present]
+    done = Offered(0, 0, 0, [])
+    if missing:
+        done = yield from batches.offer(caller, actor, [image_id], missing, terms, most, now, unknown)
+    after = yield from _terms_of(image_id, now)
+    return Replaced(done.offered, len(present & wanted), len(gone), done.failures, after)
+
+
+def _terms_of(image_id: str, now: int) -> Script[list[tuple[str, int]]]:
+    rows = yield Statement(shares.LIST_TERMS, (image_id, now))
+    return [(row[0], row[1]) for row in rows]
+
+
+def require_few(pairs: int, most: int) -> None:
+    """LimitExceededError for a request about more pairs than it may be."""
+    if pairs > most:
+        raise LimitExceededError(
+            f"The request has {pairs} pairs of a thing and a recipient; share_batch_limit is {most}.",
+            Reason.TOO_MANY_PAIRS,
+        )

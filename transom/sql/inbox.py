@@ -1,0 +1,164 @@
+"""What was offered to a project, newest first.
+
+A page is a range of `member_inbox`, cut at its size before anything else is looked up for its rows, so that
+it costs the same however many offers there are. Counts stop at one more than is shown.
+"""
+
+from transom.domain.model import Member, MemberStatus, Visibility
+from transom.domain.shares import MOST_COUNTED, FamilyLink, Publisher, Received
+from transom.sql.db import Database, Row
+from transom.sql.images import COLUMNS, WIDTH, image_of_row
+from transom.sql.live import live
+from transom.sql.members import member_of_row
+
+_MEMBER = ", ".join(f"member.{name}" for name in Member.__struct_fields__)
+_MEMBER_WIDTH = len(Member.__struct_fields__)
+#: The words of the index `member_inbox`.
+OFFERED_AT = "coalesce(member.offered_at, member.created_at)"
+
+
+def _received(project: str) -> str:
+    """The term that is true of images that others share now. `project`: the statement's `$n` for who asks."""
+    return f"image.visibility = '{Visibility.SHARED}' and (image.owner is null or image.owner <> {project})"
+
+
+_DETAILS = f"""
+    {COLUMNS}, {_MEMBER}, family.id, family.name, family_version.number,
+    publisher.name, publisher.url, publisher.verified_at, image_use.last_used_at"""
+_JOINED = """
+    join image on image.id = member.image_id
+    left join family on family.id = member.family_id
+    left join family_version
+        on family_version.image_id = member.image_id and family_version.family_id = member.family_id
+    left join publisher on publisher.project_id = image.owner
+    left join image_use on image_use.image_id = member.image_id and image_use.project_id = $2"""
+
+#: At most so many rows are read at once in no time.
+_FEW = 26
+
+
+def _received_of_row(row: Row) -> Received:
+    member = member_of_row(row[WIDTH : WIDTH + _MEMBER_WIDTH])
+    family_id, family_name, number, name, url, verified_at, last_used_at = row[WIDTH + _MEMBER_WIDTH :]
+    return Received(
+        image=image_of_row(row),
+        member=member,
+        family=FamilyLink(id=family_id, name=family_name, number=number) if family_id is not None else None,
+        publisher=Publisher(name=name, url=url, verified_at=verified_at) if name is not None else None,
+        last_used_at=last_used_at,
+    )
+
+
+def _page(limit: int) -> str:
+    """The limit is spelt out: planners take one that they do not know for a tenth of everything."""
+    return f"""
+    select {_DETAILS}
+    from (select {_MEMBER} from member join image on image.id = member.image_id
+          where member.member_id = $1 and member.status = $3 and {live("$4")} and {_received("$2")}
+            and {OFFERED_AT} <= $5 and ({OFFERED_AT} < $5 or member.image_id < $6)
+            and (cast($7 as text) is null or image.owner = $7)
+          order by {OFFERED_AT} desc, member.image_id desc limit {int(limit)}) as member
+    {_JOINED}
+    order by {OFFERED_AT} desc, member.image_id desc"""
+
+
+LIST_RECEIVED = _page(_FEW)
+
+
+async def list_received(
+    db: Database,
+    member_id: str,
+    project_id: str,
+    status: str,
+    now: int,
+    *,
+    before: tuple[int, str],
+    owner: str | None,
+    limit: int,
+) -> list[Received]:
+    """Images that were offered to `member_id` and have this status, newest offer first, from below `before`
+    (time of the offer, id) on. `project_id`: who asks; `owner`: only this project's."""
+    values = (member_id, project_id, status, now, *before, owner)
+    sql = LIST_RECEIVED if limit == _FEW else _page(limit)
+    if limit <= _FEW and owner is None:
+        rows = await db.read(sql, *values)
+    else:
+        # Whose an image is stands in no index of memberships.
+        rows = await db.scan(sql, *values, asker=project_id)
+    return [_received_of_row(row) for row in rows]
+
+
+FIND_RECEIVED = f"""
+    select {_DETAILS}
+    from member {_JOINED}
+    where member.image_id = $3 and member.member_id = $1 and {live("$4")} and {_received("$2")}"""
+
+
+async def find_received(
+    db: Database, member_id: str, project_id: str, image_id: str, now: int
+) -> Received | None:
+    """One image that was offered to `member_id`. Look-ups by primary key."""
+    rows = await db.read(FIND_RECEIVED, member_id, project_id, image_id, now)
+    return _received_of_row(rows[0]) if rows else None
+
+
+def _count(status: str, member: str) -> str:
+    return f"""
+    (select count(*) from (
+        select 1 from member join image on image.id = member.image_id
+        where member.member_id = {member} and member.status = '{status}' and {live("$3")}
+          and {_received("$1")}
+        limit {MOST_COUNTED + 1}) as counted)"""
+
+
+COUNT_RECEIVED = f"""
+    select {", ".join(_count(status, "$1") for status in MemberStatus)},
+           {_count(MemberStatus.ACCEPTED, "$2")},
+           (select {OFFERED_AT} from member join image on image.id = member.image_id
+            where member.member_id = $1 and member.status = '{MemberStatus.PENDING}' and {live("$3")}
+              and {_received("$1")}
+            order by {OFFERED_AT} desc, member.image_id desc limit 1)"""
+
+
+async def count_received(
+    db: Database, project_id: str, domain_key: str | None, now: int
+) -> tuple[dict[str, int], int, int | None]:
+    """(offers to a project by status, images shared with its domain, when the newest pending offer was made).
+    Each count stops at one more than MOST_COUNTED."""
+    row = (await db.read(COUNT_RECEIVED, project_id, domain_key, now))[0]
+    *counts, through_domain, newest = row
+    by_status: dict[str, int] = dict(zip(MemberStatus, map(int, counts), strict=True))
+    return by_status, int(through_domain), newest
+
+
+_ANSWERABLE = f"""
+    from member join image on image.id = member.image_id
+    where member.member_id = $1 and member.status = $2 and {live("$3")} and {_received("$1")}
+      and (cast($4 as text) is null or image.owner = $4)"""
+
+LIST_ANSWERABLE = f"""
+    select member.image_id {_ANSWERABLE} order by {OFFERED_AT} desc, member.image_id desc limit $5"""
+
+
+async def list_answerable(
+    db: Database, project_id: str, status: str, owner: str | None, now: int, limit: int
+) -> list[str]:
+    """The images that were offered to a project and have this status, newest offer first."""
+    rows = await db.scan(LIST_ANSWERABLE, project_id, status, now, owner, limit, asker=project_id)
+    return [row[0] for row in rows]
+
+
+COUNT_ANSWERABLE = f"select count(*) {_ANSWERABLE}"
+
+
+async def count_answerable(db: Database, project_id: str, status: str, owner: str | None, now: int) -> int:
+    """How many `list_answerable` has without a limit."""
+    rows = await db.scan(COUNT_ANSWERABLE, project_id, status, now, owner, asker=project_id)
+    return int(rows[0][0])
+
+
+# `$1` and `$2`: the caller's project, which owns none of them, and its domain's key.
+SHARED_WITH_DOMAIN = f"""
+    select member.image_id from member join image on image.id = member.image_id
+    where member.member_id = $2 and {live("$3")} and {_received("$1")}
+      and member.image_id in (select value from jsonb_array_elements_text(cast($4 as jsonb)))"""
