@@ -118,7 +118,7 @@ class Worker:
         set_owned = open_gauges("transom_store_owned", _OWNED_TEXT, "store")
         transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores, set_owned), cache)
         undo.push_async_callback(transfer.close)
-        await transfer.recover()
+        await transfer.removal.recover()
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)

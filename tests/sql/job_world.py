@@ -127,7 +127,7 @@ class World:
         finally:
             serving.cancel()
             await jobs.close()
-            await transfer.recover()
+            await transfer.removal.recover()
             await transfer.close()
         ((status,),) = await self.db.read("select status from job where id = $1", job_id)
         return db.writes, status

@@ -107,7 +107,7 @@ def _import(method: str, role: str = "member", **arguments: str) -> Import:
 
 async def _direct(world: World, _sources: Sources) -> None:
     transfer = world.transfer()
-    await transfer.stage(image(), _chunks(), len(DATA))
+    await transfer.uploads.stage(image(), _chunks(), len(DATA))
     await transfer.close()
     await _start(world, JobKind.IMPORT, _import("glance-direct"))
 
@@ -176,7 +176,7 @@ async def _copy(world: World, _sources: Sources) -> None:
 
 async def _fill(world: World, empty: Image) -> None:
     transfer = world.transfer()
-    await transfer.receive(empty, _chunks(), len(DATA))
+    await transfer.uploads.receive(empty, _chunks(), len(DATA))
     await transfer.close()
 
 

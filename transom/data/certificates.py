@@ -1,6 +1,6 @@
 """Certificates by which signed images are verified: from a folder of the operator's, or from Barbican.
 
-Start reading at `Certificates.checks_of`, which `transfer.py` asks before an image gets its first data.
+Start reading at `Certificates.checks_of`, which `uploads.py` asks before an image gets its first data.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """What is learnt of image data while it goes by: its size, its hashes, whether it is what it claims to be.
 
-Knows neither stores nor images: `transfer.py` says what the bytes are to be, and where they go.
+Knows neither stores nor images: `uploads.py` says what the bytes are to be, and where they go.
 """
 
 import asyncio

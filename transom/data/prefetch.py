@@ -67,7 +67,7 @@ class Prefetch:
             image = (await images.find_image(self._db, image_id, NOBODY)).image
             try:
                 if image is not None and self._is_wanted(image):
-                    await self._transfer.bring(image)
+                    await self._transfer.reads.bring(image)
             except ContentRefusedError as error:
                 _log.error("image %s is not cached: %s", image_id, error)
             except (TransomError, OSError) as error:

@@ -1,7 +1,7 @@
 """What a crash leaves of uploads: the rows, which are put right without touching a store.
 
 So this may run in the process that forks the workers: a library that reaches a store has threads of its own,
-and threads do not survive a fork. The bytes are removed by the workers (`Transfer.recover`).
+and threads do not survive a fork. The bytes are removed by the workers (`Removal.recover`).
 """
 
 import logging

@@ -10,9 +10,14 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from transom.clock import now_us
+from transom.data.recovery import give_up_dead
 from transom.domain.errors import NotOwnedError, TransomError
+from transom.domain.model import Location
+from transom.liveness import Liveness
 from transom.ownership import Ownership
 from transom.sql import blobs
+from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.stores import LocalFiles
 from transom.stores.registry import Stores
@@ -33,12 +38,39 @@ class Blob(NamedTuple):
 class Removal:
     """One per process."""
 
-    def __init__(self, db: Database, stores: Stores, ownership: Ownership) -> None:
+    def __init__(self, db: Database, stores: Stores, ownership: Ownership, liveness: Liveness) -> None:
         self._db = db
         self._stores = stores
         self._ownership = ownership
+        self._liveness = liveness
         self._under_way: set[asyncio.Task[int]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}
+
+    async def remove(self, locations: tuple[Location, ...]) -> None:
+        """Remove bytes that an image has given up: files of this machine at once, those of remote stores soon
+        after. What fails is done by a later `clean_up`."""
+        own = (location for location in locations if not location.is_foreign)
+        await self.start(Blob(location.store, location.key) for location in own)
+
+    async def give_up(self, blob: LooseBlob) -> None:
+        """Undo an upload of this worker."""
+        try:
+            if await blobs.abandon_upload(self._db, blob, now_us()):
+                await self.start([Blob(blob.store, blob.key)])
+        except TransomError as error:
+            # The lease runs out by itself, and then `clean_up` does it.
+            _log.warning("upload %s waits for recovery: %s", blob.key, error)
+
+    async def recover(self) -> None:
+        """Undo uploads whose worker died; the bytes go as those of `remove`."""
+        await self.start(await self._find_waiting())
+
+    async def clean_up(self) -> int:
+        """As `recover`, and finish all removals that wait; how many were done."""
+        return await self.finish(await self._find_waiting())
+
+    async def _find_waiting(self) -> list[Blob]:
+        return [Blob(blob.store, blob.key) for blob in await give_up_dead(self._db, self._liveness)]
 
     async def start(self, waiting: Iterable[Blob]) -> None:
         """Remove files of this machine before it returns, and the rest beside whatever comes next."""

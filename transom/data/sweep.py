@@ -31,7 +31,7 @@ async def sweep(
             if set_skew is not None:
                 set_skew(skew_s)
         try:
-            recovered = await transfer.clean_up()
+            recovered = await transfer.removal.clean_up()
         except TransomError as error:
             _log.warning("clean-up waits: %s", describe(error))
         except Exception:  # noqa: BLE001 (it must never stop for good)

@@ -56,7 +56,7 @@ async def change_locations(
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         given_up = _given_up(seen, new)
         if await imports.change_places(db, seen, new, given_up, actor):
-            await transfer.remove(given_up)
+            await transfer.removal.remove(given_up)
             return new
     raise write_conflict(f"Image {image_id} is")
 

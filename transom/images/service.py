@@ -91,8 +91,8 @@ async def remove_image(
             await guard(seen)
         staged = await _find_staged(db, seen)
         if await versions.remove_image(db, seen, now_us(), actor):
-            await transfer.remove((*seen.locations, *staged))
-            await transfer.forget(seen)
+            await transfer.removal.remove((*seen.locations, *staged))
+            await transfer.reads.forget(seen)
             return
     raise write_conflict(f"Image {image_id} is")
 

@@ -1,6 +1,6 @@
 """What a project may have of images, what it has, and whether there is room for more.
 
-The limits are Keystone's where `use_keystone_limits` is on, else those of the settings, of which `Transfer`
+The limits are Keystone's where `use_keystone_limits` is on, else those of the settings, of which `Uploads`
 holds clients to `user_storage_quota` by itself. What a project has is counted when it is asked for, and kept
 nowhere else. It is the owner of an image that is looked at, whoever acts.
 

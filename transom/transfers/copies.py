@@ -47,7 +47,7 @@ class Copies:
         image = await self._find_copy(asked)
         if image.status == Status.SAVING:
             # By an earlier attempt, whose worker died.
-            await self._transfer.recover()
+            await self._transfer.removal.recover()
             image = await self._find_copy(asked)
         if _is_whole(image, asked):
             return  # An earlier attempt got that far.
@@ -57,7 +57,7 @@ class Copies:
         async def judge() -> None:
             await self._find_source(job, await self._find_copy(asked))
 
-        await self._transfer.receive(image, chunks, asked.size, asked.checksum, before_publish=judge)
+        await self._transfer.uploads.receive(image, chunks, asked.size, asked.checksum, before_publish=judge)
 
     async def look(self, job: Job) -> None:
         """Raise when the copy has to break off: an image is gone, or the right to it has ended."""
@@ -90,8 +90,8 @@ class Copies:
     async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
         """The bytes to copy, from where they are by now."""
         try:
-            location = await self._transfer.find_copy(source)
-            return await self._transfer.read(location, 0, input_of(job, Copy).size)
+            location = await self._transfer.reads.find_copy(source)
+            return await self._transfer.reads.read(location, 0, input_of(job, Copy).size)
         except LostDataError:
             text = f"The data of image {source.id} was deleted before it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None

@@ -69,10 +69,10 @@ class Exports:
         target = await self._objects.open(self._askers.recall(job), self._named(job), write=True)
         if await target.require_free(job.id):
             return  # An earlier attempt got that far.
-        location = await self._transfer.find_copy(image)
+        location = await self._transfer.reads.find_copy(image)
         if asked.file_format is None:
             size = image.size or 0
-            chunks = told(await self._transfer.read(location, 0, size), size, report)
+            chunks = told(await self._transfer.reads.read(location, 0, size), size, report)
             await target.write(self._judged(job, chunks), size, job.id)
             return
         async with open_work_folder(self._settings, self._holder) as folder:
@@ -128,7 +128,7 @@ class Exports:
 
         @asynccontextmanager
         async def as_file() -> AsyncIterator[Path]:
-            local = self._transfer.local_path(location)
+            local = self._transfer.reads.local_path(location)
             if local is not None:
                 yield Path(local)
                 return

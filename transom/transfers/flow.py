@@ -131,7 +131,7 @@ class Imports:
             return (None if is_new and back.status == Status.QUEUED else back), taken_back
 
         await self._held.fail(ended, decide)
-        await self._transfer.recover()
+        await self._transfer.removal.recover()
 
     # ---- the steps
 
@@ -238,7 +238,7 @@ class Imports:
             return True
 
         checks = (expected,) if expected is not None else ()
-        await self._transfer.put_aside(image, chunks, size, publish, checks)
+        await self._transfer.uploads.put_aside(image, chunks, size, publish, checks)
         return kept
 
     async def _run_plugin(self, job: Job, number: int, name: str) -> Job:
@@ -253,7 +253,7 @@ class Imports:
             nonlocal kept
             if chunks is not None:
                 kept = await self._stage(job, image, chunks, None, change, number)
-                await self._transfer.remove((Location(store=staged.store, key=staged.key),))
+                await self._transfer.removal.remove((Location(store=staged.store, key=staged.key),))
                 return
 
             async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
@@ -275,7 +275,7 @@ class Imports:
 
         @asynccontextmanager
         async def as_file() -> AsyncIterator[Path]:
-            local = self._transfer.local_path(location)
+            local = self._transfer.reads.local_path(location)
             if local is not None:
                 yield Path(local)
                 return
@@ -291,7 +291,7 @@ class Imports:
             read=read,
             as_file=as_file,
             work_folder=partial(open_work_folder, self._settings, self._holder),
-            most_bytes=await self._transfer.room(image),
+            most_bytes=await self._transfer.uploads.room(image),
         )
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:
@@ -325,7 +325,7 @@ class Imports:
 
         checks = (*await self._signature_checks(job, image), *self._hash_checks(request, image))
         if source.staged is not None and source.staged.store == store:
-            content = await self._transfer.examine(image, chunks, source.size, checks)
+            content = await self._transfer.uploads.examine(image, chunks, source.size, checks)
             _require_same(image, content)
             require_fitting(job, image, content)
             await self._held.change(job, placed(content, source.staged.key), imports.adopt_staged)
@@ -343,7 +343,7 @@ class Imports:
             await self._held.change(job, placed(content, blob.key), write)
             return True
 
-        await self._transfer.put_copy(image, chunks, source.size, store, publish, checks)
+        await self._transfer.uploads.put_copy(image, chunks, source.size, store, publish, checks)
 
     async def _signature_checks(self, job: Job, image: Image) -> tuple[DigestCheck, ...]:
         certificates = self._transfer.certificates
@@ -364,7 +364,7 @@ class Imports:
             return _Source(found.read, found.size)
         staged = None
         if request.method is Method.COPY or self._is_streamed(request):
-            first = await self._transfer.find_copy(image)
+            first = await self._transfer.reads.find_copy(image)
             store, key, size = first.store, first.key, image.size or 0
         else:
             staged = await self._find_staged(image)
@@ -389,7 +389,7 @@ class Imports:
 
         size = (await self._held.find(job)).size or 0
         await self._held.end(msgspec.structs.replace(job, message=copied(size)), decide)
-        await self._transfer.recover()
+        await self._transfer.removal.recover()
 
 
 class _Source(NamedTuple):

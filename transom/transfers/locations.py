@@ -82,7 +82,7 @@ class AddedLocations:
     async def _hash(self, location: Location, size: int, algorithm: str, report: Report) -> Content:
         data = self._transfer.stores.get(location.store).get(location.key, 0, size)
         chunks = told(data, size, report)
-        return await self._transfer.digest(chunks, size, algorithm)
+        return await self._transfer.uploads.digest(chunks, size, algorithm)
 
 
 def _require_formats(image: Image) -> None:

@@ -33,7 +33,7 @@ async def upload_image(parts: Parts, request: Request) -> Response:
     require(request, None, is_there=False)
     guard = await parts.limits.check_upload(image.owner, announced)
     try:
-        await parts.transfer.receive(
+        await parts.transfer.uploads.receive(
             image,
             request.stream(),
             announced,
@@ -129,18 +129,18 @@ async def _answer(
         headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
     elif request.server_sends_files and (path := _cached_path(parts, image)) is not None:
         return Response(status, headers=headers, file=path)
-    location = await parts.transfer.find_copy(image, preferred)
+    location = await parts.transfer.reads.find_copy(image, preferred)
     if part is None and request.server_sends_files:
-        path = parts.transfer.local_path(location)
+        path = parts.transfer.reads.local_path(location)
         if path is not None:
             return Response(status, headers=headers, file=path)
     if request.method == "HEAD":
         return Response(status, headers=headers, chunks=_no_chunks())
     try:
         if part is None:
-            chunks = await parts.transfer.read_whole(image, location)
+            chunks = await parts.transfer.reads.read_whole(image, location)
         else:
-            chunks = await parts.transfer.read(location, start, end - start + 1)
+            chunks = await parts.transfer.reads.read(location, start, end - start + 1)
     except NotFoundError:
         raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
     return Response(status, headers=headers, chunks=chunks)
@@ -148,7 +148,7 @@ async def _answer(
 
 def _cached_path(parts: Parts, image: Image) -> str | None:
     """The cache is passed by for what only an admin may have."""
-    return parts.transfer.find_cached(image) if image.status == Status.ACTIVE else None
+    return parts.transfer.reads.find_cached(image) if image.status == Status.ACTIVE else None
 
 
 async def _no_chunks() -> AsyncGenerator[bytes, None]:

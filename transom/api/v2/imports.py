@@ -55,7 +55,7 @@ async def stage_image(parts: Parts, request: Request) -> Response:
     require(request, None, is_there=False)
     guard = await parts.limits.check_staging(image.owner, announced)
     try:
-        await parts.transfer.stage(image, request.stream(), announced, guard, digests)
+        await parts.transfer.uploads.stage(image, request.stream(), announced, guard, digests)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
         now = (await see_image(parts, request)).image

@@ -77,6 +77,6 @@ async def delete_from_store(parts: Parts, request: Request) -> Response:
         target = access.see_image(request.caller, found, f"Failed to find image {image_id}")
         location = remove_from_store(request.caller, target, store_id)
         if await blobs.drop_location(parts.db, target.image, location, now_us()):
-            await parts.transfer.remove((location,))
+            await parts.transfer.removal.remove((location,))
             return no_content()
     raise write_conflict(f"Image {image_id} is")
