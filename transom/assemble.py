@@ -44,9 +44,8 @@ from transom.operator_files import OperatorFilesInForce, read_policy_files
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.quotas.projects import Limits
-from transom.sharing.families import due
+from transom.sharing.background import open_relay, start_background, start_uses
 from transom.sharing.recipients import Recipients
-from transom.sharing.usage import Uses
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
@@ -122,7 +121,6 @@ class Worker:
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
-        undo.callback(asyncio.create_task(due.serve(db)).cancel)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         keystone = _open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = _open_limits(settings, db, keystone)
@@ -130,9 +128,11 @@ class Worker:
         objects, askers = open_objects(settings, keystone), open_askers(settings, policy)
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
         undo.push_async_callback(jobs.close)
+        relay = open_relay(settings, db)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
+            start_background(relay, db, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = _open_identity(settings, keystone, policy)
         use_policy = (askers.use_policy, identity.use_policy)
@@ -157,7 +157,8 @@ class Worker:
             wake_prefetch=wake_prefetch,
             identity=identity,
             recipients=Recipients(identity if settings.check_recipients else None),
-            uses=_start_uses(db, undo),
+            relay=relay,
+            uses=start_uses(db, undo),
             operator_files=operator_files,
             wake_jobs=jobs.wake,
             render_metrics=_with_free_room(_with_files(render_metrics, settings), disks),
@@ -343,7 +344,7 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        undo.callback(asyncio.create_task(due.serve(db)).cancel)
+        start_background(open_relay(settings, db), db, undo)
         await jobs.serve()
 
 
@@ -367,13 +368,6 @@ def _start_prefetch(
     working = asyncio.create_task(prefetch.serve())
     undo.callback(working.cancel)
     return prefetch.wake
-
-
-def _start_uses(db: Database, undo: AsyncExitStack) -> Uses:
-    uses = Uses(db)
-    undo.push_async_callback(uses.close)
-    undo.callback(asyncio.create_task(uses.serve()).cancel)
-    return uses
 
 
 def _do_nothing() -> None:

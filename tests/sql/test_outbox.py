@@ -1,5 +1,6 @@
 """No change of a membership without an event, and no event without a change: in the very transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller, image, member
 
+from transom.clock import now_us
 from transom.domain.errors import ForbiddenError, UnavailableError
 from transom.domain.events import CLOCK, EventData, EventType, NewEvent
 from transom.domain.memberships import Offer, RemoveEnded, Terms
@@ -14,6 +16,7 @@ from transom.domain.model import Image, Member, Status, Visibility
 from transom.sharing import service
 from transom.sharing.batches import answer, share, share_one, withdraw
 from transom.sharing.recipients import Recipients
+from transom.sharing.sweep import Sweep
 from transom.sql import images, members, outbox
 from transom.sql.db import Database, Script
 from transom.sql.deletion import delete_image
@@ -209,6 +212,27 @@ async def test_what_ended_is_told_for_the_time_when_it_did(db: Database) -> None
     assert [tuple(row) for row in await db.read("select at, actor_user, via from outbox")] == [
         (1, None, "time")
     ]
+
+
+async def test_the_sweep_removes_what_has_ended_and_knows_what_ends_next(db: Database) -> None:
+    soon = msgspec.structs.replace(member(STRANGER), ends_at=now_us() + 3_600_000_000)
+    await write_world(db, [image()], [_ended(), soon])
+    await told(db)
+
+    left_s = await Sweep(db).run()
+
+    assert await told(db) == [("share.expired", RECIPIENT, None, "pending")]
+    assert 3_500 < left_s <= 3_600
+    assert [row[0] for row in await db.read("select member_id from member")] == [STRANGER]
+
+
+async def test_two_sweeps_at_once_tell_each_end_once(db: Database, neighbour: Database) -> None:
+    await write_world(db, [image()], [_ended(f"m{n}") for n in range(50)])
+    await told(db)
+
+    await asyncio.gather(*(Sweep(one).run() for one in (db, neighbour, db)))
+
+    assert sorted(one[1] or "" for one in await told(db)) == sorted(f"m{n}" for n in range(50))
 
 
 async def test_a_batch_that_is_refused_tells_nothing(db: Database) -> None:

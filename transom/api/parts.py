@@ -13,6 +13,7 @@ from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
+from transom.sharing.relay import Relay
 from transom.sharing.usage import Uses
 from transom.sql.db import Database
 from transom.stores.cache import Cache
@@ -36,6 +37,7 @@ class Parts:
     wake_prefetch: Callable[[], None]
     identity: Identity
     recipients: Recipients
+    relay: Relay
     uses: Uses
     operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]

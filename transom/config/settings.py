@@ -270,6 +270,9 @@ class Settings(Readings):
     offer_lifetime_days: int = _setting(
         0, "How long an offer of the share API that names no `answer_by` can be answered, days; 0: always."
     )
+    event_lifetime_days: int = _setting(
+        400, "How long events of sharing are kept, in history and for webhooks, days."
+    )
     share_rule_quota: int = _setting(
         1000, "Rules a project may have for what others offer it; negative: no limit."
     )
@@ -282,7 +285,8 @@ class Settings(Readings):
     )
     job_lifetime_s: int = _setting(604800, "How long a job is kept after its end, seconds.")
     serve_runs_jobs: bool = _setting(
-        True, "Whether the processes of `transom serve` run jobs as well; otherwise only `transom work` does."
+        True,
+        "Whether the processes of `transom serve` run jobs and number events, too, or only `transom work`.",
     )
     jobs_at_once: int = _setting(
         4, "Jobs that one process runs at once; one project has at most half of them."

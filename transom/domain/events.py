@@ -4,6 +4,7 @@ Whatever changes a membership, a family or who can use an image appends its even
 (`sql/outbox.py`); a relay gives them their numbers. `sharing/events.py` says who sees what of them.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -116,3 +117,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     family_id: str | None
     actor: Actor
     data: EventData
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events are asked for. `project`, `member_ids`: whose they are, of one side or the other; None:
+    everybody's. `after`: those behind this number, in the order asked for (None: from its beginning).
+    `types`: None for all; `other`: the project on the other side; `since`, `until`: times."""
+
+    limit: int
+    project: str | None = None
+    member_ids: Sequence[str] = ()
+    after: int | None = None
+    descending: bool = False
+    types: Sequence[str] | None = None
+    image_id: str | None = None
+    family_id: str | None = None
+    other: str | None = None
+    since: int | None = None
+    until: int | None = None

@@ -223,6 +223,17 @@ def look_at_share_rules(caller: Caller) -> str:
     return access.require_project(caller)
 
 
+def see_events(caller: Caller) -> str:
+    """The project whose events the caller may see, its own."""
+    project = access.require_project(caller)
+    access.require("get_events", caller, Target(project, Visibility.PRIVATE))
+    return project
+
+
+def see_all_events(caller: Caller) -> None:
+    access.require("get_all_events", caller, Target(None, Visibility.PRIVATE))
+
+
 def manage_share_rules(caller: Caller) -> str:
     """The project whose rules the caller may change, its own."""
     access.require("manage_share_rule", caller, access.of_project(caller))

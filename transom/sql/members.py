@@ -321,6 +321,15 @@ REMOVE_ENDED = f"""
     returning {_TOLD}"""
 
 
+FIND_NEXT_END = f"select min(ends_at) from member where {_HAS_END}"
+
+
+async def find_next_end(db: Database) -> int:
+    """When the next membership ends; NEVER if none does."""
+    ((end,),) = await db.read(FIND_NEXT_END)
+    return int(end) if end is not None else NEVER
+
+
 def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one case for each kind of change)
     """The statement that makes this change, with the events that tell of it: whatever else has to happen with
     each change belongs here. It returns each membership as it is then, or was before it was removed: those of

@@ -31,6 +31,7 @@ from transom.api.openapi.model import (
     ref,
 )
 from transom.api.openapi.offers import OPERATIONS as OFFERS
+from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
 from transom.api.share.query import LIMIT_MOST
 from transom.api.share.rules import RuleBody
@@ -136,17 +137,57 @@ _PUBLISHERS = {
     f"DELETE {_V1}/publishers/{{project_id}}": removed("Take a publisher's verified name away"),
 }
 
+_EVENTS = {
+    f"GET {_V1}/events": Operation(
+        summary="Follow what happens to shares, or read their history",
+        answers={
+            200: json(
+                closed({"events": array(ref("Event")), "cursor": STRING, "next": nullable(STRING)}),
+            )
+        },
+        errors=(403, 410),
+        parameters=(
+            *PAGING,
+            query("type", "Types, with commas between; `*` for one or more parts: `share.*`.", STRING),
+            query("image", "Of this image alone.", STRING),
+            query("family", "Of this family alone.", STRING),
+            query("with", "With this project on the other side.", STRING),
+            query("order", "`desc`: newest first.", one_of("asc", "desc")),
+            query(
+                "wait",
+                "So many seconds to wait for an event when there is none.",
+                {"type": "integer", "minimum": 0, "maximum": MOST_WAIT_S},
+            ),
+            query("all", "`true`: of all projects (administrators).", one_of("true", "false")),
+        ),
+    ),
+}
+
 SHARE = Table(
     tag="share",
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS},
+    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS},
     components={
         **FAMILY_COMPONENTS,
         "Problem": record(
             {"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "instance": STRING},
             {"field": STRING, "parameter": STRING},
+        ),
+        # CloudEvents 1.0.
+        "Event": record(
+            {
+                "specversion": STRING,
+                "id": STRING,
+                "source": STRING,
+                "type": STRING,
+                "time": STRING,
+                "sequence": STRING,
+                "datacontenttype": STRING,
+                "data": OBJECT,
+            },
+            {"subject": STRING},
         ),
         "ShareRule": closed(
             {

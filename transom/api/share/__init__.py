@@ -10,6 +10,7 @@ from typing import NamedTuple
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
 from transom.api.share import (
+    events,
     families,
     family_members,
     inbox,
@@ -70,6 +71,7 @@ CALLS: list[Call] = [
             Call("DELETE", f"{PREFIX}/rules/{path}", rules.delete_rule),
         )
     ),
+    Call("GET", f"{PREFIX}/events", events.show_events, events.QUERY),
     Call("GET", f"{PREFIX}/publishers/{{project_id}}", publishers.show_publisher),
     Call("PUT", f"{PREFIX}/publishers/{{project_id}}", publishers.put_publisher, takes_body=True),
     Call("DELETE", f"{PREFIX}/publishers/{{project_id}}", publishers.delete_publisher),

@@ -20,6 +20,7 @@ LINKS = {
     "families": f"{PREFIX}/families",
     "problem": f"{PREFIX}/problems/{{name}}",
     "rules": f"{PREFIX}/rules",
+    "events": f"{PREFIX}/events{{?after,limit,type,image,family,with,order,wait,all}}",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
 }
 #: Settings that clients may want to know before they are told of them by a refusal.
@@ -28,6 +29,7 @@ LIMITS = (
     "share_member_quota",
     "offer_lifetime_days",
     "share_rule_quota",
+    "event_lifetime_days",
     "json_body_limit",
     "family_quota",
     "family_version_quota",

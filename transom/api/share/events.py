@@ -1,0 +1,101 @@
+"""The feed of events, and history (`GET /share/v1/events`)."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from transom.api.http import JSON, Headers, Request, Response, encode_json
+from transom.api.parts import Parts
+from transom.api.share.problems import ProblemError
+from transom.api.share.query import (
+    PAGING,
+    encode_cursor,
+    read_choice,
+    read_cursor,
+    read_limit,
+    read_query,
+    wrong_parameter,
+)
+from transom.domain.events import EventQuery
+from transom.domain.fields import MAX_NAME
+from transom.sharing.events import cloud_event, matching_types
+from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
+
+QUERY = PAGING | {"type", "image", "family", "with", "order", "wait", "all"}
+CURSOR = "events"
+#: The longest that a reader may wait for an event, seconds.
+MOST_WAIT_S = 30
+
+
+async def show_events(parts: Parts, request: Request) -> Response:
+    query = read_query(request, QUERY)
+    after = read_cursor(query, CURSOR, tuple[int])
+    descending = read_choice(query, "order", ("asc", "desc"), "asc") == "desc"
+    wait_s = _read_wait(query)
+    if wait_s and descending:
+        raise wrong_parameter("wait", "is for order=asc: history has no next event to wait for.")
+    asked = EventQuery(
+        limit=read_limit(query),
+        after=after[0] if after is not None else None,
+        descending=descending,
+        types=_read_types(query),
+        image_id=_read_id(query, "image"),
+        family_id=_read_id(query, "family"),
+        other=_read_id(query, "with"),
+    )
+    sees_all = read_choice(query, "all", ("true", "false"), "false") == "true"
+    try:
+        page = await list_events(
+            parts.db,
+            parts.relay,
+            request.caller,
+            asked,
+            sees_all=sees_all,
+            wait_s=wait_s,
+            is_leaving=parts.is_leaving,
+        )
+    except UnknownCursorError:
+        raise wrong_parameter("after", "is not a cursor that this list gave.") from None
+    except CursorTooOldError as error:
+        oldest = encode_cursor(CURSOR, (error.oldest,))
+        text = "after: what comes next was removed; `oldest` is the first cursor that is good."
+        raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
+    return _page_response(request, page)
+
+
+def _page_response(request: Request, page: EventPage) -> Response:
+    cursor = encode_cursor(CURSOR, (page.cursor,))
+    body: dict[str, Any] = {
+        "events": [cloud_event(event, page.viewer) for event in page.events],
+        "cursor": cursor,
+        "next": None,
+    }
+    headers: Headers = [(b"content-type", JSON), (b"cache-control", b"no-store")]
+    if page.has_more:
+        kept = [pair for pair in request.query_pairs() if pair[0] != "after"]
+        path = quote(request.raw_path, safe="/%")
+        body["next"] = f"{path}?{urlencode([*kept, ('after', cursor)])}"
+        headers.append((b"link", f'<{body["next"]}>; rel="next"'.encode("ascii")))
+    return Response(body=encode_json(body), headers=headers)
+
+
+def _read_wait(query: dict[str, str]) -> int:
+    value = query.get("wait", "0")
+    if not (value.isascii() and value.isdigit() and len(value) < 4 and int(value) <= MOST_WAIT_S):
+        raise wrong_parameter("wait", f"must be a whole number of seconds from 0 to {MOST_WAIT_S}.")
+    return int(value)
+
+
+def _read_types(query: dict[str, str]) -> list[str] | None:
+    if "type" not in query:
+        return None
+    found = matching_types(query["type"].split(","))
+    if not found:
+        raise wrong_parameter("type", "names no type of event; `share.*` names several.")
+    return sorted(found)
+
+
+def _read_id(query: dict[str, str], name: str) -> str | None:
+    value = query.get(name)
+    if value is not None and not 0 < len(value) <= MAX_NAME:
+        raise wrong_parameter(name, f"must be an id of 1 to {MAX_NAME} characters.")
+    return value

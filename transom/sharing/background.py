@@ -1,0 +1,32 @@
+"""What goes on in the background of sharing: numbering events, removing what has ended, noting uses."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from transom.config import Settings
+from transom.sharing.families import due
+from transom.sharing.relay import Relay
+from transom.sharing.sweep import Sweep
+from transom.sharing.usage import Uses
+from transom.sql.db import Database
+from transom.telemetry import open_gauge
+
+_BEHIND_TEXT = "How long the oldest event has waited for its number, which makes it visible"
+
+
+def open_relay(settings: Settings, db: Database) -> Relay:
+    set_behind = open_gauge("transom_events_behind_seconds", _BEHIND_TEXT)
+    return Relay(db, settings.event_lifetime_days, set_behind)
+
+
+def start_background(relay: Relay, db: Database, undo: AsyncExitStack) -> None:
+    """In each process that runs jobs; one at a time does the work."""
+    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db)):
+        undo.callback(asyncio.create_task(serving).cancel)
+
+
+def start_uses(db: Database, undo: AsyncExitStack) -> Uses:
+    uses = Uses(db)
+    undo.push_async_callback(uses.close)
+    undo.callback(asyncio.create_task(uses.serve()).cancel)
+    return uses

@@ -1,0 +1,140 @@
+"""Events as those see them whom they concern: CloudEvents 1.0, and what of one is whose business. Pure.
+
+An event has two sides, the owner's and the recipient's. Each sees its own users, and of the other side the
+project only. That a rule of the recipient answered is told to the recipient alone.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from transom.domain.events import Event, EventType, Via
+from transom.domain.model import Caller, MemberStatus, split_member_id
+
+SOURCE = "/share/v1"
+#: Before each type.
+PREFIX = "transom."
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom events are shown. `project` None: for an administrator, who sees both sides of all of them."""
+
+    project: str | None
+    member_ids: frozenset[str] = frozenset()
+
+
+EVERYTHING = Viewer(project=None)
+
+
+def viewer_of(caller: Caller) -> Viewer:
+    own = frozenset(member_id for member_id in caller.member_ids if member_id is not None)
+    return Viewer(project=caller.project_id, member_ids=own)
+
+
+def matching_types(patterns: Iterable[str]) -> frozenset[EventType]:
+    """The types that one of the patterns names, without the prefix; `*` stands for one or more parts."""
+    wanted = list(patterns)
+    return frozenset(kind for kind in EventType if any(fnmatchcase(kind, pattern) for pattern in wanted))
+
+
+def sequence_of(event: Event) -> str:
+    """The number as text that sorts alike."""
+    return f"{event.seq:016d}"
+
+
+def event_id(event: Event) -> str:
+    return f"evt-{sequence_of(event)}"
+
+
+Names = Callable[[str], str | None]
+
+
+def _no_name(_project: str) -> None:
+    """Identity is not asked."""
+
+
+def cloud_event(event: Event, viewer: Viewer, name_of: Names = _no_name) -> dict[str, Any]:
+    """The event as the viewer sees it. `name_of`: a project's name by its id, None where it is not known."""
+    shown: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event_id(event),
+        "source": SOURCE,
+        "type": PREFIX + event.type,
+    }
+    if (subject := _subject(event)) is not None:
+        shown["subject"] = subject
+    return {
+        **shown,
+        "time": _time(event.at),
+        "sequence": sequence_of(event),
+        "datacontenttype": "application/json",
+        "data": _data(event, viewer, name_of),
+    }
+
+
+def _subject(event: Event) -> str | None:
+    if event.image_id is not None:
+        return f"images/{event.image_id}"
+    return f"families/{event.family_id}" if event.family_id is not None else None
+
+
+def _data(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
+    data = event.data
+    told: dict[str, Any] = {}
+    if event.image_id is not None:
+        told["image"] = {"id": event.image_id, "name": data.image}
+    if event.family_id is not None:
+        told["family"] = {"id": event.family_id, "name": data.family, "number": data.number}
+    if event.owner is not None:
+        told["owner"] = _project(event.owner, name_of)
+    if event.member_id is not None:
+        kind, own_id = split_member_id(event.member_id)
+        told["recipient"] = _project(own_id, name_of) if kind.value == "project" else {kind.value: own_id}
+    return told | _status(event) | _who(event, viewer, name_of)
+
+
+def _status(event: Event) -> dict[str, Any]:
+    data = event.data
+    told: dict[str, Any] = {"status": data.status, "was": data.was}
+    if data.message is not None:
+        told["message"] = data.message
+    if data.reason is not None:
+        told["reason"] = data.reason
+    is_open = data.status == MemberStatus.PENDING and data.ends_at != data.expires_at
+    if is_open and data.ends_at is not None:
+        told["answer_by"] = _time(data.ends_at)
+    if data.expires_at is not None:
+        told["expires_at"] = _time(data.expires_at)
+    return told
+
+
+def _who(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
+    actor = event.actor
+    sees_all = viewer.project is None
+    is_own = sees_all or (actor.project is not None and actor.project == viewer.project)
+    via = actor.via
+    if via is Via.RULE and not sees_all and event.member_id not in viewer.member_ids:
+        via = Via.SHARE
+    by = None
+    if actor.project is not None or actor.user is not None:
+        by = {
+            "project": actor.project,
+            "name": name_of(actor.project) if actor.project is not None else None,
+            "user": actor.user if is_own else None,
+        }
+    return {"by": by, "via": via, "request_id": actor.request_id}
+
+
+def _project(project_id: str, name_of: Names) -> dict[str, Any]:
+    return {"project": project_id, "name": name_of(project_id)}
+
+
+def _time(at: int) -> str:
+    """RFC 3339 with microseconds."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

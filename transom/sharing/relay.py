@@ -1,0 +1,92 @@
+"""The relay gives events their numbers, soon after they were appended, and removes old ones.
+
+Each process runs one; of those that find events at once one does the work (`sql/events.py`). A relay that is
+killed leaves a whole transaction or none: its events wait for the next.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from transom.clock import now_us
+from transom.domain.errors import TransomError, describe
+from transom.sql import events
+from transom.sql.db import Database
+
+_log = logging.getLogger(__name__)
+
+#: Pause between two looks for what other processes appended, seconds.
+_LOOK_S = 1.0
+#: Pause behind each transaction, seconds: what comes meanwhile goes into one. Each has a commit of its own,
+#: which the requests of an embedded database wait behind.
+_PAUSE_S = 0.05
+#: Events that one transaction numbers, or removes.
+_MOST = 1_000
+#: Pause between two looks for events that are too old, seconds.
+_TIDY_S = 60.0
+_DAY_US = 86_400_000_000
+
+
+class Relay:
+    """Runs in one process. `lifetime_days`: how long events are kept; `set_behind`: is told how many seconds
+    the event has waited that waits longest."""
+
+    def __init__(self, db: Database, lifetime_days: int, set_behind: Callable[[float], None]) -> None:
+        self._db = db
+        self._lifetime_us = lifetime_days * _DAY_US
+        self._set_behind = set_behind
+        self._woken = asyncio.Event()
+        self._readers: set[asyncio.Event] = set()
+        db.on_events(self._woken.set)
+
+    async def serve(self) -> None:
+        """Number events until cancelled: woken by this process, or looking by itself for those of others."""
+        tidied_at = 0
+        while True:
+            try:
+                await self.run()
+                if now_us() > tidied_at + _TIDY_S * 1e6:
+                    tidied_at = now_us()
+                    await self._tidy()
+            except TransomError as error:
+                _log.warning("events wait: %s", describe(error))
+            except Exception:  # noqa: BLE001 (it must never stop for good)
+                _log.exception("numbering events failed")
+            await asyncio.sleep(_PAUSE_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _LOOK_S)
+
+    async def run(self) -> None:
+        """Give numbers to all events that wait now."""
+        self._woken.clear()
+        while (oldest := await events.find_oldest(self._db)) is not None:
+            self._set_behind(max(0.0, (now_us() - oldest) / 1e6))
+            done = await self._db.run(lambda: events.relay(_MOST))
+            if done is None:
+                return  # Another process is at it.
+            self._tell_readers()
+            if done < _MOST:
+                break
+        self._set_behind(0.0)
+
+    async def _tidy(self) -> None:
+        before = now_us() - self._lifetime_us
+        while await events.delete_old_events(self._db, before, _MOST) == _MOST:
+            pass
+
+    # ---- those who wait for events
+
+    async def wait_for_events(self, seconds: float) -> None:
+        """Return when this process has numbered events, or so many seconds are over."""
+        mine = asyncio.Event()
+        self._readers.add(mine)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(mine.wait(), seconds)
+        finally:
+            self._readers.discard(mine)
+
+    def _tell_readers(self) -> None:
+        for reader in self._readers:
+            reader.set()

@@ -1,0 +1,265 @@
+"""Events that have their numbers: the relay gives them, readers follow them, and time removes them.
+
+One relay at a time takes events from the outbox: the row of `singleton` is its lock. What it does not see yet
+is committed later and gets a later number, so a reader that has come to a number never has to look back. The
+last number stands in that row and not in `event`, which may be emptied: no number is given twice.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from transom.domain.events import Actor, Event, EventData, EventQuery, EventType, Via
+from transom.sql.db import Database, Row, Script, Statement
+from transom.sql.listing import Values
+
+_OUTBOX_COLUMNS = """
+    at, type, owner, member_id, image_id, family_id, actor_project, actor_user, request_id, via, data"""
+COLUMNS = """
+    event.seq, event.at, event.type, event.owner, event.member_id, event.image_id, event.family_id,
+    event.actor_project, event.actor_user, event.request_id, event.via, event.data"""
+
+_decode_data = msgspec.json.Decoder(EventData).decode
+
+
+def event_of_row(row: Row) -> Event:
+    """An event from a row of COLUMNS."""
+    return Event(
+        seq=row[0],
+        at=row[1],
+        type=row[2],
+        owner=row[3],
+        member_id=row[4],
+        image_id=row[5],
+        family_id=row[6],
+        actor=Actor(project=row[7], user=row[8], request_id=row[9], via=Via(row[10])),
+        data=_decode_data(row[11]),
+    )
+
+
+# ---- the relay
+
+FIND_OLDEST = "select at from outbox order by id limit 1"
+
+
+async def find_oldest(db: Database) -> int | None:
+    """When the event was appended that waits for its number longest; None when none waits."""
+    rows = await db.read(FIND_OLDEST)
+    return int(rows[0][0]) if rows else None
+
+
+# No row: another relay is at work.
+LOCK_RELAY = "select last_seq from singleton where name = 'relay' for update skip locked"
+
+LIST_WAITING = "select id, type, member_id, family_id from outbox order by id limit $1"
+
+_IDS = "(select cast(value as bigint) from jsonb_array_elements_text(cast($1 as jsonb)))"
+
+NUMBER_EVENTS = f"""
+    insert into event (seq, {_OUTBOX_COLUMNS})
+    select cast($2 as bigint) + row_number() over (order by id), {_OUTBOX_COLUMNS}
+    from outbox where id in {_IDS}"""
+
+DELETE_NUMBERED = f"delete from outbox where id in {_IDS}"
+
+SET_LAST_SEQ = "update singleton set last_seq = $1 where name = 'relay'"
+
+# Those of `$1`, events of one member each, begin to see the family's events, if they do not see them already.
+OPEN_AUDIENCE = f"""
+    insert into family_audience (family_id, member_id, from_seq)
+    select event.family_id, event.member_id, min(event.seq)
+    from event
+    where event.seq in {_IDS}
+      and not exists (select 1 from family_audience as open
+                      where open.family_id = event.family_id and open.member_id = event.member_id
+                        and open.to_seq is null)
+    group by event.family_id, event.member_id"""
+
+# They see the event itself, and no more after it.
+CLOSE_AUDIENCE = f"""
+    update family_audience
+    set to_seq = (select min(event.seq) from event
+                  where event.seq in {_IDS} and event.family_id = family_audience.family_id
+                    and event.member_id = family_audience.member_id)
+    where to_seq is null
+      and (family_id, member_id) in (select event.family_id, event.member_id from event
+                                     where event.seq in {_IDS})"""
+
+CLOSE_FAMILY = "update family_audience set to_seq = $2 where family_id = $1 and to_seq is null"
+
+#: What makes a project see a family's events, and what ends that.
+_OPENING = frozenset({EventType.FAMILY_OFFERED, EventType.FAMILY_ACCEPTED})
+_CLOSING = frozenset(
+    {
+        EventType.FAMILY_REJECTED,
+        EventType.FAMILY_LEFT,
+        EventType.FAMILY_WITHDRAWN,
+        EventType.FAMILY_LAPSED,
+        EventType.FAMILY_EXPIRED,
+    }
+)
+
+
+def relay(most: int) -> Script[int | None]:
+    """Give numbers to the `most` events that have waited longest, in the order of their ids; how many there
+    were, None when another relay is at work."""
+    locked = yield Statement(LOCK_RELAY, ())
+    if not locked:
+        return None
+    last_seq = int(locked[0][0])
+    waiting = yield Statement(LIST_WAITING, (most,))
+    if not waiting:
+        return 0
+    ids = _to_json(row[0] for row in waiting)
+    yield Statement(NUMBER_EVENTS, (ids, last_seq))
+    yield Statement(DELETE_NUMBERED, (ids,))
+    yield Statement(SET_LAST_SEQ, (last_seq + len(waiting),))
+    yield from _keep_audience(waiting, last_seq)
+    return len(waiting)
+
+
+def _keep_audience(waiting: Sequence[Row], last_seq: int) -> Script[None]:
+    """Neighbours of one kind together, for the order counts."""
+    run: list[int] = []
+    opens = True
+    for seq, (_id, kind, member_id, family_id) in enumerate(waiting, last_seq + 1):
+        if kind in _OPENING or kind in _CLOSING:
+            if member_id is None or family_id is None:
+                continue
+            if run and opens != (kind in _OPENING):
+                yield _audience_statement(run, opens=opens)
+                run = []
+            opens = kind in _OPENING
+            run.append(seq)
+        elif kind == EventType.FAMILY_DELETED:
+            if run:
+                yield _audience_statement(run, opens=opens)
+                run = []
+            yield Statement(CLOSE_FAMILY, (family_id, seq))
+    if run:
+        yield _audience_statement(run, opens=opens)
+
+
+def _audience_statement(seqs: list[int], *, opens: bool) -> Statement:
+    return Statement(OPEN_AUDIENCE if opens else CLOSE_AUDIENCE, (_to_json(seqs),))
+
+
+def _to_json(numbers: Iterable[int]) -> str:
+    return msgspec.json.encode(list(numbers)).decode()
+
+
+# ---- what is kept
+
+FIND_KEPT = """
+    select (select last_seq from singleton where name = 'relay'), (select min(seq) from event)"""
+
+
+async def find_kept(db: Database) -> tuple[int, int]:
+    """(the number of the oldest event that is kept, of the last one that has a number). The former is one
+    more than the latter when none is kept."""
+    ((last, oldest),) = await db.read(FIND_KEPT)
+    return (int(oldest) if oldest is not None else int(last) + 1), int(last)
+
+
+_FIRST = "(select seq, at from event order by seq limit $2)"
+
+# The oldest alone, without a gap: numbers are not quite in the order of times.
+DELETE_OLD_EVENTS = f"""
+    delete from event
+    where seq in (select seq from {_FIRST} as first)
+      and seq < coalesce((select min(seq) from {_FIRST} as first where at >= $1),
+                         (select max(seq) + 1 from {_FIRST} as first))
+    returning seq"""
+
+DELETE_OLD_AUDIENCE = """
+    delete from family_audience
+    where to_seq < (select coalesce(min(event.seq), 0) from event)"""
+
+
+async def delete_old_events(db: Database, before: int, most: int) -> int:
+    """Delete at most so many events from before the time `before`, oldest first; how many it were."""
+
+    def delete() -> Script[int]:
+        deleted = yield Statement(DELETE_OLD_EVENTS, (before, most))
+        yield Statement(DELETE_OLD_AUDIENCE, ())
+        return len(deleted)
+
+    return await db.run(delete)
+
+
+# ---- readers
+
+
+async def list_events(db: Database, query: EventQuery) -> list[Event]:
+    """The events asked for, at most `limit`, by their numbers.
+
+    One side's are a union of the ranges of its indexes, and of the families that it is a member of, each cut
+    at the page; those of an image are the range of the image.
+    """
+    values = Values()
+    sql = _events_sql(query, values)
+    narrowed = (query.types, query.other, query.family_id, query.since, query.until)
+    if all(one is None for one in narrowed):
+        rows = await db.read(sql, *values.collected)
+    else:
+        rows = await db.scan(sql, *values.collected, asker=query.project)
+    return [event_of_row(row) for row in rows]
+
+
+def _events_sql(query: EventQuery, values: Values) -> str:
+    way = "desc" if query.descending else "asc"
+    limit = str(int(query.limit))
+    wanted = _conditions(query, values)
+    found = [
+        f"select * from (select event.seq from {tables} where {' and '.join([*terms, *wanted])}"
+        f" order by event.seq {way} limit {limit}) as r{number}"
+        for number, (tables, terms) in enumerate(_ranges(query, values))
+    ]
+    return (
+        f"select {COLUMNS} from ({' union '.join(found)}) as found join event on event.seq = found.seq"
+        f" order by event.seq {way} limit {limit}"
+    )
+
+
+def _ranges(query: EventQuery, values: Values) -> list[tuple[str, list[str]]]:
+    """(tables, terms) of each."""
+    image = [f"event.image_id = {values.add(query.image_id)}"] if query.image_id is not None else []
+    if query.project is None:
+        return [("event", image)]
+    mine = [values.add(one) for one in query.member_ids]
+    audience = (
+        "family_audience as audience join event on event.family_id = audience.family_id"
+        " and event.member_id is null and event.seq >= audience.from_seq"
+        " and (audience.to_seq is null or event.seq <= audience.to_seq)"
+    )
+    return [
+        ("event", [f"event.owner = {values.add(query.project)}", *image]),
+        *(("event", [f"event.member_id = {one}", *image]) for one in mine),
+        (audience, [f"audience.member_id in ({', '.join(mine)})", *image]),
+    ]
+
+
+def _conditions(query: EventQuery, values: Values) -> list[str]:
+    terms = ["event.seq > 0"]
+    if query.after is not None:
+        terms.append(f"event.seq {'<' if query.descending else '>'} {values.add(query.after)}")
+    if query.types is not None:
+        terms.append(f"event.type in ({', '.join(map(values.add, query.types)) or 'null'})")
+    if query.family_id is not None:
+        terms.append(f"event.family_id = {values.add(query.family_id)}")
+    if query.other is not None:
+        other = values.add(query.other)
+        if query.project is None:
+            terms.append(f"(event.owner = {other} or event.member_id = {other})")
+        else:
+            mine = ", ".join(values.add(one) for one in query.member_ids)
+            own = values.add(query.project)
+            terms.append(
+                f"(event.owner = {own} and event.member_id = {other}"
+                f" or event.owner = {other} and event.member_id in ({mine}))"
+            )
+    if query.since is not None:
+        terms.append(f"event.at >= {values.add(query.since)}")
+    if query.until is not None:
+        terms.append(f"event.at < {values.add(query.until)}")
+    return terms
