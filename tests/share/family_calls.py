@@ -105,3 +105,23 @@ def shown(family: Published, image_id: str) -> Body:
         if name.startswith("os_share_") and name != "os_share_family"
     }
     return {**said, "hidden": image["os_hidden"]}
+
+
+def ask(service: Service, caller: str, verb: str, **body: Any) -> Body:
+    """The answer to one of the three verbs."""
+    return ok(service.client(caller).post(f"/share/v1/{verb}", json=body))
+
+
+def offer_to(family: Published, *callers: str, **terms: Any) -> Body:
+    projects = [project_of(family.service, caller) for caller in callers]
+    return ask(family.service, "publisher", "offers", families=[family.id], projects=projects, **terms)
+
+
+def answer_as(family: Published, caller: str, answer: str, **more: Any) -> Body:
+    return ask(family.service, caller, "answers", families=[family.id], answer=answer, **more)
+
+
+def listed_as(family: Published, caller: str) -> list[str]:
+    """The images that a client of the Image API finds in its list by the name of the family."""
+    listed = family.service.client(caller).get("/v2/images", params={"os_share_family": family.name})
+    return [image["id"] for image in ok(listed)["images"]]

@@ -7,6 +7,7 @@ from domain.samples import OWNER, image
 
 from transom.domain.events import Actor, Via
 from transom.domain.families import Family, Known, VersionImage
+from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, Image, Status, Visibility
 from transom.sharing.families import members, scripts
 from transom.sharing.families.events import Act
@@ -92,7 +93,7 @@ async def offer(
     ends_at: int = NEVER,
     expires_at: int = NEVER,
 ) -> members.Offered:
-    terms = members.Terms(message="take it", ends_at=ends_at, expires_at=expires_at)
+    terms = Terms(message="take it", ends_at=ends_at, expires_at=expires_at)
 
     def script() -> Script[members.Offered]:
         return (yield from members.offer((yield from locked()), member_ids, terms, most, act(now)))

@@ -9,9 +9,9 @@ from domain.samples import OWNER, caller
 from transom.clock import now_us
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from transom.domain.families import Known
+from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, Caller, domain_key
 from transom.sharing.families import changes, due, scripts, verbs
-from transom.sharing.families.members import Terms
 from transom.sql.db import Database, Script
 
 from .family_world import (

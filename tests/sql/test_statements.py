@@ -237,6 +237,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "family_views.LIST_MEMBER_TERMS": ("family", 1),
     "family_views.LIST_FAMILY_MEMBERS": ("family", "", 1, None, 10),
     "family_views.COUNT_BY_ANSWER": ("family", 1, 1001),
+    "family_views.LIST_ANSWERABLE_FAMILIES": ("someone", "pending", None, 1),
+    "family_views.LIST_OWNED_IDS": ("owner",),
     "brought.BRING": ("family", "image", 1),
     "brought.BRING_SOME": ("family", "image", 1, '["someone"]'),
     "brought.ANSWER_BROUGHT": ("family", "someone", "accepted", 1, "pending"),

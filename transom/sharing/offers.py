@@ -1,8 +1,8 @@
 """The three verbs of the share API: offer, answer, withdraw, over sets, each in one transaction.
 
 What they do to images is what the batches of the IMS API do (`batches.py`); here it is counted, and selected
-where a request says "all". Families are the other kind of thing that is shared: their part of each verb
-belongs at the head of its script, since families are locked before images.
+where a request says "all". Families are the other kind of thing that is shared; `sets.py` does both in one
+transaction.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -27,10 +27,12 @@ from transom.sql.members import to_statement
 #: What an answer may be besides a status: the membership is given up.
 LEFT = "left"
 
+NOTHING_OFFERED = Offered(0, 0, 0, [])
+
 # ---- offer
 
 
-async def offer(
+async def prepare(
     db: Database,
     recipients: Recipients,
     caller: Caller,
@@ -39,12 +41,11 @@ async def offer(
     member_ids: Sequence[str],
     terms: Terms,
     most: int,
-) -> Offered:
-    """Offer each image to each recipient. `most`: recipients an image may have, negative for no limit."""
+) -> Callable[[int], Script[Offered]]:
+    """What offers each image to each recipient, a part of a script, made of the time. `most`: recipients an
+    image may have, negative for no limit."""
     unknown = await _find_unknown(db, recipients, caller, images, member_ids)
-    return await db.run(
-        lambda: batches.offer(caller, actor, images, member_ids, terms, most, now_us(), unknown)
-    )
+    return lambda now: batches.offer(caller, actor, images, member_ids, terms, most, now, unknown)
 
 
 async def _find_unknown(
@@ -73,11 +74,14 @@ class Answered(NamedTuple):
     failures: list[Failure]
 
 
+NOTHING_ANSWERED = Answered(0, 0, 0, [])
+
+
 async def answer(
     db: Database, caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None
 ) -> Answered:
     """Give the offers of these images to the caller's project this status, or leave them (LEFT)."""
-    return await db.run(lambda: _answer_images(caller, actor, images, status, vault_id, now_us()))
+    return await db.run(lambda: answer_images(caller, actor, images, status, vault_id, now_us()))
 
 
 async def answer_all(
@@ -102,9 +106,10 @@ async def answer_all(
     return done._replace(remaining=max(total - len(images), 0), failures=failures)
 
 
-def _answer_images(
+def answer_images(
     caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
 ) -> Script[Answered]:
+    """As `answer`, as a part of a script."""
     if status == LEFT:
         possible, failures = yield from batches.leave_each(caller, actor, images, now)
     else:
@@ -146,16 +151,22 @@ class Withdrawn(NamedTuple):
     failures: list[Failure]
 
 
-async def withdraw(
-    db: Database,
+NOTHING_WITHDRAWN = Withdrawn(0, 0, 0, [])
+
+
+def withdraw_images(
     caller: Caller,
     actor: Actor,
     images: Sequence[str],
-    member_ids: Sequence[str],
+    member_ids: Sequence[str] | None,
     reason: str | None,
-) -> Withdrawn:
-    """Take each image back from each recipient."""
-    return await db.run(lambda: _withdraw_named(caller, actor, images, member_ids, now_us(), reason))
+    most: int,
+    now: int,
+) -> Script[Withdrawn]:
+    """Take each image back from each recipient, None: from all of its recipients, at most so many pairs."""
+    if member_ids is None:
+        return _withdraw_most(caller, actor, images, None, most, now, reason)
+    return _withdraw_named(caller, actor, images, member_ids, now, reason)
 
 
 def _withdraw_named(
@@ -172,13 +183,6 @@ def _withdraw_named(
     change = WithdrawEach(image_ids=possible, member_ids=member_ids, now=now, reason=reason)
     gone = yield to_statement(change, actor)
     return Withdrawn(len(gone), len(possible) * len(member_ids) - len(gone), 0, failures)
-
-
-async def withdraw_everybody(
-    db: Database, caller: Caller, actor: Actor, images: Sequence[str], reason: str | None, most: int
-) -> Withdrawn:
-    """Take each image back from all its recipients, at most so many pairs."""
-    return await db.run(lambda: _withdraw_most(caller, actor, images, None, most, now_us(), reason))
 
 
 async def withdraw_everything(

@@ -182,6 +182,31 @@ async def count_by_answer(db: Database, family_id: str, now: int, most: int) -> 
     return Counts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
 
 
+# ---- for sets of them
+
+# A range of `family_member_inbox`.
+LIST_ANSWERABLE_FAMILIES = """
+    select family_member.family_id from family_member join family on family.id = family_member.family_id
+    where family_member.member_id = $1 and family_member.status = $2 and family_member.ends_at > $4
+      and (cast($3 as text) is null or family.owner = $3)
+    order by family_member.offered_at desc, family_member.family_id desc"""
+
+LIST_OWNED_IDS = "select id from family where owner = $1 order by id"
+
+
+async def list_answerable(
+    db: Database, project_id: str, status: str, owner: str | None, now: int
+) -> list[str]:
+    """The families that were offered to a project and have this status, newest offer first. `owner`: only
+    this project's."""
+    rows = await db.scan(LIST_ANSWERABLE_FAMILIES, project_id, status, owner, now, asker=project_id)
+    return [row[0] for row in rows]
+
+
+async def list_owned_ids(db: Database, owner: str) -> list[str]:
+    return [row[0] for row in await db.read(LIST_OWNED_IDS, owner)]
+
+
 # ---- what is due
 
 LIST_DUE_REVOCATIONS = f"""

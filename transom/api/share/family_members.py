@@ -37,9 +37,9 @@ from transom.api.share.recipients import recipient_of_path, recipients_of, show_
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.families import FamilyMember
+from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, MemberStatus
 from transom.sharing.families import service
-from transom.sharing.families.members import Terms
 
 #: Parameters of the list.
 QUERY = frozenset({"limit", "after", "status"})

@@ -17,18 +17,19 @@ from transom.api.share.body import (
     Time,
     check_future,
     check_id,
+    check_ids,
     check_image_ids,
     check_optional_text,
     invalid,
     read_body,
 )
 from transom.api.share.recipients import recipients_of
-from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failure
+from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failures
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
-from transom.sharing import offers, rules
+from transom.sharing import offers, rules, sets
 
 _DAY_US = 86_400_000_000
 #: Further than any time that can be shown.
@@ -88,26 +89,27 @@ class HasTerms(Protocol):
 async def make_offers(parts: Parts, request: Request) -> Response:
     rules.act_on_shares(request.caller)
     body = await read_body(parts, request, Offers)
-    images = _images_of(body.images, body.families)
+    things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
     check_terms(body, has_domains=bool(body.domains))
-    offers.require_few(len(images) * len(member_ids), parts.settings.share_batch_limit)
-    done = await offers.offer(
+    offers.require_few(len(things) * len(member_ids), parts.settings.share_batch_limit)
+    done = await sets.offer(
         parts.db,
         parts.recipients,
         request.caller,
         actor_of(request),
-        images,
+        things,
         member_ids,
         read_terms(parts, body),
         parts.settings.share_member_quota,
+        parts.settings.family_member_quota,
     )
     return json_response(
         OffersMade(
-            offered=done.offered,
-            renewed=done.renewed,
+            offered=done.done,
+            renewed=done.again,
             unchanged=done.unchanged,
-            failures=list(map(show_failure, done.failures)),
+            failures=show_failures(done),
         )
     )
 
@@ -121,21 +123,31 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
         if body.images or body.families:
             raise invalid("/all", "stands in place of `images` and `families`.")
         owner = check_id("/from", body.owner) if body.owner is not None else None
-        done = await offers.answer_all(
-            parts.db, request.caller, actor_of(request), body.all, owner, body.answer, vault_id, most
+        done = await sets.answer_all(
+            parts.db,
+            request.caller,
+            actor_of(request),
+            body.all,
+            owner,
+            body.answer,
+            body.new_versions,
+            vault_id,
+            most,
         )
     else:
         if body.owner is not None:
-            raise invalid("/from", "goes with `all`: named images are of whom they are of.")
-        images = _images_of(body.images, body.families)
-        offers.require_few(len(images), most)
-        done = await offers.answer(parts.db, request.caller, actor_of(request), images, body.answer, vault_id)
+            raise invalid("/from", "goes with `all`: what is named is of whom it is of.")
+        things = _things_of(body.images, body.families)
+        offers.require_few(len(things), most)
+        done = await sets.answer(
+            parts.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
+        )
     return json_response(
         AnswersGiven(
-            changed=done.changed,
+            changed=done.done,
             unchanged=done.unchanged,
             remaining=done.remaining,
-            failures=list(map(show_failure, done.failures)),
+            failures=show_failures(done),
         )
     )
 
@@ -147,17 +159,15 @@ async def withdraw_offers(parts: Parts, request: Request) -> Response:
     done = await _withdraw(parts, request, body, reason)
     return json_response(
         Withdrawn(
-            withdrawn=done.withdrawn,
-            absent=done.absent,
+            withdrawn=done.done,
+            absent=done.unchanged,
             remaining=done.remaining,
-            failures=list(map(show_failure, done.failures)),
+            failures=show_failures(done),
         )
     )
 
 
-async def _withdraw(
-    parts: Parts, request: Request, body: Withdrawals, reason: str | None
-) -> offers.Withdrawn:
+async def _withdraw(parts: Parts, request: Request, body: Withdrawals, reason: str | None) -> sets.Told:
     member_ids = recipients_of(body)
     if body.everybody and member_ids:
         raise invalid("/everybody", "stands in place of recipients.")
@@ -173,24 +183,22 @@ async def _withdraw(
                 "/sure", "must be the id of your own project to withdraw everything from everybody."
             )
         recipients = None if body.everybody else member_ids
-        return await offers.withdraw_everything(db, caller, actor, recipients, reason, most)
-    images = _images_of(body.images, body.families)
+        return await sets.withdraw_everything(db, caller, actor, recipients, reason, most)
+    things = _things_of(body.images, body.families)
     if body.everybody:
-        offers.require_few(len(images), most)
-        return await offers.withdraw_everybody(db, caller, actor, images, reason, most)
-    offers.require_few(len(images) * len(member_ids), most)
-    return await offers.withdraw(db, caller, actor, images, member_ids, reason)
+        offers.require_few(len(things), most)
+        return await sets.withdraw(db, caller, actor, things, None, reason, most)
+    offers.require_few(len(things) * len(member_ids), most)
+    return await sets.withdraw(db, caller, actor, things, member_ids, reason, most)
 
 
 # ---- what the bodies have in common
 
 
-def _images_of(images: list[str], families: list[str]) -> list[str]:
-    if families:
-        raise invalid("/families", "this service shares no families yet.")
-    found = check_image_ids("/images", images)
-    if not found:
-        raise invalid("/images", "at least one image is needed.")
+def _things_of(images: list[str], families: list[str]) -> sets.Things:
+    found = sets.Things(check_image_ids("/images", images), check_ids("/families", families))
+    if not len(found):
+        raise invalid("/images", "at least one image or family is needed, in `images` or `families`.")
     return found
 
 

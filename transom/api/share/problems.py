@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 from transom.api.http import Headers, HttpError, Request, Response, encode_json
 from transom.api.parts import Parts
-from transom.domain.errors import BodyTooLargeError, NotFoundError, Reason, TransomError
+from transom.domain.errors import (
+    BodyTooLargeError,
+    ForbiddenError,
+    LimitExceededError,
+    NotFoundError,
+    Reason,
+    TransomError,
+)
 
 MEDIA_TYPE = b"application/problem+json"
 PATH = "/share/v1/problems"
@@ -159,6 +166,22 @@ def name_of_reason(reason: str) -> str:
     if known is None:
         return "conflict"
     return _BY_REASON.get(known) or _OF_FAILURES.get(known, "conflict")
+
+
+def name_of_failure(error: TransomError) -> str:
+    """The name of the problem that a failure within a set is, by its reason or else its kind."""
+    if error.reason is not None:
+        name = _BY_REASON.get(error.reason) or _OF_FAILURES.get(error.reason)
+        if name is not None:
+            return name
+    return next((name for kind, name in _OF_KINDS.items() if isinstance(error, kind)), "conflict")
+
+
+_OF_KINDS: Mapping[type[TransomError], str] = {
+    NotFoundError: "not-found",
+    ForbiddenError: "forbidden",
+    LimitExceededError: "limit",
+}
 
 
 def status_of(error: TransomError, status: int) -> int:

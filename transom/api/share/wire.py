@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 
 from transom.api.share.body import show_time
-from transom.api.share.problems import name_of_reason, type_of
+from transom.api.share.problems import name_of_failure, name_of_reason, type_of
 from transom.api.share.recipients import show_recipient
 from transom.domain.model import NEVER, Failure, Image, Member, MemberType, split_member_id
 from transom.domain.shares import FamilyLink, Given, Received, answer_by, offered_at
 from transom.identity import Names
+from transom.sharing.families.verbs import FamilyFailure
+from transom.sharing.sets import Told
 
 
 class OfferedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +218,21 @@ def show_failure(failure: Failure) -> FailureShown:
         recipient=show_recipient(member_id) if member_id is not None else None,
         type=type_of(name_of_reason(failure.reason)),
         detail=failure.message,
+    )
+
+
+def show_failures(done: Told) -> list[FailureShown]:
+    """What could not be done of images and of families."""
+    return [*map(show_failure, done.failures), *map(show_family_failure, done.of_families)]
+
+
+def show_family_failure(failure: FamilyFailure) -> FailureShown:
+    member_id = failure.member_id
+    return FailureShown(
+        family=failure.family_id,
+        recipient=show_recipient(member_id) if member_id is not None else None,
+        type=type_of(name_of_failure(failure.error)),
+        detail=str(failure.error),
     )
 
 

@@ -18,22 +18,13 @@ from transom.domain.errors import (
 )
 from transom.domain.events import CLOCK, EventType
 from transom.domain.families import FamilyMember, Known
-from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, RemoveBrought
+from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, RemoveBrought, Terms
 from transom.domain.model import NEVER, MemberStatus, MemberType, split_member_id
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import bring
 from transom.sql import families, family_outbox
 from transom.sql.brought import to_statement
 from transom.sql.db import Script, Telling
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a family is offered with. `message`: to the recipient, never interpreted. `ends_at`: until when
-    the offer can be answered, at most `expires_at`; `expires_at`: until when the membership lasts."""
-
-    message: str | None = None
-    ends_at: int = NEVER
-    expires_at: int = NEVER
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):

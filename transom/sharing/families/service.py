@@ -14,10 +14,10 @@ from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, Known, Seen, Version
+from transom.domain.memberships import Terms
 from transom.domain.model import Caller, MemberStatus
 from transom.sharing.families import changes, members, rules, scripts
 from transom.sharing.families.events import Act
-from transom.sharing.families.members import Terms
 from transom.sharing.families.scripts import NewVersion, Require
 from transom.sql import families, family_views
 from transom.sql.db import Database, Script

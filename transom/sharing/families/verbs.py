@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from transom.domain.errors import ConflictError, NotFoundError, TransomError
 from transom.domain.families import Known, Seen
+from transom.domain.memberships import Terms
 from transom.domain.model import Caller
 from transom.sharing.families import members, rules
 from transom.sharing.families.events import Act
-from transom.sharing.families.members import Terms
 from transom.sql import families, family_views
 from transom.sql.db import Script, Statement
 

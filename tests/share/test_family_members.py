@@ -1,0 +1,206 @@
+"""Members of a family (share-api, 7 and 8): offered, asked, answered, left, withdrawn; what they get."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .calls import UNKNOWN_ID, project_of
+from .family_calls import Published, answer_as, ask, listed_as, offer_to, ok, shown_image
+
+NONE = {"remaining": 0, "failures": []}
+
+
+@pytest.fixture
+def family(service: Service) -> Iterator[Published]:
+    """Gone afterwards: a project may have so many."""
+    made = Published(service, f"web-{uuid.uuid4()}")
+    yield made
+    made.owner.delete(made.path)
+
+
+def test_an_unanswered_family_gives_nothing_an_accepted_one_each_version(family: Published) -> None:
+    first, second = family.image(), family.image()
+    family.publish(first)
+
+    offered = offer_to(family, "recipient", message="Take it")
+    before = family.service.client("recipient").get(f"/v2/images/{first}").status_code
+    accepted = answer_as(family, "recipient", "accepted")
+    got = listed_as(family, "recipient")
+    family.publish(second)
+
+    assert offered == {"offered": 1, "renewed": 0, "unchanged": 0, "failures": []}
+    assert before == 404
+    assert accepted == {"changed": 1, "unchanged": 0, **NONE}
+    assert got == [first]
+    assert listed_as(family, "recipient") == [second]
+    assert shown_image(family.service.client("recipient"), first)["os_share_replaced_by"] == second
+
+
+def test_a_member_sees_the_versions_that_were_current_and_why_one_is_not(family: Published) -> None:
+    first, second = family.image(), family.image()
+    family.publish(first)
+    family.publish(second)
+    family.publish(promote=False)
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+    recipient = family.service.client("recipient")
+
+    ok(family.act(2, "revoke", reason="CVE-2026-1"))
+
+    items = ok(recipient.get(f"{family.path}/versions"))["items"]
+    assert [(one["number"], one["state"], one["revoke_reason"]) for one in items] == [
+        (2, "revoked", "CVE-2026-1"),
+        (1, "current", None),
+    ]
+    # It joined when the second was current: the first came by falling back.
+    assert [one["image"]["id"] for one in items] == [second, first]
+    assert recipient.get(f"{family.path}/versions/3").status_code == 404
+    assert recipient.get(f"/v2/images/{second}/file").status_code == 403
+
+
+def test_who_joins_late_is_not_shown_images_that_it_has_not(family: Published) -> None:
+    family.publish()
+    second = family.image()
+    family.publish(second)
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+
+    items = ok(family.service.client("recipient").get(f"{family.path}/versions"))["items"]
+
+    assert [one["image"] and one["image"]["id"] for one in items] == [second, None]
+
+
+def test_who_wants_to_be_asked_is_offered_each_version(family: Published) -> None:
+    family.publish()
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted", new_versions="pending")
+    second = family.image()
+    family.publish(second)
+    recipient = family.service.client("recipient")
+
+    inbox = ok(recipient.get("/share/v1/inbox", params={"kind": "image", "limit": 1000}))["items"]
+    ask(family.service, "recipient", "answers", images=[second], answer="accepted")
+
+    assert second in [item["image"]["id"] for item in inbox]
+    assert listed_as(family, "recipient") == [second]
+    assert family.show()["members"] == {
+        "accepted": 1,
+        "asked_each_time": 1,
+        "pending": 0,
+        "rejected": 0,
+        "more": False,
+    }
+
+
+@pytest.mark.parametrize("end", ["left", "withdrawn"])
+def test_who_leaves_or_is_withdrawn_loses_what_the_family_brought_and_nothing_else(
+    family: Published, end: str
+) -> None:
+    first, second = family.image(), family.image()
+    project = project_of(family.service, "recipient")
+    family.publish(first)
+    ask(family.service, "publisher", "offers", images=[first], projects=[project])
+    ask(family.service, "recipient", "answers", images=[first], answer="accepted")
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+    family.publish(second)
+
+    if end == "left":
+        told = answer_as(family, "recipient", "left")
+        assert told == {"changed": 1, "unchanged": 0, **NONE}
+    else:
+        told = ask(family.service, "publisher", "withdrawals", families=[family.id], projects=[project])
+        assert told == {"withdrawn": 1, "absent": 0, **NONE}
+
+    recipient = family.service.client("recipient")
+    assert [recipient.get(f"/v2/images/{one}").status_code for one in (first, second)] == [200, 404]
+    assert recipient.get(family.path).status_code == 404
+
+
+def test_a_rejected_family_is_offered_again(family: Published) -> None:
+    family.publish()
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "rejected")
+    hidden = family.service.client("recipient").get(family.path).status_code
+
+    again = offer_to(family, "recipient")
+
+    assert (hidden, again["renewed"]) == (404, 1)
+    assert family.show("recipient")["status"] == "pending"
+
+
+def test_families_and_images_are_offered_together_and_each_failure_is_told(family: Published) -> None:
+    first = family.image()
+    project = project_of(family.service, "recipient")
+
+    told = ask(
+        family.service,
+        "publisher",
+        "offers",
+        images=[first, UNKNOWN_ID],
+        families=[family.id, UNKNOWN_ID],
+        projects=[project, project_of(family.service, "publisher")],
+    )
+
+    assert (told["offered"], told["renewed"], told["unchanged"]) == (2, 0, 0)
+    failures = [
+        (one.get("image"), one.get("family"), one["type"].rpartition("/")[2]) for one in told["failures"]
+    ]
+    assert sorted(failures, key=str) == sorted(
+        [
+            (UNKNOWN_ID, None, "not-found"),
+            (first, None, "not-shareable"),
+            (None, UNKNOWN_ID, "not-found"),
+            (None, family.id, "not-shareable"),
+        ],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("verb", ["offers", "answers", "withdrawals"])
+def test_a_family_of_others_looks_absent_to_each_verb(family: Published, verb: str) -> None:
+    def failure(family_id: str) -> Any:
+        body: dict[str, Any] = {"families": [family_id]}
+        body |= {"answer": "accepted"} if verb == "answers" else {"projects": ["somebody"]}
+        (one,) = ask(family.service, "other", verb, **body)["failures"]
+        return one
+
+    hidden, absent = failure(family.id), failure(UNKNOWN_ID)
+
+    assert hidden["type"] == "/share/v1/problems/not-found"
+    assert {**hidden, "family": "", "detail": hidden["detail"].replace(family.id, UNKNOWN_ID)} == {
+        **absent,
+        "family": "",
+    }
+
+
+def test_all_pending_offers_of_a_project_are_answered_at_once(family: Published) -> None:
+    first = family.image()
+    family.publish(first)
+    offer_to(family, "recipient")
+    owner = project_of(family.service, "publisher")
+
+    told = ask(
+        family.service, "recipient", "answers", **{"all": "pending", "from": owner, "answer": "accepted"}
+    )
+
+    assert told["changed"] >= 1
+    assert listed_as(family, "recipient") == [first]
+
+
+def test_a_membership_that_the_owner_limits_ends_with_what_it_brought(family: Published) -> None:
+    first = family.image()
+    family.publish(first)
+    offer_to(family, "recipient", expires_at="2099-01-01T00:00:00Z")
+    answer_as(family, "recipient", "accepted")
+    project = project_of(family.service, "recipient")
+
+    sooner = {"expires_at": "2098-01-01T00:00:00Z"}
+    ok(family.owner.patch(f"{family.path}/members/projects/{project}", json=sooner))
+
+    (share,) = ok(family.owner.get(f"/share/v1/images/{first}/shares"))["items"]
+    assert share["expires_at"].startswith("2098")
+    assert share["family"]["number"] == 1

@@ -1,0 +1,191 @@
+"""The three verbs over sets of images and families alike, each in one transaction.
+
+Families come first: they are locked before images, and the images of their versions together with those that
+are named (`families/verbs.py`). What is done to images is in `offers.py`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transom.clock import now_us
+from transom.domain import access
+from transom.domain.errors import NotFoundError
+from transom.domain.events import Actor
+from transom.domain.memberships import Terms
+from transom.domain.model import Caller, Failure
+from transom.sharing import offers
+from transom.sharing.families import verbs
+from transom.sharing.families.events import Act
+from transom.sharing.families.verbs import FamilyFailure
+from transom.sharing.recipients import Recipients
+from transom.sql import family_views
+from transom.sql.db import Database, Script
+
+
+class Things(NamedTuple):
+    """Ids of what a request is about."""
+
+    images: Sequence[str]
+    families: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.images) + len(self.families)
+
+
+class Told(NamedTuple):
+    """Pairs of a thing and a recipient: what was `done`, done `again` (offered once more), `unchanged` or
+    absent, and what one request did not take."""
+
+    done: int
+    again: int
+    unchanged: int
+    remaining: int
+    failures: Sequence[Failure]
+    of_families: Sequence[FamilyFailure]
+
+
+async def offer(
+    db: Database,
+    recipients: Recipients,
+    caller: Caller,
+    actor: Actor,
+    things: Things,
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+    most_members: int,
+) -> Told:
+    """Offer each thing to each recipient. `most`: recipients an image may have, `most_members`: members a
+    family may have; negative: no limit."""
+    images = await offers.prepare(db, recipients, caller, actor, things.images, member_ids, terms, most)
+
+    def script() -> Script[Told]:
+        now = now_us()
+        yield from verbs.lock(things.families, things.images)
+        act = Act(now=now, actor=actor)
+        done = yield from verbs.offer(caller, things.families, member_ids, terms, most_members, act)
+        also = (yield from images(now)) if things.images else offers.NOTHING_OFFERED
+        return Told(
+            done.done + also.offered,
+            done.again + also.renewed,
+            done.unchanged + also.unchanged,
+            0,
+            also.failures,
+            done.failures,
+        )
+
+    return await db.run(script)
+
+
+async def answer(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    things: Things,
+    status: str,
+    new_versions: str | None,
+    vault_id: str | None,
+) -> Told:
+    """Give the offers of these things to the caller's project this status, or leave them (`offers.LEFT`)."""
+
+    def script() -> Script[Told]:
+        now = now_us()
+        yield from verbs.lock(things.families, things.images)
+        act = Act(now=now, actor=actor)
+        done = yield from verbs.answer(caller, things.families, status, new_versions, act)
+        also = offers.NOTHING_ANSWERED
+        if things.images:
+            also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now)
+        return Told(
+            done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures
+        )
+
+    return await db.run(script)
+
+
+async def answer_all(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    was: str,
+    owner: str | None,
+    status: str,
+    new_versions: str | None,
+    vault_id: str | None,
+    most: int,
+) -> Told:
+    """As `answer`, of all offers that have the status `was`, at most so many: families, then images, each in
+    a transaction of its own. `owner`: only what this project offers."""
+    project_id = access.require_project(caller)
+    found = await family_views.list_answerable(db, project_id, was, owner, now_us())
+    some = found[:most]
+    of_families = await answer(db, caller, actor, Things([], some), status, new_versions, None)
+    left = most - len(some)
+    of_images = await offers.answer_all(db, caller, actor, was, owner, status, vault_id, left)
+    # What was withdrawn since the look is no failure: nobody asked for it by name.
+    failures = [one for one in of_families.of_families if not isinstance(one.error, NotFoundError)]
+    return Told(
+        of_families.done + of_images.changed,
+        0,
+        of_families.unchanged + of_images.unchanged,
+        len(found) - len(some) + of_images.remaining,
+        of_images.failures,
+        failures,
+    )
+
+
+async def withdraw(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    things: Things,
+    member_ids: Sequence[str] | None,
+    reason: str | None,
+    most: int,
+) -> Told:
+    """Take each thing back from each recipient, None: from all, at most so many pairs of images."""
+
+    def script() -> Script[Told]:
+        now = now_us()
+        yield from verbs.lock(things.families, things.images)
+        act = Act(now=now, actor=actor)
+        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, act)
+        also = offers.NOTHING_WITHDRAWN
+        if things.images:
+            also = yield from offers.withdraw_images(
+                caller, actor, things.images, member_ids, reason, most, now
+            )
+        return Told(
+            done.done + also.withdrawn,
+            0,
+            done.unchanged + also.absent,
+            also.remaining,
+            also.failures,
+            done.failures,
+        )
+
+    return await db.run(script)
+
+
+async def withdraw_everything(
+    db: Database,
+    caller: Caller,
+    actor: Actor,
+    member_ids: Sequence[str] | None,
+    reason: str | None,
+    most: int,
+) -> Told:
+    """Take all families and images of the caller's project back from these recipients, None: from all, at
+    most so many pairs of images: families, then images, each in a transaction of its own."""
+    owner = access.require_project(caller)
+    ids = await family_views.list_owned_ids(db, owner)
+    of_families = await withdraw(db, caller, actor, Things([], ids), member_ids, reason, most)
+    of_images = await offers.withdraw_everything(db, caller, actor, member_ids, reason, most)
+    return Told(
+        of_families.done + of_images.withdrawn,
+        0,
+        of_images.absent,
+        of_images.remaining,
+        of_images.failures,
+        of_families.of_families,
+    )
