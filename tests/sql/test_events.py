@@ -170,6 +170,23 @@ async def test_a_project_sees_what_concerns_it(db: Database, query: EventQuery, 
     assert seqs(await read(db, query)) == expected
 
 
+@pytest.mark.usefixtures("world")
+async def test_an_audit_has_what_has_no_number_yet(db: Database) -> None:
+    await append(db, "share.left", at=9)
+
+    everything = await events.audit_events(db, EventQuery(limit=9, descending=True))
+    newest = await events.audit_events(db, EventQuery(limit=2, descending=True))
+    by_other = await events.audit_events(
+        db, EventQuery(limit=9, descending=True, other=STRANGER, user="user")
+    )
+    by_nobody = await events.audit_events(db, EventQuery(limit=9, descending=True, user="nobody"))
+
+    assert seqs(everything) == [1, 2, 3, 4, 5, 0]
+    assert [event.type for event in newest] == ["image.deactivated", "share.left"]
+    assert seqs(by_other) == [4]
+    assert by_nobody == []
+
+
 # ---- families
 
 

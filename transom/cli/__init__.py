@@ -27,6 +27,7 @@ _VERBS = {
     "policy": ("transom.cli.policy", "policy"),
     "metadefs": ("transom.cli.metadefs", "metadefs"),
     "stores": ("transom.cli.stores", "stores"),
+    "audit": ("transom.cli.audit", "audit"),
     "check": ("transom.cli.check", "check"),
     "settings": ("transom.cli.settings", "settings"),
     "openapi": ("transom.cli.openapi", "openapi"),

@@ -122,7 +122,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are asked for. `project`, `member_ids`: whose they are, of one side or the other; None:
     everybody's. `after`: those behind this number, in the order asked for (None: from its beginning).
-    `types`: None for all; `other`: the project on the other side; `since`, `until`: times."""
+    `types`: None for all; `other`: the project on the other side; `user`: who did it; `since`,
+    `until`: times."""
 
     limit: int
     project: str | None = None
@@ -133,5 +134,6 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None = None
     family_id: str | None = None
     other: str | None = None
+    user: str | None = None
     since: int | None = None
     until: int | None = None

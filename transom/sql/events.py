@@ -198,7 +198,7 @@ async def list_events(db: Database, query: EventQuery) -> list[Event]:
     """
     values = Values()
     sql = _events_sql(query, values)
-    narrowed = (query.types, query.other, query.family_id, query.since, query.until)
+    narrowed = (query.types, query.other, query.user, query.family_id, query.since, query.until)
     if all(one is None for one in narrowed):
         rows = await db.read(sql, *values.collected)
     else:
@@ -258,8 +258,27 @@ def _conditions(query: EventQuery, values: Values) -> list[str]:
                 f"(event.owner = {own} and event.member_id = {other}"
                 f" or event.owner = {other} and event.member_id in ({mine}))"
             )
+    if query.user is not None:
+        terms.append(f"event.actor_user = {values.add(query.user)}")
     if query.since is not None:
         terms.append(f"event.at >= {values.add(query.since)}")
     if query.until is not None:
         terms.append(f"event.at < {values.add(query.until)}")
     return terms
+
+
+# As `event` has them, with no number.
+_WAITING = f"(select cast(0 as bigint) as seq, id, {_OUTBOX_COLUMNS} from outbox) as event"
+
+
+async def audit_events(db: Database, query: EventQuery) -> list[Event]:
+    """Of everybody's events (`query.project` is None) the newest `limit`, oldest first; `seq` is 0 of those
+    that have no number yet."""
+    values = Values()
+    terms = [*_ranges(query, values)[0][1], *_conditions(query, values)[1:], "true"]
+    # Read first: what gets its number meanwhile is then found twice rather than never.
+    waiting = await db.scan(
+        f"select {COLUMNS} from {_WAITING} where {' and '.join(terms)} order by event.id", *values.collected
+    )
+    numbered = (await list_events(db, query))[::-1]
+    return [*numbered, *map(event_of_row, waiting)][-query.limit :]
