@@ -78,7 +78,7 @@ class _Story:
         _say("The publisher deletes it.")
         self._openstack("publisher", "image delete rescue")
         self._expect("publisher", "image list -f value -c Name", "")
-        _say("That is the whole story.")
+        _say("That is the whole story. To see it in a browser: `make serve`, and the console that it names.")
 
     def _openstack(self, cloud: str, words: str, *, show: bool = True) -> str:
         done = self._run(cloud, words, show=show)

@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 from harness.service import Service
 
+from .browsing import Chromium
 from .visitor import Visitor
 
 
@@ -47,3 +48,10 @@ def publisher(server: Service, open_visitor: Callable[[Service, str], Visitor]) 
 @pytest.fixture
 def recipient(server: Service, open_visitor: Callable[[Service, str], Visitor]) -> Visitor:
     return open_visitor(server, "recipient")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """One for all tests of a process; each opens windows that share nothing."""
+    with Chromium() as browser:
+        yield browser

@@ -81,7 +81,10 @@ async function ask(link) {
   box.id = "question";
   box.setAttribute("aria-labelledby", "dialog-title");
   box.append(...question.childNodes);
-  box.addEventListener("close", () => { box.remove(); link.focus(); });
+  // A menu that led here is shut by now: the focus goes back to what opens it.
+  const menu = link.closest("details.more");
+  if (menu) menu.open = false;
+  box.addEventListener("close", () => { box.remove(); (menu ? find("summary", menu) : link).focus(); });
   document.body.append(box);
   prepare(box);
   box.showModal();

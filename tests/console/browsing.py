@@ -1,0 +1,117 @@
+"""Debian's Chromium, driven by Playwright: one browser for a test process, a context for each visit.
+
+Without it these tests are skipped by name; in CI, which installs it, they fail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from harness.service import Cloud
+
+CHROMIUM = Path("/usr/bin/chromium")
+IS_MISSING = not CHROMIUM.exists() and not os.environ.get("CI")
+NEEDS_CHROMIUM = pytest.mark.skipif(IS_MISSING, reason=f"there is no {CHROMIUM}")
+WIDTHS = {"desktop": 1280, "phone": 390}
+#: Waits of the browser for what a page does, milliseconds; long, for a machine that does much else.
+_PATIENCE_MS = 30_000
+
+
+class Chromium:
+    """`faults`: what a page complained of since it was last looked at: reports of its policy, errors of its
+    script, and what could not be loaded."""
+
+    def __init__(self) -> None:
+        from playwright.sync_api import sync_playwright
+
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    @contextmanager
+    def open(
+        self, url: str, *, has_script: bool = True, width: int = WIDTHS["desktop"], scheme: str = "light"
+    ) -> Iterator[Window]:
+        """A window of a browser that nobody has used before. `url`: of the service."""
+        context = self._browser.new_context(
+            viewport={"width": width, "height": 900},
+            java_script_enabled=has_script,
+            color_scheme="dark" if scheme == "dark" else "light",
+            ignore_https_errors=True,
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        window = Window(context.new_page(), f"{url}/console")
+        try:
+            yield window
+        finally:
+            context.close()
+
+
+class Window:
+    """One tab. `page`: Playwright's."""
+
+    def __init__(self, page: Any, root: str) -> None:
+        self.page = page
+        self.root = root
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._note)
+
+    def _note(self, message: Any) -> None:
+        # A refusal's status is part of some stories.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(message.text)
+
+    def sign_in(self, cloud: Cloud) -> None:
+        self.go("/login")
+        self.page.fill("#user", cloud.username)
+        self.page.fill("#password", cloud.password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_selector(".who")
+
+    def go(self, path: str) -> None:
+        self.page.goto(f"{self.root}{path}")
+
+    @property
+    def text(self) -> str:
+        """What the middle of the page says."""
+        return str(self.page.inner_text("main"))
+
+    @property
+    def focused(self) -> str:
+        """The text of what has the focus."""
+        return str(self.page.evaluate("document.activeElement?.textContent ?? ''"))
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        root = "document.documentElement"
+        return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    def find_barriers(self) -> list[str]:
+        """What axe-core finds against WCAG 2.2 A and AA, and its best practices."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": tags}})
+        return [
+            f"{one['id']}: {node['html'][:200]}"
+            for one in found.response["violations"]
+            for node in one["nodes"]
+        ]

@@ -1,0 +1,290 @@
+"""The console in a browser: signing in, images, uploads, under the whole policy and at each width."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .browsing import NEEDS_CHROMIUM, WIDTHS, Chromium, Window
+
+pytestmark = NEEDS_CHROMIUM
+
+#: Names that people could have given to steer what others see.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}",
+    "\u202egnp.exe",
+    "x" * 255,
+]
+
+
+@pytest.fixture
+def window(chromium: Chromium, server: Service) -> Iterator[Window]:
+    """Of the publisher."""
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["publisher"])
+        yield window
+
+
+def _make_image(service: Service, **fields: Any) -> str:
+    body = {"name": "made", "disk_format": "raw", "container_format": "bare", **fields}
+    answer = service.client("publisher").post("/v2/images", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def _upload(window: Window, file: Path, **fields: str) -> None:
+    window.go("/images/upload")
+    window.page.set_input_files("#file", file)
+    window.page.wait_for_selector("[data-about]:has-text('B,')")
+    for name, value in fields.items():
+        window.page.fill(f"#{name}", value)
+    window.page.get_by_role("button", name="Upload").click()
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_one_signs_in_looks_and_signs_out(chromium: Chromium, server: Service, has_script: bool) -> None:
+    cloud = server.clouds["publisher"]
+    with chromium.open(server.url, has_script=has_script) as window:
+        window.go("/images?show=public")
+        window.page.fill("#user", cloud.username)
+        window.page.fill("#password", "wrong")
+        window.page.get_by_role("button", name="Sign in").click()
+        assert "Name, password or domain is wrong." in window.text
+        window.page.fill("#password", cloud.password)
+        window.page.get_by_role("button", name="Sign in").click()
+        window.page.wait_for_url("**/images?show=public")
+        window.page.get_by_role("button", name="Sign out").click()
+        assert "You are signed out." in window.text
+        window.go("/images")
+        assert window.page.url.endswith("/login?next=%2Fimages")
+        assert not window.faults
+
+
+def test_an_upload_arrives_with_the_checksum_that_was_expected(window: Window, tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    (tmp_path / "disk-1.raw").write_bytes(content)
+
+    _upload(window, tmp_path / "disk-1.raw", sum=hashlib.sha512(content).hexdigest().upper())
+    window.page.wait_for_selector("text=done, checksum as expected")
+    window.page.get_by_role("link", name="Open image").click()
+
+    window.page.wait_for_selector("h1:has-text('disk-1')")
+    assert hashlib.sha512(content).hexdigest() in window.text
+    assert not window.faults
+
+
+def test_a_checksum_that_differs_is_told_in_red(window: Window, tmp_path: Path) -> None:
+    (tmp_path / "disk-2.raw").write_bytes(os.urandom(5000))
+
+    _upload(window, tmp_path / "disk-2.raw", sum="0" * 32)
+    window.page.wait_for_selector(".pill.bad:has-text('checksum differs')")
+
+    assert "delete it" in window.text
+    assert window.page.get_by_role("link", name="Delete…").is_visible()
+
+
+def test_data_that_the_service_refuses_is_told_with_the_reason(window: Window, tmp_path: Path) -> None:
+    (tmp_path / "fake.qcow2").write_bytes(b"QFI\xfb" + bytes(2000))
+
+    _upload(window, tmp_path / "fake.qcow2")
+    window.page.wait_for_selector(".pill.bad:has-text('stopped')")
+
+    assert "The image stays without data" in window.text
+    assert window.page.get_by_role("button", name="Try again").is_visible()
+
+
+def test_an_upload_that_broke_off_is_sent_again_to_the_same_image(window: Window, tmp_path: Path) -> None:
+    (tmp_path / "disk-3.raw").write_bytes(os.urandom(200_000))
+    broken: list[str] = []
+
+    def break_once(route: Any) -> None:
+        if broken:
+            route.continue_()
+        else:
+            broken.append(route.request.url)
+            route.abort()
+
+    window.page.route("**/file", break_once)
+    _upload(window, tmp_path / "disk-3.raw")
+    window.page.wait_for_selector(".pill.wait:has-text('again in')")
+    window.page.wait_for_selector(".pill.good:has-text('done')")
+
+    link = window.page.get_by_role("link", name="Open image").get_attribute("href")
+    assert str(link).rpartition("/")[2] in broken[0]
+
+
+def test_a_session_that_ends_in_an_upload_is_told_and_the_file_kept(
+    chromium: Chromium, server: Service, tmp_path: Path
+) -> None:
+    (tmp_path / "disk-4.raw").write_bytes(os.urandom(100_000))
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["publisher"])
+        window.go("/images/upload")
+        window.page.set_input_files("#file", tmp_path / "disk-4.raw")
+        cookies = window.page.context.cookies()
+        window.page.context.clear_cookies()
+        window.page.get_by_role("button", name="Upload").click()
+        window.page.wait_for_selector("text=Your session has ended.")
+        window.page.context.add_cookies(cookies)
+        window.page.get_by_role("button", name="Try again").click()
+        window.page.wait_for_selector(".pill.good:has-text('done')")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_an_image_is_edited_protected_and_deleted(
+    chromium: Chromium, server: Service, has_script: bool
+) -> None:
+    image_id = _make_image(server, name="to-be-edited", os_distro="debian")
+    with chromium.open(server.url, has_script=has_script) as window:
+        window.sign_in(server.clouds["publisher"])
+        window.go(f"/images/{image_id}/edit")
+        window.page.fill("#name", "edited")
+        window.page.fill("#tags", "b, a")
+        window.page.fill("#new_name", "hw_disk_bus")
+        window.page.fill("#new_value", "scsi")
+        window.page.get_by_role("button", name="Save").click()
+        window.page.wait_for_selector("text=The change is made.")
+        shown = server.client("publisher").get(f"/v2/images/{image_id}").json()
+        assert (shown["name"], sorted(shown["tags"])) == ("edited", ["a", "b"])
+        assert (shown["hw_disk_bus"], shown["os_distro"]) == ("scsi", "debian")
+
+        window.page.get_by_label("More actions").click()
+        window.page.get_by_role("button", name="Protect from deletion").click()
+        window.page.wait_for_selector("text=Nobody can delete it now")
+        window.page.get_by_label("More actions").click()
+        window.page.get_by_role("link", name="Delete…").click()
+        window.page.wait_for_selector("text=It is protected.")
+        window.page.get_by_role("link", name="Cancel").click()
+        window.page.get_by_label("More actions").click()
+        window.page.get_by_role("button", name="Allow deletion").click()
+        window.page.wait_for_selector("text=It can be deleted now.")
+        window.page.get_by_label("More actions").click()
+        window.page.get_by_role("link", name="Delete…").click()
+        window.page.get_by_role("button", name="Delete image").click()
+        window.page.wait_for_selector("text=The image was deleted.")
+        assert server.client("publisher").get(f"/v2/images/{image_id}").status_code == 404
+        assert not window.faults
+
+
+def test_a_dialog_gives_the_focus_back(window: Window, server: Service) -> None:
+    image_id = _make_image(server, name="asked-about")
+    window.go(f"/images/{image_id}")
+    window.page.get_by_label("More actions").click()
+    window.page.get_by_role("link", name="Delete…").click()
+    window.page.wait_for_selector("dialog[open]")
+
+    assert window.focused == "Cancel"
+    window.page.keyboard.press("Escape")
+    window.page.wait_for_selector("dialog", state="detached")
+    assert window.page.evaluate("document.activeElement.ariaLabel") == "More actions"
+
+
+def test_a_second_tab_in_another_project_does_nothing_in_the_first(
+    chromium: Chromium, server: Service
+) -> None:
+    server.add_user("two-tabs", "tabs-one", "member")
+    server.add_user("two-tabs-other", "tabs-two", "member")
+    server.run("accounts", "grant", "two-tabs", "--project", "tabs-two", "--role", "member")
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["two-tabs"])
+        first = window.page
+        made = server.client("two-tabs").post("/v2/images", json={"name": "of-one"}).json()["id"]
+        first.goto(f"{window.root}/images/{made}/edit")
+        second = first.context.new_page()
+        second.goto(f"{window.root}/images")
+        second.get_by_text("tabs-one").first.click()
+        second.get_by_role("button", name="tabs-two").click()
+        second.wait_for_selector(".switch b:has-text('tabs-two')")
+        first.fill("#name", "changed")
+        first.get_by_role("button", name="Save").click()
+        first.wait_for_selector("text=Nothing was done.")
+        assert server.client("two-tabs").get(f"/v2/images/{made}").json()["name"] == "of-one"
+        first.get_by_role("button", name="Go back to tabs-one").click()
+        first.wait_for_selector(".switch b:has-text('tabs-one')")
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=["script", "attribute", "template", "direction", "long"])
+def test_a_hostile_name_is_text_on_every_page(window: Window, server: Service, name: str) -> None:
+    image_id = _make_image(server, name=name, tags=[name], **{"prop" + name[:40]: name})
+
+    for path in ("/images", f"/images/{image_id}", f"/images/{image_id}/edit", f"/images/{image_id}/delete"):
+        window.go(path)
+        shown = name.replace("\u202e", "U+202E")
+        assert shown in window.page.content().replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"')
+        assert window.overflow <= 0, path
+    assert not window.faults
+
+
+def _pages(service: Service) -> list[str]:
+    image_id = _make_image(service, name="looked-at", os_distro="debian", tags=["lts"])
+    kind = {"Content-Type": "application/octet-stream"}
+    service.client("publisher").put(f"/v2/images/{image_id}/file", content=os.urandom(2000), headers=kind)
+    one = f"/images/{image_id}"
+    more = [one, f"{one}/edit", f"{one}/delete", "/images/nonexistent"]
+    return ["/images", "/images?show=community", "/images/upload", "/account", "/project", *more]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_no_page_has_a_barrier(chromium: Chromium, server: Service, width: int, scheme: str) -> None:
+    with chromium.open(server.url, width=width, scheme=scheme) as window:
+        window.go("/login")
+        found = {"/login": window.find_barriers()}
+        window.sign_in(server.clouds["publisher"])
+        for path in _pages(server):
+            window.go(path)
+            found[path] = window.find_barriers()
+            if width == WIDTHS["phone"]:
+                assert window.overflow <= 0, path
+        assert {path: barriers for path, barriers in found.items() if barriers} == {}
+        assert not window.faults
+
+
+def test_operators_pages_have_no_barrier_and_others_do_not_see_them(
+    chromium: Chromium, server: Service
+) -> None:
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["admin"])
+        for path in ("/operator", "/operator/stores"):
+            window.go(path)
+            assert window.find_barriers() == []
+        window.go("/operator")
+        assert "takes writes" in window.text
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["publisher"])
+        assert "Operator" not in window.page.inner_text(".side")
+        window.go("/operator")
+        assert "You may not do that" in window.text
+
+
+def test_every_page_fits_320_pixels(chromium: Chromium, server: Service) -> None:
+    with chromium.open(server.url, width=320) as window:
+        window.sign_in(server.clouds["publisher"])
+        for path in _pages(server):
+            window.go(path)
+            assert window.overflow <= 0, path
+
+
+def test_the_commands_of_a_page_say_what_it_shows(window: Window, server: Service) -> None:
+    """They are run, with curl's arguments taken apart, and their answers have the page's facts."""
+    image_id = _make_image(server, name="as-commands", min_disk=7)
+    window.go(f"/images/{image_id}")
+    window.page.get_by_text("As commands").click()
+    lines = [line for line in window.page.locator(".calls code").all_inner_texts() if "curl" in line]
+    first = re.search(r"'(http[^']+)'", lines[0])
+    assert first is not None
+    answer = server.client("publisher").get(first[1])
+    assert (answer.json()["name"], answer.json()["min_disk"]) == ("as-commands", 7)
+    for line in lines:
+        address = re.search(r"'(http[^']+)'", line)
+        assert address is not None
+        assert server.client("publisher").get(address[1]).status_code in (200, 404)
