@@ -44,7 +44,8 @@ from transom.operator_files import OperatorFilesInForce, read_policy_files
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.quotas.projects import Limits
-from transom.sharing.background import open_relay, start_background, start_uses
+from transom.sharing.background import open_deliveries, open_relay, start_background, start_uses
+from transom.sharing.delivery import release_hooks_of_dead
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -129,10 +130,11 @@ class Worker:
         jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
         undo.push_async_callback(jobs.close)
         relay = open_relay(settings, db)
+        deliveries = open_deliveries(settings, db, liveness, relay, undo)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
-            start_background(relay, db, undo)
+            start_background(relay, deliveries, db, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = _open_identity(settings, keystone, policy)
         use_policy = (askers.use_policy, identity.use_policy)
@@ -159,6 +161,7 @@ class Worker:
             recipients=Recipients(identity if settings.check_recipients else None),
             relay=relay,
             uses=start_uses(db, undo),
+            deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,
             render_metrics=_with_free_room(_with_files(render_metrics, settings), disks),
@@ -344,7 +347,9 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        start_background(open_relay(settings, db), db, undo)
+        relay = open_relay(settings, db)
+        deliveries = open_deliveries(settings, db, liveness, relay, undo)
+        start_background(relay, deliveries, db, undo)
         await jobs.serve()
 
 
@@ -412,6 +417,7 @@ async def _prepare_data(settings: Settings) -> None:
         try:
             await give_up_dead(db, liveness)
             await release_dead(db, liveness)
+            await release_hooks_of_dead(db, liveness)
             sweep_work(settings, liveness)
             liveness.forget_dead()
         finally:

@@ -11,8 +11,9 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from transom.domain.errors import InvalidError, UnavailableError, UnusableSourceError
@@ -20,10 +21,13 @@ from transom.domain.outbound import (
     DEFAULT_LIMITS,
     Address,
     FetchLimits,
+    HookRules,
     OutboundRules,
     Target,
     allowed_addresses,
+    check_hook_url,
     check_url,
+    is_literal,
     normalize_host,
 )
 
@@ -146,6 +150,58 @@ class Outbound:
         return allowed_addresses(target, await self._resolver.resolve(target), self._rules, is_own_address)
 
 
+class Reply(NamedTuple):
+    """What a receiver answered: the rest of it is nobody's business. `retry_after_s`: when it wants to be
+    asked again, seconds; None when it does not say."""
+
+    status: int
+    retry_after_s: float | None
+
+
+class Poster:
+    """Sends to the addresses that users gave for events, by the rules it is given, and waits no longer than
+    `timeout_s` for each answer, look-up and connection included."""
+
+    def __init__(self, rules: HookRules, timeout_s: float) -> None:
+        self._rules = rules
+        self.timeout_s = timeout_s
+        self._resolver = _Resolver()
+
+    def check(self, url: object) -> None:
+        """InvalidError for a URL that may never be sent to. Of a name, that shows at each try only."""
+        target, rules = check_hook_url(url, self._rules)
+        if is_literal(target.host):
+            allowed_addresses(target, [target.host], rules, is_own_address)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Redirects are not followed. InvalidError when the URL may not be sent to as things are now,
+        UnavailableError when there is no answer."""
+        target, rules = check_hook_url(url, self._rules)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                found = await self._resolver.resolve(target)
+                addresses = allowed_addresses(target, found, rules, is_own_address)
+                async with _request(target, addresses, headers, "POST", body) as response:
+                    return Reply(response.status, _read_retry_after(response.headers.get("Retry-After")))
+        except TimeoutError:
+            raise UnavailableError(
+                f"'{target.host}' has not answered within {self.timeout_s:g} seconds."
+            ) from None
+
+
+def _read_retry_after(text: str | None) -> float | None:
+    """Seconds, from a number of them or a date (RFC 9110, 10.2.3); None for anything else."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        return parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_own_address(address: Address) -> bool:
     """Whether a connection to the address would end at this machine, as its interfaces are now.
 
@@ -170,7 +226,7 @@ class _Resolver:
     async def resolve(self, target: Target) -> list[str]:
         """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a
         number, and from trying it in the domains of this machine."""
-        if ":" in target.host or target.host.replace(".", "").isdigit():
+        if is_literal(target.host):
             return [target.host]
         try:
             async with asyncio.timeout(_RESOLVE_S):
@@ -198,7 +254,11 @@ async def _get_addresses(name: str, port: int) -> list[Any]:
 
 @asynccontextmanager
 async def _request(
-    target: Target, addresses: tuple[str, ...], headers: Mapping[str, str], method: str
+    target: Target,
+    addresses: tuple[str, ...],
+    headers: Mapping[str, str],
+    method: str,
+    body: bytes | None = None,
 ) -> AsyncIterator["aiohttp.ClientResponse"]:
     # Imported with the first fetch: most processes never make one, and the library is large.
     import aiohttp
@@ -222,7 +282,7 @@ async def _request(
         # The time-out of the session counts from byte to byte: headers could drip for days.
         with _renamed(target.host):
             async with asyncio.timeout(_ANSWER_S):
-                response = await session.request(method, url, headers=sent, allow_redirects=False)
+                response = await session.request(method, url, headers=sent, data=body, allow_redirects=False)
         try:
             yield response
         finally:

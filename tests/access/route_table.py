@@ -158,6 +158,16 @@ ROUTES = """
 403 403 403 403 403 403 201 401  PUT /share/v1/publishers/{project_id}
 403 403 403 403 403 403 204 401  DELETE /share/v1/publishers/{project_id}
 
+# Webhooks: the owner's.
+200 200 200 200 200 200 200 401  GET /share/v1/hooks
+201 403 201 403 201 403 201 401  POST /share/v1/hooks
+200 200 404 404 404 404 200 401  GET /share/v1/hooks/{hook_id}
+200 403 404 404 404 404 200 401  PATCH /share/v1/hooks/{hook_id}
+204 403 404 404 404 404 204 401  DELETE /share/v1/hooks/{hook_id}
+200 403 404 404 404 404 200 401  POST /share/v1/hooks/{hook_id}/secret
+202 403 404 404 404 404 202 401  POST /share/v1/hooks/{hook_id}/test
+200 403 404 404 404 404 200 401  PUT /share/v1/hooks/{hook_id}/cursor
+
 # Families. Each is offered to the recipient, which has not answered, and sees the images of versions.
 204 403 403 403 404 404 204 401  DELETE /share/v1/families/{family_id}
 204 403 403 403 404 404 204 401  DELETE /share/v1/families/{family_id}/versions/{number}

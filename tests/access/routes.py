@@ -34,6 +34,8 @@ DATA = b"some bytes of a disk"
 NAMESPACE = "OS::Table"
 OCTETS = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+_HOOKS = "/share/v1/hooks"
+_HOOK = {"url": "https://ci.example.org/images"}
 RULE = {"answer": "accepted"}
 ABSENT = "11111111-2222-4333-8444-555555555555"
 _OWN = {f"{route.method} {route.path}" for route in ROUTES}
@@ -108,6 +110,13 @@ class World:
             self.owner.post(f"{path}/versions", json={"image_id": self.make_image()})
         return family_id
 
+    def make_hook(self) -> dict[str, Any]:
+        """The only webhook of the publisher's project."""
+        for hook in self.owner.get(_HOOKS).json()["items"]:
+            self.owner.delete(f"{_HOOKS}/{hook['id']}")
+        made = self.owner.post(_HOOKS, json=_HOOK)
+        return dict(made.json())
+
     def make_credential(self) -> tuple[str, str]:
         """(its id, that of its access rule), of the publisher's user."""
         rule = {"service": "image", "method": "GET", "path": f"/v2/{next(self.numbers)}"}
@@ -131,6 +140,9 @@ class World:
         account = CALLERS[caller]
         self._prepare(key, account or "publisher")
         fills = self._fills(key, account)
+        if "{hook_id}" in template:
+            hook = self.make_hook()
+            fills |= {"hook_id": hook["id"], "cursor": hook["cursor"]}
         path = template.format(**fills)
         body = BODIES.get(key)
         body = body(self, fills) if callable(body) else body
@@ -333,4 +345,7 @@ BODIES: dict[str, Any] = {
     f"PUT {_FAMILY}/members": {"projects": []},
     f"PATCH {_FAMILY}/members/{{recipients}}/{{recipient_id}}": {"message": "New"},
     "PUT /share/v1/publishers/{project_id}": _publisher,
+    f"POST {_HOOKS}": _HOOK,
+    f"PATCH {_HOOKS}/{{hook_id}}": {"batch": True},
+    f"PUT {_HOOKS}/{{hook_id}}/cursor": lambda _world, fills: {"after": fills["cursor"]},
 }

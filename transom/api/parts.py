@@ -11,6 +11,7 @@ from transom.identity import Identity
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
+from transom.sharing.delivery import Delivery
 from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
 from transom.sharing.relay import Relay
@@ -39,6 +40,7 @@ class Parts:
     recipients: Recipients
     relay: Relay
     uses: Uses
+    deliveries: Delivery
     operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]
     render_metrics: Callable[[], bytes]

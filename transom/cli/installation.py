@@ -27,6 +27,7 @@ PACKAGES = {
     "oslo_policy": "policy files",
     "oslo_utils": "the inspection of uploads",
     "prometheus_client": "metrics",
+    "standardwebhooks": "signatures of webhooks",
     "uvloop": "the event loop, through granian",
     "yaml": "accounts and metadata definitions",
     "yarl": "what is fetched from other servers",

@@ -39,6 +39,7 @@ _AT_LEAST = {
     "kept_jobs_bytes": 0,
     "fetch_least_bytes_s": 0,
     "fetch_window_s": 1,
+    "hook_timeout_s": 1,
     "fetch_timeout_s": 0,
     "json_body_limit": 1,
     "signed_body_limit": 1,
@@ -71,6 +72,7 @@ _EACH_OF = {
     ),
     "image_import_plugins": ("image_decompression", "image_conversion", "inject_image_metadata"),
     "allowed_schemes": ("http", "https"),
+    "hook_schemes": ("http", "https"),
 }
 #: As a browser writes it: in lower case, without a path.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
@@ -197,7 +199,7 @@ def _check_lists(settings: Settings) -> None:
 
 
 def _check_fetching(settings: Settings) -> None:
-    for name in ("allowed_ports", "disallowed_ports"):
+    for name in ("allowed_ports", "disallowed_ports", "hook_ports"):
         for port in listed(getattr(settings, name)):
             if not (port.isascii() and port.isdigit() and int(port) < 65536):
                 raise SettingsError(f"{name} names ports, not {port!r}")

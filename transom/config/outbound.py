@@ -1,9 +1,9 @@
-"""What the settings say of URLs that the service fetches for its users."""
+"""What the settings say of URLs that the service fetches, and sends events to, for its users."""
 
 from ipaddress import ip_network
 
 from transom.config.settings import Settings, listed
-from transom.domain.outbound import FetchLimits, OutboundRules, normalize_host
+from transom.domain.outbound import FetchLimits, HookRules, OutboundRules, normalize_host
 
 
 def fetch_rules(settings: Settings) -> OutboundRules:
@@ -16,6 +16,17 @@ def fetch_rules(settings: Settings) -> OutboundRules:
         allowed_ports=frozenset(map(int, listed(settings.allowed_ports))),
         disallowed_ports=frozenset(map(int, listed(settings.disallowed_ports))),
         allowed_networks=frozenset(map(ip_network, listed(settings.allowed_networks))),
+        disallowed_networks=frozenset(map(ip_network, listed(settings.disallowed_networks))),
+    )
+
+
+def hook_rules(settings: Settings) -> HookRules:
+    """Raises ValueError as `fetch_rules` does."""
+    return HookRules(
+        schemes=frozenset(listed(settings.hook_schemes)),
+        hosts=_hosts(settings.hook_hosts),
+        is_open=settings.hook_public_hosts,
+        ports=frozenset(map(int, listed(settings.hook_ports))),
         disallowed_networks=frozenset(map(ip_network, listed(settings.disallowed_networks))),
     )
 

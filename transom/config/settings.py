@@ -279,6 +279,17 @@ class Settings(Readings):
     family_quota: int = _setting(100, "Families of images a project may have; negative: no limit.")
     family_version_quota: int = _setting(1000, "Versions a family may have; negative: no limit.")
     family_member_quota: int = _setting(10000, "Members a family may have; negative: no limit.")
+    hook_quota: int = _setting(10, "Webhooks a project may have; negative: no limit.")
+    hook_schemes: str = _setting("https", "Schemes of URLs that webhooks may have, comma separated.")
+    hook_hosts: str = _setting(
+        "",
+        "Hosts inside that webhooks may be sent to, with any port (names or addresses), comma separated.",
+    )
+    hook_public_hosts: bool = _setting(True, "Whether webhooks may be sent to any public address as well.")
+    hook_ports: str = _setting(
+        "443", "Ports that webhooks may be sent to on hosts that hook_hosts does not name, comma separated."
+    )
+    hook_timeout_s: int = _setting(15, "How long a receiver of a webhook has to answer, seconds.")
     os_versions_file: str = _setting(
         "",
         "File (TOML) of operating systems that __os_version may name besides those built in; empty: none.",

@@ -78,7 +78,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an event tells beyond its columns, as it was then.
 
     `image`: the image's name; `status`, `was`: of the membership, None where there is none; `ends_at`,
-    `expires_at`: see `Member`, None without an end; `family`: the family's name; `number`: of its version.
+    `expires_at`: see `Member`, None without an end; `family`: the family's name; `number`: of its version;
+    `hook`: the id of a webhook.
     """
 
     image: str | None = None
@@ -90,6 +91,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: int | None = None
     family: str | None = None
     number: int | None = None
+    hook: str | None = None
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,17 @@ class OutboundRules(msgspec.Struct, frozen=True, kw_only=True):
     disallowed_networks: frozenset[Network] = frozenset()
 
 
+class HookRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Where events may be sent. `hosts` may have any port and any address; all others, which `is_open` lets
+    in, one of the `ports` and public addresses."""
+
+    schemes: frozenset[str]
+    hosts: frozenset[str] = frozenset()
+    is_open: bool = True
+    ports: frozenset[int] = frozenset({443})
+    disallowed_networks: frozenset[Network] = frozenset()
+
+
 class FetchLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How slow a server may be. `least_bytes_s`: bytes a second over `window_s` seconds, 0 for no limit;
     `total_s`: seconds for all of the data, 0 for no limit."""
@@ -131,6 +142,31 @@ def check_url(url: object, rules: OutboundRules) -> Target:
         host=normal,
         port=port if port is not None else _DEFAULT_PORTS[parts.scheme],
     )
+
+
+def check_hook_url(url: object, rules: HookRules) -> tuple[Target, OutboundRules]:
+    """Where the URL leads, and by which rules its addresses are to be chosen; or InvalidError."""
+    networks = rules.disallowed_networks
+    others = OutboundRules(allowed_schemes=rules.schemes, disallowed_networks=networks)
+    target = check_url(url, others)
+    parts = urlsplit(target.url)
+    if "@" in parts.netloc or parts.fragment:
+        raise InvalidError("The URL may have neither a user nor a fragment.")
+    if target.host in rules.hosts:
+        named = OutboundRules(
+            allowed_schemes=rules.schemes, allowed_hosts=rules.hosts, disallowed_networks=networks
+        )
+        return target, named
+    if not rules.is_open:
+        raise InvalidError(f"The host '{target.host}' is not allowed.")
+    if target.port not in rules.ports:
+        raise InvalidError(f"The port {target.port} is not allowed.")
+    return target, others
+
+
+def is_literal(host: str) -> bool:
+    """Whether the host of a Target is an address, which no name server is asked for."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _passes(value: object, allowed: frozenset[object], disallowed: frozenset[object]) -> bool:

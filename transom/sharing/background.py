@@ -1,9 +1,14 @@
-"""What goes on in the background of sharing: numbering events, removing what has ended, noting uses."""
+"""What goes on in the background of sharing: numbering events, removing what has ended, noting uses,
+delivering to webhooks."""
 
 import asyncio
 from contextlib import AsyncExitStack
 
 from transom.config import Settings
+from transom.config.outbound import hook_rules
+from transom.liveness import Liveness
+from transom.outbound import Poster
+from transom.sharing.delivery import Delivery
 from transom.sharing.families import due
 from transom.sharing.relay import Relay
 from transom.sharing.sweep import Sweep
@@ -19,9 +24,18 @@ def open_relay(settings: Settings, db: Database) -> Relay:
     return Relay(db, settings.event_lifetime_days, set_behind)
 
 
-def start_background(relay: Relay, db: Database, undo: AsyncExitStack) -> None:
+def open_deliveries(
+    settings: Settings, db: Database, liveness: Liveness, relay: Relay, undo: AsyncExitStack
+) -> Delivery:
+    poster = Poster(hook_rules(settings), settings.hook_timeout_s)
+    deliveries = Delivery(db, poster, liveness, relay.wait_for_events)
+    undo.push_async_callback(deliveries.close)
+    return deliveries
+
+
+def start_background(relay: Relay, deliveries: Delivery, db: Database, undo: AsyncExitStack) -> None:
     """In each process that runs jobs; one at a time does the work."""
-    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db)):
+    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), deliveries.serve()):
         undo.callback(asyncio.create_task(serving).cancel)
 
 

@@ -80,12 +80,16 @@ def cloud_event(event: Event, viewer: Viewer, name_of: Names = _no_name) -> dict
 def _subject(event: Event) -> str | None:
     if event.image_id is not None:
         return f"images/{event.image_id}"
+    if event.data.hook is not None:
+        return f"hooks/{event.data.hook}"
     return f"families/{event.family_id}" if event.family_id is not None else None
 
 
 def _data(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
     data = event.data
     told: dict[str, Any] = {}
+    if data.hook is not None:
+        told["hook"] = {"id": data.hook}
     if event.image_id is not None:
         told["image"] = {"id": event.image_id, "name": data.image}
     if event.family_id is not None:

@@ -390,7 +390,9 @@ create table hook (
     held_until bigint not null,
     created_by text collate "C",
     created_at bigint not null,
-    updated_at bigint not null
+    updated_at bigint not null,
+    -- `domain/` and the id of the project's domain, whose events concern it, too.
+    domain_key text collate "C"
 );
 
 create index hook_by_project on hook (project_id, created_at, id);

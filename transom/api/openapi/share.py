@@ -7,6 +7,8 @@ from typing import Any
 
 from transom.api.openapi.families import COMPONENTS as FAMILY_COMPONENTS
 from transom.api.openapi.families import OPERATIONS as FAMILIES
+from transom.api.openapi.hooks import COMPONENTS as HOOK_COMPONENTS
+from transom.api.openapi.hooks import OPERATIONS as HOOKS
 from transom.api.openapi.model import (
     HTML,
     INTEGER,
@@ -168,8 +170,9 @@ SHARE = Table(
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS},
+    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS, **HOOKS},
     components={
+        **HOOK_COMPONENTS,
         **FAMILY_COMPONENTS,
         "Problem": record(
             {"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "instance": STRING},

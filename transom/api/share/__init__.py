@@ -13,6 +13,7 @@ from transom.api.share import (
     events,
     families,
     family_members,
+    hooks,
     inbox,
     offers,
     problems,
@@ -95,6 +96,14 @@ CALLS: list[Call] = [
     Call(
         "PATCH", f"{_MEMBERS}/{{recipients}}/{{recipient_id}}", family_members.change_member, takes_body=True
     ),
+    Call("GET", f"{PREFIX}/hooks", hooks.list_hooks),
+    Call("POST", f"{PREFIX}/hooks", hooks.create_hook, takes_body=True),
+    Call("GET", f"{PREFIX}/hooks/{{hook_id}}", hooks.show_hook),
+    Call("PATCH", f"{PREFIX}/hooks/{{hook_id}}", hooks.change_hook, takes_body=True),
+    Call("DELETE", f"{PREFIX}/hooks/{{hook_id}}", hooks.delete_hook),
+    Call("POST", f"{PREFIX}/hooks/{{hook_id}}/secret", hooks.change_secret),
+    Call("POST", f"{PREFIX}/hooks/{{hook_id}}/test", hooks.test_hook),
+    Call("PUT", f"{PREFIX}/hooks/{{hook_id}}/cursor", hooks.set_cursor, takes_body=True),
 ]
 
 

@@ -22,6 +22,7 @@ LINKS = {
     "rules": f"{PREFIX}/rules",
     "events": f"{PREFIX}/events{{?after,limit,type,image,family,with,order,wait,all}}",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
+    "hooks": f"{PREFIX}/hooks",
 }
 #: Settings that clients may want to know before they are told of them by a refusal.
 LIMITS = (
@@ -30,6 +31,7 @@ LIMITS = (
     "offer_lifetime_days",
     "share_rule_quota",
     "event_lifetime_days",
+    "hook_quota",
     "json_body_limit",
     "family_quota",
     "family_version_quota",

@@ -1,0 +1,383 @@
+"""Events reach webhooks in their order and at least once, whatever receivers do, on both databases."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+import pytest
+from domain.samples import ACTOR, OWNER, RECIPIENT, caller
+from harness.receiver import Received, Receiver
+
+from transom.domain.events import EventData, EventType, NewEvent
+from transom.domain.hooks import PAUSES_S, Hook
+from transom.domain.outbound import HookRules
+from transom.liveness import Liveness
+from transom.outbound import Poster
+from transom.sharing import hooks as service
+from transom.sharing.delivery import Delivery
+from transom.sql import events, hooks, outbox
+from transom.sql.db import Database, Statement
+
+pytestmark = pytest.mark.anyio
+
+INSIDE = HookRules(schemes=frozenset({"http"}), hosts=frozenset({"127.0.0.1"}))
+CLOSED = HookRules(schemes=frozenset({"http"}), ports=frozenset(range(1, 65536)))
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        yield server
+
+
+class World:
+    """A database with events and hooks, and deliveries that a test starts when it likes."""
+
+    def __init__(self, db: Database, folder: Path) -> None:
+        self.db = db
+        self.liveness = Liveness(folder)
+
+    async def tell(self, *types: str, owner: str = OWNER, member_id: str = RECIPIENT) -> None:
+        """Make events of these types, with numbers."""
+        for number, kind in enumerate(types):
+            data = EventData(image=f"image-{number}", status="pending")
+            event = NewEvent(
+                at=1, type=EventType(kind), owner=owner, member_id=member_id, image_id="image", data=data
+            )
+            await self.db.transact(outbox.append(event, ACTOR))
+        await self.db.run(lambda: events.relay(1000))
+
+    async def hook(
+        self, url: str, project: str = OWNER, types: tuple[str, ...] = ("*",), **more: bool
+    ) -> Hook:
+        made = {"is_batch": False, "is_global": False} | more
+        role = "admin" if made["is_global"] else "member"
+        return await service.create_hook(self.db, caller(role, project), url, types, -1, **made)
+
+    def delivery(self, rules: HookRules = INSIDE, timeout_s: float = 5) -> Delivery:
+        return Delivery(self.db, Poster(rules, timeout_s), self.liveness, anyio.sleep)
+
+    async def find(self, hook: Hook) -> Hook:
+        found = await hooks.find_hook(self.db, hook.id)
+        assert found is not None
+        return found
+
+    async def deliver_until(self, hook: Hook, holds: Any, delivery: Delivery | None = None) -> Hook:
+        """Deliver until that holds for the hook, which nobody holds any more then; the hook."""
+        running = delivery or self.delivery()
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(running.serve)
+                # Nothing but its row tells how far a hook is.
+                while not (holds(found := await self.find(hook)) and await self._is_free(hook)):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                tasks.cancel_scope.cancel()
+            await running.close()
+        return found
+
+    async def _is_free(self, hook: Hook) -> bool:
+        rows = await self.db.read("select holder from hook where id = $1", hook.id)
+        return rows[0][0] is None
+
+    async def last(self) -> int:
+        return (await events.find_kept(self.db))[1]
+
+
+@pytest.fixture
+async def world(db: Database, tmp_path: Path) -> AsyncIterator[World]:
+    await db.transact(
+        *(Statement(f"delete from {table}", ()) for table in ("hook", "event", "outbox", "family_audience")),
+        Statement("update singleton set last_seq = 0", ()),
+    )
+    made = World(db, tmp_path / "run")
+    yield made
+    made.liveness.close()
+
+
+async def take(receiver: Receiver) -> Received:
+    return await anyio.to_thread.run_sync(receiver.take)
+
+
+def types_of(received: list[Received]) -> list[str]:
+    return [event["type"].removeprefix("transom.") for one in received for event in one.events]
+
+
+def has_come_to(cursor: int) -> Any:
+    return lambda hook: hook.cursor == cursor
+
+
+STORY = ("share.offered", "share.accepted", "share.withdrawn")
+
+
+async def test_events_come_in_their_order_signed_and_as_the_feed_has_them(
+    world: World, receiver: Receiver
+) -> None:
+    hook = await world.hook(f"{receiver.origin}/in")
+    await world.tell(*STORY)
+
+    done = await world.deliver_until(hook, has_come_to(3))
+
+    received = [receiver.take() for _ in STORY]
+    assert types_of(received) == list(STORY)
+    for number, one in enumerate(received, start=1):
+        one.verify(hook.secret)
+        assert one.headers["webhook-id"] == one.events[0]["id"] == f"evt-{number:016d}"
+        assert one.headers["content-type"] == "application/cloudevents+json"
+    assert (done.attempts, done.last_status, done.last_error) == (0, 200, None)
+    assert receiver.is_empty
+
+
+async def test_a_batch_brings_what_waits_at_once(world: World, receiver: Receiver) -> None:
+    hook = await world.hook(receiver.origin, is_batch=True)
+    await world.tell(*STORY)
+
+    await world.deliver_until(hook, has_come_to(3))
+
+    batch = receiver.take()
+    batch.verify(hook.secret)
+    assert types_of([batch]) == list(STORY)
+    assert batch.headers["webhook-id"] == "evt-0000000000000001-evt-0000000000000003"
+    assert batch.headers["content-type"] == "application/cloudevents-batch+json"
+    assert receiver.is_empty
+
+
+async def test_more_than_a_page_comes_whole(world: World, receiver: Receiver) -> None:
+    hook = await world.hook(receiver.origin, is_batch=True)
+    await world.tell(*["share.offered"] * 250)
+
+    await world.deliver_until(hook, has_come_to(250))
+
+    sizes = [len(receiver.take().events) for _ in range(3)]
+    assert sizes == [100, 100, 50]
+
+
+async def test_a_hook_gets_what_its_filter_names_and_concerns_its_project(
+    world: World, receiver: Receiver
+) -> None:
+    hook = await world.hook(receiver.origin, types=("*.withdrawn", "share.accepted"))
+    await world.tell(*STORY)
+    await world.tell("share.withdrawn", owner="else", member_id="other")
+    await world.tell("share.accepted", owner="else", member_id=OWNER)
+
+    await world.deliver_until(hook, has_come_to(5))
+
+    received = [receiver.take() for _ in range(3)]
+    assert types_of(received) == ["share.accepted", "share.withdrawn", "share.accepted"]
+    assert receiver.is_empty
+
+
+async def test_a_hook_of_the_scope_all_gets_everything(world: World, receiver: Receiver) -> None:
+    hook = await world.hook(receiver.origin, "admins", is_global=True, is_batch=True)
+    await world.tell("share.offered", owner="a", member_id="b")
+    await world.tell("share.accepted", owner="c", member_id="d")
+
+    await world.deliver_until(hook, has_come_to(2))
+
+    batch = receiver.take()
+    assert types_of([batch]) == ["share.offered", "share.accepted"]
+    assert batch.events[0]["data"]["by"]["user"] == "user"
+
+
+async def test_it_begins_at_the_end_of_the_feed(world: World, receiver: Receiver) -> None:
+    await world.tell("share.offered")
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.accepted")
+
+    await world.deliver_until(hook, has_come_to(2))
+
+    assert types_of([receiver.take()]) == ["share.accepted"]
+    assert receiver.is_empty
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
+async def test_what_is_not_taken_comes_again_with_the_same_id_and_nothing_passes_it(
+    world: World, receiver: Receiver, status: int
+) -> None:
+    """A redirect is not followed."""
+    receiver.status, receiver.more = status, {"Location": f"{receiver.origin}/elsewhere"}
+    hook = await world.hook(receiver.origin)
+    await world.tell(*STORY)
+
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1)
+    first = receiver.take()
+    assert receiver.is_empty
+    assert (failed.cursor, failed.last_status, failed.is_enabled) == (0, status, True)
+    assert failed.last_error == f"The receiver answered {status}."
+    assert 0.8 * PAUSES_S[0] - 1 <= (failed.next_at - world.db.now_us()) / 1e6 + PATIENCE_S
+
+    receiver.status = 200
+    await world.db.write("update hook set next_at = 0")
+    done = await world.deliver_until(hook, has_come_to(3))
+
+    again = [receiver.take() for _ in STORY]
+    assert (done.attempts, types_of(again)) == (0, list(STORY))
+    assert again[0].headers["webhook-id"] == first.headers["webhook-id"]
+    again[0].verify(hook.secret)
+
+
+async def test_after_the_last_pause_the_hook_is_disabled_and_its_project_is_told(
+    world: World, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+    await world.db.write("update hook set attempts = $1", len(PAUSES_S))
+
+    failed = await world.deliver_until(hook, lambda hook: not hook.is_enabled)
+
+    await world.db.run(lambda: events.relay(10))
+    rows = await world.db.read("select type, owner, data from event order by seq desc limit 1")
+    data = msgspec.json.decode(rows[0][2], type=EventData)
+    assert (rows[0][0], rows[0][1], data.hook) == ("hook.disabled", OWNER, hook.id)
+    assert data.reason == "The receiver answered 500."
+    assert failed.cursor == 0
+
+
+async def test_a_receiver_that_is_gone_is_not_asked_again(world: World, receiver: Receiver) -> None:
+    receiver.status = 410
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+
+    failed = await world.deliver_until(hook, lambda hook: not hook.is_enabled)
+
+    assert (failed.attempts, failed.last_status) == (1, 410)
+
+
+async def test_retry_after_is_obeyed(world: World, receiver: Receiver) -> None:
+    receiver.status, receiver.more = 429, {"Retry-After": "200"}
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1)
+
+    assert 200e6 - PATIENCE_S * 1e6 < failed.next_at - world.db.now_us() <= 200e6
+
+
+async def test_a_receiver_that_does_not_answer_is_given_up(world: World, receiver: Receiver) -> None:
+    receiver.may_answer.clear()
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1, world.delivery(timeout_s=0.2))
+    receiver.may_answer.set()
+
+    assert failed.last_status is None
+    assert failed.last_error == "'127.0.0.1' has not answered within 0.2 seconds."
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other_hook(world: World, receiver: Receiver) -> None:
+    with Receiver() as hanging:
+        hanging.may_answer.clear()
+        await world.hook(hanging.origin)
+        hook = await world.hook(receiver.origin)
+        await world.tell("share.offered")
+
+        await world.deliver_until(hook, has_come_to(1))
+
+        assert types_of([receiver.take()]) == ["share.offered"]
+        hanging.may_answer.set()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://localhost:{port}/"])
+async def test_addresses_inside_are_refused_at_each_try(world: World, receiver: Receiver, url: str) -> None:
+    hook = await world.hook(url.format(port=receiver.port))
+    await world.tell("share.offered")
+
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1, world.delivery(CLOSED))
+
+    assert "no address that may be connected to" in (failed.last_error or "")
+    assert receiver.is_empty
+
+
+async def test_while_a_secret_is_being_changed_both_sign(world: World, receiver: Receiver) -> None:
+    hook = await world.hook(receiver.origin)
+    new = await service.change_secret(world.db, caller(), hook.id, lambda _hook: None)
+    await world.tell("share.offered")
+    await world.deliver_until(new, has_come_to(1))
+    both = receiver.take()
+    await world.db.write("update hook set old_secret_until = 1")
+    await world.tell("share.accepted")
+    await world.deliver_until(new, has_come_to(2))
+    one = receiver.take()
+
+    both.verify(hook.secret)
+    both.verify(new.secret)
+    one.verify(new.secret)
+    assert hook.secret != new.secret
+    assert " " not in one.headers["webhook-signature"]
+
+
+async def test_a_cursor_that_is_set_back_during_a_delivery_counts(world: World, receiver: Receiver) -> None:
+    """What was sent meanwhile moves nothing."""
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered", "share.accepted")
+    await world.deliver_until(hook, has_come_to(2))
+    received = [receiver.take(), receiver.take()]
+    await world.tell("share.withdrawn")
+    receiver.may_answer.clear()
+    delivery = world.delivery()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delivery.serve)
+        received.append(await take(receiver))
+
+        await service.set_cursor(world.db, caller(), hook.id, 0, lambda _hook: None)
+
+        receiver.may_answer.set()
+        received += [await take(receiver) for _ in range(3)]
+        tasks.cancel_scope.cancel()
+    await delivery.close()
+    assert types_of(received) == [*STORY, *STORY]
+
+
+async def test_the_hook_of_a_worker_that_is_dead_goes_on_with_another(
+    world: World, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Killed between the answer and the write, it sends the same once more."""
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+    far = world.db.now_us() + 3_600_000_000
+    dead = Liveness(tmp_path / "run")
+    await world.db.write("update hook set holder = $1, held_until = $2", dead.name, far)
+    path = tmp_path / "run" / f"{dead.name}.lock"
+    dead.close()
+    path.touch()
+
+    done = await world.deliver_until(hook, has_come_to(1))
+
+    assert types_of([receiver.take()]) == ["share.offered"]
+    assert done.last_status == 200
+
+
+async def test_a_hook_that_another_worker_holds_is_left_to_it(world: World, receiver: Receiver) -> None:
+    held, free = await world.hook(receiver.origin), await world.hook(receiver.origin)
+    await world.tell("share.offered")
+    far = world.db.now_us() + 3_600_000_000
+    await world.db.write("update hook set holder = 'other', held_until = $1 where id = $2", far, held.id)
+
+    await world.deliver_until(free, has_come_to(1))
+
+    receiver.take()
+    assert receiver.is_empty
+    assert (await world.find(held)).cursor == 0
+
+
+async def test_one_that_was_disabled_goes_on_where_it_was_or_tells_of_a_hole(
+    world: World, receiver: Receiver
+) -> None:
+    hook = await world.hook(receiver.origin)
+    off, on = {"is_enabled": False}, {"is_enabled": True}
+    await service.change_hook(world.db, caller(), ACTOR, hook.id, off, lambda _hook: None)
+    await world.tell(*STORY)
+    goes_on = await service.change_hook(world.db, caller(), ACTOR, hook.id, on, lambda _hook: None)
+    assert (goes_on.cursor, goes_on.last_error) == (0, None)
+
+    await service.change_hook(world.db, caller(), ACTOR, hook.id, off, lambda _hook: None)
+    await world.db.write("delete from event where seq <= 2")
+    lost = await service.change_hook(world.db, caller(), ACTOR, hook.id, on, lambda _hook: None)
+
+    assert lost.cursor == 2
+    assert lost.last_error == "Events 1 to 2 are not kept any more, and were not delivered."

@@ -1,0 +1,174 @@
+"""Webhooks (`/share/v1/hooks`): a URL, a filter, and how far it has got in the feed of events."""
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+
+from transom.api.actors import actor_of
+from transom.api.http import Request, Response, json_response, no_content
+from transom.api.parts import Parts
+from transom.api.share.body import invalid, read_body, show_time
+from transom.api.share.conditions import require_tag, tag_of, tagged_response
+from transom.api.share.query import encode_cursor, page_response, read_cursor
+from transom.clock import now_us
+from transom.domain.errors import ConflictError, InvalidError
+from transom.domain.hooks import Hook
+from transom.sharing import hooks
+
+_FEED = "events"
+_PLACE = "/share/v1/hooks"
+
+
+class HookBody(msgspec.Struct, forbid_unknown_fields=True):
+    url: str
+    types: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    batch: bool = False
+    scope: Literal["project", "all"] = "project"
+
+
+class HookPatch(msgspec.Struct, forbid_unknown_fields=True):
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    types: list[str] | msgspec.UnsetType = msgspec.UNSET
+    batch: bool | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class CursorBody(msgspec.Struct, forbid_unknown_fields=True):
+    after: str
+
+
+async def create_hook(parts: Parts, request: Request) -> Response:
+    """201 with the secret, which no other answer shows."""
+    body = await read_body(parts, request, HookBody)
+    is_global = body.scope == "all"
+    hooks.may_manage(request.caller, is_global=is_global)
+    hook = await hooks.create_hook(
+        parts.db,
+        request.caller,
+        _check_url(parts, body.url),
+        _check_types(body.types),
+        parts.settings.hook_quota,
+        is_batch=body.batch,
+        is_global=is_global,
+    )
+    shown = {**_show(hook), "secret": hook.secret}
+    location = (b"location", f"{request.prefix}{_PLACE}/{hook.id}".encode())
+    return tagged_response(request, shown, _tag(hook), HTTPStatus.CREATED, [location])
+
+
+async def list_hooks(parts: Parts, request: Request) -> Response:
+    """All of them: a project has `hook_quota` at most."""
+    found = await hooks.list_hooks(parts.db, request.caller)
+    return page_response(request, [_show(hook) for hook in found], None)
+
+
+async def show_hook(parts: Parts, request: Request) -> Response:
+    hook = await hooks.show_hook(parts.db, request.caller, request.params["hook_id"])
+    return tagged_response(request, _show(hook), _tag(hook))
+
+
+async def change_hook(parts: Parts, request: Request) -> Response:
+    body = await read_body(parts, request, HookPatch)
+    change: dict[str, Any] = {}
+    if body.url is not msgspec.UNSET:
+        change["url"] = _check_url(parts, body.url)
+    if body.types is not msgspec.UNSET:
+        change["types"] = _check_types(body.types)
+    if body.batch is not msgspec.UNSET:
+        change["is_batch"] = body.batch
+    if body.enabled is not msgspec.UNSET:
+        change["is_enabled"] = body.enabled
+    hook_id, actor = request.params["hook_id"], actor_of(request)
+    hook = await hooks.change_hook(parts.db, request.caller, actor, hook_id, change, _guard(request))
+    parts.deliveries.wake()
+    return tagged_response(request, _show(hook), _tag(hook))
+
+
+async def change_secret(parts: Parts, request: Request) -> Response:
+    """Another secret, shown here alone; that of before signs as well for a day."""
+    hook_id = request.params["hook_id"]
+    hook = await hooks.change_secret(parts.db, request.caller, hook_id, _guard(request))
+    until = hook.old_secret_until or 0
+    return json_response({"secret": hook.secret, "old_secret_until": show_time(until)})
+
+
+async def test_hook(parts: Parts, request: Request) -> Response:
+    """202: the event is on its way, whatever the hook's filter; the hook shows what came of it."""
+    hook = await hooks.show_hook(parts.db, request.caller, request.params["hook_id"])
+    hooks.manage(request.caller, hook)
+    if not parts.deliveries.test(hook):
+        raise ConflictError("A test of this hook is on its way.")
+    return Response(HTTPStatus.ACCEPTED)
+
+
+async def set_cursor(parts: Parts, request: Request) -> Response:
+    body = await read_body(parts, request, CursorBody)
+    try:
+        cursor = read_cursor({"after": body.after}, _FEED, tuple[int])
+        assert cursor is not None, "`after` is there"  # noqa: S101
+        hook_id, guard = request.params["hook_id"], _guard(request)
+        hook = await hooks.set_cursor(parts.db, request.caller, hook_id, cursor[0], guard)
+    except InvalidError:
+        raise invalid("/after", "is not a cursor of what is kept of the feed.") from None
+    parts.deliveries.wake()
+    return tagged_response(request, _show(hook), _tag(hook))
+
+
+async def delete_hook(parts: Parts, request: Request) -> Response:
+    await hooks.delete_hook(parts.db, request.caller, request.params["hook_id"], _guard(request))
+    return no_content()
+
+
+def _check_url(parts: Parts, url: str) -> str:
+    try:
+        parts.deliveries.check_url(url)
+    except InvalidError as error:
+        raise invalid("/url", str(error)) from None
+    return url
+
+
+def _check_types(types: list[str]) -> tuple[str, ...]:
+    try:
+        return hooks.check_types(types)
+    except InvalidError as error:
+        raise invalid("/types", str(error)) from None
+
+
+def _guard(request: Request) -> Callable[[Hook], None]:
+    return partial(_require, request)
+
+
+def _require(request: Request, hook: Hook) -> None:
+    require_tag(request, _tag(hook))
+
+
+def _tag(hook: Hook) -> str:
+    return tag_of(hook.id, hook.updated_at)
+
+
+def _show(hook: Hook) -> dict[str, Any]:
+    is_waiting = hook.is_enabled and hook.attempts > 0 and hook.next_at > now_us()
+    return {
+        "id": hook.id,
+        "url": hook.url,
+        "types": hook.types,
+        "batch": hook.is_batch,
+        "enabled": hook.is_enabled,
+        "scope": "all" if hook.is_global else "project",
+        "cursor": encode_cursor(_FEED, (hook.cursor,)),
+        "failed_tries": hook.attempts,
+        "next_try_at": show_time(hook.next_at) if is_waiting else None,
+        "last_success_at": _optional_time(hook.last_success_at),
+        "last_failure_at": _optional_time(hook.last_failure_at),
+        "last_status": hook.last_status,
+        "last_error": hook.last_error,
+        "created_at": show_time(hook.created_at),
+        "updated_at": show_time(hook.updated_at),
+    }
+
+
+def _optional_time(at: int | None) -> str | None:
+    return show_time(at) if at is not None else None

@@ -1,0 +1,51 @@
+"""Webhooks, and when a delivery that failed is tried again. Pure."""
+
+import msgspec
+
+#: Pauses after the first failed try and each further one, seconds. After the last the hook is disabled.
+PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+#: Pauses differ from these by at most so much, so that what failed together is not tried again together.
+SPREAD = 0.2
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """`types`: patterns of types of events; `is_global`: of all projects, else of the project and the domain
+    of `domain_key`. `cursor`: the number of the last event that was delivered or did not match. `attempts`:
+    failed tries of what comes next, which is tried at `next_at`. `old_secret` signs as well until
+    `old_secret_until`. `updated_at` moves with what somebody decided alone."""
+
+    id: str
+    project_id: str
+    domain_key: str | None
+    url: str
+    types: tuple[str, ...]
+    is_batch: bool
+    is_enabled: bool
+    is_global: bool
+    secret: str
+    old_secret: str | None
+    old_secret_until: int | None
+    cursor: int
+    attempts: int
+    next_at: int
+    last_success_at: int | None
+    last_failure_at: int | None
+    last_status: int | None
+    last_error: str | None
+    created_at: int
+    updated_at: int
+
+    def __repr__(self) -> str:
+        return f"<Hook {self.id}>"
+
+
+def pause_after(attempts: int, wanted_s: float | None, chance: float) -> float | None:
+    """Seconds until the next try after so many failed ones, None when there is none any more. `wanted_s`: the
+    receiver's Retry-After, obeyed up to the pause after the next try; `chance`: from 0 to 1, for the
+    spread."""
+    if attempts > len(PAUSES_S):
+        return None
+    pause_s = PAUSES_S[attempts - 1] * (1 + SPREAD * (2 * chance - 1))
+    if wanted_s is None:
+        return pause_s
+    return max(pause_s, min(wanted_s, PAUSES_S[min(attempts, len(PAUSES_S) - 1)]))

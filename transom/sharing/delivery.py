@@ -1,0 +1,258 @@
+"""Delivers events to webhooks: in their order, at least once, each hook by one worker at a time.
+
+A hook is a cursor over the feed. The worker that has its lease sends what comes next, and moves the cursor
+when the receiver has answered 2xx. Whatever else happens, a kill included, the same is sent again later, with
+the same id. A receiver that does not answer holds up its own hook and no other.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from transom.clock import now_us
+from transom.domain.errors import TransomError, describe
+from transom.domain.events import CLOCK, Event, EventQuery
+from transom.domain.hooks import Hook, pause_after
+from transom.liveness import Liveness
+from transom.outbound import Poster, Reply
+from transom.sharing.events import matching_types
+from transom.sharing.hooks import (
+    Message,
+    message_of,
+    signed_headers,
+    tell_disabled,
+    test_message,
+    viewer_of_hook,
+)
+from transom.sql import events, hooks
+from transom.sql.db import Database
+from transom.sql.hooks import Due
+
+_log = logging.getLogger(__name__)
+
+#: Hooks that one process delivers to at once, and those of one project among them.
+_MOST_RUNNING = 64
+_MOST_OF_PROJECT = 4
+#: Pause between two looks for events that other processes numbered, and for hooks whose pause is over.
+_LOOK_S = 1.0
+#: Events of a page, and so of a batch.
+_PAGE = 100
+#: A lease lasts for one try and so much more, seconds.
+_SLACK_S = 30
+_GONE = 410
+
+
+class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
+    """A try has failed. `status`: of the answer, None when there was none."""
+
+    def __init__(self, text: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class Delivery:
+    """Runs in one process. `wake` it when a hook was changed."""
+
+    def __init__(
+        self,
+        db: Database,
+        poster: Poster,
+        liveness: Liveness,
+        wait_for_events: Callable[[float], Coroutine[Any, Any, None]],
+    ) -> None:
+        """`wait_for_events`: returns when there are new ones, or so many seconds are over."""
+        self._db = db
+        self._wait_for_events = wait_for_events
+        self._poster = poster
+        self._liveness = liveness
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running_of: Counter[str] = Counter()
+        self._testing: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def serve(self) -> None:
+        """Deliver until cancelled: woken by this process, or looking by itself for what others wrote."""
+        while True:
+            self._woken.clear()
+            try:
+                await self._start_due()
+            except TransomError as error:
+                _log.warning("hooks wait: %s", describe(error))
+            except Exception:  # noqa: BLE001 (it must never stop for good)
+                _log.exception("looking for hooks failed")
+            await self._wait()
+
+    async def _wait(self) -> None:
+        waiting = [
+            asyncio.create_task(self._woken.wait()),
+            asyncio.create_task(self._wait_for_events(_LOOK_S)),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    async def close(self) -> None:
+        """Break off what is under way; it is left to the next worker."""
+        tasks = [*self._running.values(), *self._testing.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def check_url(self, url: str) -> None:
+        """InvalidError for a URL that may never be sent to."""
+        self._poster.check(url)
+
+    # ---- tests
+
+    def test(self, hook: Hook) -> bool:
+        """Send the hook an event that is in no feed, beside the order; False when one is on its way."""
+        if hook.id in self._testing:
+            return False
+        task = asyncio.create_task(self._test(hook))
+        self._testing[hook.id] = task
+        task.add_done_callback(lambda _done: self._testing.pop(hook.id, None))
+        return True
+
+    async def _test(self, hook: Hook) -> None:
+        status: int | None
+        error: str | None = None
+        try:
+            reply = await self._post(hook, test_message(hook))
+        except Failed as failed:
+            status, error = failed.status, str(failed)
+        else:
+            status = reply.status
+        try:
+            await hooks.note_test(self._db, hook.id, now_us(), status, error)
+        except TransomError as problem:
+            _log.warning("what came of a hook's test is not on record: %s", describe(problem))
+
+    # ---- deliveries
+
+    async def _start_due(self) -> None:
+        now = self._db.now_us()
+        for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING):
+            if len(self._running) >= _MOST_RUNNING:
+                return
+            if due.id in self._running or not self._is_free(due, now):
+                continue
+            if self._running_of[due.project_id] >= _MOST_OF_PROJECT:
+                continue  # The other places are for other projects.
+            hook = await hooks.claim_hook(self._db, due, self._liveness.name, self._lease())
+            if hook is not None:
+                task = asyncio.create_task(self._run(hook))
+                self._running[hook.id] = task
+                self._running_of[hook.project_id] += 1
+                task.add_done_callback(partial(self._forget, hook))
+
+    def _is_free(self, due: Due, now: int) -> bool:
+        return due.held_until <= now or (due.holder is not None and self._liveness.is_dead(due.holder))
+
+    def _forget(self, hook: Hook, _task: asyncio.Task[None]) -> None:
+        del self._running[hook.id]
+        self._running_of[hook.project_id] -= 1
+        if not self._running_of[hook.project_id]:
+            del self._running_of[hook.project_id]
+        self.wake()
+
+    def _lease(self) -> int:
+        return self._db.now_us() + int((self._poster.timeout_s + _SLACK_S) * 1e6)
+
+    async def _run(self, hook: Hook) -> None:
+        """Deliver until nothing is left, a try fails, or the hook was changed meanwhile."""
+        try:
+            current: Hook | None = hook
+            while current is not None:
+                current = await self._deliver_page(current)
+        except TransomError as error:
+            _log.warning("hook %s waits: %s", hook.id, describe(error))
+        except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held)
+            _log.exception("hook %s failed", hook.id)
+        finally:
+            with suppress(TransomError):
+                await asyncio.shield(hooks.release_hook(self._db, hook.id, self._liveness.name))
+
+    async def _deliver_page(self, hook: Hook) -> Hook | None:
+        """The hook behind the page; None when this was the last, or the delivery has to stop."""
+        _oldest, last = await events.find_kept(self._db)
+        found = await events.list_events(self._db, _query_of(hook))
+        # Whatever has a number up to `last` was there before the page was read.
+        behind = max(last, found[-1].seq if found else 0)
+        parts = [found] if hook.is_batch and found else [[event] for event in found]
+        for part in parts:
+            delivered = await self._deliver(hook, part)
+            if delivered is None:
+                return None
+            hook = delivered
+        if len(found) == _PAGE:
+            return hook
+        if behind > hook.cursor:
+            await hooks.move_cursor(self._db, hook, self._liveness.name, behind, self._lease())
+        return None
+
+    async def _deliver(self, hook: Hook, found: Sequence[Event]) -> Hook | None:
+        """Send it, and write what came of it: the hook behind the events, None to stop."""
+        try:
+            reply = await self._post(hook, message_of(hook, found))
+        except Failed as failed:
+            await self._note_failure(hook, failed)
+            return None
+        holder, until = self._liveness.name, self._lease()
+        return await hooks.note_success(self._db, hook, holder, found[-1].seq, until, now_us(), reply.status)
+
+    async def _note_failure(self, hook: Hook, failed: Failed) -> None:
+        pause_s = None
+        if failed.status != _GONE:
+            pause_s = pause_after(hook.attempts + 1, failed.retry_after_s, random.random())  # noqa: S311
+        disabled = tell_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
+        next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
+        holder = self._liveness.name
+        was_noted = await hooks.note_failure(
+            self._db, hook, holder, now_us(), next_at, failed.status, str(failed), disabled
+        )
+        if was_noted and pause_s is None:
+            _log.warning("hook %s is disabled: %s", hook.id, failed)
+
+    async def _post(self, hook: Hook, message: Message) -> Reply:
+        """The answer, which is 2xx; else Failed."""
+        headers = signed_headers(hook, message, now_us())
+        try:
+            reply = await self._poster.post(hook.url, message.body, headers)
+        except TransomError as error:
+            raise Failed(str(error)) from error
+        if not 200 <= reply.status < 300:
+            raise Failed(f"The receiver answered {reply.status}.", reply.status, reply.retry_after_s)
+        return reply
+
+
+def _query_of(hook: Hook) -> EventQuery:
+    types = matching_types(hook.types)
+    query = EventQuery(limit=_PAGE, after=hook.cursor, types=sorted(types))
+    if hook.is_global:
+        return query
+    viewer = viewer_of_hook(hook)
+    return EventQuery(
+        limit=_PAGE,
+        after=hook.cursor,
+        types=sorted(types),
+        project=hook.project_id,
+        member_ids=sorted(viewer.member_ids),
+    )
+
+
+async def release_hooks_of_dead(db: Database, liveness: Liveness) -> None:
+    """Take the hooks of workers that this machine knows to be dead from them, before it forgets them."""
+    for held in await hooks.list_held(db):
+        if liveness.is_dead(held.holder):
+            await hooks.release_hook(db, held.id, held.holder)

@@ -1,0 +1,247 @@
+"""Webhooks: rows ↔ `Hook`, and the lease by which one worker at a time delivers to a hook.
+
+A change by a user does not touch the lease: the worker that has it finds that what it saw holds no more, and
+begins anew. Cursors move only from what was seen.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from transom.domain.errors import LimitExceededError
+from transom.domain.hooks import Hook
+from transom.sql.db import Database, Row, Script, Statement
+from transom.sql.images import to_json
+
+_FIELDS = tuple(Hook.__struct_fields__)
+_COLUMNS = ", ".join(_FIELDS)
+_decode_types = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def _hook_of_row(row: Row) -> Hook:
+    found = dict(zip(_FIELDS, row, strict=True))
+    for name in ("is_batch", "is_enabled", "is_global"):
+        found[name] = bool(found[name])
+    found["types"] = _decode_types(found["types"])
+    return Hook(**found)
+
+
+# ---- what users do
+
+FIND_HOOK = f"select {_COLUMNS} from hook where id = $1"
+
+
+async def find_hook(db: Database, hook_id: str) -> Hook | None:
+    rows = await db.read(FIND_HOOK, hook_id)
+    return _hook_of_row(rows[0]) if rows else None
+
+
+# By `hook_by_project`; a project has a few.
+LIST_HOOKS = f"select {_COLUMNS} from hook where project_id = $1 order by created_at, id"
+
+
+async def list_hooks(db: Database, project_id: str) -> list[Hook]:
+    """The project's hooks, oldest first."""
+    return [_hook_of_row(row) for row in await db.read(LIST_HOOKS, project_id)]
+
+
+LOCK_HOOKS = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+COUNT_HOOKS = "select count(*) from hook where project_id = $1"
+# From the end of the feed.
+INSERT_HOOK = """
+    insert into hook (id, project_id, domain_key, url, types, is_batch, is_enabled, is_global, secret, cursor,
+                      attempts, next_at, held_until, created_by, created_at, updated_at)
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, singleton.last_seq, 0, 0, 0, $10,
+           cast($11 as bigint), cast($11 as bigint)
+    from singleton where name = 'relay'"""
+
+
+def insert_hook(hook: Hook, user_id: str, most: int) -> Script[Hook]:
+    """Make the hook; as it is then. `most`: hooks a project may have, negative for no limit."""
+    yield Statement(LOCK_HOOKS, (f"hook/{hook.project_id}",), is_lock=True)
+    if most >= 0:
+        ((count,),) = yield Statement(COUNT_HOOKS, (hook.project_id,))
+        if count >= most:
+            raise LimitExceededError(f"The project has {count} hooks, the most there may be.")
+    named = hook.id, hook.project_id, hook.domain_key, hook.url, to_json(hook.types)
+    switches = hook.is_batch, hook.is_enabled, hook.is_global
+    yield Statement(INSERT_HOOK, (*named, *switches, hook.secret, user_id, hook.created_at))
+    return _hook_of_row((yield Statement(FIND_HOOK, (hook.id,)))[0])
+
+
+LOCK_HOOK = "select id from hook where id = $1 for update"
+UPDATE_HOOK = """
+    update hook
+    set url = $2, types = $3, is_batch = $4, is_enabled = $5, secret = $6, old_secret = $7,
+        old_secret_until = $8, cursor = $9, attempts = $10, next_at = $11, last_error = $12, updated_at = $13
+    where id = $1"""
+
+
+def change_hook(
+    hook_id: str, decide: Callable[[Hook | None], Hook], more: Callable[[Hook, Hook], Script[None]]
+) -> Script[Hook]:
+    """Make the hook what `decide` makes of it, which may raise; as it is then. `more`: what else is to be
+    written with that, given it as it was and as it is."""
+    yield Statement(LOCK_HOOK, (hook_id,), is_lock=True)
+    rows = yield Statement(FIND_HOOK, (hook_id,))
+    seen = _hook_of_row(rows[0]) if rows else None
+    new = decide(seen)
+    assert seen is not None, "what is not there is not changed"  # noqa: S101
+    chosen = new.id, new.url, to_json(new.types), new.is_batch, new.is_enabled
+    secrets = new.secret, new.old_secret, new.old_secret_until
+    state = new.cursor, new.attempts, new.next_at, new.last_error
+    yield Statement(UPDATE_HOOK, (*chosen, *secrets, *state, new.updated_at))
+    yield from more(seen, new)
+    return new
+
+
+DELETE_HOOK = "delete from hook where id = $1"
+
+
+def delete_hook(hook_id: str, check: Callable[[Hook | None], None]) -> Script[None]:
+    """Remove the hook unless `check` raises."""
+    yield Statement(LOCK_HOOK, (hook_id,), is_lock=True)
+    rows = yield Statement(FIND_HOOK, (hook_id,))
+    check(_hook_of_row(rows[0]) if rows else None)
+    yield Statement(DELETE_HOOK, (hook_id,))
+
+
+# ---- what the delivery does
+
+
+class Due(NamedTuple):
+    """A hook that has something to be told: `holder` and `held_until` are those of its lease."""
+
+    id: str
+    project_id: str
+    holder: str | None
+    held_until: int
+
+
+# One step into each index for each hook: whether there is anything behind its cursor.
+LIST_DUE = """
+    select hook.id, hook.project_id, hook.holder, hook.held_until from hook
+    where hook.is_enabled and hook.next_at <= $1
+      and (exists (select 1 from event where hook.is_global and event.seq > hook.cursor)
+        or exists (select 1 from event where event.owner = hook.project_id and event.seq > hook.cursor)
+        or exists (select 1 from event where event.member_id = hook.project_id and event.seq > hook.cursor)
+        or exists (select 1 from event where event.member_id = hook.domain_key and event.seq > hook.cursor)
+        or exists (select 1 from family_audience as audience
+                   join event on event.family_id = audience.family_id and event.member_id is null
+                    and event.seq >= audience.from_seq and event.seq > hook.cursor
+                    and (audience.to_seq is null or event.seq <= audience.to_seq)
+                   where audience.member_id = hook.project_id or audience.member_id = hook.domain_key))
+    order by hook.next_at, hook.id limit $2"""
+
+
+async def list_due(db: Database, now: int, limit: int) -> list[Due]:
+    """Those that have waited longest first; held ones, too."""
+    return [Due(*row) for row in await db.scan(LIST_DUE, now, limit)]
+
+
+CLAIM_HOOK = f"""
+    update hook set holder = $2, held_until = $3
+    where id = $1 and held_until = $4 and coalesce(holder, '') = $5 and is_enabled
+    returning {_COLUMNS}"""
+
+
+async def claim_hook(db: Database, due: Due, holder: str, until: int) -> Hook | None:
+    """Make the hook the holder's, and return it; None when somebody else was quicker."""
+    rows = await db.write(CLAIM_HOOK, due.id, holder, until, due.held_until, due.holder or "")
+    return _hook_of_row(rows[0]) if rows else None
+
+
+class Held(NamedTuple):
+    """A hook that a worker delivers to, or did when it died."""
+
+    id: str
+    holder: str
+
+
+LIST_HELD = "select id, holder from hook where holder is not null"
+
+
+async def list_held(db: Database) -> list[Held]:
+    return [Held(*row) for row in await db.scan(LIST_HELD)]
+
+
+RELEASE_HOOK = "update hook set holder = null, held_until = 0 where id = $1 and holder = $2"
+
+
+async def release_hook(db: Database, hook_id: str, holder: str) -> None:
+    await db.write(RELEASE_HOOK, hook_id, holder)
+
+
+_AS_SEEN = "id = $1 and holder = $2 and cursor = $3 and is_enabled and updated_at = $4"
+
+MOVE_CURSOR = f"""
+    update hook set cursor = $5, held_until = $6
+    where {_AS_SEEN}
+    returning {_COLUMNS}"""
+
+NOTE_SUCCESS = f"""
+    update hook set cursor = $5, held_until = $6, attempts = 0, next_at = 0, last_success_at = $7,
+                    last_status = $8, last_error = null
+    where {_AS_SEEN}
+    returning {_COLUMNS}"""
+
+
+async def move_cursor(db: Database, hook: Hook, holder: str, cursor: int, until: int) -> Hook | None:
+    """What lies before the cursor does not match. The hook as it is then, None when it is not as it was seen,
+    here and below."""
+    rows = await db.write(MOVE_CURSOR, *_seen(hook, holder), cursor, until)
+    return _hook_of_row(rows[0]) if rows else None
+
+
+async def note_success(
+    db: Database, hook: Hook, holder: str, cursor: int, until: int, now: int, status: int
+) -> Hook | None:
+    """What lies before the cursor has been delivered."""
+    rows = await db.write(NOTE_SUCCESS, *_seen(hook, holder), cursor, until, now, status)
+    return _hook_of_row(rows[0]) if rows else None
+
+
+NOTE_FAILURE = f"""
+    update hook set attempts = attempts + 1, next_at = $5, last_failure_at = $6, last_status = $7,
+                    last_error = $8, is_enabled = $9, held_until = 0, holder = null,
+                    updated_at = case when $9 then updated_at else cast($6 as bigint) end
+    where {_AS_SEEN}
+    returning id"""
+
+
+async def note_failure(
+    db: Database,
+    hook: Hook,
+    holder: str,
+    now: int,
+    next_at: int,
+    status: int | None,
+    error: str,
+    event: Statement | None,
+) -> bool:
+    """A try has failed; whether the hook was as it was seen. `event`: tells that the hook is disabled by
+    that, None when it is tried again at `next_at`."""
+    values = (*_seen(hook, holder), next_at, now, status, error, event is None)
+    statements = [Statement(NOTE_FAILURE, values, required=True)]
+    if event is not None:
+        statements.append(event)
+    return await db.transact(*statements) is not None
+
+
+NOTE_TEST = """
+    update hook
+    set last_status = $2, last_error = $3,
+        last_success_at = coalesce(cast($4 as bigint), last_success_at),
+        last_failure_at = coalesce(cast($5 as bigint), last_failure_at)
+    where id = $1"""
+
+
+async def note_test(db: Database, hook_id: str, now: int, status: int | None, error: str | None) -> None:
+    """What came of a test."""
+    succeeded, failed = (now, None) if error is None else (None, now)
+    await db.write(NOTE_TEST, hook_id, status, error, succeeded, failed)
+
+
+def _seen(hook: Hook, holder: str) -> tuple[str | int, ...]:
+    return hook.id, holder, hook.cursor, hook.updated_at

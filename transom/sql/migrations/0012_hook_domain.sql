@@ -1,0 +1,1 @@
+alter table hook add column domain_key text collate "C";
