@@ -19,6 +19,11 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transom.identity.keystone_client.ANSWER_TIMEOUT_S", 120)
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @asynccontextmanager
 async def client(keystone: Keystone, role_on_system: str | None = "reader") -> AsyncIterator[KeystoneClient]:
     """As an account of the service, made for this test."""

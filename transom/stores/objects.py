@@ -41,8 +41,9 @@ from transom.stores.s3_credentials import Keys
 
 _log = logging.getLogger(__name__)
 
-#: Of an export: how it is cut.
-_PART_BYTES = 16 << 20
+#: Of an export: how it is cut. Four parts are on their way at once, and a worker's memory is to stay below
+#: 120 MB.
+_PART_BYTES = 6 << 20
 #: A read that broke off is taken up again so often without a byte in between.
 _TRIES = 5
 _PAUSE_S = 0.2
