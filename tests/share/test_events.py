@@ -56,6 +56,8 @@ def test_an_offer_and_its_answer_are_told_to_both_sides(service: Service) -> Non
     assert [event["type"] for event in by_owner] == ["transom.share.offered", "transom.share.accepted"]
     assert [event["id"] for event in by_owner] == [event["id"] for event in by_recipient]
     accepted = by_recipient[1]
+    assert accepted["data"]["owner"]["name"] == "publisher"
+    assert accepted["data"]["recipient"]["name"] == accepted["data"]["by"]["name"] == "recipient"
     owner = {"project": service.clouds["publisher"].project_id, "name": accepted["data"]["owner"]["name"]}
     assert accepted["data"] == {
         "image": {"id": image, "name": "web-1"},

@@ -1,5 +1,6 @@
 """The feed of events, and history (`GET /share/v1/events`)."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -59,13 +60,15 @@ async def show_events(parts: Parts, request: Request) -> Response:
         oldest = encode_cursor(CURSOR, (error.oldest,))
         text = "after: what comes next was removed; `oldest` is the first cursor that is good."
         raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
-    return _page_response(request, page)
+    wanted = [(event.owner, event.member_id, event.actor.project) for event in page.events]
+    names = await parts.names.find(one for some in wanted for one in some)
+    return _page_response(request, page, lambda project: names[project].name if project in names else None)
 
 
-def _page_response(request: Request, page: EventPage) -> Response:
+def _page_response(request: Request, page: EventPage, name_of: Callable[[str], str | None]) -> Response:
     cursor = encode_cursor(CURSOR, (page.cursor,))
     body: dict[str, Any] = {
-        "events": [cloud_event(event, page.viewer) for event in page.events],
+        "events": [cloud_event(event, page.viewer, name_of) for event in page.events],
         "cursor": cursor,
         "next": None,
     }
