@@ -160,6 +160,28 @@ def test_families_and_images_are_offered_together_and_each_failure_is_told(famil
     )
 
 
+def test_an_offered_family_stands_in_the_inbox_and_its_summary(family: Published) -> None:
+    family.publish()
+    recipient = family.service.client("recipient")
+    before = ok(recipient.get("/share/v1/inbox/summary"))["families"]["pending"]
+
+    offer_to(family, "recipient", message="Take it")
+
+    newest = ok(recipient.get("/share/v1/inbox", params={"kind": "family", "limit": 1}))["items"][0]
+    one = recipient.get(f"/share/v1/inbox/families/{family.id}")
+    assert (newest["kind"], newest["family"]) == (
+        "family",
+        {"id": family.id, "name": family.name, "title": "Web server", "number": 1},
+    )
+    assert (newest["message"], "image" in newest) == ("Take it", False)
+    assert ok(one) == newest
+    assert ok(recipient.get("/share/v1/inbox/summary"))["families"]["pending"] == before + 1
+    again = recipient.get(one.request.url.path, headers={"If-None-Match": one.headers["etag"]})
+    assert again.status_code == 304
+    stranger = family.service.client("other").get(f"/share/v1/inbox/families/{family.id}")
+    assert stranger.status_code == 404
+
+
 @pytest.mark.parametrize("verb", ["offers", "answers", "withdrawals"])
 def test_a_family_of_others_looks_absent_to_each_verb(family: Published, verb: str) -> None:
     def failure(family_id: str) -> Any:

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from transom.domain.fields import FAMILY_PREFIX
+from transom.domain.shares import Publisher
 
 #: The properties of an image that is a version. An image is one if, and only if, it has the first.
 FAMILY = f"{FAMILY_PREFIX}family"
@@ -129,3 +130,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     family: Family
     status: str | None
     sees_current: bool
+
+
+class ReceivedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A family as it stands in an inbox. `publisher`: None where nobody verified one."""
+
+    family: Family
+    member: FamilyMember
+    publisher: Publisher | None
+
+    @property
+    def offered_at(self) -> int:
+        return self.member.offered_at

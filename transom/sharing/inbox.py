@@ -3,16 +3,17 @@
 Offers are of kinds, `KINDS`: each lists its own, newest first, and a page is the newest of all.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import NotFoundError, Reason
+from transom.domain.families import ReceivedFamily
 from transom.domain.model import NEVER, Caller, MemberStatus
 from transom.domain.shares import Counts, Received, counts_of
 from transom.sharing import rules
-from transom.sql import inbox
+from transom.sql import family_inbox, inbox
 from transom.sql.db import Database
 
 #: Before any offer: where the newest ones begin.
@@ -33,12 +34,12 @@ class Asked(NamedTuple):
 class Page(NamedTuple):
     """`following`: `before` of the next page, None when this is the last."""
 
-    items: list[Received]
+    items: list[Received | ReceivedFamily]
     following: tuple[int, str] | None
 
 
 #: Lists what was offered of one kind: at most one more than the limit, so that the end is known.
-ListOffers = Callable[[Database, Caller, Asked, int], Awaitable[list[Received]]]
+ListOffers = Callable[[Database, Caller, Asked, int], Awaitable[Sequence[Received | ReceivedFamily]]]
 
 
 async def _list_images(db: Database, caller: Caller, asked: Asked, now: int) -> list[Received]:
@@ -54,7 +55,20 @@ async def _list_images(db: Database, caller: Caller, asked: Asked, now: int) -> 
     )
 
 
-KINDS: Mapping[str, ListOffers] = {"image": _list_images}
+async def _list_families(db: Database, caller: Caller, asked: Asked, now: int) -> list[ReceivedFamily]:
+    return await family_inbox.list_received(
+        db,
+        asked.member_id,
+        asked.status,
+        now,
+        before=asked.before,
+        owner=asked.owner,
+        limit=asked.limit + 1,
+        asker=caller.project_id,
+    )
+
+
+KINDS: Mapping[str, ListOffers] = {"image": _list_images, "family": _list_families}
 
 
 async def list_offers(db: Database, caller: Caller, asked: Asked, kinds: Collection[str]) -> Page:
@@ -65,18 +79,30 @@ async def list_offers(db: Database, caller: Caller, asked: Asked, kinds: Collect
     found.sort(key=position_of, reverse=True)
     page = found[: asked.limit]
     following = position_of(page[-1]) if len(found) > asked.limit else None
-    return Page([item for item in page if rules.is_listed(caller, item.image)], following)
+    shown = [item for item in page if isinstance(item, ReceivedFamily) or rules.is_listed(caller, item.image)]
+    return Page(shown, following)
 
 
-def position_of(item: Received) -> tuple[int, str]:
+def position_of(item: Received | ReceivedFamily) -> tuple[int, str]:
     """Where it stands in an inbox."""
-    return item.offered_at, item.image.id
+    return item.offered_at, item.family.id if isinstance(item, ReceivedFamily) else item.image.id
+
+
+async def find_family_offer(db: Database, caller: Caller, family_id: str) -> ReceivedFamily:
+    """The offer of one family to the caller's project. NotFoundError when there is none, or it has ended."""
+    rules.list_offers(caller)
+    project_id = access.require_project(caller)
+    found = await family_inbox.find_received(db, family_id, project_id, now_us())
+    if found is None:
+        raise NotFoundError(f"Family {family_id} is not offered to this project.", Reason.MEMBER_UNKNOWN)
+    return found
 
 
 class Summary(NamedTuple):
     """`through_domain`: images that are shared with the caller's whole domain."""
 
     images: Counts
+    families: Counts
     through_domain: int
     more: bool
     newest_offered_at: int | None
@@ -88,7 +114,11 @@ async def summarize(db: Database, caller: Caller) -> Summary:
     by_status, through_domain, newest = await inbox.count_received(db, project_id or "", domain_key, now_us())
     counts = counts_of({**by_status, "through_domain": through_domain})
     images = Counts(by_status={name: counts.by_status[name] for name in MemberStatus}, more=counts.more)
-    return Summary(images, counts.by_status["through_domain"], counts.more, newest)
+    of_families, newest_family = await family_inbox.count_received(db, project_id or "", now_us())
+    families = counts_of(of_families)
+    newest = max((one for one in (newest, newest_family) if one is not None), default=None)
+    more = counts.more or families.more
+    return Summary(images, families, counts.by_status["through_domain"], more, newest)
 
 
 async def find_offer(db: Database, caller: Caller, image_id: str) -> Received:

@@ -21,6 +21,7 @@ from transom.api.share.query import LIMIT_MOST
 from transom.api.share.shares import ChangedTerms, Recipients
 from transom.api.share.wire import (
     AnswersGiven,
+    InboxFamily,
     InboxItem,
     InboxPage,
     InboxSummary,
@@ -90,6 +91,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     f"GET {_V1}/inbox/summary": _shown("Count what was offered to the project", InboxSummary),
     f"GET {_V1}/inbox/images/{{image_id}}": _shown("Show one offer to the project", InboxItem),
+    f"GET {_V1}/inbox/families/{{family_id}}": _shown("Show the offer of a family", InboxFamily),
     f"POST {_V1}/answers": _verb(
         "Answer offers",
         Answers,

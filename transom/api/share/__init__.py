@@ -51,6 +51,7 @@ CALLS: list[Call] = [
     Call("GET", f"{PREFIX}/inbox", inbox.list_inbox, inbox.QUERY),
     Call("GET", f"{PREFIX}/inbox/summary", inbox.summarize_inbox),
     Call("GET", f"{PREFIX}/inbox/images/{{image_id}}", inbox.show_offer),
+    Call("GET", f"{PREFIX}/inbox/families/{{family_id}}", inbox.show_family_offer),
     Call("POST", f"{PREFIX}/answers", offers.answer_offers, takes_body=True),
     # The publisher's side.
     Call("POST", f"{PREFIX}/offers", offers.make_offers, takes_body=True),

@@ -4,6 +4,7 @@ from transom.api.http import Request, Response
 from transom.api.parts import Parts
 from transom.api.share.body import show_time
 from transom.api.share.conditions import tag_of, tagged_response
+from transom.api.share.family_members import member_tag
 from transom.api.share.query import (
     encode_cursor,
     page_response,
@@ -13,7 +14,7 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
-from transom.api.share.wire import ByStatus, InboxSummary, decided_of, show_received
+from transom.api.share.wire import ByStatus, InboxSummary, decided_of, owner_of, show_item, show_received
 from transom.domain.model import MemberStatus
 from transom.sharing import inbox
 
@@ -42,9 +43,9 @@ async def list_inbox(parts: Parts, request: Request) -> Response:
         limit=read_limit(query),
     )
     page = await inbox.list_offers(parts.db, request.caller, asked, [kind] if kind else list(inbox.KINDS))
-    names = await parts.names.find(item.image.owner for item in page.items)
+    names = await parts.names.find(map(owner_of, page.items))
     following = encode_cursor(_CURSOR, page.following) if page.following is not None else None
-    return page_response(request, [show_received(item, names) for item in page.items], following)
+    return page_response(request, [show_item(item, names) for item in page.items], following)
 
 
 async def summarize_inbox(parts: Parts, request: Request) -> Response:
@@ -52,7 +53,7 @@ async def summarize_inbox(parts: Parts, request: Request) -> Response:
     newest = found.newest_offered_at
     body = InboxSummary(
         images=ByStatus(**found.images.by_status),
-        families=ByStatus(**dict.fromkeys(MemberStatus, 0)),
+        families=ByStatus(**found.families.by_status),
         through_domain=found.through_domain,
         more=found.more,
         newest_offered_at=show_time(newest) if newest is not None else None,
@@ -64,3 +65,9 @@ async def show_offer(parts: Parts, request: Request) -> Response:
     item = await inbox.find_offer(parts.db, request.caller, request.params["image_id"])
     names = await parts.names.find([item.image.owner])
     return tagged_response(request, show_received(item, names), tag_of(*decided_of(item.member)))
+
+
+async def show_family_offer(parts: Parts, request: Request) -> Response:
+    item = await inbox.find_family_offer(parts.db, request.caller, request.params["family_id"])
+    names = await parts.names.find([item.family.owner])
+    return tagged_response(request, show_item(item, names), member_tag(item.member))

@@ -8,8 +8,9 @@ import msgspec
 from transom.api.share.body import show_time
 from transom.api.share.problems import name_of_failure, name_of_reason, type_of
 from transom.api.share.recipients import show_recipient
-from transom.domain.model import NEVER, Failure, Image, Member, MemberType, split_member_id
-from transom.domain.shares import FamilyLink, Given, Received, answer_by, offered_at
+from transom.domain.families import ReceivedFamily
+from transom.domain.model import NEVER, Failure, Image, Member, MemberStatus, MemberType, split_member_id
+from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
 from transom.sharing.sets import Told
@@ -75,11 +76,10 @@ class UseByRecipient(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
 
 
-class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
+class InboxItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="image"):
     """An offer as its recipient sees it. `through`: the recipient that it was made to, if it is not the
     project itself."""
 
-    kind: str
     status: str
     image: OfferedImage
     sender: Sender = msgspec.field(name="from")
@@ -90,6 +90,29 @@ class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
     through: dict[str, str] | None
     family: FamilyOf | None
     usage: OwnUse
+
+
+class OfferedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """`number`: of the current version, None when there is none."""
+
+    id: str
+    name: str
+    title: str | None
+    number: int | None
+
+
+class InboxFamily(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="family"):
+    """A family that was offered, as its recipient sees it."""
+
+    status: str
+    family: OfferedFamily
+    sender: Sender = msgspec.field(name="from")
+    message: str | None
+    offered_at: str
+    answer_by: str | None
+    expires_at: str | None
+    new_versions: str
+    through: dict[str, str] | None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +156,7 @@ class FailureShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[InboxItem]
+    items: list[InboxItem | InboxFamily]
     next: str | None
 
 
@@ -240,7 +263,6 @@ def show_received(item: Received, names: Mapping[str, Names]) -> InboxItem:
     image, member = item.image, item.member
     kind, _own_id = split_member_id(member.member_id)
     return InboxItem(
-        kind="image",
         status=member.status,
         image=OfferedImage(
             id=image.id,
@@ -255,7 +277,7 @@ def show_received(item: Received, names: Mapping[str, Names]) -> InboxItem:
             os_hash_value=image.os_hash_value,
             created_at=show_time(image.created_at),
         ),
-        sender=_sender(item, names.get(image.owner or "")),
+        sender=_sender(image.owner, item.publisher, names),
         message=member.message,
         offered_at=show_time(item.offered_at),
         answer_by=_time(answer_by(member)),
@@ -266,16 +288,42 @@ def show_received(item: Received, names: Mapping[str, Names]) -> InboxItem:
     )
 
 
-def _sender(item: Received, names: Names | None) -> Sender:
-    found = item.publisher
-    verified = None
-    if found is not None:
-        verified = VerifiedName(name=found.name, url=found.url, verified_at=show_time(found.verified_at))
+def show_item(item: Received | ReceivedFamily, names: Mapping[str, Names]) -> InboxItem | InboxFamily:
+    if isinstance(item, Received):
+        return show_received(item, names)
+    family, member = item.family, item.member
+    kind, _own_id = split_member_id(member.member_id)
+    is_limited = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
+    return InboxFamily(
+        status=member.status,
+        family=OfferedFamily(
+            id=family.id, name=family.name, title=family.title, number=family.current_number
+        ),
+        sender=_sender(family.owner, item.publisher, names),
+        message=member.message,
+        offered_at=show_time(member.offered_at),
+        answer_by=show_time(member.ends_at) if is_limited else None,
+        expires_at=show_end(member.expires_at),
+        new_versions=member.new_versions,
+        through=None if kind is MemberType.PROJECT else show_recipient(member.member_id),
+    )
+
+
+def owner_of(item: Received | ReceivedFamily) -> str | None:
+    """Who offers it."""
+    return item.image.owner if isinstance(item, Received) else item.family.owner
+
+
+def _sender(project: str | None, publisher: Publisher | None, names: Mapping[str, Names]) -> Sender:
+    found, verified = names.get(project or ""), None
+    if publisher is not None:
+        verified_at = show_time(publisher.verified_at)
+        verified = VerifiedName(name=publisher.name, url=publisher.url, verified_at=verified_at)
     return Sender(
-        project=item.image.owner,
-        name=names.name if names else None,
-        domain=names.domain_id if names else None,
-        domain_name=names.domain_name if names else None,
+        project=project,
+        name=found.name if found else None,
+        domain=found.domain_id if found else None,
+        domain_name=found.domain_name if found else None,
         publisher=verified,
     )
 
