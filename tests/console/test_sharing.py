@@ -1,0 +1,257 @@
+"""Sharing in a browser: offers are made, answered, taken back; families go from version to version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .browsing import NEEDS_CHROMIUM, Chromium, Window
+
+pytestmark = NEEDS_CHROMIUM
+SCRIPTS = pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+
+
+@pytest.fixture
+def recipient(chromium: Chromium, server: Service, has_script: bool) -> Iterator[Window]:
+    with chromium.open(server.url, has_script=has_script) as window:
+        window.sign_in(server.clouds["recipient"])
+        yield window
+
+
+@pytest.fixture
+def publisher(chromium: Chromium, server: Service) -> Iterator[Window]:
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["publisher"])
+        yield window
+
+
+def _make_image(service: Service, name: str) -> str:
+    client = service.client("publisher")
+    body = {"name": name, "disk_format": "raw", "container_format": "bare"}
+    image_id = str(client.post("/v2/images", json=body).json()["id"])
+    kind = {"Content-Type": "application/octet-stream"}
+    client.put(f"/v2/images/{image_id}/file", content=os.urandom(1000), headers=kind)
+    return image_id
+
+
+def _offer(service: Service, name: str, **terms: Any) -> str:
+    image_id = _make_image(service, name)
+    body = {"images": [image_id], "projects": [service.clouds["recipient"].project_id], **terms}
+    done = service.client("publisher").post("/share/v1/offers", json=body)
+    assert done.json()["offered"] == 1, done.text
+    return image_id
+
+
+def _status(service: Service, image_id: str) -> str | None:
+    answer = service.client("recipient").get(f"/share/v1/inbox/images/{image_id}")
+    return str(answer.json()["status"]) if answer.status_code == 200 else None
+
+
+@SCRIPTS
+def test_an_offer_is_accepted_undone_and_rejected(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    name = f"answered-{has_script}"
+    image_id = _offer(server, name, message="Please move by Friday.")
+    recipient.go("/inbox")
+    assert "Please move by Friday." in recipient.text
+
+    recipient.page.get_by_role("button", name=f"Accept {name}").click()
+    recipient.page.wait_for_selector(f".note:has-text('You accepted {name}')")
+    assert _status(server, image_id) == "accepted"
+    recipient.page.get_by_role("button", name="Undo").click()
+    recipient.page.wait_for_selector(".note:has-text('it waits again')")
+    assert _status(server, image_id) == "pending"
+    recipient.page.get_by_role("button", name=f"Reject {name}").click()
+    recipient.page.wait_for_selector(f".note:has-text('You rejected {name}')")
+    assert _status(server, image_id) == "rejected"
+    assert not recipient.faults
+
+
+@SCRIPTS
+def test_several_offers_are_answered_at_once_and_one_is_gone_meanwhile(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    ids = [_offer(server, f"many-{has_script}-{number}") for number in range(3)]
+    recipient.go("/inbox")
+    for number in range(3):
+        recipient.page.get_by_label(f"Select many-{has_script}-{number}").check()
+    body = {"images": ids[:1], "everybody": True}
+    server.client("publisher").post("/share/v1/withdrawals", json=body)
+
+    recipient.page.locator(".bulk").get_by_role("button", name="Accept").click()
+    recipient.page.wait_for_selector(".note:has-text('1 could not be answered')")
+
+    assert [_status(server, one) for one in ids] == [None, "accepted", "accepted"]
+
+
+@pytest.mark.parametrize("has_script", [True], ids=["script"])
+def test_the_inbox_is_read_and_answered_by_keys_alone(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    assert has_script
+    image_id = _offer(server, "by-keys")
+    recipient.go("/inbox")
+    recipient.page.keyboard.press("j")
+    assert recipient.focused.strip() == "by-keys"
+    recipient.page.keyboard.press("x")
+    assert recipient.page.get_by_label("Select by-keys").is_checked()
+    recipient.page.keyboard.press("a")
+    recipient.page.wait_for_selector(".note:has-text('You accepted by-keys')")
+    assert _status(server, image_id) == "accepted"
+    recipient.page.keyboard.press("u")
+    recipient.page.wait_for_selector(".note:has-text('it waits again')")
+    assert _status(server, image_id) == "pending"
+
+
+def test_an_image_is_offered_to_a_list_and_bad_lines_stop_all_of_it(
+    publisher: Window, server: Service
+) -> None:
+    image_id = _make_image(server, "to-a-list")
+    ids = [f"{number:032x}" for number in range(20)]
+    publisher.go(f"/images/{image_id}")
+    publisher.page.get_by_role("link", name="Offer to projects…").click()
+    publisher.page.wait_for_selector("dialog[open]")
+    publisher.page.fill("#to", "\n".join(["recipient,of a table", *ids, "nobody-knows-this"]))
+    publisher.page.get_by_role("button", name="Offer", exact=True).click()
+    publisher.page.wait_for_selector("text=Nobody was offered anything")
+    assert "nobody-knows-this" in publisher.text
+    assert server.client("publisher").get(f"/share/v1/images/{image_id}/shares").json()["items"] == []
+
+    publisher.page.fill("#to", "\n".join(["recipient,of a table", *ids]))
+    publisher.page.get_by_role("button", name="Offer", exact=True).click()
+    publisher.page.wait_for_selector(".note:has-text('Offered to 21 projects')")
+    counts = server.client("publisher").get(f"/share/v1/images/{image_id}/shares/summary").json()
+    assert counts["pending"] == 21
+    assert not publisher.faults
+
+
+def test_a_share_is_withdrawn_with_a_reason_and_many_by_their_number(
+    publisher: Window, server: Service
+) -> None:
+    image_id = _offer(server, "to-withdraw")
+    ids = [f"{number:032x}" for number in range(30)]
+    body = {"images": [image_id], "projects": ids}
+    server.client("publisher").post("/share/v1/offers", json=body)
+    recipient_id = server.clouds["recipient"].project_id
+
+    publisher.go(f"/images/{image_id}/withdraw?to=projects/{recipient_id}")
+    publisher.page.fill("#reason", "Licence ended.")
+    publisher.page.get_by_role("button", name="Withdraw").click()
+    publisher.page.wait_for_selector(".note:has-text('Withdrawn from 1 project')")
+    assert _status(server, image_id) is None
+
+    publisher.go(f"/images/{image_id}/withdraw?everybody=1")
+    publisher.page.fill("#typed", "31")
+    publisher.page.get_by_role("button", name="Withdraw from 30").click()
+    publisher.page.wait_for_selector("text=Type 30 to show that you mean it.")
+    publisher.page.fill("#typed", "30")
+    publisher.page.get_by_role("button", name="Withdraw from 30").click()
+    publisher.page.wait_for_selector(".note:has-text('Withdrawn from 30')")
+
+
+def test_a_family_is_made_promoted_rolled_back_revoked_and_restored(
+    publisher: Window, server: Service
+) -> None:
+    first, second = _make_image(server, "story-1"), _make_image(server, "story-2")
+    page = publisher.page
+    publisher.go("/families/new")
+    page.fill("#name", "story")
+    page.get_by_role("button", name="Make family").click()
+    page.wait_for_selector("text=The family is made.")
+    root = page.url.partition("?")[0].removeprefix(publisher.root)
+    for image_id, when in ((first, "now"), (second, "later")):
+        publisher.go(f"{root}/add?image={image_id}")
+        page.check(f"input[value={when}]")
+        page.get_by_role("button", name="Add version").click()
+        page.wait_for_selector(".note[role=status]")
+    page.get_by_role("link", name="Promote… version 2").first.click()
+    page.get_by_role("button", name="Promote version 2").click()
+    page.wait_for_selector("text=Version 2 is current now.")
+    page.get_by_role("link", name="Roll back to 1…").click()
+    page.get_by_role("button", name="Roll back to 1").click()
+    page.wait_for_selector("text=Version 1 is current now.")
+    page.get_by_role("link", name="Revoke… version 2").click()
+    page.fill("#reason", "CVE-2026-41020")
+    page.get_by_role("button", name="Revoke version 2").click()
+    page.wait_for_selector("text=Version 2 is revoked.")
+    assert "Revoked: CVE-2026-41020" in publisher.text
+    assert server.client("publisher").get(f"/v2/images/{second}").json()["status"] == "deactivated"
+    page.get_by_role("link", name="Restore… version 2").click()
+    page.get_by_role("button", name="Restore version 2").click()
+    page.wait_for_selector("text=Version 2 is restored.")
+    assert not publisher.faults
+
+
+def test_two_publishers_do_not_undo_each_other(publisher: Window, server: Service) -> None:
+    client = server.client("publisher")
+    family = client.post("/share/v1/families", json={"name": "contended"}).json()["id"]
+    for number in range(2):
+        body = {"image_id": _make_image(server, f"contended-{number}")}
+        client.post(f"/share/v1/families/{family}/versions", json=body)
+    publisher.go(f"/families/{family}/versions/1/promote")
+    current = client.get(f"/share/v1/families/{family}/current")
+    condition = {"If-Match": current.headers["ETag"]}
+    assert client.put(f"/share/v1/families/{family}/current", json={"number": 1}, headers=condition)
+
+    publisher.page.get_by_role("button", name="Roll back to 1").click()
+
+    publisher.page.wait_for_selector("text=Somebody was faster")
+
+
+def test_what_one_may_not_do_has_no_button(chromium: Chromium, server: Service) -> None:
+    """Readers of both sides, and a stranger; the API would say 403, or 404."""
+    image_id = _offer(server, "only-looked-at")
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["publisher-reader"])
+        window.go(f"/images/{image_id}")
+        assert window.page.get_by_role("link", name="Download").is_visible()
+        for name in ("Offer to projects…", "Withdraw…", "Edit", "Delete…"):
+            assert window.page.get_by_role("link", name=name).count() == 0, name
+        assert "More actions" not in window.page.content()
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["recipient-reader"])
+        window.go("/inbox")
+        assert "only-looked-at" in window.text
+        assert window.page.get_by_role("button", name="Accept").count() == 0
+    with chromium.open(server.url) as window:
+        window.sign_in(server.clouds["other"])
+        window.go(f"/images/{image_id}")
+        assert "There is nothing here" in window.text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_of_sharing_have_no_barrier(
+    chromium: Chromium, server: Service, width: int, scheme: str
+) -> None:
+    image_id = _offer(server, f"looked-{width}-{scheme}", answer_by="2099-01-01T00:00:00Z")
+    client = server.client("publisher")
+    body = {"name": f"looked-{width}-{scheme}"}
+    family = client.post("/share/v1/families", json=body).json()["id"]
+    version = {"image_id": _make_image(server, "version")}
+    client.post(f"/share/v1/families/{family}/versions", json=version)
+    pages = {
+        "recipient": ["/inbox", "/inbox?show=accepted", "/inbox?show=domain", "/inbox/rules", "/shared"],
+        "publisher": [
+            *(f"/images/{image_id}{part}" for part in ("", "/offer", "/withdraw?everybody=1")),
+            *("/inbox", "/families", "/families/new", "/shared"),
+            *(f"/families/{family}{part}" for part in ("", "/members", "/settings", "/add", "/delete")),
+            f"/families/{family}/versions/1/revoke",
+        ],
+    }
+    found = {}
+    for account, paths in pages.items():
+        with chromium.open(server.url, width=width, scheme=scheme) as window:
+            window.sign_in(server.clouds[account])
+            for path in paths:
+                window.go(path)
+                assert window.overflow <= 0, path
+                if barriers := window.find_barriers():
+                    found[path] = barriers
+            assert not window.faults
+    assert found == {}
