@@ -36,6 +36,8 @@ async def _show(visit: Visit, template: str, *, is_all: bool) -> Response:
     )
     return await visit.page(
         template,
+        here="audit" if is_all else "activity",
+        path="/operator/audit" if is_all else "/activity",
         events=told(visit, found["events"]),
         next_after=cursor_of(found["next"]),
         filters=filters,
