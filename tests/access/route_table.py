@@ -168,6 +168,21 @@ ROUTES = """
 202 403 404 404 404 404 202 401  POST /share/v1/hooks/{hook_id}/test
 200 403 404 404 404 404 200 401  PUT /share/v1/hooks/{hook_id}/cursor
 
+# Sharing. Verbs over sets answer 200 and say what could not be done.
+200 200 200 200 200 200 200 401  GET /share/v1/events
+200 200 404 404 404 404 200 401  GET /share/v1/images/{image_id}/shares
+200 200 404 404 404 404 200 401  GET /share/v1/images/{image_id}/shares/summary
+200 200 404 404 404 404 200 401  GET /share/v1/images/{image_id}/shares/{recipients}/{recipient_id}
+200 200 200 200 200 200 200 401  GET /share/v1/inbox
+404 404 200 200 404 404 404 401  GET /share/v1/inbox/images/{image_id}
+200 200 200 200 200 200 200 401  GET /share/v1/inbox/summary
+200 200 200 200 200 200 200 401  GET /share/v1/shares
+200 403 404 403 404 403 200 401  PATCH /share/v1/images/{image_id}/shares/{recipients}/{recipient_id}
+200 403 200 403 200 403 200 401  POST /share/v1/answers
+200 403 200 403 200 403 200 401  POST /share/v1/offers
+200 403 200 403 200 403 200 401  POST /share/v1/withdrawals
+200 403 404 403 404 403 200 401  PUT /share/v1/images/{image_id}/shares
+
 # Families. Each is offered to the recipient, which has not answered, and sees the images of versions.
 204 403 403 403 404 404 204 401  DELETE /share/v1/families/{family_id}
 204 403 403 403 404 404 204 401  DELETE /share/v1/families/{family_id}/versions/{number}

@@ -160,6 +160,10 @@ class World:
             headers["If-Match"] = self.owner.get(f"/share/v1/families/{fills['family_id']}/{noun}").headers[
                 "ETag"
             ]
+        if key == "PUT /share/v1/images/{image_id}/shares":
+            headers["If-Match"] = self.owner.get(path).headers["ETag"]
+        if key == "GET /share/v1/shares":
+            path += f"?to={self.project['recipient']}"
         return self.service.client(account).request(method, prefix + path, headers=headers, **options)
 
     def fresh_token(self) -> str:
@@ -201,7 +205,7 @@ class World:
             "id": self.user_id,
             "recipients": "projects",
             "number": "1",
-            "recipient_id": self.project["publisher"],
+            "recipient_id": self.project["publisher" if "/rules/" in path else "recipient"],
         }
         if "{image_id}" in path:
             needs_queued = key.endswith(("PUT /v2/images/{image_id}/stage", "/locations")) and not is_read
@@ -213,7 +217,6 @@ class World:
             fills["namespace"] = self.kept_namespace if is_read else self.make_namespace()
         if "{family_id}" in path:
             fills["family_id"] = self.kept_family if is_read else self.make_family()
-            fills["recipient_id"] = self.project["recipient"]
             if path.endswith("/restore"):
                 revoked = f"/share/v1/families/{fills['family_id']}/versions/1/revoke"
                 self.owner.post(revoked, json={"reason": "to be restored"})
@@ -278,6 +281,14 @@ def _version(world: World, _fills: dict[str, str]) -> dict[str, Any]:
     return {"image_id": world.make_image()}
 
 
+def _left(world: World, _fills: dict[str, str]) -> dict[str, Any]:
+    return {"images": [world.make_image()], "answer": "left"}
+
+
+def _offer(world: World, _fills: dict[str, str]) -> dict[str, Any]:
+    return {"images": [world.make_image()], "projects": ["a-further-project"]}
+
+
 _NAMESPACES = "/v2/metadefs/namespaces"
 _SPACE = f"{_NAMESPACES}/{{namespace}}"
 _RENAME = [{"op": "replace", "path": "/name", "value": "renamed"}]
@@ -336,6 +347,11 @@ BODIES: dict[str, Any] = {
     "POST /v2/{project_id}/images/resource_instances/action": {"action": "count"},
     "PUT /share/v1/rules/{recipients}/{recipient_id}": RULE,
     "PUT /share/v1/rules/everybody": RULE,
+    "POST /share/v1/answers": _left,
+    "POST /share/v1/offers": _offer,
+    "POST /share/v1/withdrawals": _withdrawal,
+    "PUT /share/v1/images/{image_id}/shares": {"projects": []},
+    "PATCH /share/v1/images/{image_id}/shares/{recipients}/{recipient_id}": {"message": "New"},
     f"POST {_FAMILIES}": _new_family,
     f"PATCH {_FAMILY}": {"title": "New"},
     f"POST {_FAMILY}/versions": _version,
