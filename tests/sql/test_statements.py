@@ -117,7 +117,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.LEAVE_EACH": ('["image"]', "someone", 1),
     "members.MAKE_DIRECT_EACH": ('["image"]', '["someone"]', 1),
     "batches.COUNT_EACH": ('["image"]', '["someone"]', 1),
-    "inbox.LIST_RECEIVED": ("someone", "someone", "pending", 1, 5, "", None),
+    "inbox.LIST_RECEIVED": ("someone", "someone", "pending", 1, 5, ""),
     "inbox.FIND_RECEIVED": ("someone", "someone", "image", 1),
     "inbox.COUNT_RECEIVED": ("someone", None, 1),
     "inbox.LIST_ANSWERABLE": ("someone", "pending", 1, None, 10),
