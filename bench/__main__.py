@@ -24,6 +24,7 @@ from bench.load import CONNECTIONS, GENERATOR
 from bench.processes import BenchError
 from bench.requests import measure_get, measure_put
 from bench.scene import Scene, describe_machine
+from bench.share import measure_share
 from bench.start import measure_start
 from bench.transfers import measure_download, measure_upload
 
@@ -33,6 +34,7 @@ GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "put": measure_put,
     "list": measure_list,
     "batch": measure_batch,
+    "share": measure_share,
     "upload": measure_upload,
     "download": measure_download,
 }

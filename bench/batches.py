@@ -383,7 +383,7 @@ def _measure_lists(scene: Scene, databases: Databases) -> Iterator[Line]:
     seconds = max(scene.seconds - 1, 1)
     with ExitStack() as stack:
         (few, database), (many, _) = (
-            stack.enter_context(_open_filled(scene, databases, count)) for count in (_FEW, _MANY)
+            stack.enter_context(open_filled(scene, databases, count)) for count in (_FEW, _MANY)
         )
         for kind, path in _LISTS.items():
             name = f"pending list ({kind}), {_MANY:,} offers"
@@ -397,7 +397,7 @@ def _measure_lists(scene: Scene, databases: Databases) -> Iterator[Line]:
 
 
 @contextmanager
-def _open_filled(scene: Scene, databases: Databases, count: int) -> Iterator[tuple[Service, Database]]:
+def open_filled(scene: Scene, databases: Databases, count: int) -> Iterator[tuple[Service, Database]]:
     """A running service with so many offers, all pending, to the recipient."""
     service = Service(scene.make_folder(), databases.create())
     with service, databases.open(service.database) as database:
