@@ -116,7 +116,9 @@ def test_a_parameter_that_is_there_twice_is_refused(server: Service) -> None:
     _problem(response, "invalid")
 
 
-@pytest.mark.parametrize("call", [call for call in GUARDED if not call.takes_body], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in GUARDED if not call.takes_body], ids=lambda call: f"{call.method} {call.path}"
+)
 def test_a_body_where_none_is_taken_is_refused(server: Service, call: Any) -> None:
     response = server.client("publisher").request(call.method, _path(call.path), json={})
 
