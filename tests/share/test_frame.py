@@ -125,14 +125,18 @@ def test_a_body_where_none_is_taken_is_refused(server: Service, call: Any) -> No
     _problem(response, "invalid")
 
 
-@pytest.mark.parametrize("call", [call for call in GUARDED if call.method == "GET"], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in GUARDED if call.method == "GET"], ids=lambda call: f"{call.method} {call.path}"
+)
 def test_head_is_get_without_its_body(server: Service, call: Any) -> None:
     client = server.client("publisher")
 
     assert client.head(_path(call.path)).status_code == client.get(_path(call.path)).status_code
 
 
-@pytest.mark.parametrize("call", [call for call in GUARDED if call.takes_body], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in GUARDED if call.takes_body], ids=lambda call: f"{call.method} {call.path}"
+)
 @pytest.mark.parametrize("body", [b"", b"{", b"1", b"[]", b"\xff", b"null", b'"x"'])
 def test_a_body_that_is_no_object_is_refused(server: Service, call: Any, body: bytes) -> None:
     headers = {"If-Match": "*"}
@@ -142,7 +146,9 @@ def test_a_body_that_is_no_object_is_refused(server: Service, call: Any, body: b
         assert _problem(response, "invalid")["field"] == ""
 
 
-@pytest.mark.parametrize("call", [call for call in GUARDED if call.takes_body], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in GUARDED if call.takes_body], ids=lambda call: f"{call.method} {call.path}"
+)
 def test_an_unknown_key_is_refused_by_its_pointer(server: Service, call: Any) -> None:
     headers = {"If-Match": "*"}
     body = {"no/such~key": 1}
@@ -152,7 +158,9 @@ def test_an_unknown_key_is_refused_by_its_pointer(server: Service, call: Any) ->
         assert _problem(response, "invalid")["field"] == "/no~1such~0key"
 
 
-@pytest.mark.parametrize("call", [call for call in GUARDED if call.takes_body], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in GUARDED if call.takes_body], ids=lambda call: f"{call.method} {call.path}"
+)
 def test_a_body_that_is_too_large_is_413(server: Service, call: Any) -> None:
     response = server.client("admin").request(
         call.method, _path(call.path), content=b'{"a": "%s"}' % (b"x" * (1 << 20)), headers={"If-Match": "*"}
