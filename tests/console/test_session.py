@@ -183,6 +183,19 @@ def test_a_session_that_nobody_uses_ends(publisher: Visitor) -> None:
     assert publisher.http.get("/console/images").status_code == 303
 
 
+def test_rows_of_expired_tokens_go_with_the_next_signing_in(
+    server: Service, open_visitor: OpenVisitor
+) -> None:
+    old = open_visitor(server, "other")
+    with sqlite3.connect(server.database.removeprefix("sqlite:///")) as db:
+        db.execute("update console_session set expires_at = 1 where key_hash = ?", (_hash(old),))
+
+    open_visitor(server, "other")
+
+    with sqlite3.connect(server.database.removeprefix("sqlite:///")) as db:
+        assert db.execute("select 1 from console_session where expires_at = 1").fetchall() == []
+
+
 def test_another_project_means_another_cookie(server: Service, commuter: tuple[Cloud, str]) -> None:
     cloud, work = commuter
     with Visitor(server) as visitor:

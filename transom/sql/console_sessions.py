@@ -39,6 +39,8 @@ class ConsoleSessions:
         return ConsoleSession(*rows[0]) if rows else None
 
     async def add(self, session: ConsoleSession) -> None:
+        """Keep it, and remove at most 1,000 of those whose tokens have expired."""
+        await self._db.write(DELETE_ENDED, session.created_at)
         await self._db.write(INSERT_SESSION, *session)
 
     async def touch(self, key_hash: str, now_us: int, before_us: int) -> None:
@@ -56,8 +58,3 @@ class ConsoleSessions:
         """The last 100 used, the newest first."""
         rows = await self._db.read(LIST_SESSIONS, user_id, now_us, now_us - self._idle_us)
         return [ConsoleSession(*row) for row in rows]
-
-
-async def remove_ended_sessions(db: Database, now_us: int) -> None:
-    """At most 1,000 of those whose token has expired."""
-    await db.write(DELETE_ENDED, now_us)
