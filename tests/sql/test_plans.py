@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, caller, image, member
 
+from transom.domain.events import EventQuery
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
 from transom.domain.memberships import Answer, AnswerWithVault
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sharing import batches
+from transom.sql import events
 from transom.sql.connect import open_database
 from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
@@ -250,3 +253,53 @@ async def test_a_batch_reads_the_ids_it_was_given_and_scans_no_table(tap: Tap, r
     plans = await tap.plans()
     assert len(plans) >= 7
     assert not FULL_SCAN.search("\n".join(plans)), "\n".join(plans)
+
+
+def _feed(**more: Any) -> EventQuery:
+    return EventQuery(limit=25, project=RECIPIENT, member_ids=[RECIPIENT, "domain/theirs"], **more)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        _feed(),
+        _feed(after=7),
+        _feed(after=7, descending=True),
+        _feed(types=["family.promoted"]),
+        _feed(family_id="family"),
+        _feed(image_id="image-1"),
+    ],
+    ids=["all", "after", "history", "types", "family", "image"],
+)
+async def test_the_feed_of_a_member_reads_the_events_of_its_own_families(tap: Tap, query: EventQuery) -> None:
+    await events.list_events(tap, query)
+
+    (plan,) = await tap.plans()
+    mine, told = [line for line in plan.splitlines() if line.startswith("        SEARCH")][-2:]
+
+    assert "audience USING INDEX family_audience_by_member (member_id=?" in mine, plan
+    assert "event USING INDEX event_of_family (family_id=? AND seq>?" in told, plan
+    assert not re.search(r"SCAN (event|audience)", plan), plan
+
+
+@pytest.mark.parametrize("query", [_feed(image_id="image-1"), _feed(types=["family.promoted"])])
+async def test_a_feed_that_no_index_makes_short_is_read_beside_the_event_loop(
+    tap: Tap, query: EventQuery
+) -> None:
+    await events.list_events(tap, query)
+
+    assert not tap.asked[0].as_short
+
+
+async def test_who_saw_events_that_are_gone_is_looked_for_after_a_deletion_and_by_an_index(tap: Tap) -> None:
+    await tap.write(
+        "insert into event (seq, at, type, via, data) values (1, 1, 'hook.disabled', 'time', '{}')"
+    )
+    tap.asked.clear()
+
+    removed = [await events.delete_old_events(tap, 2, 10) for _ in range(2)]
+
+    assert removed == [1, 0]
+    assert [one.sql for one in tap.asked].count(events.DELETE_OLD_AUDIENCE) == 1
+    (plan,) = [plan for plan in await tap.plans() if "family_audience" in plan]
+    assert "family_audience USING INDEX family_audience_closed (to_seq<?)" in plan, plan

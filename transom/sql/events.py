@@ -181,7 +181,8 @@ async def delete_old_events(db: Database, before: int, most: int) -> int:
 
     def delete() -> Script[int]:
         deleted = yield Statement(DELETE_OLD_EVENTS, (before, most))
-        yield Statement(DELETE_OLD_AUDIENCE, ())
+        if deleted:
+            yield Statement(DELETE_OLD_AUDIENCE, ())
         return len(deleted)
 
     return await db.run(delete)
@@ -194,12 +195,12 @@ async def list_events(db: Database, query: EventQuery) -> list[Event]:
     """The events asked for, at most `limit`, by their numbers.
 
     One side's are a union of the ranges of its indexes, and of the families that it is a member of, each cut
-    at the page; those of an image are the range of the image.
+    at the page; those of an image are the range of the image, of which others may have the most.
     """
     values = Values()
     sql = _events_sql(query, values)
     narrowed = (query.types, query.other, query.user, query.family_id, query.since, query.until)
-    if all(one is None for one in narrowed):
+    if all(one is None for one in narrowed) and (query.image_id is None or query.project is None):
         rows = await db.read(sql, *values.collected)
     else:
         rows = await db.scan(sql, *values.collected, asker=query.project)
@@ -227,15 +228,19 @@ def _ranges(query: EventQuery, values: Values) -> list[tuple[str, list[str]]]:
     if query.project is None:
         return [("event", image)]
     mine = [values.add(one) for one in query.member_ids]
-    audience = (
-        "family_audience as audience join event on event.family_id = audience.family_id"
-        " and event.member_id is null and event.seq >= audience.from_seq"
-        " and (audience.to_seq is null or event.seq <= audience.to_seq)"
-    )
+    # SQLite keeps to the order of a cross join. It would begin with the events of all families otherwise.
+    audience = "family_audience as audience cross join event"
+    heard = [
+        f"audience.member_id in ({', '.join(mine)})",
+        "event.family_id = audience.family_id",
+        "event.member_id is null",
+        "event.seq >= audience.from_seq",
+        "(audience.to_seq is null or event.seq <= audience.to_seq)",
+    ]
     return [
         ("event", [f"event.owner = {values.add(query.project)}", *image]),
         *(("event", [f"event.member_id = {one}", *image]) for one in mine),
-        (audience, [f"audience.member_id in ({', '.join(mine)})", *image]),
+        (audience, [*heard, *image]),
     ]
 
 

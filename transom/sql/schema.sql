@@ -338,6 +338,8 @@ create index event_by_owner on event (owner, seq);
 create index event_by_member on event (member_id, seq);
 create index event_by_image on event (image_id, seq);
 create index event_by_family on event (family_id, seq);
+-- What is told to all members of a family.
+create index event_of_family on event (family_id, seq) where member_id is null;
 
 -- Who was a pending or accepted member of a family between which events: they see its events.
 create table family_audience (
@@ -350,6 +352,7 @@ create table family_audience (
 );
 
 create index family_audience_by_member on family_audience (member_id, family_id);
+create index family_audience_closed on family_audience (to_seq) where to_seq is not null;
 
 -- Processes of which one at a time works in the whole cloud (relay, sweep), and what they have to remember.
 create table singleton (
