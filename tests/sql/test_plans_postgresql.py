@@ -18,6 +18,7 @@ from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ra
 from transom.domain.model import Caller, Image, MemberStatus
 from transom.sql.connect import open_database
 from transom.sql.db import Database
+from transom.sql.families import LOCK_FAMILY_IMAGES, LOCK_IMAGES_OF_FAMILIES
 from transom.sql.images import count_uploading, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
 from transom.sql.migrate import migrate
@@ -53,6 +54,17 @@ _OFFERS = f"""
     select id, 'domain/' || case when created_at % 2 = 0 then 'large' else 'd' || created_at % 999 end,
            'accepted', created_at, 1, 1
     from image where visibility = 'shared'"""
+#: One family with some versions, and a thousand of others.
+_FAMILY = """
+    insert into family (id, owner, name, created_at, updated_at)
+    select case when n = 0 then 'family' else 'family-' || n end, 'owner-' || n % 50, 'name-' || n, 1, 1
+    from generate_series(0, 1000) as n
+    on conflict do nothing"""
+_VERSIONS = """
+    insert into family_version (family_id, number, image_id, published_at, was_hidden)
+    select case when n <= 20 then 'family' else 'family-' || n % 1000 + 1 end, n, 'image-' || n, 1, false
+    from generate_series(1, 4000) as n
+    on conflict do nothing"""
 
 MARKER = image(id=f"image-{IMAGES // 2}", created_at=IMAGES // 2)
 OLDEST_FIRST = (SortKey("created_at", descending=False), SortKey("id", descending=False))
@@ -124,6 +136,26 @@ async def test_what_is_limited_is_counted_over_the_projects_own_images(
     plan = await _plan(populated, tap.asked[0])
 
     assert _rows_read(plan) == 0, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        Asked(LOCK_FAMILY_IMAGES, ("family", f"image-{IMAGES}"), as_short=False),
+        Asked(LOCK_IMAGES_OF_FAMILIES, ('["family"]', f'["image-{IMAGES}"]'), as_short=False),
+    ],
+    ids=["of one family", "of several families"],
+)
+async def test_an_act_on_a_family_looks_at_the_images_of_its_versions_alone(
+    populated: Database, statement: Asked
+) -> None:
+    await populated.write(_FAMILY)
+    await populated.write(_VERSIONS)
+    await populated.write("analyze family, family_version")
+
+    plan = await _plan(populated, statement)
+
+    assert _rows_read(plan) <= MOST_ROWS, json.dumps(plan, indent=1)
 
 
 async def _plan(db: Database, asked: Asked) -> dict[str, Any]:

@@ -50,11 +50,13 @@ def member_of_row(row: Row) -> FamilyMember:
 
 LOCK_FAMILY = "select id from family where id = $1 for update"
 
-# Those of the versions and, where one is to become a version, that one. `$2`: its id, or null.
+# Those of the versions and, where one is to become a version, that one. `$2`: its id, or null. One set of
+# ids: two with an `or` between them would be a filter over all images there are.
 LOCK_FAMILY_IMAGES = """
     select count(*) from (
         select id from image
-        where id in (select image_id from family_version where family_id = $1) or id = $2
+        where id in (select image_id from family_version where family_id = $1
+                     union all select cast($2 as text))
         order by id for update
     ) as locked"""
 
@@ -91,13 +93,13 @@ LOCK_FAMILIES = """
         order by id for update
     ) as locked"""
 
-# `$2`: a JSON array of further images.
+# `$2`: a JSON array of further images. One set of ids, as of one family.
 LOCK_IMAGES_OF_FAMILIES = """
     select count(*) from (
         select id from image
         where id in (select image_id from family_version
-                     where family_id in (select value from jsonb_array_elements_text(cast($1 as jsonb))))
-           or id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))
+                     where family_id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))
+                     union all select value from jsonb_array_elements_text(cast($2 as jsonb)))
         order by id for update
     ) as locked"""
 
