@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from harness.service import Service
 
-from .calls import UNKNOWN_ID, project_of
+from .calls import UNKNOWN_ID, problem_of, project_of
 from .family_calls import Published, answer_as, ask, listed_as, offer_to, ok, shown_image
 
 NONE = {"remaining": 0, "failures": []}
@@ -171,7 +171,7 @@ def test_an_offered_family_stands_in_the_inbox_and_its_summary(family: Published
     one = recipient.get(f"/share/v1/inbox/families/{family.id}")
     assert (newest["kind"], newest["family"]) == (
         "family",
-        {"id": family.id, "name": family.name, "title": "Web server", "number": 1},
+        {"id": family.id, "name": family.name, "title": "Web server", "current_number": 1},
     )
     assert (newest["message"], "image" in newest) == ("Take it", False)
     assert ok(one) == newest
@@ -226,3 +226,20 @@ def test_a_membership_that_the_owner_limits_ends_with_what_it_brought(family: Pu
     (share,) = ok(family.owner.get(f"/share/v1/images/{first}/shares"))["items"]
     assert share["expires_at"].startswith("2098")
     assert share["family"]["number"] == 1
+
+
+def test_the_members_come_in_pages_and_the_tag_with_the_first(family: Published) -> None:
+    ask(family.service, "publisher", "offers", families=[family.id], projects=["one", "two"])
+
+    first = family.owner.get(f"{family.path}/members", params={"limit": 1})
+    second = family.owner.get(ok(first)["next"])
+
+    assert (len(ok(first)["items"]), len(ok(second)["items"]), ok(second)["next"]) == (1, 1, None)
+    assert ("etag" in first.headers, "etag" in second.headers) == (True, False)
+
+
+def test_the_members_are_not_replaced_blindly(family: Published) -> None:
+    for headers in ({}, {"If-None-Match": '"x"'}, {"If-None-Match": "*"}):
+        replaced = family.owner.put(f"{family.path}/members", json={}, headers=headers)
+
+        problem_of(replaced, "precondition-required", 428)

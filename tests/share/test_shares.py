@@ -227,7 +227,9 @@ def test_a_set_that_somebody_changed_by_another_api_is_not_replaced(service: Ser
 def test_a_set_is_not_replaced_blindly(service: Service) -> None:
     image = create_image(service)
 
-    problem_of(service.client("publisher").put(set_path(image), json={}), "precondition-required", 428)
+    publisher = service.client("publisher")
+    for headers in ({}, {"If-None-Match": '"x"'}, {"If-None-Match": "*"}):
+        problem_of(publisher.put(set_path(image), json={}, headers=headers), "precondition-required", 428)
 
 
 def test_an_empty_set_withdraws_from_all(service: Service) -> None:

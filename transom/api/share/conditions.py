@@ -37,6 +37,15 @@ def require_condition(request: Request) -> None:
         raise ProblemError("precondition-required", "If-Match must name the ETag of what this replaces.")
 
 
+def require_if_match(request: Request) -> None:
+    """As `require_condition`, of what is there from the beginning, such as a set: any other condition would
+    hold for each of its versions but one, and so replace it blindly."""
+    if b"if-match" not in request.headers:
+        raise ProblemError(
+            "precondition-required", "If-Match must name the ETag of the set that this replaces."
+        )
+
+
 def require_tag(request: Request, tag: str) -> None:
     """HttpError (412) when the request's conditions, if it has any, do not hold for what has this tag."""
     conditions.require(request, tag, is_there=tag != NOTHING)

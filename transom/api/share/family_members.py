@@ -22,7 +22,7 @@ from transom.api.share.body import (
     read_body,
     show_time,
 )
-from transom.api.share.conditions import require_condition, require_tag, tag_of, tagged_response
+from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.families import show_end
 from transom.api.share.problems import name_of, type_of
 from transom.api.share.query import (
@@ -72,14 +72,18 @@ async def list_members(parts: Parts, request: Request) -> Response:
     query = read_query(request, QUERY)
     limit = read_limit(query)
     status = read_choice(query, "status", MemberStatus, "") or None
-    (after,) = read_cursor(query, "family-members", tuple[str]) or ("",)
+    after = read_cursor(query, "family-members", tuple[str])
     family_id, caller = request.params["family_id"], request.caller
-    found = await service.list_members(parts.db, caller, family_id, status, after, limit + 1)
-    tag = set_tag(await service.list_terms(parts.db, family_id, caller))
+    place = after[0] if after is not None else ""
+    found = await service.list_members(parts.db, caller, family_id, status, place, limit + 1)
+    headers = []
+    if after is None:
+        # Of the whole set, which takes as long as the set is large: with its first page alone.
+        headers.append((b"etag", set_tag(await service.list_terms(parts.db, family_id, caller)).encode()))
     page = found[:limit]
     following = encode_cursor("family-members", (page[-1].member_id,)) if len(found) > limit else None
     items = [member_body(member) for member in page]
-    return page_response(request, items, following, [(b"etag", tag.encode())])
+    return page_response(request, items, following, headers)
 
 
 async def show_member(parts: Parts, request: Request) -> Response:
@@ -148,7 +152,7 @@ class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def set_members(parts: Parts, request: Request) -> Response:
-    require_condition(request)
+    require_if_match(request)
     asked = await read_body(parts, request, MemberSet)
     member_ids, now = recipients_of(asked), now_us()
     if len(member_ids) > parts.settings.share_batch_limit:

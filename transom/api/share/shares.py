@@ -7,7 +7,7 @@ from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, read_body
-from transom.api.share.conditions import require_condition, require_tag, tag_of, tagged_response
+from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.offers import check_terms, read_terms
 from transom.api.share.query import (
     encode_cursor,
@@ -139,7 +139,7 @@ async def _share_response(parts: Parts, request: Request, share: Given) -> Respo
 async def replace_shares(parts: Parts, request: Request) -> Response:
     """The image has these recipients from now on, and no others."""
     rules.act_on_shares(request.caller)
-    require_condition(request)
+    require_if_match(request)
     body = await read_body(parts, request, Recipients)
     member_ids = recipients_of(body)
     offers.require_few(len(member_ids), parts.settings.share_batch_limit)

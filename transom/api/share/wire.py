@@ -93,12 +93,12 @@ class InboxItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class OfferedFamily(msgspec.Struct, frozen=True, kw_only=True):
-    """`number`: of the current version, None when there is none."""
+    """`current_number`: of the current version, None when there is none."""
 
     id: str
     name: str
     title: str | None
-    number: int | None
+    current_number: int | None
 
 
 class InboxFamily(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="family"):
@@ -297,7 +297,7 @@ def show_item(item: Received | ReceivedFamily, names: Mapping[str, Names]) -> In
     return InboxFamily(
         status=member.status,
         family=OfferedFamily(
-            id=family.id, name=family.name, title=family.title, number=family.current_number
+            id=family.id, name=family.name, title=family.title, current_number=family.current_number
         ),
         sender=_sender(family.owner, item.publisher, names),
         message=member.message,
