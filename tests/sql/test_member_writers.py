@@ -28,7 +28,7 @@ from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
 from transom.sql.migrate import migrate
 
-from .databases import NOBODY, delete_member, insert_member, set_member_status, write_world
+from .databases import NOBODY, delete_member, insert_member, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -134,10 +134,6 @@ async def _offer(db: Database) -> Outcome:
     return await insert_member(db, "full", NEWCOMER, MOST, NOW) is not None
 
 
-async def _accept(db: Database) -> Outcome:
-    return await set_member_status(db, "full", RECIPIENT, "accepted", NOW) is not None
-
-
 async def _remove(db: Database) -> Outcome:
     return await delete_member(db, "full", RECIPIENT) is not None
 
@@ -188,7 +184,7 @@ WRITERS: dict[str, Writer] = {
     ),
     "single withdrawal": _single(lambda db: service.withdraw(db, PUBLISHER, ACTOR, "full", RECIPIENT)),
     "native offer": _offer,
-    "native answer": _accept,
+    "native answer": _single(lambda db: service.answer(db, RECEIVER, ACTOR, "full", RECIPIENT, "accepted")),
     "native removal": _remove,
     "native removal from another image": _remove_from_open,
     "image is hidden": _sets_visibility("full", "private"),
