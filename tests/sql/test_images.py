@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,7 +25,7 @@ from transom.sql.images import (
     placed_storage,
     staged_storage,
     update_image,
-    update_statement,
+    update_statements,
     used_storage,
 )
 from transom.sql.imports import change_statement
@@ -127,9 +126,9 @@ async def test_the_time_counts_at_which_an_image_becomes_active_first(
     new = msgspec.structs.replace(seen, status=after.value, updated_at=9)
 
     times = []
-    for change in (partial(update_statement, actor=ACTOR), change_statement):
+    for changes in (update_statements(seen, new, ACTOR), [change_statement(seen, new)]):
         await write_world(db, [seen], [])
-        await db.transact(change(seen, new))
+        await db.transact(*changes)
         found = (await find_image(db, seen.id, NOBODY)).image
         assert found is not None
         times.append(found.active_at)

@@ -69,6 +69,9 @@ HOLD_FIRST = """
     create trigger hold_first before update or delete on image
         for each statement execute function hold_first();"""
 
+EVENTS = """
+    select image_id, member_id, type, data ->> 'status', data ->> 'was' from outbox order by id"""
+
 Outcome = Any
 Writer = Callable[[Database], Awaitable[Outcome]]
 
@@ -142,15 +145,15 @@ async def _remove_from_open(db: Database) -> Outcome:
     return await delete_member(db, "open", RECIPIENT) is not None
 
 
-def _sets_visibility(image_id: str, visibility: str) -> Writer:
-    """As a client's PATCH: looks, writes, and looks again when somebody was quicker."""
+def _changes(image_id: str, **fields: str) -> Writer:
+    """As a client's PATCH or action: looks, writes, and looks again when somebody was quicker."""
 
     async def run(db: Database) -> Outcome:
         while True:
             seen = (await find_image(db, image_id, NOBODY)).image
             if seen is None:
                 return "gone"
-            new = msgspec.structs.replace(seen, visibility=visibility, updated_at=seen.updated_at + 1)
+            new = msgspec.structs.replace(seen, **fields, updated_at=seen.updated_at + 1)
             if await update_image(db, seen, new, ACTOR):
                 return "done"
 
@@ -187,8 +190,9 @@ WRITERS: dict[str, Writer] = {
     "native answer": _single(lambda db: service.answer(db, RECEIVER, ACTOR, "full", RECIPIENT, "accepted")),
     "native removal": _remove,
     "native removal from another image": _remove_from_open,
-    "image is hidden": _sets_visibility("full", "private"),
-    "private image is opened": _sets_visibility("closed", "shared"),
+    "image is hidden": _changes("full", visibility="private"),
+    "private image is opened": _changes("closed", visibility="shared"),
+    "image is deactivated": _changes("full", status="deactivated"),
     "image is deleted": _delete,
 }
 
@@ -197,12 +201,14 @@ WRITERS: dict[str, Writer] = {
 
 
 class Told(NamedTuple):
-    """What the two writers were told, and what is in the database after them."""
+    """What the two writers were told, and what is in the database after them. `events`: of each membership,
+    in their order, the type, the status of then and the one of before."""
 
     first: Outcome
     second: Outcome
-    images: dict[str, str]
+    images: dict[str, tuple[str, str]]
     members: dict[tuple[str, str], str]
+    events: dict[tuple[str, str], list[tuple[str, str, str]]]
 
 
 async def _begin(db: Database) -> None:
@@ -211,12 +217,17 @@ async def _begin(db: Database) -> None:
         for image_id, member_id, status in MEMBERS
     ]
     await write_world(db, IMAGES, members)
+    await db.write("delete from outbox")
 
 
 async def _tell(db: Database, first: Outcome, second: Outcome) -> Told:
-    images = {row[0]: row[1] for row in await db.read("select id, visibility from image")}
+    images = {row[0]: (row[1], row[2]) for row in await db.read("select id, visibility, status from image")}
     rows = await db.read("select image_id, member_id, status from member")
-    return Told(first, second, images, {(row[0], row[1]): row[2] for row in rows})
+    members = {(row[0], row[1]): row[2] for row in rows}
+    events: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for image_id, member_id, *event in await db.read(EVENTS):
+        events.setdefault((image_id, member_id), []).append((event[0], event[1], event[2]))
+    return Told(first, second, images, members, events)
 
 
 async def _in_order(db: Database, first: Writer, second: Writer) -> Told:
@@ -264,10 +275,28 @@ async def _until_over_or_waiting(
 async def test_two_writers_at_once_do_what_one_after_the_other_does(
     pooled: Database, connection: asyncpg.Connection, first: str, second: str
 ) -> None:
-    one, other = WRITERS[first], WRITERS[second]
+    await _require_an_order(pooled, connection, WRITERS[first], WRITERS[second])
+
+
+@pytest.mark.parametrize("change", [{"visibility": "private"}, {"status": "deactivated"}], ids=str)
+@pytest.mark.parametrize("offers_first", [True, False])
+async def test_who_is_offered_an_image_that_is_closed_meanwhile_is_told_of_it_or_refused(
+    pooled: Database, connection: asyncpg.Connection, change: dict[str, str], offers_first: bool
+) -> None:
+    async def offer(db: Database) -> Outcome:
+        return await insert_member(db, "open", NEWCOMER, MOST, NOW) is not None
+
+    pair = offer, _changes("open", **change)
+
+    await _require_an_order(pooled, connection, *(pair if offers_first else reversed(pair)))
+
+
+async def _require_an_order(
+    pooled: Database, connection: asyncpg.Connection, one: Writer, other: Writer
+) -> None:
     forwards = await _in_order(pooled, one, other)
     backwards = await _in_order(pooled, other, one)
-    backwards = Told(backwards.second, backwards.first, backwards.images, backwards.members)
+    backwards = backwards._replace(first=backwards.second, second=backwards.first)
 
     together = await _interleaved(pooled, connection, one, other)
 

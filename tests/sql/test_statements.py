@@ -82,7 +82,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.UPDATE_IMAGE": (
         *("image", 1, None, None, "queued", "shared", None, None, 0, 0, True, False, '["a"]', '{"a": ""}', 2),
     ),
-    "deletion.LOCK_SEEN": ("image", 1),
+    "images.LOCK_SEEN": ("image", 1),
     "deletion.DELETE_IMAGE": ("image", 1),
     "images.HAS_DOMAIN_MEMBER": ("image", 1),
     "images.RECIPIENTS_OF_PROJECT": ("owner", 1),

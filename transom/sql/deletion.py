@@ -4,11 +4,8 @@ from transom.domain.events import Actor
 from transom.domain.memberships import RemoveWithImage
 from transom.domain.model import Image, Visibility
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, loosen_staged
+from transom.sql.images import abandon_statements, lock_seen, loosen_staged
 from transom.sql.members import to_statement
-
-# Before anything is told: who waits for the image meanwhile finds none.
-LOCK_SEEN = "select id from image where id = $1 and updated_at = $2 for update"
 
 DELETE_IMAGE = "delete from image where id = $1 and updated_at = $2 returning id"
 
@@ -37,6 +34,6 @@ def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
 def _tell_recipients(seen: Image, now: int, actor: Actor) -> list[Statement]:
     """Of an image that is not shared they were told when it was closed: its memberships go with its row."""
     return [
-        Statement(LOCK_SEEN, (seen.id, seen.updated_at), required=True),
+        lock_seen(seen),
         to_statement(RemoveWithImage(image_id=seen.id, now=now), actor),
     ]

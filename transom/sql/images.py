@@ -153,16 +153,32 @@ UPDATE_IMAGE = f"""
     returning id"""
 
 
+#: Before its recipients are told: who changes a membership waits for the image, and the statements after this
+#: one see what those did for whom it waited itself.
+LOCK_SEEN = "select id from image where id = $1 and updated_at = $2 for update"
+
+
+def lock_seen(seen: Image) -> Statement:
+    """A guard: nobody changed the image since it was `seen`, nor will before the end of the transaction."""
+    return Statement(LOCK_SEEN, (seen.id, seen.updated_at), required=True)
+
+
 async def update_image(db: Database, seen: Image, new: Image, actor: Actor) -> bool:
     """Replace what a client may change, unless somebody changed the image since it was `seen`: then False.
 
     Every change of an image moves `updated_at` (see `moved_on`), which makes it the row's version.
     """
-    return await db.transact(update_statement(seen, new, actor)) is not None
+    return await db.transact(*update_statements(seen, new, actor)) is not None
 
 
-def update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
-    """As `update_image`, for a transaction that it belongs to."""
+def update_statements(seen: Image, new: Image, actor: Actor) -> list[Statement]:
+    """As `update_image`, for a transaction that they belong to. Most changes are one statement, which is a
+    round trip; those that recipients are told of, which are rare, begin with the lock."""
+    update = _update_statement(seen, new, actor)
+    return [lock_seen(seen), update] if update.tells else [update]
+
+
+def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
     values = (
         seen.id,
         seen.updated_at,

@@ -13,7 +13,7 @@ from transom.domain.events import Actor
 from transom.domain.model import Image, Job, Location, Staged
 from transom.sql.blobs import LooseBlob, release_statement, staged_statement
 from transom.sql.db import Database, Statement
-from transom.sql.images import abandon_statements, loosen_staged, set_active_at, to_json, update_statement
+from transom.sql.images import abandon_statements, loosen_staged, set_active_at, to_json, update_statements
 from transom.sql.jobs import finish_statement, guard_open, insert_job
 
 CHANGE_IMAGE = f"""
@@ -79,7 +79,7 @@ async def change_places(
     """As `images.update_image`, with the places of the data; bytes that are `given_up` wait for removal."""
     moved = msgspec.structs.replace(seen, updated_at=new.updated_at)
     done = await db.transact(
-        update_statement(seen, new, actor), change_statement(moved, new), *abandon_statements(given_up)
+        *update_statements(seen, new, actor), change_statement(moved, new), *abandon_statements(given_up)
     )
     return done is not None
 

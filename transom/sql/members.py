@@ -8,8 +8,8 @@ somebody else removed after its look. Who waits, and who need not:
 - `OFFER` and `WITHDRAW` by `live_recipients_of` in their guard, without a further round trip;
 - the scripts of `sharing/batches.py`, which begin with the lock;
 - a deletion of the image, whose row is the lock, and which takes its memberships along (`deletion.py`);
-- not `ANSWER` and `ANSWER_WITH_VAULT`: they neither add nor remove a row, and whoever decides on a status
-  locks that row;
+- `ANSWER`, `ANSWER_WITH_VAULT` and `CHANGE_TERMS`, but not for each other: they neither add nor remove a row,
+  yet who closes the image tells its recipients what they had;
 - not the removals of what has ended: nobody counts those rows, and an offer removes its own before it.
 """
 
@@ -158,8 +158,9 @@ LOCK_MEMBER = f"""
 
 # ---- changes of one membership
 
+# By the row as it is when its lock is had, not as it was when the statement began.
 _STILL_SHARED = f"""
-    exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}')"""
+    exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}' for share)"""
 
 _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
@@ -198,7 +199,6 @@ _ANSWERED = f"""
     ends_at = expires_at,
     answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end"""
 
-# Needs no lock of the image: see above.
 ANSWER = f"""
     update member set status = $3, updated_at = $4, {_ANSWERED}
     where image_id = $1 and member_id = $2 and status = $5 and {live("$4")} and {_STILL_SHARED}
@@ -215,7 +215,7 @@ ANSWER_WITH_VAULT = f"""
     where image_id = $1 and member_id = $2 and coalesce(vault_id, '') = coalesce(cast($6 as text), '')
       and status = $8 and {live("$4")}
       and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-                  and image.updated_at = cast($7 as bigint))
+                  and image.updated_at = cast($7 as bigint) for share)
     returning {_MEMBER_COLUMNS}"""
 
 # `live_recipients_of` waits for the batches that look at the image, and tells whether it is still shared.

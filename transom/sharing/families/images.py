@@ -92,8 +92,10 @@ def change_image(seen: Image, new: Image, act: Act) -> Script[None]:
 
 
 def _update(seen: Image, new: Image, act: Act) -> Script[None]:
-    if not (yield images.update_statement(seen, new, act.actor)):
-        raise ChangedError
+    for statement in images.update_statements(seen, new, act.actor):
+        rows = yield statement
+        if statement.required and not rows:
+            raise ChangedError
 
 
 def _is_current(known: Known, version: Version) -> bool:

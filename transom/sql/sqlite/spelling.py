@@ -20,6 +20,7 @@ SPELLING = {
     "strpos": "instr",
     " for update skip locked": "",
     " for update": "",
+    " for share": "",
     "pg_advisory_xact_lock(hashtextextended($1, 0))": "$1",
     "properties ->> 'os_glance_importing_to_stores'": (
         "json_extract(properties, '$.os_glance_importing_to_stores')"
