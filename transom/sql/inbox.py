@@ -17,9 +17,17 @@ _MEMBER_WIDTH = len(Member.__struct_fields__)
 OFFERED_AT = "coalesce(member.offered_at, member.created_at)"
 
 
-def _received(project: str) -> str:
-    """The term that is true of images that others share now. `project`: the statement's `$n` for who asks."""
-    return f"image.visibility = '{Visibility.SHARED}' and (image.owner is null or image.owner <> {project})"
+def _received(project: str, more: str = "") -> str:
+    """The term that is true of a membership whose image others share now. `project`: the statement's `$n` for
+    who asks; `more`: further terms on the image.
+
+    Not a join: memberships are read in the order of their index, and the reading ends with the page. A
+    planner that thinks few images have another owner would begin with the images, and look at all of them.
+    """
+    return f"""
+    (select 1 from image
+     where image.id = member.image_id and image.visibility = '{Visibility.SHARED}'
+       and (image.owner is null or image.owner <> {project}) {more}) is not null"""
 
 
 _DETAILS = f"""
@@ -55,10 +63,10 @@ def _page(limit: int, *, of_owner: bool = False) -> str:
     owner = "and image.owner = $7" if of_owner else ""
     return f"""
     select {_DETAILS}
-    from (select {_MEMBER} from member join image on image.id = member.image_id
-          where member.member_id = $1 and member.status = $3 and {live("$4")} and {_received("$2")}
+    from (select {_MEMBER} from member
+          where member.member_id = $1 and member.status = $3 and {live("$4")}
             and {OFFERED_AT} <= $5 and ({OFFERED_AT} < $5 or member.image_id < $6)
-            {owner}
+            and {_received("$2", owner)}
           order by {OFFERED_AT} desc, member.image_id desc limit {int(limit)}) as member
     {_JOINED}
     order by {OFFERED_AT} desc, member.image_id desc"""
@@ -109,16 +117,16 @@ async def find_received(
 def _count(status: str, member: str) -> str:
     return f"""
     (select count(*) from (
-        select 1 from member join image on image.id = member.image_id
+        select 1 from member
         where member.member_id = {member} and member.status = '{status}' and {live("$3")}
           and {_received("$1")}
-        limit {MOST_COUNTED + 1}) as counted)"""
+        order by {OFFERED_AT} desc, member.image_id desc limit {MOST_COUNTED + 1}) as counted)"""
 
 
 COUNT_RECEIVED = f"""
     select {", ".join(_count(status, "$1") for status in MemberStatus)},
            {_count(MemberStatus.ACCEPTED, "$2")},
-           (select {OFFERED_AT} from member join image on image.id = member.image_id
+           (select {OFFERED_AT} from member
             where member.member_id = $1 and member.status = '{MemberStatus.PENDING}' and {live("$3")}
               and {_received("$1")}
             order by {OFFERED_AT} desc, member.image_id desc limit 1)"""
@@ -136,9 +144,9 @@ async def count_received(
 
 
 _ANSWERABLE = f"""
-    from member join image on image.id = member.image_id
-    where member.member_id = $1 and member.status = $2 and {live("$3")} and {_received("$1")}
-      and (cast($4 as text) is null or image.owner = $4)"""
+    from member
+    where member.member_id = $1 and member.status = $2 and {live("$3")}
+      and {_received("$1", "and (cast($4 as text) is null or image.owner = $4)")}"""
 
 LIST_ANSWERABLE = f"""
     select member.image_id {_ANSWERABLE} order by {OFFERED_AT} desc, member.image_id desc limit $5"""
@@ -163,6 +171,6 @@ async def count_answerable(db: Database, project_id: str, status: str, owner: st
 
 # `$1` and `$2`: the caller's project, which owns none of them, and its domain's key.
 SHARED_WITH_DOMAIN = f"""
-    select member.image_id from member join image on image.id = member.image_id
+    select member.image_id from member
     where member.member_id = $2 and {live("$3")} and {_received("$1")}
       and member.image_id in (select value from jsonb_array_elements_text(cast($4 as jsonb)))"""
