@@ -17,6 +17,7 @@ import msgspec
 from transom.api.http import JSON, Headers, Request, Response, encode_json
 from transom.domain.errors import InvalidError
 from transom.domain.fields import shown
+from transom.domain.model import NEVER
 
 LIMIT_DEFAULT = 25
 LIMIT_MOST = 1000
@@ -79,9 +80,20 @@ def read_cursor(query: Mapping[str, str], kind: str, shape: type[Cursor]) -> Cur
         found = msgspec.convert(tuple(position), shape)
     except (UnicodeError, binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise forged from None
-    if named != kind or encode_cursor(kind, tuple(position)) != value:
+    if (
+        named != kind
+        or not all(map(_is_of_a_list, position))
+        or encode_cursor(kind, tuple(position)) != value
+    ):
         raise forged
     return found
+
+
+def _is_of_a_list(value: object) -> bool:
+    """Whether a list has such a number (a time, a count, NEVER) or such a text. Others no database takes."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return isinstance(value, int) and 0 <= value <= NEVER
 
 
 def page_response(
