@@ -230,6 +230,16 @@ async def test_who_rejected_a_family_and_accepts_it_sees_it_again(db: Database, 
     assert await _sees(db) == [1, 2, 4, 5]
 
 
+async def test_who_rejected_a_family_and_thinks_again_sees_it_again(db: Database, relay: Relay) -> None:
+    await append_of_family(db, "offered", "rejected")
+    await append_of_family(db, "promoted", member_id=None)
+    await append_of_family(db, "reset")
+    await append_of_family(db, "promoted", member_id=None)
+    await relay.run()
+
+    assert await _sees(db) == [1, 2, 4, 5]
+
+
 async def test_the_end_of_a_family_is_the_last_that_its_members_see(db: Database, relay: Relay) -> None:
     await append_of_family(db, "offered")
     await append_of_family(db, "deleted", member_id=None)

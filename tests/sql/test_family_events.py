@@ -106,6 +106,16 @@ async def test_answers_are_told_with_what_they_bring(db: Database) -> None:
     ]
 
 
+async def test_an_answer_that_is_taken_back_is_told_as_such(db: Database) -> None:
+    await _with_members(db)
+    await answer(db, SECOND, "rejected")
+    await forget_events(db)
+
+    await answer(db, SECOND, "pending")
+
+    assert await told(db) == [("family.reset", SECOND, None, "share")]
+
+
 async def test_offers_and_withdrawals_are_told_to_each(db: Database) -> None:
     await _with_members(db)
 

@@ -46,6 +46,7 @@ _SENTENCES = {
     "family.offered": ("wait", "share", "{owner} offered the family {what} to {recipient}"),
     "family.accepted": ("good", "check", "{recipient} accepted the family {what}"),
     "family.rejected": ("", "x", "{recipient} rejected the family {what}"),
+    "family.reset": ("", "undo", "{recipient} put the offer of the family {what} back to waiting"),
     "family.left": ("", "out", "{recipient} left the family {what}"),
     "family.withdrawn": ("bad", "ban", "{owner} withdrew the family {what} from {recipient}"),
     "family.lapsed": ("", "clock", "The offer of the family {what} to {recipient} lapsed without an answer"),

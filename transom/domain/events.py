@@ -30,6 +30,7 @@ class EventType(StrEnum):
     FAMILY_OFFERED = "family.offered"
     FAMILY_ACCEPTED = "family.accepted"
     FAMILY_REJECTED = "family.rejected"
+    FAMILY_RESET = "family.reset"
     FAMILY_LEFT = "family.left"
     FAMILY_WITHDRAWN = "family.withdrawn"
     FAMILY_LAPSED = "family.lapsed"

@@ -88,7 +88,7 @@ CLOSE_AUDIENCE = f"""
 CLOSE_FAMILY = "update family_audience set to_seq = $2 where family_id = $1 and to_seq is null"
 
 #: What makes a project see a family's events, and what ends that.
-_OPENING = frozenset({EventType.FAMILY_OFFERED, EventType.FAMILY_ACCEPTED})
+_OPENING = frozenset({EventType.FAMILY_OFFERED, EventType.FAMILY_ACCEPTED, EventType.FAMILY_RESET})
 _CLOSING = frozenset(
     {
         EventType.FAMILY_REJECTED,

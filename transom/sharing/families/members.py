@@ -124,7 +124,7 @@ def answer(known: Known, member_id: str, status: str, new_versions: str | None, 
 _ANSWERS = {
     MemberStatus.ACCEPTED: EventType.FAMILY_ACCEPTED,
     MemberStatus.REJECTED: EventType.FAMILY_REJECTED,
-    MemberStatus.PENDING: EventType.FAMILY_CHANGED,
+    MemberStatus.PENDING: EventType.FAMILY_RESET,
 }
 
 
