@@ -249,6 +249,18 @@ async def test_the_end_of_a_family_is_the_last_that_its_members_see(db: Database
     assert await _sees(db) == [1, 2]
 
 
+async def test_what_all_members_are_told_is_not_found_by_its_image_but_by_the_owner(
+    db: Database, relay: Relay
+) -> None:
+    await append_of_family(db, "offered", member_id=MEMBER)
+    await append(db, "family.promoted", member_id=None, family_id=FAMILY, image_id="candidate")
+    await relay.run()
+
+    assert seqs(await read(db, of(MEMBER))) == [1, 2]
+    assert seqs(await read(db, of(MEMBER, image_id="candidate"))) == []
+    assert seqs(await read(db, of(OWNER, image_id="candidate"))) == [2]
+
+
 # ---- retention
 
 

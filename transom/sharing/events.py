@@ -1,7 +1,9 @@
 """Events as those see them whom they concern: CloudEvents 1.0, and what of one is whose business. Pure.
 
 An event has two sides, the owner's and the recipient's. Each sees its own users, and of the other side the
-project only. That a rule of the recipient answered is told to the recipient alone.
+project only, neither user nor request: a rule answers without a request, and that a rule of the recipient
+answered is told to the recipient alone. What is told to all members of a family names its image to
+the owner alone, for some of them may not see the image.
 """
 
 from collections.abc import Callable, Iterable
@@ -66,7 +68,7 @@ def cloud_event(event: Event, viewer: Viewer, name_of: Names = _no_name) -> dict
         "source": SOURCE,
         "type": PREFIX + event.type,
     }
-    if (subject := _subject(event)) is not None:
+    if (subject := _subject(event, viewer)) is not None:
         shown["subject"] = subject
     return {
         **shown,
@@ -77,8 +79,16 @@ def cloud_event(event: Event, viewer: Viewer, name_of: Names = _no_name) -> dict
     }
 
 
-def _subject(event: Event) -> str | None:
-    if event.image_id is not None:
+def _names_image(event: Event, viewer: Viewer) -> bool:
+    """Members of a family that have not accepted it, or accepted it later, may not see the image."""
+    if event.image_id is None:
+        return False
+    is_of_all_members = event.family_id is not None and event.member_id is None
+    return not is_of_all_members or viewer.project is None or viewer.project == event.owner
+
+
+def _subject(event: Event, viewer: Viewer) -> str | None:
+    if _names_image(event, viewer):
         return f"images/{event.image_id}"
     if event.data.hook is not None:
         return f"hooks/{event.data.hook}"
@@ -90,7 +100,7 @@ def _data(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if data.hook is not None:
         told["hook"] = {"id": data.hook}
-    if event.image_id is not None:
+    if _names_image(event, viewer):
         told["image"] = {"id": event.image_id, "name": data.image}
     if event.family_id is not None:
         told["family"] = {"id": event.family_id, "name": data.family, "number": data.number}
@@ -131,7 +141,7 @@ def _who(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
             "name": name_of(actor.project) if actor.project is not None else None,
             "user": actor.user if is_own else None,
         }
-    return {"by": by, "via": via, "request_id": actor.request_id}
+    return {"by": by, "via": via, "request_id": actor.request_id if is_own else None}
 
 
 def _project(project_id: str, name_of: Names) -> dict[str, Any]:

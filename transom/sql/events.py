@@ -240,7 +240,8 @@ def _ranges(query: EventQuery, values: Values) -> list[tuple[str, list[str]]]:
     return [
         ("event", [f"event.owner = {values.add(query.project)}", *image]),
         *(("event", [f"event.member_id = {one}", *image]) for one in mine),
-        (audience, [*heard, *image]),
+        # These name their image to the owner alone, so that nobody else may find them by it.
+        *([] if image else [(audience, heard)]),
     ]
 
 
