@@ -229,5 +229,21 @@ def test_a_name_is_asked_for_once(keystone: Keystone, gateway: Gateway) -> None:
     assert 1 <= gateway.count("GET", f"/projects/{project}") <= 2
 
 
+def test_names_that_are_not_found_out_soon_are_left_out(
+    keystone: Keystone, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transom.sharing.names.PATIENCE_S", 0.5)
+    project = keystone.projects["alt"]
+
+    async def ask() -> dict[str, Names]:
+        async with use_identity(keystone, gateway) as identity:
+            while not await NameBook(identity).find([project]):
+                pass
+            gateway.hold()
+            return dict(await NameBook(identity).find([project, ABSENT, keystone.projects["demo"]]))
+
+    assert asyncio.run(ask()).keys() == {project}
+
+
 def test_an_account_that_may_not_look_learns_no_names(keystone: Keystone) -> None:
     assert names_of(keystone, keystone.projects["alt"], user="demo") == {}

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 import asyncpg
 import pytest
-from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller
 
 from transom.domain.events import Event, EventQuery, EventType, NewEvent
+from transom.sharing.history import list_events
 from transom.sharing.relay import Relay
 from transom.sql import events, outbox
 from transom.sql.db import Database
 
-from .databases import count
+from .databases import Tap, count
 
 pytestmark = pytest.mark.anyio
 
@@ -185,6 +186,28 @@ async def test_an_audit_has_what_has_no_number_yet(db: Database) -> None:
     assert [event.type for event in newest] == ["image.deactivated", "share.left"]
     assert seqs(by_other) == [4]
     assert by_nobody == []
+
+
+async def test_a_reader_that_waits_looks_only_for_what_came_meanwhile(db: Database, relay: Relay) -> None:
+    await append(db)
+    await relay.run()
+    tap, leaving = Tap(db), iter((False, True))
+    query = EventQuery(limit=10, types=["share.left"])
+
+    page = await list_events(
+        tap,
+        relay,
+        caller("reader", OWNER),
+        query,
+        sees_all=False,
+        wait_s=60,
+        is_leaving=lambda: next(leaving),
+    )
+
+    assert (page.events, page.cursor) == ([], 1)
+    first, second = [one.sql for one in tap.asked if one.sql != events.FIND_KEPT]
+    assert "event.seq > $" not in first
+    assert "event.seq > $" in second
 
 
 # ---- families

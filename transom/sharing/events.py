@@ -6,19 +6,25 @@ answered is told to the recipient alone. What is told to all members of a family
 the owner alone, for some of them may not see the image.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
+from transom.domain.errors import InvalidError
 from transom.domain.events import Event, EventType, Via
 from transom.domain.model import Caller, MemberStatus, split_member_id
 
 SOURCE = "/share/v1"
 #: Before each type.
 PREFIX = "transom."
+
+#: Patterns of one hook or query: each is compiled, on the event loop.
+MOST_TYPES = 50
+_PATTERN = re.compile(r"(?:\*|[a-z_]+)(?:\.(?:\*|[a-z_]+)){0,3}")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,6 +48,16 @@ def matching_types(patterns: Iterable[str]) -> frozenset[EventType]:
     """The types that one of the patterns names, without the prefix; `*` stands for one or more parts."""
     wanted = list(patterns)
     return frozenset(kind for kind in EventType if any(fnmatchcase(kind, pattern) for pattern in wanted))
+
+
+def check_types(types: Sequence[str]) -> tuple[str, ...]:
+    """The patterns of a hook or of a query, each once; InvalidError for one that no type of event matches."""
+    if not 1 <= len(types) <= MOST_TYPES:
+        raise InvalidError(f"must be 1 to {MOST_TYPES} patterns.")
+    for pattern in types:
+        if not _PATTERN.fullmatch(pattern) or not matching_types([pattern]):
+            raise InvalidError(f"no type of event matches {pattern[:80]!r}.")
+    return tuple(dict.fromkeys(types))
 
 
 def sequence_of(event: Event) -> str:

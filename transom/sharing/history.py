@@ -51,7 +51,7 @@ async def list_events(
     is_leaving: Callable[[], bool],
 ) -> EventPage:
     """A page of the events that concern the caller's project, or of all of them. When there is none it waits
-    for one, at most `wait_s` seconds, and not while the service stops."""
+    for one, at most `wait_s` seconds, and not while the service stops. `wait_s` is 0 for history."""
     viewer = EVERYTHING
     if sees_all:
         rules.see_all_events(caller)
@@ -65,6 +65,7 @@ async def list_events(
         left = until - time.monotonic()
         if page.events or left <= 0 or is_leaving():
             return page
+        query = msgspec.structs.replace(query, after=page.cursor)
         await relay.wait_for_events(min(left, _LOOK_S))
 
 

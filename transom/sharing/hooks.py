@@ -1,7 +1,6 @@
 """What the share API asks of webhooks: make, show, change, remove; and the message that a hook is sent."""
 
 import base64
-import re
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,29 +16,16 @@ from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, 
 from transom.domain.hooks import Hook
 from transom.domain.model import Caller
 from transom.sharing import rules
-from transom.sharing.events import EVERYTHING, Viewer, cloud_event, event_id, matching_types
+from transom.sharing.events import EVERYTHING, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Script, Statement
 
 #: How long the secret of before signs as well, microseconds.
 OLD_SECRET_US = 24 * 3600 * 1_000_000
-#: Patterns of a hook.
-MOST_TYPES = 50
-_PATTERN = re.compile(r"(?:\*|[a-z_]+)(?:\.(?:\*|[a-z_]+)){0,3}")
 _SECRET_BYTES = 32
 
 #: Raises when the hook is not what the client takes it for.
 Guard = Callable[[Hook], None]
-
-
-def check_types(types: Sequence[str]) -> tuple[str, ...]:
-    """The patterns, each once; InvalidError for one that no type of event matches."""
-    if not 1 <= len(types) <= MOST_TYPES:
-        raise InvalidError(f"must be 1 to {MOST_TYPES} patterns.")
-    for pattern in types:
-        if not _PATTERN.fullmatch(pattern) or not matching_types([pattern]):
-            raise InvalidError(f"no type of event matches {pattern[:80]!r}.")
-    return tuple(dict.fromkeys(types))
 
 
 def new_secret() -> str:

@@ -5,6 +5,7 @@ Names are for people to read: what cannot be found out soon is shown without, an
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from transom.domain.errors import UnavailableError
 from transom.domain.model import split_member_id
@@ -12,6 +13,8 @@ from transom.identity import Identity, Names
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
 LOOKUPS = 8
+#: For all look-ups of one request, seconds.
+PATIENCE_S = 2.0
 
 
 class NameBook:
@@ -21,13 +24,15 @@ class NameBook:
         self._identity = identity
 
     async def find(self, member_ids: Iterable[str | None]) -> Mapping[str, Names]:
-        """The names of those of the `member_id`s that have any; None is passed over."""
+        """The names of those of the `member_id`s that have any, as far as they are found out in PATIENCE_S;
+        None is passed over."""
         wanted = {one for one in member_ids if one is not None}
         found: dict[str, Names] = {}
         waiting = iter(wanted)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(LOOKUPS, len(wanted))):
-                group.create_task(self._look_up(waiting, found))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+                for _ in range(min(LOOKUPS, len(wanted))):
+                    group.create_task(self._look_up(waiting, found))
         return found
 
     async def _look_up(self, waiting: Iterator[str], found: dict[str, Names]) -> None:

@@ -16,9 +16,10 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
+from transom.domain.errors import InvalidError
 from transom.domain.events import EventQuery
 from transom.domain.fields import MAX_NAME
-from transom.sharing.events import cloud_event, matching_types
+from transom.sharing.events import check_types, cloud_event, matching_types
 from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
 
 QUERY = PAGING | {"type", "image", "family", "with", "order", "wait", "all"}
@@ -91,10 +92,11 @@ def _read_wait(query: dict[str, str]) -> int:
 def _read_types(query: dict[str, str]) -> list[str] | None:
     if "type" not in query:
         return None
-    found = matching_types(query["type"].split(","))
-    if not found:
-        raise wrong_parameter("type", "names no type of event; `share.*` names several.")
-    return sorted(found)
+    try:
+        patterns = check_types(query["type"].split(","))
+    except InvalidError as error:
+        raise wrong_parameter("type", str(error)) from None
+    return sorted(matching_types(patterns))
 
 
 def _read_id(query: dict[str, str], name: str) -> str | None:

@@ -17,6 +17,7 @@ from transom.clock import now_us
 from transom.domain.errors import ConflictError, InvalidError
 from transom.domain.hooks import Hook
 from transom.sharing import hooks
+from transom.sharing.events import check_types
 
 _FEED = "events"
 _PLACE = "/share/v1/hooks"
@@ -132,7 +133,7 @@ def _check_url(parts: Parts, url: str) -> str:
 
 def _check_types(types: list[str]) -> tuple[str, ...]:
     try:
-        return hooks.check_types(types)
+        return check_types(types)
     except InvalidError as error:
         raise invalid("/types", str(error)) from None
 
