@@ -319,7 +319,7 @@ def test_an_answer_with_a_vault_repeats_what_was_seen() -> None:
         image_id="image",
         member_id=RECIPIENT,
         status="accepted",
-        was="pending",
+        was="accepted",
         vault_id="new",
         now=9,
         seen_version=5,

@@ -20,7 +20,7 @@ LINKS = {
     "families": f"{PREFIX}/families",
     "problem": f"{PREFIX}/problems/{{name}}",
     "rules": f"{PREFIX}/rules",
-    "events": f"{PREFIX}/events{{?after,limit,type,image,family,with,order,wait,all}}",
+    "events": f"{PREFIX}/events",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
     "hooks": f"{PREFIX}/hooks",
 }
