@@ -50,6 +50,15 @@ def share_image(service: Service, to: str = "recipient") -> str:
     return image_id
 
 
+def _without_names(event: dict[str, Any]) -> dict[str, Any]:
+    """As it is delivered: who delivers asks no identity."""
+    data = event["data"]
+    sides = {
+        side: {**data[side], "name": None} for side in ("owner", "recipient", "by") if "name" in data[side]
+    }
+    return {**event, "data": {**data, **sides}}
+
+
 def test_a_hook_is_told_of_what_happens_and_shows_that_it_was(each: Service, receiver: Receiver) -> None:
     client = each.client("recipient")
     hook = make_hook(client, url=f"{receiver.origin}/in", types=["share.offered"])
@@ -62,7 +71,7 @@ def test_a_hook_is_told_of_what_happens_and_shows_that_it_was(each: Service, rec
     assert (event["type"], event["data"]["image"]["id"]) == ("transom.share.offered", image_id)
     assert event["data"]["by"]["user"] is None
     feed = client.get("/share/v1/events", params={"image": image_id}).json()["events"]
-    assert event == feed[0]
+    assert event == _without_names(feed[0])
     assert client.delete(f"{PATH}/{hook['id']}").status_code == 204
 
 
