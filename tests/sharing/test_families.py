@@ -228,6 +228,20 @@ def test_with_nothing_to_fall_back_to_there_is_no_current_version() -> None:
     assert image_of(known, 1).status == Status.DEACTIVATED
 
 
+def test_what_was_deactivated_before_stays_so_when_it_is_restored() -> None:
+    known = family(2)
+    older = msgspec.structs.replace(image_of(known, 1), status=Status.DEACTIVATED)
+    versions = [known.versions[0], msgspec.structs.replace(known.versions[1], image=older)]
+    known = msgspec.structs.replace(known, versions=versions)
+
+    restored = {
+        number: image_of(changes.restore(changes.revoke(known, number, None, NOW), number), number).status
+        for number in (1, 2)
+    }
+
+    assert restored == {1: Status.DEACTIVATED, 2: Status.ACTIVE}
+
+
 def test_the_current_version_is_not_revoked_where_nothing_may_take_its_place() -> None:
     refused(ConflictError, changes.revoke, family(2), 2, None, NOW, fall_back=False)
 

@@ -5,12 +5,17 @@ import pytest
 from domain.samples import OWNER
 
 from transom.domain.events import EventData
+from transom.domain.memberships import OfferEach, Terms
 from transom.domain.model import domain_key
-from transom.sharing.families import members, scripts
+from transom.sharing.families import images, members, scripts
 from transom.sql.db import Database, Script
+from transom.sql.images import find_image
+from transom.sql.members import to_statement
 
+from .databases import NOBODY
 from .family_world import (
     NOW,
+    PUBLISHER,
     act,
     answer,
     forget_events,
@@ -143,6 +148,58 @@ async def test_a_family_that_is_deleted_withdraws_what_nobody_answered(db: Datab
         ("family.withdrawn", SECOND, None, "share"),
         ("family.deleted", None, None, "share"),
     ]
+
+
+async def test_members_that_had_ended_when_their_family_is_deleted_are_told_so(db: Database) -> None:
+    await make_family(db)
+    await offer(db, FIRST, ends_at=NOW + 5)
+    await offer(db, SECOND, ends_at=NOW + 6, expires_at=NOW + 6)
+    await forget_events(db)
+
+    await db.run(lambda: scripts.delete("family", act(NOW + 10)))
+
+    assert sorted(await told(db), key=str) == [
+        ("family.deleted", None, None, "share"),
+        ("family.expired", SECOND, None, "time"),
+        ("family.lapsed", FIRST, None, "time"),
+    ]
+
+
+async def test_who_has_a_version_directly_is_told_when_it_is_revoked_and_restored(db: Database) -> None:
+    await _with_members(db)
+    direct = OfferEach(image_ids=["image-1"], member_ids=["direct"], terms=Terms(), now=NOW)
+    await db.transact(to_statement(direct, act().actor))
+    await forget_events(db)
+
+    await revoke(db, 1)
+    await db.run(lambda: scripts.restore("family", 1, act()))
+
+    assert sorted((kind, member) for kind, member, _image, _via in await told(db) if member) == [
+        ("image.deactivated", "direct"),
+        ("image.reactivated", "direct"),
+    ]
+
+
+@pytest.mark.parametrize("change", ["deleted", "given away"])
+async def test_a_version_that_leaves_is_told_to_the_family(db: Database, change: str) -> None:
+    await _with_members(db)
+    await publish(db, "image-2")
+    await forget_events(db)
+    seen = (await find_image(db, "image-1", NOBODY)).image
+    assert seen is not None
+
+    if change == "deleted":
+        await images.remove_image(db, seen, NOW, PUBLISHER)
+    else:
+        new = msgspec.structs.replace(
+            seen, owner="heir", properties={**seen.properties, "new": "2"}, updated_at=seen.updated_at + 1
+        )
+        await images.update_image(db, seen, new, PUBLISHER)
+        given = (await find_image(db, "image-1", NOBODY)).image
+        assert given is not None
+        assert (given.properties, given.os_hidden) == ({"mine": "1", "new": "2"}, False)
+
+    assert ("family.changed", None, "image-1", "share") in await told(db)
 
 
 async def test_what_ended_is_told_at_its_time_before_it_is_offered_again(db: Database) -> None:

@@ -1,6 +1,6 @@
 """Families in sets: offered, answered and withdrawn; and what comes with time."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from transom.domain.families import Known
 from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, Caller, domain_key
-from transom.sharing.families import changes, due, scripts, verbs
+from transom.sharing.families import changes, due, scripts, service, verbs
 from transom.sql.db import Database, Script
 
 from .family_world import (
@@ -112,10 +112,27 @@ async def test_a_family_is_withdrawn_from_everybody(db: Database) -> None:
     await offer(db, FIRST, SECOND)
     await answer(db, FIRST)
 
-    done = await _do(db, lambda: verbs.withdraw(PUBLISHER, ["family"], None, "ended", act()), "family")
+    done = await _do(db, lambda: verbs.withdraw(PUBLISHER, ["family"], None, "ended", 9, act()), "family")
 
     assert done[:3] == (2, 0, 0)
     assert (await family_members(db), await memberships(db)) == ({}, {})
+
+
+@pytest.mark.parametrize("named", [None, [FIRST, SECOND, "third", "none"]], ids=["everybody", "named"])
+async def test_one_request_withdraws_so_many_pairs_and_tells_what_is_left(
+    db: Database, named: list[str] | None
+) -> None:
+    await make_family(db)
+    await make_family(db, id="other", name="db")
+    await _offer(db, PUBLISHER, "family", "other")
+    await offer(db, "third")
+    ids = ["family", "other"]
+
+    first = await _do(db, lambda: verbs.withdraw(PUBLISHER, ids, named, None, 2, act()), *ids)
+    then = await _do(db, lambda: verbs.withdraw(PUBLISHER, ids, named, None, 3, act()), *ids)
+
+    assert (first.done, first.remaining, then.done, then.remaining) == (2, 3, 3, 0)
+    assert await family_members(db) == {}
 
 
 # ---- what comes with time
@@ -162,3 +179,37 @@ async def test_a_version_is_revoked_when_its_time_has_come(db: Database) -> None
     assert {one.number: str(known.state_of(one)) for one in known.versions} == {2: "revoked", 1: "current"}
     assert known.versions[0].revoke_reason == "End of support"
     assert following == later
+
+
+@pytest.mark.parametrize("rule", ["modify_image", "deactivate", "reactivate"])
+async def test_what_the_image_api_refuses_is_not_done_by_a_family(db: Database, rule: str) -> None:
+    await make_family(db)
+    await make_images(db, "image-1", "image-2")
+    await publish(db, "image-1")
+    rules = {**PUBLISHER.policy.rules, rule: lambda who, _target: who.is_admin}
+    who = msgspec.structs.replace(PUBLISHER, policy=msgspec.structs.replace(PUBLISHER.policy, rules=rules))
+    new = scripts.NewVersion(image_id="image-2", name=None, notes=None, end_of_life=NEVER)
+    own = db, who, act().actor, "family"
+    soon = service.VersionChange(revoke_at=now_us() + 3_600_000_000)
+    refused: dict[str, list[Callable[[], Awaitable[object]]]] = {
+        "modify_image": [
+            lambda: service.publish(*own, new, NO_LIMIT, promotes=False),
+            lambda: service.promote(*own, 1, _demand_nothing),
+        ],
+        "deactivate": [
+            lambda: service.revoke(*own, 1, None, fall_back=True, at=None, require=_demand_nothing),
+            lambda: service.change_version(*own, 1, soon, _demand_nothing),
+        ],
+        "reactivate": [lambda: service.restore(*own, 1, _demand_nothing)],
+    }
+
+    for do in refused[rule]:
+        with pytest.raises(ForbiddenError):
+            await do()
+
+    known = await look(db)
+    assert {one.number: str(known.state_of(one)) for one in known.versions} == {1: "current"}
+
+
+def _demand_nothing(_known: Known) -> None:
+    """Whatever the family is like."""

@@ -62,7 +62,8 @@ class VersionImage(msgspec.Struct, frozen=True, kw_only=True):
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """`promoted_at`: when it became current first, None before. `end_of_life` informs only. `revoke_at`: when
-    it is to be revoked. `was_hidden`: `os_hidden` of the image before it became a version."""
+    it is to be revoked. `was_hidden`: `os_hidden` of the image before it became a version. `has_deactivated`:
+    whether its revocation deactivated the image."""
 
     family_id: str
     number: int
@@ -75,6 +76,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: int | None
     revoke_reason: str | None
     was_hidden: bool
+    has_deactivated: bool
     image: VersionImage
 
 

@@ -143,23 +143,23 @@ async def withdraw(
     reason: str | None,
     most: int,
 ) -> Told:
-    """Take each thing back from each recipient, None: from all, at most so many pairs of images."""
+    """Take each thing back from each recipient, None: from all, at most so many pairs."""
 
     def script() -> Script[Told]:
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, act)
+        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, most, act)
         also = offers.NOTHING_WITHDRAWN
         if things.images:
             also = yield from offers.withdraw_images(
-                caller, actor, things.images, member_ids, reason, most, now
+                caller, actor, things.images, member_ids, reason, most - done.done, now
             )
         return Told(
             done.done + also.withdrawn,
             0,
             done.unchanged + also.absent,
-            also.remaining,
+            done.remaining + also.remaining,
             also.failures,
             done.failures,
         )
@@ -176,16 +176,17 @@ async def withdraw_everything(
     most: int,
 ) -> Told:
     """Take all families and images of the caller's project back from these recipients, None: from all, at
-    most so many pairs of images: families, then images, each in a transaction of its own."""
+    most so many pairs: families, then images, each in a transaction of its own."""
     owner = access.require_project(caller)
     ids = await family_views.list_owned_ids(db, owner)
     of_families = await withdraw(db, caller, actor, Things([], ids), member_ids, reason, most)
-    of_images = await offers.withdraw_everything(db, caller, actor, member_ids, reason, most)
+    left = most - of_families.done
+    of_images = await offers.withdraw_everything(db, caller, actor, member_ids, reason, left)
     return Told(
         of_families.done + of_images.withdrawn,
         0,
         of_images.absent,
-        of_images.remaining,
+        of_families.remaining + of_images.remaining,
         of_images.failures,
         of_families.of_families,
     )

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, Known, Version, VersionImage
 from transom.domain.model import MemberStatus
+from transom.sql import outbox
 from transom.sql.db import Row, Script, Statement, Telling
 from transom.sql.family_outbox import TOLD_COLUMNS
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
@@ -38,7 +40,8 @@ def _image_of_row(row: Row) -> VersionImage:
 
 def version_of_row(row: Row) -> Version:
     fields = dict(zip(_VERSION_FIELDS, row[: len(_VERSION_FIELDS)], strict=True))
-    fields["was_hidden"] = bool(fields["was_hidden"])
+    for name in ("was_hidden", "has_deactivated"):
+        fields[name] = bool(fields[name])
     return Version(**fields, image=_image_of_row(row[len(_VERSION_FIELDS) :]))
 
 
@@ -168,7 +171,8 @@ INSERT_VERSION = """
 
 UPDATE_VERSION = """
     update family_version
-    set notes = $3, promoted_at = $4, end_of_life = $5, revoke_at = $6, revoked_at = $7, revoke_reason = $8
+    set notes = $3, promoted_at = $4, end_of_life = $5, revoke_at = $6, revoked_at = $7, revoke_reason = $8,
+        has_deactivated = $9
     where family_id = $1 and number = $2"""
 
 DELETE_VERSION = "delete from family_version where family_id = $1 and number = $2"
@@ -177,10 +181,11 @@ DELETE_FAMILY = "delete from family where id = $1"
 
 # The lock of the image is held: its version moves, and nobody else's change is lost.
 SET_VERSION_IMAGE = f"""
-    update image set status = $3, visibility = $4, os_hidden = $5, properties = $6, {MOVE_ON} where id = $1"""
+    update image set status = $3, visibility = $4, os_hidden = $5, properties = $6, {MOVE_ON} where id = $1
+    returning id"""
 
 
-def write_difference(before: Known, after: Known, now: int) -> Script[None]:
+def write_difference(before: Known, after: Known, now: int, actor: Actor) -> Script[None]:
     """Make the family and its versions' images what they are `after`. Both are of a family that is locked.
     Versions that are in one of them only come and go; their images stay as they are."""
     old = {version.number: version for version in before.versions}
@@ -190,7 +195,7 @@ def write_difference(before: Known, after: Known, now: int) -> Script[None]:
     for number in sorted(old.keys() - new.keys()):
         yield Statement(DELETE_VERSION, (before.family.id, number))
     for number in sorted(new.keys() & old.keys()):
-        yield from _update_version(old[number], new[number], now)
+        yield from _update_version(old[number], new[number], now, actor)
     if after.family != before.family:
         yield _update_family(after.family, now)
 
@@ -201,19 +206,20 @@ def _insert_version(version: Version) -> Statement:
     return Statement(INSERT_VERSION, (version.family_id, version.number, version.image.id, *said, *ends))
 
 
-def _update_version(old: Version, new: Version, now: int) -> Script[None]:
+def _update_version(old: Version, new: Version, now: int, actor: Actor) -> Script[None]:
     if msgspec.structs.replace(new, image=old.image) != old:
-        revoking = new.revoke_at, new.revoked_at, new.revoke_reason
+        revoking = new.revoke_at, new.revoked_at, new.revoke_reason, new.has_deactivated
         said = new.notes, new.promoted_at, new.end_of_life
         yield Statement(UPDATE_VERSION, (new.family_id, new.number, *said, *revoking))
-    yield from write_image(old.image, new.image, now)
+    yield from write_image(old.image, new.image, now, actor)
 
 
-def write_image(old: VersionImage, new: VersionImage, now: int) -> Script[None]:
+def write_image(old: VersionImage, new: VersionImage, now: int, actor: Actor) -> Script[None]:
     """Make an image that is locked what it is to be."""
     if new != old:
         looks = new.status, new.visibility, new.os_hidden, to_json(new.properties)
-        yield Statement(SET_VERSION_IMAGE, (new.id, now, *looks))
+        told = outbox.tell_version(old, new, now, actor)
+        yield Statement(SET_VERSION_IMAGE, (new.id, now, *looks), tells=told)
 
 
 def _update_family(family: Family, now: int) -> Statement:
@@ -346,6 +352,14 @@ def remove_members_statement(family_id: str, member_ids: Sequence[str], told: Te
 REMOVE_PENDING_MEMBERS = f"""
     delete from family_member where family_id = $1 and status = '{MemberStatus.PENDING}' and ends_at > $2
     returning {_TOLD}"""
+
+
+REMOVE_ENDED_MEMBERS = f"delete from family_member where family_id = $1 and ends_at <= $2 returning {_TOLD}"
+
+
+def remove_ended_statement(family_id: str, now: int, told: Telling) -> Statement:
+    """Remove those whose membership has ended."""
+    return Statement(REMOVE_ENDED_MEMBERS, (family_id, now), tells=(told,))
 
 
 def remove_pending_statement(family_id: str, now: int, told: Telling) -> Statement:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from transom.domain.events import Actor, EventType, NewEvent, Via
+from transom.domain.families import VersionImage
 from transom.domain.model import NEVER, Image, MemberStatus, Status, Visibility
 from transom.sql.db import Statement, Telling
 from transom.sql.live import live
@@ -172,6 +173,14 @@ TELL_SWITCHED = f"""
     left join member on member.image_id = changed.id and {live("$1")}
         and cast($9 as text) = '{Visibility.SHARED}'"""
 
+#: One for each recipient that a family did not bring the image: its members are told of the version.
+TELL_SWITCHED_VERSION = f"""
+    insert into outbox ({_COLUMNS})
+    select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
+           json_build_object('image', cast($7 as text))
+    from changed
+    join member on member.image_id = changed.id and member.family_id is null and {live("$1")}"""
+
 #: `$9`: the new owner.
 TELL_TRANSFERRED = f"""
     insert into outbox ({_COLUMNS})
@@ -197,6 +206,17 @@ def tell_image(seen: Image, new: Image, actor: Actor) -> tuple[Telling, ...]:
     if seen.owner != new.owner:
         tell(TELL_TRANSFERRED, EventType.IMAGE_TRANSFERRED, new.owner)
     return tuple(told)
+
+
+def tell_version(old: VersionImage, new: VersionImage, now: int, actor: Actor) -> tuple[Telling, ...]:
+    """As `tell_image`, of one that is deactivated or reactivated because it is a version of a family."""
+    if old.status == new.status or new.visibility != Visibility.SHARED:
+        return ()
+    kind = {
+        Status.DEACTIVATED: EventType.IMAGE_DEACTIVATED,
+        Status.ACTIVE: EventType.IMAGE_REACTIVATED,
+    }[Status(new.status)]
+    return (Telling(TELL_SWITCHED_VERSION, (now, kind, *_who(actor), new.name, new.owner), ("id",)),)
 
 
 # ---- of anything else

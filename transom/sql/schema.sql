@@ -263,6 +263,8 @@ create table family_version (
     revoke_reason text collate "C",
     -- What `os_hidden` of its image was before the image became a version.
     was_hidden boolean not null,
+    -- Whether its revocation deactivated the image, which only then is active again when it is restored.
+    has_deactivated boolean not null default false,
     primary key (family_id, number)
 );
 

@@ -62,6 +62,7 @@ def add_version(
         revoked_at=None,
         revoke_reason=None,
         was_hidden=image.os_hidden,
+        has_deactivated=False,
         image=_replace(image, os_hidden=True),
     )
     family = _replace(known.family, last_number=number)
@@ -160,12 +161,14 @@ def revoke(known: Known, number: int, reason: str | None, now: int, *, fall_back
     is_current = number == known.family.current_number
     if is_current and not fall_back:
         raise ConflictError(f"Version {number} is the current one, and fall_back is false.")
-    status = Status.DEACTIVATED if version.image.status == Status.ACTIVE else version.image.status
+    is_active = version.image.status == Status.ACTIVE
+    status = Status.DEACTIVATED if is_active else version.image.status
     revoked = _replace(
         version,
         revoke_at=NEVER,
         revoked_at=now,
         revoke_reason=reason,
+        has_deactivated=is_active,
         image=_replace(version.image, status=status, os_hidden=True),
     )
     left = _with(known, revoked)
@@ -203,13 +206,15 @@ def change_version(
 
 def restore(known: Known, number: int) -> Known:
     """The version can be used again, and promoted; it does not become the current one. One that was not
-    revoked stays as it is."""
+    revoked stays as it is, and so does an image that was deactivated before the revocation."""
     version = require_version(known, number)
     if version.revoked_at is None:
         return known
-    status = Status.ACTIVE if version.image.status == Status.DEACTIVATED else version.image.status
-    image = _replace(version.image, status=status)
-    return _with(known, _replace(version, revoked_at=None, revoke_reason=None, image=image))
+    image = version.image
+    if version.has_deactivated and image.status == Status.DEACTIVATED:
+        image = _replace(image, status=Status.ACTIVE)
+    restored = _replace(version, revoked_at=None, revoke_reason=None, has_deactivated=False, image=image)
+    return _with(known, restored)
 
 
 # ---- what they have in common

@@ -7,12 +7,12 @@ as ever. A version locks its family first, as all that is done to families does.
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.events import Actor
+from transom.domain.events import Actor, EventType
 from transom.domain.families import FAMILY, Known, Version
 from transom.domain.memberships import Detach
 from transom.domain.model import Image, Status, Visibility
 from transom.sharing.families import changes
-from transom.sharing.families.events import Act
+from transom.sharing.families.events import Act, tell_family
 from transom.sharing.families.scripts import bring, look, move_pointer, restore_version, write
 from transom.sql import deletion, families, images
 from transom.sql.brought import to_statement
@@ -76,9 +76,8 @@ def change_image(seen: Image, new: Image, act: Act) -> Script[None]:
         return
     version = next(one for one in known.versions if one.image.id == seen.id)
     if new.owner != known.family.owner:
-        released = changes.released(version)
-        kept = {name: value for name, value in new.properties.items() if name in released.properties}
-        new = _replace(new, properties=kept, os_hidden=released.os_hidden)
+        is_hidden = new.os_hidden if new.os_hidden != seen.os_hidden else version.was_hidden
+        new = _replace(new, properties=changes.without_family(new.properties), os_hidden=is_hidden)
     yield from _update(seen, new, act)
     if new.owner != known.family.owner:
         yield to_statement(Detach(family_id=known.family.id, image_id=seen.id), act.actor)
@@ -104,6 +103,7 @@ def _is_current(known: Known, version: Version) -> bool:
 
 def _drop(known: Known, version: Version, act: Act) -> Script[None]:
     """The image of the version is none of the family's any more, and was written already."""
+    yield tell_family(act, EventType.FAMILY_CHANGED, known.family, version)
     after = changes.drop_version(known, version)
     if after.family.current_number == known.family.current_number:
         yield from write(known, after, act)

@@ -8,6 +8,7 @@ promoted. Whoever sees the image of the current version sees that this is one.
 from transom.domain import access
 from transom.domain.errors import ForbiddenError, NotFoundError, Reason
 from transom.domain.families import Family, Seen, Version, VersionImage
+from transom.domain.memberships import Found
 from transom.domain.model import Caller, MemberStatus, Target, Visibility
 
 
@@ -67,6 +68,15 @@ def see_members(caller: Caller, seen: Seen) -> None:
 def manage_family(caller: Caller, seen: Seen) -> None:
     """May the caller change the family?"""
     access.require("manage_family", caller, Target(seen.family.owner, Visibility.PRIVATE))
+
+
+def change_image(caller: Caller, rule: str, found: Found) -> None:
+    """May the caller do to an image, by the family that it is or becomes a version of, what this rule of the
+    Image API is about? Of one that it does not see, the act itself tells that it is absent."""
+    if found.image is not None:
+        target = access.image_target(found.image, is_member=found.is_member)
+        if access.sees(caller, target):
+            access.require(rule, caller, target)
 
 
 def create_family(caller: Caller) -> str:

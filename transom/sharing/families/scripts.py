@@ -64,6 +64,8 @@ def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[No
     require(known)
     yield from _release(known, known.versions, act)
     yield to_statement(Detach(family_id=family_id, image_id=None), act.actor)
+    # Who has ended and was not removed yet is told of that, not of the withdrawal.
+    yield families.remove_ended_statement(family_id, act.now, family_outbox.tell_ended())
     told = family_outbox.tell_removed(EventType.FAMILY_WITHDRAWN, act.now, act.actor, None)
     yield families.remove_pending_statement(family_id, act.now, told)
     yield tell_family(act, EventType.FAMILY_DELETED, known.family)
@@ -72,7 +74,7 @@ def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[No
 
 def _release(known: Known, versions: Sequence[Version], act: Act) -> Script[None]:
     for version in sorted(versions, key=lambda one: one.image.id):
-        yield from families.write_image(version.image, changes.released(version), act.now)
+        yield from families.write_image(version.image, changes.released(version), act.now, act.actor)
 
 
 # ---- versions
@@ -108,7 +110,7 @@ def publish(
         text = f"The family has {most} versions, the most it may have (family_version_quota)."
         raise LimitExceededError(text)
     added = changes.describe(after)
-    yield from families.write_image(image, added.versions[0].image, act.now)
+    yield from families.write_image(image, added.versions[0].image, act.now, act.actor)
     yield from write(known, added, act)
     yield tell_family(act, EventType.VERSION_PUBLISHED, added.family, added.versions[0])
     if promotes:
@@ -276,5 +278,5 @@ def write(known: Known, after: Known, act: Act) -> Script[Known]:
     if opened:
         # They may have memberships from a time when they were shared, which are not to come back.
         yield members.to_statement(WithdrawEach(image_ids=opened, member_ids=None, now=act.now), act.actor)
-    yield from families.write_difference(known, described, act.now)
+    yield from families.write_difference(known, described, act.now, act.actor)
     return described

@@ -15,11 +15,11 @@ from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, Known, Seen, Version
 from transom.domain.memberships import Terms
-from transom.domain.model import Caller, MemberStatus
+from transom.domain.model import NEVER, Caller, MemberStatus
 from transom.sharing.families import changes, members, rules, scripts
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
-from transom.sql import families, family_views
+from transom.sql import families, family_views, images
 from transom.sql.db import Database, Script
 from transom.sql.family_views import Counts
 
@@ -179,6 +179,18 @@ async def _manage(db: Database, caller: Caller, family_id: str) -> Seen:
     return seen
 
 
+async def _may_change_image(db: Database, caller: Caller, rule: str, image_id: str) -> None:
+    """ForbiddenError unless this rule of the Image API lets the caller: whoever may not deactivate an image
+    there does not revoke it here."""
+    rules.change_image(caller, rule, await images.find_image(db, image_id, caller.member_ids))
+
+
+async def _may_change_version(db: Database, caller: Caller, rule: str, family_id: str, number: int) -> None:
+    found = await family_views.find_version(db, family_id, caller.member_ids, now_us(), number)
+    if found is not None:
+        await _may_change_image(db, caller, rule, found[0].image.id)
+
+
 async def change_family(
     db: Database,
     caller: Caller,
@@ -203,6 +215,7 @@ async def publish(
 ) -> tuple[Known, int]:
     """(the family then, the number of the new version). `most`: versions that a family may have."""
     await _manage(db, caller, family_id)
+    await _may_change_image(db, caller, "modify_image", new.image_id)
     act = Act(now=now_us(), actor=actor)
     return await db.run(
         lambda: scripts.publish(
@@ -220,6 +233,7 @@ async def promote(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
     await _manage(db, caller, family_id)
+    await _may_change_version(db, caller, "modify_image", family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.promote(family_id, number, act, require))
 
@@ -242,6 +256,8 @@ async def change_version(
     require: Require,
 ) -> Known:
     await _manage(db, caller, family_id)
+    if change.revoke_at not in (msgspec.UNSET, NEVER):
+        await _may_change_version(db, caller, "deactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
 
     def change_it(known: Known) -> Known:
@@ -272,6 +288,7 @@ async def revoke(
 ) -> Known:
     """Now, or (`at`) then: a time that is still to come."""
     await _manage(db, caller, family_id)
+    await _may_change_version(db, caller, "deactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
     if at is None:
         return await db.run(
@@ -288,6 +305,7 @@ async def restore(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
     await _manage(db, caller, family_id)
+    await _may_change_version(db, caller, "reactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.restore(family_id, number, act, require))
 

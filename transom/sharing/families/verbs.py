@@ -29,12 +29,13 @@ class FamilyFailure(NamedTuple):
 
 class Done(NamedTuple):
     """Pairs of a family and a recipient by what became of them: `done`; `again`, those that were offered once
-    more; `unchanged`."""
+    more; `unchanged`; `remaining`, those that one request did not take."""
 
     done: int
     again: int
     unchanged: int
     failures: list[FamilyFailure]
+    remaining: int = 0
 
 
 def lock(family_ids: Sequence[str], image_ids: Sequence[str]) -> Script[None]:
@@ -62,24 +63,32 @@ def offer(
 
 
 def withdraw(
-    caller: Caller, family_ids: Sequence[str], member_ids: Sequence[str] | None, reason: str | None, act: Act
+    caller: Caller,
+    family_ids: Sequence[str],
+    member_ids: Sequence[str] | None,
+    reason: str | None,
+    most: int,
+    act: Act,
 ) -> Script[Done]:
-    """Take each family back from each recipient, None: from all of its members."""
-    done = unchanged = 0
+    """Take each family back from each recipient, None: from all of its members, at most so many pairs."""
+    done = unchanged = remaining = 0
+    named = frozenset(member_ids) if member_ids is not None else None
     failures: list[FamilyFailure] = []
     for family_id in family_ids:
         known = yield from _see(caller, family_id, rules.withdraw_family, act, failures)
         if known is None:
             continue
         from_whom = member_ids
-        if from_whom is None:
-            from_whom = [
-                member_id for member_id, _end in (yield from families.list_terms(family_id, act.now))
-            ]
+        if from_whom is None or len(from_whom) > most - done:
+            there = yield from families.list_terms(family_id, act.now)
+            all_of_them = [member_id for member_id, _end in there if named is None or member_id in named]
+            unchanged += len(named) - len(all_of_them) if named is not None else 0
+            from_whom = all_of_them[: max(most - done, 0)]
+            remaining += len(all_of_them) - len(from_whom)
         withdrawn, absent = yield from members.withdraw(known, from_whom, reason, act)
         done += withdrawn
         unchanged += absent
-    return Done(done, 0, unchanged, failures)
+    return Done(done, 0, unchanged, failures, remaining)
 
 
 def answer(
