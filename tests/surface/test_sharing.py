@@ -1,4 +1,4 @@
-"""Memberships are written at one place, as the decision "A room for sharing" has it."""
+"""Memberships are written by two functions, one of them of what families bring (decision 16)."""
 
 import ast
 import re
@@ -80,7 +80,7 @@ def test_the_search_finds_what_writes_memberships() -> None:
     assert not WRITES.search("update member_rule set")
 
 
-def test_statements_that_write_memberships_stand_at_one_place() -> None:
+def test_statements_that_write_memberships_stand_in_two_modules() -> None:
     found = list(_statements())
 
     assert {file for file, _name in found} == set(WRITERS)
