@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ from transom.domain.job_inputs import Batch
 from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member, Visibility, domain_key
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.plans import MOST_OF_WHOLE
-from transom.sql.db import Database, Result, Script
+from transom.sql.db import Database, Result, Row, Script, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
 from transom.sql.jobs import find_job
@@ -234,6 +235,47 @@ async def test_an_image_is_not_shared_with_its_owner_by_an_admin_either(db: Data
 
     assert _told(failures) == [("image", OWNER, Reason.ONESELF)]
     assert await _statuses(db) == {("image", RECIPIENT): "pending"}
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_many_images_take_as_many_statements_as_few_whoever_is_named(db: Database, full: bool) -> None:
+    """Be it that the owner is among the recipients, or that the images have no more room: each image once
+    took its own statements then, of which a batch of thousands has tens of thousands."""
+    ids = [f"image-{number}" for number in range(12)]
+    admin = caller("admin", "admin-project")
+    most = 2 if full else NO_LIMIT
+    counts, told = [], []
+
+    for few in (ids[:2], ids):
+        had = [_member(one, "third-project", "accepted") for one in few]
+        await write_world(db, _images(*few), had + [_member(one) for one in few] if full else had)
+        statements: list[Statement] = []
+        make = partial(share, admin, ACTOR, few, [*BOTH, OWNER], most, NOW, None)
+        told.append(await db.run(partial(_noting, statements, make)))
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1]
+    refused = [STRANGER] if full else []
+    assert sorted(_told(told[1])) == sorted(
+        [(one, OWNER, Reason.ONESELF) for one in ids]
+        + [(one, each, Reason.MEMBERS_FULL) for one in ids for each in refused]
+    )
+    expected = {RECIPIENT, "third-project"} if full else {*BOTH, "third-project"}
+    assert set(await _statuses(db)) == {(one, each) for one in ids for each in expected}
+
+
+def _noting(noted: list[Statement], make: Callable[[], Script[Result]]) -> Script[Result]:
+    """The script, which notes its statements as it goes."""
+    script = make()
+    rows: list[Row] | None = None
+    while True:
+        try:
+            statement = next(script) if rows is None else script.send(rows)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        noted.append(statement)
+        rows = yield statement
 
 
 async def test_who_sees_an_image_by_its_domain_is_told_that_it_is_anothers(db: Database) -> None:

@@ -108,6 +108,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.LOCK_IMAGES": ('["image"]',),
     "batches.SEE_IMAGES": ('["image"]', "someone", None, 1),
     "batches.LIST_RECIPIENTS": ("image", 1),
+    "batches.LIST_NAMED": ('["image"]', '["someone"]', 1),
     "members.WITHDRAW_ALL": ('["image"]', 1),
     "batches.OPEN_IMAGES": ('["image"]', 2),
     "batches.TOUCH_IMAGES": ('["image"]', 2),

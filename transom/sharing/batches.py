@@ -5,6 +5,7 @@ transaction, so that the answer tells of the very moment of the change.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -28,7 +29,7 @@ from transom.domain.memberships import (
 from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
 from transom.sharing import rules
-from transom.sharing.model import raise_first, require_known
+from transom.sharing.model import Sharing, raise_first, require_known
 from transom.sharing.plans import (
     choose_recipients,
     ids_of,
@@ -88,22 +89,19 @@ def offer(
     those of the recipients that do not exist. What they have by a family becomes direct."""
     found = yield from see_locked(caller, images, now)
     plan = plan_sharing(caller, images, recipients, found, most, unknown)
-    failures, recipients = plan.failures, plan.recipients
-    offers = [(plan.whole, recipients)]
-    for image_id, image in plan.crowded:
-        present: frozenset[str] = frozenset()
-        if image.visibility == Visibility.SHARED:
-            present = frozenset(row[0] for row in (yield Statement(batches.LIST_RECIPIENTS, (image_id, now))))
+    failures, recipients, offers = plan.failures, plan.recipients, plan.whole
+    present = yield from _see_named(plan, now)
+    for image, others in plan.crowded:
         bound = most_recipients(image, most)
-        some, refused = choose_recipients(image_id, image.owner, recipients, present, bound)
-        failures += refused
-        if some:
-            offers.append(([image_id], some))
-    yield from _open(
-        found, frozenset(image_id for ids, _some in offers for image_id in ids), recipients, now, actor
-    )
+        for image_id in image.ids:
+            named = present.get(image_id, set())
+            chosen, refused = choose_recipients(image_id, others, named, image.members, bound)
+            failures += refused
+            if chosen:
+                offers.setdefault(tuple(chosen), []).append(image_id)
+    yield from _open(found, frozenset(chain.from_iterable(offers.values())), recipients, now, actor)
     offered = renewed = unchanged = 0
-    for ids, some in offers:
+    for some, ids in offers.items():
         yield to_statement(RemoveEndedOf(image_ids=ids, member_ids=some, now=now), actor)
         again = yield to_statement(RenewEach(image_ids=ids, member_ids=some, now=now, terms=terms), actor)
         new = yield to_statement(OfferEach(image_ids=ids, member_ids=some, now=now, terms=terms), actor)
@@ -112,6 +110,18 @@ def offer(
             yield to_statement(MakeDirectEach(image_ids=ids, member_ids=some, now=now), actor)
         offered, renewed, unchanged = offered + len(new), renewed + len(again), unchanged + had
     return Offered(offered, renewed, unchanged, failures)
+
+
+def _see_named(plan: Sharing, now: int) -> Script[dict[str, set[str]]]:
+    """Crowded image → those of the recipients that are its members. One that is not shared has none: its old
+    memberships do not count, and go when it is opened."""
+    ids = ids_of(image for image, _others in plan.crowded if image.visibility == Visibility.SHARED)
+    present: dict[str, set[str]] = {}
+    if ids:
+        named = to_json(ids), to_json(plan.recipients), now
+        for image_id, member_id in (yield Statement(batches.LIST_NAMED, named)):
+            present.setdefault(image_id, set()).add(member_id)
+    return present
 
 
 def see_locked(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:

@@ -47,10 +47,10 @@ _CLASSES: Mapping[Reason, type[TransomError]] = {
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True):
-    """`recipients`: those that exist. `whole`: images to share with each of them; `crowded`: (id, what it is
-    like) of those where it depends on who they are."""
+    """`recipients`: those that exist. `whole`: recipients → images to share with each of these; `crowded`:
+    (images, whom of the recipients may have them) where it depends on who are recipients already."""
 
     recipients: list[str]
-    whole: list[str]
-    crowded: list[tuple[str, Seen]]
+    whole: dict[tuple[str, ...], list[str]]
+    crowded: list[tuple[Seen, tuple[str, ...]]]
     failures: list[Failure]

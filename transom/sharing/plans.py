@@ -35,13 +35,16 @@ def plan_sharing(
         for member_id in recipients
         if member_id in unknown
     ]
-    plan = Sharing(recipients=known, whole=[], crowded=[], failures=failures)
-    for image in possible if known else ():
+    plan = Sharing(recipients=known, whole={}, crowded=[], failures=failures)
+    for image in possible:
+        others = tuple(member_id for member_id in known if member_id != image.owner)
+        if image.owner in known:
+            plan.failures.extend(_own_image(image_id, image.owner) for image_id in image.ids)
         bound = most_recipients(image, most)
-        if image.owner not in known and (bound < 0 or image.members + len(known) <= bound):
-            plan.whole.extend(image.ids)
-        else:
-            plan.crowded.extend((image_id, image) for image_id in image.ids)
+        if others and (bound < 0 or image.members + len(others) <= bound):
+            plan.whole.setdefault(others, []).extend(image.ids)
+        elif others:
+            plan.crowded.append((image, others))
     return plan
 
 
@@ -65,18 +68,16 @@ def most_recipients(image: Seen, most: int) -> int:
 
 
 def choose_recipients(
-    image_id: str, owner: str | None, recipients: Sequence[str], members: Collection[str], bound: int
+    image_id: str, recipients: Sequence[str], members: Collection[str], count: int, bound: int
 ) -> tuple[list[str], list[Failure]]:
     """(whom of the recipients a crowded image can be shared with, what cannot be done). Places go to them in
-    the order they were named; who is among the `members` has one."""
-    free = bound - len(members) if bound >= 0 else len(recipients)
+    the order they were named; who is among the `members` has one. `count`: members that the image has, those
+    who were not named included; `bound`: those that it may have."""
+    free = bound - count
     chosen: list[str] = []
     failures: list[Failure] = []
     for member_id in recipients:
-        if member_id == owner:
-            own = InvalidError(f"Image {image_id} is of project {member_id} itself.", Reason.ONESELF)
-            failures.append(_failure(own, image_id, member_id))
-        elif member_id in members:
+        if member_id in members:
             chosen.append(member_id)
         elif free > 0:
             free -= 1
@@ -85,6 +86,11 @@ def choose_recipients(
             text = f"Image {image_id} has {bound} recipients, the most an image of its kind may have."
             failures.append(_failure(LimitExceededError(text, Reason.MEMBERS_FULL), image_id, member_id))
     return chosen, failures
+
+
+def _own_image(image_id: str, owner: str) -> Failure:
+    own = InvalidError(f"Image {image_id} is of project {owner} itself.", Reason.ONESELF)
+    return _failure(own, image_id, owner)
 
 
 def plan_withdrawal(

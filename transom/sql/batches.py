@@ -38,6 +38,12 @@ SEE_WHOLE_IMAGES = f"""
 
 LIST_RECIPIENTS = f"select member_id from member where image_id = $1 and {live('$2')}"
 
+# Those of the recipients in `$2` that are members of the images.
+LIST_NAMED = f"""
+    select image_id, member_id from member
+    where image_id in {IDS} and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))
+      and {live("$3")}"""
+
 # How many memberships each image has. `$2`: of these recipients, null: of all.
 COUNT_EACH = f"""
     select image_id, count(*) from member
