@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller
 
-from transom.domain.events import Event, EventQuery, EventType, NewEvent
+from transom.domain.events import Event, EventData, EventQuery, EventType, NewEvent
 from transom.sharing.history import list_events
 from transom.sharing.relay import Relay
 from transom.sql import events, outbox
@@ -84,6 +84,39 @@ async def test_more_than_a_transaction_takes_is_numbered_as_well(db: Database, r
     assert await count(db, "outbox") == 0
     rows = await db.read("select seq, at from event order by seq")
     assert [tuple(row) for row in rows] == [(n + 1, n) for n in range(1500)]
+
+
+async def test_each_change_of_a_membership_has_a_line_in_the_log(
+    db: Database, relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "transom.sharing.relay")
+    answered = NewEvent(
+        at=1,
+        type=EventType.ACCEPTED,
+        owner=OWNER,
+        member_id=RECIPIENT,
+        image_id="image",
+        data=EventData(was="pending", status="accepted"),
+    )
+    await db.transact(outbox.append(answered, ACTOR))
+    await append_of_family(db, "offered")
+    await append(db, "image.deactivated", member_id=None)
+    await append(db, "image.closed")
+    await relay.run()
+
+    assert [record.getMessage() for record in caplog.records] == ["share.accepted", "image.closed"]
+    assert vars(caplog.records[0])["fields"] == {
+        "event": 1,
+        "image_id": "image",
+        "owner": OWNER,
+        "recipient": RECIPIENT,
+        "was": "pending",
+        "status": "accepted",
+        "via": ACTOR.via,
+        "request_id": ACTOR.request_id,
+        "user_id": ACTOR.user,
+        "project_id": ACTOR.project,
+    }
 
 
 async def test_two_relays_at_once_number_each_event_once(db: Database, neighbour: Database) -> None:

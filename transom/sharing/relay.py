@@ -6,13 +6,14 @@ killed leaves a whole transaction or none: its events wait for the next.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from transom.clock import now_us
 from transom.domain.errors import TransomError, describe
+from transom.domain.events import Event, EventType
 from transom.sql import events
-from transom.sql.db import Database
+from transom.sql.db import Database, Row
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ _MOST = 1_000
 #: Pause between two looks for events that are too old, seconds.
 _TIDY_S = 60.0
 _DAY_US = 86_400_000_000
+#: Lines of the log between which requests have their turn.
+_LINES = 20
+#: Events of one membership each, beside those of `share.*`: they end it.
+_ENDS = frozenset({EventType.IMAGE_CLOSED, EventType.IMAGE_DELETED})
 
 
 class Relay:
@@ -62,11 +67,12 @@ class Relay:
         self._woken.clear()
         while (oldest := await events.find_oldest(self._db)) is not None:
             self._set_behind(max(0.0, (now_us() - oldest) / 1e6))
-            done = await self._db.run(lambda: events.relay(_MOST))
-            if done is None:
+            numbered = await self._db.run(lambda: events.relay(_MOST))
+            if numbered is None:
                 return  # Another process is at it.
             self._tell_readers()
-            if done < _MOST:
+            await _log_changes(numbered)
+            if len(numbered) < _MOST:
                 break
         self._set_behind(0.0)
 
@@ -90,3 +96,29 @@ class Relay:
     def _tell_readers(self) -> None:
         for reader in self._readers:
             reader.set()
+
+
+async def _log_changes(numbered: Sequence[Row]) -> None:
+    """A line for each change of a membership. A process that is killed here leaves some out; the feed has
+    them all."""
+    for number, row in enumerate(numbered, 1):
+        event = events.event_of_row(row)
+        if event.member_id is not None and (event.type.startswith("share.") or event.type in _ENDS):
+            _log.info("%s", event.type, extra={"fields": _fields(event)})
+        if number % _LINES == 0:
+            await asyncio.sleep(0)
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return {
+        "event": event.seq,
+        "image_id": event.image_id,
+        "owner": event.owner,
+        "recipient": event.member_id,
+        "was": event.data.was,
+        "status": event.data.status,
+        "via": event.actor.via,
+        "request_id": event.actor.request_id,
+        "user_id": event.actor.user,
+        "project_id": event.actor.project,
+    }

@@ -51,7 +51,7 @@ async def find_oldest(db: Database) -> int | None:
 # No row: another relay is at work.
 LOCK_RELAY = "select last_seq from singleton where name = 'relay' for update skip locked"
 
-LIST_WAITING = "select id, type, member_id, family_id from outbox order by id limit $1"
+LIST_WAITING = f"select id, {_OUTBOX_COLUMNS} from outbox order by id limit $1"
 
 _IDS = "(select cast(value as bigint) from jsonb_array_elements_text(cast($1 as jsonb)))"
 
@@ -100,29 +100,30 @@ _CLOSING = frozenset(
 )
 
 
-def relay(most: int) -> Script[int | None]:
-    """Give numbers to the `most` events that have waited longest, in the order of their ids; how many there
-    were, None when another relay is at work."""
+def relay(most: int) -> Script[Sequence[Row] | None]:
+    """Give numbers to the `most` events that have waited longest, in the order of their ids; rows of COLUMNS,
+    None when another relay is at work."""
     locked = yield Statement(LOCK_RELAY, ())
     if not locked:
         return None
     last_seq = int(locked[0][0])
     waiting = yield Statement(LIST_WAITING, (most,))
     if not waiting:
-        return 0
+        return []
     ids = _to_json(row[0] for row in waiting)
     yield Statement(NUMBER_EVENTS, (ids, last_seq))
     yield Statement(DELETE_NUMBERED, (ids,))
     yield Statement(SET_LAST_SEQ, (last_seq + len(waiting),))
-    yield from _keep_audience(waiting, last_seq)
-    return len(waiting)
+    numbered = [(seq, *row[1:]) for seq, row in enumerate(waiting, last_seq + 1)]
+    yield from _keep_audience(numbered)
+    return numbered
 
 
-def _keep_audience(waiting: Sequence[Row], last_seq: int) -> Script[None]:
+def _keep_audience(numbered: Sequence[Row]) -> Script[None]:
     """Neighbours of one kind together, for the order counts."""
     run: list[int] = []
     opens = True
-    for seq, (_id, kind, member_id, family_id) in enumerate(waiting, last_seq + 1):
+    for seq, _at, kind, _owner, member_id, _image_id, family_id, *_more in numbered:
         if kind in _OPENING or kind in _CLOSING:
             if member_id is None or family_id is None:
                 continue
