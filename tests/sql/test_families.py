@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from domain.samples import OWNER, STRANGER
+from domain.samples import OWNER, STRANGER, caller
 from msgspec.structs import replace
 
 from transom.domain.errors import ConflictError, LimitExceededError, NotFoundError, Reason
 from transom.domain.model import NEVER, Image, Status, Visibility, domain_key
 from transom.sharing.families import images as versions
-from transom.sharing.families import members, scripts
+from transom.sharing.families import members, scripts, service
 from transom.sql.db import Database, Script
 from transom.sql.images import find_image
 
@@ -540,3 +540,17 @@ async def test_a_current_version_that_is_shared_again_reaches_the_members(db: Da
     assert await versions.update_image(db, seen, new, PUBLISHER)
 
     assert await memberships(db) == {"image-1": {FIRST: "accepted"}}
+
+
+async def test_a_page_of_anothers_families_is_full_of_those_that_are_seen(db: Database) -> None:
+    for number in range(4):
+        await make_family(db, id=f"f{number}", name=f"n{number}")
+    await make_images(db, "image", visibility="public")
+    await publish(db, "image", family_id="f3")
+
+    pages = [
+        await service.list_families(db, who, role=None, owner=OWNER, name=None, after=("", ""), limit=2)
+        for who in (caller(project="reader"), caller("admin", "else"))
+    ]
+
+    assert [[seen.family.id for seen in page] for page in pages] == [["f3"], ["f0", "f1"]]

@@ -11,10 +11,13 @@ from transom.domain.events import Actor, EventData
 from transom.domain.memberships import Offer, Terms
 from transom.domain.model import NEVER, Member, Visibility
 from transom.sharing import batches
+from transom.sharing.families import members as family_members
+from transom.sharing.families.events import Act
 from transom.sql import members, share_rules
-from transom.sql.db import Database, Statement
+from transom.sql.db import Database, Script, Statement
 
 from .databases import NOBODY, write_world
+from .family_world import answer, locked, make_family, make_images, memberships, offer, publish
 
 pytestmark = pytest.mark.anyio
 
@@ -155,3 +158,43 @@ async def test_a_rule_decides_of_an_image_that_becomes_shared_by_the_offer(db: D
     accepted = await found(db)
     assert accepted is not None
     assert accepted.status == "accepted"
+
+
+@pytest.mark.parametrize(("rules", "actor", "status"), CASES)
+async def test_the_most_specific_rule_decides_an_offer_of_a_family(
+    db: Database, rules: dict[str, str], actor: Actor, status: str
+) -> None:
+    await make_family(db)
+    await make_images(db, "image-1")
+    await publish(db, "image-1")
+    await set_rules(db, rules)
+
+    def script() -> Script[None]:
+        known = yield from locked()
+        yield from family_members.offer(known, [RECIPIENT], TERMS, -1, Act(now=7, actor=actor))
+
+    await db.run(script)
+
+    rows = await db.read("select status, ends_at, answered_at from family_member")
+    ends = (TERMS.ends_at, None) if status == "pending" else (TERMS.expires_at, 7)
+    assert [tuple(row) for row in rows] == [(status, *ends)]
+    brought = {"image-1": {RECIPIENT: "accepted"}} if status == "accepted" else {}
+    assert await memberships(db) == brought
+    by_publisher = ("family.offered", actor.project, "user", "images-v2", "pending", None, TERMS.ends_at)
+    by_rule = (f"family.{status}", RECIPIENT, None, "rule", status, "pending", TERMS.expires_at)
+    events = [one for one in await told(db) if one[0] != "share.granted"]
+    assert events == ([by_publisher] if status == "pending" else [by_publisher, by_rule])
+
+
+async def test_a_rule_accepts_a_family_that_is_offered_again_with_what_it_brought(db: Database) -> None:
+    await make_family(db)
+    await make_images(db, "image-1")
+    await publish(db, "image-1")
+    await offer(db, RECIPIENT)
+    await answer(db, RECIPIENT)
+    await answer(db, RECIPIENT, "rejected")
+    await set_rules(db, {OWNER: "accepted"})
+
+    await offer(db, RECIPIENT)
+
+    assert await memberships(db) == {"image-1": {RECIPIENT: "accepted"}}

@@ -16,7 +16,7 @@ from transom.domain.memberships import Terms, WithdrawEach
 from transom.domain.model import Caller, Failure, Visibility
 from transom.sharing import batches, rules
 from transom.sharing.batches import Offered
-from transom.sharing.plans import may_share_any
+from transom.sharing.lookups import find_unknown
 from transom.sharing.recipients import Recipients
 from transom.sql import batches as looks
 from transom.sql import inbox, shares
@@ -32,34 +32,18 @@ NOTHING_OFFERED = Offered(0, 0, 0, [])
 # ---- offer
 
 
-async def prepare(
-    db: Database,
-    recipients: Recipients,
+def prepare(
     caller: Caller,
     actor: Actor,
     images: Sequence[str],
     member_ids: Sequence[str],
     terms: Terms,
     most: int,
+    unknown: Collection[str],
 ) -> Callable[[int], Script[Offered]]:
     """What offers each image to each recipient, a part of a script, made of the time. `most`: recipients an
-    image may have, negative for no limit."""
-    unknown = await _find_unknown(db, recipients, caller, images, member_ids)
+    image may have, negative for no limit. `unknown`: recipients that do not exist."""
     return lambda now: batches.offer(caller, actor, images, member_ids, terms, most, now, unknown)
-
-
-async def _find_unknown(
-    db: Database,
-    recipients: Recipients,
-    caller: Caller,
-    images: Sequence[str],
-    member_ids: Collection[str],
-) -> Collection[str]:
-    """The recipients that do not exist, as far as this caller may learn that."""
-    if not recipients.are_checked:
-        return ()
-    found = await batches.see_images(db, caller, images)
-    return await recipients.find_unknown(member_ids) if may_share_any(caller, images, found) else ()
 
 
 # ---- answer
@@ -275,7 +259,7 @@ async def replace(
     others stay as they are, whatever they answered. `require_unchanged`: raises unless the set that it is
     given, (recipient, end of the share) each, is the one that the client knows; it is asked under the lock.
     """
-    unknown = await _find_unknown(db, recipients, caller, [image_id], member_ids)
+    unknown = await find_unknown(db, recipients, caller, [image_id], [], member_ids)
 
     def script() -> Script[Replaced]:
         now = now_us()

@@ -17,6 +17,7 @@ from transom.sharing import offers
 from transom.sharing.families import verbs
 from transom.sharing.families.events import Act
 from transom.sharing.families.verbs import FamilyFailure
+from transom.sharing.lookups import find_unknown
 from transom.sharing.recipients import Recipients
 from transom.sql import family_views
 from transom.sql.db import Database, Script
@@ -57,13 +58,14 @@ async def offer(
 ) -> Told:
     """Offer each thing to each recipient. `most`: recipients an image may have, `most_members`: members a
     family may have; negative: no limit."""
-    images = await offers.prepare(db, recipients, caller, actor, things.images, member_ids, terms, most)
+    unknown = await find_unknown(db, recipients, caller, things.images, things.families, member_ids)
+    images = offers.prepare(caller, actor, things.images, member_ids, terms, most, unknown)
 
     def script() -> Script[Told]:
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.offer(caller, things.families, member_ids, terms, most_members, act)
+        done = yield from verbs.offer(caller, things.families, member_ids, terms, most_members, act, unknown)
         also = (yield from images(now)) if things.images else offers.NOTHING_OFFERED
         return Told(
             done.done + also.offered,

@@ -11,11 +11,13 @@ import msgspec
 
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, Known, Version, VersionImage
+from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
-from transom.sql import outbox
+from transom.sql import family_outbox, outbox
 from transom.sql.db import Row, Script, Statement, Telling
 from transom.sql.family_outbox import TOLD_COLUMNS
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
+from transom.sql.share_rules import first_status
 
 FAMILY_COLUMNS = ", ".join(f"family.{name}" for name in Family.__struct_fields__)
 FAMILY_WIDTH = len(Family.__struct_fields__)
@@ -273,14 +275,24 @@ def list_terms(family_id: str, now: int) -> Script[list[tuple[str, int]]]:
 
 _TOLD = ", ".join(TOLD_COLUMNS)
 
-# `$2`: a JSON array of member ids. Who has a row has rejected the offer, or what it had has ended.
+# `$2`: a JSON array of member ids. Who has a row has rejected the offer, or what it had has ended. Domains
+# are not asked; of projects their rules decide, as of offers of images.
 OFFER_FAMILY = f"""
     insert into family_member (family_id, member_id, status, new_versions, offered_at, offered_by,
                                answered_at, message, ends_at, expires_at, created_at, updated_at)
-    select $1, recipient.value, $3, '{MemberStatus.ACCEPTED}', cast($4 as bigint), cast($5 as text),
-           cast($6 as bigint), cast($7 as text), cast($8 as bigint), cast($9 as bigint), cast($4 as bigint),
-           cast($4 as bigint)
-    from jsonb_array_elements_text(cast($2 as jsonb)) as recipient
+    select new.family_id, new.member_id, new.status, '{MemberStatus.ACCEPTED}', cast($3 as bigint),
+           cast($4 as text), case when new.status <> '{MemberStatus.PENDING}' then cast($3 as bigint) end,
+           cast($5 as text),
+           case when new.status = '{MemberStatus.PENDING}' then cast($6 as bigint)
+                else cast($7 as bigint) end,
+           cast($7 as bigint), cast($3 as bigint), cast($3 as bigint)
+    from (
+        select family.id as family_id, recipient.value as member_id,
+               case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+                    else {first_status("recipient.value", "family.owner", "$8", "$9")} end as status
+        from family cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
+        where family.id = $1
+    ) as new
     where true
     on conflict (family_id, member_id) do update
     set status = excluded.status, new_versions = excluded.new_versions, offered_at = excluded.offered_at,
@@ -294,19 +306,16 @@ OFFER_FAMILY = f"""
 def offer_statement(
     family_id: str,
     member_ids: Sequence[str],
-    status: str,
-    *,
-    by: str | None,
-    message: str | None,
-    ends_at: int,
-    expires_at: int,
+    terms: Terms,
+    actor: Actor,
     now: int,
-    told: Telling,
+    was: str | None,
 ) -> Statement:
-    """Make each of these a member, or offer the family anew. `status`: pending, or what a rule answers."""
-    answered_at = now if status != MemberStatus.PENDING else None
-    terms = answered_at, message, ends_at, expires_at
-    values = family_id, to_json(member_ids), status, now, by, *terms
+    """Make each of these a member, or offer the family anew to those who have rejected it (`was`). It returns
+    each as it is then, by TOLD_COLUMNS."""
+    ends = terms.message, terms.ends_at, terms.expires_at
+    values = family_id, to_json(member_ids), now, actor.user, *ends, actor.project, actor.domain
+    told = family_outbox.tell_offered(now, actor, was, terms.ends_at)
     return Statement(OFFER_FAMILY, values, tells=(told,))
 
 

@@ -24,7 +24,38 @@ TELL_MEMBERS_CHANGED = f"""
                'expires_at', nullif(changed.expires_at, {NEVER}))
     from changed join family on family.id = changed.family_id"""
 
-#: As before, but that `$7` is the reason.
+_ASKED = "changed.member_id not like '%/%'"
+_DURING_OFFER = f"""
+    case when {_ASKED} then nullif(cast($8 as bigint), {NEVER}) else nullif(changed.ends_at, {NEVER}) end"""
+
+#: Of offers; `$8`: until when they could be answered. What a rule of the recipient answered at once has a
+#: second event, as of images (`outbox.TELL_OFFERED`).
+TELL_MEMBERS_OFFERED = f"""
+    insert into outbox ({_COLUMNS})
+    select cast($1 as bigint),
+           case when step.number = 1 then $2
+                when changed.status = '{MemberStatus.ACCEPTED}' then '{EventType.FAMILY_ACCEPTED}'
+                else '{EventType.FAMILY_REJECTED}' end,
+           family.owner, changed.member_id, cast(null as text), changed.family_id,
+           case when step.number = 1 then $3 else changed.member_id end,
+           case when step.number = 1 then cast($4 as text) end,
+           case when step.number = 1 then cast($5 as text) end,
+           case when step.number = 1 then $6 else '{Via.RULE}' end,
+           json_build_object(
+               'family', family.name,
+               'status', case when step.number = 1 and {_ASKED} then '{MemberStatus.PENDING}'
+                              else changed.status end,
+               'was', case when step.number = 1 then cast($7 as text) else '{MemberStatus.PENDING}' end,
+               'message', changed.message,
+               'ends_at', case when step.number = 1 then {_DURING_OFFER}
+                               else nullif(changed.ends_at, {NEVER}) end,
+               'expires_at', nullif(changed.expires_at, {NEVER}))
+    from changed join family on family.id = changed.family_id
+    cross join (select 1 as number union all select 2) as step
+    where step.number = 1 or (changed.status <> '{MemberStatus.PENDING}' and {_ASKED})
+    order by step.number"""
+
+#: As before TELL_MEMBERS_OFFERED, but that `$7` is the reason.
 TELL_MEMBERS_REMOVED = f"""
     insert into outbox ({_COLUMNS})
     select cast($1 as bigint), $2, family.owner, changed.member_id, cast(null as text), changed.family_id,
@@ -48,6 +79,12 @@ def tell_changed(kind: EventType, now: int, actor: Actor, was: str | None) -> Te
     """An event for each member that the statement makes or changes. `was`: its status before, None for a new
     one."""
     return Telling(TELL_MEMBERS_CHANGED, (now, kind, *_who(actor), was), TOLD_COLUMNS)
+
+
+def tell_offered(now: int, actor: Actor, was: str | None, ends_at: int) -> Telling:
+    """As `tell_changed`, of offers that can be answered until `ends_at`, and of their answers by rules."""
+    values = now, EventType.FAMILY_OFFERED, *_who(actor), was, ends_at
+    return Telling(TELL_MEMBERS_OFFERED, values, TOLD_COLUMNS)
 
 
 def tell_removed(kind: EventType, now: int, actor: Actor, reason: str | None) -> Telling:

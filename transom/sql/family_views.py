@@ -61,6 +61,14 @@ LIST_OWNED = f"""
     select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
     where family.owner = $1 and {_AFTER} {_PAGE}"""
 
+# As before, of those that `rules.sees` lets the caller see; `$8`: all of them.
+LIST_SEEN = f"""
+    select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
+    where family.owner = $1 and {_AFTER}
+      and (cast($8 as boolean)
+           or {_OWN_STATUS} in ('{MemberStatus.ACCEPTED}', '{MemberStatus.PENDING}') or {_SEES_CURRENT})
+    {_PAGE}"""
+
 # Two ranges of `family_member_inbox` for each of the two ids.
 LIST_JOINED = f"""
     select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
@@ -76,6 +84,21 @@ async def list_owned(
 ) -> list[Seen]:
     """The families of a project past `after` (name, id), by these."""
     rows = await db.read(LIST_OWNED, owner, *member_ids, now, *after, limit)
+    return [seen_of_row(row) for row in rows]
+
+
+async def list_seen(
+    db: Database,
+    owner: str,
+    member_ids: MemberIds,
+    now: int,
+    after: tuple[str, str],
+    limit: int,
+    *,
+    sees_all: bool,
+) -> list[Seen]:
+    """As `list_owned`, of another project's: those that are seen by one of `member_ids`, or all of them."""
+    rows = await db.read(LIST_SEEN, owner, *member_ids, now, *after, limit, sees_all)
     return [seen_of_row(row) for row in rows]
 
 

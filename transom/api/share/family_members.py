@@ -24,7 +24,8 @@ from transom.api.share.body import (
 )
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.families import show_end
-from transom.api.share.problems import name_of, type_of
+from transom.api.share.offers import check_terms, read_terms
+from transom.api.share.problems import name_of_failure, type_of
 from transom.api.share.query import (
     encode_cursor,
     page_response,
@@ -35,7 +36,7 @@ from transom.api.share.query import (
 )
 from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
 from transom.clock import now_us
-from transom.domain.errors import LimitExceededError, Reason
+from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember
 from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, MemberStatus
@@ -154,22 +155,16 @@ class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
 async def set_members(parts: Parts, request: Request) -> Response:
     require_if_match(request)
     asked = await read_body(parts, request, MemberSet)
-    member_ids, now = recipients_of(asked), now_us()
+    member_ids = recipients_of(asked)
     if len(member_ids) > parts.settings.share_batch_limit:
         text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
         raise LimitExceededError(f"{text}{parts.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
-    if asked.domains and asked.answer_by is not None:
-        raise invalid("/answer_by", "domains are not asked, so they have no time to answer in.")
-    expires_at = check_future("/expires_at", asked.expires_at, now) if asked.expires_at is not None else NEVER
-    answer_by = check_future("/answer_by", asked.answer_by, now) if asked.answer_by is not None else NEVER
-    terms = Terms(
-        message=check_optional_text("/message", asked.message, MAX_MESSAGE),
-        ends_at=min(answer_by, expires_at),
-        expires_at=expires_at,
-    )
+    check_terms(asked, has_domains=bool(asked.domains))
+    terms = read_terms(parts, asked)
     family_id = request.params["family_id"]
     done = await service.set_members(
         parts.db,
+        parts.recipients,
         request.caller,
         actor_of(request),
         family_id,
@@ -189,10 +184,9 @@ async def set_members(parts: Parts, request: Request) -> Response:
     return json_response(body, headers=[(b"etag", tag.encode())])
 
 
-def failure_body(family_id: str, member_id: str | None, error: Exception) -> dict[str, Any]:
+def failure_body(family_id: str, member_id: str | None, error: TransomError) -> dict[str, Any]:
     """What could not be done of a family, for one recipient or (None) at all."""
-    status = 413 if isinstance(error, LimitExceededError) else 409
     body: dict[str, Any] = {"family": family_id}
     if member_id is not None:
         body["recipient"] = show_recipient(member_id)
-    return {**body, "type": type_of(name_of(error, status) or "conflict"), "detail": str(error)}
+    return {**body, "type": type_of(name_of_failure(error)), "detail": str(error)}

@@ -22,9 +22,13 @@ from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, 
 from transom.domain.model import NEVER, MemberStatus, MemberType, split_member_id
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import bring
+from transom.sharing.rules import recipient_unknown
 from transom.sql import families, family_outbox
 from transom.sql.brought import to_statement
-from transom.sql.db import Script, Telling
+from transom.sql.db import Script
+
+_MEMBER_ID = family_outbox.TOLD_COLUMNS.index("member_id")
+_STATUS = family_outbox.TOLD_COLUMNS.index("status")
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +45,16 @@ def is_project(member_id: str) -> bool:
     return split_member_id(member_id)[0] is MemberType.PROJECT
 
 
-def offer(known: Known, member_ids: Sequence[str], terms: Terms, most: int, act: Act) -> Script[Offered]:
+def offer(
+    known: Known,
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+    act: Act,
+    unknown: Collection[str] = (),
+) -> Script[Offered]:
     """Offer the family to each of these. `most`: members that it may have, negative for no limit. Domains are
-    not asked: they have accepted at once."""
+    not asked: they have accepted at once. `unknown`: recipients that do not exist."""
     family = known.family
     found = yield from families.find_members(family.id, member_ids)
     ended = [one for one in found.values() if one.ends_at <= act.now]
@@ -59,6 +70,8 @@ def offer(known: Known, member_ids: Sequence[str], terms: Terms, most: int, act:
         if member_id == family.owner:
             text = f"Family {family.id} is of project {member_id} itself."
             failures.append((member_id, InvalidError(text, Reason.ONESELF)))
+        elif member_id in unknown:
+            failures.append((member_id, recipient_unknown(member_id)))
         elif member is None and len(new) >= free:
             text = f"Family {family.id} has {most} members, the most it may have (family_member_quota)."
             failures.append((member_id, LimitExceededError(text, Reason.MEMBERS_FULL)))
@@ -68,36 +81,24 @@ def offer(known: Known, member_ids: Sequence[str], terms: Terms, most: int, act:
             renewed.append(member_id)
         else:
             unchanged += 1
-    told = family_outbox.tell_changed(EventType.FAMILY_OFFERED, act.now, act.actor, None)
-    yield from _write_offers(known, new, terms, act, told)
-    was = MemberStatus.REJECTED
-    told = family_outbox.tell_changed(EventType.FAMILY_OFFERED, act.now, act.actor, was)
-    yield from _write_offers(known, renewed, terms, act, told)
+    yield from _write_offers(known, new, terms, act, None)
+    yield from _write_offers(known, renewed, terms, act, MemberStatus.REJECTED)
     return Offered(offered=len(new), renewed=len(renewed), unchanged=unchanged, failures=failures)
 
 
 def _write_offers(
-    known: Known, member_ids: Sequence[str], terms: Terms, act: Act, told: Telling
+    known: Known, member_ids: Sequence[str], terms: Terms, act: Act, was: str | None
 ) -> Script[None]:
-    domains = [one for one in member_ids if not is_project(one)]
-    for status, asked in (
-        (MemberStatus.PENDING, [one for one in member_ids if is_project(one)]),
-        (MemberStatus.ACCEPTED, domains),
-    ):
-        if asked:
-            yield families.offer_statement(
-                known.family.id,
-                asked,
-                status,
-                by=act.actor.user,
-                message=terms.message,
-                ends_at=terms.ends_at if status is MemberStatus.PENDING else terms.expires_at,
-                expires_at=terms.expires_at,
-                now=act.now,
-                told=told,
-            )
-    if domains:
-        yield from bring(known, domains, act)
+    """Offer it to each, and bring it to those who have it at once: domains, and whose rule accepts it."""
+    if not member_ids:
+        return
+    rows = yield families.offer_statement(known.family.id, member_ids, terms, act.actor, act.now, was)
+    statuses = {str(row[_MEMBER_ID]): row[_STATUS] for row in rows}
+    accepted = [member_id for member_id in member_ids if statuses.get(member_id) == MemberStatus.ACCEPTED]
+    if accepted:
+        for member_id in accepted if was is not None else ():
+            yield from _answer_brought(known, member_id, MemberStatus.ACCEPTED, MemberStatus.ACCEPTED, act)
+        yield from bring(known, accepted, act)
 
 
 # ---- answers

@@ -19,6 +19,7 @@ from transom.domain.model import NEVER, Caller, MemberStatus
 from transom.sharing.families import changes, members, rules, scripts
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
+from transom.sharing.recipients import Recipients
 from transom.sql import families, family_views, images
 from transom.sql.db import Database, Script
 from transom.sql.family_views import Counts
@@ -119,8 +120,8 @@ async def list_families(
     if role in (None, "owner") and (owner is None or owner == own_id):
         found += await family_views.list_owned(db, own_id, who, now, after, limit)
     elif role is None and owner is not None:
-        theirs = await family_views.list_owned(db, owner, who, now, after, limit)
-        found += [seen for seen in theirs if rules.sees(caller, seen)]
+        sees_all = caller.is_admin
+        found += await family_views.list_seen(db, owner, who, now, after, limit, sees_all=sees_all)
     if role in (None, "member"):
         found += await family_views.list_joined(db, owner, who, now, after, limit)
     by_place = {(seen.family.name, seen.family.id): seen for seen in found}
@@ -385,6 +386,7 @@ class SetOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 async def set_members(
     db: Database,
+    recipients: Recipients,
     caller: Caller,
     actor: Actor,
     family_id: str,
@@ -397,6 +399,7 @@ async def set_members(
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     rules.withdraw_family(caller, seen)
+    unknown = await recipients.find_unknown(member_ids)
     act = Act(now=now_us(), actor=actor)
 
     def script() -> Script[SetOutcome]:
@@ -408,7 +411,7 @@ async def set_members(
         withdrawn, _absent = yield from members.withdraw(known, gone, None, act)
         present = {member_id for member_id, _end in there}
         missing = [member_id for member_id in member_ids if member_id not in present]
-        offered = yield from members.offer(known, missing, terms, most, act)
+        offered = yield from members.offer(known, missing, terms, most, act, unknown)
         kept = len(member_ids) - len(missing)
         return SetOutcome(offered=_replace(offered, unchanged=offered.unchanged + kept), withdrawn=withdrawn)
 

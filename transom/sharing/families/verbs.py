@@ -3,7 +3,7 @@
 Parts of scripts: they come before those for images, for families are locked before images (`lock`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from transom.domain.errors import ConflictError, NotFoundError, TransomError
@@ -45,16 +45,23 @@ def lock(family_ids: Sequence[str], image_ids: Sequence[str]) -> Script[None]:
 
 
 def offer(
-    caller: Caller, family_ids: Sequence[str], member_ids: Sequence[str], terms: Terms, most: int, act: Act
+    caller: Caller,
+    family_ids: Sequence[str],
+    member_ids: Sequence[str],
+    terms: Terms,
+    most: int,
+    act: Act,
+    unknown: Collection[str] = (),
 ) -> Script[Done]:
-    """Offer each family to each recipient. `most`: members that one may have, negative for no limit."""
+    """Offer each family to each recipient. `most`: members that one may have, negative for no limit.
+    `unknown`: recipients that do not exist."""
     done = again = unchanged = 0
     failures: list[FamilyFailure] = []
     for family_id in family_ids:
         known = yield from _see(caller, family_id, rules.offer_family, act, failures)
         if known is None:
             continue
-        offered = yield from members.offer(known, member_ids, terms, most, act)
+        offered = yield from members.offer(known, member_ids, terms, most, act, unknown)
         done += offered.offered
         again += offered.renewed
         unchanged += offered.unchanged
