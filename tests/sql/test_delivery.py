@@ -282,9 +282,11 @@ async def test_a_receiver_that_hangs_holds_up_no_other_hook(world: World, receiv
         hanging.may_answer.set()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://localhost:{port}/"])
-async def test_addresses_inside_are_refused_at_each_try(world: World, receiver: Receiver, url: str) -> None:
-    hook = await world.hook(url.format(port=receiver.port))
+@pytest.mark.parametrize("inside", ["http://127.0.0.1:{port}/", "http://localhost:{port}/"])
+async def test_addresses_inside_are_refused_at_each_try(
+    world: World, receiver: Receiver, inside: str
+) -> None:
+    hook = await world.hook(inside.format(port=receiver.port))
     await world.tell("share.offered")
 
     failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1, world.delivery(CLOSED))

@@ -122,6 +122,9 @@ class Seen(importlib.abc.MetaPathFinder):
             return None
         return importlib.machinery.PathFinder.find_spec(name, path, target)
 
+    def find_distributions(self, *context):
+        return importlib.machinery.PathFinder.find_distributions(*context)
+
 finder = importlib.machinery.PathFinder
 sys.meta_path[:] = [Seen() if one is finder else one for one in sys.meta_path]
 failed = {}

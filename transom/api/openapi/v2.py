@@ -28,7 +28,7 @@ from transom.api.openapi.model import (
     ref,
 )
 from transom.api.v2.schemas import SCHEMAS
-from transom.domain.fields import FIELDS, MAX_INT, SETTABLE
+from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, MAX_INT, SETTABLE
 from transom.domain.listing import SORT_KEYS
 from transom.domain.model import MemberStatus, Visibility
 
@@ -73,8 +73,12 @@ def _plain_part(value: Any) -> Any:
 def image_schema(published: Schema, values: Schema) -> Schema:
     """An image as it is answered. `values`: what a custom property may be."""
     optional = ("direct_url", "stores", "locations")
+    shown = plain(published)
+    # An image that was made by the IMS API is shown as it is.
+    formats = {**shown["properties"]["disk_format"], "enum": [None, *IMS_DISK_FORMATS]}
     return {
-        **plain(published),
+        **shown,
+        "properties": {**shown["properties"], "disk_format": formats},
         "type": "object",
         "additionalProperties": values,
         "required": [name for name in FIELDS if name not in optional],
