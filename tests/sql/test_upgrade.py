@@ -21,8 +21,19 @@ RELEASED: dict[str, tuple[str, list[Any]]] = json.loads(RECORD.read_text())
 
 
 @pytest.mark.parametrize("name", RELEASED)
-async def test_a_statement_of_the_last_release_runs_on_this_schema(db: Database, name: str) -> None:
+async def test_a_statement_of_the_last_release_runs_on_this_schema(
+    db: Database, kind: str, name: str
+) -> None:
     await write_world(db, [image()], [member()])
     sql, values = RELEASED[name]
 
-    assert isinstance(await db.write(sql, *values), list)
+    assert isinstance(await db.write(_spelt(sql, kind), *values), list)
+
+
+def _spelt(sql: str, kind: str) -> str:
+    """What those workers spelt otherwise for SQLite, and these do not know any more."""
+    if kind == "postgresql":
+        return sql
+    return sql.replace(
+        " recipients_of(image.id)", " (select count(*) from member where member.image_id = image.id)"
+    )
