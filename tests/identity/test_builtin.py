@@ -413,26 +413,29 @@ def test_logins_beyond_what_can_wait_are_refused_at_once(identity: BuiltinIdenti
 
 
 def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login: Login) -> None:
-    """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more."""
+    """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more. A few
+    times a second a call looks at the files besides: so the shortest of several counts."""
     long_ago = time.time() - 60
     for name in ("accounts.yaml", "revoked"):
         os.utime(data_dir / "identity" / name, (long_ago, long_ago))
-    calls: list[str] = []
+    calls: list[list[str]] = []
 
     def note(frame: FrameType, event: str, called: Any) -> None:
         if event in ("call", "c_call"):
-            calls.append(frame.f_code.co_name if event == "call" else called.__name__)
+            calls[-1].append(frame.f_code.co_name if event == "call" else called.__name__)
 
     async def count() -> None:
         await identity.authenticate(_show(login[0]))
         credentials = _show(login[0])
-        sys.setprofile(note)
-        await identity.authenticate(credentials)
-        sys.setprofile(None)
+        for _ in range(5):
+            calls.append([])
+            sys.setprofile(note)
+            await identity.authenticate(credentials)
+            sys.setprofile(None)
 
     asyncio.run(count())
 
-    assert 0 < len(calls) <= MOST_CALLS, calls
+    assert 0 < min(map(len, calls)) <= MOST_CALLS, calls
 
 
 @pytest.mark.parametrize("name", ["publisher", "nobody"])
