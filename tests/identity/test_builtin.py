@@ -413,8 +413,8 @@ def test_logins_beyond_what_can_wait_are_refused_at_once(identity: BuiltinIdenti
 
 
 def test_the_hot_path_is_short(identity: BuiltinIdentity, data_dir: Path, login: Login) -> None:
-    """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more. A few
-    times a second a call looks at the files besides: so the shortest of several counts."""
+    """A token seen before takes look-ups alone: to read the file, to parse or to sign is many calls more.
+    Some times a second a call looks at the files besides: so the shortest of several counts."""
     long_ago = time.time() - 60
     for name in ("accounts.yaml", "revoked"):
         os.utime(data_dir / "identity" / name, (long_ago, long_ago))

@@ -282,7 +282,7 @@ async def test_a_receiver_that_hangs_holds_up_no_other_hook(world: World, receiv
         hanging.may_answer.set()
 
 
-@pytest.mark.parametrize("inside", ["http://127.0.0.1:{port}/", "http://localhost:{port}/"])
+@pytest.mark.parametrize("inside", ["http://127.0.0.1:{port}/", "http://[::1]:{port}/"])
 async def test_addresses_inside_are_refused_at_each_try(
     world: World, receiver: Receiver, inside: str
 ) -> None:
