@@ -12,11 +12,12 @@ import pytest
 from domain.samples import ACTOR, RECIPIENT, STRANGER, image, member
 
 from transom.domain.errors import StoreFullError, TransomError, UnavailableError
+from transom.domain.memberships import Offer
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, insert_image
-from transom.sql.members import OFFER
+from transom.sql.members import to_statement
 from transom.sql.sqlite import path_of
 
 from .databases import NOBODY, count, insert_member, write_world
@@ -320,7 +321,8 @@ async def test_offers_made_at_once_do_not_pass_the_quota(url: str, db: Database)
     other = await asyncpg.connect(url)
     first = other.transaction()
     await first.start()
-    await other.execute(OFFER, "image", STRANGER, 1, 1)
+    offer = to_statement(Offer(image_id="image", member_id=STRANGER, quota=1, now=1), ACTOR)
+    await other.execute(offer.sql, *offer.values)
     second = asyncio.ensure_future(insert_member(db, "image", RECIPIENT, 1, 1))
     blocked = asyncio.ensure_future(_until(other, "select count(*) from pg_locks where not granted"))
     await asyncio.wait([second, blocked], return_when=asyncio.FIRST_COMPLETED)
