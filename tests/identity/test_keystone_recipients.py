@@ -209,7 +209,10 @@ def names_of(
     return asyncio.run(ask())
 
 
-def test_projects_and_domains_are_called_what_keystone_calls_them(keystone: Keystone) -> None:
+def test_projects_and_domains_are_called_what_keystone_calls_them(
+    keystone: Keystone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transom.sharing.names.PATIENCE_S", 60.0)
     project, domain = keystone.projects["alt"], domain_key(DOMAIN)
 
     found = names_of(keystone, project, domain, ABSENT)
@@ -220,7 +223,10 @@ def test_projects_and_domains_are_called_what_keystone_calls_them(keystone: Keys
     }
 
 
-def test_a_name_is_asked_for_once(keystone: Keystone, gateway: Gateway) -> None:
+def test_a_name_is_asked_for_once(
+    keystone: Keystone, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transom.sharing.names.PATIENCE_S", 60.0)
     project = keystone.projects["alt"]
 
     found = names_of(keystone, project, by=gateway)
