@@ -4,40 +4,29 @@ A member that has ended is absent from that moment on, whether it was removed or
 the same end. A revocation is done when this finds it.
 """
 
-import asyncio
-import logging
 from functools import partial
 
 from transom.clock import now_us
-from transom.domain.errors import NotFoundError, TransomError, describe
+from transom.domain.errors import NotFoundError
 from transom.domain.events import CLOCK
 from transom.sharing.families import members, scripts
 from transom.sharing.families.events import Act
+from transom.sharing.timed import serve_when_due
 from transom.sql import families, family_views
 from transom.sql.db import Database, Script
 
-_log = logging.getLogger(__name__)
-
 #: What one look finds at most.
 _MOST = 1_000
-#: The longest and the shortest pause between two looks, seconds. What others add may come sooner than what
-#: was seen; what comes one by one is done together.
-_LONGEST_S = 60.0
-_SHORTEST_S = 0.5
 
 
 async def serve(db: Database) -> None:
     """Do what is due, when it is, until cancelled. Every process does: those at work at once wait for each
     other at the family's lock, and look again."""
-    while True:
-        pause_s = _LONGEST_S
-        try:
-            pause_s = (await run(db) - now_us()) / 1e6
-        except TransomError as error:
-            _log.warning("what is due of families is done later: %s", describe(error))
-        except Exception:  # noqa: BLE001 (it must never stop for good)
-            _log.exception("what is due of families failed")
-        await asyncio.sleep(min(max(pause_s, _SHORTEST_S), _LONGEST_S))
+
+    async def run_now() -> float:
+        return (await run(db) - now_us()) / 1e6
+
+    await serve_when_due(run_now, "what is due of families")
 
 
 async def run(db: Database) -> int:
