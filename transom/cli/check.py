@@ -1,14 +1,17 @@
 """`transom check`: compare the database with the stores, whether the service runs or not."""
 
-import asyncio
+from functools import partial
 from typing import Any
 
 import click
 
-from transom.cli.failures import report_failures, require_folder
 from transom.cli.tables import output_option, print_rows
-from transom.config import Settings, SettingsError
-from transom.domain.errors import UnavailableError
+from transom.cli.with_stores import run_on_stores
+from transom.config import Settings
+from transom.data.check import Check, Finding
+from transom.ownership import Ownership
+from transom.sql.db import Database
+from transom.stores.registry import Stores
 
 _COLUMNS = ("fault", "store", "image", "owner", "key", "bytes", "repair")
 _MIB = 1 << 20
@@ -31,37 +34,24 @@ def check(settings: Settings, deep: bool, pace: int | None, repair: bool, output
     Faults: missing; wrong size; wrong hash (with --deep); orphan (data of no image); not checked (the store
     cannot be reached, or is not this database's). Exit status 1 when there are any.
     """
-    if settings.database_url.startswith("sqlite:"):
-        require_folder(settings)
-    with report_failures(SettingsError):
-        rows = asyncio.run(_find(settings, deep, pace * _MIB if pace else None, repair))
+    find = partial(_find, is_deep=deep, pace=pace * _MIB if pace else None, repairs=repair)
+    rows = run_on_stores(settings, find)
     print_rows(_COLUMNS, rows, output)
     if rows:
         raise SystemExit(1)
 
 
-async def _find(settings: Settings, is_deep: bool, pace: int | None, repairs: bool) -> list[dict[str, Any]]:
-    from transom.data.check import Check
-    from transom.ownership import Ownership
-    from transom.sql.connect import open_database
-    from transom.sql.migrate import missing_migrations
-    from transom.stores.registry import open_stores
-
-    db = await open_database(settings.database_url, 1)
+async def _find(
+    db: Database, stores: Stores, *, is_deep: bool, pace: int | None, repairs: bool
+) -> list[dict[str, Any]]:
+    run = Check(db, stores, Ownership(db, stores), is_deep=is_deep, pace=pace, repairs=repairs)
     try:
-        if missing := await missing_migrations(db):
-            raise UnavailableError(f"The database lacks migrations {missing}: run `transom migrate`.")
-        stores = open_stores(settings)
-        run = Check(db, stores, Ownership(db, stores), is_deep=is_deep, pace=pace, repairs=repairs)
-        try:
-            return [_row(finding) async for finding in run.find_all()]
-        finally:
-            run.close()
+        return [_row(finding) async for finding in run.find_all()]
     finally:
-        await db.close()
+        run.close()
 
 
-def _row(finding: Any) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, Any]:
     image = finding.image
     return {
         "fault": finding.fault.value,

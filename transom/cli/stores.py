@@ -1,25 +1,20 @@
 """`transom stores`: which database owns the stores, and how that is changed (docs/stores.md)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from transom.cli.failures import report_failures, require_folder
 from transom.cli.tables import output_option, print_rows
-from transom.config import Settings, SettingsError
-from transom.domain.errors import TransomError, UnavailableError
+from transom.cli.with_stores import run_on_stores
+from transom.config import Settings
+from transom.domain.errors import TransomError
 from transom.domain.ownership import Standing, describe
 from transom.domain.stores import StoreInfo
 from transom.ownership import Finding, Ownership
-from transom.sql.connect import open_database
 from transom.sql.db import Database
-from transom.sql.migrate import missing_migrations
 from transom.sql.owners import know_database, renew_database_id
-from transom.stores.registry import Stores, open_stores
+from transom.stores.registry import Stores
 
-_Result = TypeVar("_Result")
 _COLUMNS = ("store", "place", "standing", "owner")
 
 
@@ -39,7 +34,7 @@ def show_status(settings: Settings, output: str) -> None:
     unmarked (the mark is missing); unknown (the store cannot be reached). Exit status 1 when one of them may
     not be changed or is unknown.
     """
-    database_id, rows = _run(settings, _list_standings)
+    database_id, rows = run_on_stores(settings, _list_standings)
     if output == "table":
         click.echo(f"This database is {database_id}.")
     print_rows(_COLUMNS, rows, output)
@@ -57,7 +52,7 @@ def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> N
     The previous owner may not write or remove there any more. Use it after a restore. Do not use it in a copy
     of a database that is in use, unless the copy has stores of its own.
     """
-    found = _run(settings, lambda db, opened: _find_adoptable(db, opened, store_ids))
+    found = run_on_stores(settings, lambda db, opened: _find_adoptable(db, opened, store_ids))
     if not found:
         click.echo("every store is this database's own")
         return
@@ -67,7 +62,7 @@ def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> N
                 f"{describe(one.standing, store_id, is_copy=one.is_copy)} Mark: {one.owner or 'none'}."
             )
         click.confirm("Whoever has them may not write or remove there any more. Adopt them?", abort=True)
-    _run(settings, lambda db, opened: _adopt(db, opened, list(found)))
+    run_on_stores(settings, lambda db, opened: _adopt(db, opened, list(found)))
     click.echo(f"adopted: {', '.join(found)}")
 
 
@@ -82,7 +77,7 @@ def disown_stores(settings: Settings, yes: bool) -> None:
     """
     if not yes:
         click.confirm("This database will not write to its stores or remove from them. Go on?", abort=True)
-    database_id = _run(settings, _disown)
+    database_id = run_on_stores(settings, _disown)
     click.echo(f"this database is {database_id} now")
 
 
@@ -129,20 +124,3 @@ async def _disown(db: Database, _opened: Stores) -> str:
 
 def _show_place(info: StoreInfo) -> str:
     return f"{info.kind.value}://{info.address}"
-
-
-def _run(settings: Settings, act: Callable[[Database, Stores], Awaitable[_Result]]) -> _Result:
-    if settings.database_url.startswith("sqlite:"):
-        require_folder(settings)
-
-    async def run() -> _Result:
-        db = await open_database(settings.database_url, 1)
-        try:
-            if missing := await missing_migrations(db):
-                raise UnavailableError(f"The database lacks migrations {missing}: run `transom migrate`.")
-            return await act(db, open_stores(settings))
-        finally:
-            await db.close()
-
-    with report_failures(SettingsError):
-        return asyncio.run(run())
