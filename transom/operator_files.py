@@ -62,7 +62,6 @@ class OperatorFilesInForce:
     def read_again(self) -> None:
         """Go by the files as they are now, by all of them or, if one cannot be used, by none."""
         try:
-            check_files(self._settings)
             policy = read_policy_files(self._settings)
             os_versions = read_os_versions(self._settings.os_versions_file)
             buckets = read_buckets(self._settings.object_store_buckets_file)

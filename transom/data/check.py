@@ -5,7 +5,6 @@ told.
 """
 
 import asyncio
-import hashlib
 import re
 import time
 from collections.abc import AsyncIterator
@@ -16,8 +15,8 @@ from enum import Enum
 import msgspec
 
 from transom.clock import now_us
-from transom.data.verification import recorded_hash
-from transom.domain.errors import NotFoundError, TransomError, UnavailableError
+from transom.data.verification import recorded_hash, verify
+from transom.domain.errors import ContentRefusedError, NotFoundError, TransomError, UnavailableError
 from transom.domain.events import CLOCK
 from transom.domain.model import Image, Location, Status
 from transom.domain.status import WITH_DATA
@@ -129,18 +128,17 @@ class Check:
             return Fault.UNKNOWN
 
     async def _judge_bytes(self, image: Image, place: Location) -> Fault | None:
-        recorded = recorded_hash(image)
-        if recorded is None:
+        if recorded_hash(image) is None:
             return None
-        digest = hashlib.new(recorded[0], usedforsecurity=False)
-        loop = asyncio.get_running_loop()
         chunks = self._stores.get(place.store).get(place.key, 0, image.size or 0)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                await loop.run_in_executor(self._hashing, digest.update, chunk)
-                if self._pace is not None:
-                    await self._pace.wait(len(chunk))
-        return None if digest.hexdigest() == recorded[1] else Fault.WRONG_HASH
+        try:
+            async with aclosing(verify(image, chunks, None, self._hashing)) as verified:
+                async for chunk in verified:
+                    if self._pace is not None:
+                        await self._pace.wait(len(chunk))
+        except ContentRefusedError:
+            return Fault.WRONG_HASH
+        return None
 
     async def _is_as_seen(self, image: Image) -> bool:
         now = (await find_image(self._db, image.id, (None, None))).image
