@@ -50,8 +50,12 @@ def recipient(server: Service, open_visitor: Callable[[Service, str], Visitor]) 
     return open_visitor(server, "recipient")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Chromium]:
-    """One for all tests of a process; each opens windows that share nothing."""
+    """One for the tests of this folder; each opens windows that share nothing.
+
+    It ends with the folder: while it is open Playwright's event loop runs in this thread, where `asyncio.run`
+    is refused then.
+    """
     with Chromium() as browser:
         yield browser

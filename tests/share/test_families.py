@@ -239,7 +239,7 @@ def test_images_that_cannot_be_versions_are_refused(family: Published) -> None:
 
     problem_of(refused(queued), "image-not-active", 409)
     hidden, absent = refused(theirs), refused(UNKNOWN_ID)
-    problem_of(refused(public), "conflict", 409)
+    problem_of(refused(public), "forbidden", 403)
     problem_of(refused(mine), "conflict", 409)
     problem_of(refused(family.image(), name="1.0"), "conflict", 409)
     problem_of(hidden, "not-found", 404)

@@ -237,8 +237,10 @@ def test_all_pending_offers_of_one_project_are_answered_at_once(service: Service
 
     done = post(service, "recipient", "answers", **body)
 
+    # Other tests have offered this project what it cannot accept in this way.
     assert done["changed"] >= 3
-    assert (done["remaining"], done["failures"]) == (0, [])
+    assert done["remaining"] == 0
+    assert not {failure["image"] for failure in done["failures"]} & set(mine)
     assert all(is_listed(service, image) for image in mine)
     assert not is_listed(service, theirs)
     assert post(service, "recipient", "answers", **body)["changed"] == 0
