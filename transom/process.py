@@ -12,7 +12,8 @@ from functools import partial
 
 from transom.api.dispatch import answer_not_ready
 from transom.api.http import Receive, Scope, Send
-from transom.assemble import App, Worker, open_watch
+from transom.assemble import App, Worker
+from transom.components import open_watch
 from transom.config import read_settings
 from transom.domain.errors import TransomError, describe
 from transom.telemetry import set_up_logging

@@ -115,7 +115,8 @@ def _import_for_workers(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings, owns_clouds: bool) -> None:
-    from transom.assemble import PreparationError, prepare
+    from transom.components import PreparationError
+    from transom.prepare import prepare
 
     gc.freeze()
     gc.enable()

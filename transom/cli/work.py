@@ -23,7 +23,7 @@ def work(settings: Settings) -> None:
     with reported_imports():
         # The parsers of image formats, which every import needs.
         import transom.data.inspection  # noqa: F401
-        from transom.assemble import PreparationError
+        from transom.components import PreparationError
 
     make_folder(settings)
     with report_failures(PreparationError):
