@@ -168,6 +168,10 @@ ROUTES = """
 202 403 404 404 404 404 202 401  POST /share/v1/hooks/{hook_id}/test
 200 403 404 404 404 404 200 401  PUT /share/v1/hooks/{hook_id}/cursor
 
+# The operator's.
+403 403 403 403 403 403 200 401  GET /share/v1/operation
+403 403 403 403 403 403 200 401  GET /share/v1/projects
+
 # Sharing. Verbs over sets answer 200 and say what could not be done.
 200 200 200 200 200 200 200 401  GET /share/v1/events
 200 200 404 404 404 404 200 401  GET /share/v1/images/{image_id}/shares

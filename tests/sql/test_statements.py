@@ -25,6 +25,7 @@ from transom.sql import (
     members,
     metadefs,
     migrate,
+    operation,
     outbox,
     owners,
     publishers,
@@ -65,6 +66,7 @@ MODULES = [
     shares,
     events,
     hooks,
+    operation,
 ]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
@@ -315,6 +317,11 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "hooks.NOTE_SUCCESS": ("hook", "holder", 1, 1, 2, 3, 4, 200),
     "hooks.NOTE_FAILURE": ("hook", "holder", 1, 1, 2, 3, 500, "error", True),
     "hooks.NOTE_TEST": ("hook", 200, None, 1, None),
+    "operation.COUNT_UPLOADS": (),
+    "operation.COUNT_JOBS": (1,),
+    "operation.COUNT_HOOK_STATES": (),
+    "operation.COUNT_STORES": (),
+    "operation.LIST_PROJECTS": ("bytes", 1, 2, "", 10),
     "usage.ADD_USE": ("image", "someone", 1, 2),
     "usage.LIST_USES": ("image", '["someone"]'),
     "usage.LIST_OWN_USES": ("someone", '["image"]'),

@@ -36,6 +36,12 @@ class Identity(Protocol):
         """Whether what it rests on gave an answer when it was last asked."""
         ...
 
+    @property
+    def answered_in_s(self) -> float | None:
+        """How long what it rests on took to answer when it last did; None where nothing outside of the
+        service was asked."""
+        ...
+
     def use_policy(self, policy: Policy) -> None:
         """Give the callers of later requests this policy."""
         ...

@@ -104,6 +104,11 @@ class BuiltinIdentity:
         """See `Identity`. Before anything was asked nothing is known to be wrong."""
         return self._is_sound or not self._reported
 
+    @property
+    def answered_in_s(self) -> None:
+        """See `Identity`: it is a part of the service."""
+        return None
+
     def use_policy(self, policy: Policy) -> None:
         """See `Identity`."""
         self._policy = policy

@@ -73,6 +73,11 @@ class KeystoneIdentity:
         """See `Identity`."""
         return self._client.is_reachable
 
+    @property
+    def answered_in_s(self) -> float | None:
+        """See `Identity`."""
+        return self._client.answered_in_s
+
     def use_policy(self, policy: Policy) -> None:
         """See `Identity`. Who was known is asked for anew: what is kept of them has the old policy."""
         self._policy = policy

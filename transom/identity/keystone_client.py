@@ -156,6 +156,8 @@ class KeystoneClient:
         self._reads_with: dict[str, _OwnToken] = {}
         #: Whether the last call got an answer.
         self.is_reachable = True
+        #: How long the last answer took.
+        self.answered_in_s: float | None = None
 
     async def close(self) -> None:
         self._in_project.close()
@@ -316,6 +318,7 @@ class KeystoneClient:
     async def _exchange_once(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> _Answer:
+        started = time.monotonic()
         # No redirects: they would carry our token to wherever they point.
         async with self._session.request(
             method, self._root + path, headers=headers, data=body, allow_redirects=False
@@ -327,6 +330,7 @@ class KeystoneClient:
                 if left < 0:
                     raise aiohttp.ClientPayloadError("the answer is too long")
                 chunks.append(chunk)
+            self.answered_in_s = time.monotonic() - started
             return _Answer(response.status, response.headers, b"".join(chunks))
 
     def _expect(self, answer: _Answer, what: str) -> bytes:

@@ -235,6 +235,11 @@ def see_all_events(caller: Caller) -> None:
     access.require("get_all_events", caller, Target(None, Visibility.PRIVATE))
 
 
+def see_operation(caller: Caller) -> None:
+    """May the caller see how the service is, and what each project has?"""
+    access.require("get_operation", caller, Target(None, Visibility.PRIVATE))
+
+
 def manage_share_rules(caller: Caller) -> str:
     """The project whose rules the caller may change, its own."""
     access.require("manage_share_rule", caller, access.of_project(caller))

@@ -33,6 +33,8 @@ from transom.api.openapi.model import (
     ref,
 )
 from transom.api.openapi.offers import OPERATIONS as OFFERS
+from transom.api.openapi.operation import COMPONENTS as OPERATION_COMPONENTS
+from transom.api.openapi.operation import OPERATIONS as OPERATION
 from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
 from transom.api.share.query import LIMIT_MOST
@@ -170,9 +172,10 @@ SHARE = Table(
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS, **HOOKS},
+    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS, **HOOKS, **OPERATION},
     components={
         **HOOK_COMPONENTS,
+        **OPERATION_COMPONENTS,
         **FAMILY_COMPONENTS,
         "Problem": record(
             {"type": STRING, "title": STRING, "status": INTEGER, "detail": STRING, "instance": STRING},

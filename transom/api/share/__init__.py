@@ -16,6 +16,7 @@ from transom.api.share import (
     hooks,
     inbox,
     offers,
+    operation,
     problems,
     publishers,
     root,
@@ -105,6 +106,9 @@ CALLS: list[Call] = [
     Call("POST", f"{PREFIX}/hooks/{{hook_id}}/secret", hooks.change_secret),
     Call("POST", f"{PREFIX}/hooks/{{hook_id}}/test", hooks.test_hook),
     Call("PUT", f"{PREFIX}/hooks/{{hook_id}}/cursor", hooks.set_cursor, takes_body=True),
+    # The operator's.
+    Call("GET", f"{PREFIX}/operation", operation.show_operation),
+    Call("GET", f"{PREFIX}/projects", operation.list_projects, operation.QUERY),
 ]
 
 

@@ -23,6 +23,8 @@ LINKS = {
     "events": f"{PREFIX}/events",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
     "hooks": f"{PREFIX}/hooks",
+    "operation": f"{PREFIX}/operation",
+    "projects": f"{PREFIX}/projects",
 }
 #: Settings that clients may want to know before they are told of them by a refusal.
 LIMITS = (

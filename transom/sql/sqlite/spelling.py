@@ -10,6 +10,8 @@ from functools import lru_cache
 SPELLING = {
     ' collate "C"': "",
     "jsonb_array_elements_text": "json_each",
+    "jsonb_array_elements": "json_each",
+    "place.value ->> 'store'": "json_extract(place.value, '$.store')",
     "jsonb": "text",
     "boolean": "integer",
     "bigint": "integer",
