@@ -39,6 +39,7 @@ from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.prepare import require_schema
+from transom.sharing.answers import Answers
 from transom.sharing.background import open_deliveries, open_relay, start_background, start_uses
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
@@ -119,7 +120,7 @@ class Worker:
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
-            start_background(relay, deliveries, db, undo)
+            start_background(settings, relay, deliveries, db, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
         use_policy = (askers.use_policy, identity.use_policy)
@@ -146,6 +147,7 @@ class Worker:
             recipients=Recipients(identity if settings.check_recipients else None),
             relay=relay,
             uses=start_uses(db, undo),
+            answers=Answers(db, settings.idempotency_lifetime_h),
             deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,
@@ -228,7 +230,7 @@ async def run_worker(settings: Settings) -> None:
         undo.callback(sweeping.cancel)
         relay = open_relay(settings, db)
         deliveries = open_deliveries(settings, db, liveness, relay, undo)
-        start_background(relay, deliveries, db, undo)
+        start_background(settings, relay, deliveries, db, undo)
         await jobs.serve()
 
 

@@ -38,9 +38,10 @@ def problem_of(response: httpx.Response, name: str, status: int) -> Body:
 
 
 def send_signed(
-    service: Service, caller: str, method: str, path: str, body: Body | None = None
+    service: Service, caller: str, method: str, path: str, body: Body | None = None, **headers: str
 ) -> httpx.Response:
-    """The answer to a request that Huawei's own signer has signed with the caller's key."""
+    """The answer to a request that Huawei's own signer has signed with the caller's key. `headers`: others,
+    named with underscores for hyphens."""
     cloud = yaml.safe_load((service.data_dir / "clouds.yaml").read_text())["clouds"][caller]
     request = SdkRequest(
         method=method,
@@ -49,7 +50,8 @@ def send_signed(
         resource_path=path,
         uri="",
         query_params=[],
-        header_params={"Content-Type": "application/json"},
+        header_params={"Content-Type": "application/json"}
+        | {name.replace("_", "-"): value for name, value in headers.items()},
         body=json.dumps(body) if body is not None else "",
     )
     signed = Signer(BasicCredentials(cloud["ak"], cloud["sk"])).sign(request)

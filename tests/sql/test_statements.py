@@ -7,6 +7,7 @@ import pytest
 from domain.samples import image, member
 
 from transom.sql import (
+    answered,
     batches,
     blobs,
     brought,
@@ -67,6 +68,7 @@ MODULES = [
     events,
     hooks,
     operation,
+    answered,
 ]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
@@ -322,6 +324,11 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "operation.COUNT_HOOK_STATES": (),
     "operation.COUNT_STORES": (),
     "operation.LIST_PROJECTS": ("bytes", 1, 2, "", 10),
+    "answered.FIND_ANSWER": ("project", "user", "key", 1),
+    "answered.CLAIM_KEY": ("project", "user", "key", "fingerprint", 2, 1),
+    "answered.SET_ANSWER": ("project", "user", "key", 200, '[["etag", "1"]]', "{}"),
+    "answered.DELETE_OLD_ANSWERS": (1, 10),
+    "answered.FIND_OLDEST_ANSWER": (),
     "usage.ADD_USE": ("image", "someone", 1, 2),
     "usage.LIST_USES": ("image", '["someone"]'),
     "usage.LIST_OWN_USES": ("someone", '["image"]'),

@@ -11,6 +11,7 @@ from transom.identity import Identity
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
+from transom.sharing.answers import Answers
 from transom.sharing.delivery import Delivery
 from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
@@ -40,6 +41,7 @@ class Parts:
     recipients: Recipients
     relay: Relay
     uses: Uses
+    answers: Answers
     deliveries: Delivery
     operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]

@@ -33,6 +33,7 @@ _AT_LEAST = {
     "share_batch_limit": 1,
     "offer_lifetime_days": 0,
     "event_lifetime_days": 1,
+    "idempotency_lifetime_h": 1,
     "job_lifetime_s": 60,
     "task_time_to_live": 1,
     "jobs_at_once": 1,

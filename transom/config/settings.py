@@ -183,15 +183,15 @@ class Settings(Readings):
         "Methods that these pages may use, comma separated.",
     )
     cors_allowed_headers: str = _setting(
-        "Authorization,Content-Digest,Content-MD5,If-Match,If-None-Match,If-Range,Range,"
-        "Repr-Digest,X-Auth-Token,X-Image-Meta-Store,X-OpenStack-Image-Size,"
+        "Authorization,Content-Digest,Content-MD5,Idempotency-Key,If-Match,If-None-Match,"
+        "If-Range,Range,Repr-Digest,X-Auth-Token,X-Image-Meta-Store,X-OpenStack-Image-Size,"
         "X-OpenStack-Request-ID,X-Project-Id,X-Sdk-Content-Sha256,X-Sdk-Date,X-Service-Token,"
         "X-Subject-Token",
         "Request headers that these pages may send besides those that CORS always allows, comma separated.",
     )
     cors_expose_headers: str = _setting(
-        "Accept-Ranges,Content-MD5,Content-Range,ETag,Location,OpenStack-image-import-methods,"
-        "OpenStack-image-store-ids,Retry-After,WWW-Authenticate,X-OpenStack-Request-ID,"
+        "Accept-Ranges,Content-MD5,Content-Range,ETag,Idempotency-Replayed,Location,"
+        "OpenStack-image-import-methods,OpenStack-image-store-ids,Retry-After,WWW-Authenticate,X-OpenStack-Request-ID,"
         "X-Request-Id,X-Subject-Token",
         "Response headers that these pages may read besides those that CORS always allows, comma separated.",
     )
@@ -272,6 +272,9 @@ class Settings(Readings):
     )
     event_lifetime_days: int = _setting(
         400, "How long events of sharing are kept, in history and for webhooks, days."
+    )
+    idempotency_lifetime_h: int = _setting(
+        24, "How long the answer to a request of the share API with an Idempotency-Key is kept, hours."
     )
     share_rule_quota: int = _setting(
         1000, "Rules a project may have for what others offer it; negative: no limit."

@@ -1,5 +1,5 @@
-"""What goes on in the background of sharing: numbering events, removing what has ended, noting uses,
-delivering to webhooks."""
+"""What goes on in the background of sharing: numbering events, removing what has ended or is too old, noting
+uses, delivering to webhooks."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -8,6 +8,7 @@ from transom.config import Settings
 from transom.config.outbound import hook_rules
 from transom.liveness import Liveness
 from transom.outbound import Poster
+from transom.sharing.answers import serve_removal
 from transom.sharing.delivery import Delivery
 from transom.sharing.families import due
 from transom.sharing.relay import Relay
@@ -33,9 +34,12 @@ def open_deliveries(
     return deliveries
 
 
-def start_background(relay: Relay, deliveries: Delivery, db: Database, undo: AsyncExitStack) -> None:
+def start_background(
+    settings: Settings, relay: Relay, deliveries: Delivery, db: Database, undo: AsyncExitStack
+) -> None:
     """In each process that runs jobs; one at a time does the work."""
-    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), deliveries.serve()):
+    answers = serve_removal(db, settings.idempotency_lifetime_h)
+    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), answers, deliveries.serve()):
         undo.callback(asyncio.create_task(serving).cancel)
 
 

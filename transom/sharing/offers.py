@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from transom.clock import now_us
-from transom.domain import access
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.events import Actor
 from transom.domain.memberships import Terms, WithdrawEach
@@ -61,39 +60,21 @@ class Answered(NamedTuple):
 NOTHING_ANSWERED = Answered(0, 0, 0, [])
 
 
-async def answer(
-    db: Database, caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None
-) -> Answered:
-    """Give the offers of these images to the caller's project this status, or leave them (LEFT)."""
-    return await db.run(lambda: answer_images(caller, actor, images, status, vault_id, now_us()))
-
-
-async def answer_all(
-    db: Database,
-    caller: Caller,
-    actor: Actor,
-    was: str,
-    owner: str | None,
-    status: str,
-    vault_id: str | None,
-    most: int,
-) -> Answered:
-    """As `answer`, of all offers that have the status `was`, newest first, at most so many. `owner`: only of
-    this project's images."""
-    project_id = access.require_project(caller)
-    now = now_us()
+async def list_answerable(
+    db: Database, project_id: str, was: str, owner: str | None, most: int, now: int
+) -> tuple[list[str], int]:
+    """(the images that are offered to the project and have the status `was`, newest offer first, at most so
+    many; how many more there are). `owner`: only of this project's images."""
     total = await inbox.count_answerable(db, project_id, was, owner, now)
     images = await inbox.list_answerable(db, project_id, was, owner, now, most)
-    done = await answer(db, caller, actor, images, status, vault_id)
-    # What was withdrawn since the look is no failure: nobody asked for it by name.
-    failures = [failure for failure in done.failures if failure.reason != Reason.MEMBER_UNKNOWN]
-    return done._replace(remaining=max(total - len(images), 0), failures=failures)
+    return images, max(total - len(images), 0)
 
 
 def answer_images(
     caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
 ) -> Script[Answered]:
-    """As `answer`, as a part of a script."""
+    """Give the offers of these images to the caller's project this status, or leave them (LEFT). A part of a
+    script."""
     if status == LEFT:
         possible, failures = yield from batches.leave_each(caller, actor, images, now)
     else:
@@ -149,7 +130,7 @@ def withdraw_images(
 ) -> Script[Withdrawn]:
     """Take each image back from each recipient, None: from all of its recipients, at most so many pairs."""
     if member_ids is None:
-        return _withdraw_most(caller, actor, images, None, most, now, reason)
+        return withdraw_most(caller, actor, images, None, most, now, reason)
     return _withdraw_named(caller, actor, images, member_ids, now, reason)
 
 
@@ -169,17 +150,11 @@ def _withdraw_named(
     return Withdrawn(len(gone), len(possible) * len(member_ids) - len(gone), 0, failures)
 
 
-async def withdraw_everything(
-    db: Database,
-    caller: Caller,
-    actor: Actor,
-    member_ids: Sequence[str] | None,
-    reason: str | None,
-    most: int,
-) -> Withdrawn:
-    """Take all images of the caller's project back from these recipients, None: from all, at most so many
-    pairs."""
-    owner = access.require_project(caller)
+async def list_withdrawable(
+    db: Database, owner: str, member_ids: Sequence[str] | None, most: int
+) -> tuple[list[str], int]:
+    """(images of the project that are shared with these recipients, None: with any, as many as have so many
+    pairs; how many pairs the others have)."""
     found = await shares.list_shared_of(db, owner, member_ids, now_us())
     images, pairs = [], 0
     for image_id, number in found:
@@ -187,12 +162,10 @@ async def withdraw_everything(
             break
         images.append(image_id)
         pairs += number
-    total = sum(number for _image_id, number in found)
-    done = await db.run(lambda: _withdraw_most(caller, actor, images, member_ids, most, now_us(), reason))
-    return done._replace(remaining=max(total - done.withdrawn, 0))
+    return images, sum(number for _image_id, number in found) - pairs
 
 
-def _withdraw_most(
+def withdraw_most(
     caller: Caller,
     actor: Actor,
     images: Sequence[str],
@@ -201,6 +174,7 @@ def _withdraw_most(
     now: int,
     reason: str | None,
 ) -> Script[Withdrawn]:
+    """Take the images back from these recipients, None: from all, at most so many pairs, in a script."""
     possible, failures = yield from batches.see_withdrawable(caller, images, now)
     named = to_json(member_ids) if member_ids is not None else None
     counted = yield Statement(looks.COUNT_EACH, (to_json(possible), named, now))

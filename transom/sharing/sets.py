@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from transom.clock import now_us
 from transom.domain import access
-from transom.domain.errors import NotFoundError
+from transom.domain.errors import NotFoundError, Reason
 from transom.domain.events import Actor
 from transom.domain.memberships import Terms
 from transom.domain.model import Caller, Failure
@@ -89,20 +89,25 @@ async def answer(
     vault_id: str | None,
 ) -> Told:
     """Give the offers of these things to the caller's project this status, or leave them (`offers.LEFT`)."""
+    return await db.run(lambda: _answer(caller, actor, things, status, new_versions, vault_id))
 
-    def script() -> Script[Told]:
-        now = now_us()
-        yield from verbs.lock(things.families, things.images)
-        act = Act(now=now, actor=actor)
-        done = yield from verbs.answer(caller, things.families, status, new_versions, act)
-        also = offers.NOTHING_ANSWERED
-        if things.images:
-            also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now)
-        return Told(
-            done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures
-        )
 
-    return await db.run(script)
+def _answer(
+    caller: Caller,
+    actor: Actor,
+    things: Things,
+    status: str,
+    new_versions: str | None,
+    vault_id: str | None,
+) -> Script[Told]:
+    now = now_us()
+    yield from verbs.lock(things.families, things.images)
+    act = Act(now=now, actor=actor)
+    done = yield from verbs.answer(caller, things.families, status, new_versions, act)
+    also = offers.NOTHING_ANSWERED
+    if things.images:
+        also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now)
+    return Told(done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures)
 
 
 async def answer_all(
@@ -116,24 +121,25 @@ async def answer_all(
     vault_id: str | None,
     most: int,
 ) -> Told:
-    """As `answer`, of all offers that have the status `was`, at most so many: families, then images, each in
-    a transaction of its own. `owner`: only what this project offers."""
+    """As `answer`, of all offers that have the status `was`, at most so many: families, then images. `owner`:
+    only what this project offers."""
     project_id = access.require_project(caller)
-    found = await family_views.list_answerable(db, project_id, was, owner, now_us())
+    now = now_us()
+    found = await family_views.list_answerable(db, project_id, was, owner, now)
     some = found[:most]
-    of_families = await answer(db, caller, actor, Things([], some), status, new_versions, None)
-    left = most - len(some)
-    of_images = await offers.answer_all(db, caller, actor, was, owner, status, vault_id, left)
-    # What was withdrawn since the look is no failure: nobody asked for it by name.
-    failures = [one for one in of_families.of_families if not isinstance(one.error, NotFoundError)]
-    return Told(
-        of_families.done + of_images.changed,
-        0,
-        of_families.unchanged + of_images.unchanged,
-        len(found) - len(some) + of_images.remaining,
-        of_images.failures,
-        failures,
-    )
+    images, behind = await offers.list_answerable(db, project_id, was, owner, most - len(some), now)
+
+    def script() -> Script[Told]:
+        things = Things(images, some)
+        done = yield from _answer(caller, actor, things, status, new_versions, vault_id)
+        # What was withdrawn since the look is no failure: nobody asked for it by name.
+        return done._replace(
+            remaining=len(found) - len(some) + behind,
+            failures=[one for one in done.failures if one.reason != Reason.MEMBER_UNKNOWN],
+            of_families=[one for one in done.of_families if not isinstance(one.error, NotFoundError)],
+        )
+
+    return await db.run(script)
 
 
 async def withdraw(
@@ -178,17 +184,19 @@ async def withdraw_everything(
     most: int,
 ) -> Told:
     """Take all families and images of the caller's project back from these recipients, None: from all, at
-    most so many pairs: families, then images, each in a transaction of its own."""
+    most so many pairs: families, then images."""
     owner = access.require_project(caller)
     ids = await family_views.list_owned_ids(db, owner)
-    of_families = await withdraw(db, caller, actor, Things([], ids), member_ids, reason, most)
-    left = most - of_families.done
-    of_images = await offers.withdraw_everything(db, caller, actor, member_ids, reason, left)
-    return Told(
-        of_families.done + of_images.withdrawn,
-        0,
-        of_images.absent,
-        of_families.remaining + of_images.remaining,
-        of_images.failures,
-        of_families.of_families,
-    )
+    images, behind = await offers.list_withdrawable(db, owner, member_ids, most)
+
+    def script() -> Script[Told]:
+        now = now_us()
+        yield from verbs.lock(ids, images)
+        act = Act(now=now, actor=actor)
+        done = yield from verbs.withdraw(caller, ids, member_ids, reason, most, act)
+        left = most - done.done
+        also = yield from offers.withdraw_most(caller, actor, images, member_ids, left, now, reason)
+        remaining = done.remaining + also.remaining + behind
+        return Told(done.done + also.withdrawn, 0, 0, remaining, also.failures, done.failures)
+
+    return await db.run(script)

@@ -5,6 +5,8 @@ What no call knows in its body or query is refused: the shapes of requests are c
 
 from typing import Any
 
+import msgspec
+
 from transom.api.openapi.families import COMPONENTS as FAMILY_COMPONENTS
 from transom.api.openapi.families import OPERATIONS as FAMILIES
 from transom.api.openapi.hooks import COMPONENTS as HOOK_COMPONENTS
@@ -35,6 +37,7 @@ from transom.api.openapi.model import (
 from transom.api.openapi.offers import OPERATIONS as OFFERS
 from transom.api.openapi.operation import COMPONENTS as OPERATION_COMPONENTS
 from transom.api.openapi.operation import OPERATIONS as OPERATION
+from transom.api.share.acts import HEADER, KEY_PATTERN
 from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
 from transom.api.share.query import LIMIT_MOST
@@ -167,12 +170,29 @@ _EVENTS = {
     ),
 }
 
+_KEY = header(
+    HEADER,
+    "Do it once, however often it is sent: the answer is kept for `idempotency_lifetime_h`, and given again.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": KEY_PATTERN},
+)
+
+
+def _with_key(name: str, operation: Operation) -> Operation:
+    """As `act` makes its handler: each POST takes a key."""
+    if not name.startswith("POST "):
+        return operation
+    errors = tuple(sorted({*operation.errors, 409, 422}))
+    return msgspec.structs.replace(operation, errors=errors, parameters=(*operation.parameters, _KEY))
+
+
+_OPERATIONS = {**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS, **HOOKS, **OPERATION}
+
 SHARE = Table(
     tag="share",
     text="Offers and answers, who has what, and what happened.",
     error="Problem",
     error_type="application/problem+json",
-    operations={**_ROOT, **OFFERS, **FAMILIES, **_RULES, **_PUBLISHERS, **_EVENTS, **HOOKS, **OPERATION},
+    operations={name: _with_key(name, operation) for name, operation in _OPERATIONS.items()},
     components={
         **HOOK_COMPONENTS,
         **OPERATION_COMPONENTS,

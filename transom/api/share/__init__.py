@@ -24,6 +24,7 @@ from transom.api.share import (
     shares,
     versions,
 )
+from transom.api.share.acts import act
 from transom.api.share.query import PAGING, read_query
 from transom.api.share.root import PREFIX
 
@@ -53,10 +54,12 @@ CALLS: list[Call] = [
     Call("GET", f"{PREFIX}/inbox/summary", inbox.summarize_inbox),
     Call("GET", f"{PREFIX}/inbox/images/{{image_id}}", inbox.show_offer),
     Call("GET", f"{PREFIX}/inbox/families/{{family_id}}", inbox.show_family_offer),
-    Call("POST", f"{PREFIX}/answers", offers.answer_offers, takes_body=True),
+    Call("POST", f"{PREFIX}/answers", act(offers.answer_offers, offers.show_answers), takes_body=True),
     # The publisher's side.
-    Call("POST", f"{PREFIX}/offers", offers.make_offers, takes_body=True),
-    Call("POST", f"{PREFIX}/withdrawals", offers.withdraw_offers, takes_body=True),
+    Call("POST", f"{PREFIX}/offers", act(offers.make_offers, offers.show_offers), takes_body=True),
+    Call(
+        "POST", f"{PREFIX}/withdrawals", act(offers.withdraw_offers, offers.show_withdrawals), takes_body=True
+    ),
     Call("GET", f"{PREFIX}/shares", shares.list_shares_to, shares.QUERY_TO),
     Call("GET", _SHARES, shares.list_shares, shares.QUERY),
     Call("PUT", _SHARES, shares.replace_shares, takes_body=True),
@@ -79,17 +82,17 @@ CALLS: list[Call] = [
     Call("PUT", f"{PREFIX}/publishers/{{project_id}}", publishers.put_publisher, takes_body=True),
     Call("DELETE", f"{PREFIX}/publishers/{{project_id}}", publishers.delete_publisher),
     Call("GET", families.PATH, families.list_families, families.QUERY),
-    Call("POST", families.PATH, families.create_family, takes_body=True),
+    Call("POST", families.PATH, act(families.create_family, families.show_created), takes_body=True),
     Call("GET", _FAMILY, families.show_family),
     Call("PATCH", _FAMILY, families.change_family, takes_body=True),
     Call("DELETE", _FAMILY, families.delete_family),
     Call("GET", f"{_FAMILY}/versions", versions.list_versions, PAGING),
-    Call("POST", f"{_FAMILY}/versions", versions.publish, takes_body=True),
+    Call("POST", f"{_FAMILY}/versions", act(versions.publish, versions.show_published), takes_body=True),
     Call("GET", _VERSION, versions.show_version),
     Call("PATCH", _VERSION, versions.change_version, takes_body=True),
     Call("DELETE", _VERSION, versions.remove_version),
-    Call("POST", f"{_VERSION}/revoke", versions.revoke, takes_body=True),
-    Call("POST", f"{_VERSION}/restore", versions.restore),
+    Call("POST", f"{_VERSION}/revoke", act(versions.revoke, versions.show_changed), takes_body=True),
+    Call("POST", f"{_VERSION}/restore", act(versions.restore, versions.show_changed)),
     Call("GET", f"{_FAMILY}/current", versions.show_current),
     Call("PUT", f"{_FAMILY}/current", versions.set_current, takes_body=True),
     Call("GET", _MEMBERS, family_members.list_members, family_members.QUERY),
@@ -99,12 +102,21 @@ CALLS: list[Call] = [
         "PATCH", f"{_MEMBERS}/{{recipients}}/{{recipient_id}}", family_members.change_member, takes_body=True
     ),
     Call("GET", f"{PREFIX}/hooks", hooks.list_hooks),
-    Call("POST", f"{PREFIX}/hooks", hooks.create_hook, takes_body=True),
+    Call(
+        "POST",
+        f"{PREFIX}/hooks",
+        act(hooks.create_hook, hooks.show_created, has_secret=True),
+        takes_body=True,
+    ),
     Call("GET", f"{PREFIX}/hooks/{{hook_id}}", hooks.show_hook),
     Call("PATCH", f"{PREFIX}/hooks/{{hook_id}}", hooks.change_hook, takes_body=True),
     Call("DELETE", f"{PREFIX}/hooks/{{hook_id}}", hooks.delete_hook),
-    Call("POST", f"{PREFIX}/hooks/{{hook_id}}/secret", hooks.change_secret),
-    Call("POST", f"{PREFIX}/hooks/{{hook_id}}/test", hooks.test_hook),
+    Call(
+        "POST",
+        f"{PREFIX}/hooks/{{hook_id}}/secret",
+        act(hooks.change_secret, hooks.show_secret, has_secret=True),
+    ),
+    Call("POST", f"{PREFIX}/hooks/{{hook_id}}/test", act(hooks.test_hook, hooks.show_test)),
     Call("PUT", f"{PREFIX}/hooks/{{hook_id}}/cursor", hooks.set_cursor, takes_body=True),
     # The operator's.
     Call("GET", f"{PREFIX}/operation", operation.show_operation),

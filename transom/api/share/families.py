@@ -161,7 +161,7 @@ class NewFamily(msgspec.Struct, forbid_unknown_fields=True):
     provided_until: Time | None = None
 
 
-async def create_family(parts: Parts, request: Request) -> Response:
+async def create_family(parts: Parts, request: Request) -> Family:
     asked = await read_body(parts, request, NewFamily)
     if not _NAME.fullmatch(asked.name):
         why = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit."
@@ -173,7 +173,10 @@ async def create_family(parts: Parts, request: Request) -> Response:
         provided_until=read_end("/provided_until", asked.provided_until),
     )
     most = parts.settings.family_quota
-    family = await service.create_family(parts.db, request.caller, actor_of(request), asked.name, said, most)
+    return await service.create_family(parts.db, request.caller, actor_of(request), asked.name, said, most)
+
+
+def show_created(request: Request, family: Family) -> Response:
     body = {**_said(family), "status": None, "current": None, "members": _NO_MEMBERS}
     location = f"{request.prefix}{PATH}/{family.id}".encode()
     return tagged_response(

@@ -41,12 +41,11 @@ class CursorBody(msgspec.Struct, forbid_unknown_fields=True):
     after: str
 
 
-async def create_hook(parts: Parts, request: Request) -> Response:
-    """201 with the secret, which no other answer shows."""
+async def create_hook(parts: Parts, request: Request) -> Hook:
     body = await read_body(parts, request, HookBody)
     is_global = body.scope == "all"
     hooks.may_manage(request.caller, is_global=is_global)
-    hook = await hooks.create_hook(
+    return await hooks.create_hook(
         parts.db,
         request.caller,
         _check_url(parts, body.url),
@@ -55,6 +54,10 @@ async def create_hook(parts: Parts, request: Request) -> Response:
         is_batch=body.batch,
         is_global=is_global,
     )
+
+
+def show_created(request: Request, hook: Hook) -> Response:
+    """201 with the secret, which no other answer shows."""
     shown = {**_show(hook), "secret": hook.secret}
     location = (b"location", f"{request.prefix}{_PLACE}/{hook.id}".encode())
     return tagged_response(request, shown, _tag(hook), HTTPStatus.CREATED, [location])
@@ -88,20 +91,27 @@ async def change_hook(parts: Parts, request: Request) -> Response:
     return tagged_response(request, _show(hook), _tag(hook))
 
 
-async def change_secret(parts: Parts, request: Request) -> Response:
+async def change_secret(parts: Parts, request: Request) -> Hook:
     """Another secret, shown here alone; that of before signs as well for a day."""
     hook_id = request.params["hook_id"]
-    hook = await hooks.change_secret(parts.db, request.caller, hook_id, _guard(request))
+    return await hooks.change_secret(parts.db, request.caller, hook_id, _guard(request))
+
+
+def show_secret(_request: Request, hook: Hook) -> Response:
     until = hook.old_secret_until or 0
     return json_response({"secret": hook.secret, "old_secret_until": show_time(until)})
 
 
-async def test_hook(parts: Parts, request: Request) -> Response:
-    """202: the event is on its way, whatever the hook's filter; the hook shows what came of it."""
+async def test_hook(parts: Parts, request: Request) -> None:
+    """Send an event, whatever the hook's filter; the hook shows what came of it."""
     hook = await hooks.show_hook(parts.db, request.caller, request.params["hook_id"])
     hooks.manage(request.caller, hook)
     if not parts.deliveries.test(hook):
         raise ConflictError("A test of this hook is on its way.")
+
+
+def show_test(_request: Request, _nothing: None) -> Response:
+    """202: the event is on its way."""
     return Response(HTTPStatus.ACCEPTED)
 
 

@@ -86,14 +86,14 @@ class HasTerms(Protocol):
     def expires_at(self) -> Time | None: ...
 
 
-async def make_offers(parts: Parts, request: Request) -> Response:
+async def make_offers(parts: Parts, request: Request) -> sets.Told:
     rules.act_on_shares(request.caller)
     body = await read_body(parts, request, Offers)
     things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
     check_terms(body, has_domains=bool(body.domains))
     offers.require_few(len(things) * len(member_ids), parts.settings.share_batch_limit)
-    done = await sets.offer(
+    return await sets.offer(
         parts.db,
         parts.recipients,
         request.caller,
@@ -104,6 +104,9 @@ async def make_offers(parts: Parts, request: Request) -> Response:
         parts.settings.share_member_quota,
         parts.settings.family_member_quota,
     )
+
+
+def show_offers(_request: Request, done: sets.Told) -> Response:
     return json_response(
         OffersMade(
             offered=done.done,
@@ -114,7 +117,7 @@ async def make_offers(parts: Parts, request: Request) -> Response:
     )
 
 
-async def answer_offers(parts: Parts, request: Request) -> Response:
+async def answer_offers(parts: Parts, request: Request) -> sets.Told:
     rules.act_on_offers(request.caller)
     body = await read_body(parts, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
@@ -123,7 +126,7 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
         if body.images or body.families:
             raise invalid("/all", "stands in place of `images` and `families`.")
         owner = check_id("/from", body.owner) if body.owner is not None else None
-        done = await sets.answer_all(
+        return await sets.answer_all(
             parts.db,
             request.caller,
             actor_of(request),
@@ -134,14 +137,16 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
             vault_id,
             most,
         )
-    else:
-        if body.owner is not None:
-            raise invalid("/from", "goes with `all`: what is named is of whom it is of.")
-        things = _things_of(body.images, body.families)
-        offers.require_few(len(things), most)
-        done = await sets.answer(
-            parts.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
-        )
+    if body.owner is not None:
+        raise invalid("/from", "goes with `all`: what is named is of whom it is of.")
+    things = _things_of(body.images, body.families)
+    offers.require_few(len(things), most)
+    return await sets.answer(
+        parts.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
+    )
+
+
+def show_answers(_request: Request, done: sets.Told) -> Response:
     return json_response(
         AnswersGiven(
             changed=done.done,
@@ -152,11 +157,14 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
     )
 
 
-async def withdraw_offers(parts: Parts, request: Request) -> Response:
+async def withdraw_offers(parts: Parts, request: Request) -> sets.Told:
     rules.act_on_withdrawals(request.caller)
     body = await read_body(parts, request, Withdrawals)
     reason = check_optional_text("/reason", body.reason, MAX_REASON)
-    done = await _withdraw(parts, request, body, reason)
+    return await _withdraw(parts, request, body, reason)
+
+
+def show_withdrawals(_request: Request, done: sets.Told) -> Response:
     return json_response(
         Withdrawn(
             withdrawn=done.done,

@@ -98,7 +98,8 @@ PROBLEMS: Mapping[str, Problem] = {
     "key-reused": Problem(
         422,
         "This Idempotency-Key was used for another request",
-        "The same key came with another method, path or body before.",
+        "The same key came with another path or body before. With status 409 it came with the same ones, and "
+        "the first answer had a secret that is shown once.",
     ),
     "precondition-required": Problem(
         428,
@@ -145,12 +146,17 @@ _BY_STATUS: Mapping[int, str] = {
 
 
 class ProblemError(HttpError):
-    """A refusal of this type. `more`: further members of its body."""
+    """A refusal of this type. `more`: further members of its body; `status`: another than the type's."""
 
     def __init__(
-        self, name: str, message: str, headers: Headers | None = None, more: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        message: str,
+        headers: Headers | None = None,
+        more: Mapping[str, Any] | None = None,
+        status: int | None = None,
     ) -> None:
-        super().__init__(PROBLEMS[name].status, message, headers)
+        super().__init__(status or PROBLEMS[name].status, message, headers)
         self.name = name
         self.more = more or {}
 

@@ -33,6 +33,7 @@ LIMITS = (
     "offer_lifetime_days",
     "share_rule_quota",
     "event_lifetime_days",
+    "idempotency_lifetime_h",
     "hook_quota",
     "json_body_limit",
     "family_quota",

@@ -70,7 +70,7 @@ class Publishing(msgspec.Struct, forbid_unknown_fields=True):
     end_of_life: Time | None = None
 
 
-async def publish(parts: Parts, request: Request) -> Response:
+async def publish(parts: Parts, request: Request) -> tuple[Known, int]:
     asked = await read_body(parts, request, Publishing)
     check_image_ids("/image_id", [asked.image_id])
     new = NewVersion(
@@ -79,17 +79,20 @@ async def publish(parts: Parts, request: Request) -> Response:
         notes=check_optional_text("/notes", asked.notes, MAX_NOTES),
         end_of_life=read_end("/end_of_life", asked.end_of_life),
     )
-    family_id = request.params["family_id"]
-    known, number = await service.publish(
+    return await service.publish(
         parts.db,
         request.caller,
         actor_of(request),
-        family_id,
+        request.params["family_id"],
         new,
         parts.settings.family_version_quota,
         promotes=asked.promote,
     )
-    location = f"{request.prefix}{PATH}/{family_id}/versions/{number}".encode()
+
+
+def show_published(request: Request, published: tuple[Known, int]) -> Response:
+    known, number = published
+    location = f"{request.prefix}{PATH}/{request.params['family_id']}/versions/{number}".encode()
     return _version_response(request, known, number, HTTPStatus.CREATED, [(b"location", location)])
 
 
@@ -171,13 +174,13 @@ class Revoking(msgspec.Struct, forbid_unknown_fields=True):
     at: Time | None = None
 
 
-async def revoke(parts: Parts, request: Request) -> Response:
+async def revoke(parts: Parts, request: Request) -> Known:
     number = _number(request)
     asked = await read_body(parts, request, Revoking)
     at = check_future("/at", asked.at, now_us()) if asked.at is not None else None
     if at is not None and not asked.fall_back:
         raise invalid("/fall_back", "must not be false where `at` is given: nobody is there to be refused.")
-    known = await service.revoke(
+    return await service.revoke(
         parts.db,
         request.caller,
         actor_of(request),
@@ -188,12 +191,11 @@ async def revoke(parts: Parts, request: Request) -> Response:
         at=at,
         require=_require_version(request, number),
     )
-    return _version_response(request, known, number)
 
 
-async def restore(parts: Parts, request: Request) -> Response:
+async def restore(parts: Parts, request: Request) -> Known:
     number = _number(request)
-    known = await service.restore(
+    return await service.restore(
         parts.db,
         request.caller,
         actor_of(request),
@@ -201,7 +203,11 @@ async def restore(parts: Parts, request: Request) -> Response:
         number,
         _require_version(request, number),
     )
-    return _version_response(request, known, number)
+
+
+def show_changed(request: Request, known: Known) -> Response:
+    """The version in the path."""
+    return _version_response(request, known, _number(request))
 
 
 # ---- which one is current
