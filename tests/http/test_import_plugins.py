@@ -139,6 +139,32 @@ def test_what_cannot_be_converted_fails_the_task_and_keeps_the_formats(
 
 
 @needs_qemu
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"TRANSOM_USER_STORAGE_QUOTA": str(32 << 20)}, "larger than may be stored"),
+        ({"TRANSOM_IMAGE_SIZE_CAP": str(1 << 60)}, "no room"),
+    ],
+    ids=["than the project may have", "than this machine has room for"],
+)
+def test_a_disk_is_not_converted_when_it_would_be_larger(
+    shared_services: SharedServices, tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    made = tmp_path / "sparse.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", str(made), "1P"]
+    subprocess.run(command, check=True, timeout=60)
+    plugins = {"TRANSOM_IMAGE_IMPORT_PLUGINS": "image_conversion"}
+    service = shared_services.get("sqlite", **IMPORTING, **plugins, **settings)
+
+    image_id, task = import_data(service.client("publisher"), made.read_bytes(), disk_format="qcow2")
+
+    assert task["status"] == "failure", task
+    assert said in task["message"]
+    assert show_image(service.client("publisher"), image_id)["status"] == "queued"
+    assert not list((service.data_dir / "work").rglob("*.raw"))
+
+
+@needs_qemu
 def test_an_iso_is_left_as_it_is(plugged: Service) -> None:
     client = plugged.client("publisher")
 

@@ -45,7 +45,8 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
     """The data in the format `target`, as a file in `folder`; None when it can stay as it is.
 
     Raises ContentRefusedError for data that is not what the image claims or names other files,
-    LimitExceededError when the disk is larger than may be stored.
+    LimitExceededError when the disk is larger than may be stored, StoreFullError when this machine has no
+    room for it.
     """
     source = material.image.disk_format or ""
     await _inspect(material, source)
@@ -91,6 +92,7 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
         raise ContentRefusedError(f"Data in vmdk of the kind {kind} is not converted.")
     if described["virtual-size"] > material.most_bytes:
         raise LimitExceededError("The disk in the data is larger than may be stored.")
+    material.require_room(described["virtual-size"])
 
 
 async def _run(most_bytes: int, *arguments: str) -> bytes:

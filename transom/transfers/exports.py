@@ -6,23 +6,18 @@ by which the next worker knows that there is nothing left to do.
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 
 from transom.config import Settings
 from transom.data.transfer import Transfer
-from transom.disk import Room
 from transom.domain import access
 from transom.domain.errors import (
     ConflictError,
     NotFoundError,
     Reason,
-    StoreFullError,
     TransomError,
 )
 from transom.domain.job_inputs import Export, input_of
-from transom.domain.model import Image, Job, Location
+from transom.domain.model import Image, Job
 from transom.domain.objects import ObjectRef
 from transom.sql import images, jobs
 from transom.sql.db import Database
@@ -30,9 +25,8 @@ from transom.stores.object_access import ObjectAccess
 from transom.transfers import conversion, export_rules
 from transom.transfers.askers import Askers
 from transom.transfers.held import Report, told
-from transom.transfers.material import Material
+from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
-from transom.transfers.plugins import read_file, write_file
 from transom.transfers.work import open_work_folder
 
 _log = logging.getLogger(__name__)
@@ -56,7 +50,7 @@ class Exports:
         self._objects = objects
         self._askers = askers
         self._holder = holder
-        self._room = Room(settings.data_path, settings.disk_reserve)
+        self._materials = Materials(settings, transfer, holder)
 
     async def run(self, job: Job, report: Report) -> None:
         """Write the object. After an error nothing of it is there."""
@@ -76,7 +70,7 @@ class Exports:
             await target.write(self._judged(job, chunks), size, job.id)
             return
         async with open_work_folder(self._settings, self._holder) as folder:
-            material = self._material(image, location)
+            material = self._materials.make(image, location, image.size or 0, self._settings.object_size_cap)
             made = await conversion.convert(material, folder, asked.file_format)
             if made is None:
                 raise ConflictError(f"Image {image.id} is in another format by now.", Reason.EXPORT_FORMAT)
@@ -120,34 +114,3 @@ class Exports:
             yield chunk
         await self._find(job)
         await self._objects.open(self._askers.recall(job), self._named(job), write=True)
-
-    def _material(self, image: Image, location: Location) -> Material:
-        size = image.size or 0
-        store = self._transfer.stores.get(location.store)
-        read = partial(store.get, location.key, 0, size)
-
-        @asynccontextmanager
-        async def as_file() -> AsyncIterator[Path]:
-            local = self._transfer.reads.local_path(location)
-            if local is not None:
-                yield Path(local)
-                return
-            async with open_work_folder(self._settings, self._holder) as folder:
-                self._require_room(size)
-                await write_file(folder / "image", read())
-                yield folder / "image"
-
-        self._require_room(size)
-        return Material(
-            settings=self._settings,
-            image=image,
-            roles=frozenset(),
-            read=read,
-            as_file=as_file,
-            work_folder=partial(open_work_folder, self._settings, self._holder),
-            most_bytes=min(self._settings.object_size_cap, self._room.free_bytes - self._room.reserve_bytes),
-        )
-
-    def _require_room(self, size: int) -> None:
-        if self._room.is_short(size):
-            raise StoreFullError("This machine has no room to convert the image.")

@@ -7,9 +7,7 @@ Start reading at `Imports.run`.
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -49,11 +47,10 @@ from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, Report, RightEndedError, copied, told
-from transom.transfers.material import Material
+from transom.transfers.material import Material, Materials
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
-from transom.transfers.plugins import PLUGINS, write_file
+from transom.transfers.plugins import PLUGINS
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
-from transom.transfers.work import open_work_folder
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +80,7 @@ class Imports:
         self._limits = limits
         self._askers = askers
         self._holder = holder
+        self._materials = Materials(settings, transfer, holder)
         self._objects = ObjectSources(objects, askers)
         self._held = HeldImage(db, holder, askers, self._objects.judge)
 
@@ -267,31 +265,12 @@ class Imports:
         return kept
 
     async def _material(self, job: Job, image: Image, staged: Staged) -> Material:
-        store = self._transfer.stores.get(staged.store)
-        location = Location(store=staged.store, key=staged.key)
-
-        def read() -> AsyncIterator[bytes]:
-            return store.get(staged.key, 0, staged.size)
-
-        @asynccontextmanager
-        async def as_file() -> AsyncIterator[Path]:
-            local = self._transfer.reads.local_path(location)
-            if local is not None:
-                yield Path(local)
-                return
-            async with open_work_folder(self._settings, self._holder) as folder:
-                path = folder / "staged"
-                await write_file(path, read())
-                yield path
-
-        return Material(
-            settings=self._settings,
-            image=image,
-            roles=self._askers.recall(job).roles,
-            read=read,
-            as_file=as_file,
-            work_folder=partial(open_work_folder, self._settings, self._holder),
-            most_bytes=await self._transfer.uploads.room(image),
+        return self._materials.make(
+            image,
+            Location(store=staged.store, key=staged.key),
+            staged.size,
+            await self._transfer.uploads.room(image),
+            self._askers.recall(job).roles,
         )
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:

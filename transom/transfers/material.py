@@ -1,18 +1,30 @@
-"""What a plugin of an import has to work with."""
+"""What a plugin of an import, or a conversion, has to work with."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from transom.config import Settings
-from transom.domain.model import Image
+from transom.data.transfer import Transfer
+from transom.disk import Room
+from transom.domain.errors import StoreFullError
+from transom.domain.model import Image, Location
+from transom.transfers.work import open_work_folder
+
+_BLOCK_BYTES = 1 << 20
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plugin has to work with. `read`: all staged bytes; `as_file`: the same as a file of this
-    machine, for as long as the context lasts; `roles`: of who asked; `most_bytes`: that may be made of it."""
+    """What a plugin has to work with.
+
+    `read`: all bytes; `as_file`: the same as a file of this machine, for as long as the context lasts;
+    `roles`: of the requester; `most_bytes`: that may be made of it; `require_room`: raises StoreFullError
+    when this machine's disk has no room for so many bytes.
+    """
 
     settings: Settings
     image: Image
@@ -21,3 +33,66 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     as_file: Callable[[], AbstractAsyncContextManager[Path]]
     work_folder: Callable[[], AbstractAsyncContextManager[Path]]
     most_bytes: int
+    require_room: Callable[[int], None]
+
+
+class Materials:
+    """Makes materials for the worker `holder`."""
+
+    def __init__(self, settings: Settings, transfer: Transfer, holder: str) -> None:
+        self._settings = settings
+        self._transfer = transfer
+        self._room = Room(settings.data_path, settings.disk_reserve)
+        self._work_folder = partial(open_work_folder, settings, holder)
+
+    def make(
+        self,
+        image: Image,
+        location: Location,
+        size: int,
+        most_bytes: int,
+        roles: frozenset[str] = frozenset(),
+    ) -> Material:
+        """Of the `size` bytes at the location."""
+        read = partial(self._transfer.stores.get(location.store).get, location.key, 0, size)
+
+        @asynccontextmanager
+        async def as_file() -> AsyncIterator[Path]:
+            local = self._transfer.reads.local_path(location)
+            if local is not None:
+                yield Path(local)
+                return
+            self._require_room(size)
+            async with self._work_folder() as folder:
+                path = folder / "data"
+                await write_file(path, read())
+                yield path
+
+        return Material(
+            settings=self._settings,
+            image=image,
+            roles=roles,
+            read=read,
+            as_file=as_file,
+            work_folder=self._work_folder,
+            most_bytes=most_bytes,
+            require_room=self._require_room,
+        )
+
+    def _require_room(self, size: int) -> None:
+        if self._room.is_short(size):
+            raise StoreFullError("This machine has no room for the files of a conversion.")
+
+
+async def read_file(path: Path) -> AsyncIterator[bytes]:
+    """All of its bytes."""
+    with path.open("rb") as file:
+        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+            yield block
+
+
+async def write_file(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    """Write a new file, which need not outlive a crash."""
+    with path.open("xb") as file:
+        async for chunk in chunks:
+            await asyncio.to_thread(file.write, chunk)

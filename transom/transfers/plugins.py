@@ -16,7 +16,7 @@ from transom.domain.fields import RESERVED, RESERVED_PREFIXES
 from transom.domain.imports import Change
 from transom.transfers import conversion
 from transom.transfers.gunzip import gunzip
-from transom.transfers.material import Material
+from transom.transfers.material import Material, read_file
 
 _BLOCK_BYTES = 1 << 20
 #: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).
@@ -98,20 +98,6 @@ async def convert(material: Material, keep: Keep) -> None:
             await keep(None, Change())
         else:
             await keep(read_file(made.path), made.change)
-
-
-async def read_file(path: Path) -> AsyncIterator[bytes]:
-    """All of its bytes."""
-    with path.open("rb") as file:
-        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
-            yield block
-
-
-async def write_file(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    """Write a new file, which need not outlive a crash."""
-    with path.open("xb") as file:
-        async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
 
 
 async def inject(material: Material, keep: Keep) -> None:
