@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from transom.domain.errors import InvalidError, UnavailableError, UnusableSourceError
+from transom.domain.errors import InvalidError, SourceAwayError, UnavailableError, UnusableSourceError
 from transom.domain.outbound import (
     DEFAULT_LIMITS,
     Address,
@@ -65,7 +65,7 @@ class Answer:
         return self._response.content_length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The data; UnavailableError when it breaks off, UnusableSourceError when it takes too long."""
+        """The data; SourceAwayError when it breaks off, UnusableSourceError when it takes too long."""
         with _renamed(self._response.url.host or ""):
             async for chunk in keep_pace(self._response.content.iter_any(), self._limits, time.monotonic):
                 yield chunk
@@ -341,7 +341,7 @@ class _renamed:  # noqa: N801 (a context manager is used like a function)
         if isinstance(error, aiohttp.ClientResponseError):  # It is not HTTP, for one.
             raise UnusableSourceError(f"'{self._host}' gave an answer that cannot be read.") from error
         if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
-            raise UnavailableError(f"'{self._host}' cannot be reached, or broke off.") from error
+            raise SourceAwayError(f"'{self._host}' cannot be reached, or broke off.") from error
         if isinstance(error, ValueError):  # For one, a header that the server made up.
             raise InvalidError(f"'{self._host}' gave an answer that cannot be read.") from error
 
@@ -367,7 +367,7 @@ def _redirect(target: Target, response: "aiohttp.ClientResponse") -> str | None:
 def _require_success(target: Target, response: "aiohttp.ClientResponse") -> None:
     # 501: it does not know the method, and will not later on.
     if response.status >= 500 and response.status != 501:
-        raise UnavailableError(f"'{target.host}' answered {response.status}.")
+        raise SourceAwayError(f"'{target.host}' answered {response.status}.")
     if response.status >= 300:
         raise InvalidError(f"'{target.host}' answered {response.status}.")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -133,6 +135,33 @@ def test_a_store_that_is_away_is_told_and_waited_for(make_service: MakeService, 
     assert still == "queued"
     expect_eventually(own_swift.kept, set())
     assert upload_data(publisher, queued["id"], b"data").status_code == 204
+
+
+def test_a_copy_waits_for_its_store_to_come_back(
+    make_service: MakeService, own_swift: Swift, tmp_path: Path
+) -> None:
+    stores = f"cold={own_swift.store_url(prefix='a')},near=file://{tmp_path / 'near'}"
+    settings = {"TRANSOM_STORES": stores, "TRANSOM_DEFAULT_STORE": "near", **own_swift.settings()}
+    service = make_service("sqlite", **settings)
+    admin = service.client("admin")
+    image_id = create_active_image(admin, b"data")
+    own_swift.stop()
+
+    asked = {"method": {"name": "copy-image"}, "stores": ["cold"]}
+    answer = admin.post(f"/v2/images/{image_id}/import", json=asked)
+    assert answer.status_code == 202, answer.text
+    expect_eventually(lambda: count_attempts(service, image_id) >= 3, True)
+    waiting = [task["status"] for task in admin.get(f"/v2/images/{image_id}/tasks").json()["tasks"]]
+    own_swift.start()
+
+    assert waiting == ["processing"]
+    expect_eventually(lambda: show_image(admin, image_id)["stores"], "cold,near")
+
+
+def count_attempts(service: Service, image_id: str) -> int:
+    with closing(sqlite3.connect(service.work_dir / "transom.db")) as db:
+        row = db.execute("select max(attempts) from job where image_id = ?", (image_id,)).fetchone()
+    return int(row[0] or 0)
 
 
 def test_no_key_to_the_store_is_in_the_log_or_in_an_answer(

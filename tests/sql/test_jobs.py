@@ -8,6 +8,7 @@ from domain.samples import image
 
 from transom.domain.job_inputs import Copy, Import
 from transom.domain.model import Failure, Job, JobKind, JobStatus
+from transom.jobs.runner import pause_after
 from transom.sql.db import Database
 from transom.sql.images import find_image
 from transom.sql.jobs import (
@@ -253,3 +254,11 @@ async def test_the_tasks_of_an_image_come_in_pages_and_of_one_project(db: Databa
 
     assert pages == [["mine-4", "mine-3"], ["mine-2", "mine-1"], ["mine-0"]]
     assert len(everybodys) == 10
+
+
+def test_twenty_attempts_bridge_a_quarter_of_an_hour() -> None:
+    pauses = [pause_after(attempt) for attempt in range(1, 20)]
+
+    assert pauses[:6] == [2_000_000, 4_000_000, 8_000_000, 16_000_000, 32_000_000, 60_000_000]
+    assert sum(pauses) >= 15 * 60_000_000
+    assert pause_after(10_000) == 60_000_000

@@ -184,6 +184,7 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.StoreFullError: 413,
     errors.ContentRefusedError: 415,
     errors.UnavailableError: 503,
+    errors.SourceAwayError: 503,
     errors.UnusableSourceError: 503,
     errors.LostDataError: 503,
     errors.NotOwnedError: 503,

@@ -37,6 +37,7 @@ _AT_LEAST = {
     "job_lifetime_s": 60,
     "task_time_to_live": 1,
     "jobs_at_once": 1,
+    "job_attempts": 1,
     "kept_jobs_bytes": 0,
     "fetch_least_bytes_s": 0,
     "fetch_window_s": 1,

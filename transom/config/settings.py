@@ -305,6 +305,11 @@ class Settings(Readings):
     jobs_at_once: int = _setting(
         4, "Jobs that one process runs at once; one project has at most half of them."
     )
+    job_attempts: int = _setting(
+        20,
+        "How often a job is begun while a part that it needs, such as a store, is away. The pauses grow from "
+        "2 s to a minute: 20 attempts bridge a quarter of an hour.",
+    )
     open_jobs_quota: int = _setting(
         100, "Jobs and tasks of a project that may wait or run at the same time; negative: no limit."
     )

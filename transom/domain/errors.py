@@ -148,6 +148,10 @@ class UnavailableError(TransomError):
     """A part that the answer depends on (database, store, identity) cannot be reached now."""
 
 
+class SourceAwayError(UnavailableError):
+    """A server on the web, which a user named, cannot be reached now, or fails."""
+
+
 class UnusableSourceError(UnavailableError):
     """A server on the web answers, but not in a way that gives its data: another try would meet the same."""
 

@@ -19,7 +19,7 @@ from transom import lease
 from transom.clock import now_us
 from transom.config import Settings
 from transom.data.transfer import Transfer
-from transom.domain.errors import TransomError, UnavailableError, UnusableSourceError
+from transom.domain.errors import SourceAwayError, TransomError, UnavailableError, UnusableSourceError
 from transom.domain.model import Failure, Job, JobKind, JobStatus
 from transom.jobs.groups import Groups, NotYetError
 from transom.liveness import Liveness
@@ -37,8 +37,6 @@ from transom.transfers.locations import AddedLocations
 
 _log = logging.getLogger(__name__)
 
-#: After so many beginnings a job has failed.
-_MOST_ATTEMPTS = 5
 #: A job tells how far it is at least so often, seconds, and every second time looks whether it is to go on.
 _TELL_S = 1.0
 _TELLS_A_LOOK = 2
@@ -49,8 +47,11 @@ _LOOK_S = 2.0
 _WEIGH_US = 60_000_000
 #: Ended jobs of a project that are kept, however large: a script may look at them later.
 _NEWEST_KEPT = 100
-#: Pause before a job that could not go on is tried again.
+#: How often a job is begun whose source on the web is away.
+_MOST_ATTEMPTS_OF_SOURCES = 4
+#: Pause before a job that could not go on is tried again; it doubles with each attempt, up to the longest.
 _PAUSE_US = 2_000_000
+_LONGEST_PAUSE_US = 60_000_000
 
 
 class _Kind(NamedTuple):
@@ -182,13 +183,13 @@ class Jobs:
         try:
             await self._work(job)
         except NotYetError:
-            await self._put_off(job)
+            await self._put_off(job, _PAUSE_US)
         except UnusableSourceError as error:
             await self._fail(job, error)
         except UnavailableError as error:
-            if attempt < _MOST_ATTEMPTS:
+            if attempt < self._most_attempts(error):
                 _log.warning("job %s is tried again: %s", job.id, error)
-                await self._put_off(job)
+                await self._put_off(job, pause_after(attempt))
             else:
                 await self._fail(job, error)
         except TransomError as error:
@@ -203,9 +204,15 @@ class Jobs:
             done = msgspec.structs.replace(job, status=JobStatus.SUCCESS, end_at=now_us(), progress=100)
             await self._try_to(jobs.finish_job(self._db, done, self._liveness.name))
 
-    async def _put_off(self, job: Job) -> None:
-        asyncio.get_running_loop().call_later(1.1 * _PAUSE_US / 1e6, self.wake)
-        not_before = self._db.now_us() + _PAUSE_US
+    def _most_attempts(self, error: UnavailableError) -> int:
+        """Parts of this cloud come back; a server that a user named may be misspelt, and the user waits."""
+        if isinstance(error, SourceAwayError):
+            return min(_MOST_ATTEMPTS_OF_SOURCES, self._settings.job_attempts)
+        return self._settings.job_attempts
+
+    async def _put_off(self, job: Job, pause_us: int) -> None:
+        asyncio.get_running_loop().call_later(1.1 * pause_us / 1e6, self.wake)
+        not_before = self._db.now_us() + pause_us
         await self._try_to(jobs.release_job(self._db, job.id, self._liveness.name, not_before))
 
     async def _fail(self, job: Job, error: TransomError) -> None:
@@ -253,6 +260,11 @@ class Jobs:
                 raise
             except UnavailableError as error:
                 _log.warning("job %s could not be looked at: %s", job.id, error)
+
+
+def pause_after(attempt: int) -> int:
+    """How long a job waits after its so many-th attempt (the first is 1), microseconds."""
+    return int(min(_PAUSE_US << min(attempt - 1, 16), _LONGEST_PAUSE_US))
 
 
 async def release_dead(db: Database, liveness: Liveness) -> None:
