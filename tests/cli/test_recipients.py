@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pytest
 
-from transom.cli.remote.recipients import Named, read_file
+from transom.client.recipients import Named, RecipientsError, read_file
 
 
 @pytest.mark.parametrize(
@@ -50,10 +49,10 @@ def test_a_file_that_names_nobody_is_refused(tmp_path: Path, name: str, data: by
     path = tmp_path / name
     path.write_bytes(data)
 
-    with pytest.raises(click.ClickException, match=name):
+    with pytest.raises(RecipientsError, match=name):
         read_file(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(click.ClickException, match=r"none\.txt: No such file"):
+    with pytest.raises(RecipientsError, match=r"none\.txt: No such file"):
         read_file(tmp_path / "none.txt")

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import uuid
+import signal
+import subprocess
 from pathlib import Path
 
+import pytest
 from harness.service import Service
 
-from .conftest import Run
-
-
-def _make_image(service: Service, name: str) -> str:
-    owner = service.client("publisher")
-    body = {"name": name, "disk_format": "raw", "container_format": "bare"}
-    image_id = str(owner.post("/v2/images", json=body).json()["id"])
-    headers = {"Content-Type": "application/octet-stream"}
-    owner.put(f"/v2/images/{image_id}/file", content=b"data", headers=headers)
-    return image_id
+from .calls import make_image, new_name
+from .conftest import Run, environment, program
 
 
 def test_an_image_is_offered_accepted_listed_and_withdrawn(
     service: Service, run: Run, tmp_path: Path
 ) -> None:
-    name = f"web-{uuid.uuid4()}"
-    image_id = _make_image(service, name)
+    name = new_name()
+    image_id = make_image(service, name)
     (tmp_path / "to.csv").write_text("project\nrecipient\nother\n")
 
     offered = run("publisher", "share", "offer", name, "--to-file", "to.csv", "--expires-at", "90d")
@@ -44,7 +38,7 @@ def test_an_image_is_offered_accepted_listed_and_withdrawn(
 
 
 def test_what_could_not_be_done_is_told_and_the_status_is_3(service: Service, run: Run) -> None:
-    image_id = _make_image(service, f"web-{uuid.uuid4()}")
+    image_id = make_image(service, new_name())
 
     done = run("publisher", "share", "offer", image_id, "--to", "publisher", "--to", "recipient")
 
@@ -53,7 +47,7 @@ def test_what_could_not_be_done_is_told_and_the_status_is_3(service: Service, ru
 
 
 def test_nobody_is_offered_anything_when_one_is_not_found(service: Service, run: Run, tmp_path: Path) -> None:
-    image_id = _make_image(service, f"web-{uuid.uuid4()}")
+    image_id = make_image(service, new_name())
     (tmp_path / "to.txt").write_text("recipient\nnobody\nno one\n")
 
     done = run("publisher", "share", "offer", image_id, "--to-file", "to.txt")
@@ -66,9 +60,11 @@ def test_nobody_is_offered_anything_when_one_is_not_found(service: Service, run:
 
 
 def test_a_revoked_version_gives_way_to_the_one_before(service: Service, run: Run) -> None:
-    family = f"f-{uuid.uuid4()}"
-    images = [_make_image(service, f"web-{uuid.uuid4()}") for _ in range(2)]
+    family = new_name("f")
+    images = [make_image(service, new_name()) for _ in range(2)]
     run("publisher", "family", "create", family)
+    run("publisher", "share", "offer", "--family", family, "--to", "recipient")
+    run("recipient", "share", "accept", "--family", family)
     for image_id in images:
         published = run("publisher", "family", "publish", family, image_id)
         assert published.returncode == 0, published.stderr
@@ -76,5 +72,132 @@ def test_a_revoked_version_gives_way_to_the_one_before(service: Service, run: Ru
     revoked = run("publisher", "family", "revoke", family, "2", "--reason", "A hole.", "--yes")
 
     assert revoked.returncode == 0, revoked.stderr
+    assert revoked.stderr == f"Revoke version 2 of {family}, which has 1 member.\n"
     shown = run("publisher", "family", "show", family, "--versions", "-f", "value", "-c", "state")
     assert shown.stdout == "revoked\ncurrent\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("to.txt", "recipient\nother  # the second\n"),
+        ("to.csv", "name,project\nFirst,recipient\nSecond,other\n"),
+        ("to.yaml", "projects: [recipient, other]\n"),
+        ("-", "recipient\nother\n"),
+    ],
+)
+def test_recipients_come_from_a_file(
+    service: Service, run: Run, tmp_path: Path, name: str, text: str
+) -> None:
+    image_id = make_image(service, new_name())
+    if name != "-":
+        (tmp_path / name).write_text(text)
+
+    done = run("publisher", "share", "offer", image_id, "--to-file", name, stdin=text)
+
+    assert (done.returncode, done.stdout) == (0, "offered: 2\n"), done.stderr
+    members = service.client("publisher").get(f"/v2/images/{image_id}/members").json()["members"]
+    wanted = {service.clouds[one].project_id for one in ("recipient", "other")}
+    assert {member["member_id"] for member in members} == wanted
+
+
+def test_a_recipient_rejects_takes_it_back_and_leaves(service: Service, run: Run) -> None:
+    name = new_name()
+    image_id = make_image(service, name)
+    run("publisher", "share", "offer", image_id, "--to", "recipient")
+    status = ("share", "list", image_id, "-f", "value", "-c", "status")
+
+    answers = [
+        (run("recipient", "share", verb, name).returncode, run("publisher", *status).stdout)
+        for verb in ("reject", "reset", "accept")
+    ]
+    unasked = run("recipient", "share", "leave", name)
+    left = run("recipient", "share", "leave", name, "--yes")
+    again = run("recipient", "share", "leave", image_id, "--yes")
+
+    assert answers == [(0, "rejected\n"), (0, "pending\n"), (0, "accepted\n")]
+    assert unasked.returncode == 1
+    assert "Your access to 1 image ends? Say --yes" in unasked.stderr
+    assert (left.returncode, left.stdout) == (0, "changed: 1\n"), left.stderr
+    assert run("publisher", *status).stdout == ""
+    assert (again.returncode, again.stdout) == (1, ""), "it is hidden from now on"
+
+
+def test_everything_is_answered_and_withdrawn_by_its_project(service: Service, run: Run) -> None:
+    family, image_id = new_name("f"), make_image(service, new_name())
+    run("publisher", "family", "create", family)
+    run("publisher", "share", "offer", image_id, "--family", family, "--to", "other")
+
+    accepted = run("other", "share", "accept", "--all", "pending", "--from", "publisher")
+    withdraw = ("share", "withdraw", "--everything", "--to", "other")
+    unasked = run("publisher", *withdraw)
+    withdrawn = run("publisher", *withdraw, "--yes")
+    nothing = run("publisher", *withdraw, "--yes")
+
+    count = int(accepted.stderr.split()[1])
+    assert count >= 2
+    assert accepted.stderr.startswith("accepted: ")
+    assert accepted.stdout == f"changed: {count}\n"
+    assert "1 family, from 1 recipient? Say --yes" in unasked.stderr
+    assert withdrawn.returncode == 0, withdrawn.stderr
+    assert int(withdrawn.stdout.split()[1]) >= 2
+    assert (nothing.returncode, nothing.stdout) == (0, "nothing to do\n")
+    assert "0 images, from 1 recipient." in nothing.stderr
+
+
+def test_who_wants_to_be_asked_each_time_is(service: Service, run: Run) -> None:
+    family, image_id = new_name("f"), make_image(service, new_name())
+    run("publisher", "family", "create", family)
+    run("publisher", "share", "offer", "--family", family, "--to", "recipient")
+
+    accepted = run("recipient", "share", "accept", "--family", family, "--ask-each-time")
+    run("publisher", "family", "publish", family, image_id)
+
+    assert accepted.returncode == 0, accepted.stderr
+    inbox = run("recipient", "share", "inbox", "--kind", "image", "-f", "value", "-c", "id")
+    assert image_id in inbox.stdout.split()
+    assert run("recipient", "share", "accept", image_id, "--ask-each-time").returncode == 2
+
+
+def test_a_watch_has_a_line_for_each_event_until_it_is_interrupted(
+    service: Service, run: Run, tmp_path: Path
+) -> None:
+    image_id = make_image(service, new_name())
+    words = ("share", "watch", "--image", image_id, "--type", "share.*", "-f", "json")
+    with subprocess.Popen(
+        program(*words),
+        cwd=tmp_path,
+        env=environment(service, "publisher"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        seen = service.log_path.read_text()
+        # It has looked where the feed ends, and waits for what comes.
+        while '"/share/v1/events"' not in service.log_path.read_text()[len(seen) :]:
+            assert watching.poll() is None
+        run("publisher", "share", "offer", image_id, "--to", "recipient", "--message", "New.")
+        run("recipient", "share", "accept", image_id)
+        events = [json.loads(watching.stdout.readline()) for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        rest = watching.stdout.read()
+
+    assert [event["type"] for event in events] == ["transom.share.offered", "transom.share.accepted"]
+    assert events[0]["data"]["message"] == "New."
+    assert (rest, watching.returncode) == ("", 0)
+
+
+def test_history_names_both_sides_and_the_reason(service: Service, run: Run) -> None:
+    name = new_name()
+    image_id = make_image(service, name)
+    run("publisher", "share", "offer", image_id, "--to", "recipient")
+    run("publisher", "share", "withdraw", image_id, "--to", "recipient", "--reason", "Ended.", "--yes")
+
+    done = run("recipient", "share", "history", "--type", "share.*", "--limit", "2", "-f", "json")
+
+    told = [
+        (row["type"], row["image"], row["owner"], row["recipient"], row["reason"])
+        for row in json.loads(done.stdout)
+    ]
+    sides = (name, "publisher", "recipient")
+    assert told == [("share.withdrawn", *sides, "Ended."), ("share.offered", *sides, None)]

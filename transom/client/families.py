@@ -18,7 +18,8 @@ def list_families(service: Service, role: str | None = None) -> Iterator[Body]:
 
 
 def find_family(service: Service, text: str) -> Body:
-    """The family of this id, or the only one of this name that the account's project owns or belongs to."""
+    """The family of this id, or the only one of this name that the account's project owns or belongs to; with
+    its current version and, for its owner, counts of its members."""
     answer = service.request("GET", _path(text), allowed=(_NOT_FOUND,))
     if answer.ok:
         family: Body = answer.json()
@@ -34,7 +35,8 @@ def find_family(service: Service, text: str) -> Body:
     if len(found) > 1:
         ids = ", ".join(sorted(found))
         raise RefusedError(f"There are {len(found)} families of the name {text!r}; give the id: {ids}.", 409)
-    return next(iter(found.values()))
+    whole: Body = service.call("GET", _path(next(iter(found))))
+    return whole
 
 
 def create_family(service: Service, fields: Body) -> Body:
@@ -77,6 +79,12 @@ def restore(service: Service, family_id: str, number: int) -> Body:
 def list_members(service: Service, family_id: str, status: str | None = None) -> Iterator[Body]:
     params = {"status": status} if status else {}
     return service.pages(f"{_path(family_id)}/members", params, "items")
+
+
+def has_member(service: Service, family_id: str, project_id: str) -> bool:
+    """Whether the family is offered to the project, whatever that answered."""
+    path = f"{_path(family_id)}/members/projects/{quote(project_id, safe='')}"
+    return service.request("GET", path, allowed=(_NOT_FOUND,)).ok
 
 
 def set_members(service: Service, family_id: str, body: Body) -> Body:

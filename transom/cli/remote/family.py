@@ -5,17 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transom.cli.remote.options import Time, recipient_options
 from transom.cli.remote.output import format_options, print_one, print_rows
-from transom.cli.remote.recipients import read_recipients, recipient_options
 from transom.cli.remote.run import confirm, report, with_service, yes_option
-from transom.cli.remote.times import Time
 
 if TYPE_CHECKING:
     from transom.client import Service
-
-_FAMILIES = ("id", "name", "title", "owner", "current_number", "updated_at")
-_VERSIONS = ("number", "image_id", "image", "state", "name", "promoted_at", "revoked_at", "revoke_reason")
-_MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at")
 
 
 @click.group()
@@ -29,9 +24,9 @@ def family() -> None:
 @with_service
 def list_families(service: "Service", role: str | None, form: str, columns: tuple[str, ...]) -> None:
     """Families that your project owns, or is a member of."""
-    from transom.client import families
+    from transom.client import families, rows
 
-    print_rows(families.list_families(service, role), _FAMILIES, form, columns)
+    print_rows(map(rows.family_row, families.list_families(service, role)), rows.FAMILIES, form, columns)
 
 
 @family.command("create")
@@ -48,7 +43,7 @@ def create_family(
     from transom.client import families
 
     given = {key: value for key, value in fields.items() if value is not None}
-    print_one(families.create_family(service, {"name": name, **given}), form, columns)
+    _print_family(families.create_family(service, {"name": name, **given}), form, columns)
 
 
 @family.command("show")
@@ -58,14 +53,14 @@ def create_family(
 @with_service
 def show_family(service: "Service", name: str, versions: bool, form: str, columns: tuple[str, ...]) -> None:
     """One family, by its id or name."""
-    from transom.client import families
+    from transom.client import families, rows
 
     found = families.find_family(service, name)
     if versions:
-        rows = map(_version_row, families.list_versions(service, found["id"]))
-        print_rows(rows, _VERSIONS, form, columns)
+        listed = map(rows.version_row, families.list_versions(service, found["id"]))
+        print_rows(listed, rows.VERSIONS, form, columns)
     else:
-        print_one(found, form, columns)
+        _print_family(found, form, columns)
 
 
 @family.command("publish")
@@ -91,6 +86,7 @@ def publish(
     """Make IMAGE the family's next version, and its current one; members have it from then on."""
     from transom.client import families
     from transom.client.names import find_image
+    from transom.client.rows import version_row
 
     fields = {
         "image_id": find_image(service, image)["id"],
@@ -101,7 +97,7 @@ def publish(
     }
     given = {key: value for key, value in fields.items() if value is not None}
     family_id = families.find_family(service, name)["id"]
-    print_one(_version_row(families.publish(service, family_id, given)), form, columns)
+    print_one(version_row(families.publish(service, family_id, given)), form, columns)
 
 
 @family.command("promote")
@@ -112,9 +108,10 @@ def publish(
 def promote(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
     """Make a version the current one, an older one too. The one before is hidden, and usable by its id."""
     from transom.client import families
+    from transom.client.rows import version_row
 
     family_id = families.find_family(service, name)["id"]
-    print_one(_version_row(families.promote(service, family_id, number)), form, columns)
+    print_one(version_row(families.promote(service, family_id, number)), form, columns)
 
 
 @family.command("revoke")
@@ -139,14 +136,14 @@ def revoke(
 ) -> None:
     """Close a version's data to all. Members still see it, and why; who has the data keeps it."""
     from transom.client import families
+    from transom.client.concerned import about_revocation
+    from transom.client.rows import version_row
 
     found = families.find_family(service, name)
-    counts = found.get("members") or {}
-    count = f"{'at least ' if counts.get('more') else ''}{counts.get('accepted', 0)}"
-    confirm(f"Revoke version {number} of {found['name']}, which has {count} members?", yes=yes)
+    confirm(about_revocation(found, number), yes=yes)
     fields = {"reason": reason, "at": at, "fall_back": False if no_fall_back else None}
     given = {key: value for key, value in fields.items() if value is not None}
-    print_one(_version_row(families.revoke(service, found["id"], number, given)), form, columns)
+    print_one(version_row(families.revoke(service, found["id"], number, given)), form, columns)
 
 
 @family.command("restore")
@@ -157,9 +154,10 @@ def revoke(
 def restore(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
     """Open a revoked version's data again. It does not become the current one by that."""
     from transom.client import families
+    from transom.client.rows import version_row
 
     family_id = families.find_family(service, name)["id"]
-    print_one(_version_row(families.restore(service, family_id, number)), form, columns)
+    print_one(version_row(families.restore(service, family_id, number)), form, columns)
 
 
 @family.command("members")
@@ -183,30 +181,24 @@ def show_members(
     columns: tuple[str, ...],
 ) -> None:
     """Who is a member, and what they answered; with --set, who is to be one, and nobody else."""
-    from transom.client import families
+    from transom.client import families, rows
+    from transom.client.concerned import about_members
+    from transom.client.recipients import read_recipients
 
     if bool(to or to_domain or to_file) != replace:
         raise click.UsageError("--set goes with --to, --to-domain or --to-file.")
-    family_id = families.find_family(service, name)["id"]
+    found = families.find_family(service, name)
     if not replace:
-        rows = map(_member_row, families.list_members(service, family_id, status))
-        print_rows(rows, _MEMBERS, form, columns)
+        listed = map(rows.member_row, families.list_members(service, found["id"], status))
+        print_rows(listed, rows.MEMBERS, form, columns)
         return
     projects, domains = read_recipients(service, to, to_domain, to_file)
-    wanted = {*projects, *(f"domain {one}" for one in domains)}
-    now = {str(_member_row(one)["recipient"]) for one in families.list_members(service, family_id)}
-    confirm(
-        f"{name} gets {len(wanted - now)} new members, and {len(now - wanted)} lose their access?", yes=yes
-    )
-    report(families.set_members(service, family_id, {"projects": projects, "domains": domains}))
+    confirm(about_members(service, found, projects, domains), yes=yes)
+    report(families.set_members(service, found["id"], {"projects": projects, "domains": domains}))
 
 
-def _version_row(version: dict[str, Any]) -> dict[str, Any]:
-    image = version.get("image") or {}
-    return {**version, "image_id": image.get("id"), "image": image.get("name")}
+def _print_family(found: dict[str, Any], form: str, columns: tuple[str, ...]) -> None:
+    """As the API has it for programs that read JSON."""
+    from transom.client.rows import family_row
 
-
-def _member_row(item: dict[str, Any]) -> dict[str, Any]:
-    recipient = item.get("recipient") or {}
-    shown = [value if kind == "project" else f"{kind} {value}" for kind, value in recipient.items()]
-    return {**item, "recipient": shown[0] if shown else None}
+    print_one(found if form == "json" else family_row(found), form, columns)

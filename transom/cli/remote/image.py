@@ -169,7 +169,9 @@ def download_image(service: "Service", image_name: str, path: Path | None, force
         raise click.ClickException(f"{target} is there: --force replaces it.")
     with transfer_bar(target.name, found.get("size")) as advance:
         images.download(service, found, target, advance)
-    click.echo(f"{target}: {found['size']} bytes, {found.get('os_hash_algo') or 'hash'} verified", err=True)
+    algorithm = found.get("os_hash_algo")
+    verified = f", {algorithm} verified" if algorithm else ""
+    click.echo(f"{target}: {target.stat().st_size} bytes{verified}", err=True)
 
 
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:

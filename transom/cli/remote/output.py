@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -10,6 +11,13 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "value")
+#: What is never broken in two, so that it can be copied: ids, and times, whose fraction tables leave out.
+_WHOLE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")
+_FRACTION = re.compile(r"(?<=T[0-9]{2}:[0-9]{2}:[0-9]{2})\.[0-9]+(?=Z$)")
+#: Between two columns.
+_GAP = 2
+#: What other columns keep at least, if they have so much, when a table has to be made narrower.
+_LEAST = 10
 
 
 def format_options(command: _Command) -> _Command:
@@ -41,7 +49,8 @@ def print_rows(
         for row in found:
             click.echo(" ".join(cell(row[column]) for column in shown))
     else:
-        _print_table(found, shown)
+        texts = [[_short(row[column]) for column in shown] for row in found]
+        _print_table(texts, shown, is_chosen=bool(columns))
 
 
 def print_one(row: dict[str, Any], form: str, columns: Sequence[str] = ()) -> None:
@@ -57,7 +66,7 @@ def print_one(row: dict[str, Any], form: str, columns: Sequence[str] = ()) -> No
             click.echo(cell(row[name]))
     else:
         fields = [{"field": name, "value": cell(row[name])} for name in shown]
-        print_rows(fields, ("field", "value"), form)
+        print_rows(fields, ("field", "value"), form, ("field", "value"))
 
 
 def cell(value: Any) -> str:
@@ -69,7 +78,7 @@ def cell(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(cell, value))
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return _party(value) or ", ".join(f"{cell(name)}: {cell(one)}" for name, one in value.items())
     text = str(value)
     return text if text.isprintable() else "".join(map(_visible, text))
 
@@ -78,24 +87,80 @@ def _visible(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
-def _print_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _party(value: dict[str, Any]) -> str | None:
+    """Somebody, as the API has projects, domains and organizations: by name, else by id; None for another
+    thing."""
+    for kind in ("project", "domain", "organization"):
+        if isinstance(value.get(kind), str):
+            own = cell(value.get("name") or value[kind])
+            return own if kind == "project" else f"{kind} {own}"
+    return None
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(row[column])) for column in columns))
-    console = Console(highlight=False, soft_wrap=False)
+
+def _short(value: Any) -> str:
+    return _FRACTION.sub("", cell(value))
+
+
+def _print_table(rows: list[list[str]], columns: Sequence[str], *, is_chosen: bool) -> None:
+    """`is_chosen`: somebody asked for these columns, also where they are empty."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
     if not console.is_terminal:
         # Nobody reads it at this width: no line is broken, so that `grep` finds what it looks for.
         console.width = 1_000_000
-        table.box = box.SIMPLE_HEAD
         with console.capture() as capture:
-            console.print(table)
+            console.print(_table(rows, columns))
         click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
         return
-    console.print(table)
+    if not rows:
+        click.echo("There is nothing to show.", err=True)
+        return
+    if not is_chosen:
+        filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+        rows = [[row[place] for place in filled] for row in rows]
+        columns = [columns[place] for place in filled]
+    if is_chosen or _least_width(rows, columns) <= console.width:
+        console.print(_table(rows, columns))
+        return
+    for position, row in enumerate(rows):
+        console.print(*[""] * bool(position), _block(row, columns))
+
+
+def _least_width(rows: list[list[str]], columns: Sequence[str]) -> int:
+    least = [
+        max(len(column), *(_least_of(row[place]) for row in rows)) for place, column in enumerate(columns)
+    ]
+    return sum(least) + _GAP * (len(columns) - 1)
+
+
+def _least_of(text: str) -> int:
+    return len(text) if _WHOLE.fullmatch(text) else min(len(text), _LEAST)
+
+
+def _table(rows: list[list[str]], columns: Sequence[str]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    for place, column in enumerate(columns):
+        is_whole = any(_WHOLE.fullmatch(row[place]) for row in rows)
+        table.add_column(column, overflow="fold", no_wrap=is_whole and column != "value")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _block(row: list[str], columns: Sequence[str]) -> Any:
+    """A row as lines below one another."""
+    from rich.table import Table
+    from rich.text import Text
+
+    block = Table.grid(padding=(0, _GAP))
+    block.add_column(style="bold")
+    block.add_column(overflow="fold")
+    for column, text in zip(columns, row, strict=True):
+        if text:
+            block.add_row(column, Text(text))
+    return block

@@ -47,11 +47,14 @@ def with_service(run: _Run) -> _Run:
     def wrapped(access: Access, /, *args: Any, **kwargs: Any) -> Any:
         service = access.connect()
         from transom.client import RefusedError
+        from transom.client.recipients import RecipientsError
 
         try:
             return run(service, *args, **kwargs)
         except RefusedError as error:
             raise click.ClickException(describe(error)) from None
+        except RecipientsError as error:
+            raise click.ClickException(str(error)) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
@@ -61,7 +64,7 @@ def with_service(run: _Run) -> _Run:
 
 def describe(error: Any) -> str:
     """A refusal for people: what, and where in the request."""
-    where = f"{error.field}: " if error.field else ""
+    where = f"{error.field}: " if error.field and not str(error).startswith(error.field) else ""
     status = f" ({error.status})" if error.status else ""
     return f"{where}{error}{status}"
 
@@ -81,13 +84,12 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 def report(done: dict[str, Any]) -> None:
     """Counts on standard output, failures one a line on standard error; exit status 3 if there are any."""
+    from transom.client.rows import failure_text
+
     counts = {name: value for name, value in done.items() if name != "failures" and value}
     failures = done.get("failures", [])
     click.echo(", ".join(f"{name}: {value}" for name, value in counts.items()) or "nothing to do")
     for failure in failures:
-        thing = failure.get("image") or failure.get("family") or ""
-        recipient = failure.get("recipient") or {}
-        whom = next((f" to {value}" for value in recipient.values()), "")
-        click.echo(f"{thing}{whom}: {failure.get('detail') or failure.get('type')}", err=True)
+        click.echo(failure_text(failure), err=True)
     if failures:
         raise SystemExit(SOME_FAILED)

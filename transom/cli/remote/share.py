@@ -1,24 +1,21 @@
 """`transom share`: offers, answers, who has what, and what happened (docs/cli.md)."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from transom.cli.remote.options import Time, recipient_options
 from transom.cli.remote.output import cell, format_options, print_rows
-from transom.cli.remote.recipients import read_recipients, recipient_options
 from transom.cli.remote.run import confirm, report, with_service, yes_option
-from transom.cli.remote.times import Time
 
 if TYPE_CHECKING:
     from transom.client import Service
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _STATUSES = click.Choice(["pending", "accepted", "rejected"])
-_INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "expires_at", "message")
-_SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_at", "last_used_at")
-_EVENTS = ("time", "type", "image", "owner", "recipient", "by", "via")
 
 
 def things(command: _Command) -> _Command:
@@ -39,6 +36,9 @@ def share() -> None:
 @click.option("--status", type=_STATUSES, default="pending", show_default=True)
 @click.option("--kind", type=click.Choice(["image", "family"]))
 @click.option("--from", "sender", metavar="PROJECT", help="Of this project only.")
+@click.option(
+    "--through-domain", is_flag=True, help="What your whole domain has, which nobody is asked about."
+)
 @format_options
 @with_service
 def show_inbox(
@@ -46,28 +46,25 @@ def show_inbox(
     status: str,
     kind: str | None,
     sender: str | None,
+    through_domain: bool,
     form: str,
     columns: tuple[str, ...],
 ) -> None:
     """What was offered to your project, newest first."""
-    from transom.client import shares
-    from transom.client.names import find_project
+    from transom.client import rows, shares
 
-    sender_id = find_project(service, sender) if sender else None
-    found = shares.list_inbox(service, status, kind, sender_id)
-    print_rows(map(_inbox_row, found), _INBOX, form, columns)
+    asked = "accepted" if through_domain else status
+    found = shares.list_inbox(service, asked, kind, _project(service, sender), through=through_domain)
+    print_rows(map(rows.inbox_row, found), rows.INBOX, form, columns)
 
 
-def _inbox_row(item: dict[str, Any]) -> dict[str, Any]:
-    thing = item.get("image") or item.get("family") or {}
-    sender = item.get("from") or {}
-    publisher = sender.get("publisher") or {}
-    return {
-        **item,
-        "id": thing.get("id"),
-        "name": thing.get("name"),
-        "from": publisher.get("name") or sender.get("name") or sender.get("project"),
-    }
+ask_each_time_option = click.option(
+    "--ask-each-time", is_flag=True, help="Of families: new versions come as offers, too."
+)
+
+
+def _nothing_more(command: _Command) -> _Command:
+    return command
 
 
 def _answer(name: str, word: str, text: str) -> None:
@@ -77,6 +74,7 @@ def _answer(name: str, word: str, text: str) -> None:
     @things
     @click.option("--all", "status", type=_STATUSES, help="All of this status instead of named ones.")
     @click.option("--from", "sender", metavar="PROJECT", help="With --all: of this project only.")
+    @(ask_each_time_option if word == "accepted" else _nothing_more)
     @yes_option
     @with_service
     def run(
@@ -86,36 +84,37 @@ def _answer(name: str, word: str, text: str) -> None:
         status: str | None,
         sender: str | None,
         yes: bool,
+        ask_each_time: bool = False,
     ) -> None:
         from transom.client import shares
+        from transom.client.concerned import about_leaving
 
         if bool(images or families) == bool(status):
             raise click.UsageError("Name images or families, or use --all.")
         if sender and not status:
             raise click.UsageError("--from goes with --all.")
+        if ask_each_time and not families:
+            raise click.UsageError("--ask-each-time goes with --family.")
         if status:
-            _confirm_all(service, word, status, sender, yes=yes)
-            report(shares.answer_all(service, word, status, _project(service, sender)))
+            sender_id = _project(service, sender)
+            _confirm_all(service, word, status, sender_id, yes=yes)
+            report(shares.answer_all(service, word, status, sender_id))
             return
         image_ids, family_ids = _ids(service, images, families)
         if word == "left":
-            confirm(f"Your access to {len(image_ids) + len(family_ids)} images and families ends?", yes=yes)
-        report(shares.answer(service, word, image_ids, family_ids))
+            confirm(about_leaving(image_ids, family_ids), yes=yes)
+        report(shares.answer(service, word, image_ids, family_ids, "pending" if ask_each_time else None))
 
 
-def _confirm_all(service: "Service", word: str, status: str, sender: str | None, *, yes: bool) -> None:
+def _confirm_all(service: "Service", word: str, status: str, sender_id: str | None, *, yes: bool) -> None:
     """Say how many are concerned, and ask where access ends."""
-    from transom.client import shares
+    from transom.client.concerned import about_all
 
-    found = shares.summarize_inbox(service)
-    count = found["images"][status] + found["families"][status]
-    shown = f"{'at least ' if found['more'] else ''}{count} {status} offers"
-    if sender:
-        shown = f"those of {sender} among {shown}"
+    offers = about_all(service, status, sender_id)
     if word == "left":
-        confirm(f"Your access to {shown} ends?", yes=yes)
+        confirm(f"Your access to {offers} ends?", yes=yes)
     else:
-        click.echo(f"{word}: {shown}", err=True)
+        click.echo(f"{word}: {offers}", err=True)
 
 
 _answer("accept", "accepted", "Accept offers: the images are in your lists from then on.")
@@ -147,6 +146,7 @@ def make_offers(
 ) -> None:
     """Offer images and families to projects and domains."""
     from transom.client import shares
+    from transom.client.recipients import read_recipients
 
     if not (images or families):
         raise click.UsageError("Name an image or a family.")
@@ -181,6 +181,8 @@ def withdraw_offers(
 ) -> None:
     """Take back what was offered. Access ends at once; who has the data keeps it."""
     from transom.client import shares
+    from transom.client.concerned import about_withdrawal
+    from transom.client.recipients import read_recipients
 
     if bool(images or families) == everything:
         raise click.UsageError("Name images or families, or use --everything.")
@@ -188,10 +190,6 @@ def withdraw_offers(
     if bool(projects or domains) == everybody:
         raise click.UsageError("Name somebody (--to, --to-domain, --to-file), or use --everybody.")
     image_ids, family_ids = _ids(service, images, families)
-    count = _count_withdrawn(service, image_ids, family_ids, len(projects) + len(domains))
-    what = "everything that your project shares" if everything else count
-    from_whom = "everybody" if everybody else f"{len(projects) + len(domains)} recipients"
-    confirm(f"Withdraw {what} from {from_whom}?", yes=yes)
     body: dict[str, Any] = {
         "images": image_ids,
         "families": family_ids,
@@ -202,19 +200,8 @@ def withdraw_offers(
         "sure": service.project_id if everybody and everything else None,
         "reason": reason,
     }
+    confirm(about_withdrawal(service, body), yes=yes)
     report(shares.withdraw(service, body))
-
-
-def _count_withdrawn(service: "Service", images: list[str], families: list[str], recipients: int) -> str:
-    """How many are concerned, in words. `recipients`: those named, 0 for everybody."""
-    from transom.client import shares
-
-    things = f"{len(images)} images" + (f" and {len(families)} families" if families else "")
-    if recipients:
-        return things
-    counts = [shares.count_shares(service, image_id) for image_id in images]
-    more = "at least " if any(more for _count, more in counts) else ""
-    return f"{things} ({more}{sum(count for count, _more in counts)} shares of images)"
 
 
 @share.command("list")
@@ -232,22 +219,17 @@ def list_shares(
     columns: tuple[str, ...],
 ) -> None:
     """Who has an image and what they answered, or all that one project has of yours."""
-    from transom.client import shares
+    from transom.client import rows, shares
     from transom.client.names import find_image, find_project
 
     if (image is None) == (to is None):
         raise click.UsageError("Name an image, or a project with --to.")
     if image is not None:
         found = shares.list_shares(service, find_image(service, image)["id"], status)
-        print_rows(map(_share_row, found), _SHARES, form, columns)
+        print_rows(map(rows.share_row, found), rows.SHARES, form, columns)
         return
-    rows = map(_inbox_row, shares.list_shares_to(service, find_project(service, to or "")))
-    print_rows(rows, ("id", "name", "status", "offered_at", "answer_by", "expires_at"), form, columns)
-
-
-def _share_row(item: dict[str, Any]) -> dict[str, Any]:
-    usage = item.get("usage") or {}
-    return {**item, "recipient": _party(item.get("recipient")), "last_used_at": usage.get("last_used_at")}
+    listed = map(rows.inbox_row, shares.list_shares_to(service, find_project(service, to or "")))
+    print_rows(listed, rows.SHARES_TO, form, columns)
 
 
 # ---- what happened
@@ -281,25 +263,36 @@ def show_history(
     columns: tuple[str, ...],
 ) -> None:
     """Who offered, answered and withdrew what, newest first."""
-    from transom.client import shares
+    from transom.client import rows, shares
 
     filters = _event_filters(service, image, family, other, types)
-    print_rows(map(_event_row, shares.list_history(service, filters, limit)), _EVENTS, form, columns)
+    print_rows(map(rows.event_row, shares.list_history(service, filters, limit)), rows.EVENTS, form, columns)
 
 
 @share.command("watch")
 @event_options
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json: the event as the API has it, in one line.",
+)
 @with_service
 def watch_events(
-    service: "Service", image: str | None, family: str | None, other: str | None, types: str | None
+    service: "Service", image: str | None, family: str | None, other: str | None, types: str | None, form: str
 ) -> None:
     """Print a line for each event from now on, until it is interrupted."""
-    from transom.client import shares
+    from transom.client import rows, shares
 
     filters = _event_filters(service, image, family, other, types)
     try:
         for event in shares.watch_events(service, filters):
-            click.echo("  ".join(cell(_event_row(event)[name]) or "-" for name in _EVENTS))
+            row = rows.event_row(event)
+            line = "  ".join(cell(row[name]) or "-" for name in rows.EVENTS)
+            click.echo(json.dumps(event, ensure_ascii=False) if form == "json" else line)
     except KeyboardInterrupt:
         return
 
@@ -318,33 +311,7 @@ def _event_filters(
     }
 
 
-def _event_row(event: dict[str, Any]) -> dict[str, Any]:
-    data = event.get("data") or {}
-    thing = data.get("image") or data.get("family") or {}
-    return {
-        "time": event.get("time"),
-        "type": str(event.get("type", "")).removeprefix("transom."),
-        "image": thing.get("name") or thing.get("id"),
-        "owner": _party(data.get("owner")),
-        "recipient": _party(data.get("recipient")),
-        "by": _party(data.get("by")),
-        "via": data.get("via"),
-    }
-
-
 # ---- names
-
-
-def _party(value: Any) -> str | None:
-    """A project or domain as a table has it: its name if it is known."""
-    if not isinstance(value, dict):
-        return None
-    if value.get("name"):
-        return str(value["name"])
-    for kind in ("project", "domain", "organization"):
-        if value.get(kind):
-            return str(value[kind]) if kind == "project" else f"{kind} {value[kind]}"
-    return None
 
 
 def _project(service: "Service", text: str | None) -> str | None:

@@ -1,17 +1,16 @@
-"""Recipients as people write them: on the command line, or in files with a line, column or entry for each."""
+"""Recipients as people write them: on a command line, or in files with a line, column or entry for each."""
 
 import csv
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-import click
+import yaml
 
-if TYPE_CHECKING:
-    from transom.client import Service
+from transom.client.names import find_domain, find_project
+from transom.client.service import RefusedError, Service
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 #: Heads of the column that has the recipients, in the order in which they are looked for.
 _COLUMNS = ("project", "project_id", "id", "name")
 
@@ -23,27 +22,14 @@ class Named(NamedTuple):
     domains: list[str]
 
 
-def recipient_options(command: _Command) -> _Command:
-    """`--to`, `--to-domain` and `--to-file`, which the command gets as `to`, `to_domain` and `to_file`."""
-    for option in (
-        click.option(
-            "--to-file",
-            type=click.Path(path_type=Path, allow_dash=True),
-            help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
-        ),
-        click.option("--to-domain", multiple=True, metavar="DOMAIN", help="A whole domain; repeatable."),
-        click.option("--to", multiple=True, metavar="PROJECT", help="Id or name; repeatable."),
-    ):
-        command = option(command)
-    return command
+class RecipientsError(Exception):
+    """Somebody is not found, or a file names nobody; the text says who or why."""
 
 
 def read_recipients(
-    service: "Service", to: Iterable[str], to_domain: Iterable[str], to_file: Path | None
+    service: Service, to: Iterable[str], to_domain: Iterable[str], to_file: Path | None
 ) -> tuple[list[str], list[str]]:
-    """(ids of projects, ids of domains), each once. What is not found is said, all of it at once."""
-    from transom.client.names import find_domain, find_project
-
+    """(ids of projects, ids of domains), each once. RecipientsError, which names all that are not found."""
     named = read_file(to_file) if to_file is not None else Named([], [])
     return (
         _find_all(service, [*to, *named.projects], find_project),
@@ -51,9 +37,7 @@ def read_recipients(
     )
 
 
-def _find_all(service: "Service", texts: Iterable[str], find: Callable[["Service", str], str]) -> list[str]:
-    from transom.client import RefusedError
-
+def _find_all(service: Service, texts: Iterable[str], find: Callable[[Service, str], str]) -> list[str]:
     found, wrong = [], []
     for text in dict.fromkeys(texts):
         try:
@@ -61,23 +45,23 @@ def _find_all(service: "Service", texts: Iterable[str], find: Callable[["Service
         except RefusedError as error:
             wrong.append(str(error))
     if wrong:
-        raise click.ClickException("\n       ".join(wrong))
+        raise RecipientsError("\n       ".join(wrong))
     return list(dict.fromkeys(found))
 
 
 def read_file(path: Path) -> Named:
-    """click's error for a file that cannot be read, or has nobody in it."""
+    """RecipientsError for a file that cannot be read, or has nobody in it."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise RecipientsError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     read = {".csv": _read_csv, ".yaml": _read_yaml, ".yml": _read_yaml}.get(path.suffix.lower(), _read_lines)
     try:
         named = read(text)
     except (csv.Error, ValueError) as error:
-        raise click.ClickException(f"{path}: {error}") from None
+        raise RecipientsError(f"{path}: {error}") from None
     if not named.projects and not named.domains:
-        raise click.ClickException(f"{path} names nobody.")
+        raise RecipientsError(f"{path} names nobody.")
     return named
 
 
@@ -110,8 +94,6 @@ def _column(rows: list[list[str]], column: int) -> list[str]:
 
 def _read_yaml(text: str) -> Named:
     """A list of projects, or `projects` and `domains`."""
-    import yaml
-
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

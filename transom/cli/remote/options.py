@@ -1,0 +1,38 @@
+"""Options that several verbs for users have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def recipient_options(command: _Command) -> _Command:
+    """`--to`, `--to-domain` and `--to-file`, which the command gets as `to`, `to_domain` and `to_file`."""
+    for option in (
+        click.option(
+            "--to-file",
+            type=click.Path(path_type=Path, allow_dash=True),
+            help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
+        ),
+        click.option("--to-domain", multiple=True, metavar="DOMAIN", help="A whole domain; repeatable."),
+        click.option("--to", multiple=True, metavar="PROJECT", help="Id or name; repeatable."),
+    ):
+        command = option(command)
+    return command
+
+
+class Time(click.ParamType[str]):
+    """What `read_time` reads."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from transom.client.times import read_time
+
+        try:
+            return read_time(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,85 @@
+"""Questions before something is undone: each says how many are concerned."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transom.client import families as of_families
+from transom.client import images as of_images
+from transom.client import shares
+from transom.client.service import Service
+
+Body = dict[str, Any]
+
+
+def count_of(count: int, thing: str, *, more: bool = False) -> str:
+    """`2 images`, `at least 1000 images` where not all were counted."""
+    plural = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{'at least ' if more else ''}{count} {thing if count == 1 else plural}"
+
+
+def about_leaving(images: Sequence[str], families: Sequence[str]) -> str:
+    return f"Your access to {_things(len(images), len(families))} ends?"
+
+
+def about_all(service: Service, status: str, sender: str | None) -> str:
+    """The offers of a status, in words. `sender`: the id of the project that they are of."""
+    if sender is not None:
+        count = sum(1 for _ in shares.list_inbox(service, status, sender=sender))
+        return count_of(count, f"{status} offer")
+    found = shares.summarize_inbox(service)
+    count = found["images"][status] + found["families"][status]
+    return count_of(count, f"{status} offer", more=found["more"])
+
+
+def about_withdrawal(service: Service, body: Body) -> str:
+    """`body`: of the withdrawal, as the API has it."""
+    recipients = [*body["projects"], *body["domains"]]
+    whom = "everybody" if body.get("everybody") else count_of(len(recipients), "recipient")
+    if not body.get("everything"):
+        what = _things(len(body["images"]), len(body["families"]))
+        had = "" if recipients else f" ({_count_shares(service, body['images'], body['families'])})"
+        return f"Withdraw {what}{had} from {whom}?"
+    what = _things(*_count_everything(service, body["projects"]))
+    return f"Withdraw everything that your project shares, {what}, from {whom}?"
+
+
+def _count_everything(service: Service, projects: Sequence[str]) -> tuple[int, int]:
+    """(images, families) that the account's project shares with these; with nobody named, with anybody."""
+    own = [family["id"] for family in of_families.list_families(service, "owner")]
+    if projects:
+        given = sum(1 for one in projects for _ in shares.list_shares_to(service, one))
+        return given, sum(of_families.has_member(service, family, one) for family in own for one in projects)
+    asked = {"owner": service.project_id, "visibility": "shared"}
+    lists = (of_images.list_images(service, {**asked, "os_hidden": hidden}) for hidden in ("false", "true"))
+    return sum(1 for found in lists for _ in found), len(own)
+
+
+def about_revocation(family: Body, number: int) -> str:
+    """`family`: as its owner sees it."""
+    members = family.get("members") or {}
+    count = count_of(members.get("accepted", 0), "member", more=bool(members.get("more")))
+    return f"Revoke version {number} of {family['name']}, which has {count}?"
+
+
+def about_members(service: Service, family: Body, projects: Sequence[str], domains: Sequence[str]) -> str:
+    """That these are to be the only members."""
+    wanted = {*(("project", one) for one in projects), *(("domain", one) for one in domains)}
+    found = of_families.list_members(service, family["id"])
+    now = {one for item in found for one in item["recipient"].items()}
+    joining, leaving = count_of(len(wanted - now), "new member"), len(now - wanted)
+    return f"{family['name']} gets {joining}, and {leaving} of {len(now)} lose it?"
+
+
+def _things(images: int, families: int) -> str:
+    parts = [count_of(count, thing) for count, thing in ((images, "image"), (families, "family")) if count]
+    return " and ".join(parts) or count_of(0, "image")
+
+
+def _count_shares(service: Service, images: Sequence[str], families: Sequence[str]) -> str:
+    """How many have these, in words."""
+    counts = [shares.count_shares(service, one) for one in images]
+    for one in families:
+        members = of_families.find_family(service, one).get("members") or {}
+        count = sum(members.get(status, 0) for status in ("accepted", "pending", "rejected"))
+        counts.append((count, bool(members.get("more"))))
+    return count_of(sum(count for count, _more in counts), "share", more=any(more for _count, more in counts))

@@ -1,0 +1,92 @@
+"""What lists show of the share API's answers, with the columns in their order.
+
+A row has at least these columns, and what else the answer has, for output as JSON.
+"""
+
+from typing import Any
+
+Row = dict[str, Any]
+
+INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "expires_at", "message")
+SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_at", "last_used_at")
+SHARES_TO = ("kind", "id", "name", "status", "offered_at", "answer_by", "expires_at")
+EVENTS = ("time", "type", "image", "family", "owner", "recipient", "by", "via", "reason")
+FAMILIES = ("id", "name", "title", "owner", "current_number", "status", "updated_at")
+VERSIONS = ("number", "image_id", "image", "state", "name", "promoted_at", "revoked_at", "revoke_reason")
+MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at")
+COUNTS = ("offered", "renewed", "changed", "withdrawn", "unchanged", "absent", "remaining")
+
+
+def inbox_row(item: Row) -> Row:
+    thing = item.get("image") or item.get("family") or {}
+    sender = item.get("from") or {}
+    publisher = sender.get("publisher") or {}
+    return {
+        **item,
+        "id": thing.get("id"),
+        "name": thing.get("name"),
+        "from": publisher.get("name") or sender.get("name") or sender.get("project"),
+    }
+
+
+def share_row(item: Row) -> Row:
+    usage = item.get("usage") or {}
+    return {**item, "recipient": _id_of(item.get("recipient")), "last_used_at": usage.get("last_used_at")}
+
+
+def member_row(item: Row) -> Row:
+    return {**item, "recipient": _id_of(item.get("recipient"))}
+
+
+def version_row(version: Row) -> Row:
+    image = version.get("image") or {}
+    return {**version, "image_id": image.get("id"), "image": image.get("name")}
+
+
+def family_row(family: Row) -> Row:
+    """Its current version as the id of that one's image."""
+    current = family.get("current")
+    return {
+        **family,
+        "owner": name_of(family.get("owner")),
+        **({"current": version_row(current)["image_id"] if current else None} if "current" in family else {}),
+    }
+
+
+def event_row(event: Row) -> Row:
+    data = event.get("data") or {}
+    image, family = data.get("image") or {}, data.get("family") or {}
+    return {
+        "time": event.get("time"),
+        "type": str(event.get("type", "")).removeprefix("transom."),
+        "image": image.get("name") or image.get("id"),
+        # Of what a family brought the name of the image says more than an id.
+        "family": family.get("name") or (None if image else family.get("id")),
+        "owner": name_of(data.get("owner")),
+        "recipient": name_of(data.get("recipient")),
+        "by": name_of(data.get("by")),
+        "via": data.get("via"),
+        "reason": data.get("reason"),
+    }
+
+
+def failure_text(failure: Row) -> str:
+    """One of an answer's `failures`, in a line."""
+    thing = failure.get("image") or failure.get("family") or ""
+    recipient = failure.get("recipient") or {}
+    whom = next((f" to {value}" for value in recipient.values()), "")
+    return f"{thing}{whom}: {failure.get('detail') or failure.get('type')}"
+
+
+def name_of(party: Any) -> str | None:
+    """A project or domain by its name, if that is known."""
+    if isinstance(party, dict) and party.get("name"):
+        return str(party["name"])
+    return _id_of(party)
+
+
+def _id_of(party: Any) -> str | None:
+    for kind in ("project", "domain", "organization"):
+        if isinstance(party, dict) and party.get(kind):
+            return str(party[kind]) if kind == "project" else f"{kind} {party[kind]}"
+    return None
