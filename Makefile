@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Makes .venv-NAME of requirements/NAME.lock, unless it is there.
+ENVIRONMENT := PYTHONPATH=tests $(BIN)/python -m harness.environments
 PORT ?= 9292
 DATA ?= data
 # Rounds of `make soak`.
@@ -84,13 +86,9 @@ bench: install
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 ## make bench-glance        the same requests to the service and to a real Glance 33, in turns
-bench-glance: install .venv-glance/installed
+bench-glance: install
+	$(ENVIRONMENT) glance
 	PYTHONPATH=tests $(BIN)/python -m bench.glance $(ARGS)
-
-.venv-glance/installed: requirements/glance.lock
-	$(PYTHON) -m venv .venv-glance
-	.venv-glance/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/glance.lock
-	@touch $@
 
 ## make soak [ROUNDS=]      kill the service again and again, nothing answered may be lost; random requests; a million images
 soak: install
@@ -100,20 +98,16 @@ soak: install
 
 ## make keystone            build .venv-keystone, the real Keystone of the tests (they do so themselves)
 keystone: install
-	PYTHONPATH=tests $(BIN)/python -m harness.keystone
+	$(ENVIRONMENT) keystone
 
 ## make swift               build .venv-swift, the real S3 service of the tests (they do so themselves)
 swift: install
-	PYTHONPATH=tests $(BIN)/python -m harness.swift
+	$(ENVIRONMENT) swift
 
 ## make conformance         Tempest and glance-tempest-plugin against the service behind a real Keystone
-conformance: install .venv-tempest/installed
+conformance: install
+	$(ENVIRONMENT) conformance
 	PYTHONPATH=tests $(BIN)/python -m conformance $(ARGS)
-
-.venv-tempest/installed: requirements/conformance.lock
-	$(PYTHON) -m venv .venv-tempest
-	.venv-tempest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/conformance.lock
-	@touch $@
 
 ## make audit              look for known vulnerabilities in the packages of run.lock (needs the Python Package Index)
 audit: install

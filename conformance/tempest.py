@@ -15,7 +15,7 @@ from typing import Literal
 Status = Literal["passed", "failed", "skipped"]
 
 #: Where `make conformance` installs requirements/conformance.lock.
-ENVIRONMENT = Path(__file__).parents[1] / ".venv-tempest"
+ENVIRONMENT = Path(__file__).parents[1] / ".venv-conformance"
 #: How the tests of the two suites begin.
 SUITES = r"(tempest\.api\.image\.|glance_tempest_plugin\.)"
 #: Longest that a single test may take, seconds, and that Tempest waits for a status.

@@ -1,6 +1,7 @@
-"""Python environments beside our own, for servers that need other versions of much that the tests need.
+"""Python environments beside our own, for programs that need other versions of much that the tests need.
 
-Each is made of its lock file, once for all test processes and again when the file changes.
+Each is made of its lock file, once for all processes and again when the file changes.
+`python -m harness.environments NAME` makes one.
 """
 
 import fcntl
@@ -24,19 +25,22 @@ def install(name: str) -> Path:
     with (folder / "installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists() or installed.read_text() != wanted:
-            # By pip, as `make install` does: a machine may have told pip alone where packages are.
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-            quiet = ["--quiet", "--disable-pip-version-check"]
-            install_all = [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                *quiet,
-                "--require-hashes",
-                "-r",
-                str(lock_file),
-            ]
-            subprocess.run(install_all, check=True)
+            _install_packages(python, lock_file)
             installed.write_text(wanted)
     return python
+
+
+def _install_packages(python: Path, lock_file: Path) -> None:
+    """By uv, which takes seconds where pip takes minutes; by pip where the machine has told pip alone where
+    packages are."""
+    packages = ["--quiet", "--require-hashes", "-r", str(lock_file)]
+    by_uv = [str(Path(sys.prefix) / "bin" / "uv"), "pip", "install", "--compile-bytecode"]
+    by_uv += ["--python", str(python), *packages]
+    by_pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *packages]
+    if subprocess.run(by_uv, capture_output=True, check=False).returncode != 0:
+        subprocess.run(by_pip, check=True)
+
+
+if __name__ == "__main__":
+    install(sys.argv[1])

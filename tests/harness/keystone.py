@@ -1,6 +1,6 @@
 """A real Keystone: installed once beside the virtual environment, started, spoken to, killed.
 
-`python -m harness.keystone` only installs it. Keystone needs other versions of much that the tests need, so
+`make keystone` only installs it. Keystone needs other versions of much that the tests need, so
 it lives in an environment of its own. Start reading at `Keystone`; `keystone_process.py` is the process.
 """
 
@@ -287,7 +287,3 @@ class Keystone:
 def _make_client(base_url: str, headers: Mapping[str, str]) -> httpx.Client:
     # Proxy settings of the machine must not stand between the tests and the loopback address.
     return httpx.Client(base_url=base_url, headers=headers, timeout=60, trust_env=False)
-
-
-if __name__ == "__main__":
-    install_keystone()

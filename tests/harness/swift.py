@@ -1,6 +1,6 @@
 """A real S3 service: OpenStack Swift with its S3 API, in one process; started, looked at, stopped or killed.
 
-`python -m harness.swift` only installs it. It has a bucket `images`, one of small room, `small`, and
+`make swift` only installs it. It has a bucket `images`, one of small room, `small`, and
 one for what users keep, `uploads`; another account, with keys of its own, has an `images` and `uploads` too.
 Start reading at `Swift`; `swift_process.py` is the process.
 """
@@ -109,7 +109,3 @@ def _is_mark(path: Path) -> bool:
             return file.read(len(_MARK_START)) == _MARK_START
     except FileNotFoundError:  # Replaced since it was listed.
         return True
-
-
-if __name__ == "__main__":
-    install("swift")
