@@ -136,6 +136,7 @@ _EXPOSED = [
     "Content-MD5",
     "Content-Range",
     "ETag",
+    "Idempotency-Replayed",
     "Location",
     "OpenStack-image-import-methods",
     "OpenStack-image-store-ids",
