@@ -65,7 +65,7 @@ def describe(standing: Standing, store: str, *, is_copy: bool) -> str:
     if standing is Standing.MIXED_UP:
         return f"The store {store} is marked as another store of this database."
     if standing is Standing.UNMARKED:
-        return f"The store {store} is not the one that this database has used: it lacks the mark of it."
+        return f"The store {store} has no mark, so it is not the one that this database has used."
     return f"The store {store} is this database's own."
 
 
