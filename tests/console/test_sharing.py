@@ -108,6 +108,33 @@ def test_the_inbox_is_read_and_answered_by_keys_alone(
     assert _status(server, image_id) == "pending"
 
 
+@pytest.mark.parametrize("has_script", [True], ids=["script"])
+def test_a_new_offer_is_told_in_all_tabs_without_a_reload(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    """One tab asks for both."""
+    assert has_script
+    asked: list[Any] = []
+    tabs = recipient.page.context
+    tabs.on("request", lambda one: asked.append(one.frame.page) if "wait=" in one.url else None)
+    # From then on the long poll knows where the feed ends.
+    with recipient.page.expect_request("**/events?*wait=*"):
+        recipient.go("/inbox")
+    second = tabs.new_page()
+    second.goto(f"{recipient.root}/families")
+    badge = "[data-badge] .count"
+    before = second.inner_text(badge) if second.locator(badge).count() else "0 waiting"
+    _offer(server, "told-at-once")
+
+    wanted = f"{int(before.split()[0]) + 1}"
+    second.wait_for_selector(f"{badge}:has-text('{wanted}')")
+    recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
+    assert set(asked) == {recipient.page}
+    recipient.page.get_by_role("link", name="Show", exact=True).click()
+    recipient.page.wait_for_selector(".offer:has-text('told-at-once')")
+    assert not recipient.faults
+
+
 def test_an_image_is_offered_to_a_list_and_bad_lines_stop_all_of_it(
     publisher: Window, server: Service
 ) -> None:

@@ -42,7 +42,9 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("button", "a") and self._button is not None:
-            self.buttons.append(re.sub(r"\s+", " ", "".join(self._button)).strip())
+            # Those of the frame, and that copy, are icons.
+            if words := re.sub(r"\s+", " ", "".join(self._button)).strip():
+                self.buttons.append(words)
             self._button = None
 
     def handle_data(self, data: str) -> None:

@@ -9,6 +9,7 @@ from transom.console.views import (
     families,
     family,
     history,
+    hooks,
     image,
     images,
     inbox,
@@ -25,6 +26,7 @@ _INBOX = "/share/v1/inbox"
 _SHARES = "/share/v1/offers"
 _FAMILIES = "/share/v1/families"
 _EVENTS = "/share/v1/events"
+_HOOKS = "/share/v1/hooks"
 _PUBLISHERS = "/share/v1/publishers/{project_id}"
 
 
@@ -77,10 +79,15 @@ PAGES: dict[str, Page] = {
     "/families/{id}/versions/{number}/{act}": _shows(versions.show_act, versions.act, needs=_FAMILIES),
     "/activity": _shows(history.show_activity, section="activity", needs=_EVENTS),
     "/activity/export": _shows(history.export_activity, needs=_EVENTS),
+    "/hooks": _shows(hooks.show_hooks, hooks.create, section="hooks", needs=_HOOKS),
+    "/hooks/new": _shows(hooks.show_new, needs=_HOOKS),
+    "/hooks/{id}": _shows(hooks.show_hook, hooks.change, needs=_HOOKS),
+    "/hooks/{id}/{act}": _shows(hooks.show_act, hooks.act, needs=_HOOKS),
     "/account": _shows(account.show_account, account.change_account, section="account"),
     "/account/clouds.yaml": _shows(account.download_clouds),
     "/operator": _shows(operator.show_health, section="health"),
     "/operator/stores": _shows(operator.show_stores, operator.change_cache, section="stores"),
+    "/operator/projects": _shows(operator.show_projects, section="usage"),
     "/operator/audit": _shows(history.show_audit, section="audit", needs=_EVENTS),
     "/operator/audit/export": _shows(history.export_audit, needs=_EVENTS),
     "/operator/publishers": _shows(

@@ -135,6 +135,70 @@ function explainKeys() {
   box.showModal();
 }
 
+// ---------- the number beside the inbox, as it changes ----------
+
+// One tab asks for all: it holds the lock, and tells the others. None asks while nobody looks or works.
+const QUIET_MS = 30 * 60_000, NEWEST = "/share/v1/events?order=desc&limit=1";
+let touched = Date.now();
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+
+async function read(path) {
+  const answer = await api("GET", path);
+  if (!answer.ok) throw answer.status;
+  return answer.json();
+}
+
+async function follow() {
+  const shelf = `transom-events-${project}`, told = new BroadcastChannel("transom-waiting");
+  told.addEventListener("message", event => { if (event.data.project === project) showWaiting(event.data.waiting); });
+  await navigator.locks.request(shelf, async () => {
+    let pause = 2_000;
+    for (;;) {
+      while (document.hidden || Date.now() - touched > QUIET_MS) await sleep(1_000);
+      try {
+        const after = localStorage.getItem(shelf) || (await read(NEWEST)).cursor;
+        localStorage.setItem(shelf, after);
+        const page = await read(`/share/v1/events?limit=1&wait=25&after=${after}`);
+        localStorage.setItem(shelf, page.next ? (await read(NEWEST)).cursor : page.cursor);
+        if (page.events.length) {
+          const { images, families } = await read("/share/v1/inbox/summary");
+          const waiting = images.pending + families.pending;
+          showWaiting(waiting);
+          told.postMessage({ project, waiting });
+        }
+        pause = 2_000;
+      } catch (status) {
+        if (status === 401 || status === 403 || status === 409) return;
+        if (status === 400 || status === 410) localStorage.removeItem(shelf);
+        await sleep(pause * (0.75 + Math.random() / 2));
+        pause = Math.min(pause * 2, 300_000);
+      }
+    }
+  });
+}
+
+const sleep = ms => new Promise(done => { setTimeout(done, ms); });
+
+function showWaiting(waiting) {
+  const link = find("[data-badge]"), was = Number(link?.dataset.badge || 0);
+  if (!link || waiting === was) return;
+  link.dataset.badge = waiting;
+  find(".count", link)?.remove();
+  if (waiting) {
+    const badge = document.createElement("span"), word = document.createElement("span");
+    badge.className = "count hot"; word.className = "sr";
+    badge.textContent = waiting > 1000 ? "1000+" : waiting.toLocaleString("en"); word.textContent = " waiting";
+    badge.append(word); link.append(badge);
+  }
+  const news = find("[data-news]");
+  if (waiting > was) say(`${waiting - was} new in the inbox.`);
+  if (!news) return;
+  news.hidden = waiting <= Number(news.dataset.news);
+  find("span", news).textContent = `${waiting - Number(news.dataset.news)} new.`;
+}
+
+if (project && find("[data-badge]") && navigator.locks) setTimeout(follow, 500);
+
 // ---------- events ----------
 
 document.addEventListener("submit", event => {

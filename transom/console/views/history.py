@@ -18,6 +18,7 @@ _GROUPS = {
     "share.*": "Shares of images",
     "family.*": "Families",
     "image.*": "Images closed, deleted, deactivated",
+    "hook.*": "Webhooks",
 }
 
 

@@ -1,32 +1,26 @@
 """What operators look at: the health of the parts, the stores and the cache."""
 
 import asyncio
-import time
 from http import HTTPStatus
-from typing import Any
 
 from transom.api.http import Response
 from transom.console.client import Answer, Refusal, segment
 from transom.console.recipients import read_recipients
+from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import NotFoundError
 
+_OPERATION = "/share/v1/operation"
+_SORTS = ("bytes", "images", "given", "taken")
+
 
 async def show_health(visit: Visit) -> Response:
-    """Parts that do not answer are named; the others are shown all the same."""
-    started = time.perf_counter()
-    stores, ready = await asyncio.gather(
-        visit.client.get("/v2/info/stores/detail"), visit.client.try_get("/readyz")
-    )
-    took_ms = (time.perf_counter() - started) * 1000
-    operation = await visit.client.try_get("/share/v1/operation")
+    operation, ready = await asyncio.gather(visit.client.get(_OPERATION), visit.client.try_get("/readyz"))
     return await visit.page(
         "health.html",
+        operation=operation,
         ready=ready.body if ready.status == HTTPStatus.OK else None,
         why=_message(ready),
-        took_ms=took_ms,
-        stores=stores["stores"],
-        operation=operation.body if operation.status == HTTPStatus.OK else None,
     )
 
 
@@ -35,18 +29,27 @@ def _message(answer: Answer) -> str:
 
 
 async def show_stores(visit: Visit) -> Response:
-    stores, ready, cache = await asyncio.gather(
+    stores, operation, cache = await asyncio.gather(
         visit.client.get("/v2/info/stores/detail"),
-        visit.client.try_get("/readyz"),
+        visit.client.try_get(_OPERATION),
         visit.client.try_get("/v2/cache"),
     )
-    disks: dict[str, Any] = ready.body.get("disks", {}) if ready.status == HTTPStatus.OK else {}
+    counted = operation.body["stores"] if operation.status == HTTPStatus.OK else []
     return await visit.page(
         "stores.html",
         stores=stores["stores"],
-        disks=disks,
+        counted={one["id"]: one for one in counted},
         cache=cache.body if cache.status == HTTPStatus.OK else None,
         did=visit.query.get("did", ""),
+    )
+
+
+async def show_projects(visit: Visit) -> Response:
+    sort = visit.query.get("sort", "")
+    sort = sort if sort in _SORTS else _SORTS[0]
+    found = await visit.client.get("/share/v1/projects", sort=sort, limit=25, after=visit.query.get("after"))
+    return await visit.page(
+        "usage.html", projects=found["items"], next_after=cursor_of(found["next"]), sort=sort
     )
 
 
