@@ -147,6 +147,7 @@ ROUTES = """
 # The share API. A project's rules are its own; publishers are verified by an admin.
 200 200 200 200 200 200 200 401  GET /share/v1
 200 200 200 200 200 200 200 200  GET /share/v1/problems/{name}
+308 308 308 308 308 308 308 308  GET /share/v1/openapi.json
 200 200 200 200 200 200 200 401  GET /share/v1/rules
 200 200 200 200 200 200 200 401  GET /share/v1/rules/{recipients}/{recipient_id}
 201 403 201 403 201 403 201 401  PUT /share/v1/rules/{recipients}/{recipient_id}

@@ -182,6 +182,16 @@ def test_the_root_has_links_limits_and_versions(server: Service) -> None:
     assert [version["id"] for version in body["versions"]] == ["v1.0"]
 
 
+def test_one_document_describes_all_calls(server: Service) -> None:
+    redirect = server.client(None).get("/share/v1/openapi.json")
+
+    assert redirect.status_code == 308
+    there = redirect.url.join(redirect.headers["location"])
+    assert str(there) == f"{server.url}/openapi.json"
+    followed = server.client(None).get(there)
+    assert followed.json()["openapi"].startswith("3.")
+
+
 def test_every_link_leads_to_a_call() -> None:
     variables = re.compile(r"\{\w+\}")
     paths = {variables.sub("*", call.path) for call in CALLS}

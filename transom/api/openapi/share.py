@@ -107,6 +107,11 @@ _ROOT = {
         summary="Where everything is, and the limits in force",
         answers={200: json(record({"links": OBJECT, "limits": OBJECT, "versions": array(OBJECT)}))},
     ),
+    f"GET {_V1}/openapi.json": Operation(
+        summary="Where this document is",
+        answers={308: Answer(headers={"Location": "Of the document."})},
+        is_open=True,
+    ),
     f"GET {_V1}/problems/{{name}}": Operation(
         summary="What a type of problem means",
         answers={200: Answer(shape=STRING, media_type=TEXT, also={HTML: STRING})},

@@ -49,6 +49,7 @@ _MEMBERS = f"{_FAMILY}/members"
 
 CALLS: list[Call] = [
     Call("GET", PREFIX, root.show_root),
+    Call("GET", f"{PREFIX}/openapi.json", root.redirect_to_openapi, is_open=True),
     # The recipient's side.
     Call("GET", f"{PREFIX}/inbox", inbox.list_inbox, inbox.QUERY),
     Call("GET", f"{PREFIX}/inbox/summary", inbox.summarize_inbox),

@@ -1,5 +1,7 @@
 """`GET /share/v1`: where everything is, and which limits are in force."""
 
+from http import HTTPStatus
+
 from transom.api.http import Request, Response, json_response
 from transom.api.parts import Parts
 
@@ -23,6 +25,7 @@ LINKS = {
     "events": f"{PREFIX}/events",
     "publisher": f"{PREFIX}/publishers/{{project_id}}",
     "hooks": f"{PREFIX}/hooks",
+    "openapi": f"{PREFIX}/openapi.json",
     "operation": f"{PREFIX}/operation",
     "projects": f"{PREFIX}/projects",
 }
@@ -40,6 +43,15 @@ LIMITS = (
     "family_version_quota",
     "family_member_quota",
 )
+
+
+#: From wherever the prefix of the service is.
+_OPENAPI = b"../../openapi.json"
+
+
+async def redirect_to_openapi(_parts: Parts, _request: Request) -> Response:
+    """One document describes all calls, these as well."""
+    return Response(HTTPStatus.PERMANENT_REDIRECT, headers=[(b"location", _OPENAPI)])
 
 
 async def show_root(parts: Parts, request: Request) -> Response:
