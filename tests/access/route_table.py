@@ -194,7 +194,7 @@ ROUTES = """
 204 403 403 403 404 404 204 401  DELETE /share/v1/families/{family_id}/versions/{number}
 200 200 200 200 200 200 200 401  GET /share/v1/families
 200 200 200 200 404 404 200 401  GET /share/v1/families/{family_id}
-200 200 200 200 404 404 200 401  GET /share/v1/families/{family_id}/current
+200 200 404 404 404 404 200 401  GET /share/v1/families/{family_id}/current
 200 200 403 403 404 404 200 401  GET /share/v1/families/{family_id}/members
 200 200 403 403 404 404 200 401  GET /share/v1/families/{family_id}/members/{recipients}/{recipient_id}
 200 200 404 404 404 404 200 401  GET /share/v1/families/{family_id}/versions

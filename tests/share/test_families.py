@@ -14,6 +14,7 @@ from .family_calls import (
     FAMILIES,
     Published,
     active_image,
+    answer_as,
     ok,
     patched_image,
     queued_image,
@@ -449,6 +450,22 @@ def test_who_was_asked_sees_the_family_and_no_version(family: Published) -> None
         problem_of(recipient.get(family.path + path), "not-found", 404)
     problem_of(recipient.get(f"{family.path}/members"), "forbidden", 403)
     assert family.id in [item["id"] for item in _all(recipient, f"{FAMILIES}?role=member")]
+
+
+@pytest.mark.parametrize("answer", [None, "rejected"])
+def test_who_has_not_accepted_sees_no_version_even_of_a_public_image(
+    family: Published, answer: str | None
+) -> None:
+    image_id = family.image()
+    family.publish(image_id)
+    assert patched_image(family.service.client("admin"), image_id, visibility="public").is_success
+    ok(family.offer("recipient"))
+    if answer is not None:
+        answer_as(family, "recipient", answer)
+
+    for path in ("/versions", "/versions/1", "/current"):
+        problem_of(family.service.client("recipient").get(family.path + path), "not-found", 404)
+    assert family.show("recipient")["current"] is None
 
 
 def test_whoever_sees_the_current_image_sees_the_family(family: Published) -> None:

@@ -2,7 +2,7 @@
 
 A family that the caller may not know of looks absent. Its owner and admins see all of it; a project that it
 was offered to, and has not rejected it, sees what is said of it; who accepted it sees the versions that were
-promoted. Whoever sees the image of the current version sees that this is one.
+promoted. Whoever was not asked and sees the image of the current version sees that this is one.
 """
 
 from transom.domain import access
@@ -45,9 +45,10 @@ def see_versions(caller: Caller, seen: Seen) -> None:
 
 
 def sees_current(caller: Caller, seen: Seen) -> bool:
-    """May the caller see the current version?"""
-    accepted = seen.status == MemberStatus.ACCEPTED
-    return is_owner(caller, seen.family) or accepted or seen.sees_current
+    """May the caller see the current version? Not whose project was asked and has not accepted, whether it
+    sees the image or not."""
+    is_accepted = seen.status == MemberStatus.ACCEPTED
+    return is_owner(caller, seen.family) or is_accepted or (seen.status is None and seen.sees_current)
 
 
 def see_version(caller: Caller, seen: Seen, version: Version | None, number: object) -> Version:
