@@ -1,5 +1,7 @@
 """The publisher's side: whom an image is shared with, on which terms, and all recipients at once."""
 
+import uuid
+
 import httpx
 import pytest
 from conftest import SharedServices
@@ -19,6 +21,7 @@ from .calls import (
     project_of,
     share_path,
 )
+from .family_calls import Published
 from .test_verbs import in_days, members_of
 
 
@@ -100,6 +103,30 @@ def test_what_a_recipient_has_of_one_publisher_is_listed(service: Service) -> No
     assert {item["kind"] for item in found} == {"image"}
     assert list_all(service, "publisher", "shares", to="projects/customer") != []
     assert list_all(service, "publisher", "shares", to="nobody") == []
+
+
+def test_what_one_recipient_has_is_images_and_families_newest_first(service: Service) -> None:
+    name = f"to-{uuid.uuid4()}"
+    families = [Published(service, f"{name}-{number}") for number in range(2)]
+    images = [create_image(service) for _ in range(2)]
+    offered: list[str] = []
+    for family, image in zip(families, images, strict=True):
+        ends = {"expires_at": in_days(9), "message": "Hello."}
+        post(service, "publisher", "offers", families=[family.id], projects=[name], **ends)
+        post(service, "publisher", "offers", images=[image], projects=[name])
+        offered += [family.id, image]
+
+    whole = list_all(service, "publisher", "shares", to=name)
+    paged = list_all(service, "publisher", "shares", to=name, limit=1)
+
+    assert [item[item["kind"]]["id"] for item in whole] == offered[::-1]
+    assert [item[item["kind"]]["id"] for item in paged] == offered[::-1]
+    (_image, shown, *_rest) = whole
+    assert (shown["kind"], shown["family"]["name"], shown["status"]) == ("family", f"{name}-1", "pending")
+    assert (shown["message"], shown["answered_at"], shown["answer_by"]) == ("Hello.", None, None)
+    assert shown["expires_at"] is not None
+    assert (shown["new_versions"], shown["usage"]) == ("accepted", {"last_used_at": None})
+    assert list_all(service, "other", "shares", to=name) == []
 
 
 # ---- the terms of one share

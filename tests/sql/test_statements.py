@@ -244,7 +244,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "family_views.LIST_JOINED": (None, "someone", None, 1, "", "", 10),
     "family_views.LIST_SEEN_VERSIONS": ("family", "someone", None, 1, 9, True, 10),
     "family_views.FIND_SEEN_VERSION": ("family", "someone", None, 1, 1),
-    "family_views.FIND_FAMILY_MEMBER": ("family", "someone", 1),
+    "family_views.FIND_GIVEN_MEMBER": ("family", "someone", 1),
+    "family_views.LIST_FAMILIES_GIVEN_TO": ("someone", 1, "owner", 9, "", 10),
     "family_views.LIST_MEMBER_TERMS": ("family", 1),
     "family_views.LIST_FAMILY_MEMBERS": ("family", "", 1, None, 10),
     "family_views.COUNT_BY_ANSWER": ("family", 1, 1001),
@@ -330,7 +331,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "answered.DELETE_OLD_ANSWERS": (1, 10),
     "answered.FIND_OLDEST_ANSWER": (),
     "usage.ADD_USE": ("image", "someone", 1, 2),
-    "usage.LIST_USES": ("image", '["someone"]'),
+    "usage.LIST_USES_OF_LATE": ('["image"]', 1),
     "usage.LIST_OWN_USES": ("someone", '["image"]'),
 }
 

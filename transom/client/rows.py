@@ -12,8 +12,11 @@ SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_a
 SHARES_TO = ("kind", "id", "name", "status", "offered_at", "answer_by", "expires_at")
 EVENTS = ("time", "type", "image", "family", "owner", "recipient", "by", "via", "reason")
 FAMILIES = ("id", "name", "title", "owner", "current_number", "status", "updated_at")
-VERSIONS = ("number", "image_id", "image", "state", "name", "promoted_at", "revoked_at", "revoke_reason")
-MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at")
+VERSIONS = (
+    *("number", "image_id", "image", "state", "name", "promoted_at", "last_used_at"),
+    *("revoked_at", "revoke_reason"),
+)
+MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at", "last_used_at")
 COUNTS = ("offered", "renewed", "changed", "withdrawn", "unchanged", "absent", "remaining")
 
 
@@ -30,17 +33,25 @@ def inbox_row(item: Row) -> Row:
 
 
 def share_row(item: Row) -> Row:
-    usage = item.get("usage") or {}
-    return {**item, "recipient": _id_of(item.get("recipient")), "last_used_at": usage.get("last_used_at")}
+    return {**item, "recipient": _id_of(item.get("recipient")), "last_used_at": _last_used(item)}
 
 
 def member_row(item: Row) -> Row:
-    return {**item, "recipient": _id_of(item.get("recipient"))}
+    return share_row(item)
+
+
+def _last_used(item: Row) -> Any:
+    return (item.get("usage") or {}).get("last_used_at")
 
 
 def version_row(version: Row) -> Row:
     image = version.get("image") or {}
-    return {**version, "image_id": image.get("id"), "image": image.get("name")}
+    return {
+        **version,
+        "image_id": image.get("id"),
+        "image": image.get("name"),
+        "last_used_at": _last_used(version),
+    }
 
 
 def family_row(family: Row) -> Row:

@@ -134,6 +134,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     sees_current: bool
 
 
+class GivenFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as the family's owner sees it. `last_used_at`: when it last used the image of any version.
+    `family`: where it is not the one that was asked about."""
+
+    member: FamilyMember
+    last_used_at: int | None
+    family: Family | None = None
+
+
 class ReceivedFamily(msgspec.Struct, frozen=True, kw_only=True):
     """A family as it stands in an inbox. `publisher`: None where nobody verified one."""
 

@@ -36,6 +36,18 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: int | None
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """How an image is used by all projects that do not own it. `projects`: those that used it of late, at
+    most one more than MOST_COUNTED; None: for who is told of its own uses only, which `last_used_at` is of.
+    """
+
+    last_used_at: int | None
+    projects: int | None = None
+
+
+NEVER_USED = Usage(last_used_at=None)
+
+
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """An image as it stands in an inbox. `publisher`: None where nobody verified one."""
 

@@ -9,11 +9,12 @@ from transom.clock import now_us
 from transom.domain import access
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.events import Actor
+from transom.domain.families import GivenFamily
 from transom.domain.memberships import NewTerms
 from transom.domain.model import Caller, Image, Visibility
 from transom.domain.shares import Counts, Given, counts_of, offered_at
 from transom.sharing import rules
-from transom.sql import images, members, shares
+from transom.sql import family_views, images, members, shares
 from transom.sql.db import Database
 from transom.sql.retry import TRIES, write_conflict
 
@@ -67,16 +68,24 @@ async def _see(db: Database, caller: Caller, image_id: str) -> Image:
 
 async def list_shares_to(
     db: Database, caller: Caller, member_id: str, before: tuple[int, str], limit: int
-) -> tuple[list[Given], tuple[int, str] | None]:
-    """(a page of what the caller's project shares with one recipient, newest offer first; `before` of the
-    next one)."""
+) -> tuple[list[Given | GivenFamily], tuple[int, str] | None]:
+    """(a page of the images and families that the caller's project shares with one recipient, newest offer
+    first; `before` of the next one)."""
     rules.list_own_shares(caller)
-    owner = access.require_project(caller)
-    found = await shares.list_given_to(db, member_id, owner, now_us(), before=before, limit=limit + 1)
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1].member
-    return found[:limit], (offered_at(last), last.image_id)
+    owner, now = access.require_project(caller), now_us()
+    found: list[Given | GivenFamily] = [
+        *await shares.list_given_to(db, member_id, owner, now, before=before, limit=limit + 1),
+        *await family_views.list_given_to(db, member_id, owner, now, before=before, limit=limit + 1),
+    ]
+    found.sort(key=_position_of, reverse=True)
+    return found[:limit], _position_of(found[limit - 1]) if len(found) > limit else None
+
+
+def _position_of(share: Given | GivenFamily) -> tuple[int, str]:
+    """Where it stands among what a recipient has."""
+    if isinstance(share, GivenFamily):
+        return share.member.offered_at, share.member.family_id
+    return offered_at(share.member), share.member.image_id
 
 
 async def change_terms(

@@ -2,13 +2,12 @@
 
 import msgspec
 
-from transom.domain.families import FamilyMember, Seen, Version
+from transom.domain.families import GivenFamily, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
 from transom.sql.families import (
     FAMILY_COLUMNS,
     FAMILY_WIDTH,
-    FIND_FAMILY_MEMBER,
     IMAGE_COLUMNS,
     LIST_MEMBER_TERMS,
     MEMBER_COLUMNS,
@@ -152,19 +151,27 @@ async def find_version(
     return _seen_version(rows[0]) if rows else None
 
 
+# By the primary keys, for each version of the family.
+_LAST_USED = """
+    (select max(image_use.last_used_at)
+     from family_version join image_use on image_use.image_id = family_version.image_id
+     where family_version.family_id = family_member.family_id
+       and image_use.project_id = family_member.member_id)"""
+
 # By the primary key.
 LIST_FAMILY_MEMBERS = f"""
-    select {MEMBER_COLUMNS} from family_member
+    select {MEMBER_COLUMNS}, {_LAST_USED} from family_member
     where family_id = $1 and member_id > $2 and ends_at > $3 and (cast($4 as text) is null or status = $4)
     order by member_id limit $5"""
 
 
 async def list_members(
-    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int
-) -> list[FamilyMember]:
-    """The members past `after`, by their ids. `status`: only those with this one."""
-    rows = await db.read(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit)
-    return [member_of_row(row) for row in rows]
+    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int, asker: str | None
+) -> list[GivenFamily]:
+    """The members past `after`, by their ids. `status`: only those with this one. `asker`: see
+    `Database.scan`."""
+    rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit, asker=asker)
+    return [GivenFamily(member=member_of_row(row[:-1]), last_used_at=row[-1]) for row in rows]
 
 
 async def list_terms(db: Database, family_id: str, now: int, asker: str | None) -> list[tuple[str, int]]:
@@ -173,9 +180,38 @@ async def list_terms(db: Database, family_id: str, now: int, asker: str | None) 
     return [(row[0], row[1]) for row in rows]
 
 
-async def find_member(db: Database, family_id: str, member_id: str, now: int) -> FamilyMember | None:
-    rows = await db.read(FIND_FAMILY_MEMBER, family_id, member_id, now)
-    return member_of_row(rows[0]) if rows else None
+FIND_GIVEN_MEMBER = f"""
+    select {MEMBER_COLUMNS}, {_LAST_USED} from family_member
+    where family_id = $1 and member_id = $2 and ends_at > $3"""
+
+
+async def find_member(db: Database, family_id: str, member_id: str, now: int) -> GivenFamily | None:
+    rows = await db.read(FIND_GIVEN_MEMBER, family_id, member_id, now)
+    return GivenFamily(member=member_of_row(rows[0][:-1]), last_used_at=rows[0][-1]) if rows else None
+
+
+# The recipient's range of `family_member_inbox`: whose a family is stands in no index of memberships.
+LIST_FAMILIES_GIVEN_TO = f"""
+    select {FAMILY_COLUMNS}, {MEMBER_COLUMNS}, {_LAST_USED}
+    from family_member join family on family.id = family_member.family_id
+    where family_member.member_id = $1 and family_member.ends_at > $2 and family.owner = $3
+      and family_member.offered_at <= $4
+      and (family_member.offered_at < $4 or family_member.family_id < $5)
+    order by family_member.offered_at desc, family_member.family_id desc limit $6"""
+
+
+async def list_given_to(
+    db: Database, member_id: str, owner: str, now: int, *, before: tuple[int, str], limit: int
+) -> list[GivenFamily]:
+    """The families that `owner` shares with one recipient, newest offer first, from below `before` (time, id)
+    on."""
+    rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit, asker=owner)
+    return [
+        GivenFamily(
+            member=member_of_row(row[FAMILY_WIDTH:-1]), last_used_at=row[-1], family=family_of_row(row)
+        )
+        for row in rows
+    ]
 
 
 # Each count ends at `$3`: to count all of many takes long, and nobody reads the number.

@@ -411,6 +411,9 @@ create table image_use (
     primary key (image_id, project_id)
 );
 
+-- How many projects use an image of late, and when it was used last.
+create index image_use_by_time on image_use (image_id, last_used_at);
+
 -- Names of publishers that an administrator has verified.
 create table publisher (
     project_id text collate "C" primary key,

@@ -1,9 +1,10 @@
 """Which projects use images of others: one row for each pair, kept as long as the image."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from transom.domain.shares import MOST_COUNTED, Usage
 from transom.sql.db import Database, Statement
 from transom.sql.images import to_json
 
@@ -39,15 +40,22 @@ async def add_uses(db: Database, uses: Iterable[tuple[tuple[str, str], Use]]) ->
     )
 
 
-LIST_USES = """
-    select project_id, downloads, last_used_at from image_use
-    where image_id = $1 and project_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"""
+# Of each image the end of its range in `image_use_by_time`, and the range of late, cut.
+LIST_USES_OF_LATE = f"""
+    select asked.value,
+           (select max(last_used_at) from image_use where image_id = asked.value),
+           (select count(*) from (
+               select 1 from image_use where image_id = asked.value and last_used_at > $2
+               limit {MOST_COUNTED + 1}) as late)
+    from (select value from jsonb_array_elements_text(cast($1 as jsonb))) as asked"""
 
 
-async def list_uses(db: Database, image_id: str, project_ids: Iterable[str]) -> Mapping[str, Use]:
-    """What is on record of these projects' use of the image, by project. Look-ups by primary key."""
-    rows = await db.read(LIST_USES, image_id, to_json(list(project_ids)))
-    return {row[0]: Use(downloads=row[1], last_used_at=row[2]) for row in rows}
+async def list_uses_of_late(
+    db: Database, image_ids: Collection[str], since: int, asker: str | None
+) -> Mapping[str, Usage]:
+    """When others last used each of these images, and how many projects have since then, by image."""
+    rows = await db.scan(LIST_USES_OF_LATE, to_json(list(image_ids)), since, asker=asker)
+    return {row[0]: Usage(last_used_at=row[1], projects=int(row[2])) for row in rows}
 
 
 LIST_OWN_USES = """
@@ -55,7 +63,7 @@ LIST_OWN_USES = """
     where project_id = $1 and image_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"""
 
 
-async def list_own_uses(db: Database, project_id: str, image_ids: Iterable[str]) -> Mapping[str, int]:
+async def list_own_uses(db: Database, project_id: str, image_ids: Iterable[str]) -> Mapping[str, Usage]:
     """When the project last used each of these images, by image. Look-ups by primary key."""
     rows = await db.read(LIST_OWN_USES, project_id, to_json(list(image_ids)))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: Usage(last_used_at=row[1]) for row in rows}

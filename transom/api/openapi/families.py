@@ -224,11 +224,14 @@ COMPONENTS: dict[str, Schema] = {
             "revoke_at": nullable(STRING),
             "revoked_at": nullable(STRING),
             "revoke_reason": nullable(STRING),
+            # Null in answers to writes.
+            "usage": nullable(closed({"last_used_at": nullable(STRING)}, {"projects_30d": NATURAL})),
         }
     ),
     "FamilyMember": closed(
         {
             "recipient": _RECIPIENT,
+            "name": nullable(STRING),
             "status": _STATUS,
             "new_versions": one_of("accepted", "pending"),
             "offered_at": STRING,
@@ -236,6 +239,7 @@ COMPONENTS: dict[str, Schema] = {
             "answer_by": nullable(STRING),
             "expires_at": nullable(STRING),
             "message": nullable(STRING),
+            "usage": closed({"last_used_at": nullable(STRING)}),
         }
     ),
     "FamilySetDone": closed(

@@ -37,6 +37,7 @@ from transom.api.share.query import (
 )
 from transom.domain.families import Family, Seen, Version, state_of
 from transom.domain.model import NEVER
+from transom.domain.shares import MOST_COUNTED, Usage
 from transom.sharing.families import service
 
 PATH = "/share/v1/families"
@@ -92,7 +93,16 @@ def version_body(shown: service.Shown) -> dict[str, Any]:
         "revoke_at": show_end(version.revoke_at),
         "revoked_at": show_end(version.revoked_at),
         "revoke_reason": version.revoke_reason,
+        "usage": _show_usage(shown.use),
     }
+
+
+def _show_usage(use: Usage | None) -> dict[str, Any] | None:
+    """None where nobody looked: in answers to writes."""
+    if use is None:
+        return None
+    last = {"last_used_at": show_end(use.last_used_at)}
+    return last if use.projects is None else {"projects_30d": min(use.projects, MOST_COUNTED), **last}
 
 
 def version_tag(version: Version | None, current_number: int | None) -> str:

@@ -4,7 +4,7 @@ The tag of the set covers the recipients and when their memberships end; not wha
 answer never stands in the way of a publisher who replaces the set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,19 +37,22 @@ from transom.api.share.query import (
 from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason, TransomError
-from transom.domain.families import FamilyMember
+from transom.domain.families import FamilyMember, GivenFamily
 from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, MemberStatus
+from transom.identity import Names
 from transom.sharing.families import service
 
 #: Parameters of the list.
 QUERY = frozenset({"limit", "after", "status"})
 
 
-def member_body(member: FamilyMember) -> dict[str, Any]:
+def member_body(given: GivenFamily, names: Mapping[str, Names]) -> dict[str, Any]:
+    member, name = given.member, names.get(given.member.member_id)
     is_pending = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
     return {
         "recipient": show_recipient(member.member_id),
+        "name": name.name if name else None,
         "status": member.status,
         "new_versions": member.new_versions,
         "offered_at": show_time(member.offered_at),
@@ -57,6 +60,7 @@ def member_body(member: FamilyMember) -> dict[str, Any]:
         "answer_by": show_time(member.ends_at) if is_pending else None,
         "expires_at": show_end(member.expires_at),
         "message": member.message,
+        "usage": {"last_used_at": show_end(given.last_used_at)},
     }
 
 
@@ -82,15 +86,17 @@ async def list_members(parts: Parts, request: Request) -> Response:
         # Of the whole set, which takes as long as the set is large: with its first page alone.
         headers.append((b"etag", set_tag(await service.list_terms(parts.db, family_id, caller)).encode()))
     page = found[:limit]
-    following = encode_cursor("family-members", (page[-1].member_id,)) if len(found) > limit else None
-    items = [member_body(member) for member in page]
+    following = encode_cursor("family-members", (page[-1].member.member_id,)) if len(found) > limit else None
+    names = await parts.names.find(given.member.member_id for given in page)
+    items = [member_body(given, names) for given in page]
     return page_response(request, items, following, headers)
 
 
 async def show_member(parts: Parts, request: Request) -> Response:
     member_id = recipient_of_path(request)
-    member = await service.show_member(parts.db, request.caller, request.params["family_id"], member_id)
-    return tagged_response(request, member_body(member), member_tag(member))
+    given = await service.show_member(parts.db, request.caller, request.params["family_id"], member_id)
+    names = await parts.names.find([member_id])
+    return tagged_response(request, member_body(given, names), member_tag(given.member))
 
 
 class MemberPatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,7 +130,7 @@ async def change_member(parts: Parts, request: Request) -> Response:
             expires_at=end,
         )
 
-    member = await service.change_member(
+    given = await service.change_member(
         parts.db,
         request.caller,
         actor_of(request),
@@ -133,7 +139,8 @@ async def change_member(parts: Parts, request: Request) -> Response:
         change_it,
         lambda member: require_tag(request, member_tag(member)),
     )
-    return json_response(member_body(member), headers=[(b"etag", member_tag(member).encode())])
+    names = await parts.names.find([member_id])
+    return json_response(member_body(given, names), headers=[(b"etag", member_tag(given.member).encode())])
 
 
 def _time(pointer: str, given: Any, now: int) -> int | None:

@@ -177,7 +177,7 @@ async def list_shares_to(parts: Parts, request: Request) -> Response:
         parts.db, request.caller, _read_to(query.get("to")), before, read_limit(query)
     )
     now = now_us()
-    items = [show_given_to(share, share.image, now) for share in found if share.image is not None]
+    items = [show_given_to(share, now) for share in found]
     cursor = encode_cursor(_CURSOR_TO, following) if following is not None else None
     return page_response(request, items, cursor)
 

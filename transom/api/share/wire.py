@@ -8,8 +8,8 @@ import msgspec
 from transom.api.share.body import show_time
 from transom.api.share.problems import name_of_failure, name_of_reason, type_of
 from transom.api.share.recipients import show_recipient
-from transom.domain.families import ReceivedFamily
-from transom.domain.model import NEVER, Failure, Image, Member, MemberStatus, MemberType, split_member_id
+from transom.domain.families import Family, FamilyMember, GivenFamily, ReceivedFamily
+from transom.domain.model import NEVER, Failure, Member, MemberStatus, MemberType, split_member_id
 from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
@@ -130,10 +130,9 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     usage: UseByRecipient
 
 
-class ShareTo(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the things that a project shares with one recipient."""
+class ShareTo(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="image"):
+    """One of the images that a project shares with one recipient."""
 
-    kind: str
     image: SharedImage
     status: str
     offered_at: str
@@ -143,6 +142,20 @@ class ShareTo(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None
     family: FamilyOf | None
     usage: UseByRecipient
+
+
+class FamilyTo(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="family"):
+    """One of the families that a project shares with one recipient. `usage`: of any version."""
+
+    family: OfferedFamily
+    status: str
+    new_versions: str
+    offered_at: str
+    answered_at: str | None
+    answer_by: str | None
+    expires_at: str | None
+    message: str | None
+    usage: OwnUse
 
 
 class FailureShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,7 +179,7 @@ class SharePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShareToPage(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[ShareTo]
+    items: list[ShareTo | FamilyTo]
     next: str | None
 
 
@@ -293,16 +306,13 @@ def show_item(item: Received | ReceivedFamily, names: Mapping[str, Names]) -> In
         return show_received(item, names)
     family, member = item.family, item.member
     kind, _own_id = split_member_id(member.member_id)
-    is_limited = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
     return InboxFamily(
         status=member.status,
-        family=OfferedFamily(
-            id=family.id, name=family.name, title=family.title, current_number=family.current_number
-        ),
+        family=_offered_family(family),
         sender=_sender(family.owner, item.publisher, names),
         message=member.message,
         offered_at=show_time(member.offered_at),
-        answer_by=show_time(member.ends_at) if is_limited else None,
+        answer_by=_family_answer_by(member),
         expires_at=show_end(member.expires_at),
         new_versions=member.new_versions,
         through=None if kind is MemberType.PROJECT else show_recipient(member.member_id),
@@ -338,9 +348,41 @@ def show_given(share: Given, names: Mapping[str, Names], now: int) -> Share:
     )
 
 
-def show_given_to(share: Given, image: Image, now: int) -> ShareTo:
+def show_given_to(share: Given | GivenFamily, now: int) -> ShareTo | FamilyTo:
+    """Of a list of what one recipient has."""
+    if isinstance(share, GivenFamily):
+        return _show_family_to(share)
+    image = share.image
+    assert image is not None, "the list has each with its image"  # noqa: S101
     shown = SharedImage(id=image.id, name=image.name, status=image.status)
-    return ShareTo(kind="image", image=shown, **_terms(share, now))
+    return ShareTo(image=shown, **_terms(share, now))
+
+
+def _show_family_to(share: GivenFamily) -> FamilyTo:
+    family, member = share.family, share.member
+    assert family is not None, "the list has each with its family"  # noqa: S101
+    return FamilyTo(
+        family=_offered_family(family),
+        status=member.status,
+        new_versions=member.new_versions,
+        offered_at=show_time(member.offered_at),
+        answered_at=_time(member.answered_at),
+        answer_by=_family_answer_by(member),
+        expires_at=show_end(member.expires_at),
+        message=member.message,
+        usage=OwnUse(last_used_at=_time(share.last_used_at)),
+    )
+
+
+def _offered_family(family: Family) -> OfferedFamily:
+    return OfferedFamily(
+        id=family.id, name=family.name, title=family.title, current_number=family.current_number
+    )
+
+
+def _family_answer_by(member: FamilyMember) -> str | None:
+    is_limited = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
+    return show_time(member.ends_at) if is_limited else None
 
 
 def _terms(share: Given, now: int) -> dict[str, Any]:

@@ -7,16 +7,18 @@ judges what may have changed. Whose a family is never changes.
 
 import uuid
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor
-from transom.domain.families import Family, FamilyMember, Known, Seen, Version
+from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen, Version
 from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, Caller, MemberStatus
-from transom.sharing.families import changes, members, rules, scripts
+from transom.domain.shares import NEVER_USED, Usage
+from transom.sharing.families import changes, members, rules, scripts, uses
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
 from transom.sharing.recipients import Recipients
@@ -25,6 +27,7 @@ from transom.sql.db import Database, Script
 from transom.sql.family_views import Counts
 
 _replace = msgspec.structs.replace
+Member = TypeVar("Member", FamilyMember, GivenFamily)
 
 #: Where counts of members end.
 MOST_COUNTED = 1_000
@@ -32,11 +35,12 @@ MOST_COUNTED = 1_000
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A version as the caller sees it. `current_number`: of the family. `sees_image`: whether the caller sees
-    the image."""
+    the image. `use`: of that, None: not looked up."""
 
     version: Version
     current_number: int | None
     sees_image: bool
+    use: Usage | None = None
 
 
 # ---- see
@@ -68,7 +72,9 @@ async def show_version(db: Database, caller: Caller, family_id: str, number: int
 
 async def _find_version(db: Database, caller: Caller, seen: Seen, number: int) -> Shown | None:
     found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
-    return _shown(caller, seen, *found) if found is not None else None
+    if found is None:
+        return None
+    return (await _with_uses(db, caller, seen, [_shown(caller, seen, *found)]))[0]
 
 
 def _shown(caller: Caller, seen: Seen, version: Version, is_seen: bool) -> Shown:
@@ -94,7 +100,13 @@ async def list_versions(
         limit=limit,
         with_candidates=rules.is_owner(caller, seen.family),
     )
-    return seen, [_shown(caller, seen, version, is_seen) for version, is_seen in found]
+    shown = [_shown(caller, seen, version, is_seen) for version, is_seen in found]
+    return seen, await _with_uses(db, caller, seen, shown)
+
+
+async def _with_uses(db: Database, caller: Caller, seen: Seen, shown: list[Shown]) -> list[Shown]:
+    found = await uses.find_uses(db, caller, seen, [one.version.image.id for one in shown])
+    return [_replace(one, use=found.get(one.version.image.id, NEVER_USED)) for one in shown]
 
 
 async def list_families(
@@ -322,10 +334,10 @@ async def _see_members(db: Database, caller: Caller, family_id: str) -> Seen:
 
 async def list_members(
     db: Database, caller: Caller, family_id: str, status: str | None, after: str, limit: int
-) -> list[FamilyMember]:
+) -> list[GivenFamily]:
     """The members past `after`, by their ids. `status`: only those with this one."""
     await _see_members(db, caller, family_id)
-    return await family_views.list_members(db, family_id, status, after, now_us(), limit)
+    return await family_views.list_members(db, family_id, status, after, now_us(), limit, caller.project_id)
 
 
 async def list_terms(db: Database, family_id: str, caller: Caller) -> list[tuple[str, int]]:
@@ -333,13 +345,12 @@ async def list_terms(db: Database, family_id: str, caller: Caller) -> list[tuple
     return await family_views.list_terms(db, family_id, now_us(), caller.project_id)
 
 
-async def show_member(db: Database, caller: Caller, family_id: str, member_id: str) -> FamilyMember:
+async def show_member(db: Database, caller: Caller, family_id: str, member_id: str) -> GivenFamily:
     await _see_members(db, caller, family_id)
-    found = await family_views.find_member(db, family_id, member_id, now_us())
-    return _require_member(found)
+    return _require_member(await family_views.find_member(db, family_id, member_id, now_us()))
 
 
-def _require_member(found: FamilyMember | None) -> FamilyMember:
+def _require_member(found: Member | None) -> Member:
     if found is None:
         raise NotFoundError("The family has no such member.")
     return found
@@ -353,21 +364,21 @@ async def change_member(
     member_id: str,
     change_it: Callable[[FamilyMember], Terms],
     require: Callable[[FamilyMember], None],
-) -> FamilyMember:
+) -> GivenFamily:
     """Give the member other terms; the member then. `require`: raises when what the client demands of it as
     it is does not hold."""
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     act = Act(now=now_us(), actor=actor)
 
-    def script() -> Script[FamilyMember]:
+    def script() -> Script[None]:
         known = yield from _lock(family_id)
         member = _require_member((yield from families.find_member(family_id, member_id, act.now)))
         require(member)
         yield from members.change_terms(known, member, change_it(member), act)
-        return _require_member((yield from families.find_member(family_id, member_id, act.now)))
 
-    return await db.run(script)
+    await db.run(script)
+    return _require_member(await family_views.find_member(db, family_id, member_id, act.now))
 
 
 def _lock(family_id: str) -> Script[Known]:
