@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 from images import (
     UNKNOWN_ID,
@@ -628,6 +629,23 @@ def test_a_long_page_of_the_ims_api_ends_there_too(service: Service, large: Cata
 
     assert [len(page["images"]) for page in (first, second)] == [LARGE_PAGE, LARGE - LARGE_PAGE]
     assert "page_info" not in second
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def terse(request: pytest.FixtureRequest, shared_services: SharedServices) -> Service:
+    """A service whose pages end at some images with 20 kB of properties."""
+    return shared_services.get(request.param, TRANSOM_LIST_SIZE_LIMIT="65536")
+
+
+def test_pages_of_both_apis_end_where_the_operator_has_set_it(terse: Service) -> None:
+    publisher = terse.client("publisher")
+    made = {create_image(publisher, text="x" * 20_000)["id"] for _ in range(5)}
+
+    pages = walk_pages(publisher, "/v2/images?limit=1000")
+    of_ims = publisher.get("/v2/cloudimages?limit=1000").json()["images"]
+
+    assert [len(page) for page in pages] == [4, 1]
+    assert ({one for page in pages for one in page}, len(of_ims)) == (made, 4)
 
 
 def test_a_full_page_links_to_the_next_by_its_last_image(service: Service, catalogue: Catalogue) -> None:

@@ -56,6 +56,7 @@ def parse_list_query(pairs: list[tuple[str, str]], settings: Settings) -> ListQu
         conditions=conditions,
         sort=parse_sort(pairs),
         limit=parse_limit(given.get("limit"), settings.limit_param_default, settings.api_limit_max),
+        size_limit=settings.list_size_limit,
         marker=given.get("marker"),
     )
 
