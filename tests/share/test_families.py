@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 
 from .calls import UNKNOWN_ID, Body, problem_of, project_of
@@ -15,6 +16,7 @@ from .family_calls import (
     Published,
     active_image,
     answer_as,
+    offer_to,
     ok,
     patched_image,
     queued_image,
@@ -658,3 +660,45 @@ def test_properties_that_terraform_manages_stay_as_they_were(family: Published) 
     fields = set(queued_image(family.owner)) | {"stores", "direct_url", "locations"}
     own = {name: value for name, value in image.items() if name not in fields and not name.startswith("os_")}
     assert own == managed
+
+
+# ---- where locations are shown, a PATCH may change them with all else
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def showing(request: pytest.FixtureRequest, shared_services: SharedServices) -> Service:
+    """A service that shows where data lies."""
+    return shared_services.get(request.param, TRANSOM_SHOW_MULTIPLE_LOCATIONS="true")
+
+
+def _patched_with_locations(service: Service, caller: str, image_id: str, **fields: Any) -> None:
+    client = service.client(caller)
+    places = shown_image(client, image_id)["locations"]
+    changed = ok(patched_image(client, image_id, locations=places, **fields))
+    assert (len(places), changed["locations"]) == (1, places)
+
+
+def test_an_image_leaves_whose_owner_changes_with_its_locations(showing: Service) -> None:
+    family = Published(showing, f"web-{uuid.uuid4()}")
+    first, second = family.image(), family.image()
+    family.publish(first)
+    family.publish(second)
+    offer_to(family, "recipient")
+
+    _patched_with_locations(showing, "admin", second, owner=project_of(showing, "other"))
+
+    assert (family.states(), family.found()) == ({1: "current"}, [first])
+    assert "os_share_family" not in shown_image(showing.client("other"), second)
+
+
+def test_a_version_shared_again_with_its_locations_reaches_the_members(showing: Service) -> None:
+    family = Published(showing, f"web-{uuid.uuid4()}")
+    first = family.image()
+    family.publish(first)
+    patched_image(family.owner, first, visibility="community")
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+
+    _patched_with_locations(showing, "publisher", first, visibility="shared")
+
+    assert shown_image(showing.client("recipient"), first)["visibility"] == "shared"

@@ -15,7 +15,8 @@ from transom.domain.model import Caller, Image, Location
 from transom.images import patching, rules
 from transom.images.service import Guard
 from transom.outbound import Outbound
-from transom.sql import images, imports
+from transom.sharing.families import images as versions
+from transom.sql import images
 from transom.sql.db import Database
 from transom.sql.retry import TRIES, write_conflict
 from transom.stores.registry import Stores
@@ -55,7 +56,7 @@ async def change_locations(
         image_quotas.check_change(seen, new, quotas)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         given_up = _given_up(seen, new)
-        if await imports.change_places(db, seen, new, given_up, actor):
+        if await versions.change_places(db, seen, new, given_up, actor):
             await transfer.removal.remove(given_up)
             return new
     raise write_conflict(f"Image {image_id} is")

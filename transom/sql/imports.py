@@ -73,15 +73,11 @@ def _keeps_input(job: Job, holder: str, now: int) -> Statement:
     return Statement(KEEP_INPUT, (job.id, holder, now, to_json(job.input)), required=True)
 
 
-async def change_places(
-    db: Database, seen: Image, new: Image, given_up: Sequence[Location], actor: Actor
-) -> bool:
-    """As `images.update_image`, with the places of the data; bytes that are `given_up` wait for removal."""
+def place_statements(seen: Image, new: Image, given_up: Sequence[Location], actor: Actor) -> list[Statement]:
+    """As `images.update_statements`, with the places of the data; bytes that are `given_up` wait for
+    removal."""
     moved = msgspec.structs.replace(seen, updated_at=new.updated_at)
-    done = await db.transact(
-        *update_statements(seen, new, actor), change_statement(moved, new), *abandon_statements(given_up)
-    )
-    return done is not None
+    return [*update_statements(seen, new, actor), change_statement(moved, new), *abandon_statements(given_up)]
 
 
 async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:

@@ -4,31 +4,51 @@ Whoever changes or deletes an image asks here; an image that is no version is ch
 as ever. A version locks its family first, as all that is done to families does.
 """
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from transom.clock import now_us
 from transom.domain.events import Actor, EventType
 from transom.domain.families import FAMILY, Known, Version
 from transom.domain.memberships import Detach
-from transom.domain.model import Image, Status, Visibility
+from transom.domain.model import Image, Location, Status, Visibility
 from transom.sharing.families import changes
 from transom.sharing.families.events import Act, tell_family
 from transom.sharing.families.scripts import bring, look, move_pointer, restore_version, write
-from transom.sql import deletion, families, images
+from transom.sql import deletion, families, images, imports
 from transom.sql.brought import to_statement
-from transom.sql.db import Database, Script
+from transom.sql.db import Database, Script, Statement
 
 _replace = msgspec.structs.replace
+
+#: The statements that replace the first image, as it was seen, by the second.
+Statements = Callable[[Image, Image], list[Statement]]
 
 
 async def update_image(db: Database, seen: Image, new: Image, actor: Actor) -> bool:
     """As `images.update_image`, with what follows for the family: an image that is active again is restored,
     one that is shared again reaches the members, one that has another owner leaves."""
+    return await _update(db, seen, new, actor, lambda old, new: images.update_statements(old, new, actor))
+
+
+async def change_places(
+    db: Database, seen: Image, new: Image, given_up: Sequence[Location], actor: Actor
+) -> bool:
+    """As `update_image`, with the places of the data; bytes that are `given_up` wait for removal."""
+
+    def statements(old: Image, new: Image) -> list[Statement]:
+        return imports.place_statements(old, new, given_up, actor)
+
+    return await _update(db, seen, new, actor, statements)
+
+
+async def _update(db: Database, seen: Image, new: Image, actor: Actor, statements: Statements) -> bool:
     if not _is_version(seen) or not _concerns_family(seen, new):
-        return await images.update_image(db, seen, new, actor)
+        return await db.transact(*statements(seen, new)) is not None
     act = Act(now=now_us(), actor=actor)
     try:
-        await db.run(lambda: change_image(seen, new, act))
+        await db.run(lambda: change_image(seen, new, act, statements))
     except ChangedError:
         return False
     return True
@@ -59,26 +79,23 @@ def _concerns_family(seen: Image, new: Image) -> bool:
 def delete_image(seen: Image, act: Act) -> Script[None]:
     """Raises ChangedError when somebody changed the image since it was `seen`."""
     known = yield from _lock_family_of(seen.id)
-    for statement in deletion.delete_statements(seen, act.now, act.actor):
-        rows = yield statement
-        if statement.required and not rows:
-            raise ChangedError
+    yield from _run(deletion.delete_statements(seen, act.now, act.actor))
     if known is not None:
         version = next(one for one in known.versions if one.image.id == seen.id)
         yield from _drop(known, version, act)
 
 
-def change_image(seen: Image, new: Image, act: Act) -> Script[None]:
+def change_image(seen: Image, new: Image, act: Act, statements: Statements) -> Script[None]:
     """Raises ChangedError when somebody changed the image since it was `seen`."""
     known = yield from _lock_family_of(seen.id)
     if known is None:
-        yield from _update(seen, new, act)
+        yield from _run(statements(seen, new))
         return
     version = next(one for one in known.versions if one.image.id == seen.id)
     if new.owner != known.family.owner:
         is_hidden = new.os_hidden if new.os_hidden != seen.os_hidden else version.was_hidden
         new = _replace(new, properties=changes.without_family(new.properties), os_hidden=is_hidden)
-    yield from _update(seen, new, act)
+    yield from _run(statements(seen, new))
     if new.owner != known.family.owner:
         yield to_statement(Detach(family_id=known.family.id, image_id=seen.id), act.actor)
         yield from _drop(known, version, act)
@@ -90,8 +107,8 @@ def change_image(seen: Image, new: Image, act: Act) -> Script[None]:
         yield from bring(changed, None, act)
 
 
-def _update(seen: Image, new: Image, act: Act) -> Script[None]:
-    for statement in images.update_statements(seen, new, act.actor):
+def _run(statements: Sequence[Statement]) -> Script[None]:
+    for statement in statements:
         rows = yield statement
         if statement.required and not rows:
             raise ChangedError
