@@ -126,7 +126,7 @@ def test_tasks_are_filtered_by_status_and_type(service: Service) -> None:
     "query",
     [
         *("limit=x", "limit=-1", "marker=x", f"marker={UNKNOWN_ID}", "sort_key=input", "sort_dir=up"),
-        *("status=done", "type=api_image_import"),
+        *("status=done", "type=api_image_import", "owner=%00"),
     ],
 )
 def test_a_bad_query_is_refused(service: Service, query: str) -> None:

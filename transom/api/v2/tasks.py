@@ -15,7 +15,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
-from transom.api.queries import page_link
+from transom.api.queries import page_link, refuse_nul
 from transom.api.v2.imports import check_uri
 from transom.api.versions import base_url
 from transom.api.wire import timestamp
@@ -123,6 +123,7 @@ def _moment(microseconds: int) -> str:
 async def list_tasks(parts: Parts, request: Request) -> Response:
     rules.use_tasks(request.caller)
     pairs = request.query_pairs()
+    refuse_nul(pairs)
     given = dict(pairs)
     limit = _limit(given, parts.settings, parts.settings.limit_param_default)
     marker = given.get("marker")
