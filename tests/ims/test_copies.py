@@ -174,6 +174,8 @@ def test_an_iso_image_cannot_be_copied(service: Service) -> None:
         ({"name": 7}, "IMG.0001", "name"),
         ({"description": "d" * 1025}, "IMG.0004", "description"),
         ({"description": "<b>"}, "IMG.0054", "description"),
+        ({"description": "a\0b"}, "IMG.0001", "description"),
+        ({"description": "\N{GRINNING FACE}"}, "IMG.0001", "description"),
         ({"cmk_id": "key"}, "IMG.0095", "cmk_id"),
         ({"enterprise_project_id": 7}, "IMG.0001", "enterprise_project_id"),
     ],

@@ -14,7 +14,7 @@ from transom.clock import now_us
 from transom.domain import access, image_quotas, protection
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import RESERVED_PREFIXES
+from transom.domain.fields import RESERVED_PREFIXES, check_storable
 from transom.domain.job_inputs import Copy
 from transom.domain.model import (
     Caller,
@@ -73,7 +73,7 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
     properties = {**kept, _PARENT: source.id}
     if given.get("description") is not None:
         protection.require_set(caller, source.properties, _DESCRIPTION)
-        properties[_DESCRIPTION] = check_value(_DESCRIPTION, given["description"])
+        properties[_DESCRIPTION] = _checked(_DESCRIPTION, given["description"])
     enterprise_project_id = body.text(given, ENTERPRISE_PROJECT)
     if enterprise_project_id is not None:
         protection.require_set(caller, source.properties, ENTERPRISE_PROJECT)
@@ -83,7 +83,7 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
         source,
         id=str(uuid.uuid4()),
         owner=project_id,
-        name=check_value("name", given["name"]),
+        name=_checked("name", given["name"]),
         status=Status.QUEUED,
         visibility=Visibility.PRIVATE,
         protected=False,
@@ -94,6 +94,13 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
         created_at=now,
         updated_at=now,
     )
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value as a new image keeps it, by the rules of one that is created."""
+    kept = check_value(name, value)
+    check_storable(name, kept)
+    return kept
 
 
 def _new_job(request: Request, source: Image, image: Image) -> Job:
