@@ -17,8 +17,10 @@ from transom.domain.attributes import (
     replace_or_add,
     shown_status,
     shown_visibility,
+    statuses_shown_as,
 )
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason, TransomError
+from transom.domain.fields import STATUSES
 from transom.domain.model import Image, Visibility
 from transom.domain.os_versions import BUILT_IN
 from transom.domain.patch import Operation, parse_operations
@@ -361,6 +363,11 @@ def test_a_switch_is_kept_in_one_spelling(name: str, written: str | bool, kept: 
 @pytest.mark.parametrize("status", ["saving", "uploading", "importing"])
 def test_data_that_comes_in_is_being_saved_however_it_comes(status: str) -> None:
     assert shown_status(status) == "saving"
+
+
+@pytest.mark.parametrize("asked", STATUSES)
+def test_a_status_stands_for_those_that_are_shown_as_it(asked: str) -> None:
+    assert set(statuses_shown_as(asked)) == {status for status in STATUSES if shown_status(status) == asked}
 
 
 @pytest.mark.parametrize("status", ["queued", "active", "deactivated"])

@@ -327,6 +327,23 @@ def test_a_switch_is_asked_for_in_any_spelling(
     assert list_names(service, "publisher", f"tag={machines}&{switch}=False") == everything - names
 
 
+@pytest.mark.parametrize("path", [*LISTS, "/v1.1/images/detail"])
+def test_an_image_is_found_by_the_status_it_is_shown_with(service: Service, path: str) -> None:
+    """Staged data is on its way in, too, for which this API has one word."""
+    name = new_mark()
+    staged = create_native_image(service, name=name, tags=[name])
+    client = service.client("publisher")
+    headers = {"Content-Type": "application/octet-stream"}
+    client.put(f"/v2/images/{staged}/stage", content=b"0123456789", headers=headers).raise_for_status()
+
+    found = {}
+    for status in ("saving", "uploading", "queued"):
+        images = list_images(service, "publisher", f"name={name}&status={status}", path)
+        found[status] = [image["status"] for image in images]
+
+    assert found == {"saving": ["saving"], "uploading": [], "queued": []}
+
+
 def test_an_image_is_found_by_its_id_and_owner(service: Service) -> None:
     image = create_image(service)
     own = service.clouds["publisher"].project_id

@@ -712,6 +712,17 @@ def test_an_image_is_found_by_its_id(service: Service) -> None:
     }
 
 
+def test_an_image_is_found_with_the_status_it_is_shown_with(service: Service) -> None:
+    project = new_project(service)
+    image_id = project.make("staged", "a")
+    client, headers = service.client(project.caller), {"Content-Type": "application/octet-stream"}
+    client.put(f"/v2/images/{image_id}/stage", content=b"0123456789", headers=headers).raise_for_status()
+
+    (resource,) = project.send({"action": "filter"}).json()["resources"]
+
+    assert resource["resource_detail"] == {"status": "saving"}
+
+
 def test_images_come_in_pages_newest_first(service: Service) -> None:
     project = new_project(service)
     ids = [project.make(str(number), "a") for number in range(12)][::-1]

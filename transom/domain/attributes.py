@@ -68,6 +68,8 @@ _MAX_IMAGE_NAME = 128
 _MAX_DESCRIPTION = 1024
 _NOT_IN_DESCRIPTION = frozenset("\r\n<>")
 _MOST_GB = 1024
+#: Of an image whose data comes in.
+_COMING_IN = (Status.SAVING, Status.UPLOADING, Status.IMPORTING)
 _DIGITS = re.compile(r"[0-9]{1,10}")
 
 
@@ -99,7 +101,14 @@ def shown_visibility(image: Image, has_recipients: bool) -> str:
 
 def shown_status(status: str) -> str:
     """The IMS API has one word for all ways of an image's data to come in."""
-    return Status.SAVING if status in (Status.UPLOADING, Status.IMPORTING) else status
+    return Status.SAVING if status in _COMING_IN else status
+
+
+def statuses_shown_as(status: str) -> tuple[str, ...]:
+    """Those of which `shown_status` makes this one."""
+    if status == Status.SAVING:
+        return _COMING_IN
+    return () if status in _COMING_IN else (status,)
 
 
 def derived_attributes(image: Image, visibility: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from transom.api.http import Headers, Request, Response, json_response
 from transom.api.images import see_image
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
+from transom.domain.attributes import shown_status
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Caller, Image, Visibility
 from transom.domain.protection import readable
@@ -63,7 +64,7 @@ def _v1_image(image: Image, caller: Caller) -> dict[str, Any]:
     return {
         "id": image.id,
         "name": image.name,
-        "status": image.status,
+        "status": shown_status(image.status),
         "is_public": image.visibility == Visibility.PUBLIC,
         "owner": image.owner,
         "container_format": image.container_format,

@@ -33,6 +33,7 @@ from transom.domain.attributes import (
     SUPPORT_ARM,
     SWITCHED_ON,
     SWITCHES,
+    statuses_shown_as,
 )
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.listing import NOTHING, RECEIVED, Condition, ListQuery, Op
@@ -49,7 +50,7 @@ _STEERING = frozenset(
 )
 _TEXTS = frozenset(
     {
-        *("id", "name", "status", "owner", "container_format", "disk_format"),
+        *("id", "name", "owner", "container_format", "disk_format"),
         *("checksum", "os_hash_value", "os_hash_algo"),
     }
 )
@@ -144,6 +145,11 @@ def _parse_filters(pairs: list[tuple[str, str]]) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+def _parse_status(name: str, value: str) -> list[Condition]:
+    """As images are shown."""
+    return [Condition(name, Op.IN, statuses_shown_as(value))]
+
+
 def _parse_protected(name: str, value: str) -> list[Condition]:
     return [Condition(name, Op.EQ, (parse_boolean(name, value, value.lower()),))]
 
@@ -181,6 +187,7 @@ def _parse_tag(_name: str, value: str) -> list[Condition]:
 
 _PARSERS: Parsers = (
     (_TEXTS, parse_text),
+    (frozenset({"status"}), _parse_status),
     (frozenset({"protected"}), _parse_protected),
     (NUMBERS, parse_number),
     (TIMES | {ACTIVE_AT}, parse_time),

@@ -16,6 +16,7 @@ from transom.api.ims.body import read_object, require_project
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.parts import Parts
 from transom.domain import protection
+from transom.domain.attributes import shown_status
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, check_characters
 from transom.domain.listing import Condition, ims_ranges
@@ -264,7 +265,7 @@ def _resource(image: Image) -> dict[str, Any]:
     return {
         "resource_id": image.id,
         "resource_name": image.name or "",
-        "resource_detail": {"status": image.status},
+        "resource_detail": {"status": shown_status(image.status)},
         "tags": _bodies(image),
     }
 
