@@ -158,6 +158,13 @@ def test_what_cannot_be_copied_is_refused_at_once(
     assert refusal(copy(service, "publisher", create_image(service, data, **fields))) == (400, code)
 
 
+def test_a_deactivated_image_is_not_copied_for_its_state(service: Service) -> None:
+    image_id = create_image(service)
+    deactivate(service, image_id)
+
+    assert refusal(copy(service, "publisher", image_id)) == (400, "IMG.0046")
+
+
 def test_an_iso_image_cannot_be_copied(service: Service) -> None:
     image_id = create_image(service, data=b"", disk_format="iso", container_format="ami")
 

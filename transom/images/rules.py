@@ -149,7 +149,8 @@ def upload_image(caller: Caller, target: ImageTarget) -> None:
 
 def download_image(caller: Caller, target: ImageTarget) -> None:
     if target.image.status == Status.DEACTIVATED and not caller.is_admin:
-        raise ForbiddenError("The requested image has been deactivated. Image data download is forbidden.")
+        text = "The requested image has been deactivated. Image data download is forbidden."
+        raise ForbiddenError(text, Reason.IMAGE_NOT_READY)
     require("download_image", caller, target)
 
 
