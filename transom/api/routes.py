@@ -1,4 +1,6 @@
-"""The whole surface on one screen: (method, path) → handler, and error → status."""
+"""All routes: (method, path) → handler, and error → status. Those of the share API, identity and metadata
+definitions come from tables of their own.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

@@ -286,7 +286,7 @@ class Settings(Readings):
     hook_schemes: str = _setting("https", "Schemes of URLs that webhooks may have, comma separated.")
     hook_hosts: str = _setting(
         "",
-        "Hosts inside that webhooks may be sent to, with any port (names or addresses), comma separated.",
+        "Internal hosts that webhooks may be sent to, with any port (names or addresses), comma separated.",
     )
     hook_public_hosts: bool = _setting(True, "Whether webhooks may be sent to any public address as well.")
     hook_ports: str = _setting(

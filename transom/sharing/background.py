@@ -37,7 +37,8 @@ def open_deliveries(
 def start_background(
     settings: Settings, relay: Relay, deliveries: Delivery, db: Database, undo: AsyncExitStack
 ) -> None:
-    """In each process that runs jobs; one at a time does the work."""
+    """Start the loops, in each process that runs jobs. Several processes may run them at once: row locks and
+    leases in the database keep them apart."""
     answers = serve_removal(db, settings.idempotency_lifetime_h)
     for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), answers, deliveries.serve()):
         undo.callback(asyncio.create_task(serving).cancel)

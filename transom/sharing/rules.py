@@ -1,9 +1,10 @@
-"""Who may offer, answer, withdraw and see what: the only place that knows. One function an action, pure.
+"""Who may offer, answer, withdraw and see shared images. One function an action, pure.
 
 Each returns what the action needs or raises. The order of checks and the texts are those of the Image API v2
 as Glance serves it: first what the caller cannot see (NotFoundError, the text of an absent image), then the
 state the action needs, then the right to act (ForbiddenError). The rules that operators can set are asked by
-`domain/access.py`.
+`domain/access.py`. Who may do what with families is decided in `families/rules.py` and `families/members.py`.
+The recipient's own rules decide which offers are accepted unasked: `first_status` in `sql/share_rules.py`.
 """
 
 from collections.abc import Sequence
@@ -91,7 +92,7 @@ def answer_for_itself(
         raise ForbiddenError("An offer is answered by the project that it was made to.", Reason.NOT_OWNER)
     image = _see_image(caller, found)
     if status == MemberStatus.ACCEPTED and vault_id is None and member.vault_id is None:
-        _require_no_vault(image.properties, image.id)
+        _refuse_without_vault(image.properties, image.id)
     named = vault_id if is_from_backup(image.properties) else None
     if member.status == status and named in (None, member.vault_id):
         return None
@@ -195,11 +196,11 @@ def answer_offer(
         text = f"Image {image_id} is not offered to this project."
         raise NotFoundError(text, Reason.MEMBER_UNKNOWN)
     if accepts and vault_id is None and image.vault_id is None:
-        _require_no_vault(image.properties, image_id)
+        _refuse_without_vault(image.properties, image_id)
 
 
-def _require_no_vault(properties: dict[str, str], image_id: str) -> None:
-    """A whole server can only be restored with a vault for its backups; InvalidError if it is one."""
+def _refuse_without_vault(properties: dict[str, str], image_id: str) -> None:
+    """InvalidError for a whole-server image made from a backup: its recipient must name a vault."""
     if is_whole_image(properties) and is_from_backup(properties):
         text = f"vault_id: image {image_id} holds a server's backup and is accepted with a vault only."
         raise InvalidError(text, Reason.VAULT_MISSING)

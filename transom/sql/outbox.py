@@ -157,7 +157,7 @@ def tell_deleted(now: int, actor: Actor) -> Telling:
 
 # ---- of images; `changed`: the image's id, alone
 
-#: One for each recipient. `$8`: the image's name, `$9`: its owner.
+#: One for each recipient. `$7`: the image's name, `$8`: its owner.
 TELL_CLOSED = f"""
     insert into outbox ({_COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,

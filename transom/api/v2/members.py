@@ -21,6 +21,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
 
 def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
     if not isinstance(body, dict):
+        # Glance's text, which says image_id and means the id of a project.
         raise InvalidError('Expected a member in the form: {"member": "image_id"}')
     if "member" not in body:
         raise InvalidError("Member to be added not specified")
