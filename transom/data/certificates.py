@@ -41,10 +41,10 @@ class Certificates:
             )
 
     async def checks_of(self, image: Image, token: str | None) -> tuple[DigestCheck, ...]:
-        """What data must pass to become the image's: nothing if that is not signed, or has data, which a copy
-        of it is compared with. `token`: the user's, if there is one. InvalidError for a signature or
-        certificate that is none, ConflictError for a token that is not taken any more, UnavailableError when
-        the certificate cannot be had now."""
+        """The checks that the first data of a signed image must pass. Empty for an unsigned image, and for
+        one that has data already: further copies are compared with that. `token`: the user's, if any.
+        InvalidError: bad signature or certificate; ConflictError: the token is no longer accepted;
+        UnavailableError: the certificate cannot be fetched now."""
         claim = claim_of(image) if image.status not in WITH_DATA else None
         if claim is None:
             return ()

@@ -254,8 +254,8 @@ class Uploads:
         return await measure.consume(chunks, self._put_to(image, blob, bounds))
 
     def _put_to(self, image: Image, blob: LooseBlob, bounds: Bounds) -> Consume:
-        """Stores the bytes, with room of the quota reserved for them: before they come, if their size is
-        known, else before they are anybody's."""
+        """Returns a function that stores the bytes and reserves quota for them: before the transfer if the
+        size is known, else after it and before the image gets them."""
 
         async def put(chunks: AsyncIterator[bytes]) -> int:
             announced = bounds.announced

@@ -33,7 +33,7 @@ async def verify(
     one with room. ContentRefusedError in place of the last chunk if they do not have the recorded hash."""
     recorded = recorded_hash(image)
     if recorded is None:
-        # Nothing to compare with. A copy that outlives its source may only be one that is known to be right.
+        # No hash to compare with, so the data is not cached: cached copies must be known to be correct.
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk

@@ -63,7 +63,8 @@ def lists_all_it_finds(caller: Caller) -> bool:
 
 
 def is_listed(caller: Caller, image: Image) -> bool:
-    """May the caller see this image, which a list has found? Another's shared one was, by a membership."""
+    """May the caller see this image, which a list query found? Lists find shared images of other projects
+    only through a membership, so `is_member` need not be looked up."""
     is_member = image.visibility == Visibility.SHARED and not caller.is_admin
     return is_allowed("get_image", caller, image_target(image, is_member=is_member))
 

@@ -66,8 +66,8 @@ def share(
 
 
 class Offered(NamedTuple):
-    """Pairs of an image and a recipient by what became of them. `renewed`: rejected before; `unchanged`:
-    there was an offer that was not. `failures`: what could not be done."""
+    """Counts of (image, recipient) pairs by outcome. `renewed`: offered again after a rejection; `unchanged`:
+    already offered and not rejected. `failures`: what could not be offered, and why."""
 
     offered: int
     renewed: int
@@ -113,8 +113,8 @@ def offer(
 
 
 def _see_named(plan: Sharing, now: int) -> Script[dict[str, set[str]]]:
-    """Crowded image → those of the recipients that are its members. One that is not shared has none: its old
-    memberships do not count, and go when it is opened."""
+    """For each crowded image, the named recipients that are members already. Images not shared yet are left
+    out: their old memberships do not count, and are deleted when the image is opened (`_open`)."""
     ids = ids_of(image for image, _others in plan.crowded if image.visibility == Visibility.SHARED)
     present: dict[str, set[str]] = {}
     if ids:

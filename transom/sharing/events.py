@@ -1,9 +1,8 @@
-"""Events as those see them whom they concern: CloudEvents 1.0, and what of one is whose business. Pure.
+"""Events as each viewer may see them: the CloudEvents 1.0 form, and which fields each side gets. Pure.
 
-An event has two sides, the owner's and the recipient's. Each sees its own users, and of the other side the
-project only, neither user nor request: a rule answers without a request, and that a rule of the recipient
-answered is told to the recipient alone. What is told to all members of a family names its image to
-the owner alone, for some of them may not see the image.
+An event has two sides, owner and recipient. Each side sees its own users and request ids; of the other side
+it sees the project only. Only the recipient is told that its rule, and not a user, gave the answer. An event
+for all members of a family names the image to the owner only: some members may not see the image.
 """
 
 import re

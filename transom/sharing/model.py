@@ -47,8 +47,9 @@ _CLASSES: Mapping[Reason, type[TransomError]] = {
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True):
-    """`recipients`: those that exist. `whole`: recipients → images to share with each of these; `crowded`:
-    (images, whom of the recipients may have them) where it depends on who are recipients already."""
+    """The plan of a batch. `recipients`: those that exist. `whole`: recipients → images that all of them get.
+    `crowded`: (images, candidates) where the quota may not suffice for all candidates, so that it matters who
+    is a member already."""
 
     recipients: list[str]
     whole: dict[tuple[str, ...], list[str]]

@@ -40,8 +40,8 @@ def prepare(
     most: int,
     unknown: Collection[str],
 ) -> Callable[[int], Script[Offered]]:
-    """What offers each image to each recipient, a part of a script, made of the time. `most`: recipients an
-    image may have, negative for no limit. `unknown`: recipients that do not exist."""
+    """Returns a function of the current time that makes a sub-script: offer each image to each recipient.
+    `most`: recipients an image may have, negative for no limit. `unknown`: recipients that do not exist."""
     return lambda now: batches.offer(caller, actor, images, member_ids, terms, most, now, unknown)
 
 
@@ -153,8 +153,8 @@ def _withdraw_named(
 async def list_withdrawable(
     db: Database, owner: str, member_ids: Sequence[str] | None, most: int
 ) -> tuple[list[str], int]:
-    """(images of the project that are shared with these recipients, None: with any, as many as have so many
-    pairs; how many pairs the others have)."""
+    """(the project's images shared with these recipients (None: with anyone), until they add up to `most` or
+    more pairs; how many pairs the remaining images have)."""
     found = await shares.list_shared_of(db, owner, member_ids, now_us())
     images, pairs = [], 0
     for image_id, number in found:

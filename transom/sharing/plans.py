@@ -121,8 +121,9 @@ def plan_answer(
 def _sort_out(
     images: Sequence[str], found: Iterable[Seen], judge: Callable[[Seen | None, str], None]
 ) -> tuple[list[Seen], list[Failure]]:
-    """(those of the `found` that pass, why the rest of the `images` does not). `judge` raises it: of images
-    that are alike asked once, and of those that do not pass once each, in the order that was asked for."""
+    """(the `found` that pass, failures of the other `images`, in the order of the request). `judge` raises to
+    refuse. It is called once for each group of alike images, and once more for each refused or missing image
+    so that the failure names that image."""
     possible: list[Seen] = []
     refused: dict[str, Seen] = {}
     passed: set[str] = set()

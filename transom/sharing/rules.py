@@ -140,8 +140,8 @@ def list_members(caller: Caller, found: Found) -> Sequence[Member]:
 
 
 def list_recipients(caller: Caller, found: Found) -> Sequence[Member]:
-    """As `list_members`, by the IMS API: an image that is not shared has an empty list. Own and private: a
-    list of nobody. Public: who sees it is nobody's business."""
+    """As `list_members`, for the IMS API: a visible image that is not `shared` gives an empty list instead of
+    an error."""
     image = _see_image(caller, found)
     if image.visibility == Visibility.SHARED:
         return list_members(caller, found)
@@ -173,8 +173,8 @@ def share_from(caller: Caller, image: Seen | None, image_id: str) -> None:
 
 
 def share_once_more(found: Found, member_id: str) -> None:
-    """May an image that can be shared be offered, by a call of its own, to who may be a member? `found`:
-    before. An offer that was rejected is made again."""
+    """May the image be offered to this recipient by a single-offer call? `found`: the state before the call.
+    ConflictError if an offer stands; one that was rejected is made again."""
     was_shared = found.image is not None and found.image.visibility == Visibility.SHARED
     if was_shared and found.member is not None and found.member.status != MemberStatus.REJECTED:
         text = f"Image {found.image_id} is shared with {member_id} already."
@@ -192,7 +192,7 @@ def answer_offer(
     """May the caller accept or reject this image for its own project, which is a member of it?"""
     is_offered = image is not None and image.is_member and image.visibility == Visibility.SHARED
     if image is None or not is_offered or not access.is_allowed("modify_member", caller, image.target):
-        # Of a caller whose role may not, the request was refused before: here hidden and absent look alike.
+        # Callers without the role were refused earlier. From here on, hidden and absent images look the same.
         text = f"Image {image_id} is not offered to this project."
         raise NotFoundError(text, Reason.MEMBER_UNKNOWN)
     if accepts and vault_id is None and image.vault_id is None:
@@ -286,8 +286,8 @@ def is_listed(caller: Caller, image: Image) -> bool:
 
 
 def see_shares(caller: Caller, found: Found) -> Image:
-    """The image, whose shares its owner sees. For all others there are none, be it that they see the image:
-    it is then as absent as one that they do not see."""
+    """The image, if the caller may see all its shares: the owner or an admin. To anyone else it looks absent,
+    even if they can see the image itself."""
     image = _see_image(caller, found)
     if not _sees_all_members(caller, image):
         raise NotFoundError(f"Image {image.id} not found.", Reason.IMAGE_UNKNOWN)

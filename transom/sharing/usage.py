@@ -1,7 +1,7 @@
 """Notes which projects use images of others, and writes that down every few seconds.
 
 A request only notes: one entry of a dictionary. What was noted since it was last written is lost when the
-process is killed. It tells of calls, not of machines: what was started from an image runs on without any.
+process is killed. It records API calls, not running servers: a server runs on without any more calls.
 """
 
 import asyncio

@@ -98,9 +98,9 @@ RESERVE = """
 
 
 async def reserve_room(db: Database, blob: LooseBlob, owner: str | None, size: int, quota: int) -> bool:
-    """Keep `size` bytes of the owner's quota for what the holder of the blob brings, until they are given
-    to an image, which then counts as many, or up. False, and nothing done, when the quota has no room for
-    them, or the blob was taken from its holder. Those of one owner wait for each other."""
+    """Reserve `size` bytes of the owner's quota for this blob, until it is given to an image (which then
+    counts against the quota) or given up. False, and nothing done, when the quota has too little room or the
+    holder has lost the blob. Reservations of one owner run one after another."""
     reserve = Statement(RESERVE, (blob.key, blob.holder, owner, size), required=True)
     done = await db.transact(*guard_storage(owner, quota, reserve))
     return done is not None

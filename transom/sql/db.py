@@ -23,11 +23,10 @@ class Telling(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A statement's text and the values of its `$n`. A `required` one must return a row: a guard. `is_lock`:
-    it makes others wait and does nothing else; where one writes at a time it is left out, and has no rows.
-    `frees_room`: it adds a row so that something can be removed, and goes on where there is no room for more.
-    `tells`: events of the rows that it returns, which are appended with it, whole or not at all; it costs no
-    round trip more.
+    """A statement's text and the values of its `$n`. `required`: a guard, it must return a row. `is_lock`: it
+    only takes a lock; SQLite, which has one writer, skips it and returns no rows. `frees_room`: an insert
+    that prepares a deletion, allowed even when the disk is full. `tells`: events made of the returned rows,
+    inserted atomically with the statement and without a further round trip.
     """
 
     sql: str

@@ -120,7 +120,7 @@ def relay(most: int) -> Script[Sequence[Row] | None]:
 
 
 def _keep_audience(numbered: Sequence[Row]) -> Script[None]:
-    """Neighbours of one kind together, for the order counts."""
+    """Open and close audiences in event order; consecutive events of the same kind share one statement."""
     run: list[int] = []
     opens = True
     for seq, _at, kind, _owner, member_id, _image_id, family_id, *_more in numbered:
@@ -164,7 +164,7 @@ async def find_kept(db: Database) -> tuple[int, int]:
 
 _FIRST = "(select seq, at from event order by seq limit $2)"
 
-# The oldest alone, without a gap: numbers are not quite in the order of times.
+# Deletes only from the start of the feed, without gaps: event numbers are not strictly in order of time.
 DELETE_OLD_EVENTS = f"""
     delete from event
     where seq in (select seq from {_FIRST} as first)

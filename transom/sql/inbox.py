@@ -58,8 +58,8 @@ def _received_of_row(row: Row) -> Received:
 
 
 def _page(limit: int, *, of_owner: bool = False) -> str:
-    """The limit is spelt out: planners take one that they do not know for a tenth of everything. `of_owner`:
-    with a seventh value; a term that is true of all would look to them as if it hid nearly all."""
+    """The limit is a literal: for a parameter, planners assume a tenth of all rows. `of_owner`: filter by the
+    owner `$7`. Without it the filter is left out: one that is always true would mislead the row estimate."""
     owner = "and image.owner = $7" if of_owner else ""
     return f"""
     select {_DETAILS}

@@ -400,8 +400,8 @@ async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> 
     )
 
 
-# Of each project in which a job has ended since $2, the ended jobs beyond so many bytes, the oldest, but for
-# the newest $3: whoever asked for them may not have seen yet how they ended.
+# For each project with a job that ended since $2: the oldest ended jobs that exceed $1 bytes in total, never
+# the newest $3: their clients may not have read the results yet.
 # PostgreSQL knows the sizes, as stored, without reading the values; SQLite has to read those of these
 # projects. A row is taken for 1,000 bytes more.
 LIST_SURPLUS = """

@@ -149,7 +149,7 @@ def _cut_by_size(joined: str, keys: int, order: str, limit: str, size_limit: str
 
 @lru_cache(maxsize=512)
 def _plain_page(dialect: Dialect, ranges: tuple[Range, ...], query: ListQuery) -> _PageQuery:
-    """Whoever looks at a list looks again, and to write its statement costs as much as to read its rows."""
+    """Cached: clients repeat the same lists, and building a statement costs as much as reading its rows."""
     return _page(dialect, ranges, query, None)
 
 

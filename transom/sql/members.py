@@ -196,8 +196,8 @@ OFFER = f"""
 #: More than any image will ever have.
 _NO_LIMIT = 2**62
 
-#: Within an update: what an answer does besides, if it changes the status. Who takes an answer back has
-#: nothing to be in time for any more.
+#: Within an update: what changes with the status. Once answered, the share ends at `expires_at`; taking the
+#: answer back does not restore the deadline for answering.
 _ANSWERED = f"""
     ends_at = expires_at,
     answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end"""
@@ -316,7 +316,7 @@ REMOVE_ENDED_OF = f"""
 
 REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_TOLD}"
 
-# One that somebody is about to change is left to the next time, so that nobody waits for another in a circle.
+# Rows that another transaction has locked are left for the next run: that avoids deadlocks.
 REMOVE_ENDED = f"""
     delete from member where (image_id, member_id) in (
         select image_id, member_id from member where {_HAS_END} and ends_at <= $1
@@ -385,7 +385,7 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             left = to_json(change.image_ids), change.member_id, change.now
             return Statement(LEAVE_EACH, left, tells=(tell_removed(EventType.LEFT, change.now, actor),))
         case MakeDirectEach():
-            # Neither side has anything else by it than before.
+            # No event: the change gives and takes no rights on either side.
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             return Statement(MAKE_DIRECT_EACH, (*pairs, change.now))
         case WithdrawEach():

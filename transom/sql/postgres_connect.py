@@ -30,7 +30,7 @@ class Connector:
         self._settings = _write_settings(command_s)
         is_alone = len(self._hosts) == 1
         self._most_s = _ONLY_HOST_S if is_alone else _EACH_HOST_S
-        # Of several servers one can be written. What the URL says of it holds for asyncpg if we say nothing.
+        # Only one of several hosts accepts writes. If the URL sets target_session_attrs, asyncpg obeys that.
         is_said = "target_session_attrs" in dict(parse_qsl(urlsplit(url).query))
         self._wanted = None if is_alone or is_said else "read-write"
 

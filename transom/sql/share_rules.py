@@ -11,9 +11,9 @@ def _rule_of_row(row: Row) -> ShareRule:
 
 
 def first_status(recipient: str, owner: str, actor: str, domain: str) -> str:
-    """The expression for the status that an offer begins with, by the most specific rule of its recipient.
-    All are expressions: ids of the projects that it goes to, that owns the image or family, and that makes
-    the offer, and the `domain_key` of the latter, which is that of the owner only if they are the same."""
+    """SQL for the initial status of an offer, by the recipient's most specific rule. The arguments are SQL
+    expressions: the recipient project, the owner of the image or family, the project that offers, and the
+    `domain_key` of that project. A domain rule applies only if the owner itself makes the offer."""
 
     def rule_for(publisher: str) -> str:
         return f"""(

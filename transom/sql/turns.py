@@ -1,7 +1,7 @@
-"""Who may run a long statement next, where only so many run at once.
+"""A fair queue for long statements, of which only a limited number run at once.
 
-Whoever asks much waits for himself: one asker never has more than half of the places, and of those who wait
-each is called in his turn, however many requests another one has sent.
+One project uses at most half of the places; waiting projects are served in turn, however many requests each
+of them has queued.
 """
 
 import asyncio

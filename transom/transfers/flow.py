@@ -95,7 +95,7 @@ class Imports:
         image = await self._held.find(job)
         if waiting := _in_order(image, self._transfer.stores.default.id):
             if set(waiting) == set(asked.backend):
-                # Not when it is begun again: what it has done would be counted, and then be asked for again.
+                # Only while no store has its copy: after a restart the finished copies would count twice.
                 await self._limits.check_import(image, request.method)
             if self._is_streamed(request):
                 job = await self._describe(job, request)

@@ -28,8 +28,8 @@ Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
 #: Raises when the asker may not have this done (any more).
 Judge = Callable[[Caller, Job, ImageTarget], None]
-#: What an image becomes when its task, of which the row says this now, fails, or None when it goes as a
-#: whole; and what it gives up.
+#: Called when a task fails, with the image and the job as stored now. Returns what the image becomes (None:
+#: it is deleted) and the locations that it gives up.
 Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
 
 

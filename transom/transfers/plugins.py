@@ -101,7 +101,7 @@ async def convert(material: Material, keep: Keep) -> None:
 
 
 async def inject(material: Material, keep: Keep) -> None:
-    """inject_image_metadata: the configured properties, unless a role of the user's is left alone."""
+    """inject_image_metadata: set the configured properties, unless the user has an exempt role."""
     if material.roles & material.settings.spared_roles:
         await keep(None, Change())
         return

@@ -42,7 +42,7 @@ def tell_family(act: Act, kind: EventType, family: Family, version: Version | No
         at=act.now,
         type=kind,
         owner=family.owner,
-        # Who is named is one who sees it, and with nobody named all members are.
+        # `member_id` limits who sees the event; None: all members of the family see it.
         member_id=family.owner if is_secret else None,
         image_id=version.image.id if version is not None else None,
         family_id=family.id,

@@ -130,7 +130,8 @@ _ANSWERS = {
 
 
 def _answer_brought(known: Known, member_id: str, status: str, new_versions: str, act: Act) -> Script[None]:
-    """What the family brought before has the same answer from now on."""
+    """Set the status of all memberships that the family brought this recipient: to `new_versions` if it
+    accepted the family, else to `status`."""
     to = new_versions if status == MemberStatus.ACCEPTED else status
     for was in MemberStatus:
         if was != to:

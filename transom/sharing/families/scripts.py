@@ -119,8 +119,8 @@ def publish(
 
 
 def _see_image(image_id: str) -> Script[VersionImage | None]:
-    """An image that is locked. One that says that it is a version, and is none, was made by a release that
-    let its clients say so."""
+    """The image; its lock is held. Older releases let clients set the family properties: if it has them but
+    is not a version of any family, they are dropped."""
     image = yield from families.see_image(image_id)
     if image is None or FAMILY not in image.properties:
         return image
