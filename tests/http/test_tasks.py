@@ -338,7 +338,7 @@ def test_a_project_has_only_so_many_jobs_open(make_service: MakeService, files: 
     ]
 
     assert accepted.status_code == 202
-    assert [one.status_code for one in refused] == [413, 413]
+    assert [one.status_code for one in refused] == [413, 400]
     assert explanation(refused[0]) == "The project has 1 jobs that wait or run, and may have no more."
     assert show_image(publisher, second)["status"] == "queued"
     assert [one.status_code for one in others] == [202, 201, 413]

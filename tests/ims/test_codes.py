@@ -344,6 +344,11 @@ PROVOKED: dict[str, tuple[int | str, Callable[[Service], Seen]]] = {
 #: Those that need a service with settings of its own.
 PROVOKED_BY_SETTINGS: dict[str, tuple[int | str, Callable[[Service], Seen], dict[str, str]]] = {
     "IMG.0015": (413, create, {"TRANSOM_IMAGE_COUNT_QUOTA": "0"}),
+    "IMG.0060": (
+        400,
+        lambda service: refusal(copy(service, create_active_image(service))),
+        {"TRANSOM_OPEN_JOBS_QUOTA": "0"},
+    ),
     "IMG.0108": (404, offer_to_nobody, {"TRANSOM_CHECK_RECIPIENTS": "true"}),
 }
 

@@ -5,7 +5,7 @@ import uuid
 from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.clock import now_us
-from transom.domain.errors import LimitExceededError
+from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.job_inputs import asked_by
 from transom.domain.model import TASK_KINDS, Job, JobInput, JobKind, JobStatus
 from transom.sql import jobs
@@ -16,7 +16,8 @@ async def require_place(parts: Parts, request: Request) -> None:
     job make sure of it; this says so."""
     most = parts.settings.open_jobs_quota
     if most >= 0 and await jobs.count_open_jobs(parts.db, request.caller.project_id or "") >= most:
-        raise LimitExceededError(f"The project has {most} jobs that wait or run, and may have no more.")
+        text = f"The project has {most} jobs that wait or run, and may have no more."
+        raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
 
 
 def new_job(

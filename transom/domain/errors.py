@@ -51,6 +51,7 @@ class Reason(StrEnum):
     ORGANIZATION_UNKNOWN = "organization_unknown"
     # jobs, tags, copies
     JOB_UNKNOWN = "job_unknown"
+    TOO_MANY_JOBS = "too_many_jobs"
     TAG_INVALID = "tag_invalid"
     TAGS_FULL = "tags_full"
     TAG_UNKNOWN = "tag_unknown"

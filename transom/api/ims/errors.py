@@ -47,6 +47,7 @@ CODES: dict[Reason, str] = {
     Reason.MEMBERS_FULL: "IMG.9004",
     Reason.SHARED_WITH_DOMAIN: "IMG.9005",
     Reason.JOB_UNKNOWN: "IMG.9006",
+    Reason.TOO_MANY_JOBS: "IMG.0060",
     Reason.VAULT_MISSING: "IMG.9008",
     Reason.ORGANIZATION_UNKNOWN: "IMG.9009",
     Reason.TAG_INVALID: "IMG.0115",
