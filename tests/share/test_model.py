@@ -1,0 +1,230 @@
+"""The share API against a model of it: whatever is done in whatever order, all of its answers agree.
+
+Offers, answers, withdrawals, ends, promotes and revocations are made at random, some by the Image API; after
+each, what owner and recipients see by both APIs is what the model says.
+"""
+
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+from conftest import DATABASES, MakeService
+from harness.service import Service
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from .calls import Body, list_all, post, project_of
+from .ending import end_membership, end_share
+from .family_calls import Published, ok
+from .model import ACCEPTED, LEFT, PENDING, REJECTED, World
+
+RECIPIENTS = ("recipient", "other")
+#: Versions of the family, and an image that is none.
+VERSIONS, IMAGES = ("first", "second"), ("first", "second", "apart")
+
+some_images = st.lists(st.sampled_from(IMAGES), min_size=1, max_size=3, unique=True)
+some_recipients = st.lists(st.sampled_from(RECIPIENTS), min_size=1, max_size=2, unique=True)
+an_image, a_recipient = st.sampled_from(IMAGES), st.sampled_from(RECIPIENTS)
+a_number = st.integers(1, len(VERSIONS))
+an_answer = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED, PENDING, LEFT))
+
+#: So many that a run takes some ten seconds.
+BOUNDED = settings(
+    max_examples=8,
+    stateful_step_count=14,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Sharing(RuleBasedStateMachine):
+    """One service; each run has images and a family of its own."""
+
+    service: Service
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.family = Published(self.service, f"f-{uuid.uuid4()}")
+        self.images = {name: self.family.image() for name in VERSIONS}
+        shared = self.family.owner.post("/v2/images", json={"name": "apart", "visibility": "shared"})
+        self.images["apart"] = ok(shared, 201)["id"]
+        for name in VERSIONS:
+            self.family.publish(self.images[name], promote=False)
+        # A private image becomes shared when it is offered first; here all are from the start.
+        for name in VERSIONS:
+            for verb in ("offers", "withdrawals"):
+                self._post("publisher", verb, images=[name], projects=["recipient"])
+        self.world = World(list(VERSIONS))
+
+    def teardown(self) -> None:
+        self.family.owner.delete(self.family.path)
+        for image_id in self.images.values():
+            self.family.owner.delete(f"/v2/images/{image_id}")
+
+    def _post(self, caller: str, verb: str, **body: Any) -> Body:
+        if "images" in body:
+            body["images"] = [self.images[name] for name in body["images"]]
+        if "projects" in body:
+            body["projects"] = [project_of(self.service, name) for name in body["projects"]]
+        return post(self.service, caller, verb, **body)
+
+    def _is_told(self, answered: Body, outcomes: list[str]) -> None:
+        expected = Counter(outcomes)
+        failed = expected.pop("failure", 0)
+        assert len(answered["failures"]) == failed
+        assert {name: answered[name] for name in expected} == dict(expected)
+        counted = ("offered", "renewed", "unchanged", "changed", "withdrawn", "absent")
+        assert sum(answered.get(name, 0) for name in counted) == expected.total()
+
+    # ---- images
+
+    @rule(images=some_images, to=some_recipients)
+    def offer(self, images: list[str], to: list[str]) -> None:
+        done = self._post("publisher", "offers", images=images, projects=to)
+        self._is_told(done, [self.world.offer(image, project) for image in images for project in to])
+
+    @rule(images=some_images, caller=a_recipient, answer=an_answer)
+    def answer(self, images: list[str], caller: str, answer: str) -> None:
+        done = self._post(caller, "answers", images=images, answer=answer)
+        self._is_told(done, [self.world.answer(image, caller, answer) for image in images])
+
+    @rule(images=some_images, whom=some_recipients)
+    def withdraw(self, images: list[str], whom: list[str]) -> None:
+        done = self._post("publisher", "withdrawals", images=images, projects=whom)
+        self._is_told(done, [self.world.withdraw(image, project) for image in images for project in whom])
+
+    @rule(images=some_images)
+    def withdraw_from_everybody(self, images: list[str]) -> None:
+        done = self._post("publisher", "withdrawals", images=images, everybody=True)
+        told = [self.world.withdraw(image, project) for image in images for project in RECIPIENTS]
+        self._is_told(done, [one for one in told if one != "absent"])
+
+    @rule(image=an_image, to=a_recipient)
+    def offer_by_the_image_api(self, image: str, to: str) -> None:
+        path = f"/v2/images/{self.images[image]}/members"
+        made = self.family.owner.post(path, json={"member": project_of(self.service, to)})
+        assert made.status_code == (409 if (image, to) in self.world.shares else 200), made.text
+        if made.is_success:
+            self.world.offer(image, to)
+
+    @rule(image=an_image, caller=a_recipient, answer=st.sampled_from((ACCEPTED, REJECTED, PENDING)))
+    def answer_by_the_image_api(self, image: str, caller: str, answer: str) -> None:
+        path = f"/v2/images/{self.images[image]}/members/{project_of(self.service, caller)}"
+        told = self.service.client(caller).put(path, json={"status": answer})
+        expected = self.world.answer(image, caller, answer)
+        assert told.status_code == (404 if expected == "failure" else 200), told.text
+
+    @rule(image=an_image, whom=a_recipient)
+    def end(self, image: str, whom: str) -> None:
+        end_share(self.service, self.images[image], project_of(self.service, whom))
+        self.world.withdraw(image, whom)
+
+    # ---- the family
+
+    @rule(to=some_recipients)
+    def offer_family(self, to: list[str]) -> None:
+        done = self._post("publisher", "offers", families=[self.family.id], projects=to)
+        self._is_told(done, [self.world.offer_family(project) for project in to])
+
+    @rule(caller=a_recipient, answer=an_answer, new_versions=st.sampled_from((None, None, ACCEPTED, PENDING)))
+    def answer_family(self, caller: str, answer: str, new_versions: str | None) -> None:
+        more = {} if new_versions is None else {"new_versions": new_versions}
+        done = self._post(caller, "answers", families=[self.family.id], answer=answer, **more)
+        self._is_told(done, [self.world.answer_family(caller, answer, new_versions)])
+
+    @rule(whom=some_recipients)
+    def withdraw_family(self, whom: list[str]) -> None:
+        done = self._post("publisher", "withdrawals", families=[self.family.id], projects=whom)
+        self._is_told(done, [self.world.withdraw_family(project) for project in whom])
+
+    @rule(whom=a_recipient)
+    def end_membership(self, whom: str) -> None:
+        end_membership(self.service, self.family.id, project_of(self.service, whom))
+        self.world.withdraw_family(whom)
+
+    @rule(number=a_number)
+    def promote(self, number: int) -> None:
+        done = self.family.point_at(number)
+        assert done.status_code == (200 if self.world.promote(number) else 409), done.text
+
+    @rule(number=a_number)
+    def revoke(self, number: int) -> None:
+        assert self.family.act(number, "revoke", reason="broken").status_code == 200
+        self.world.revoke(number)
+
+    @rule(number=a_number)
+    def restore(self, number: int) -> None:
+        assert self.family.act(number, "restore").status_code == 200
+        self.world.restore(number)
+
+    # ---- what everybody sees
+
+    @invariant()
+    def the_owner_sees_all_of_it(self) -> None:
+        expected: dict[str, dict[str, tuple[str, bool]]] = {name: {} for name in self.images}
+        for (image, project), share in self.world.shares.items():
+            expected[image][project_of(self.service, project)] = (share.status, share.is_brought)
+        for name, image_id in self.images.items():
+            found = list_all(self.service, "publisher", f"images/{image_id}/shares")
+            shown = {one["recipient"]["project"]: (one["status"], one["family"] is not None) for one in found}
+            assert shown == expected[name], name
+        members = ok(self.family.owner.get(f"{self.family.path}/members"))["items"]
+        assert {one["recipient"]["project"]: (one["status"], one["new_versions"]) for one in members} == {
+            project_of(self.service, project): (member.status, member.new_versions)
+            for project, member in self.world.members.items()
+        }
+        states = {number: self.world.state(number) for number in range(1, len(VERSIONS) + 1)}
+        assert self.family.states() == states
+        assert self.family.show()["current_number"] == self.world.current
+
+    @invariant()
+    def what_a_recipient_has_is_the_same_in_both_lists(self) -> None:
+        for project in RECIPIENTS:
+            found = list_all(self.service, "publisher", "shares", to=project_of(self.service, project))
+            mine = {*self.images.values(), self.family.id}
+            shown = {one[one["kind"]]["id"]: one["status"] for one in found}
+            assert {one: status for one, status in shown.items() if one in mine} == self._given_to(project)
+
+    def _given_to(self, project: str) -> dict[str, str]:
+        """Id of an image or the family → status."""
+        given = {
+            self.images[image]: share.status
+            for (image, recipient), share in self.world.shares.items()
+            if recipient == project
+        }
+        member = self.world.members.get(project)
+        return given if member is None else {**given, self.family.id: member.status}
+
+    @invariant()
+    def each_recipient_sees_what_it_has(self) -> None:
+        for project in RECIPIENTS:
+            client, given = self.service.client(project), self._given_to(project)
+            shown: dict[str, str] = {}
+            for status in (PENDING, ACCEPTED, REJECTED):
+                found = list_all(self.service, project, "inbox", status=status, limit=100)
+                shown |= {one[one["kind"]]["id"]: status for one in found}
+            mine = {*self.images.values(), self.family.id}
+            assert {one: status for one, status in shown.items() if one in mine} == given
+            listed = {one["id"] for one in ok(client.get("/v2/images", params={"limit": 100}))["images"]}
+            for name, image_id in self.images.items():
+                is_listed = given.get(image_id) == ACCEPTED and not self.world.is_hidden(name)
+                assert (image_id in listed) == is_listed, name
+                seen = client.get(f"/v2/images/{image_id}").status_code
+                assert seen == (200 if image_id in given else 404), name
+
+
+@pytest.fixture(params=DATABASES, ids=DATABASES)
+def quiet(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+    """A service that nobody else fills."""
+    return make_service(request.param)
+
+
+def test_whatever_is_done_all_answers_agree_with_the_model(quiet: Service) -> None:
+    class OfThisService(Sharing):
+        service = quiet
+
+    run_state_machine_as_test(OfThisService, settings=BOUNDED)
