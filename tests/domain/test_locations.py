@@ -7,8 +7,10 @@ import pytest
 from transom.domain.errors import ConflictError, InvalidError
 from transom.domain.imports import TASK
 from transom.domain.locations import (
+    Known,
     activate,
     attach,
+    change_places,
     check_digits,
     check_queued,
     describe,
@@ -18,6 +20,7 @@ from transom.domain.locations import (
     release,
 )
 from transom.domain.model import Content, Location, Status
+from transom.domain.patch import Operation
 
 from .samples import image
 
@@ -122,3 +125,27 @@ def test_an_image_in_use_stays_so_when_its_data_cannot_be_hashed() -> None:
     failed = give_up(used)
 
     assert (failed.status, failed.size, failed.os_hash_algo) == (Status.ACTIVE, 10, None)
+
+
+OWN = Location(store="fast", key="file:///own")
+
+
+@pytest.mark.parametrize(
+    ("named", "is_taken"),
+    [([OWN, PLACE, PLACE], True), ([PLACE, OWN, PLACE], True), ([OWN, OWN, PLACE], False)],
+)
+def test_places_are_arranged_each_as_often_as_it_is_there(named: list[Location], is_taken: bool) -> None:
+    """A place of somebody else's may be there twice, with different metadata."""
+    again = Location(store="web", key=URL, metadata={"a": "b"})
+    before = image(status=Status.ACTIVE, locations=(OWN, PLACE, again))
+    known = Known(found={}, url_of=lambda location: location.key, algorithm="sha512", most=-1)
+    value = [{"url": one.key, "metadata": one.metadata} for one in named]
+    replace = Operation("replace", "locations", value)
+
+    if is_taken:
+        assert [one.key for one in change_places(replace, before, known).locations] == [
+            one.key for one in named
+        ]
+    else:
+        with pytest.raises(InvalidError, match="Original locations is not empty"):
+            change_places(replace, before, known)
