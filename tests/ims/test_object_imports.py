@@ -279,7 +279,7 @@ REFUSED = [
     ("unknown system", ACTION, _with(os_version="Plan 9"), "IMG.0056"),
     ("quick without system", QUICK, _with(os_version=None), "IMG.0056"),
     ("iso without system", ACTION, _with(os_version=None, type="IsoImage"), "IMG.0056"),
-    ("type", ACTION, _with(type="Other"), "IMG.0001"),
+    ("type", ACTION, _with(type="Other"), "IMG.0024"),
     ("a key", ACTION, _with(cmk_id="key"), "IMG.0095"),
     ("description", ACTION, _with(description="<b>"), "IMG.0054"),
     ("firmware", ACTION, _with(hw_firmware_type="coreboot"), "IMG.0141"),
@@ -311,7 +311,7 @@ REFUSED = [
     ),
     ("beside no list", ACTION, _with(data_images={}), "IMG.0001"),
     ("switch", ACTION, _with(is_quick_import="perhaps"), "IMG.0001"),
-    ("kind of data", DATA_IMAGE, _with(min_disk=40, os_type="BeOS"), "IMG.0001"),
+    ("kind of data", DATA_IMAGE, _with(min_disk=40, os_type="BeOS"), "IMG.0122"),
 ]
 
 

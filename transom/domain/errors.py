@@ -30,6 +30,8 @@ class Reason(StrEnum):
     FIRMWARE_INVALID = "firmware_invalid"
     ARCHITECTURE_INVALID = "architecture_invalid"
     OS_VERSION_INVALID = "os_version_invalid"
+    OS_TYPE_INVALID = "os_type_invalid"
+    IMAGE_TYPE_INVALID = "image_type_invalid"
     ATTRIBUTE_CONFLICT = "attribute_conflict"
     IMAGE_PROTECTED = "image_protected"
     IMAGE_PUBLIC = "image_public"

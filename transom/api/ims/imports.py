@@ -132,7 +132,8 @@ def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_qu
     ref = _object(parts, request, given, "image_url")
     kind = body.text(given, "type") or "ECS"
     if kind not in _ENVIRONMENTS:
-        raise InvalidError(f"type: must be one of {', '.join(_ENVIRONMENTS)}.")
+        text = f"type: must be one of {', '.join(_ENVIRONMENTS)}."
+        raise InvalidError(text, Reason.IMAGE_TYPE_INVALID)
     if (is_quick or kind == "IsoImage") and not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
     os_type = _os_type(given, "")
@@ -216,7 +217,8 @@ def _object(parts: Parts, request: Request, given: dict[str, Any], name: str, fi
 def _os_type(given: dict[str, Any], field: str) -> str:
     found = body.text(given, "os_type") or _OS_TYPES[0]
     if found not in _OS_TYPES:
-        raise InvalidError(f"{field}os_type: must be one of {', '.join(_OS_TYPES)}.")
+        text = f"{field}os_type: must be one of {', '.join(_OS_TYPES)}."
+        raise InvalidError(text, Reason.OS_TYPE_INVALID)
     return found
 
 
