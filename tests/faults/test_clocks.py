@@ -110,7 +110,7 @@ def test_an_upload_that_lost_its_lease_is_broken_off_while_the_client_sends(
             answer = upload.read_status()
 
         assert answer == 503
-        assert "The upload was given up" in service.log_path.read_text()
+        assert "The upload was aborted" in service.log_path.read_text()
 
 
 async def _execute(url: str, sql: str) -> None:

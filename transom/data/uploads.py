@@ -39,7 +39,7 @@ from transom.stores.registry import Stores
 if TYPE_CHECKING:
     from transom.data.inspection import Inspection
 
-_GIVEN_UP = "The upload was given up: the server could not tell the database in time that it was at work."
+_GIVEN_UP = "The upload was aborted: the server could not renew its lease on it in time."
 _OTHER_DATA = "The data is not that of the image it was taken from."
 
 

@@ -315,7 +315,7 @@ def new_terms(member: Member, new: NewTerms, now: int) -> ChangeTerms | None:
     a time to answer by where the offer was answered."""
     is_pending = member.status == MemberStatus.PENDING
     if new.answer_by is not UNSET and not is_pending:
-        raise ConflictError("The offer was answered: there is nothing to answer by any more.")
+        raise ConflictError("The offer was answered already: its `answer_by` can no longer be changed.")
     expires_at = member.expires_at if new.expires_at is UNSET else _end(new.expires_at)
     had_deadline = is_pending and member.ends_at < member.expires_at
     deadline = (member.ends_at if had_deadline else NEVER) if new.answer_by is UNSET else _end(new.answer_by)

@@ -9,4 +9,4 @@ TRIES = 100
 
 def write_conflict(subject: str) -> UnavailableError:
     """`TRIES` tries in a row have failed. `subject`: with its verb."""
-    return UnavailableError(f"{subject} changed by too many others at once.")
+    return UnavailableError(f"{subject} being changed by too many requests at once. Try again.")

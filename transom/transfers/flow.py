@@ -194,7 +194,7 @@ class Imports:
     async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
         token = await jobs.find_credential(self._db, job.id)
         if token is None:
-            raise ConflictError("The task has nothing left to act with for the user.")
+            raise ConflictError("The task no longer has a token to act for the user.")
         endpoint = await find_endpoint(
             self._settings,
             region=request.arguments["glance_region"],

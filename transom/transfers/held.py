@@ -17,6 +17,7 @@ from transom.lease import LostError
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
 from transom.sql.images import NOBODY
+from transom.sql.retry import write_conflict
 from transom.transfers.askers import Askers
 
 _MIB = 1 << 20
@@ -116,7 +117,7 @@ class RightEndedError(ForbiddenError):
 
 
 def _outrun(job: Job) -> UnavailableError:
-    return UnavailableError(f"Image {job.image_id} is changed by too many others at once.")
+    return write_conflict(f"Image {job.image_id} is")
 
 
 def _moved_on(seen: Image, new: Image) -> Image:

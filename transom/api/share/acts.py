@@ -109,7 +109,7 @@ def _replay(asked: Asked, answer: Answer, *, has_secret: bool) -> Response:
         raise _reused()
     if has_secret:
         text = (
-            "It was done by the first request with this key, whose answer had the secret that is shown once."
+            "The first request with this key did the work. Its response had the secret, which is shown once."
         )
         raise ProblemError("key-reused", text, status=409)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]

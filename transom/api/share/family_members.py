@@ -120,7 +120,7 @@ async def change_member(parts: Parts, request: Request) -> Response:
     def change_it(member: FamilyMember) -> Terms:
         is_pending = member.status == MemberStatus.PENDING
         if answer_by is not None and not is_pending:
-            raise invalid("/answer_by", "the offer was answered.")
+            raise invalid("/answer_by", "cannot be changed: the offer was answered already.")
         end = member.expires_at if expires_at is None else expires_at
         was_limited = is_pending and member.ends_at < member.expires_at
         by = answer_by if answer_by is not None else (member.ends_at if was_limited else NEVER)

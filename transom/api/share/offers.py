@@ -124,7 +124,7 @@ async def answer_offers(parts: Parts, request: Request) -> sets.Told:
     most = parts.settings.share_batch_limit
     if body.all is not None:
         if body.images or body.families:
-            raise invalid("/all", "stands in place of `images` and `families`.")
+            raise invalid("/all", "cannot be combined with `images` or `families`.")
         owner = check_id("/from", body.owner) if body.owner is not None else None
         return await sets.answer_all(
             parts.db,
@@ -138,7 +138,7 @@ async def answer_offers(parts: Parts, request: Request) -> sets.Told:
             most,
         )
     if body.owner is not None:
-        raise invalid("/from", "goes with `all`: what is named is of whom it is of.")
+        raise invalid("/from", "is allowed only together with `all`, not with named images or families.")
     things = _things_of(body.images, body.families)
     offers.require_few(len(things), most)
     return await sets.answer(
@@ -178,14 +178,14 @@ def show_withdrawals(_request: Request, done: sets.Told) -> Response:
 async def _withdraw(parts: Parts, request: Request, body: Withdrawals, reason: str | None) -> sets.Told:
     member_ids = recipients_of(body)
     if body.everybody and member_ids:
-        raise invalid("/everybody", "stands in place of recipients.")
+        raise invalid("/everybody", "cannot be combined with named recipients.")
     if not body.everybody:
         require_recipients(member_ids)
     db, caller, actor = parts.db, request.caller, actor_of(request)
     most = parts.settings.share_batch_limit
     if body.everything:
         if body.images or body.families:
-            raise invalid("/everything", "stands in place of `images` and `families`.")
+            raise invalid("/everything", "cannot be combined with `images` or `families`.")
         if body.everybody and body.sure != access.require_project(caller):
             raise invalid(
                 "/sure", "must be the id of your own project to withdraw everything from everybody."

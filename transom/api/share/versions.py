@@ -179,7 +179,7 @@ async def revoke(parts: Parts, request: Request) -> Known:
     asked = await read_body(parts, request, Revoking)
     at = check_future("/at", asked.at, now_us()) if asked.at is not None else None
     if at is not None and not asked.fall_back:
-        raise invalid("/fall_back", "must not be false where `at` is given: nobody is there to be refused.")
+        raise invalid("/fall_back", "must be true with `at`: a scheduled revocation can refuse nobody.")
     return await service.revoke(
         parts.db,
         request.caller,
