@@ -33,7 +33,7 @@ class UnknownCursorError(Exception):
 
 
 class CursorTooOldError(Exception):
-    """What comes after the cursor is not kept any more. `oldest`: the first cursor that is good."""
+    """Events after the cursor are deleted already. `oldest`: the first cursor that is still valid."""
 
     def __init__(self, oldest: int) -> None:
         super().__init__()
@@ -84,6 +84,6 @@ async def _read_page(db: Database, query: EventQuery, viewer: Viewer) -> EventPa
     elif has_more:
         cursor = found[-1].seq
     else:
-        # Whatever has a number up to `last` was there before the page was read.
+        # All events up to `last` were numbered before the page was read: the cursor may skip to `last`.
         cursor = max(last, found[-1].seq if found else 0)
     return EventPage(events=found, cursor=cursor, has_more=has_more, oldest=oldest, viewer=viewer)

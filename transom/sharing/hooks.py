@@ -76,7 +76,7 @@ async def create_hook(
 
 
 async def list_hooks(db: Database, caller: Caller) -> list[Hook]:
-    """Those of the caller's project that it may see."""
+    """The hooks of the caller's project that the caller may see."""
     project_id = rules.see_hooks(caller)
     return [hook for hook in await hooks.list_hooks(db, project_id) if rules.sees_hook(caller, hook)]
 
@@ -189,7 +189,7 @@ def tell_disabled(hook: Hook, actor: Actor, reason: str) -> Statement:
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request to a hook brings. `id`: the same at each try."""
+    """The content of one request to a hook. `id`: the same at each try."""
 
     id: str
     content_type: str

@@ -54,7 +54,7 @@ class ProjectPage(NamedTuple):
 async def list_projects(
     db: Database, caller: Caller, sort: UseSort, after: tuple[int, str], limit: int
 ) -> ProjectPage:
-    """What each project has, most first."""
+    """Projects with what each of them uses, in descending order of `sort`."""
     rules.see_operation(caller)
     found = await operation.list_projects(
         db, sort, now_us(), after=after, limit=limit + 1, asker=caller.project_id

@@ -38,7 +38,7 @@ SEE_WHOLE_IMAGES = f"""
 
 LIST_RECIPIENTS = f"select member_id from member where image_id = $1 and {live('$2')}"
 
-# Those of the recipients in `$2` that are members of the images.
+# The memberships that the recipients in `$2` have of the images.
 LIST_NAMED = f"""
     select image_id, member_id from member
     where image_id in {IDS} and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))
@@ -81,7 +81,7 @@ SEE_WHOLE_OFFERS = f"""
 
 
 def seen_of_rows(rows: list[Row]) -> list[Seen]:
-    """What one of the looks above found."""
+    """Builds the records from the rows of one of the queries above."""
     return [
         Seen(
             ids=_decode_ids(ids),
@@ -89,7 +89,7 @@ def seen_of_rows(rows: list[Row]) -> list[Seen]:
             visibility=visibility,
             properties=decode_properties(properties),
             is_member=bool(is_member),
-            # Those of an image that is not shared have no effect.
+            # Memberships of an image that is not shared have no effect.
             members=members if visibility == Visibility.SHARED else 0,
             status=status,
             vault_id=vault_id,

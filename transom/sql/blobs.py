@@ -2,7 +2,7 @@
 
 A row is written before the first byte and deleted after the last one is published or removed. Whatever a
 crash leaves behind is found here, by `Removal.recover`. Transactions touch the blob's row before the
-image's, so that the end of an upload and its recovery never wait for each other in a circle.
+image's, so that the end of an upload and its recovery cannot deadlock.
 
 Staged blobs are those that wait to be imported into an `uploading` image, or are just being imported.
 """

@@ -32,7 +32,7 @@ _VALUES = """
     family_member.expires_at, family_member.expires_at, family_member.family_id"""
 _NAMED = "(select value from jsonb_array_elements_text(cast($4 as jsonb)))"
 
-#: Whom a family brings an image. `$1`: the family, `$2`: the image, `$3`: now.
+#: The members to whom a family brings an image. `$1`: the family, `$2`: the image, `$3`: now.
 _RECEIVERS = f"""
     from image cross join family_member
     where image.id = $2 and family_member.family_id = $1 and family_member.member_id <> image.owner
@@ -71,7 +71,7 @@ END_BROUGHT = f"delete from member where {_OF_THESE} and ends_at <= $3 returning
 END_BEFORE = f"""
     delete from member where image_id = $1 and ends_at < {NEVER} and ends_at <= $2 returning {_TOLD}"""
 
-# Whatever their ends are.
+# All memberships that the family brought, whether they have ended or not.
 DETACH = "update member set family_id = null where family_id = $1"
 
 DETACH_ONE = "update member set family_id = null where family_id = $1 and image_id = $2"

@@ -51,7 +51,7 @@ STAGED_AMONG = """
 
 
 async def find_known(db: Database, keys: Collection[Key]) -> set[Key]:
-    """Those of the keys that an image has as a location or as staged data, or that are on the way in or out.
+    """The `keys` that the database knows: as a location, as staged data, or as a loose blob.
 
     A key is written down before the first byte is stored, and forgotten after the last one was removed: what
     was in a store before this was asked, and is not known, is nobody's. The three statements go along with

@@ -103,8 +103,7 @@ class Database(Protocol):
 
         An error that it raises takes everything back. It may be made and run again when it met others half
         way, so it has no effects but its statements. Scripts that lock several rows of a table do so by
-        `for update` in the order of their keys, images before members: then none waits for another in a
-        circle.
+        `for update` in the order of their keys, images before members: so they cannot deadlock.
         """
         ...
 

@@ -21,7 +21,7 @@ async def delete_image(db: Database, seen: Image, now: int, actor: Actor) -> boo
 
 
 def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
-    """What `delete_image` does, for a transaction that does more."""
+    """The statements of `delete_image`, for a transaction that does more."""
     return [
         *(_tell_recipients(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
         *loosen_staged(seen.id),
@@ -32,7 +32,8 @@ def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
 
 
 def _tell_recipients(seen: Image, now: int, actor: Actor) -> list[Statement]:
-    """Of an image that is not shared they were told when it was closed: its memberships go with its row."""
+    """Remove the memberships, with an event for each. Only for a shared image: recipients of one that was
+    closed got an event then, and its memberships are deleted with its row."""
     return [
         lock_seen(seen),
         to_statement(RemoveWithImage(image_id=seen.id, now=now), actor),

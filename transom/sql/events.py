@@ -64,7 +64,7 @@ DELETE_NUMBERED = f"delete from outbox where id in {_IDS}"
 
 SET_LAST_SEQ = "update singleton set last_seq = $1 where name = 'relay'"
 
-# Those of `$1`, events of one member each, begin to see the family's events, if they do not see them already.
+# The members of the events `$1`, one each, see the family's events from now on, if they do not already.
 OPEN_AUDIENCE = f"""
     insert into family_audience (family_id, member_id, from_seq)
     select event.family_id, event.member_id, min(event.seq)
@@ -279,8 +279,8 @@ _WAITING = f"(select cast(0 as bigint) as seq, id, {_OUTBOX_COLUMNS} from outbox
 
 
 async def audit_events(db: Database, query: EventQuery) -> list[Event]:
-    """Of everybody's events (`query.project` is None) the newest `limit`, oldest first; `seq` is 0 of those
-    that have no number yet."""
+    """The newest `limit` events of everybody (`query.project` is None), oldest first. Events without a number
+    yet have `seq` 0."""
     values = Values()
     terms = [*_ranges(query, values)[0][1], *_conditions(query, values)[1:], "true"]
     # Read first: what gets its number meanwhile is then found twice rather than never.

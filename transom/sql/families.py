@@ -55,8 +55,8 @@ def member_of_row(row: Row) -> FamilyMember:
 
 LOCK_FAMILY = "select id from family where id = $1 for update"
 
-# Those of the versions and, where one is to become a version, that one. `$2`: its id, or null. One set of
-# ids: two with an `or` between them would be a filter over all images there are.
+# Locks the images of the versions and, where an image is to become a version, that one (`$2`: its id, or
+# null). A union, for an `or` of two conditions would read the whole table.
 LOCK_FAMILY_IMAGES = """
     select count(*) from (
         select id from image
@@ -111,7 +111,7 @@ LOCK_IMAGES_OF_FAMILIES = """
 
 def lock_all(family_ids: Sequence[str], image_ids: Sequence[str]) -> Script[None]:
     """Lock several families, and the images of their versions together with these: in one order, so that
-    nobody waits for another in a circle."""
+    they cannot deadlock."""
     named = to_json(family_ids)
     yield Statement(LOCK_FAMILIES, (named,), is_lock=True)
     yield Statement(LOCK_IMAGES_OF_FAMILIES, (named, to_json(image_ids)), is_lock=True)
@@ -147,8 +147,8 @@ COUNT_FAMILIES = "select count(*) from family where owner = $1"
 
 
 def insert_family(family: Family) -> Script[int | None]:
-    """How many families the owner has then; None, and nothing done, when one has the name. Those that are
-    made at once wait for each other."""
+    """Insert the family and return how many its owner has now; None, and nothing done, when one of them has
+    the name already. Families of one owner are inserted one after another."""
     yield lock_owner(family.owner)
     about = family.title, family.description, family.support_url, family.provided_until
     values = family.id, family.owner, family.name, *about, family.created_at
@@ -249,7 +249,7 @@ FIND_FAMILY_MEMBERS = f"""
 
 
 def find_members(family_id: str, member_ids: Sequence[str]) -> Script[dict[str, FamilyMember]]:
-    """Those of the `member_ids` that the family was offered to, with those that have ended."""
+    """The family's memberships of these recipients by `member_id`, also those that have ended."""
     rows = yield Statement(FIND_FAMILY_MEMBERS, (family_id, to_json(member_ids)))
     return {member.member_id: member for member in map(member_of_row, rows)}
 

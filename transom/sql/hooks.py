@@ -188,8 +188,8 @@ NOTE_SUCCESS = f"""
 
 
 async def move_cursor(db: Database, hook: Hook, holder: str, cursor: int, until: int) -> Hook | None:
-    """What lies before the cursor does not match. The hook as it is then, None when it is not as it was seen,
-    here and below."""
+    """Move the cursor past events that the hook does not want. Returns the updated hook; None when it was
+    changed since it was read, or another worker has it (the same below)."""
     rows = await db.write(MOVE_CURSOR, *_seen(hook, holder), cursor, until)
     return _hook_of_row(rows[0]) if rows else None
 
@@ -197,7 +197,7 @@ async def move_cursor(db: Database, hook: Hook, holder: str, cursor: int, until:
 async def note_success(
     db: Database, hook: Hook, holder: str, cursor: int, until: int, now: int, status: int
 ) -> Hook | None:
-    """What lies before the cursor has been delivered."""
+    """Record a delivery and move the cursor behind the last event that was delivered."""
     rows = await db.write(NOTE_SUCCESS, *_seen(hook, holder), cursor, until, now, status)
     return _hook_of_row(rows[0]) if rows else None
 
@@ -238,7 +238,7 @@ NOTE_TEST = """
 
 
 async def note_test(db: Database, hook_id: str, now: int, status: int | None, error: str | None) -> None:
-    """What came of a test."""
+    """Record the result of a test delivery."""
     succeeded, failed = (now, None) if error is None else (None, now)
     await db.write(NOTE_TEST, hook_id, status, error, succeeded, failed)
 

@@ -76,12 +76,12 @@ INSERT_IMAGE = """
 ID_IS_UNUSED = "select 1 where not exists (select 1 from deleted_image where id = $1)"
 
 
-# Images of one project that are made at once wait for each other: none sees the others before they are done.
+# Images of one project are created one after another: a count does not see those not yet committed.
 LOCK_OWNER = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 def lock_owner(owner: str | None) -> Statement:
-    """Whoever counts what a project has, to add to it, waits here for whoever else does; it comes first."""
+    """Serializes transactions that count what a project has and add to it. The first statement of each."""
     return Statement(LOCK_OWNER, (owner,), is_lock=True)
 
 
@@ -208,7 +208,7 @@ def moved_on(image: Image, now: int) -> int:
 MOVE_ON = "updated_at = case when updated_at < $2 then $2 else updated_at + 1 end"
 
 
-# Of the images named in $1, those that somebody was offered.
+# The images of $1 that somebody was offered.
 SHARED_AMONG = f"""
     select image.id from image
     where image.id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))
@@ -277,7 +277,7 @@ DELETE_STAGED = "delete from staged_blob where image_id = $1"
 
 
 def loosen_staged(image_id: str) -> tuple[Statement, Statement]:
-    """What was staged for an image only waits for removal: for a transaction that changes the image after."""
+    """Mark what was staged for an image for removal. For a transaction that changes the image afterwards."""
     return Statement(LOOSEN_STAGED, (image_id,)), Statement(DELETE_STAGED, (image_id,))
 
 

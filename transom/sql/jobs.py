@@ -27,7 +27,7 @@ _decode_unknown = msgspec.json.Decoder(JobInput).decode
 
 
 class ListedTask(NamedTuple):
-    """What a list tells of a task: not what it is about, which may be large."""
+    """A task as lists show it: without its input, which may be large."""
 
     id: str
     kind: str
@@ -111,7 +111,7 @@ WITHIN_OPEN = f"select 1 where ({COUNT_OPEN}) <= cast($2 as bigint)"
 
 def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
     """The changes, with a guard around them that the job's project has `most` open jobs then; negative for no
-    limit. Jobs of one project that are written at once wait for each other."""
+    limit. Jobs of one project are written one after another."""
     if most < 0:
         return [*changes]
     within = Statement(WITHIN_OPEN, (job.project_id, most), required=True)
@@ -120,7 +120,7 @@ def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
 
 def _in_turn(job: Job, image: Image, open_jobs_quota: int, *changes: Statement) -> list[Statement]:
     """`guard_open` for changes that lock the image's owner: both projects are locked first, in one order,
-    else two that make images for each other's project wait for each other."""
+    else two that make images for each other's project could deadlock."""
     guarded = guard_open(job, open_jobs_quota, *changes)
     owners = {job.project_id, image.owner or job.project_id}
     return guarded if len(owners) == 1 else [*map(lock_owner, sorted(owners)), *guarded]
@@ -159,7 +159,7 @@ EXPORTS_NOTHING_ELSE = f"""
 
 async def start_export(db: Database, job: Job, open_jobs_quota: int) -> bool:
     """Write the job; False when its image is being exported already, or the project may have no more jobs
-    open. Two of one project wait for each other."""
+    open. Exports of one project are written one after another."""
     alone = Statement(EXPORTS_NOTHING_ELSE, (job.image_id, job.id), required=True)
     guarded = guard_open(job, open_jobs_quota, insert_job(job), alone)
     return await db.transact(lock_owner(job.project_id), *guarded) is not None
@@ -178,7 +178,7 @@ FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 
 
 async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
-    """The project's job of this id. Read beside the event loop: a batch's may be large."""
+    """The project's job of this id. A scan, for a batch may be large."""
     rows = await db.scan(FIND_JOB, job_id, project_id, asker=project_id)
     return _job_of_row(rows[0]) if rows else None
 
@@ -187,7 +187,7 @@ FIND_CREDENTIAL = "select credential from job where id = $1"
 
 
 async def find_credential(db: Database, job_id: str) -> str | None:
-    """What the job was given to act with, until it ends."""
+    """The credential that the job acts with, None once the job has ended."""
     rows = await db.read(FIND_CREDENTIAL, job_id)
     return rows[0][0] if rows else None
 
@@ -229,7 +229,7 @@ FIND_JOBS = f"""
 
 
 async def find_jobs(db: Database, job_ids: Sequence[str]) -> list[Job]:
-    """Those of these jobs that are still known."""
+    """The jobs of these ids, oldest first. Jobs that were deleted are left out."""
     return [_job_of_row(row) for row in await db.read(FIND_JOBS, to_json(list(job_ids)))]
 
 

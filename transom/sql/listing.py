@@ -78,7 +78,7 @@ class Values:
 
 
 def size_of(image: Image) -> int:
-    """What an image counts against `ListQuery.size_limit`, about as its row does."""
+    """The size that counts against `ListQuery.size_limit`, about that of the image's row."""
     return _BARE + len(to_json(image.properties)) + len(to_json(image.tags)) + len(to_json(image.locations))
 
 
@@ -245,7 +245,7 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
 
 
 def _sort_column(key: str, found: Range) -> str:
-    """Of a membership's range: the columns that its index is ordered by."""
+    """The column to sort by. In a range of memberships those of the table `member`, which its index has."""
     if found.member_id is not None:
         return {"created_at": "member.image_created_at", "id": "member.image_id"}.get(key, f"image.{key}")
     return f"image.{key}"

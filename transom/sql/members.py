@@ -89,7 +89,7 @@ async def find_member(db: Database, image_id: str, member_ids: MemberIds, member
 
 
 def found_member(image_id: str, rows: list[Row]) -> Found:
-    """What FIND_MEMBER found."""
+    """Builds the record from the rows of FIND_MEMBER."""
     if not rows:
         return Found(image_id=image_id)
     row = rows[0]
@@ -161,7 +161,7 @@ LOCK_MEMBER = f"""
 
 # ---- changes of one membership
 
-# By the row as it is when its lock is had, not as it was when the statement began.
+# `for share` checks the row as it is once the lock is held, not as it was when the statement began.
 _STILL_SHARED = f"""
     exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}' for share)"""
 

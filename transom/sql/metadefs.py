@@ -111,7 +111,7 @@ def _with_items(rows: list[Row]) -> tuple[Namespace | None, list[Item]]:
     return _namespace_of_row(rows[0]), [_item_of_row(row) for row in found if row[0] is not None]
 
 
-#: Of text that may be null; null and "" come together.
+#: Columns that may be null: null sorts as "".
 _SORT_COLUMNS = {key: f"coalesce(space.{key}, '')" for key in ("display_name", "description")}
 
 
@@ -291,7 +291,7 @@ def _insert_items(namespace_id: str, items: Sequence[Item]) -> Script[list[Item]
         ]
         rows = yield Statement(insert_items_sql(len(some)), tuple(values))
         inserted.update((row[0], row[1]) for row in rows)
-    # In the order of their names: nobody waits for another one in a circle.
+    # Sorted by name, so that concurrent inserts cannot deadlock.
     types = sorted(item.name for item in items if item.kind is Kind.RESOURCE_TYPE)
     if types:
         yield Statement(INSERT_RESOURCE_TYPES, (to_json(types), items[0].created_at))

@@ -51,7 +51,7 @@ COUNT_STORES = """
 
 
 async def count_stores(db: Database, asker: str | None) -> dict[str, StoreUse]:
-    """What images have in each store, by its id."""
+    """Images and their total size in each store, by the store's id."""
     rows = await db.scan(COUNT_STORES, asker=asker)
     return {row[0]: StoreUse(images=int(row[1]), size=int(row[2])) for row in rows}
 

@@ -190,7 +190,7 @@ TELL_TRANSFERRED = f"""
 
 
 def tell_image(seen: Image, new: Image, actor: Actor) -> tuple[Telling, ...]:
-    """What is to be told when an image becomes another, by a statement that returns its id."""
+    """The events of a change of an image, to be inserted with a statement that returns the image's id."""
     told = []
     named = new.name, seen.owner
 

@@ -108,7 +108,7 @@ async def list_given_to(
     return [_given_of_row(row, row[_DETAILS_WIDTH:]) for row in rows]
 
 
-# Of the owner's images, those with memberships, and how many. `$2`: of these recipients, null: of any.
+# The owner's images that have memberships, and how many each. `$2`: only these recipients', null: anyone's.
 LIST_SHARED_OF = f"""
     select image.id, count(*)
     from image join member on member.image_id = image.id and {live("$3")}

@@ -267,7 +267,7 @@ def _said(version: Version, state: State, known: Known, replaced_by: str | None)
 
 
 def without_family(properties: Mapping[str, str]) -> dict[str, str]:
-    """What of the properties is the client's."""
+    """The properties without those that the service sets for versions."""
     return {name: value for name, value in properties.items() if not name.startswith(FAMILY_PREFIX)}
 
 

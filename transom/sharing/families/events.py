@@ -1,5 +1,5 @@
-"""What is told of families as a whole. Of their members and what these get the statements tell themselves
-(`sql/families.py`, `sql/brought.py`).
+"""Events of families as a whole. The statements that change members, or what these get from a family, insert
+the events of that themselves (`sql/families.py`, `sql/brought.py`).
 """
 
 import msgspec
@@ -18,7 +18,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_family(self) -> Actor:
-        """Of what follows from it for memberships."""
+        """The actor of what follows for memberships, with `via` for its events."""
         if self.actor.via is Via.TIME:
             return self.actor
         return msgspec.structs.replace(self.actor, via=Via.FAMILY)

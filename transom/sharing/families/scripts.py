@@ -64,7 +64,7 @@ def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[No
     require(known)
     yield from _release(known, known.versions, act)
     yield to_statement(Detach(family_id=family_id, image_id=None), act.actor)
-    # Who has ended and was not removed yet is told of that, not of the withdrawal.
+    # Memberships that have ended, but are not removed yet, get the event of their end, not of a withdrawal.
     yield families.remove_ended_statement(family_id, act.now, family_outbox.tell_ended())
     told = family_outbox.tell_removed(EventType.FAMILY_WITHDRAWN, act.now, act.actor, None)
     yield families.remove_pending_statement(family_id, act.now, told)

@@ -127,7 +127,7 @@ async def list_families(
     own_id = caller.project_id or ""
     found: list[Seen] = []
     if name is not None:
-        # In the order of names it is one place: after what comes before it.
+        # Lists are ordered by name: families of this name begin after the place (name, "").
         after = max(after, (name, ""))
     if role in (None, "owner") and (owner is None or owner == own_id):
         found += await family_views.list_owned(db, own_id, who, now, after, limit)
@@ -155,7 +155,7 @@ def is_owner(caller: Caller, seen: Seen) -> bool:
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said of a family."""
+    """The texts of a family, and until when its versions are provided."""
 
     title: str | None
     description: str | None
@@ -252,7 +252,7 @@ async def promote(
 
 
 class VersionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client changes of a version; UNSET: nothing. `revoke_at`: NEVER for not any more."""
+    """The fields of a version that a client changes; UNSET: unchanged. `revoke_at`: NEVER cancels it."""
 
     notes: str | msgspec.UnsetType | None = msgspec.UNSET
     end_of_life: int | msgspec.UnsetType = msgspec.UNSET
@@ -389,7 +389,7 @@ def _lock(family_id: str) -> Script[Known]:
 
 
 class SetOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of making a family's members exactly those of a list."""
+    """The result of `set_members`."""
 
     offered: members.Offered
     withdrawn: int

@@ -20,7 +20,7 @@ LEFT = "left"
 
 
 class FamilyFailure(NamedTuple):
-    """What could not be done of a family, and why. `member_id` None: at all."""
+    """A failure of a family, or of one recipient of it. `member_id` None: of the family as a whole."""
 
     family_id: str
     member_id: str | None
