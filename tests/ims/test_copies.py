@@ -219,6 +219,16 @@ def test_a_copy_counts_as_one_of_the_projects_images(make_service: Any) -> None:
     assert len(service.client("publisher").get("/v2/images").json()["images"]) == 1
 
 
+def test_a_copy_beyond_the_quota_of_storage_fails_for_that(make_service: Any) -> None:
+    service = make_service("sqlite", TRANSOM_USER_STORAGE_QUOTA=str(2 * len(DATA) - 1))
+    image_id = create_image(service)
+
+    job = finish(service, "publisher", copy(service, "publisher", image_id).json()["job_id"])
+
+    assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0015")
+    assert "storage quota" in job["fail_reason"]
+
+
 def test_a_copy_of_data_that_is_not_what_was_recorded_fails_and_leaves_no_image(make_service: Any) -> None:
     service = make_service("sqlite")
     image_id = create_image(service)

@@ -24,6 +24,7 @@ from transom.sql.db import Database
 from transom.sql.images import NOBODY
 from transom.transfers.askers import Askers
 from transom.transfers.held import Report
+from transom.transfers.objects import naming_reasons
 from transom.transfers.rules import judge_copy
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ class Copies:
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image that the job was written with."""
+        with naming_reasons(job):
+            await self._run(job, report)
+
+    async def _run(self, job: Job, report: Report) -> None:
         asked = input_of(job, Copy)
         image = await self._find_copy(asked)
         if image.status == Status.SAVING:

@@ -21,7 +21,7 @@ from transom.domain.errors import (
     UnusableSourceError,
 )
 from transom.domain.imports import Change, ImportRequest, Method, parse_request, waiting_stores
-from transom.domain.job_inputs import Export, Import, ObjectImport, input_of
+from transom.domain.job_inputs import Copy, Export, Import, ObjectImport, input_of
 from transom.domain.model import Caller, Content, Image, ImageTarget, Job
 from transom.domain.objects import ObjectRef
 from transom.stores.object_access import ObjectAccess
@@ -34,12 +34,13 @@ _GIB = 1 << 30
 #: The beginning of an object in which its format is looked for: an ISO image shows itself after 32 KiB.
 _LOOK_BYTES = 1 << 20
 #: What an error that has no code of its own is told as in a job of the IMS API, by its class.
-_OF_BOTH: _Reasons = (
+_OF_ALL: _Reasons = (
     (NotFoundError, Reason.IMAGE_UNKNOWN),
     (ForbiddenError, Reason.ROLE_LACKS),
     (ConflictError, Reason.IMAGE_NOT_READY),
-    (UnusableSourceError, Reason.BUCKET_UNREACHABLE),
 )
+_OF_COPIES: _Reasons = (*_OF_ALL, (LimitExceededError, Reason.IMAGE_QUOTA))
+_OF_BOTH: _Reasons = (*_OF_ALL, (UnusableSourceError, Reason.BUCKET_UNREACHABLE))
 _OF_IMPORTS: _Reasons = (
     *_OF_BOTH,
     (ContentRefusedError, Reason.OBJECT_UNUSABLE),
@@ -125,6 +126,8 @@ def require_fitting(job: Job, image: Image, content: Content) -> None:
 def _reasons_of(job: Job) -> _Reasons:
     if isinstance(job.input, Export):
         return _OF_EXPORTS
+    if isinstance(job.input, Copy):
+        return _OF_COPIES
     return _OF_IMPORTS if isinstance(job.input, ObjectImport) else ()
 
 
