@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from harness import organizations
 from harness.file_server import FileServer
 from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
@@ -99,6 +100,25 @@ def shared_services(
 def service(request: pytest.FixtureRequest, shared_services: SharedServices) -> Service:
     """The shared service over one database, with two or three users in each of its projects."""
     return shared_services.get(request.param)
+
+
+@pytest.fixture(scope="session", params=DATABASES, ids=DATABASES)
+def organized(
+    request: pytest.FixtureRequest, shared_services: SharedServices, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """The shared service over one database that knows an organisation: its unit SALES has the project
+    `recipient`, the unit EMEA within that has `other`; `publisher` is in none."""
+    file = tmp_path_factory.getbasetemp() / f"organizations-{request.param}.yaml"
+    is_new = not file.exists()
+    if is_new:
+        file.write_text(organizations.tree())
+    service = shared_services.get(request.param, TRANSOM_ORGANIZATIONS_FILE=str(file))
+    if is_new:
+        service.add_user("outsider", "outsider", "member")
+        projects = {name: service.clouds[name].project_id for name in ("recipient", "other")}
+        content = organizations.tree(of_sales=[projects["recipient"]], of_emea=[projects["other"]])
+        organizations.put_in_force(service, file, content)
+    return service
 
 
 #: A service that may fetch from this machine, and keeps images in two stores.

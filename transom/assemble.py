@@ -155,6 +155,7 @@ class Worker:
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
+        operator_files.tell(identity, askers, parts.recipients, deliveries)
         dispatcher = Dispatcher(
             parts,
             self._watch,
@@ -230,6 +231,7 @@ async def run_worker(settings: Settings) -> None:
         undo.callback(sweeping.cancel)
         relay = open_relay(settings, db)
         deliveries = open_deliveries(settings, db, liveness, relay, undo)
+        operator_files.tell(askers, deliveries)
         start_background(settings, relay, deliveries, db, undo)
         await jobs.serve()
 

@@ -3,12 +3,15 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from transom.config import Settings, SettingsError
 from transom.config.object_buckets import read_buckets
+from transom.config.organizations import read_organizations
 from transom.config.os_versions import read_os_versions
 from transom.domain.model import Policy
 from transom.domain.objects import BucketTable
+from transom.domain.organizations import Organizations
 from transom.domain.os_versions import OsVersions
 from transom.policy import PolicyFileError, read_policy
 from transom.stores.registry import Stores, check_stores, use_keys
@@ -30,6 +33,7 @@ def check_files(settings: Settings) -> None:
     read_policy_files(settings)
     read_os_versions(settings.os_versions_file)
     read_buckets(settings.object_store_buckets_file)
+    read_organizations(settings.organizations_file)
     check_stores(settings)
 
 
@@ -42,8 +46,12 @@ def read_policy_files(settings: Settings) -> Policy:
         raise SettingsError(str(error)) from None
 
 
+class GoesByOrganizations(Protocol):
+    def use_organizations(self, organizations: Organizations) -> None: ...
+
+
 class OperatorFilesInForce:
-    """One per process. `os_versions` is asked for by each request that needs it."""
+    """One per process. `os_versions` and `organizations` are asked for by each request that needs them."""
 
     def __init__(
         self,
@@ -57,7 +65,15 @@ class OperatorFilesInForce:
         self._settings = settings
         self._stores = stores
         self._use_policy = use_policy
+        self._told: tuple[GoesByOrganizations, ...] = ()
         self.os_versions: OsVersions = read_os_versions(settings.os_versions_file)
+        self.organizations = read_organizations(settings.organizations_file)
+
+    def tell(self, *told: GoesByOrganizations) -> None:
+        """Tell these of the organisations now and whenever there are others."""
+        self._told = told
+        for one in told:
+            one.use_organizations(self.organizations)
 
     def read_again(self) -> None:
         """Go by the files as they are now, by all of them or, if one cannot be used, by none."""
@@ -65,6 +81,7 @@ class OperatorFilesInForce:
             policy = read_policy_files(self._settings)
             os_versions = read_os_versions(self._settings.os_versions_file)
             buckets = read_buckets(self._settings.object_store_buckets_file)
+            organizations = read_organizations(self._settings.organizations_file)
             use_keys(self._stores, self._settings)
         except SettingsError as error:
             _log.error("the operator's files stay as they were: %s", error)
@@ -73,4 +90,6 @@ class OperatorFilesInForce:
             use(policy)
         self._use_buckets(buckets)
         self.os_versions = os_versions
+        self.organizations = organizations
+        self.tell(*self._told)
         _log.info("the operator's files were read again")

@@ -112,6 +112,8 @@ callers = st.builds(
     Caller,
     user_id=st.just("user"),
     project_id=st.sampled_from([OWNER, RECIPIENT, STRANGER]),
+    domain_id=st.sampled_from([None, "theirs"]),
+    organizations=st.sampled_from([(), ("organization/unit",), ("organization/unit", "organization/whole")]),
     roles=st.sampled_from(list(ROLES.values())),
     policy=st.just(DEFAULT_POLICY),
 )

@@ -85,15 +85,37 @@ def test_every_range_is_narrowed_to_own_public_community_or_offered_images(
         one.owner == who.project_id
         or one.visibility in EVERYBODYS
         or (one.member_id == who.project_id and one.member_status in query.member_statuses)
+        or _is_of_groups(one, who)
         for one in found
     )
+
+
+def _is_of_groups(found: Range, who: Caller) -> bool:
+    """Whether it is confined to what groups of the caller were given, and nobody else's."""
+    named = found.groups or (found.member_id,)
+    is_own = set(named) <= set(who.groups) and bool(named)
+    return is_own and (found.member_status, found.unless_member) == ("accepted", who.project_id)
+
+
+@given(who=callers.filter(lambda who: not who.is_admin), query=queries)
+def test_what_groups_were_given_is_one_range_of_the_accepted(who: Caller, query: ListQuery) -> None:
+    query = ListQuery(member_statuses=query.member_statuses)
+
+    found = [one for one in visible_ranges(who, query) if one.unless_member is not None]
+
+    named = [group for one in found for group in (one.groups or (one.member_id,))]
+    assert named == (list(who.groups) if "accepted" in query.member_statuses else [])
+    assert len(found) <= 1
+    assert not any(len(one.groups) == 1 for one in found), "one alone is read as ever"
 
 
 @given(who=callers, query=queries)
 def test_no_range_names_another_project(who: Caller, query: ListQuery) -> None:
     found = visible_ranges(who, query)
 
-    assert {one.owner for one in found} | {one.member_id for one in found} <= {who.project_id, None}
+    named = {one.owner for one in found} | {one.member_id for one in found}
+    named.update(*(one.groups for one in found))
+    assert named <= {who.project_id, None, *who.groups}
 
 
 @given(who=callers.filter(lambda who: not who.is_admin), query=queries)

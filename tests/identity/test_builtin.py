@@ -14,6 +14,7 @@ import pytest
 
 from transom.domain.errors import ConflictError, ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import TokenRequest, builtin, changes
 from transom.identity.accounts import AccountsFile, new_project
@@ -89,6 +90,21 @@ def test_a_token_stands_for_its_user_project_and_roles(identity: BuiltinIdentity
         domain_id="default",
         user_domain_id="default",
     )
+
+
+def test_a_known_token_goes_by_the_organisations_in_force(identity: BuiltinIdentity, login: Login) -> None:
+    token, session = login
+    assert session.project is not None
+    unit = Unit(name="Unit", urn="urn", above=("organization/unit", "organization/whole"))
+    of_project = Organizations(units={"unit": unit}, of_projects={session.project.id: unit})
+    of_domain = Organizations(units={"unit": unit}, of_domains={"default": unit})
+
+    seen = [_authenticate(identity, token).organizations]
+    for organizations in (of_project, of_domain, NO_ORGANIZATIONS):
+        identity.use_organizations(organizations)
+        seen.append(_authenticate(identity, token).organizations)
+
+    assert seen == [(), unit.above, unit.above, ()]
 
 
 def test_a_second_process_accepts_the_token(make_identity: MakeIdentity, login: Login) -> None:

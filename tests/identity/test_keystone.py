@@ -31,6 +31,7 @@ from huaweicloudsdkcore.signer.signer import Signer  # type: ignore[import-untyp
 
 from transom.domain.errors import TransomError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import TokenRequest
 from transom.identity.keystone import KeystoneIdentity
@@ -136,6 +137,23 @@ def test_a_token_stands_for_its_user_project_and_roles(
         user_domain_id=DOMAIN,
     )
     assert caller.is_admin == is_admin
+
+
+def test_a_known_token_goes_by_the_organisations_in_force(keystone: Keystone) -> None:
+    token = keystone.token("demo")
+    unit = Unit(name="Unit", urn="urn", above=("organization/unit", "organization/whole"))
+    of_project = Organizations(units={"unit": unit}, of_projects={keystone.projects["demo"]: unit})
+    of_domain = Organizations(units={"unit": unit}, of_domains={DOMAIN: unit})
+
+    async def ask() -> list[tuple[str, ...]]:
+        async with use_identity(keystone) as identity:
+            seen = [(await identity.authenticate(show(token))).organizations]
+            for organizations in (of_project, of_domain, NO_ORGANIZATIONS):
+                identity.use_organizations(organizations)
+                seen.append((await identity.authenticate(show(token))).organizations)
+            return seen
+
+    assert asyncio.run(ask()) == [(), unit.above, unit.above, ()]
 
 
 def test_a_role_is_known_in_lower_case(keystone: Keystone) -> None:

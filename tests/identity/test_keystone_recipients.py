@@ -18,6 +18,7 @@ from harness.service import Service
 
 from transom.domain.errors import UnavailableError
 from transom.domain.model import MemberType, domain_key
+from transom.domain.organizations import NO_ORGANIZATIONS
 from transom.domain.policy import DEFAULT_POLICY
 from transom.identity import Names
 from transom.identity.keystone import KeystoneIdentity
@@ -203,8 +204,8 @@ def names_of(
 ) -> dict[str, Names]:
     async def ask() -> dict[str, Names]:
         async with use_identity(keystone, by, user=user) as identity:
-            await NameBook(identity).find(member_ids)
-            return dict(await NameBook(identity).find([*member_ids, None]))
+            await NameBook(identity, NO_ORGANIZATIONS).find(member_ids)
+            return dict(await NameBook(identity, NO_ORGANIZATIONS).find([*member_ids, None]))
 
     return asyncio.run(ask())
 
@@ -243,10 +244,12 @@ def test_names_that_are_not_found_out_soon_are_left_out(
 
     async def ask() -> dict[str, Names]:
         async with use_identity(keystone, gateway) as identity:
-            while not await NameBook(identity).find([project]):
+            while not await NameBook(identity, NO_ORGANIZATIONS).find([project]):
                 pass
             gateway.hold()
-            return dict(await NameBook(identity).find([project, ABSENT, keystone.projects["demo"]]))
+            return dict(
+                await NameBook(identity, NO_ORGANIZATIONS).find([project, ABSENT, keystone.projects["demo"]])
+            )
 
     assert asyncio.run(ask()).keys() == {project}
 

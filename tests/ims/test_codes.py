@@ -338,7 +338,17 @@ PROVOKED: dict[str, tuple[int | str, Callable[[Service], Seen]]] = {
             answer(service, "accepted", create_shared_image(service, **WHOLE_SERVER_BACKUP))
         ),
     ),
-    "IMG.9009": (400, lambda service: batch(service, organizations=["organizations::x:root:o-1/r-1"])),
+    "IMG.9009": (
+        FAIL,
+        lambda service: failure(
+            run_batch(
+                service,
+                "publisher",
+                "POST",
+                {"images": [create_image(service)], "organizations": ["organizations::x:root:o-1/r-1"]},
+            )
+        ),
+    ),
     "IMG.9010": (404, tag_that_is_not_there),
 }
 #: Those that need a service with settings of its own.

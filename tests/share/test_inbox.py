@@ -150,7 +150,8 @@ def test_an_image_that_is_closed_is_in_no_inbox(service: Service) -> None:
 def test_the_summary_counts_by_status(quiet: Service) -> None:
     images = [create_image(quiet) for _ in range(4)]
     none = {"pending": 0, "accepted": 0, "rejected": 0}
-    empty = {"images": none, "families": none, "through_domain": 0, "more": False, "newest_offered_at": None}
+    through = {"through_domain": 0, "through_organization": 0}
+    empty = {"images": none, "families": none, **through, "more": False, "newest_offered_at": None}
     assert summary(quiet) == empty
 
     offer(quiet, *images)
@@ -245,8 +246,9 @@ def server(shared_services: SharedServices) -> Service:
         ("status=", "status"),
         ("status=pending&status=accepted", "status"),
         ("kind=tape", "kind"),
-        ("through=organization", "through"),
+        ("through=project", "through"),
         ("through=domain&status=pending", "status"),
+        ("through=organization&status=rejected", "status"),
         ("limit=0", "limit"),
         ("limit=1001", "limit"),
         ("after=x", "after"),

@@ -15,11 +15,14 @@ def expected_list(
     images: list[Image], members: list[Member], caller: Caller, query: ListQuery
 ) -> list[Image]:
     """All images of the list, in order, without a limit."""
-    offered = {
-        one.image_id
-        for one in members
-        if one.member_id == caller.project_id and one.status in query.member_statuses
-    }
+    of_project = {one.image_id: one.status for one in members if one.member_id == caller.project_id}
+    offered = {image_id for image_id, status in of_project.items() if status in query.member_statuses}
+    if "accepted" in query.member_statuses:
+        own = {image.id for image in images if image.owner == caller.project_id}
+        of_groups = {
+            one.image_id for one in members if one.member_id in caller.groups and one.status == "accepted"
+        }
+        offered |= of_groups - of_project.keys() - own
     found = [
         image
         for image in images

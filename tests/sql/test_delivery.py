@@ -8,11 +8,12 @@ import anyio
 import anyio.to_thread
 import msgspec
 import pytest
-from domain.samples import ACTOR, OWNER, RECIPIENT, caller
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller
 from harness.receiver import Received, Receiver
 
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, Hook
+from transom.domain.organizations import Organizations, Unit
 from transom.domain.outbound import HookRules
 from transom.liveness import Liveness
 from transom.outbound import Poster
@@ -129,6 +130,28 @@ async def test_events_come_in_their_order_signed_and_as_the_feed_has_them(
         assert one.headers["content-type"] == "application/cloudevents+json"
     assert (done.attempts, done.last_status, done.last_error) == (0, 200, None)
     assert receiver.is_empty
+
+
+async def test_what_an_organisation_is_told_comes_to_its_projects_alone(
+    world: World, receiver: Receiver
+) -> None:
+    unit = "organization/unit"
+    organizations = Organizations(
+        units={"unit": Unit(name="Unit", urn="urn", above=(unit,))},
+        of_projects={RECIPIENT: Unit(name="Unit", urn="urn", above=(unit,))},
+    )
+    inside = await world.hook(f"{receiver.origin}/in", RECIPIENT)
+    outside = await world.hook(f"{receiver.origin}/out", STRANGER)
+    await world.tell("share.offered", member_id=unit)
+    await world.tell("share.offered", member_id="organization/another")
+    delivery = world.delivery()
+    delivery.use_organizations(organizations)
+
+    await world.deliver_until(inside, has_come_to(2), delivery)
+
+    assert (await take(receiver)).events[0]["data"]["recipient"] == {"organization": "unit"}
+    assert receiver.is_empty
+    assert (await world.find(outside)).last_status is None
 
 
 async def test_a_batch_brings_what_waits_at_once(world: World, receiver: Receiver) -> None:

@@ -84,7 +84,7 @@ async def _makes_many_shared(db: Database) -> bool:
 
 
 async def _is_for_domain(db: Database) -> bool:
-    return await images.has_domain_member(db, "image")
+    return await images.has_group_member(db, "image")
 
 
 async def _counts_against_quota(db: Database) -> bool:

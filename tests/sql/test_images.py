@@ -17,7 +17,6 @@ from transom.sql.blobs import list_blobs
 from transom.sql.db import Database
 from transom.sql.deletion import delete_image
 from transom.sql.images import (
-    MemberIds,
     count_uploading,
     find_image,
     insert_image,
@@ -29,6 +28,7 @@ from transom.sql.images import (
     used_storage,
 )
 from transom.sql.imports import change_statement
+from transom.sql.member_ids import MemberIds
 
 from .databases import NOBODY, count, write_world
 
@@ -242,15 +242,20 @@ async def test_of_many_deletions_at_once_exactly_one_is_made(db: Database) -> No
         ((RECIPIENT, None), True),
         ((STRANGER, "domain/theirs"), True),
         ((STRANGER, "domain/other"), False),
+        ((STRANGER, "domain/other", "organization/unit"), True),
+        ((STRANGER, None, *(f"organization/{n}" for n in range(4)), "organization/unit"), True),
+        ((STRANGER, "domain/other", "organization/theirs"), False),
+        ((STRANGER, None, "domain/unit"), False),
         (("theirs", None), False),
         ((OWNER, None), False),
         (NOBODY, False),
     ],
 )
-async def test_finding_an_image_says_whether_the_project_or_its_domain_is_a_member(
+async def test_finding_an_image_says_whether_the_project_or_a_group_of_its_is_a_member(
     db: Database, member_ids: MemberIds, is_member: bool
 ) -> None:
-    await write_world(db, [image()], [member(RECIPIENT, "rejected"), member("domain/theirs", "accepted")])
+    groups = [member("domain/theirs", "accepted"), member("organization/unit", "accepted")]
+    await write_world(db, [image()], [member(RECIPIENT, "rejected"), *groups])
 
     found = await find_image(db, "image", member_ids)
 

@@ -34,6 +34,7 @@ thorough = settings(
 )
 
 PROJECTS = [OWNER, RECIPIENT, STRANGER]
+UNITS = ["organization/unit", "organization/root", "organization/whole"]
 # Few values, so that images share them: ties and filters that hit are what goes wrong.
 NAMES = ["a", "B", "é", "", "a b", None]
 SIZES = [None, 0, 5, 1 << 40]
@@ -76,9 +77,9 @@ class World(NamedTuple):
 def _worlds(draw: st.DrawFn) -> World:
     images = draw(st.lists(_image, max_size=12, unique_by=lambda one: one.id))
     members = [
-        Member(image_id=one.id, member_id=project, status=status, created_at=1, updated_at=1)
+        Member(image_id=one.id, member_id=member_id, status=status, created_at=1, updated_at=1)
         for one in images
-        for project in PROJECTS
+        for member_id in [*PROJECTS, "domain/theirs", *UNITS]
         if (status := draw(st.sampled_from([None, None, *MemberStatus])))
     ]
     return World(images, members)
@@ -153,6 +154,8 @@ _callers = st.builds(
     policy=st.just(DEFAULT_POLICY),
     user_id=st.just("user"),
     project_id=st.sampled_from(PROJECTS),
+    domain_id=st.sampled_from([None, "theirs"]),
+    organizations=st.sampled_from([(), tuple(UNITS), (UNITS[2], "organization/another")]),
     roles=st.sampled_from([ROLES["reader"], ROLES["admin"]]),
 )
 

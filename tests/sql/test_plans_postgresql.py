@@ -44,16 +44,17 @@ _IMAGES = f"""
            case when n % 20 = 0 then 'public' when n % 3 = 0 then 'private' else 'shared' end,
            0, 0, false, false, '[]', '{{{{}}}}', '[]', n, n
     from generate_series(1, {IMAGES}) as n"""
-#: Half of the offers are to one project, the others to many; and as many again to domains.
+#: Half of the offers are to one project, the others to many; and as many again to domains and organisations.
 _OFFERS = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select id, case when created_at % 4 < 2 then '{BUYER}' else 'small-' || created_at % 999 end,
            'pending', created_at, 1, 1
     from image where visibility = 'shared' and created_at % 8 < 7
     union all
-    select id, 'domain/' || case when created_at % 2 = 0 then 'large' else 'd' || created_at % 999 end,
+    select id, kind || case when created_at % 2 = 0 then 'large' else 'd' || created_at % 999 end,
            'accepted', created_at, 1, 1
-    from image where visibility = 'shared'"""
+    from image cross join (values ('domain/'), ('organization/'), ('organization/root-')) as any_kind (kind)
+    where visibility = 'shared'"""
 #: One family with some versions, and a thousand of others.
 _FAMILY = """
     insert into family (id, owner, name, created_at, updated_at)
@@ -77,7 +78,11 @@ LISTS = {
     "public": ListQuery(limit=LIMIT, visibility="public"),
 }
 CALLERS = {
-    project: msgspec.structs.replace(caller("reader", project), domain_id=domain)
+    project: msgspec.structs.replace(
+        caller("reader", project),
+        domain_id=domain,
+        organizations=(f"organization/{domain}", f"organization/root-{domain}", "organization/none"),
+    )
     for project, domain in ((PUBLISHER, "d3"), (BUYER, "large"), (SMALL, "d5"), (NOBODY, "none"))
 } | {"admin": caller("admin", NOBODY)}
 

@@ -53,5 +53,5 @@ class Parts:
 
     @property
     def names(self) -> NameBook:
-        """What identity calls projects and domains."""
-        return NameBook(self.identity)
+        """What projects, domains and organisations are called."""
+        return NameBook(self.identity, self.operator_files.organizations)

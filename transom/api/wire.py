@@ -50,7 +50,7 @@ def image_body(image: Image, caller: Caller) -> dict[str, Any]:
 
 
 def member_body(member: Member) -> dict[str, Any]:
-    """A membership as clients see it. One of a whole domain, which the IMS API makes, says so."""
+    """A membership as clients see it. One of a whole domain or an organisation says so."""
     kind, own_id = split_member_id(member.member_id)
     body = _member_body(member, own_id)
     return body if kind is MemberType.PROJECT else {**body, "member_type": kind}

@@ -22,6 +22,7 @@ OPERATOR_FILES = (
     "os_versions_file",
     "s3_credentials_file",
     "object_store_buckets_file",
+    "organizations_file",
 )
 _IN_FORCE = "in_force"
 _ORIGINALS = "originals.json"

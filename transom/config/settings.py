@@ -252,6 +252,10 @@ class Settings(Readings):
         False,
         "Refuse to share an image with a project or domain that the identity service does not know.",
     )
+    organizations_file: str = _setting(
+        "",
+        "File (YAML) of organisations: which projects and domains are in which of their units; empty: none.",
+    )
     image_property_quota: int = _setting(128, "Properties an image may have; negative: no limit.")
     image_metadata_limit: int = _setting(65536, "Largest size of an image's properties together, bytes.")
     image_tag_quota: int = _setting(128, "Tags an image may have; negative: no limit.")

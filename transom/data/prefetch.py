@@ -12,7 +12,7 @@ from transom.domain.errors import ContentRefusedError, TransomError
 from transom.domain.model import Image, Status
 from transom.sql import images
 from transom.sql.db import Database
-from transom.sql.images import NOBODY
+from transom.sql.member_ids import NOBODY
 from transom.stores.cache import Cache
 
 _log = logging.getLogger(__name__)

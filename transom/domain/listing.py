@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from transom.domain.model import Caller, MemberStatus, Visibility, domain_key
+from transom.domain.model import Caller, MemberStatus, Visibility
 
 #: Keys a list can be sorted by (Image API v2), in the order of the error text.
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
@@ -77,6 +77,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     #: Shared with this project, by a membership in this status.
     member_id: str | None = None
     member_status: str | None = None
+    #: Shared with one of these, in place of `member_id`.
+    groups: tuple[str, ...] = ()
     #: … and neither this project's own image, nor with a membership of its own, whose answer would count.
     unless_member: str | None = None
     #: Whether the image has recipients.
@@ -136,11 +138,13 @@ def ims_ranges(caller: Caller, query: ListQuery) -> list[Range]:
 
 
 def _shared_with(caller: Caller, own: str, statuses: tuple[str, ...]) -> list[Range]:
-    """What was shared with a whole domain needs nobody's acceptance."""
+    """What was shared with a whole domain or an organisation needs nobody's acceptance."""
     ranges = [Range(member_id=own, member_status=status) for status in statuses]
-    if caller.domain_id is not None and MemberStatus.ACCEPTED in statuses:
-        of_domain = domain_key(caller.domain_id)
-        ranges.append(Range(member_id=of_domain, member_status=MemberStatus.ACCEPTED, unless_member=own))
+    groups = caller.groups
+    if groups and MemberStatus.ACCEPTED in statuses:
+        one, several = (groups[0], ()) if len(groups) == 1 else (None, groups)
+        accepted = MemberStatus.ACCEPTED
+        ranges.append(Range(member_id=one, groups=several, member_status=accepted, unless_member=own))
     return ranges
 
 

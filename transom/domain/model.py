@@ -40,15 +40,26 @@ class MemberStatus(StrEnum):
 
 
 class MemberType(StrEnum):
-    """What an image can be shared with: one project, or all projects of a domain (IMS: an account)."""
+    """What an image can be shared with: one project, all projects of a domain (IMS: an account), or all that
+    are in an organisation or a unit of one."""
 
     PROJECT = "project"
     DOMAIN = "domain"
+    ORGANIZATION = "organization"
+
+
+def member_key(kind: MemberType, own_id: str) -> str:
+    """The `member_id` under which a membership is kept. No project's id holds a slash."""
+    return own_id if kind is MemberType.PROJECT else f"{kind}/{own_id}"
 
 
 def domain_key(domain_id: str) -> str:
-    """The `member_id` under which a domain's membership is kept. No project's id holds a slash."""
-    return f"{MemberType.DOMAIN}/{domain_id}"
+    return member_key(MemberType.DOMAIN, domain_id)
+
+
+def organization_key(unit_id: str) -> str:
+    """`unit_id`: of an organisation, its root or one of its units."""
+    return member_key(MemberType.ORGANIZATION, unit_id)
 
 
 def split_member_id(member_id: str) -> tuple[MemberType, str]:
@@ -139,7 +150,7 @@ NEVER = 2**62
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One recipient's membership of one image. `member_id`: a project's id, or a `domain_key`. `vault_id`:
+    """One recipient's membership of one image. `member_id`: a project's id, or a `member_key`. `vault_id`:
     the backup vault that a recipient named for an image made from a backup.
 
     `offered_at`, `offered_by` (a user's id): of the offer, the last one; `answered_at`: None while it is
@@ -240,8 +251,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     `roles` and `service_roles` are lower case; `roles` hold what they imply (admin ⊃ manager ⊃ member ⊃
     reader). `project_id` is None for a token that has no project; `domain_id` is the domain that the project
-    belongs to. `service_roles` are those of a service token that came beside the caller's own.
-    `system_scope` is "all" for a token that is for the system, not for a project.
+    belongs to, `organizations` are the `member_id`s of all organisations and units that it is within.
+    `service_roles` are those of a service token that came beside the caller's own. `system_scope` is "all"
+    for a token that is for the system, not for a project.
     """
 
     user_id: str
@@ -250,6 +262,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     domain_id: str | None = None
     user_domain_id: str | None = None
+    organizations: tuple[str, ...] = ()
     service_roles: frozenset[str] = frozenset()
     system_scope: str | None = None
     #: What the rule `context_is_admin` says of the caller. Worked out here, once, whatever is given.
@@ -270,11 +283,18 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return self.project_id is not None and self.system_scope is None
 
     @property
-    def member_ids(self) -> tuple[str | None, str | None]:
-        """The `member_id`s that make an image shared with the caller: its project's and its domain's."""
+    def member_ids(self) -> tuple[str | None, ...]:
+        """The `member_id`s that make an image shared with the caller: its project's, its domain's, those of
+        its organisations."""
         if self.project_id is None:
             return None, None
-        return self.project_id, domain_key(self.domain_id) if self.domain_id is not None else None
+        of_domain = domain_key(self.domain_id) if self.domain_id is not None else None
+        return self.project_id, of_domain, *self.organizations
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Those of the `member_ids` that many projects have: nobody of them is asked."""
+        return tuple(one for one in self.member_ids[1:] if one is not None)
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):

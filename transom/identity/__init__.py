@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.organizations import Organizations
 from transom.identity.signature import SignedRequest
 
 
@@ -46,6 +47,10 @@ class Identity(Protocol):
         """Give the callers of later requests this policy."""
         ...
 
+    def use_organizations(self, organizations: Organizations) -> None:
+        """Find the callers of later requests within these."""
+        ...
+
     async def authenticate(self, request: TokenRequest) -> Caller:
         """The caller that the request's token stands for, with the roles of the service that vouches for it.
 
@@ -66,7 +71,8 @@ class Identity(Protocol):
         ...
 
     async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
-        """Whether there is a project, or a domain, of exactly this id, enabled or not.
+        """Whether there is a project, or a domain, of exactly this id, enabled or not. It knows no
+        organisations, which are the operator's.
 
         Raises UnavailableError when that cannot be found out now.
         """

@@ -15,6 +15,7 @@ from pathlib import Path
 from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import Names, TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.accounts import AccountsFile, identity_folder
@@ -94,6 +95,7 @@ class BuiltinIdentity:
         self._passwords = PasswordChecker()
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
+        self._organizations = NO_ORGANIZATIONS
         self._remembered: dict[str, tuple[Caller, int, tuple[AccessRule, ...] | None]] = {}
         self._has_strict_signatures = has_strict_signatures
         self._region = region
@@ -112,6 +114,11 @@ class BuiltinIdentity:
     def use_policy(self, policy: Policy) -> None:
         """See `Identity`."""
         self._policy = policy
+        self._remembered.clear()
+
+    def use_organizations(self, organizations: Organizations) -> None:
+        """See `Identity`."""
+        self._organizations = organizations
         self._remembered.clear()
 
     async def authenticate(self, request: TokenRequest) -> Caller:
@@ -282,13 +289,16 @@ class BuiltinIdentity:
         await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
 
     def _make_caller(self, session: Session) -> Caller:
+        project_id = session.project.id if session.project else None
+        domain_id = session.project.domain_id if session.project else None
         return Caller(
             user_id=session.user.id,
-            project_id=session.project.id if session.project else None,
+            project_id=project_id,
             roles=frozenset(map(str, session.roles)),
             policy=self._policy,
             user_domain_id=session.user.domain_id,
-            domain_id=session.project.domain_id if session.project else None,
+            domain_id=domain_id,
+            organizations=self._organizations.keys_of(project_id, domain_id),
         )
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:

@@ -17,6 +17,7 @@ import msgspec
 
 from transom.domain.errors import UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import Names, TokenRequest
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
@@ -60,6 +61,7 @@ class KeystoneIdentity:
         """`has_strict_signatures`: see `read_signature`."""
         self._client = client
         self._policy = policy
+        self._organizations = NO_ORGANIZATIONS
         self._has_strict_signatures = has_strict_signatures
         self._cache_s = cache_s
         self._tokens: Answers[_Known] = Answers(KNOWN_TOKENS)
@@ -79,8 +81,17 @@ class KeystoneIdentity:
         return self._client.answered_in_s
 
     def use_policy(self, policy: Policy) -> None:
-        """See `Identity`. Who was known is asked for anew: what is kept of them has the old policy."""
+        """See `Identity`."""
         self._policy = policy
+        self._forget_callers()
+
+    def use_organizations(self, organizations: Organizations) -> None:
+        """See `Identity`."""
+        self._organizations = organizations
+        self._forget_callers()
+
+    def _forget_callers(self) -> None:
+        """Who was known is asked for anew: what is kept of them has the old policy and organisations."""
         self._tokens = Answers(KNOWN_TOKENS)
         self._key_users = Answers(KNOWN_KEYS)
 
@@ -197,22 +208,25 @@ class KeystoneIdentity:
         keep_s = self._cache_s if may_be_expired else min(self._cache_s, left_s)
         credential = body.application_credential
         known = _Known(
-            caller=_make_caller(body, self._policy),
+            caller=_make_caller(body, self._policy, self._organizations),
             access_rules=credential.access_rules if credential is not None else None,
         )
         return known, keep_s
 
 
-def _make_caller(body: TokenBody, policy: Policy) -> Caller:
+def _make_caller(body: TokenBody, policy: Policy, organizations: Organizations) -> Caller:
     """Keystone has added the roles that others imply. Unscoped, or scoped to a domain or the system: no
     project, and so no right on any image."""
     project = body.project
+    project_id = project.id if project is not None else None
+    domain_id = project.domain.id if project is not None and project.domain is not None else None
     return Caller(
         user_id=body.user.id,
-        project_id=project.id if project is not None else None,
+        project_id=project_id,
         roles=frozenset(role.name.lower() for role in body.roles),
         policy=policy,
-        domain_id=project.domain.id if project is not None and project.domain is not None else None,
+        domain_id=domain_id,
+        organizations=organizations.keys_of(project_id, domain_id),
         user_domain_id=body.user.domain.id if body.user.domain is not None else None,
         system_scope="all" if body.system is not None else None,
     )

@@ -127,18 +127,18 @@ def delete_image(caller: Caller, target: ImageTarget) -> None:
         raise ForbiddenError(f"Image {image.id} is protected and cannot be deleted.", Reason.IMAGE_PROTECTED)
 
 
-def delete_ims_image(caller: Caller, target: ImageTarget, *, is_for_domain: bool) -> None:
-    """The IMS API deletes what nobody depends on. `is_for_domain`: whether a whole domain was offered it."""
+def delete_ims_image(caller: Caller, target: ImageTarget, *, is_for_group: bool) -> None:
+    """The IMS API deletes what nobody depends on. `is_for_group`: whether a whole domain or an
+    organisation has it."""
     image = target.image
     delete_image(caller, target)
     if image.visibility == Visibility.PUBLIC:
         raise ForbiddenError(f"Image {image.id} is public and cannot be deleted.", Reason.IMAGE_PUBLIC)
     if image.status == Status.SAVING:
         raise ConflictError(f"Image {image.id} is still being created.", Reason.IMAGE_IN_CREATION)
-    if is_for_domain:
-        raise ConflictError(
-            f"Image {image.id} is shared with a domain: withdraw that first.", Reason.SHARED_WITH_DOMAIN
-        )
+    if is_for_group:
+        text = f"Image {image.id} is shared with a domain or an organization: withdraw that first."
+        raise ConflictError(text, Reason.SHARED_WITH_DOMAIN)
 
 
 # ---- data

@@ -43,6 +43,7 @@ from transom.sql import batches, members
 from transom.sql.db import Database, Script, Statement
 from transom.sql.images import to_json
 from transom.sql.jobs import insert_job
+from transom.sql.member_ids import with_own_ids
 from transom.sql.members import to_statement
 
 
@@ -131,7 +132,8 @@ def see_locked(caller: Caller, images: Sequence[str], now: int) -> Script[list[S
 
 def _look_at_images(caller: Caller, images: Sequence[str], now: int) -> Statement:
     see = batches.SEE_WHOLE_IMAGES if looks_at_images(caller.policy) else batches.SEE_IMAGES
-    return Statement(see, (to_json(images), *caller.member_ids, now))
+    sql, *values = with_own_ids(see, to_json(images), caller.member_ids, now)
+    return Statement(sql, tuple(values))
 
 
 async def see_images(db: Database, caller: Caller, images: Sequence[str]) -> list[Seen]:
@@ -271,5 +273,5 @@ def share_one(
 
 
 def _look(caller: Caller, image_id: str, member_id: str, now: int) -> Script[Found]:
-    values = (image_id, *caller.member_ids, now, member_id)
-    return members.found_member(image_id, (yield Statement(members.FIND_MEMBER, values)))
+    sql, *values = with_own_ids(members.FIND_MEMBER, image_id, caller.member_ids, now, member_id)
+    return members.found_member(image_id, (yield Statement(sql, tuple(values))))

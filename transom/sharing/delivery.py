@@ -18,9 +18,10 @@ from transom.clock import now_us
 from transom.domain.errors import TransomError, describe
 from transom.domain.events import CLOCK, Event, EventQuery
 from transom.domain.hooks import Hook, pause_after
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
-from transom.sharing.events import matching_types
+from transom.sharing.events import Viewer, matching_types
 from transom.sharing.hooks import (
     Message,
     message_of,
@@ -69,6 +70,7 @@ class Delivery:
         """`wait_for_events`: returns when there are new ones, or so many seconds are over."""
         self._db = db
         self._wait_for_events = wait_for_events
+        self._organizations = NO_ORGANIZATIONS
         self._poster = poster
         self._liveness = liveness
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -78,6 +80,10 @@ class Delivery:
 
     def wake(self) -> None:
         self._woken.set()
+
+    def use_organizations(self, organizations: Organizations) -> None:
+        """Tell hooks of later events what concerns these."""
+        self._organizations = organizations
 
     async def serve(self) -> None:
         """Deliver until cancelled: woken by this process, or looking by itself for what others wrote."""
@@ -142,7 +148,7 @@ class Delivery:
 
     async def _start_due(self) -> None:
         now = self._db.now_us()
-        for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING):
+        for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations):
             if len(self._running) >= _MOST_RUNNING:
                 return
             if due.id in self._running or not self._is_free(due, now):
@@ -186,12 +192,13 @@ class Delivery:
     async def _deliver_page(self, hook: Hook) -> Hook | None:
         """The hook behind the page; None when this was the last, or the delivery has to stop."""
         _oldest, last = await events.find_kept(self._db)
-        found = await events.list_events(self._db, _query_of(hook))
+        viewer = viewer_of_hook(hook, self._organizations)
+        found = await events.list_events(self._db, _query_of(hook, viewer))
         # Whatever has a number up to `last` was there before the page was read.
         behind = max(last, found[-1].seq if found else 0)
         parts = [found] if hook.is_batch and found else [[event] for event in found]
         for part in parts:
-            delivered = await self._deliver(hook, part)
+            delivered = await self._deliver(hook, part, viewer)
             if delivered is None:
                 return None
             hook = delivered
@@ -201,10 +208,10 @@ class Delivery:
             await hooks.move_cursor(self._db, hook, self._liveness.name, behind, self._lease())
         return None
 
-    async def _deliver(self, hook: Hook, found: Sequence[Event]) -> Hook | None:
+    async def _deliver(self, hook: Hook, found: Sequence[Event], viewer: Viewer) -> Hook | None:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
-            reply = await self._post(hook, message_of(hook, found))
+            reply = await self._post(hook, message_of(hook, found, viewer))
         except Failed as failed:
             await self._note_failure(hook, failed)
             return None
@@ -236,12 +243,11 @@ class Delivery:
         return reply
 
 
-def _query_of(hook: Hook) -> EventQuery:
+def _query_of(hook: Hook, viewer: Viewer) -> EventQuery:
     types = matching_types(hook.types)
     query = EventQuery(limit=_PAGE, after=hook.cursor, types=sorted(types))
     if hook.is_global:
         return query
-    viewer = viewer_of_hook(hook)
     return EventQuery(
         limit=_PAGE,
         after=hook.cursor,

@@ -14,7 +14,8 @@ from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, Via
 from transom.domain.hooks import Hook
-from transom.domain.model import Caller
+from transom.domain.model import Caller, split_member_id
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
@@ -196,16 +197,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def viewer_of_hook(hook: Hook) -> Viewer:
+def viewer_of_hook(hook: Hook, organizations: Organizations) -> Viewer:
     if hook.is_global:
         return EVERYTHING
-    own = (hook.project_id, hook.domain_key)
+    domain_id = split_member_id(hook.domain_key)[1] if hook.domain_key is not None else None
+    own = (hook.project_id, hook.domain_key, *organizations.keys_of(hook.project_id, domain_id))
     return Viewer(project=hook.project_id, member_ids=frozenset(one for one in own if one is not None))
 
 
-def message_of(hook: Hook, found: Sequence[Event]) -> Message:
+def message_of(hook: Hook, found: Sequence[Event], viewer: Viewer) -> Message:
     """The events as the hook's project sees them: one, or a batch."""
-    viewer = viewer_of_hook(hook)
     shown = [cloud_event(event, viewer) for event in found]
     if not hook.is_batch:
         return _message(event_id(found[0]), shown[0])
@@ -230,7 +231,9 @@ def test_message(hook: Hook) -> Message:
         actor=Actor(via=Via.SHARE),
         data=EventData(hook=hook.id),
     )
-    shown = cloud_event(event, viewer_of_hook(hook)) | {"id": f"evt-test-{uuid.uuid4().hex}"}
+    shown = cloud_event(event, viewer_of_hook(hook, NO_ORGANIZATIONS)) | {
+        "id": f"evt-test-{uuid.uuid4().hex}"
+    }
     del shown["sequence"]
     message = _message(shown["id"], shown)
     if not hook.is_batch:

@@ -21,10 +21,10 @@ NEWEST = (NEVER, "")
 
 
 class Asked(NamedTuple):
-    """`member_id`: whose offers, the caller's project's or its domain's. `owner`: only those of this project,
-    None: of all. `before`: only those below (time of the offer, id)."""
+    """`member_ids`: whose offers, the caller's project's, its domain's or its organisations'. `owner`: only
+    those of this project, None: of all. `before`: only those below (time of the offer, id)."""
 
-    member_id: str
+    member_ids: tuple[str, ...]
     status: str
     owner: str | None = None
     before: tuple[int, str] = NEWEST
@@ -38,14 +38,17 @@ class Page(NamedTuple):
     following: tuple[int, str] | None
 
 
-#: Lists what was offered of one kind: at most one more than the limit, so that the end is known.
-ListOffers = Callable[[Database, Caller, Asked, int], Awaitable[Sequence[Received | ReceivedFamily]]]
+#: Lists what was offered of one kind to one of these: at most one more than the limit, so that the end is
+#: known.
+ListOffers = Callable[[Database, Caller, Asked, str, int], Awaitable[Sequence[Received | ReceivedFamily]]]
 
 
-async def _list_images(db: Database, caller: Caller, asked: Asked, now: int) -> list[Received]:
+async def _list_images(
+    db: Database, caller: Caller, asked: Asked, member_id: str, now: int
+) -> list[Received]:
     return await inbox.list_received(
         db,
-        asked.member_id,
+        member_id,
         access.require_project(caller),
         asked.status,
         now,
@@ -55,10 +58,12 @@ async def _list_images(db: Database, caller: Caller, asked: Asked, now: int) -> 
     )
 
 
-async def _list_families(db: Database, caller: Caller, asked: Asked, now: int) -> list[ReceivedFamily]:
+async def _list_families(
+    db: Database, caller: Caller, asked: Asked, member_id: str, now: int
+) -> list[ReceivedFamily]:
     return await family_inbox.list_received(
         db,
-        asked.member_id,
+        member_id,
         asked.status,
         now,
         before=asked.before,
@@ -72,11 +77,16 @@ KINDS: Mapping[str, ListOffers] = {"image": _list_images, "family": _list_famili
 
 
 async def list_offers(db: Database, caller: Caller, asked: Asked, kinds: Collection[str]) -> Page:
-    """A page of the offers of these kinds. Those that the operator's rules hide are left out of it."""
+    """A page of the offers of these kinds. Those that the operator's rules hide are left out of it. What an
+    organisation and its unit were given at the same moment is one item, the unit's."""
     rules.list_offers(caller)
     now = now_us()
-    found = [item for kind in kinds for item in await KINDS[kind](db, caller, asked, now)]
-    found.sort(key=position_of, reverse=True)
+    by_place: dict[tuple[int, str], Received | ReceivedFamily] = {}
+    for member_id in asked.member_ids:
+        for kind in kinds:
+            for item in await KINDS[kind](db, caller, asked, member_id, now):
+                by_place.setdefault(position_of(item), item)
+    found = [by_place[place] for place in sorted(by_place, reverse=True)]
     page = found[: asked.limit]
     following = position_of(page[-1]) if len(found) > asked.limit else None
     shown = [item for item in page if isinstance(item, ReceivedFamily) or rules.is_listed(caller, item.image)]
@@ -99,26 +109,40 @@ async def find_family_offer(db: Database, caller: Caller, family_id: str) -> Rec
 
 
 class Summary(NamedTuple):
-    """`through_domain`: images that are shared with the caller's whole domain."""
+    """`through_domain`: images that are shared with the caller's whole domain; `through_organization`: with
+    its organisations and units, once for each of them."""
 
     images: Counts
     families: Counts
     through_domain: int
+    through_organization: int
     more: bool
     newest_offered_at: int | None
 
 
 async def summarize(db: Database, caller: Caller) -> Summary:
     rules.list_offers(caller)
-    project_id, domain_key = caller.member_ids
+    project_id, domain_key, *organizations = caller.member_ids
     by_status, through_domain, newest = await inbox.count_received(db, project_id or "", domain_key, now_us())
-    counts = counts_of({**by_status, "through_domain": through_domain})
+    through_organization = 0
+    for key in organizations:
+        through_organization += await inbox.count_shared_with(db, project_id or "", key or "", now_us())
+    counts = counts_of(
+        {**by_status, "through_domain": through_domain, "through_organization": through_organization}
+    )
     images = Counts(by_status={name: counts.by_status[name] for name in MemberStatus}, more=counts.more)
     of_families, newest_family = await family_inbox.count_received(db, project_id or "", now_us())
     families = counts_of(of_families)
     newest = max((one for one in (newest, newest_family) if one is not None), default=None)
     more = counts.more or families.more
-    return Summary(images, families, counts.by_status["through_domain"], more, newest)
+    return Summary(
+        images,
+        families,
+        counts.by_status["through_domain"],
+        counts.by_status["through_organization"],
+        more,
+        newest,
+    )
 
 
 async def find_offer(db: Database, caller: Caller, image_id: str) -> Received:

@@ -22,7 +22,7 @@ async def find_unknown(
     member_ids: Collection[str],
 ) -> Collection[str]:
     """The recipients of these images and families that do not exist, as far as this caller may learn that."""
-    if not recipients.are_checked:
+    if not recipients.are_checked(member_ids):
         return ()
     may_offer = bool(images) and may_share_any(caller, images, await batches.see_images(db, caller, images))
     if may_offer or await _may_offer_any(db, caller, families):

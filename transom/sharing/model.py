@@ -40,6 +40,7 @@ _CLASSES: Mapping[Reason, type[TransomError]] = {
     Reason.IMAGE_UNKNOWN: NotFoundError,
     Reason.MEMBER_UNKNOWN: NotFoundError,
     Reason.RECIPIENT_UNKNOWN: NotFoundError,
+    Reason.ORGANIZATION_UNKNOWN: NotFoundError,
     Reason.ONESELF: InvalidError,
     Reason.VAULT_MISSING: InvalidError,
     Reason.MEMBERS_FULL: LimitExceededError,

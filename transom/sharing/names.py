@@ -1,4 +1,5 @@
-"""What people call the projects and domains that share, as far as identity tells.
+"""What people call those who share and those who are shared with, as far as identity and the file of
+organisations tell.
 
 Names are for people to read: what cannot be found out soon is shown without, and nothing is decided by them.
 """
@@ -8,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from transom.domain.errors import UnavailableError
-from transom.domain.model import split_member_id
+from transom.domain.model import MemberType, split_member_id
+from transom.domain.organizations import Organizations
 from transom.identity import Identity, Names
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -18,10 +20,11 @@ PATIENCE_S = 2.0
 
 
 class NameBook:
-    """Names as identity tells them, which keeps what it was told."""
+    """Names as identity tells them, which keeps what it was told; of organisations by the file."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, organizations: Organizations) -> None:
         self._identity = identity
+        self._organizations = organizations
 
     async def find(self, member_ids: Iterable[str | None]) -> Mapping[str, Names]:
         """The names of those of the `member_id`s that have any, as far as they are found out in PATIENCE_S;
@@ -39,8 +42,14 @@ class NameBook:
         """Several of these share one iterator until it is empty."""
         for member_id in waiting:
             try:
-                names = await self._identity.find_names(*split_member_id(member_id))
+                names = await self._find(*split_member_id(member_id))
             except UnavailableError:
                 return
             if names is not None:
                 found[member_id] = names
+
+    async def _find(self, kind: MemberType, own_id: str) -> Names | None:
+        if kind is not MemberType.ORGANIZATION:
+            return await self._identity.find_names(kind, own_id)
+        unit = self._organizations.units.get(own_id)
+        return Names(name=unit.name) if unit is not None else None

@@ -12,7 +12,7 @@ from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.events import Actor
 from transom.domain.memberships import Terms, WithdrawEach
-from transom.domain.model import Caller, Failure, Visibility
+from transom.domain.model import Caller, Failure, Visibility, split_member_id
 from transom.sharing import batches, rules
 from transom.sharing.batches import Offered
 from transom.sharing.lookups import find_unknown
@@ -81,27 +81,31 @@ def answer_images(
         possible, failures = yield from batches.answer_each(caller, actor, images, status, vault_id, now)
     unchanged = sum(len(image.ids) for image in possible if image.status == status)
     changed = sum(len(image.ids) for image in possible) - unchanged
-    failures = yield from _tell_domains(caller, failures, now)
+    failures = yield from _tell_groups(caller, failures, now)
     return Answered(changed, unchanged, 0, failures)
 
 
-def _tell_domains(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
-    """The failures, those of images that the caller has through its domain told so."""
-    project_id, domain_key = caller.member_ids
+def _tell_groups(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
+    """The failures, those of images that the caller has through its domain or an organisation told so."""
     unknown = [failure.image_id for failure in failures if failure.reason == Reason.MEMBER_UNKNOWN]
-    if not unknown or domain_key is None:
+    if not unknown:
         return failures
-    values = (project_id, domain_key, now, to_json(unknown))
-    shared = {row[0] for row in (yield Statement(inbox.SHARED_WITH_DOMAIN, values))}
+    through: dict[str, str] = {}
+    for group in caller.groups:
+        values = (caller.project_id, group, now, to_json(unknown))
+        for (image_id,) in (yield Statement(inbox.SHARED_WITH_GROUP, values)):
+            through.setdefault(image_id, split_member_id(group)[0])
     return [
-        Failure(failure.image_id, None, Reason.SHARED_WITH_DOMAIN, _WITH_DOMAIN)
-        if failure.image_id in shared
+        Failure(
+            failure.image_id,
+            None,
+            Reason.SHARED_WITH_DOMAIN,
+            f"The image is shared with the whole {through[failure.image_id]}, whose projects are not asked.",
+        )
+        if failure.image_id in through
         else failure
         for failure in failures
     ]
-
-
-_WITH_DOMAIN = "The image is shared with the whole domain, whose projects are not asked."
 
 
 # ---- withdraw

@@ -1,13 +1,15 @@
-"""Which recipients of an offer do not exist, where the operator wants that checked (`check_recipients`).
+"""Which recipients of an offer do not exist: of organisations and their units always, of projects and domains
+where the operator wants that checked (`check_recipients`).
 
-Only who may offer an image may learn which projects exist: ask after that right was judged.
+Only who may offer an image may learn which there are: ask after that right was judged.
 """
 
 import asyncio
 from collections.abc import Collection, Iterator
 
 from transom.domain.errors import UnavailableError
-from transom.domain.model import split_member_id
+from transom.domain.model import MemberType, split_member_id
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import Identity
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -20,23 +22,33 @@ class Recipients:
     """One per worker process."""
 
     def __init__(self, identity: Identity | None) -> None:
-        """`identity`: None where recipients are not looked up: then all of them exist."""
+        """`identity`: None where projects and domains are not looked up: then all of them exist."""
         self._identity = identity
+        self._organizations = NO_ORGANIZATIONS
 
-    @property
-    def are_checked(self) -> bool:
-        return self._identity is not None
+    def use_organizations(self, organizations: Organizations) -> None:
+        """These exist from now on."""
+        self._organizations = organizations
+
+    def are_checked(self, member_ids: Collection[str]) -> bool:
+        """Whether one of these can be found not to exist."""
+        return self._identity is not None or any(map(_is_organization, member_ids))
 
     async def find_unknown(self, member_ids: Collection[str]) -> frozenset[str]:
-        """Those of the `member_id`s whose project or domain does not exist. UnavailableError when that cannot
-        be found out now."""
+        """Those of the `member_id`s that nothing has. UnavailableError when that cannot be found out now."""
+        named = {one for one in member_ids if _is_organization(one)}
+        absent = named.difference(self._organizations.keys) if named else frozenset[str]()
         if self._identity is None:
-            return frozenset()
+            return frozenset(absent)
+        others = [one for one in member_ids if one not in named]
+        return frozenset(absent) | await self._ask_identity(self._identity, others)
+
+    async def _ask_identity(self, identity: Identity, member_ids: Collection[str]) -> frozenset[str]:
         waiting = iter(member_ids)
         try:
             async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
                 asked = [
-                    group.create_task(_look_up(self._identity, waiting))
+                    group.create_task(_look_up(identity, waiting))
                     for _ in range(min(LOOKUPS, len(member_ids)))
                 ]
         except TimeoutError:
@@ -51,3 +63,7 @@ async def _look_up(identity: Identity, waiting: Iterator[str]) -> set[str]:
     return {
         member_id for member_id in waiting if not await identity.has_recipient(*split_member_id(member_id))
     }
+
+
+def _is_organization(member_id: str) -> bool:
+    return split_member_id(member_id)[0] is MemberType.ORGANIZATION

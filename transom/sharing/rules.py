@@ -30,6 +30,7 @@ from transom.domain.model import (
     Image,
     Member,
     MemberStatus,
+    MemberType,
     Target,
     Visibility,
     split_member_id,
@@ -208,7 +209,9 @@ def _refuse_without_vault(properties: dict[str, str], image_id: str) -> None:
 
 def recipient_unknown(member_id: str) -> NotFoundError:
     kind, own_id = split_member_id(member_id)
-    return NotFoundError(f"No {kind} found with ID {own_id}", Reason.RECIPIENT_UNKNOWN)
+    is_organization = kind is MemberType.ORGANIZATION
+    reason = Reason.ORGANIZATION_UNKNOWN if is_organization else Reason.RECIPIENT_UNKNOWN
+    return NotFoundError(f"No {kind} found with ID {own_id}", reason)
 
 
 def shared_with_oneself(field: str) -> InvalidError:

@@ -182,7 +182,7 @@ async def _find_unknown(
     member_ids: Collection[str],
 ) -> Collection[str]:
     """The recipients that do not exist, as far as this caller may learn that."""
-    if not recipients.are_checked:
+    if not recipients.are_checked(member_ids):
         return ()
     found = await batches.see_images(db, caller, images)
     return await recipients.find_unknown(member_ids) if may_share_any(caller, images, found) else ()

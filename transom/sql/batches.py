@@ -54,7 +54,7 @@ COUNT_EACH = f"""
 
 OPEN_IMAGES = f"update image set visibility = '{Visibility.SHARED}', {MOVE_ON} where id in {IDS}"
 
-# A deletion that saw an image before it was shared with a domain has to look again.
+# A deletion that saw an image before it was shared with a domain or an organisation has to look again.
 TOUCH_IMAGES = f"update image set {MOVE_ON} where id in {IDS}"
 
 # Memberships are locked, too: single calls change them without their image.

@@ -45,6 +45,13 @@ class Statement(NamedTuple):
 Script = Generator[Statement, list[Row], Result]
 
 
+class Arm(NamedTuple):
+    """A select without its end, and the order in which an index has its rows."""
+
+    sql: str
+    order: str
+
+
 class Dialect(Hashable, Protocol):
     """Expressions that the two databases spell differently."""
 
@@ -58,6 +65,11 @@ class Dialect(Hashable, Protocol):
 
     def json_has_key(self, column: str, key: str) -> str:
         """True when the JSON object in `column` has anything under `key`."""
+        ...
+
+    def merge(self, arms: Sequence[Arm], keys: Sequence[str], order: str, limit: str) -> str:
+        """The first rows of all arms together, each once, of which no more are read than it takes. `keys`:
+        columns in which no two different rows are alike, and which the `order` is made of."""
         ...
 
 

@@ -16,7 +16,7 @@ from transom.sql.families import (
     member_of_row,
     version_of_row,
 )
-from transom.sql.images import MemberIds
+from transom.sql.member_ids import OWN_IDS, MemberIds, with_own_ids
 
 # ---- what a caller sees
 
@@ -24,7 +24,7 @@ _SEEN = f"""
     (image.visibility in ({", ".join(f"'{one}'" for one in FOR_EVERYBODY)})
      or image.visibility = '{Visibility.SHARED}'
      and exists (select 1 from member
-                 where member.image_id = image.id and member.member_id in ($2, $3)
+                 where member.image_id = image.id and member.member_id in {OWN_IDS}
                    and member.ends_at > $4))"""
 
 _SEES_CURRENT = f"""
@@ -32,10 +32,10 @@ _SEES_CURRENT = f"""
             where family_version.family_id = family.id and family_version.number = family.current_number
               and {_SEEN})"""
 
-# A domain's membership is accepted from the start, and counts beside the project's own.
-_OWN_STATUS = """
+# That of a domain or an organisation is accepted from the start, and counts beside the project's own.
+_OWN_STATUS = f"""
     (select min(family_member.status) from family_member
-     where family_member.family_id = family.id and family_member.member_id in ($2, $3)
+     where family_member.family_id = family.id and family_member.member_id in {OWN_IDS}
        and family_member.ends_at > $4)"""
 
 SEE_FAMILY = f"select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family where family.id = $1"
@@ -48,7 +48,7 @@ def seen_of_row(row: Row) -> Seen:
 
 async def find_family(db: Database, family_id: str, member_ids: MemberIds, now: int) -> Seen | None:
     """One look-up by primary keys."""
-    rows = await db.read(SEE_FAMILY, family_id, *member_ids, now)
+    rows = await db.read(*with_own_ids(SEE_FAMILY, family_id, member_ids, now))
     return seen_of_row(rows[0]) if rows else None
 
 
@@ -68,12 +68,12 @@ LIST_SEEN = f"""
            or {_OWN_STATUS} in ('{MemberStatus.ACCEPTED}', '{MemberStatus.PENDING}') or {_SEES_CURRENT})
     {_PAGE}"""
 
-# Two ranges of `family_member_inbox` for each of the two ids.
+# Two ranges of `family_member_inbox` for each of the ids.
 LIST_JOINED = f"""
     select {FAMILY_COLUMNS}, {_OWN_STATUS}, {_SEES_CURRENT} from family
     where family.id in (
         select joined.family_id from family_member as joined
-        where joined.member_id in ($2, $3) and joined.ends_at > $4
+        where joined.member_id in {OWN_IDS} and joined.ends_at > $4
           and joined.status in ('{MemberStatus.ACCEPTED}', '{MemberStatus.PENDING}'))
       and (cast($1 as text) is null or family.owner = $1) and {_AFTER} {_PAGE}"""
 
@@ -82,7 +82,7 @@ async def list_owned(
     db: Database, owner: str, member_ids: MemberIds, now: int, after: tuple[str, str], limit: int
 ) -> list[Seen]:
     """The families of a project past `after` (name, id), by these."""
-    rows = await db.read(LIST_OWNED, owner, *member_ids, now, *after, limit)
+    rows = await db.read(*with_own_ids(LIST_OWNED, owner, member_ids, now, *after, limit))
     return [seen_of_row(row) for row in rows]
 
 
@@ -97,7 +97,7 @@ async def list_seen(
     sees_all: bool,
 ) -> list[Seen]:
     """As `list_owned`, of another project's: those that are seen by one of `member_ids`, or all of them."""
-    rows = await db.read(LIST_SEEN, owner, *member_ids, now, *after, limit, sees_all)
+    rows = await db.read(*with_own_ids(LIST_SEEN, owner, member_ids, now, *after, limit, sees_all))
     return [seen_of_row(row) for row in rows]
 
 
@@ -106,7 +106,8 @@ async def list_joined(
 ) -> list[Seen]:
     """As `list_owned`, of those that were offered to one of `member_ids` and not rejected. `owner`: whose
     they are, None: anybody's."""
-    rows = await db.scan(LIST_JOINED, owner, *member_ids, now, *after, limit, asker=member_ids[0])
+    asked = with_own_ids(LIST_JOINED, owner, member_ids, now, *after, limit)
+    rows = await db.scan(*asked, asker=member_ids[0])
     return [seen_of_row(row) for row in rows]
 
 
@@ -140,14 +141,14 @@ async def list_versions(
 ) -> list[tuple[Version, bool]]:
     """The versions with numbers below `before`, newest first, and whether one of `member_ids` sees the image
     of each."""
-    values = (family_id, *member_ids, now, before, with_candidates, limit)
-    return [_seen_version(row) for row in await db.read(LIST_SEEN_VERSIONS, *values)]
+    asked = with_own_ids(LIST_SEEN_VERSIONS, family_id, member_ids, now, before, with_candidates, limit)
+    return [_seen_version(row) for row in await db.read(*asked)]
 
 
 async def find_version(
     db: Database, family_id: str, member_ids: MemberIds, now: int, number: int
 ) -> tuple[Version, bool] | None:
-    rows = await db.read(FIND_SEEN_VERSION, family_id, *member_ids, now, number)
+    rows = await db.read(*with_own_ids(FIND_SEEN_VERSION, family_id, member_ids, now, number))
     return _seen_version(rows[0]) if rows else None
 
 

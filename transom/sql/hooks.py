@@ -11,6 +11,8 @@ import msgspec
 
 from transom.domain.errors import LimitExceededError
 from transom.domain.hooks import Hook
+from transom.domain.model import domain_key
+from transom.domain.organizations import Organizations
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.images import to_json
 
@@ -135,9 +137,31 @@ LIST_DUE = """
     order by hook.next_at, hook.id limit $2"""
 
 
-async def list_due(db: Database, now: int, limit: int) -> list[Due]:
+# `$3`: the projects and `domain_key`s in any organisation, `$4`: the organisations and units; JSON arrays.
+# What is told to one of these may not concern the hook: whoever claims it finds that out.
+LIST_DUE_IN_ORGANIZATIONS = """
+    select hook.id, hook.project_id, hook.holder, hook.held_until from hook
+    where hook.is_enabled and hook.next_at <= $1
+      and (hook.project_id in (select value from jsonb_array_elements_text(cast($3 as jsonb)))
+        or hook.domain_key in (select value from jsonb_array_elements_text(cast($3 as jsonb))))
+      and (exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
+                   join event on event.member_id = unit.value and event.seq > hook.cursor)
+        or exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
+                   join family_audience as audience on audience.member_id = unit.value
+                   join event on event.family_id = audience.family_id and event.member_id is null
+                    and event.seq >= audience.from_seq and event.seq > hook.cursor
+                    and (audience.to_seq is null or event.seq <= audience.to_seq)))
+    order by hook.next_at, hook.id limit $2"""
+
+
+async def list_due(db: Database, now: int, limit: int, organizations: Organizations) -> list[Due]:
     """Those that have waited longest first; held ones, too."""
-    return [Due(*row) for row in await db.scan(LIST_DUE, now, limit)]
+    due = [Due(*row) for row in await db.scan(LIST_DUE, now, limit)]
+    if organizations.units:
+        within = [*organizations.of_projects, *map(domain_key, organizations.of_domains)]
+        named = to_json(within), to_json(organizations.keys)
+        due += [Due(*row) for row in await db.scan(LIST_DUE_IN_ORGANIZATIONS, now, limit, *named)]
+    return list({one.id: one for one in due}.values())
 
 
 CLAIM_HOOK = f"""

@@ -9,10 +9,11 @@ from transom.clock import now_us
 from transom.domain.events import Actor
 from transom.domain.imports import WAITING
 from transom.domain.memberships import Found
-from transom.domain.model import Image, Location, Status, Visibility, domain_key
+from transom.domain.model import Image, Location, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
 from transom.sql.live import live
+from transom.sql.member_ids import OWN_IDS, MemberIds, with_own_ids
 from transom.sql.outbox import tell_image
 
 #: The columns of an image, in the order of its fields.
@@ -44,22 +45,17 @@ def image_of_row(row: Row) -> Image:
     return Image(*values)
 
 
-#: `Caller.member_ids`: of whom it is asked whether they are members of an image.
-MemberIds = tuple[str | None, str | None]
-#: For a look on behalf of no caller.
-NOBODY: MemberIds = (None, None)
-
 #: `$4`: now.
 IS_MEMBER = f"""
     exists (select 1 from member as own
-            where own.image_id = image.id and own.member_id in ($2, $3) and {live("$4", "own")})"""
+            where own.image_id = image.id and own.member_id in {OWN_IDS} and {live("$4", "own")})"""
 
 FIND_IMAGE = f"select {COLUMNS}, {IS_MEMBER} from image where image.id = $1"
 
 
 async def find_image(db: Database, image_id: str, member_ids: MemberIds) -> Found:
     """The image, and whether one of `member_ids` is a member of it. One look-up by primary keys."""
-    rows = await db.read(FIND_IMAGE, image_id, *member_ids, now_us())
+    rows = await db.read(*with_own_ids(FIND_IMAGE, image_id, member_ids, now_us()))
     if not rows:
         return Found(image_id=image_id)
     return Found(image_id=image_id, image=image_of_row(rows[0]), is_member=bool(rows[0][WIDTH]))
@@ -231,15 +227,15 @@ async def shared_among(db: Database, image_ids: Collection[str], asker: str | No
     return frozenset(row[0] for row in rows)
 
 
-# Of all its members, few are domains; an image has at most some hundreds.
-HAS_DOMAIN_MEMBER = f"""
-    select 1 from member where image_id = $1 and member_id like '{domain_key("%")}' and {live("$2")}
+# Of all its members, few are domains or organisations; an image has at most some hundreds.
+HAS_GROUP_MEMBER = f"""
+    select 1 from member where image_id = $1 and member_id like '%/%' and {live("$2")}
     limit 1"""
 
 
-async def has_domain_member(db: Database, image_id: str) -> bool:
-    """Whether a whole domain is a member of the image."""
-    return bool(await db.read(HAS_DOMAIN_MEMBER, image_id, now_us()))
+async def has_group_member(db: Database, image_id: str) -> bool:
+    """Whether a whole domain, an organisation or a unit of one is a member of the image."""
+    return bool(await db.read(HAS_GROUP_MEMBER, image_id, now_us()))
 
 
 RECIPIENTS_OF_PROJECT = f"""

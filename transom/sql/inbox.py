@@ -143,6 +143,14 @@ async def count_received(
     return by_status, int(through_domain), newest
 
 
+COUNT_SHARED_WITH = f"select {_count(MemberStatus.ACCEPTED, '$2')}"
+
+
+async def count_shared_with(db: Database, project_id: str, group: str, now: int) -> int:
+    """Images that are shared with an organisation, as `count_received` counts those of a domain."""
+    return int((await db.read(COUNT_SHARED_WITH, project_id, group, now))[0][0])
+
+
 _ANSWERABLE = f"""
     from member
     where member.member_id = $1 and member.status = $2 and {live("$3")}
@@ -169,8 +177,8 @@ async def count_answerable(db: Database, project_id: str, status: str, owner: st
     return int(rows[0][0])
 
 
-# `$1` and `$2`: the caller's project, which owns none of them, and its domain's key.
-SHARED_WITH_DOMAIN = f"""
+# `$1` and `$2`: the caller's project, which owns none of them, and the key of a group that it is in.
+SHARED_WITH_GROUP = f"""
     select member.image_id from member
     where member.member_id = $2 and {live("$3")} and {_received("$1")}
       and member.image_id in (select value from jsonb_array_elements_text(cast($4 as jsonb)))"""

@@ -1,7 +1,8 @@
 """Lists of images: a union of index ranges, each cut at the page size before they are merged.
 
 The caller's own images are a range of `image_by_owner` or `image_shared_by_owner`, what was shared with him
-is one of `member_by_project`, what is for everybody stands in `image_public` and `image_community`, and
+is one of `member_by_project` (with the domain and the organisations that he is in, several that are merged
+as they are read), what is for everybody stands in `image_public` and `image_community`, and
 everything (for an admin) in `image_by_age`. Each is in the list's default order already, so a page costs the
 same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
 
@@ -11,7 +12,10 @@ went meanwhile.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
+
+import msgspec
 
 from transom.clock import now_us
 from transom.domain.listing import (
@@ -24,7 +28,7 @@ from transom.domain.listing import (
     SortKey,
 )
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
-from transom.sql.db import Database, Dialect
+from transom.sql.db import Arm, Database, Dialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 
@@ -122,12 +126,15 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
     limit = str(int(query.limit))
     conditions = _conditions(dialect, query, values)
-    parts = []
-    for number, found in enumerate(ranges):
-        ids = _range_sql(found, query.sort, after, conditions, limit, values)
-        parts.append(f"select * from ({ids}) as r{number}")
+    arms = [arm for found in ranges for arm in _select_arms(found, query.sort, after, conditions, values)]
+    if any(found.groups for found in ranges):
+        keys = [f"k{n}" for n in range(len(query.sort))]
+        parts = [dialect.merge(arms, keys, ", ".join(map(_order, keys, query.sort)), limit)]
+    else:
+        parts = [f"{arm.sql}order by {arm.order} limit {limit}" for arm in arms]
+    selected = [f"select * from ({part}) as r{number}" for number, part in enumerate(parts)]
     order = ", ".join(_order(f"page.k{n}", key) for n, key in enumerate(query.sort))
-    joined = f"({' union '.join(parts)}) as page join image on image.id = page.id"
+    joined = f"({' union '.join(selected)}) as page join image on image.id = page.id"
     sql = f"select {COLUMNS} from {joined} order by {order} limit {limit}"
     if query.limit > _FEW:
         sql = _cut_by_size(joined, len(query.sort), order, limit, values.add(query.size_limit))
@@ -157,7 +164,7 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
     """A query for the `id` of each image of the ranges' union that meets the conditions, in no order."""
     conditions = _conditions(dialect, query, values)
     parts = []
-    for found in ranges:
+    for found in chain.from_iterable(map(_parts_of, ranges)):
         table, where = _range_terms(found, values)
         parts.append(f"select image.id as id from {table} where {' and '.join([*conditions, *where])}")
     return " union ".join(parts)
@@ -186,25 +193,31 @@ def _has_index(found: Range) -> bool:
     return found.visibility == Visibility.SHARED
 
 
-def _range_sql(
+def _parts_of(found: Range) -> list[Range]:
+    """The range, or those that it is made of, each with an index that has it in its order."""
+    if not found.groups:
+        return [found]
+    return [msgspec.structs.replace(found, member_id=one, groups=()) for one in found.groups]
+
+
+def _select_arms(
     found: Range,
     sort: tuple[SortKey, ...],
     after: Image | None,
     conditions: list[str],
-    limit: str,
     values: Values,
-) -> str:
-    table, terms = _range_terms(found, values)
-    where = [*conditions, *terms]
-    names = [_sort_column(key.key, found) for key in sort]
-    if after is not None:
-        where.append(_past(names, sort, after, values))
-    keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
-    order = ", ".join(_order(name, key) for name, key in zip(names, sort, strict=True))
-    return (
-        f"select image.id as id, {keys} from {table} where {' and '.join(where)} "
-        f"order by {order} limit {limit}"
-    )
+) -> list[Arm]:
+    arms = []
+    for part in _parts_of(found):
+        table, terms = _range_terms(part, values)
+        where = [*conditions, *terms]
+        names = [_sort_column(key.key, part) for key in sort]
+        if after is not None:
+            where.append(_past(names, sort, after, values))
+        keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
+        order = ", ".join(map(_order, names, sort))
+        arms.append(Arm(f"select image.id as id, {keys} from {table} where {' and '.join(where)} ", order))
+    return arms
 
 
 def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:

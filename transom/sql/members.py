@@ -42,11 +42,12 @@ from transom.domain.memberships import (
     Withdraw,
     WithdrawEach,
 )
-from transom.domain.model import NEVER, Member, MemberStatus, Visibility, domain_key
+from transom.domain.model import NEVER, Member, MemberStatus, MemberType, Visibility, member_key
 from transom.sql.batches import IDS
 from transom.sql.db import Database, Row, Statement, Telling
-from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, MemberIds, image_of_row, to_json
+from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
 from transom.sql.live import live
+from transom.sql.member_ids import MemberIds, with_own_ids
 from transom.sql.outbox import (
     TOLD_COLUMNS,
     tell_answered,
@@ -85,7 +86,9 @@ async def find_member(db: Database, image_id: str, member_ids: MemberIds, member
 
     One statement, look-ups by primary key.
     """
-    return found_member(image_id, await db.read(FIND_MEMBER, image_id, *member_ids, now_us(), member_id))
+    return found_member(
+        image_id, await db.read(*with_own_ids(FIND_MEMBER, image_id, member_ids, now_us(), member_id))
+    )
 
 
 def found_member(image_id: str, rows: list[Row]) -> Found:
@@ -103,11 +106,14 @@ def found_member(image_id: str, rows: list[Row]) -> Found:
 
 
 async def find_any_member(db: Database, image_id: str, member_ids: MemberIds, own_id: str) -> Found:
-    """As `find_member`, by the id of a project or, if there is no such member, of a domain."""
-    found = await find_member(db, image_id, member_ids, own_id)
-    if found.image is None or found.member is not None:
-        return found
-    return await find_member(db, image_id, member_ids, domain_key(own_id))
+    """As `find_member`, by the id of a project or, if there is no such member, of a domain or else of an
+    organisation."""
+    found = Found(image_id=image_id)
+    for kind in MemberType:
+        found = await find_member(db, image_id, member_ids, member_key(kind, own_id))
+        if found.image is None or found.member is not None:
+            break
+    return found
 
 
 # The members come as one JSON value: the image is read once, not once for each of them.
@@ -123,7 +129,7 @@ _decode_members = msgspec.json.Decoder(list[tuple[str, str, int, int, str | None
 
 async def list_members(db: Database, image_id: str, member_ids: MemberIds) -> Found:
     """The image and all its memberships."""
-    rows = await db.read(LIST_MEMBERS, image_id, *member_ids, now_us())
+    rows = await db.read(*with_own_ids(LIST_MEMBERS, image_id, member_ids, now_us()))
     if not rows:
         return Found(image_id=image_id)
     row = rows[0]
@@ -169,7 +175,8 @@ _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
     expires_at, offered_by, answered_at"""
 
-#: A domain is not asked, and nobody has answered for it. `new`: the name of a row with these columns.
+#: A domain or an organisation is not asked, and nobody has answered for it. `new`: the name of a row with
+#: these columns.
 _IS_ASKED = "new.member_id not like '%/%'"
 
 # `live_recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all

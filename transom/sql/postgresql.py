@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Place, Result, Row, Script, Statement
+from transom.sql.db import Arm, Place, Result, Row, Script, Statement
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
 from transom.sql.postgres_migrate import (
@@ -54,6 +54,12 @@ class PostgresDialect:
 
     def json_has_key(self, column: str, key: str) -> str:
         return f"jsonb_exists({column}, {key})"
+
+    def merge(self, arms: Sequence[Arm], keys: Sequence[str], order: str, limit: str) -> str:
+        """Each arm comes in its order, and is read as the merge asks for its rows."""
+        cut = " union all ".join(f"({arm.sql}order by {arm.order} limit {limit})" for arm in arms)
+        distinct = f"distinct on ({', '.join(keys)})"
+        return f"select {distinct} * from ({cut}) as arm order by {order} limit {limit}"
 
 
 class PostgresDatabase:

@@ -8,6 +8,7 @@ from transom.config import Settings
 from transom.domain.errors import ForbiddenError
 from transom.domain.job_inputs import recall_caller
 from transom.domain.model import Caller, Job, Policy
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity.current_roles import CurrentRoles
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
@@ -20,16 +21,21 @@ class Askers:
 
     def __init__(self, policy: Policy, roles_of: RolesOf | None = None) -> None:
         self._policy = policy
+        self._organizations = NO_ORGANIZATIONS
         self._roles_of = roles_of
 
     def use_policy(self, policy: Policy) -> None:
         """Judge by this one from now on."""
         self._policy = policy
 
+    def use_organizations(self, organizations: Organizations) -> None:
+        """Find callers within these from now on."""
+        self._organizations = organizations
+
     def recall(self, job: Job) -> Caller:
         """The caller with the roles of then that it still has. ForbiddenError when it has none in the project
         any more, or is gone."""
-        caller = recall_caller(job, self._policy)
+        caller = recall_caller(job, self._policy, self._organizations)
         if self._roles_of is None:
             return caller
         left = self._roles_of(caller.user_id, caller.project_id)

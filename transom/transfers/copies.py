@@ -21,7 +21,7 @@ from transom.domain.model import Image, Job, Status
 from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
-from transom.sql.images import NOBODY
+from transom.sql.member_ids import NOBODY
 from transom.transfers.askers import Askers
 from transom.transfers.held import Report
 from transom.transfers.objects import naming_reasons

@@ -16,7 +16,7 @@ from transom.domain.model import Caller, Image, ImageTarget, Job, JobStatus, Loc
 from transom.lease import LostError
 from transom.sql import images, imports, jobs
 from transom.sql.db import Database
-from transom.sql.images import NOBODY
+from transom.sql.member_ids import NOBODY
 from transom.sql.retry import write_conflict
 from transom.transfers.askers import Askers
 

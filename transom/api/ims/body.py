@@ -56,6 +56,16 @@ def _ids(body: dict[str, Any], name: str, check: Callable[[str, Any], str]) -> l
     return list(dict.fromkeys(value))
 
 
+def texts(body: dict[str, Any], name: str) -> list[str]:
+    """A list of texts of a field; empty when it is absent or null."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InvalidError(f"{name}: must be a list of texts.")
+    return list(value)
+
+
 def image_ids(body: dict[str, Any], name: str) -> list[str]:
     """As `ids`, of images. What is not a UUID is no image's id: a mistake in the request, refused (IMG.0066)
     before anything is looked up."""

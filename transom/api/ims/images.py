@@ -127,11 +127,11 @@ async def delete_image(parts: Parts, request: Request) -> Response:
 
     async def judge(target: ImageTarget) -> None:
         image = target.image
-        # Sharing with a domain changes the image, so what is found here still holds when it is deleted.
-        is_for_domain = image.visibility == Visibility.SHARED and await images.has_domain_member(
+        # Sharing with one of those changes the image, so what is found here still holds when it is deleted.
+        is_for_group = image.visibility == Visibility.SHARED and await images.has_group_member(
             parts.db, image.id
         )
-        rules.delete_ims_image(request.caller, target, is_for_domain=is_for_domain)
+        rules.delete_ims_image(request.caller, target, is_for_group=is_for_group)
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
     caller, actor = request.caller, actor_of(request)

@@ -14,7 +14,7 @@ from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import Batch, Copy, Export, ImportGroup, ObjectImport, input_of
-from transom.domain.model import Job, JobKind, JobStatus, domain_key
+from transom.domain.model import Job, JobKind, JobStatus, domain_key, organization_key
 from transom.sql import jobs
 
 #: Failures or recipients of a batch from which on it takes some milliseconds to tell what came of it.
@@ -26,8 +26,9 @@ _IMAGE = b"\0"
 #: How a result ends, or goes on.
 _DONE = b',"status":"%b"}' % JobStatus.SUCCESS.value.encode()
 _FAILED = b',"status":"%b"' % JobStatus.FAIL.value.encode()
-#: How the `member_id` of a domain begins.
+#: How the `member_id` of a domain, and of an organisation, begins.
 _DOMAIN = b'"' + domain_key("").encode()
+_ORGANIZATION = b'"' + organization_key("").encode()
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -123,9 +124,9 @@ def _image_of(job: Job) -> dict[str, Any]:
 
 
 def results_of(job: Job) -> msgspec.Raw:
-    """`[{"image_id", "project_id" or "domain_id", "status"}, …]`, with `error_code` and `fail_reason` of what
-    failed. There may be ten thousand, so they are put together as bytes: what they have in common is encoded
-    once, and all those of an image without failures are one replacement."""
+    """`[{"image_id", "project_id", "domain_id" or "organization_id", "status"}, …]`, with `error_code` and
+    `fail_reason` of what failed. There may be ten thousand, so they are put together as bytes: what they have
+    in common is encoded once, and all those of an image without failures are one replacement."""
     batch = input_of(job, Batch)
     images, members = batch.images, batch.recipients
     ends = _ends_of_failures(job)
@@ -160,6 +161,8 @@ def _target(member: bytes) -> bytes:
     """A recipient as a result names it, of its `member_id` in JSON."""
     if member.startswith(_DOMAIN):
         return b'"domain_id":"' + member[len(_DOMAIN) :]
+    if member.startswith(_ORGANIZATION):
+        return b'"organization_id":"' + member[len(_ORGANIZATION) :]
     return b'"project_id":' + member
 
 

@@ -1,5 +1,6 @@
 """Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from transom.api.actors import actor_of
@@ -21,7 +22,9 @@ from transom.domain.model import (
     JobStatus,
     Member,
     MemberStatus,
+    MemberType,
     domain_key,
+    organization_key,
     split_member_id,
 )
 from transom.sharing import rules, service
@@ -36,11 +39,13 @@ _MOST_IN_PAGE = 1000
 
 
 async def share_images(parts: Parts, request: Request) -> Response:
-    """Offer each of `images` to each of `projects`, and share them with each of `domains`."""
+    """Offer each of `images` to each of `projects`, and share them with each of `domains` and of
+    `organizations`, which are URNs here."""
     project_id, given = await _begin(parts, request)
     _refuse_status(given)
     images = _images(given)
-    recipients = _recipients(given, project_id)
+    organizations = map(parts.operator_files.organizations.own_id_of, body.texts(given, "organizations"))
+    recipients = _recipients(given, project_id, organizations)
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.SHARE, images, recipients)
     most = parts.settings.ims_member_quota
@@ -67,10 +72,10 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
 
 
 async def withdraw_images(parts: Parts, request: Request) -> Response:
-    """Take back what `share_images` gave."""
+    """Take back what `share_images` gave. Here `organizations` are ids, of what is no more as well."""
     project_id, given = await _begin(parts, request)
     images = _images(given)
-    recipients = _recipients(given, project_id)
+    recipients = _recipients(given, project_id, body.ids(given, "organizations"))
     _check_size(parts, len(images) * len(recipients))
     job = _new_job(request, JobKind.WITHDRAW, images, recipients)
     await service.withdraw_offers(parts.db, request.caller, actor_of(request), images, recipients, job)
@@ -91,31 +96,20 @@ def _images(given: dict[str, Any]) -> list[str]:
     return found
 
 
-def _recipients(given: dict[str, Any], project_id: str) -> list[str]:
+def _recipients(given: dict[str, Any], project_id: str, organizations: Iterable[str]) -> list[str]:
     projects, domains = body.ids(given, "projects"), body.ids(given, "domains")
-    if _names_organizations(given):
-        raise InvalidError(
-            "organizations: this service's identity knows no organizations.", Reason.ORGANIZATION_UNKNOWN
-        )
-    if not projects and not domains:
-        raise InvalidError("projects, domains: at least one recipient is needed.")
+    units = dict.fromkeys(organizations)
+    if not (projects or domains or units):
+        raise InvalidError("projects, domains, organizations: at least one recipient is needed.")
     if project_id in projects:
         raise rules.shared_with_oneself("projects")
-    return [*projects, *map(domain_key, domains)]
+    return [*projects, *map(domain_key, domains), *map(organization_key, units)]
 
 
 def _refuse_status(given: dict[str, Any]) -> None:
     """Of an offer that is made: only the recipient's answer has one."""
     if "status" in given:
         raise InvalidError("status: an offer is pending until its recipient answers.")
-
-
-def _names_organizations(given: dict[str, Any]) -> bool:
-    """Whether the body names any. A URN may hold slashes, so they are no ids."""
-    value = given.get("organizations")
-    if value is not None and not isinstance(value, list):
-        raise InvalidError("organizations: must be a list.")
-    return bool(value)
 
 
 def _answer(given: dict[str, Any]) -> tuple[str, str | None]:
@@ -162,7 +156,7 @@ async def add_member(parts: Parts, request: Request) -> Response:
     image_id, most = request.params["image_id"], parts.settings.ims_member_quota
     caller, actor = request.caller, actor_of(request)
     member = await service.share_one(parts.db, parts.recipients, caller, actor, image_id, member_id, most)
-    return json_response(ims_member(member, request.caller))
+    return json_response(ims_member(parts, member, request.caller))
 
 
 async def set_member_status(parts: Parts, request: Request) -> Response:
@@ -172,7 +166,7 @@ async def set_member_status(parts: Parts, request: Request) -> Response:
     answered = await service.answer_for_itself(
         parts.db, request.caller, actor_of(request), image_id, member_id, lambda: _answer(given)
     )
-    return json_response(ims_member(answered, request.caller))
+    return json_response(ims_member(parts, answered, request.caller))
 
 
 async def remove_member(parts: Parts, request: Request) -> Response:
@@ -188,7 +182,7 @@ async def show_member(parts: Parts, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     member = await service.show_member(parts.db, request.caller, image_id, member_id)
-    return json_response(ims_member(member, request.caller))
+    return json_response(ims_member(parts, member, request.caller))
 
 
 async def list_members(parts: Parts, request: Request) -> Response:
@@ -205,17 +199,21 @@ async def list_members(parts: Parts, request: Request) -> Response:
         page_info["next_marker"] = body.encode_marker(page[-1].member_id)
     return json_response(
         {
-            "members": [ims_member(member, caller) for member in page],
+            "members": [ims_member(parts, member, caller) for member in page],
             "schema": "/v2/schemas/members",
             "page_info": page_info,
         }
     )
 
 
-def ims_member(member: Member, caller: Caller) -> dict[str, Any]:
-    """A member as the IMS API shows it: with what kind of recipient it is, and its vault to itself alone."""
+def ims_member(parts: Parts, member: Member, caller: Caller) -> dict[str, Any]:
+    """A member as the IMS API shows it: with what kind of recipient it is, the URN of an organisation or a
+    unit, and its vault to itself alone."""
     kind, own_id = split_member_id(member.member_id)
     shown = {**member_body(member), "member_id": own_id, "member_type": kind}
+    unit = parts.operator_files.organizations.units.get(own_id)
+    if kind is MemberType.ORGANIZATION and unit is not None:
+        shown["urn"] = unit.urn
     if member.vault_id is not None and member.member_id in caller.member_ids:
         shown["vault_id"] = member.vault_id
     return shown

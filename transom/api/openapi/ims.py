@@ -73,11 +73,17 @@ _OS_VERSION = closed(
 )
 _RECIPIENTS = record(
     {"images": array(STRING, minItems=1)},
-    {"projects": nullable(array(STRING)), "domains": nullable(array(STRING))},
+    {name: nullable(array(STRING)) for name in ("projects", "domains", "organizations")},
 )
 _RESULT = record(
     {"image_id": STRING, "status": one_of("SUCCESS", "FAIL")},
-    {"project_id": STRING, "domain_id": STRING, "error_code": STRING, "fail_reason": STRING},
+    {
+        "project_id": STRING,
+        "domain_id": STRING,
+        "organization_id": STRING,
+        "error_code": STRING,
+        "fail_reason": STRING,
+    },
 )
 _SUB_JOB = closed(
     {
@@ -262,7 +268,7 @@ _IMAGES = {
 }
 _SHARING = {
     "POST /v1/cloudimages/members": Operation(
-        summary="Share images with projects and domains; a job",
+        summary="Share images with projects, domains and organisations; a job",
         bodies={JSON: _RECIPIENTS},
         answers={200: _JOB},
         errors=_CHANGED,
@@ -393,9 +399,9 @@ IMS = Table(
                 "created_at": STRING,
                 "updated_at": STRING,
                 "schema": STRING,
-                "member_type": one_of("project", "domain"),
+                "member_type": one_of("project", "domain", "organization"),
             },
-            {"vault_id": STRING},
+            {"urn": STRING, "vault_id": STRING},
         ),
         "ImsJob": closed(
             {

@@ -87,7 +87,11 @@ OPERATIONS: dict[str, Operation] = {
         query("status", "Only offers with this status; `pending` unless told.", _STATUS),
         query("kind", "Only offers of this kind.", one_of("image", "family")),
         query("from", "Only what this project offers, by its id."),
-        query("through", "What the project has by its domain.", one_of("domain")),
+        query(
+            "through",
+            "What the project has by its domain or its organisations.",
+            one_of("domain", "organization"),
+        ),
     ),
     f"GET {_V1}/inbox/summary": _shown("Count what was offered to the project", InboxSummary),
     f"GET {_V1}/inbox/images/{{image_id}}": _shown("Show one offer to the project", InboxItem),
@@ -119,7 +123,7 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {_V1}/shares": _listed(
         "List what the project shares with one recipient",
         ShareToPage,
-        query("to", "The id of a project, or `projects/<id>`, `domains/<id>`.", STRING),
+        query("to", "The id of a project, or `projects/<id>`, `domains/<id>`, `organizations/<id>`.", STRING),
     ),
     f"GET {_SHARES}": _listed(
         "List whom an image is shared with",

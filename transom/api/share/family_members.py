@@ -34,7 +34,7 @@ from transom.api.share.query import (
     read_limit,
     read_query,
 )
-from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
+from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of, show_recipient
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember, GivenFamily
@@ -166,7 +166,7 @@ async def set_members(parts: Parts, request: Request) -> Response:
     if len(member_ids) > parts.settings.share_batch_limit:
         text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
         raise LimitExceededError(f"{text}{parts.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
-    check_terms(asked, has_domains=bool(asked.domains))
+    check_terms(asked, has_groups=names_groups(asked))
     terms = read_terms(parts, asked)
     family_id = request.params["family_id"]
     done = await service.set_members(

@@ -1,4 +1,4 @@
-"""The inbox: what was offered to the caller's project, and what its domain has."""
+"""The inbox: what was offered to the caller's project, and what its domain and its organisations have."""
 
 from transom.api.http import Request, Response
 from transom.api.parts import Parts
@@ -15,28 +15,31 @@ from transom.api.share.query import (
     wrong_parameter,
 )
 from transom.api.share.wire import ByStatus, InboxSummary, decided_of, owner_of, show_item, show_received
-from transom.domain.model import MemberStatus
+from transom.domain.model import MemberStatus, MemberType, split_member_id
 from transom.sharing import inbox
 
 #: Parameters of the list.
 QUERY = frozenset({"status", "kind", "from", "through", "limit", "after"})
 _CURSOR = "inbox"
+#: What a project may have something through; what a refusal calls it.
+_GROUPS = {MemberType.DOMAIN.value: "a domain", MemberType.ORGANIZATION.value: "an organization"}
 
 
 async def list_inbox(parts: Parts, request: Request) -> Response:
     query = read_query(request, QUERY)
     through = query.get("through")
-    if through not in (None, "domain"):
-        raise wrong_parameter("through", "must be domain.")
+    if through not in (None, *_GROUPS):
+        raise wrong_parameter("through", f"must be {' or '.join(_GROUPS)}.")
     default = MemberStatus.PENDING if through is None else MemberStatus.ACCEPTED
     status = read_choice(query, "status", MemberStatus, default)
     if through is not None and status != MemberStatus.ACCEPTED:
-        raise wrong_parameter("status", "what a domain was given is accepted.")
+        raise wrong_parameter("status", f"what {_GROUPS[through]} was given is accepted.")
     kind = read_choice(query, "kind", inbox.KINDS, "") or None
-    project_id, domain_key = request.caller.member_ids
-    member_id = project_id if through is None else domain_key
+    caller = request.caller
+    own = [caller.project_id or ""] if through is None else caller.groups
+    kind_of = MemberType.PROJECT if through is None else MemberType(through)
     asked = inbox.Asked(
-        member_id=member_id or "",
+        member_ids=tuple(one for one in own if split_member_id(one)[0] is kind_of),
         status=status,
         owner=query.get("from"),
         before=read_cursor(query, _CURSOR, tuple[int, str]) or inbox.NEWEST,
@@ -55,6 +58,7 @@ async def summarize_inbox(parts: Parts, request: Request) -> Response:
         images=ByStatus(**found.images.by_status),
         families=ByStatus(**found.families.by_status),
         through_domain=found.through_domain,
+        through_organization=found.through_organization,
         more=found.more,
         newest_offered_at=show_time(newest) if newest is not None else None,
     )

@@ -23,7 +23,7 @@ from transom.api.share.body import (
     invalid,
     read_body,
 )
-from transom.api.share.recipients import recipients_of
+from transom.api.share.recipients import names_groups, recipients_of
 from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failures
 from transom.clock import now_us
 from transom.domain import access
@@ -91,7 +91,7 @@ async def make_offers(parts: Parts, request: Request) -> sets.Told:
     body = await read_body(parts, request, Offers)
     things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
-    check_terms(body, has_domains=bool(body.domains))
+    check_terms(body, has_groups=names_groups(body))
     offers.require_few(len(things) * len(member_ids), parts.settings.share_batch_limit)
     return await sets.offer(
         parts.db,
@@ -212,14 +212,18 @@ def _things_of(images: list[str], families: list[str]) -> sets.Things:
 
 def require_recipients(member_ids: list[str]) -> list[str]:
     if not member_ids:
-        raise invalid("/projects", "at least one recipient is needed, in `projects` or `domains`.")
+        raise invalid(
+            "/projects", "at least one recipient is needed, in `projects`, `domains` or `organizations`."
+        )
     return member_ids
 
 
-def check_terms(body: HasTerms, *, has_domains: bool) -> None:
+def check_terms(body: HasTerms, *, has_groups: bool) -> None:
     """InvalidError for terms that recipients of this kind cannot have."""
-    if has_domains and body.answer_by is not None:
-        raise invalid("/answer_by", "domains are not asked, so there is nothing to answer by.")
+    if has_groups and body.answer_by is not None:
+        raise invalid(
+            "/answer_by", "domains and organizations are not asked, so there is nothing to answer by."
+        )
 
 
 def read_terms(parts: Parts, body: HasTerms) -> Terms:

@@ -128,6 +128,7 @@ _OF_FAILURES: Mapping[Reason, str] = {
     Reason.IMAGE_UNKNOWN: "not-found",
     Reason.MEMBER_UNKNOWN: "not-found",
     Reason.RECIPIENT_UNKNOWN: "not-found",
+    Reason.ORGANIZATION_UNKNOWN: "not-found",
     Reason.NOT_OWNER: "forbidden",
     Reason.ROLE_LACKS: "forbidden",
     Reason.MEMBERS_FULL: "limit",

@@ -9,12 +9,15 @@ from typing import Protocol
 
 from transom.api.http import Request
 from transom.api.share.body import check_id, check_ids
-from transom.domain.errors import InvalidError, NotFoundError, Reason
-from transom.domain.model import MemberType, domain_key, split_member_id
+from transom.domain.errors import InvalidError, NotFoundError
+from transom.domain.model import MemberType, member_key, split_member_id
 
 #: Names of the sets, in bodies and paths → the kind of recipient.
-KINDS: Mapping[str, MemberType] = {"projects": MemberType.PROJECT, "domains": MemberType.DOMAIN}
-ORGANIZATIONS = "organizations"
+KINDS: Mapping[str, MemberType] = {
+    "projects": MemberType.PROJECT,
+    "domains": MemberType.DOMAIN,
+    "organizations": MemberType.ORGANIZATION,
+}
 
 
 class RecipientSets(Protocol):
@@ -30,14 +33,16 @@ class RecipientSets(Protocol):
 
 def recipients_of(body: RecipientSets) -> list[str]:
     """The `member_id`s of the recipients that a body names, each once, in the order given."""
-    if body.organizations:
-        raise InvalidError(
-            "organizations: this service's identity knows no organizations.",
-            Reason.ORGANIZATION_UNKNOWN,
-            field="/organizations",
-        )
-    projects, domains = check_ids("/projects", body.projects), check_ids("/domains", body.domains)
-    return [*projects, *map(domain_key, domains)]
+    return [
+        member_key(kind, own_id)
+        for name, kind in KINDS.items()
+        for own_id in check_ids(f"/{name}", getattr(body, name))
+    ]
+
+
+def names_groups(body: RecipientSets) -> bool:
+    """Whether it names domains or organisations, which are not asked."""
+    return bool(body.domains or body.organizations)
 
 
 def recipient_of_path(request: Request) -> str:
@@ -49,7 +54,7 @@ def recipient_of_path(request: Request) -> str:
         own_id = check_id("", request.params["recipient_id"])
     except InvalidError:
         raise NotFoundError("There is no such recipient.") from None
-    return own_id if kind is MemberType.PROJECT else domain_key(own_id)
+    return member_key(kind, own_id)
 
 
 def show_recipient(member_id: str) -> dict[str, str]:

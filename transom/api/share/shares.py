@@ -18,7 +18,7 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
-from transom.api.share.recipients import KINDS, recipient_of_path, recipients_of
+from transom.api.share.recipients import KINDS, names_groups, recipient_of_path, recipients_of
 from transom.api.share.wire import (
     SetReplaced,
     ShareSummary,
@@ -30,7 +30,7 @@ from transom.api.share.wire import (
 from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.memberships import NewTerms
-from transom.domain.model import MemberStatus, domain_key
+from transom.domain.model import MemberStatus, member_key
 from transom.domain.shares import Given
 from transom.sharing import offers, rules, shares
 from transom.sharing.inbox import NEWEST
@@ -143,7 +143,7 @@ async def replace_shares(parts: Parts, request: Request) -> Response:
     body = await read_body(parts, request, Recipients)
     member_ids = recipients_of(body)
     offers.require_few(len(member_ids), parts.settings.share_batch_limit)
-    check_terms(body, has_domains=bool(body.domains))
+    check_terms(body, has_groups=names_groups(body))
 
     def require_unchanged(terms: shares.Terms) -> None:
         require_tag(request, tag_of_set(terms))
@@ -183,10 +183,11 @@ async def list_shares_to(parts: Parts, request: Request) -> Response:
 
 
 def _read_to(value: str | None) -> str:
-    """`<project id>`, or with the kind before it: `projects/<id>`, `domains/<id>`."""
+    """`<project id>`, or with the kind before it: `projects/<id>`, `domains/<id>`, `organizations/<id>`."""
     if not value:
         raise wrong_parameter("to", "is missing: the id of a project.")
     kind, slash, own_id = value.rpartition("/")
     if slash and kind not in KINDS:
-        raise wrong_parameter("to", "must be the id of a project, projects/<id> or domains/<id>.")
-    return domain_key(own_id) if kind == "domains" else own_id
+        kinds = ", ".join(f"{one}/<id>" for one in KINDS)
+        raise wrong_parameter("to", f"must be the id of a project, or one of {kinds}.")
+    return member_key(KINDS[kind or "projects"], own_id)

@@ -197,6 +197,7 @@ class InboxSummary(msgspec.Struct, frozen=True, kw_only=True):
     images: ByStatus
     families: ByStatus
     through_domain: int
+    through_organization: int
     more: bool
     newest_offered_at: str | None
 

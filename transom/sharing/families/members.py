@@ -53,8 +53,8 @@ def offer(
     act: Act,
     unknown: Collection[str] = (),
 ) -> Script[Offered]:
-    """Offer the family to each of these. `most`: members that it may have, negative for no limit. Domains are
-    not asked: they have accepted at once. `unknown`: recipients that do not exist."""
+    """Offer the family to each of these. `most`: members that it may have, negative for no limit. Domains and
+    organisations are not asked: they have accepted at once. `unknown`: recipients that do not exist."""
     family = known.family
     found = yield from families.find_members(family.id, member_ids)
     ended = [one for one in found.values() if one.ends_at <= act.now]
@@ -89,7 +89,8 @@ def offer(
 def _write_offers(
     known: Known, member_ids: Sequence[str], terms: Terms, act: Act, was: str | None
 ) -> Script[None]:
-    """Offer it to each, and bring it to those who have it at once: domains, and whose rule accepts it."""
+    """Offer it to each, and bring it to those who have it at once: domains, organisations, and those whose
+    rule accepts it."""
     if not member_ids:
         return
     rows = yield families.offer_statement(known.family.id, member_ids, terms, act.actor, act.now, was)
@@ -106,8 +107,8 @@ def _write_offers(
 
 def answer(known: Known, member_id: str, status: str, new_versions: str | None, act: Act) -> Script[bool]:
     """Give the recipient's membership this status, and what the family brought it; whether that changed
-    anything. `new_versions`: None for as before. NotFoundError without an offer, ConflictError for a domain's
-    membership."""
+    anything. `new_versions`: None for as before. NotFoundError without an offer, ConflictError for the
+    membership of a domain or an organisation."""
     member = yield from require_member(known, member_id, act.now)
     wanted = member.new_versions if new_versions is None else new_versions
     if (member.status, member.new_versions) == (status, wanted):
@@ -153,9 +154,19 @@ def require_member(known: Known, member_id: str, now: int) -> Script[FamilyMembe
     member = yield from families.find_member(known.family.id, member_id, now)
     if member is None:
         raise member_absent(known.family.id)
-    if not is_project(member_id):
-        raise ConflictError(f"Family {known.family.id} is shared with the whole domain.")
+    kind = split_member_id(member_id)[0]
+    if kind is not MemberType.PROJECT:
+        raise ConflictError(f"Family {known.family.id} is shared with the whole {kind}.")
     return member
+
+
+def refuse_group_answer(known: Known, groups: Sequence[str], now: int) -> Script[None]:
+    """Of a project without a membership of its own. ConflictError where one of the `groups` that it is in has
+    one, else NotFoundError."""
+    for member_id in groups:
+        if (yield from families.find_member(known.family.id, member_id, now)) is not None:
+            yield from require_member(known, member_id, now)
+    raise member_absent(known.family.id)
 
 
 def member_absent(family_id: str) -> NotFoundError:

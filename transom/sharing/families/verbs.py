@@ -14,6 +14,7 @@ from transom.sharing.families import members, rules
 from transom.sharing.families.events import Act
 from transom.sql import families, family_views
 from transom.sql.db import Script, Statement
+from transom.sql.member_ids import with_own_ids
 
 #: What an answer may be besides a status: the membership is given up.
 LEFT = "left"
@@ -119,12 +120,11 @@ def _answer_one(
     caller: Caller, family_id: str, status: str, new_versions: str | None, act: Act
 ) -> Script[bool]:
     known = yield from families.see(family_id)
-    project_id, domain_id = caller.member_ids
+    project_id = caller.project_id
     if known is None or project_id is None:
         raise members.member_absent(family_id)
-    if domain_id is not None and (yield from families.find_member(family_id, project_id, act.now)) is None:
-        # Raises what says so of the domain's, if there is one.
-        yield from members.require_member(known, domain_id, act.now)
+    if caller.groups and (yield from families.find_member(family_id, project_id, act.now)) is None:
+        yield from members.refuse_group_answer(known, caller.groups, act.now)
     if status == LEFT:
         yield from members.leave(known, project_id, act)
         return True
@@ -139,7 +139,8 @@ def _see(
     failures: list[FamilyFailure],
 ) -> Script[Known | None]:
     """The family, which is locked, if the caller may do this to it; else None, and why among the failures."""
-    rows = yield Statement(family_views.SEE_FAMILY, (family_id, *caller.member_ids, act.now))
+    sql, *values = with_own_ids(family_views.SEE_FAMILY, family_id, caller.member_ids, act.now)
+    rows = yield Statement(sql, tuple(values))
     seen = family_views.seen_of_row(rows[0]) if rows else None
     try:
         judge(caller, rules.see_family(caller, seen, family_id))

@@ -2,7 +2,10 @@
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from functools import lru_cache
+
+from transom.sql.db import Arm
 
 #: PostgreSQL's words → SQLite's, in this order, in the schema and in every statement. SQLite compares text
 #: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
@@ -42,6 +45,10 @@ class SqliteDialect:
 
     def json_has_key(self, column: str, key: str) -> str:
         return f"exists (select 1 from json_each({column}) as e where e.key = {key})"
+
+    def merge(self, arms: Sequence[Arm], keys: Sequence[str], order: str, limit: str) -> str:
+        """SQLite gives the arms the order of the whole, and takes from each the row that is next."""
+        return f"{' union '.join(arm.sql for arm in arms)}order by {order} limit {limit}"
 
 
 @lru_cache(maxsize=512)
