@@ -10,27 +10,29 @@ from transom.client.recipients import Named, RecipientsError, read_file
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "projects", "domains"),
+    ("name", "text", "projects", "domains", "organizations"),
     [
-        ("to.txt", "one\n\n  two  # the second\n# nobody\n", ["one", "two"], []),
-        ("to.txt", "\ufeffone\r\ntwo\r\n", ["one", "two"], []),
-        ("to.csv", "name,project\nFirst,one\nSecond,two\n", ["one", "two"], []),
-        ("to.csv", "customer;id\n", ["customer;id"], []),
-        ("to.csv", "name\none\n", ["one"], []),
-        ("to.csv", "one\ntwo\n", ["one", "two"], []),
-        ("to.csv", 'project,domain\n"one, two",\n,all\n', ["one, two"], ["all"]),
-        ("to.csv", "domain\nall\n", [], ["all"]),
-        ("to.yaml", "- one\n- 2\n", ["one", "2"], []),
-        ("to.yml", "projects: [one]\ndomains: [all]\n", ["one"], ["all"]),
+        ("to.txt", "one\n\n  two  # the second\n# nobody\n", ["one", "two"], [], []),
+        ("to.txt", "\ufeffone\r\ntwo\r\n", ["one", "two"], [], []),
+        ("to.csv", "name,project\nFirst,one\nSecond,two\n", ["one", "two"], [], []),
+        ("to.csv", "customer;id\n", ["customer;id"], [], []),
+        ("to.csv", "name\none\n", ["one"], [], []),
+        ("to.csv", "one\ntwo\n", ["one", "two"], [], []),
+        ("to.csv", 'project,domain\n"one, two",\n,all\n', ["one, two"], ["all"], []),
+        ("to.csv", "domain\nall\n", [], ["all"], []),
+        ("to.yaml", "- one\n- 2\n", ["one", "2"], [], []),
+        ("to.csv", "project,organization\none,\n,ou-1\n", ["one"], [], ["ou-1"]),
+        ("to.yaml", "organizations: [o-1, ou-1]\n", [], [], ["o-1", "ou-1"]),
+        ("to.yml", "projects: [one]\ndomains: [all]\n", ["one"], ["all"], []),
     ],
 )
-def test_a_file_names_projects_and_domains(
-    tmp_path: Path, name: str, text: str, projects: list[str], domains: list[str]
+def test_a_file_names_projects_domains_and_organisations(
+    tmp_path: Path, name: str, text: str, projects: list[str], domains: list[str], organizations: list[str]
 ) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
 
-    assert read_file(path) == Named(projects, domains)
+    assert read_file(path) == Named(projects, domains, organizations)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from transom.client import shares
 from transom.client.service import Service
 
 Body = dict[str, Any]
+#: Kinds of recipients → names of their sets.
+_KINDS = {"project": "projects", "domain": "domains", "organization": "organizations"}
 
 
 def count_of(count: int, thing: str, *, more: bool = False) -> str:
@@ -33,22 +35,25 @@ def about_all(service: Service, status: str, sender: str | None) -> str:
 
 def about_withdrawal(service: Service, body: Body) -> str:
     """`body`: of the withdrawal, as the API has it."""
-    recipients = [*body["projects"], *body["domains"]]
+    recipients = [f"{kind}/{one}" for kind in _KINDS.values() for one in body[kind]]
     whom = "everybody" if body.get("everybody") else count_of(len(recipients), "recipient")
     if not body.get("everything"):
         what = _things(len(body["images"]), len(body["families"]))
         had = "" if recipients else f" ({_count_shares(service, body['images'], body['families'])})"
         return f"Withdraw {what}{had} from {whom}?"
-    what = _things(*_count_everything(service, body["projects"]))
+    what = _things(*_count_everything(service, recipients))
     return f"Withdraw everything that your project shares, {what}, from {whom}?"
 
 
-def _count_everything(service: Service, projects: Sequence[str]) -> tuple[int, int]:
-    """(images, families) that the account's project shares with these; with nobody named, with anybody."""
+def _count_everything(service: Service, recipients: Sequence[str]) -> tuple[int, int]:
+    """(images, families) that the account's project shares with these (`projects/<id>` and the like); with
+    nobody named, with anybody."""
     own = [family["id"] for family in of_families.list_families(service, "owner")]
-    if projects:
-        given = sum(1 for one in projects for _ in shares.list_shares_to(service, one))
-        return given, sum(of_families.has_member(service, family, one) for family in own for one in projects)
+    if recipients:
+        given = sum(1 for one in recipients for _ in shares.list_shares_to(service, one))
+        return given, sum(
+            of_families.has_member(service, family, one) for family in own for one in recipients
+        )
     asked = {"owner": service.project_id, "visibility": "shared"}
     lists = (of_images.list_images(service, {**asked, "os_hidden": hidden}) for hidden in ("false", "true"))
     return sum(1 for found in lists for _ in found), len(own)
@@ -61,9 +66,9 @@ def about_revocation(family: Body, number: int) -> str:
     return f"Revoke version {number} of {family['name']}, which has {count}?"
 
 
-def about_members(service: Service, family: Body, projects: Sequence[str], domains: Sequence[str]) -> str:
-    """That these are to be the only members."""
-    wanted = {*(("project", one) for one in projects), *(("domain", one) for one in domains)}
+def about_members(service: Service, family: Body, recipients: Body) -> str:
+    """That these (ids of `projects`, `domains`, `organizations`) are to be the only members."""
+    wanted = {(kind, one) for kind, name in _KINDS.items() for one in recipients[name]}
     found = of_families.list_members(service, family["id"])
     now = {one for item in found for one in item["recipient"].items()}
     joining, leaving = count_of(len(wanted - now), "new member"), len(now - wanted)

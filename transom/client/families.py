@@ -81,14 +81,15 @@ def list_members(service: Service, family_id: str, status: str | None = None) ->
     return service.pages(f"{_path(family_id)}/members", params, "items")
 
 
-def has_member(service: Service, family_id: str, project_id: str) -> bool:
-    """Whether the family is offered to the project, whatever that answered."""
-    path = f"{_path(family_id)}/members/projects/{quote(project_id, safe='')}"
+def has_member(service: Service, family_id: str, recipient: str) -> bool:
+    """Whether the family is offered to the recipient (`projects/<id>` or the like), whatever it answered."""
+    path = f"{_path(family_id)}/members/{quote(recipient)}"
     return service.request("GET", path, allowed=(_NOT_FOUND,)).ok
 
 
 def set_members(service: Service, family_id: str, body: Body) -> Body:
-    """The family has these members from now on, and no others. `body`: projects, domains, and terms of those
+    """The family has these members from now on, and no others. `body`: projects, domains,
+    organizations, and terms of those
     that are new."""
     path = f"{_path(family_id)}/members"
     tag = service.request("GET", path).headers.get("ETag", "*")

@@ -16,10 +16,15 @@ _COLUMNS = ("project", "project_id", "id", "name")
 
 
 class Named(NamedTuple):
-    """Ids or names, as they were written."""
+    """Ids or names, as they were written; of organisations and their units ids."""
 
     projects: list[str]
     domains: list[str]
+    organizations: list[str]
+
+
+#: The sets of recipients, as a request has them.
+Sets = dict[str, list[str]]
 
 
 class RecipientsError(Exception):
@@ -27,14 +32,20 @@ class RecipientsError(Exception):
 
 
 def read_recipients(
-    service: Service, to: Iterable[str], to_domain: Iterable[str], to_file: Path | None
-) -> tuple[list[str], list[str]]:
-    """(ids of projects, ids of domains), each once. RecipientsError, which names all that are not found."""
-    named = read_file(to_file) if to_file is not None else Named([], [])
-    return (
-        _find_all(service, [*to, *named.projects], find_project),
-        _find_all(service, [*to_domain, *named.domains], find_domain),
-    )
+    service: Service,
+    to: Iterable[str],
+    to_domain: Iterable[str],
+    to_organization: Iterable[str],
+    to_file: Path | None,
+) -> Sets:
+    """Ids of projects, domains and organisations, each once. RecipientsError, which names all that are not
+    found; which organisations there are only the service knows."""
+    named = read_file(to_file) if to_file is not None else Named([], [], [])
+    return {
+        "projects": _find_all(service, [*to, *named.projects], find_project),
+        "domains": _find_all(service, [*to_domain, *named.domains], find_domain),
+        "organizations": list(dict.fromkeys([*to_organization, *named.organizations])),
+    }
 
 
 def _find_all(service: Service, texts: Iterable[str], find: Callable[[Service, str], str]) -> list[str]:
@@ -60,7 +71,7 @@ def read_file(path: Path) -> Named:
         named = read(text)
     except (csv.Error, ValueError) as error:
         raise RecipientsError(f"{path}: {error}") from None
-    if not named.projects and not named.domains:
+    if not any(named):
         raise RecipientsError(f"{path} names nobody.")
     return named
 
@@ -68,41 +79,40 @@ def read_file(path: Path) -> Named:
 def _read_lines(text: str) -> Named:
     """A line each; blank ones and what stands behind # say nothing."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return Named([line for line in lines if line], [])
+    return Named([line for line in lines if line], [], [])
 
 
 def _read_csv(text: str) -> Named:
-    """The column `project` (or `project_id`, `id`, `name`), and `domain` if there is one; without a head that
-    names one of them, the first column."""
+    """The column `project` (or `project_id`, `id`, `name`), and `domain` and `organization` if there are any;
+    without a head that names one of them, the first column."""
     rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
     if not rows:
-        return Named([], [])
+        return Named([], [], [])
     head = [cell.strip().lower() for cell in rows[0]]
-    column = next((head.index(name) for name in _COLUMNS if name in head), None)
-    domain = head.index("domain") if "domain" in head else None
-    if column is None and domain is None:
-        return Named(_column(rows, 0), [])
-    return Named(
-        _column(rows[1:], column) if column is not None else [],
-        _column(rows[1:], domain) if domain is not None else [],
-    )
+    names = [next((name for name in _COLUMNS if name in head), ""), "domain", "organization"]
+    columns = [head.index(name) if name in head else None for name in names]
+    if not any(column is not None for column in columns):
+        return Named(_column(rows, 0), [], [])
+    return Named(*(_column(rows[1:], column) for column in columns))
 
 
-def _column(rows: list[list[str]], column: int) -> list[str]:
+def _column(rows: list[list[str]], column: int | None) -> list[str]:
+    if column is None:
+        return []
     return [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
 
 
 def _read_yaml(text: str) -> Named:
-    """A list of projects, or `projects` and `domains`."""
+    """A list of projects, or `projects`, `domains` and `organizations`."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     if isinstance(value, list):
         value = {"projects": value}
-    if not isinstance(value, dict) or set(value) - {"projects", "domains"}:
-        raise ValueError("must be a list, or have `projects` and `domains` only.")
-    sets = [value.get(name) or [] for name in ("projects", "domains")]
+    if not isinstance(value, dict) or set(value) - set(Named._fields):
+        raise ValueError("must be a list, or have `projects`, `domains` and `organizations` only.")
+    sets = [value.get(name) or [] for name in Named._fields]
     if not all(isinstance(one, list) and all(isinstance(item, str | int) for item in one) for one in sets):
-        raise ValueError("`projects` and `domains` must be lists of ids or names.")
+        raise ValueError("`projects`, `domains` and `organizations` must be lists of ids or names.")
     return Named(*([str(item) for item in one] for one in sets))

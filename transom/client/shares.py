@@ -30,11 +30,11 @@ def list_inbox(
     kind: str | None = None,
     sender: str | None = None,
     *,
-    through: bool = False,
+    through: str | None = None,
 ) -> Iterator[Body]:
     """What was offered to the account's project, newest first. `sender`: the id of a project; `through`: what
-    its domain has instead."""
-    params = _given(status=status, kind=kind, through="domain" if through else None)
+    its domain, or organization, has instead."""
+    params = _given(status=status, kind=kind, through=through)
     return service.pages(f"{_V1}/inbox", {**params, **({"from": sender} if sender else {})}, "items")
 
 
@@ -77,12 +77,12 @@ def offer(
     service: Service,
     images: list[str],
     families: list[str],
-    projects: list[str],
-    domains: list[str],
+    recipients: Body,
     terms: Body,
 ) -> Body:
-    """`terms`: message, answer_by, expires_at, as far as they are given."""
-    body = _given(images=images, families=families, projects=projects, domains=domains, **terms)
+    """`recipients`: ids, as projects, domains and organizations; `terms`: message, answer_by, expires_at, as
+    far as they are given."""
+    body = _given(images=images, families=families, **recipients, **terms)
     done: Body = service.call("POST", f"{_V1}/offers", body)
     return done
 
@@ -96,9 +96,9 @@ def list_shares(service: Service, image_id: str, status: str | None = None) -> I
     return service.pages(f"{_V1}/images/{image_id}/shares", _given(status=status), "items")
 
 
-def list_shares_to(service: Service, project_id: str) -> Iterator[Body]:
-    """All that the account's project shares with this one."""
-    return service.pages(f"{_V1}/shares", {"to": project_id}, "items")
+def list_shares_to(service: Service, recipient: str) -> Iterator[Body]:
+    """All that the account's project shares with this one: a project's id, or `<kind>/<id>`."""
+    return service.pages(f"{_V1}/shares", {"to": recipient}, "items")
 
 
 def count_shares(service: Service, image_id: str) -> tuple[int, bool]:

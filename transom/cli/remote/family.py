@@ -175,6 +175,7 @@ def show_members(
     replace: bool,
     to: tuple[str, ...],
     to_domain: tuple[str, ...],
+    to_organization: tuple[str, ...],
     to_file: Path | None,
     yes: bool,
     form: str,
@@ -185,16 +186,16 @@ def show_members(
     from transom.client.concerned import about_members
     from transom.client.recipients import read_recipients
 
-    if bool(to or to_domain or to_file) != replace:
-        raise click.UsageError("--set goes with --to, --to-domain or --to-file.")
+    if bool(to or to_domain or to_organization or to_file) != replace:
+        raise click.UsageError("--set goes with --to, --to-domain, --to-organization or --to-file.")
     found = families.find_family(service, name)
     if not replace:
         listed = map(rows.member_row, families.list_members(service, found["id"], status))
         print_rows(listed, rows.MEMBERS, form, columns)
         return
-    projects, domains = read_recipients(service, to, to_domain, to_file)
-    confirm(about_members(service, found, projects, domains), yes=yes)
-    report(families.set_members(service, found["id"], {"projects": projects, "domains": domains}))
+    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    confirm(about_members(service, found, recipients), yes=yes)
+    report(families.set_members(service, found["id"], recipients))
 
 
 def _print_family(found: dict[str, Any], form: str, columns: tuple[str, ...]) -> None:

@@ -10,12 +10,21 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def recipient_options(command: _Command) -> _Command:
-    """`--to`, `--to-domain` and `--to-file`, which the command gets as `to`, `to_domain` and `to_file`."""
+    """`--to`, `--to-domain`, `--to-organization` and `--to-file`, which the command gets as `to`,
+    `to_domain`, `to_organization` and `to_file`."""
     for option in (
         click.option(
             "--to-file",
             type=click.Path(path_type=Path, allow_dash=True),
             help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
+        ),
+        click.option(
+            "--to-organization",
+            "--organization",
+            "to_organization",
+            multiple=True,
+            metavar="ID",
+            help="An organisation or a unit of one, by its id; repeatable.",
         ),
         click.option("--to-domain", multiple=True, metavar="DOMAIN", help="A whole domain; repeatable."),
         click.option("--to", multiple=True, metavar="PROJECT", help="Id or name; repeatable."),

@@ -37,7 +37,16 @@ def share() -> None:
 @click.option("--kind", type=click.Choice(["image", "family"]))
 @click.option("--from", "sender", metavar="PROJECT", help="Of this project only.")
 @click.option(
-    "--through-domain", is_flag=True, help="What your whole domain has, which nobody is asked about."
+    "--through-domain",
+    "through",
+    flag_value="domain",
+    help="What your whole domain has, which nobody is asked about.",
+)
+@click.option(
+    "--through-organization",
+    "through",
+    flag_value="organization",
+    help="What your organisations and units have, likewise.",
 )
 @format_options
 @with_service
@@ -46,15 +55,15 @@ def show_inbox(
     status: str,
     kind: str | None,
     sender: str | None,
-    through_domain: bool,
+    through: str | None,
     form: str,
     columns: tuple[str, ...],
 ) -> None:
     """What was offered to your project, newest first."""
     from transom.client import rows, shares
 
-    asked = "accepted" if through_domain else status
-    found = shares.list_inbox(service, asked, kind, _project(service, sender), through=through_domain)
+    asked = "accepted" if through else status
+    found = shares.list_inbox(service, asked, kind, _project(service, sender), through=through)
     print_rows(map(rows.inbox_row, found), rows.INBOX, form, columns)
 
 
@@ -139,24 +148,25 @@ def make_offers(
     families: tuple[str, ...],
     to: tuple[str, ...],
     to_domain: tuple[str, ...],
+    to_organization: tuple[str, ...],
     to_file: Path | None,
     message: str | None,
     answer_by: str | None,
     expires_at: str | None,
 ) -> None:
-    """Offer images and families to projects and domains."""
+    """Offer images and families to projects, domains and organisations."""
     from transom.client import shares
     from transom.client.recipients import read_recipients
 
     if not (images or families):
         raise click.UsageError("Name an image or a family.")
-    projects, domains = read_recipients(service, to, to_domain, to_file)
-    if not (projects or domains):
-        raise click.UsageError("Name somebody: --to, --to-domain or --to-file.")
+    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    if not any(recipients.values()):
+        raise click.UsageError("Name somebody: --to, --to-domain, --to-organization or --to-file.")
     image_ids, family_ids = _ids(service, images, families)
     terms = {"message": message, "answer_by": answer_by, "expires_at": expires_at}
     given = {name: value for name, value in terms.items() if value is not None}
-    report(shares.offer(service, image_ids, family_ids, projects, domains, given))
+    report(shares.offer(service, image_ids, family_ids, recipients, given))
 
 
 @share.command("withdraw")
@@ -173,6 +183,7 @@ def withdraw_offers(
     families: tuple[str, ...],
     to: tuple[str, ...],
     to_domain: tuple[str, ...],
+    to_organization: tuple[str, ...],
     to_file: Path | None,
     everybody: bool,
     everything: bool,
@@ -186,15 +197,15 @@ def withdraw_offers(
 
     if bool(images or families) == everything:
         raise click.UsageError("Name images or families, or use --everything.")
-    projects, domains = read_recipients(service, to, to_domain, to_file)
-    if bool(projects or domains) == everybody:
-        raise click.UsageError("Name somebody (--to, --to-domain, --to-file), or use --everybody.")
+    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    if any(recipients.values()) == everybody:
+        text = "Name somebody (--to, --to-domain, --to-organization, --to-file), or use --everybody."
+        raise click.UsageError(text)
     image_ids, family_ids = _ids(service, images, families)
     body: dict[str, Any] = {
         "images": image_ids,
         "families": family_ids,
-        "projects": projects,
-        "domains": domains,
+        **recipients,
         "everybody": everybody or None,
         "everything": everything or None,
         "sure": service.project_id if everybody and everything else None,
