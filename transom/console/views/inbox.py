@@ -21,6 +21,7 @@ TABS: dict[str, dict[str, str]] = {
     "accepted": {"status": "accepted"},
     "rejected": {"status": "rejected"},
     "domain": {"status": "accepted", "through": "domain"},
+    "organization": {"status": "accepted", "through": "organization"},
 }
 #: Button → answer.
 _ANSWER_OF = {
