@@ -19,7 +19,7 @@ from harness.child import ServiceFailedError
 
 from bench.batches import measure_batch
 from bench.figures import Line, render
-from bench.lists import measure_list
+from bench.lists import measure_list, measure_organizations
 from bench.load import CONNECTIONS, GENERATOR
 from bench.processes import BenchError
 from bench.requests import measure_get, measure_put
@@ -33,6 +33,7 @@ GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "get": measure_get,
     "put": measure_put,
     "list": measure_list,
+    "organizations": measure_organizations,
     "batch": measure_batch,
     "share": measure_share,
     "upload": measure_upload,

@@ -9,10 +9,12 @@ import random
 import sqlite3
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from harness.organizations import EMEA, SALES, WHOLE, put_in_force, tree
 from harness.service import Service
 
 from bench.figures import Figure, Line, at_most, compare, note_strangers
@@ -43,6 +45,64 @@ def measure_list(scene: Scene) -> list[Line]:
             small, large = measure_pages(scene, few, many, path, scene.seconds)
             lines += compare_pages(f"{name} list, {_MANY:,} images", small, large, f"with {_FEW:,} images")
         return lines
+
+
+def measure_organizations(scene: Scene) -> list[Line]:
+    """The default list of a recipient in three organisations that have images, against the same one's in
+    none; and with many images against few."""
+    loads = {
+        (count, is_within): _measure_recipient(scene, count, is_within=is_within)
+        for count in (_FEW, _MANY)
+        for is_within in (False, True)
+    }
+    many, few, none = loads[_MANY, True], loads[_FEW, True], loads[_MANY, False]
+    return [
+        compare(
+            f"CPU of default list, {_MANY:,} images, three organisations",
+            "µs",
+            Figure(tuple(load.cpu_us for load in many)),
+            (against, Figure(tuple(load.cpu_us for load in others))),
+            at_most(bound),
+            [
+                *note_errors([*many, *others]),
+                *note_strangers([load.other_cores for load in (*many, *others)]),
+            ],
+        )
+        for against, others, bound in (("in none", none, 1.2), (f"with {_FEW:,} images", few, 1.5))
+    ]
+
+
+def _measure_recipient(scene: Scene, count: int, *, is_within: bool) -> list[Load]:
+    folder = scene.make_folder()
+    file = folder / "organizations.yaml"
+    file.write_text("{}")
+    service = Service(folder, None, {"TRANSOM_ORGANIZATIONS_FILE": str(file)})
+    _fill_stopped(service, count, lambda: _share_with_units(service, file))
+    if not is_within:
+        file.write_text("{}")
+    with service:
+        plan = [make_request("GET", _LISTS["default"], headers_of(service, "recipient"))]
+        page = ask(service.client("recipient"), "GET", _LISTS["default"]).json()["images"]
+        if len(page) != _PAGE:
+            raise BenchError(f"{len(page)} images in a page of {_PAGE}")
+        run_load(service.pid, port_of(service), plan, _WARM_UP_S)
+        return [run_load(service.pid, port_of(service), plan, scene.seconds) for _ in range(scene.rounds)]
+
+
+def _share_with_units(service: Service, file: Path) -> dict[str, str]:
+    """Put the recipient into an organisation of two levels, and share a template with each of the three that
+    it is in by that."""
+    project_id = service.clouds["recipient"].project_id
+    put_in_force(service, file, tree(of_emea=[project_id]))
+    made = {own_id: make_image(service, "publisher") for own_id in (EMEA, SALES, WHOLE)}
+    for own_id, image_id in made.items():
+        ask(
+            service.client("publisher"),
+            "POST",
+            "/share/v1/offers",
+            json={"images": [image_id], "organizations": [own_id]},
+        )
+    return made
 
 
 def measure_pages(
@@ -88,6 +148,13 @@ def compare_pages(what: str, small: list[Load], large: list[Load], against: str)
 def _make_filled(scene: Scene, count: int) -> Service:
     """A service with so many images, not running."""
     service = Service(scene.make_folder())
+    _fill_stopped(service, count, dict)
+    return service
+
+
+def _fill_stopped(service: Service, count: int, make_more: Callable[[], dict[str, str]]) -> None:
+    """Start the service, make the templates, stop it, and copy them until there are so many images.
+    `make_more`: further templates, ten of a hundred images each."""
     with service:
         templates = {
             "accepted": make_image(service, "publisher"),
@@ -98,13 +165,14 @@ def _make_filled(scene: Scene, count: int) -> Service:
         }
         for status in ("accepted", "pending"):
             share_image(service, templates[status], status)
+        more = make_more()
         for account in ("publisher", "recipient", "admin", "other"):
             service.token(account)
-    _fill(Path(service.database.removeprefix("sqlite:///")), templates, count)
-    return service
+    mix = [*_MIX, *(kind for kind in more for _ in range(10))]
+    _fill(Path(service.database.removeprefix("sqlite:///")), templates | more, count, mix)
 
 
-def _fill(path: Path, templates: dict[str, str], count: int) -> None:
+def _fill(path: Path, templates: dict[str, str], count: int, mix: list[str]) -> None:
     """Copy the templates until there are `count` images, a second apart, the kinds evenly mixed."""
     chance = random.Random(count)
     first_us = time.time_ns() // 1000 - count * 1_000_000
@@ -114,7 +182,7 @@ def _fill(path: Path, templates: dict[str, str], count: int) -> None:
         for number in range(len(templates), count):
             # 37 and 100 have no common divisor: each hundred takes all places of the mix, spread out.
             place = number * 37 % 100
-            kind = _MIX[place] if place < len(_MIX) else _STRANGE
+            kind = mix[place] if place < len(mix) else _STRANGE
             template = templates["public" if number % (count // _PUBLIC) == count // _PUBLIC - 1 else kind]
             changes = {"id": str(uuid.UUID(int=chance.getrandbits(128), version=4))}
             made_us = first_us + number * 1_000_000
