@@ -41,7 +41,7 @@ SERVICE = Table(
                 "identity": one_of("reachable", "unreachable"),
                 "disks": {"type": "object", "additionalProperties": _DISK},
             },
-            {"refused_stores": OBJECT},
+            {"refused_stores": OBJECT, "files_not_in_force": array(STRING)},
         ),
     },
     operations={
