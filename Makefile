@@ -10,7 +10,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-quick test-wheel test-pythons check format demo bench bench-glance soak keystone swift conformance audit changelog release lock clean
+.PHONY: help install serve test test-quick test-wheel test-pythons check format demo screenshots bench bench-glance soak keystone swift conformance audit changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -76,6 +76,10 @@ check: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+## make screenshots         the pictures of docs/console.md anew; with ARGS=FOLDER, every page at each width and in each scheme
+screenshots: install
+	PYTHONPATH=tests $(BIN)/python -m console.pictures $(ARGS)
 
 ## make demo                the story of a shared image, told with the real clients
 demo: install

@@ -1,0 +1,153 @@
+"""A service with something on every page: what the pictures show, and what looks at all pages looks at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from harness.service import Service
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+#: Account, project, role.
+ACCOUNTS = [
+    ("image-builder", "golden-images", "member"),
+    ("web-ops", "web-team", "member"),
+    ("shop-ops", "shop-eu", "member"),
+    ("lab-ops", "research", "member"),
+]
+RECIPIENTS = {"web-team": "web-ops", "shop-eu": "shop-ops", "research": "lab-ops"}
+
+
+class Story:
+    """`image`: one with shares; `family`: one with versions and members; `hook`: one of golden-images."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        for account in ACCOUNTS:
+            service.add_user(*account)
+        self.builder = service.client("image-builder")
+        self._verify()
+        self.family = self._make_family()
+        self.image = self._share_images()
+        self.hook = self._make_hooks()
+
+    def project(self, name: str) -> str:
+        return self.service.clouds[RECIPIENTS[name]].project_id
+
+    def _verify(self) -> None:
+        project = self.service.clouds["image-builder"].project_id
+        body = {"name": "Platform team", "url": "https://images.example.org"}
+        self.service.client("admin").put(f"/share/v1/publishers/{project}", json=body)
+
+    def _image(self, account: str, name: str, megabytes: int, **fields: Any) -> str:
+        client = self.service.client(account)
+        body = {"name": name, "disk_format": "raw", "container_format": "bare", "min_ram": 512, **fields}
+        image_id = str(client.post("/v2/images", json=body).json()["id"])
+        content = bytes(megabytes << 20)
+        assert client.put(f"/v2/images/{image_id}/file", content=content, headers=OCTETS).is_success
+        return image_id
+
+    def _offer(self, account: str, body: dict[str, Any]) -> None:
+        done = self.service.client(account).post("/share/v1/offers", json=body)
+        assert done.json()["offered"], done.text
+
+    def _make_family(self) -> str:
+        body = {"name": "debian", "title": "Debian 13", "description": "Base image of all web servers."}
+        family = str(self.builder.post("/share/v1/families", json=body).json()["id"])
+        for number, notes in enumerate(
+            ("First build.", "Newer kernel.", "Smaller, with cloud-init 25.1."), 1
+        ):
+            image_id = self._image(
+                "image-builder", f"debian-13-{number}", 11 + 3 * number, os_distro="debian"
+            )
+            version = {"image_id": image_id, "notes": notes, "promote": number < 3}
+            self.builder.post(f"/share/v1/families/{family}/versions", json=version)
+        message = "Base image of all web servers. Please move by Friday."
+        self._offer("image-builder", {"families": [family], "projects": [self.project("shop-eu")]})
+        self.service.client("shop-ops").post(
+            "/share/v1/answers", json={"families": [family], "answer": "accepted"}
+        )
+        terms = {"message": message, "answer_by": _in_days(6)}
+        self._offer("image-builder", {"families": [family], "projects": [self.project("web-team")], **terms})
+        return family
+
+    def _share_images(self) -> str:
+        image_id = self._image("image-builder", "postgres-17", 38, os_distro="debian", tags=["database"])
+        everybody = [self.project(name) for name in RECIPIENTS]
+        self._offer("image-builder", {"images": [image_id], "projects": everybody})
+        for account, answer in (("web-ops", "accepted"), ("shop-ops", "rejected")):
+            body = {"images": [image_id], "answer": answer}
+            self.service.client(account).post("/share/v1/answers", json=body)
+        self.service.client("web-ops").get(f"/v2/images/{image_id}/file")
+        second = self._image("image-builder", "nginx-base", 21)
+        terms = {"message": "Replaces nginx-old, which ends in March.", "expires_at": _in_days(120)}
+        self._offer("image-builder", {"images": [second], "projects": [self.project("web-team")], **terms})
+        third = self._image("lab-ops", "gpu-runtime", 64, min_disk=40, min_ram=16384)
+        self._offer(
+            "lab-ops",
+            {"images": [third], "projects": [self.project("web-team")], "answer_by": _in_days(0.8)},
+        )
+        self._image("web-ops", "shop-frontend", 17, tags=["release"])
+        self._image("web-ops", "shop-frontend-canary", 19)
+        return image_id
+
+    def _make_hooks(self) -> str:
+        kept = self.builder.post(
+            "/share/v1/hooks", json={"url": "https://ci.example.org/images", "types": ["share.*", "family.*"]}
+        ).json()
+        body = {"url": "https://inventory.example.org/events", "batch": True}
+        stopped = self.builder.post("/share/v1/hooks", json=body).json()["id"]
+        self.builder.patch(f"/share/v1/hooks/{stopped}", json={"enabled": False})
+        return str(kept["id"])
+
+    def pages(self) -> dict[str, dict[str, str]]:
+        """Account → name → path."""
+        image, family = f"/images/{self.image}", f"/families/{self.family}"
+        return {
+            "web-ops": {
+                "inbox": "/inbox",
+                "inbox-accepted": "/inbox?show=accepted",
+                "rules": "/inbox/rules",
+                "images": "/images",
+                "images-shared": "/images?show=shared",
+                "image-given": image,
+                "upload": "/images/upload",
+                "families-member": "/families?show=member",
+                "shared-empty": "/shared",
+                "hooks-empty": "/hooks",
+                "activity": "/activity",
+                "account": "/account",
+            },
+            "image-builder": {
+                "inbox-empty": "/inbox",
+                "image": image,
+                "image-edit": f"{image}/edit",
+                "offer": f"{image}/offer",
+                "withdraw": f"{image}/withdraw?to=projects/{self.project('web-team')}",
+                "delete": f"{image}/delete",
+                "families": "/families",
+                "family": family,
+                "family-members": f"{family}/members",
+                "family-history": f"{family}/history",
+                "family-settings": f"{family}/settings",
+                "promote": f"{family}/versions/3/promote",
+                "revoke": f"{family}/versions/2/revoke",
+                "shared": "/shared",
+                "shared-to": f"/shared?to=projects/{self.project('web-team')}",
+                "hooks": "/hooks",
+                "hook": f"/hooks/{self.hook}",
+                "hook-new": "/hooks/new",
+                "error": "/images/nonexistent",
+            },
+            "admin": {
+                "health": "/operator",
+                "stores": "/operator/stores",
+                "projects": "/operator/projects",
+                "audit": "/operator/audit",
+                "publishers": "/operator/publishers?q=golden-images",
+            },
+        }
+
+
+def _in_days(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
