@@ -18,6 +18,7 @@ import httpx
 from harness.child import ServiceFailedError
 
 from bench.batches import measure_batch
+from bench.console import measure_console
 from bench.figures import Line, render
 from bench.lists import measure_list, measure_organizations
 from bench.load import CONNECTIONS, GENERATOR
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "organizations": measure_organizations,
     "batch": measure_batch,
     "share": measure_share,
+    "console": measure_console,
     "upload": measure_upload,
     "download": measure_download,
 }
