@@ -129,6 +129,7 @@ class Story:
                 "family": family,
                 "family-members": f"{family}/members",
                 "family-history": f"{family}/history",
+                "family-withdraw": f"{family}/withdraw?to=projects/{self.project('web-team')}",
                 "family-settings": f"{family}/settings",
                 "promote": f"{family}/versions/3/promote",
                 "revoke": f"{family}/versions/2/revoke",

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote
 
 from transom.api.http import Headers, Request, Response
 from transom.console.client import Client, with_query
+from transom.console.commands import commands_of
 from transom.console.guard import HEADERS
 from transom.console.render import render, time_words
 from transom.console.session import Session
@@ -168,6 +169,7 @@ class Visit:
             "visit": self,
             "session": self.session,
             "calls": self.client.calls,
+            "commands": commands_of,
             "api": self.base_url,
             "here": "",
             "waiting": None,

@@ -17,6 +17,7 @@ _OFFERS = "/share/v1/offers"
 _WITHDRAWALS = "/share/v1/withdrawals"
 #: Above so many the number is typed before they lose something.
 TYPED_ABOVE = 20
+_NEVER_USED = {"last_used_at": None}
 _KINDS = ("projects", "domains", "organizations")
 
 
@@ -142,7 +143,8 @@ async def _show_withdrawal(visit: Visit, subject: Subject, wrong: str = "") -> R
             kind, _, own_id = one.partition("/")
             found = await visit.client.try_get(f"{root}/{part}/{segment(kind)}/{segment(own_id)}")
             if found.status == HTTPStatus.OK:
-                recipients.append({"key": one, **found.body})
+                # Of members of a family neither a name nor a use is told.
+                recipients.append({"key": one, "name": None, "usage": _NEVER_USED, **found.body})
         count = len(recipients)
     status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK
     return await visit.page(

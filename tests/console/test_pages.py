@@ -1,0 +1,226 @@
+"""Every page says what the API says, and so do the commands that it shows."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .story import Story
+from .visitor import Visitor
+
+STATUS_WORDS = {"pending": "waiting"}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with Service(tmp_path_factory.mktemp("story")) as service:
+        yield Story(service)
+
+
+def _visit(story: Story, account: str) -> Visitor:
+    visitor = Visitor(story.service)
+    visitor.sign_in(story.service.clouds[account])
+    return visitor
+
+
+# ---- facts: what the page has to say of the body of the call
+
+
+def _offers(body: Any) -> list[str]:
+    found = []
+    for one in body["items"]:
+        thing, sender = one[one["kind"]], one["from"]
+        found += [thing["name"], sender["name"], sender["domain_name"], one["message"] or ""]
+        found += [sender["publisher"]["name"]] if sender["publisher"] else ["not verified"]
+    return found
+
+
+def _images(body: Any) -> list[str]:
+    found = [f"{len(body['images'])} image"]
+    for one in body["images"]:
+        found += [one["name"], one["status"], one["disk_format"], one["visibility"], *one["tags"]]
+    return found
+
+
+def _shared(body: Any) -> list[str]:
+    return [word for one in body["images"] for word in (one["name"], one["status"], one["id"][-4:])]
+
+
+def _image(body: Any) -> list[str]:
+    own = [body["name"], body["status"], body["visibility"], body["os_hash_value"], body["id"]]
+    return [*own, *body["tags"], body.get("os_distro", ""), f"{body['min_ram']} MB memory"]
+
+
+def _shares(body: Any) -> list[str]:
+    found = [f"{len(body['items'])} shares shown"]
+    for one in body["items"]:
+        found += [one["name"], STATUS_WORDS.get(one["status"], one["status"])]
+    return found
+
+
+def _given(body: Any) -> list[str]:
+    return [one[one["kind"]]["name"] for one in body["items"]] + [f"{len(body['items'])} shares shown"]
+
+
+def _counts(body: Any) -> list[str]:
+    accepted, pending, rejected = body["accepted"], body["pending"], body["rejected"]
+    return [f"{accepted} accepted · {pending} waiting · {rejected} rejected"]
+
+
+def _families(body: Any) -> list[str]:
+    return [
+        word
+        for one in body["items"]
+        for word in (one["title"], one["name"], f"version {one['current_number']}")
+    ]
+
+
+def _versions(body: Any) -> list[str]:
+    return [word for one in body["items"] for word in (one["image"]["name"], one["state"], one["notes"])]
+
+
+def _members(body: Any) -> list[str]:
+    ids = [one["recipient"]["project"] for one in body["items"]]
+    return [*ids, *(STATUS_WORDS.get(one["status"], one["status"]) for one in body["items"])]
+
+
+def _events(body: Any) -> list[str]:
+    # Of those about a family its name is shown.
+    kinds = ["family" if one["type"].startswith("transom.family.") else "image" for one in body["events"]]
+    things = [one["data"].get(kind) for one, kind in zip(body["events"], kinds, strict=True)]
+    return [f"{len(body['events'])} events shown", *(thing["name"] for thing in things if thing)]
+
+
+def _hooks(body: Any) -> list[str]:
+    states = ["working" if one["enabled"] and not one["failed_tries"] else "" for one in body["items"]]
+    disabled = ["disabled" for one in body["items"] if not one["enabled"]]
+    return [one["url"] for one in body["items"]] + states + disabled
+
+
+def _hook(body: Any) -> list[str]:
+    return [body["url"], body["id"], ", ".join(body["types"])]
+
+
+def _operation(body: Any) -> list[str]:
+    up, jobs = body["uploads"], body["jobs"]
+    stores = [word for one in body["stores"] for word in (one["id"], f">{one['images']:,}<")]
+    return [
+        f"{up['saving']} running",
+        f"{up['uploading']} staged, {up['importing']} importing",
+        f"{jobs['waiting']} waiting",
+        f"{jobs['running']} running, {jobs['failed']} failed",
+        f"{body['hooks']['disabled']} disabled",
+        *stores,
+    ]
+
+
+def _projects(body: Any) -> list[str]:
+    found = [f"{len(body['items'])} projects shown"]
+    for one in body["items"]:
+        found.append(one["name"])
+        found += [
+            f'title="{one["bytes"]:,} bytes"',
+            *(f">{one[key]:,}<" for key in ("images", "given", "taken")),
+        ]
+    return found
+
+
+def _publisher(body: Any) -> list[str]:
+    return [f'value="{body["name"]}"', f'value="{body["url"]}"', body["project"]]
+
+
+#: Account, name of the page in the story, call, what it says.
+FACTS: list[tuple[str, str, str, Callable[[Any], list[str]]]] = [
+    ("web-ops", "inbox", "/share/v1/inbox", _offers),
+    ("web-ops", "inbox-accepted", "/share/v1/inbox?status=accepted", _offers),
+    ("web-ops", "images", "/v2/images?owner={project}", _images),
+    ("web-ops", "images-shared", "/v2/images?visibility=shared", _images),
+    ("web-ops", "image-given", "/v2/images/{image}", _image),
+    ("web-ops", "families-member", "/share/v1/families?role=member", _families),
+    ("web-ops", "activity", "/share/v1/events?order=desc", _events),
+    ("image-builder", "image", "/v2/images/{image}", _image),
+    ("image-builder", "image", "/share/v1/images/{image}/shares", _shares),
+    ("image-builder", "image", "/share/v1/images/{image}/shares/summary", _counts),
+    ("image-builder", "families", "/share/v1/families?role=owner", _families),
+    ("image-builder", "family", "/share/v1/families/{family}/versions", _versions),
+    ("image-builder", "family-members", "/share/v1/families/{family}/members", _members),
+    ("image-builder", "shared", "/v2/images?owner={project}&visibility=shared", _shared),
+    ("image-builder", "shared-to", "/share/v1/shares?to=projects/{web-team}", _given),
+    ("image-builder", "hooks", "/share/v1/hooks", _hooks),
+    ("image-builder", "hook", "/share/v1/hooks/{hook}", _hook),
+    ("admin", "health", "/share/v1/operation", _operation),
+    ("admin", "projects", "/share/v1/projects", _projects),
+    ("admin", "audit", "/share/v1/events?order=desc&all=true", _events),
+    ("admin", "publishers", "/share/v1/publishers/{golden-images}", _publisher),
+]
+
+
+@pytest.mark.parametrize(
+    ("account", "name", "call", "say"), FACTS, ids=[f"{one[1]} {one[2]}" for one in FACTS]
+)
+def test_a_page_says_what_the_api_says(
+    story: Story, account: str, name: str, call: str, say: Callable[[Any], list[str]]
+) -> None:
+    fills = {
+        "image": story.image,
+        "family": story.family,
+        "hook": story.hook,
+        "project": story.service.clouds[account].project_id,
+        "web-team": story.project("web-team"),
+        "golden-images": story.service.clouds["image-builder"].project_id,
+    }
+    path = re.sub(r"\{([a-z-]+)\}", lambda found: fills[found[1]], call)
+
+    with _visit(story, account) as visitor:
+        answer = visitor.get(story.pages()[account][name])
+        facts = say(story.service.client(account).get(path).json())
+
+    assert answer.status_code == 200
+    shown = html.unescape(answer.text)
+    assert len(facts) > 1 or call.endswith("summary")
+    assert [fact for fact in facts if fact not in shown] == []
+    # As a command, too.
+    assert path.partition("?")[0] in shown
+
+
+@pytest.mark.parametrize("account", ["web-ops", "image-builder"])
+def test_the_commands_of_every_page_run_and_show_its_facts(story: Story, account: str) -> None:
+    cloud = story.service.clouds[account]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
+        "OS_AUTH_URL": cloud.auth_url,
+        "OS_USERNAME": cloud.username,
+        "OS_PASSWORD": cloud.password,
+        "OS_PROJECT_NAME": cloud.project_name,
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+    }
+    lines: dict[str, str] = {}
+    with _visit(story, account) as visitor:
+        for name, path in story.pages()[account].items():
+            if name != "error":
+                text = html.unescape(visitor.see(path).text)
+                lines |= dict.fromkeys(
+                    re.findall(r"(transom (?:image|share|family|hook|rule) .+?) (?:curl|$)", text), name
+                )
+    found = sorted({one for line in lines for one in re.split(r"(?<=\S) (?=transom )", line)})
+    found = [re.sub(r" (?:openstack|curl) .*", "", line) for line in found]
+    assert len(found) > 5
+
+    for line in found:
+        command = [sys.executable, "-m", *shlex.split(line), "-f", "json"]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert isinstance(json.loads(done.stdout), list | dict), line
