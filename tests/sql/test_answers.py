@@ -8,7 +8,7 @@ import pytest
 
 from transom.clock import now_us
 from transom.domain.answers import Answer, Asked
-from transom.sharing.answers import AnsweredError, Answers, KeyInUseError
+from transom.sharing.answers import AnsweredError, Answers, KeyInUseError, serve_removal
 from transom.sql.answered import find_oldest, remove_old
 from transom.sql.db import Database, Script, Statement
 
@@ -131,6 +131,23 @@ async def test_old_answers_are_removed_the_oldest_first(db: Database) -> None:
     assert await db.run(lambda: remove_old(3, 2)) == 0
 
     assert await find_oldest(db) == 4
+
+
+async def test_what_is_too_old_is_removed_as_long_as_the_service_runs(db: Database) -> None:
+    await do(db, "old")
+    await db.write("update answered_request set at = 1")
+    young = msgspec.structs.replace(ASKED, key="young")
+    await do(db, "young", young)
+
+    removing = asyncio.create_task(serve_removal(db, 24))
+    try:
+        async with asyncio.timeout(60):
+            while len(await db.read("select key from answered_request")) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+    finally:
+        removing.cancel()
+
+    assert await Answers(db, 24).find(young) == answer_of("young")
 
 
 async def test_what_needs_no_transaction_has_its_answer_kept_too(db: Database) -> None:
