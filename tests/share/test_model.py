@@ -13,7 +13,7 @@ from conftest import DATABASES, MakeService
 from harness.service import Service
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from .calls import Body, list_all, post, project_of
 from .ending import end_membership, end_share
@@ -30,10 +30,10 @@ an_image, a_recipient = st.sampled_from(IMAGES), st.sampled_from(RECIPIENTS)
 a_number = st.integers(1, len(VERSIONS))
 an_answer = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED, PENDING, LEFT))
 
-#: So many that a run takes some ten seconds.
+#: So many that a run takes some twenty seconds.
 BOUNDED = settings(
-    max_examples=8,
-    stateful_step_count=14,
+    max_examples=14,
+    stateful_step_count=20,
     deadline=None,
     database=None,
     derandomize=True,
@@ -59,8 +59,18 @@ class Sharing(RuleBasedStateMachine):
             for verb in ("offers", "withdrawals"):
                 self._post("publisher", verb, images=[name], projects=["recipient"])
         self.world = World(list(VERSIONS))
+        self.steps = 0
+
+    @initialize(to=some_recipients, number=a_number)
+    def begin(self, to: list[str], number: int) -> None:
+        """Most of what can go wrong needs members that have something."""
+        self.offer_family(to)
+        for caller in to:
+            self.answer_family(caller, ACCEPTED, None)
+        self.promote(number)
 
     def teardown(self) -> None:
+        self._see_shares_by_image()
         self.family.owner.delete(self.family.path)
         for image_id in self.images.values():
             self.family.owner.delete(f"/v2/images/{image_id}")
@@ -165,13 +175,6 @@ class Sharing(RuleBasedStateMachine):
 
     @invariant()
     def the_owner_sees_all_of_it(self) -> None:
-        expected: dict[str, dict[str, tuple[str, bool]]] = {name: {} for name in self.images}
-        for (image, project), share in self.world.shares.items():
-            expected[image][project_of(self.service, project)] = (share.status, share.is_brought)
-        for name, image_id in self.images.items():
-            found = list_all(self.service, "publisher", f"images/{image_id}/shares")
-            shown = {one["recipient"]["project"]: (one["status"], one["family"] is not None) for one in found}
-            assert shown == expected[name], name
         members = ok(self.family.owner.get(f"{self.family.path}/members"))["items"]
         assert {one["recipient"]["project"]: (one["status"], one["new_versions"]) for one in members} == {
             project_of(self.service, project): (member.status, member.new_versions)
@@ -179,15 +182,37 @@ class Sharing(RuleBasedStateMachine):
         }
         states = {number: self.world.state(number) for number in range(1, len(VERSIONS) + 1)}
         assert self.family.states() == states
-        assert self.family.show()["current_number"] == self.world.current
-
-    @invariant()
-    def what_a_recipient_has_is_the_same_in_both_lists(self) -> None:
         for project in RECIPIENTS:
             found = list_all(self.service, "publisher", "shares", to=project_of(self.service, project))
-            mine = {*self.images.values(), self.family.id}
-            shown = {one[one["kind"]]["id"]: one["status"] for one in found}
-            assert {one: status for one, status in shown.items() if one in mine} == self._given_to(project)
+            shown = {one[one["kind"]]["id"]: one for one in found if one[one["kind"]]["id"] in self._mine()}
+            assert {one: shown[one]["status"] for one in shown} == self._given_to(project)
+            brought = {one for one, share in shown.items() if share["kind"] == "image" and share["family"]}
+            assert brought == {
+                self.images[image]
+                for (image, recipient), share in self.world.shares.items()
+                if recipient == project and share.is_brought
+            }
+
+    @invariant()
+    def a_recipient_sees_what_it_has(self) -> None:
+        """One of them after each step, in turns."""
+        project = RECIPIENTS[self.steps % len(RECIPIENTS)]
+        self.steps += 1
+        client, given = self.service.client(project), self._given_to(project)
+        shown: dict[str, str] = {}
+        for status in (PENDING, ACCEPTED, REJECTED):
+            found = list_all(self.service, project, "inbox", status=status, limit=100)
+            shown |= {one[one["kind"]]["id"]: status for one in found}
+        assert {one: status for one, status in shown.items() if one in self._mine()} == given
+        listed = {one["id"] for one in ok(client.get("/v2/images", params={"limit": 100}))["images"]}
+        for name, image_id in self.images.items():
+            is_listed = given.get(image_id) == ACCEPTED and not self.world.is_hidden(name)
+            assert (image_id in listed) == is_listed, name
+            seen = client.get(f"/v2/images/{image_id}").status_code
+            assert seen == (200 if image_id in given else 404), name
+
+    def _mine(self) -> set[str]:
+        return {*self.images.values(), self.family.id}
 
     def _given_to(self, project: str) -> dict[str, str]:
         """Id of an image or the family → status."""
@@ -199,22 +224,14 @@ class Sharing(RuleBasedStateMachine):
         member = self.world.members.get(project)
         return given if member is None else {**given, self.family.id: member.status}
 
-    @invariant()
-    def each_recipient_sees_what_it_has(self) -> None:
-        for project in RECIPIENTS:
-            client, given = self.service.client(project), self._given_to(project)
-            shown: dict[str, str] = {}
-            for status in (PENDING, ACCEPTED, REJECTED):
-                found = list_all(self.service, project, "inbox", status=status, limit=100)
-                shown |= {one[one["kind"]]["id"]: status for one in found}
-            mine = {*self.images.values(), self.family.id}
-            assert {one: status for one, status in shown.items() if one in mine} == given
-            listed = {one["id"] for one in ok(client.get("/v2/images", params={"limit": 100}))["images"]}
-            for name, image_id in self.images.items():
-                is_listed = given.get(image_id) == ACCEPTED and not self.world.is_hidden(name)
-                assert (image_id in listed) == is_listed, name
-                seen = client.get(f"/v2/images/{image_id}").status_code
-                assert seen == (200 if image_id in given else 404), name
+    def _see_shares_by_image(self) -> None:
+        for name, image_id in self.images.items():
+            found = list_all(self.service, "publisher", f"images/{image_id}/shares")
+            assert {one["recipient"]["project"]: one["status"] for one in found} == {
+                project_of(self.service, project): share.status
+                for (image, project), share in self.world.shares.items()
+                if image == name
+            }
 
 
 @pytest.fixture(params=DATABASES, ids=DATABASES)
