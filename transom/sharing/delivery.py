@@ -190,11 +190,12 @@ class Delivery:
                 await asyncio.shield(hooks.release_hook(self._db, hook.id, self._liveness.name))
 
     async def _deliver_page(self, hook: Hook) -> Hook | None:
-        """The hook behind the page; None when this was the last, or the delivery has to stop."""
+        """Deliver one page of events. Returns the updated hook after a full page; None when no events are
+        left, a delivery failed, or the hook was changed or taken over meanwhile."""
         _oldest, last = await events.find_kept(self._db)
         viewer = viewer_of_hook(hook, self._organizations)
         found = await events.list_events(self._db, _query_of(hook, viewer))
-        # Whatever has a number up to `last` was there before the page was read.
+        # All events up to `last` were numbered before the page was read: the cursor may skip to `last`.
         behind = max(last, found[-1].seq if found else 0)
         parts = [found] if hook.is_batch and found else [[event] for event in found]
         for part in parts:

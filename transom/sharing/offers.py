@@ -86,7 +86,8 @@ def answer_images(
 
 
 def _tell_groups(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
-    """The failures, those of images that the caller has through its domain or an organisation told so."""
+    """The failures. Where the image is shared with the caller's whole domain or organisation, the reason
+    MEMBER_UNKNOWN is replaced by SHARED_WITH_DOMAIN."""
     unknown = [failure.image_id for failure in failures if failure.reason == Reason.MEMBER_UNKNOWN]
     if not unknown:
         return failures
@@ -100,7 +101,8 @@ def _tell_groups(caller: Caller, failures: list[Failure], now: int) -> Script[li
             failure.image_id,
             None,
             Reason.SHARED_WITH_DOMAIN,
-            f"The image is shared with the whole {through[failure.image_id]}, whose projects are not asked.",
+            f"The image is shared with your whole {through[failure.image_id]}: "
+            "a single project cannot accept or reject it.",
         )
         if failure.image_id in through
         else failure

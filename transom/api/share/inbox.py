@@ -21,8 +21,8 @@ from transom.sharing import inbox
 #: Parameters of the list.
 QUERY = frozenset({"status", "kind", "from", "through", "limit", "after"})
 _CURSOR = "inbox"
-#: What a project may have something through; what a refusal calls it.
-_GROUPS = {MemberType.DOMAIN.value: "a domain", MemberType.ORGANIZATION.value: "an organization"}
+#: Through what a project may have something that was not offered to itself.
+_GROUPS = (MemberType.DOMAIN.value, MemberType.ORGANIZATION.value)
 
 
 async def list_inbox(parts: Parts, request: Request) -> Response:
@@ -33,7 +33,9 @@ async def list_inbox(parts: Parts, request: Request) -> Response:
     default = MemberStatus.PENDING if through is None else MemberStatus.ACCEPTED
     status = read_choice(query, "status", MemberStatus, default)
     if through is not None and status != MemberStatus.ACCEPTED:
-        raise wrong_parameter("status", f"what {_GROUPS[through]} was given is accepted.")
+        raise wrong_parameter(
+            "status", f"must be accepted with through={through}: such shares need no answer."
+        )
     kind = read_choice(query, "kind", inbox.KINDS, "") or None
     caller = request.caller
     own = [caller.project_id or ""] if through is None else caller.groups

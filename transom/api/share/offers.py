@@ -222,7 +222,7 @@ def check_terms(body: HasTerms, *, has_groups: bool) -> None:
     """InvalidError for terms that recipients of this kind cannot have."""
     if has_groups and body.answer_by is not None:
         raise invalid(
-            "/answer_by", "domains and organizations are not asked, so there is nothing to answer by."
+            "/answer_by", "is not allowed with `domains` or `organizations`: their shares need no answer."
         )
 
 

@@ -1,6 +1,6 @@
 """Recipients in bodies and paths: projects, domains and organizations, all alike.
 
-A body has sets of their ids, a path `projects/<id>`, `domains/<id>` or `organizations/<id>`, an answer
+A body has lists of their ids, a path `projects/<id>`, `domains/<id>` or `organizations/<id>`, a response
 `{"project": "<id>"}` and so on.
 """
 
@@ -12,7 +12,7 @@ from transom.api.share.body import check_id, check_ids
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.model import MemberType, member_key, split_member_id
 
-#: Names of the sets, in bodies and paths → the kind of recipient.
+#: Names of the lists in bodies, and of the segments in paths → the kind of recipient.
 KINDS: Mapping[str, MemberType] = {
     "projects": MemberType.PROJECT,
     "domains": MemberType.DOMAIN,
