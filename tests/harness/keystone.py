@@ -210,12 +210,18 @@ class Keystone:
     def revoke(self, token: str) -> None:
         self._expect(self.admin.delete("/auth/tokens", headers={"X-Subject-Token": token}))
 
-    def set_image_endpoint(self, url: str, service_type: str = "image") -> None:
+    def set_image_endpoint(self, url: str, service_type: str = "image", region: str = REGION) -> None:
         """Have the catalog name this URL, for all three interfaces."""
+        if region not in {found["id"] for found in self._list("regions")}:
+            self.create("regions", {"id": region})
         found = self._expect(self.admin.get("/services", params={"type": service_type})).json()["services"]
         service = found[0] if found else self.create("services", {"type": service_type, "name": service_type})
         listed = self._expect(self.admin.get("/endpoints", params={"service_id": service["id"]})).json()
-        known = {endpoint["interface"]: endpoint["id"] for endpoint in listed["endpoints"]}
+        known = {
+            endpoint["interface"]: endpoint["id"]
+            for endpoint in listed["endpoints"]
+            if endpoint["region_id"] == region
+        }
         for interface in ("public", "internal", "admin"):
             if interface in known:
                 self.change("endpoints", known[interface], url=url)
@@ -223,7 +229,7 @@ class Keystone:
                 endpoint = {
                     "service_id": service["id"],
                     "interface": interface,
-                    "region_id": REGION,
+                    "region_id": region,
                     "url": url,
                 }
                 self.create("endpoints", endpoint)

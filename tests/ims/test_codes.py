@@ -42,10 +42,16 @@ from transom.domain.errors import Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "ims-errors.md"
 ROW = re.compile(r"\| (IMG\.\d{4}) \| ([^|]+) \| ([^|]+) \|")
-#: Stories of images from objects and back: an object store is needed to provoke what has a code of its own.
-OF_OBJECTS = [
+#: Stories of images from objects, servers and volumes, and back: other services are needed to provoke what
+#: has a code of its own.
+OF_OTHERS = [
     PAGE.parents[1] / "tests" / path
-    for path in ("ims/test_object_imports.py", "ims/test_object_exports.py", "faults/test_objects.py")
+    for path in (
+        "ims/test_object_imports.py",
+        "ims/test_object_exports.py",
+        "ims/test_servers.py",
+        "faults/test_objects.py",
+    )
 ]
 #: How many codes the IMS API lists; those from IMG.9001 on are ours.
 LISTED = 177
@@ -364,9 +370,9 @@ PROVOKED_BY_SETTINGS: dict[str, tuple[int | str, Callable[[Service], Seen], dict
 
 
 def test_every_code_that_is_given_is_made_to_occur() -> None:
-    by_objects = {code for story in OF_OBJECTS for code in re.findall(r"IMG\.\d{4}", story.read_text())}
+    by_others = {code for story in OF_OTHERS for code in re.findall(r"IMG\.\d{4}", story.read_text())}
 
-    assert {*PROVOKED, *PROVOKED_BY_SETTINGS} | by_objects == codes_given()
+    assert {*PROVOKED, *PROVOKED_BY_SETTINGS} | by_others == codes_given()
 
 
 @pytest.mark.parametrize("code", PROVOKED)

@@ -4,6 +4,7 @@ import uuid
 
 from transom.api.http import Request
 from transom.api.parts import Parts
+from transom.api.signing import has_signature
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.job_inputs import asked_by
@@ -18,6 +19,12 @@ async def require_place(parts: Parts, request: Request) -> None:
     if most >= 0 and await jobs.count_open_jobs(parts.db, request.caller.project_id or "") >= most:
         text = f"The project has {most} jobs that wait or run, and may have no more."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
+
+
+def own_token(request: Request) -> str | None:
+    """The token that the caller was known by, for a job that asks other services in its name; None for a
+    signed request, whatever token stands beside the signature."""
+    return None if has_signature(request) else request.header(b"x-auth-token")
 
 
 def new_job(

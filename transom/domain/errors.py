@@ -62,6 +62,21 @@ class Reason(StrEnum):
     COPY_WHOLE = "copy_whole"
     COPY_ISO = "copy_iso"
     KEY_UNKNOWN = "key_unknown"
+    # servers, volumes, other services of the cloud
+    SERVER_ID_INVALID = "server_id_invalid"
+    SERVER_UNKNOWN = "server_unknown"
+    SERVER_STATE = "server_state"
+    SERVER_BUSY = "server_busy"
+    SERVER_KIND = "server_kind"
+    SERVER_STATE_WHOLE = "server_state_whole"
+    SERVER_UNREACHABLE = "server_unreachable"
+    VOLUME_UNKNOWN = "volume_unknown"
+    VOLUME_STATE = "volume_state"
+    BACKUP_UNKNOWN = "backup_unknown"
+    SERVER_BACKUP_UNKNOWN = "server_backup_unknown"
+    VAULT_UNKNOWN = "vault_unknown"
+    CLOUD_FAILED = "cloud_failed"
+    TOKEN_ENDED = "token_ended"  # noqa: S105 (not one)
     # objects
     SOURCE_UNKNOWN = "source_unknown"
     BUCKET_MISSING = "bucket_missing"

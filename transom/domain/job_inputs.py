@@ -74,8 +74,8 @@ class ObjectImport(Import, frozen=True, kw_only=True):
 
 
 class ImportGroup(Asked, frozen=True, kw_only=True):
-    """Imports that were asked for by one call, by the ids of their jobs. `image_id`, `name`: of the image of
-    the system disk, which is the first."""
+    """Images that were asked for by one call, by the ids of their jobs. `image_id`, `name`: of the image of
+    the system disk, which is the first; "" for an image that another service makes, which its job knows."""
 
     sub_jobs: tuple[str, ...]
     image_id: str
@@ -91,6 +91,25 @@ class Export(Asked, frozen=True, kw_only=True):
     target: str
     file_format: str | None
     checksum: str | None
+
+
+class Capture(Asked, frozen=True, kw_only=True):
+    """The disk of the server `server_id`, or of `volume_id`, into an image of this name that another service
+    of the cloud makes here. `min_ram`, `tags`, `properties`: what the image is to have; `defaults`:
+    properties that it is to have if the other service gave it none of that name.
+
+    `asked_at`: when the other service was asked, 0 before; `image_id`: the image, "" until it is known.
+    """
+
+    server_id: str = ""
+    volume_id: str = ""
+    name: str
+    min_ram: int = 0
+    tags: tuple[str, ...] = ()
+    properties: dict[str, str] = msgspec.field(default_factory=dict)
+    defaults: dict[str, str] = msgspec.field(default_factory=dict)
+    asked_at: int = 0
+    image_id: str = ""
 
 
 class AddedLocation(Asked, frozen=True, kw_only=True):
@@ -116,6 +135,10 @@ INPUTS: Mapping[str, type[JobInput]] = {
     JobKind.REGISTER_OBJECT: ObjectImport,
     JobKind.IMPORT_SEVERAL: ImportGroup,
     JobKind.EXPORT: Export,
+    JobKind.CAPTURE_SERVER: Capture,
+    JobKind.CAPTURE_WHOLE: Capture,
+    JobKind.CAPTURE_VOLUME: Capture,
+    JobKind.CAPTURE_SEVERAL: ImportGroup,
 }
 
 Input = TypeVar("Input", bound=JobInput)

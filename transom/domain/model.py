@@ -89,6 +89,10 @@ class JobKind(StrEnum):
     REGISTER_OBJECT = "imsNativeImportImageJob"
     IMPORT_SEVERAL = "imsImportOvaImageJob"
     EXPORT = "imsNativeExportImageJob"
+    CAPTURE_SERVER = "imsCreateImageByInstance"
+    CAPTURE_WHOLE = "imsCreateWholeImageByInstanceJob"
+    CAPTURE_VOLUME = "imsVolumeCreateImageJob"
+    CAPTURE_SEVERAL = "imsVolumesToSysDataImagesJob"
     # and of the Image API, where a job is a task
     IMPORT = "api_image_import"
     IMPORT_NEW = "import"

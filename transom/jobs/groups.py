@@ -7,16 +7,12 @@ it stands for are over; then it ends as they did.
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.errors import ConflictError, Reason, TransomError, UnavailableError
+from transom.domain.errors import ConflictError, Reason, UnavailableError
 from transom.domain.job_inputs import ImportGroup, input_of
 from transom.domain.model import Job, JobStatus
 from transom.sql import jobs
 from transom.sql.db import Database
-from transom.transfers.held import Report
-
-
-class NotYetError(TransomError):
-    """The job waits for others, and is to be looked at again."""
+from transom.transfers.held import NotYetError, Report
 
 
 class Groups:

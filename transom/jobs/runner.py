@@ -21,7 +21,7 @@ from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import SourceAwayError, TransomError, UnavailableError, UnusableSourceError
 from transom.domain.model import Failure, Job, JobKind, JobStatus
-from transom.jobs.groups import Groups, NotYetError
+from transom.jobs.groups import Groups
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
@@ -29,10 +29,11 @@ from transom.sql import jobs
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.askers import Askers
+from transom.transfers.captures import Captures
 from transom.transfers.copies import Copies
 from transom.transfers.exports import Exports
 from transom.transfers.flow import Imports
-from transom.transfers.held import Report
+from transom.transfers.held import NotYetError, Report
 from transom.transfers.locations import AddedLocations
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Jobs:
         copies = Copies(db, transfer, askers, holder)
         imports = Imports(settings, db, transfer, outbound, limits, askers, holder, objects)
         exports = Exports(settings, db, transfer, objects, askers, holder)
+        captures = Captures(settings, db, askers, holder)
         groups = Groups(db, holder)
         locations = AddedLocations(settings, db, transfer, askers, holder)
         self._kinds: dict[str, _Kind] = {
@@ -112,6 +114,10 @@ class Jobs:
             JobKind.REGISTER_OBJECT: _Kind(imports.run, imports.fail, imports.look),
             JobKind.EXPORT: _Kind(exports.run, exports.fail, exports.look),
             JobKind.IMPORT_SEVERAL: _Kind(groups.run, groups.fail, groups.look),
+            JobKind.CAPTURE_SERVER: _Kind(captures.run, captures.fail, captures.look),
+            JobKind.CAPTURE_WHOLE: _Kind(captures.run, captures.fail, captures.look),
+            JobKind.CAPTURE_VOLUME: _Kind(captures.run, captures.fail, captures.look),
+            JobKind.CAPTURE_SEVERAL: _Kind(groups.run, groups.fail, groups.look),
         }
 
     def wake(self) -> None:

@@ -67,10 +67,15 @@ KEEP_INPUT = """
     update job set told_at = $3, input = $4 where id = $1 and holder = $2 and end_at is null returning id"""
 
 
-def _keeps_input(job: Job, holder: str, now: int) -> Statement:
+def keeps_input(job: Job, holder: str, now: int) -> Statement:
     """As `_holds`, and writes what the worker noted in the job's input. Only for the transaction that makes
     the very change that was noted: no other knows the newest input."""
     return Statement(KEEP_INPUT, (job.id, holder, now, to_json(job.input)), required=True)
+
+
+async def keep_input(db: Database, job: Job, holder: str, now: int) -> bool:
+    """Keep what the worker noted in the job's input; False when the job was taken from its holder."""
+    return await db.transact(keeps_input(job, holder, now)) is not None
 
 
 def place_statements(seen: Image, new: Image, given_up: Sequence[Location], actor: Actor) -> list[Statement]:
@@ -88,7 +93,7 @@ async def change_image(db: Database, job: Job, holder: str, seen: Image, new: Im
 async def change_noting(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
     """As `change_image`, and keep the job's input, in which the worker noted the very change, or why a store
     has not got the data."""
-    done = await db.transact(_keeps_input(job, holder, new.updated_at), change_statement(seen, new))
+    done = await db.transact(keeps_input(job, holder, new.updated_at), change_statement(seen, new))
     return done is not None
 
 
@@ -120,7 +125,7 @@ async def stage_blob(
     """Put other bytes in the place of what was staged for the image, and keep the job's input; False as in
     `place_blob`."""
     done = await db.transact(
-        _keeps_input(job, holder, new.updated_at),
+        keeps_input(job, holder, new.updated_at),
         release_statement(blob),
         *loosen_staged(seen.id),
         staged_statement(seen.id, staged),
@@ -138,7 +143,7 @@ async def pass_plugin(
 ) -> bool:
     """A plugin has left the staged bytes as they are; keeps the job's input. False as in `change_image`."""
     done = await db.transact(
-        _keeps_input(job, holder, new.updated_at),
+        keeps_input(job, holder, new.updated_at),
         Statement(SET_PLUGINS_DONE, (seen.id, plugins_done), required=True),
         change_statement(seen, new),
     )

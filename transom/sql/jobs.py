@@ -165,6 +165,17 @@ async def start_export(db: Database, job: Job, open_jobs_quota: int) -> bool:
     return await db.transact(lock_owner(job.project_id), *guarded) is not None
 
 
+async def start_jobs(
+    db: Database, starts: Sequence[Job], group: Job | None, credential: str, open_jobs_quota: int
+) -> bool:
+    """Write jobs of one project, each with the credential, and `group`, which stands for all; all of them, or
+    none when the project may have no more jobs open."""
+    statements = [insert_job(job, credential) for job in starts]
+    if group is not None:
+        statements.append(insert_job(group))
+    return await db.transact(*guard_open(starts[0], open_jobs_quota, *statements)) is not None
+
+
 async def start_job(
     db: Database, job: Job, image: Image, image_count_quota: int, open_jobs_quota: int
 ) -> bool:

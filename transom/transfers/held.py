@@ -10,7 +10,13 @@ import msgspec
 
 from transom.clock import now_us
 from transom.domain.access import image_target
-from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
+from transom.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TransomError,
+    UnavailableError,
+)
 from transom.domain.imports import is_held_by
 from transom.domain.model import Caller, Image, ImageTarget, Job, JobStatus, Location
 from transom.lease import LostError
@@ -110,6 +116,10 @@ class HeldImage:
     async def _require(self, job: Job) -> None:
         if not await jobs.is_held(self._db, job.id, self._holder):
             raise LostError(f"Task {job.id} was taken over by another worker.")
+
+
+class NotYetError(TransomError):
+    """The job waits for others, and is to be looked at again; until then it holds no place."""
 
 
 class RightEndedError(ForbiddenError):

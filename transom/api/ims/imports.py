@@ -5,48 +5,33 @@ What can be judged by the request alone is refused at once; whether the object i
 the job finds out. Start reading at `create_image`.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.ims import body, unsupported
+from transom.api.ims import body, made, servers
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
 from transom.api.parts import Parts
 from transom.clock import now_us
-from transom.domain import access, attributes, image_quotas
+from transom.domain import access, image_quotas
 from transom.domain.attributes import ARCHITECTURE, ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, SUPPORT_ARM
 from transom.domain.errors import ConflictError, InvalidError, Reason
 from transom.domain.imports import Method, begin
 from transom.domain.job_inputs import ImportGroup, ObjectImport
 from transom.domain.model import Image, Job, JobKind, Status
 from transom.domain.objects import ObjectRef
-from transom.domain.tags import MOST_TAGS, Tag, check_tag, parse_tag, put_tags
 from transom.images import rules
-from transom.images.creation import new_image
 from transom.images.rules import absent
 from transom.sql import images, imports, jobs
 from transom.sql.imports import change_statement
 from transom.sql.retry import TRIES, write_conflict
 
-#: `type` of a system image → its `virtual_env_type`.
-_ENVIRONMENTS = {
-    "ECS": "FusionCompute",
-    "FusionCompute": "FusionCompute",
-    "BMS": "Ironic",
-    "Ironic": "Ironic",
-    "IsoImage": "IsoImage",
-}
-_DATA = "DataImage"
 #: What quick imports take: they convert nothing.
 _QUICK_FORMATS = ("raw", "zvhd2")
-_OS_TYPES = ("Linux", "Windows")
 #: The system of an image that names none. None: that which images have by default.
 _OTHER_SYSTEMS = {"Linux": None, "Windows": "Other Windows(64 bit)"}
-#: Where the data comes from, in the words that providers read the object's name from again.
-_ORIGIN = "__data_origin"
 _MOST_DATA_IMAGES = 3
 #: Sizes of disks, GB: of a system disk, of one beside it, of a data disk by itself.
 _SYSTEM_GB, _BESIDE_GB, _DATA_GB = (1, 1024), (1, 2048), (40, 2048)
@@ -68,11 +53,13 @@ class _Planned(NamedTuple):
 
 
 async def create_image(parts: Parts, request: Request) -> Response:
-    """I9: a system image of an object, with up to three data images of others. The answer is a job; it has a
-    job of its own for each image when there are several."""
-    given = await _read(parts, request)
+    """I9: a system image of an object, with up to three data images of others; or what `servers.py` makes.
+    The answer is a job; it has a job of its own for each image when there are several."""
+    require_project(request)
+    given = await read_object(parts, request)
     if given.get("image_url") is None:
-        return await unsupported.refuse_source(given)
+        return await servers.create_of_cloud(parts, request, given)
+    parts.objects.require_configured()
     planned = [_plan_system(parts, request, given, is_quick=body.switch(given, "is_quick_import"))]
     for number, one in enumerate(_data_images(given)):
         planned.append(_plan_beside(parts, request, one, f"data_images[{number}]", given))
@@ -82,7 +69,7 @@ async def create_image(parts: Parts, request: Request) -> Response:
 async def import_quickly(parts: Parts, request: Request) -> Response:
     """I10: a system image, or with `type` DataImage a data image, of an object that need not be converted."""
     given = await _read(parts, request)
-    if given.get("type") == _DATA:
+    if given.get("type") == made.DATA:
         planned = _plan_data(parts, request, given, _SYSTEM_GB, is_quick=True)
     else:
         planned = _plan_system(parts, request, given, is_quick=True)
@@ -130,18 +117,16 @@ async def _read(parts: Parts, request: Request) -> dict[str, Any]:
 
 def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_quick: bool) -> _Planned:
     ref = _object(parts, request, given, "image_url")
-    kind = body.text(given, "type") or "ECS"
-    if kind not in _ENVIRONMENTS:
-        text = f"type: must be one of {', '.join(_ENVIRONMENTS)}."
-        raise InvalidError(text, Reason.IMAGE_TYPE_INVALID)
-    if (is_quick or kind == "IsoImage") and not given.get("os_version"):
+    environment = made.environment(given)
+    is_iso = environment == "IsoImage"
+    if (is_quick or is_iso) and not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
-    os_type = _os_type(given, "")
+    os_type = made.os_type(given, "")
     architecture = body.text(given, ARCHITECTURE)
     firmware = body.text(given, "hw_firmware_type") or ("uefi" if architecture == "arm" else None)
     min_disk = _gigabytes(given, _SYSTEM_GB, "min_disk")
     fields = {
-        "virtual_env_type": _ENVIRONMENTS[kind],
+        "virtual_env_type": environment,
         "min_disk": min_disk,
         OS_VERSION: given.get("os_version") or _OTHER_SYSTEMS[os_type],
         ARCHITECTURE: architecture,
@@ -151,8 +136,8 @@ def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_qu
         "max_ram": given.get("max_ram"),
         "__is_config_init": body.switch(given, "is_config"),
     }
-    image = _new_image(parts, request, given, fields, given.get("name"))
-    formats = ("iso",) if kind == "IsoImage" else _QUICK_FORMATS if is_quick else ()
+    image = made.plan_image(parts, request, given, fields, given.get("name"), _origin(given))
+    formats = ("iso",) if is_iso else _QUICK_FORMATS if is_quick else ()
     return _Planned(image, ref, JobKind.IMPORT_OBJECT, formats, is_quick)
 
 
@@ -168,10 +153,11 @@ def _plan_data(
 ) -> _Planned:
     """`field`: where in the body this stands, with a dot at its end; `name`: the name if none is told."""
     ref = _object(parts, request, given, "image_url", field)
-    os_type = _os_type(given, field)
+    os_type = made.os_type(given, field)
     min_disk = _gigabytes(given, sizes, f"{field}min_disk")
-    fields = {"virtual_env_type": _DATA, "min_disk": min(min_disk, _MOST_GB)}
-    image = _new_image(parts, request, given, fields, given.get("name") or name)
+    fields = {"virtual_env_type": made.DATA, "min_disk": min(min_disk, _MOST_GB)}
+    named = given.get("name") or name
+    image = made.plan_image(parts, request, given, fields, named, _origin(given))
     # There is no system on it, but for the kind that its file system is of.
     others = {OS_VERSION, *OS_FACTS}
     kept = {name: value for name, value in image.properties.items() if name not in others}
@@ -214,12 +200,8 @@ def _object(parts: Parts, request: Request, given: dict[str, Any], name: str, fi
     return ref
 
 
-def _os_type(given: dict[str, Any], field: str) -> str:
-    found = body.text(given, "os_type") or _OS_TYPES[0]
-    if found not in _OS_TYPES:
-        text = f"{field}os_type: must be one of {', '.join(_OS_TYPES)}."
-        raise InvalidError(text, Reason.OS_TYPE_INVALID)
-    return found
+def _origin(given: dict[str, Any]) -> str:
+    return f"file,{given.get('image_url')}"
 
 
 def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int:
@@ -229,54 +211,6 @@ def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidError(f"{field}: must be {least} to {most} (GB).", Reason.SIZE_INVALID)
     return value
-
-
-def _new_image(
-    parts: Parts, request: Request, given: dict[str, Any], fields: dict[str, Any], name: Any
-) -> Image:
-    if name in (None, ""):
-        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
-    if body.text(given, "cmk_id") is not None:
-        raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
-    asked = {
-        **fields,
-        "name": name,
-        "__description": given.get("description"),
-        ENTERPRISE_PROJECT: body.text(given, ENTERPRISE_PROJECT),
-        "tags": _tags(given),
-    }
-    known = {name: value for name, value in asked.items() if value is not None}
-    os_versions = parts.operator_files.os_versions
-    whole = attributes.complete(known, os_versions)
-    check = attributes.make_check(os_versions)
-    image = new_image(whole, request.caller, parts.image_quotas, check, known)
-    # The service says it, not the client, who may not have the right to.
-    origin = {_ORIGIN: f"file,{given.get('image_url')}"}
-    return msgspec.structs.replace(image, properties={**image.properties, **origin})
-
-
-def _tags(given: dict[str, Any]) -> list[str]:
-    texts, pairs = given.get("tags"), given.get("image_tags")
-    if texts and pairs:
-        raise InvalidError("tags, image_tags: only one of them can be given.", Reason.TAG_INVALID)
-    name = "image_tags" if pairs else "tags"
-    read: Callable[[Any], Tag | None] = _pair if pairs else _text
-    found = texts or pairs or []
-    tags = [read(one) for one in found] if isinstance(found, list) else [None]
-    if None in tags:
-        raise InvalidError(f"{name}: must be a list of tags.", Reason.TAG_INVALID)
-    return list(put_tags((), [check_tag(name, tag) for tag in tags if tag is not None], MOST_TAGS))
-
-
-def _text(value: Any) -> Tag | None:
-    return parse_tag(value) if isinstance(value, str) else None
-
-
-def _pair(value: Any) -> Tag | None:
-    if not isinstance(value, dict):
-        return None
-    key, text = value.get("key"), value.get("value", "")
-    return Tag(key, text) if isinstance(key, str) and isinstance(text, str) else None
 
 
 # ---- the start

@@ -13,7 +13,7 @@ from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
-from transom.domain.job_inputs import Batch, Copy, Export, ImportGroup, ObjectImport, input_of
+from transom.domain.job_inputs import Batch, Capture, Copy, Export, ImportGroup, ObjectImport, input_of
 from transom.domain.model import Job, JobKind, JobStatus, domain_key, organization_key
 from transom.sql import jobs
 
@@ -105,7 +105,11 @@ def _entities(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
     if subs:
         results = [{**_summary(sub), "entities": _image_of(sub)} for sub in subs]
         of_subs = {"sub_jobs_result": results, "sub_jobs_list": [sub.id for sub in subs]}
-    return {**_image_of(job), **_progress_of(job, subs), **of_subs}
+    # Of a group whose images others make, the first job knows the first image.
+    image = _image_of(job)
+    if subs and not image.get("image_id"):
+        image = _image_of(subs[0])
+    return {**image, **_progress_of(job, subs), **of_subs}
 
 
 def _progress_of(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
@@ -118,9 +122,11 @@ def _progress_of(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
 
 def _image_of(job: Job) -> dict[str, Any]:
     """The image that the job makes, if it makes one."""
-    if not isinstance(job.input, Copy | ObjectImport | ImportGroup | Export) or job.status == JobStatus.FAIL:
+    made = Copy | ObjectImport | ImportGroup | Export | Capture
+    if not isinstance(job.input, made) or job.status == JobStatus.FAIL:
         return {}
-    return {"image_id": job.input.image_id, "image_name": job.input.name or ""}
+    named = {"image_id": job.input.image_id} if job.input.image_id else {}
+    return {**named, "image_name": job.input.name or ""}
 
 
 def results_of(job: Job) -> msgspec.Raw:

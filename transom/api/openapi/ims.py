@@ -125,10 +125,7 @@ def _version(of: str) -> Operation:
 
 def _unsupported() -> Operation:
     return Operation(
-        summary="Refused: there are no servers, volumes, backups or other regions",
-        answers={},
-        bodies={JSON: ANY},
-        body_is_optional=True,
+        summary="Refused: there are no other regions", answers={}, bodies={JSON: ANY}, body_is_optional=True
     )
 
 
@@ -195,10 +192,6 @@ def _tagging(summary: str, shape: Schema | None = None) -> Operation:
 
 
 _PAIRS = record({"tags": array(_TAG, minItems=1)})
-_REFUSED = (
-    "POST /v1/cloudimages/wholeimages/action",
-    "POST /v1/cloudimages/{image_id}/cross_region_copy",
-)
 _IMAGES = {
     "GET /v1": _version("the path"),
     "GET /v1.1": _version("the path"),
@@ -263,7 +256,7 @@ _IMAGES = {
         errors=(403,),
         parameters=(query("tag", "Those that go with it; repeatable.", one_of(*TAGS)),),
     ),
-    **{key: _unsupported() for key in _REFUSED},
+    "POST /v1/cloudimages/{image_id}/cross_region_copy": _unsupported(),
     **IMS_OBJECTS,
 }
 _SHARING = {

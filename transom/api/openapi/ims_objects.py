@@ -1,4 +1,4 @@
-"""The calls of the IMS API that make images of objects, and export images to them."""
+"""The calls of the IMS API that make images of objects, servers and volumes, and export images to objects."""
 
 from transom.api.openapi.model import (
     ANY,
@@ -61,16 +61,28 @@ def _export() -> Operation:
 
 IMS_OBJECTS = {
     "POST /v2/cloudimages/action": _making(
-        "Make an image of an object, with up to three data images; a job",
-        {"name": STRING},
+        "Make an image of an object, with up to three data images, of a server or of volumes; a job",
+        {},
         {
             **_OF_SYSTEMS,
+            "name": nullable(STRING),
             "image_url": nullable(STRING),
             "min_disk": _GIGABYTES,
             "is_quick_import": ANY,
             "data_images": nullable(array(OBJECT)),
             "instance_id": nullable(STRING),
             "volume_id": nullable(STRING),
+        },
+    ),
+    "POST /v1/cloudimages/wholeimages/action": _making(
+        "Make an image of a server with its volumes; a job",
+        {"name": STRING, "instance_id": STRING},
+        {
+            "min_ram": ANY,
+            "max_ram": ANY,
+            "vault_id": nullable(STRING),
+            "backup_id": nullable(STRING),
+            "whole_image_type": nullable(STRING),
         },
     ),
     "POST /v2/cloudimages/quickimport/action": _making(
