@@ -1,0 +1,147 @@
+"""`openstack image family …`: images in versions, of which one is current."""
+
+from collections.abc import Iterable
+
+from transom.client import concerned, families, rows
+from transom.client.names import find_image
+from transom.client.osc.commands import (
+    STATUSES,
+    Arguments,
+    Listing,
+    Parser,
+    Showing,
+    add_yes,
+    confirm,
+    time,
+)
+from transom.client.service import Service
+
+
+def _given(arguments: Arguments, *names: str) -> rows.Row:
+    """Those of the options that were given."""
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def _add_version(parser: Parser) -> None:
+    parser.add_argument("family", metavar="<family>", help="Id or name")
+    parser.add_argument("number", metavar="<number>", type=int, help="Of the version")
+
+
+class Create(Showing):
+    """Create a family"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("name", metavar="<name>", help="Small letters, digits and . _ -")
+        parser.add_argument("--title", metavar="<text>", help="What people read")
+        parser.add_argument("--description", metavar="<text>", help="What people read, at length")
+        parser.add_argument("--support-url", metavar="<url>", help="Where members get help")
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        fields = _given(arguments, "name", "title", "description", "support_url")
+        return rows.family_row(families.create_family(service, fields))
+
+
+class Show(Showing):
+    """Show a family"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        return rows.family_row(families.find_family(service, arguments.family))
+
+
+class Versions(Listing):
+    """List the versions of a family, newest first"""
+
+    columns = rows.VERSIONS
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+
+    def find(self, service: Service, arguments: Arguments) -> Iterable[rows.Row]:
+        family_id = families.find_family(service, arguments.family)["id"]
+        return map(rows.version_row, families.list_versions(service, family_id))
+
+
+class Members(Listing):
+    """List whom a family is offered to, and what they answered"""
+
+    columns = rows.MEMBERS
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+        parser.add_argument("--status", choices=STATUSES, help="Of this answer only")
+
+    def find(self, service: Service, arguments: Arguments) -> Iterable[rows.Row]:
+        family_id = families.find_family(service, arguments.family)["id"]
+        return map(rows.member_row, families.list_members(service, family_id, arguments.status))
+
+
+class Publish(Showing):
+    """Make an image the next version of a family, and its current one"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+        parser.add_argument("image", metavar="<image>", help="Id or name")
+        parser.add_argument("--name", metavar="<text>", help="What the version is called")
+        parser.add_argument("--notes", metavar="<text>", help="What is new")
+        parser.add_argument("--end-of-life", metavar="<time>", type=time, help="Told to members")
+        parser.add_argument(
+            "--candidate",
+            action="store_const",
+            const=False,
+            dest="promote",
+            help="Do not make it current yet",
+        )
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        fields = _given(arguments, "name", "notes", "end_of_life", "promote")
+        fields["image_id"] = find_image(service, arguments.image)["id"]
+        family_id = families.find_family(service, arguments.family)["id"]
+        return rows.version_row(families.publish(service, family_id, fields))
+
+
+class Promote(Showing):
+    """Make a version the current one, an older one too"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        _add_version(parser)
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        family_id = families.find_family(service, arguments.family)["id"]
+        return rows.version_row(families.promote(service, family_id, arguments.number))
+
+
+class Revoke(Showing):
+    """Close the data of a version to all; members still see it, and why"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        _add_version(parser)
+        parser.add_argument("--reason", metavar="<text>", required=True, help="Members read it")
+        parser.add_argument("--at", metavar="<time>", type=time, help="Then instead of now: a time, or 7d")
+        parser.add_argument(
+            "--no-fall-back",
+            action="store_const",
+            const=False,
+            dest="fall_back",
+            help="Refuse to revoke the current version",
+        )
+        add_yes(parser)
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        family = families.find_family(service, arguments.family)
+        confirm(concerned.about_revocation(family, arguments.number), yes=arguments.yes)
+        fields = _given(arguments, "reason", "at", "fall_back")
+        return rows.version_row(families.revoke(service, family["id"], arguments.number, fields))
+
+
+class Restore(Showing):
+    """Open the data of a revoked version again; it does not become current by that"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        _add_version(parser)
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        family_id = families.find_family(service, arguments.family)["id"]
+        return rows.version_row(families.restore(service, family_id, arguments.number))
