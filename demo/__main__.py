@@ -1,4 +1,7 @@
-"""`make demo`: publish, offer, accept, use, reject, withdraw; each command is printed as it runs."""
+"""`make demo`: publish, offer, accept, use, reject, withdraw; an offer with a message; a revoked version.
+
+Each command is printed as it runs.
+"""
 
 import os
 import shlex
@@ -75,13 +78,49 @@ class _Story:
         self._openstack("publisher", "image remove project rescue recipient")
         self._refused("recipient", f"image show {image_id}")
 
+        self._tell_share_api(image, disk_format)
+
         _say("The publisher deletes it.")
         self._openstack("publisher", "image delete rescue")
         self._expect("publisher", "image list -f value -c Name", "")
         _say("That is the whole story. To see it in a browser: `make serve`, and the console that it names.")
 
+    def _tell_share_api(self, file: Path, disk_format: str) -> None:
+        """What other image services do not have."""
+        _say("The same with more to say: an offer with a reason and an end.")
+        self._transom(
+            "publisher", "share offer rescue --to recipient --message 'Boots anything.' --expires-at 90d"
+        )
+        _say("The recipient sees who offers what, and why …")
+        self._transom("recipient", "share inbox -c name -c from -c message -c expires_at")
+        _say("… and accepts. Both sides see what happened so far.")
+        self._transom("recipient", "share accept rescue")
+        self._transom("publisher", "share history --image rescue -c time -c type -c by -c recipient")
+
+        _say("Versions: who accepts a family has its current one, always.")
+        self._transom("publisher", "family create boot -f value -c id")
+        self._transom("publisher", "share offer --family boot --to recipient")
+        self._transom("recipient", "share accept --family boot")
+        self._transom("publisher", "family publish boot rescue -c number -c state")
+        upload = f"image upload {file} --name rescue-2 --disk-format {disk_format} -f value -c id"
+        self._transom("publisher", upload)
+        self._transom("publisher", "family publish boot rescue-2 -c number -c state")
+        current = "image list --property os_share_family=boot -f value -c name"
+        self._found(self._transom("recipient", current), "rescue-2")
+
+        _say("The new version has a hole: it is revoked, and the one before is current again.")
+        self._transom("publisher", "family revoke boot 2 --reason CVE-2026-1234 --yes -c number -c state")
+        self._found(self._transom("recipient", current), "rescue")
+        _say("The recipient reads why.")
+        self._transom("recipient", "family show boot --versions -c number -c image -c state -c revoke_reason")
+
     def _openstack(self, cloud: str, words: str, *, show: bool = True) -> str:
-        done = self._run(cloud, words, show=show)
+        return self._done(self._run("openstack --os-cloud", cloud, words, show=show), show=show)
+
+    def _transom(self, cloud: str, words: str) -> str:
+        return self._done(self._run("transom --cloud", cloud, words, show=True), show=True)
+
+    def _done(self, done: subprocess.CompletedProcess[str], *, show: bool) -> str:
         if done.returncode:
             sys.exit(f"that should have worked:\n{done.stdout}{done.stderr}")
         if show and done.stdout.strip():
@@ -89,23 +128,27 @@ class _Story:
         return done.stdout.strip()
 
     def _expect(self, cloud: str, words: str, wanted: str) -> None:
-        found = self._openstack(cloud, words)
+        self._found(self._openstack(cloud, words), wanted)
+
+    def _found(self, found: str, wanted: str) -> None:
         if found != wanted:
             sys.exit(f"expected {wanted!r}, found {found!r}")
         if not found:
             print("(nothing)")
 
     def _refused(self, cloud: str, words: str) -> None:
-        done = self._run(cloud, words, show=True)
+        done = self._run("openstack --os-cloud", cloud, words, show=True)
         if not done.returncode:
             sys.exit("that should have been refused")
         print(done.stderr.strip())
 
-    def _run(self, cloud: str, words: str, *, show: bool) -> subprocess.CompletedProcess[str]:
+    def _run(self, program: str, cloud: str, words: str, *, show: bool) -> subprocess.CompletedProcess[str]:
+        """`program`: the command with the option that takes the cloud."""
         if show:
-            _command(f"openstack --os-cloud {cloud} {words}")
+            _command(f"{program} {cloud} {words}")
+        name, option = program.split()
         return subprocess.run(
-            [str(_BIN / "openstack"), "--os-cloud", cloud, *shlex.split(words)],
+            [str(_BIN / name), option, cloud, *shlex.split(words)],
             env=self._environ,
             cwd=self._folder,
             capture_output=True,

@@ -41,6 +41,8 @@ def test_the_documented_receiver_takes_what_is_signed_with_its_secret(
                 assert client.get(f"{PATH}/{hook['id']}").json()["last_success_at"] is None
             else:
                 assert receiver.stdout.readline() == b"transom.share.offered web\n"
+                assert client.post(f"{PATH}/{hook['id']}/test").status_code == 202
+                assert receiver.stdout.readline() == b"transom.hook.test \n"
         finally:
             receiver.kill()
             client.delete(f"{PATH}/{hook['id']}")
