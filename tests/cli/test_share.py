@@ -193,7 +193,8 @@ def test_history_names_both_sides_and_the_reason(service: Service, run: Run) -> 
     run("publisher", "share", "offer", image_id, "--to", "recipient")
     run("publisher", "share", "withdraw", image_id, "--to", "recipient", "--reason", "Ended.", "--yes")
 
-    done = run("recipient", "share", "history", "--type", "share.*", "--limit", "2", "-f", "json")
+    words = ("--image", image_id, "--type", "share.*", "--limit", "2")
+    done = run("recipient", "share", "history", *words, "-f", "json")
 
     told = [
         (row["type"], row["image"], row["owner"], row["recipient"], row["reason"])

@@ -26,6 +26,11 @@ def find_image(service: Service, text: str) -> dict[str, Any]:
     return _only(list(found.values()), "image", text)
 
 
+def is_uuid(text: str) -> bool:
+    """Whether the text has the form of the id of an image or a family."""
+    return _UUID.fullmatch(text) is not None
+
+
 def find_project(service: Service, text: str) -> str:
     """The id of the project of this id or name. Where the identity service tells the caller nothing, a text
     that has the form of an id is taken for one."""

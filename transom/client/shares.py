@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from transom.client.families import find_family
+from transom.client.names import find_image, find_project, is_uuid
 from transom.client.service import Service
 
 _V1 = "/share/v1"
@@ -108,6 +110,19 @@ def count_shares(service: Service, image_id: str) -> tuple[int, bool]:
 
 
 # ---- what happened
+
+
+def event_filters(
+    service: Service, image: str | None, family: str | None, other: str | None, types: str | None
+) -> Body:
+    """For the lists below, of ids or names. An id is not looked up: history outlives what it is about, and
+    tells of what the account cannot see any more."""
+    if image and not is_uuid(image):
+        image = find_image(service, image)["id"]
+    if family and not is_uuid(family):
+        family = find_family(service, family)["id"]
+    project = find_project(service, other) if other else None
+    return {"image": image, "family": family, "with": project, "type": types}
 
 
 def list_history(service: Service, filters: Body, most: int) -> Iterator[Body]:

@@ -276,7 +276,7 @@ def show_history(
     """Who offered, answered and withdrew what, newest first."""
     from transom.client import rows, shares
 
-    filters = _event_filters(service, image, family, other, types)
+    filters = shares.event_filters(service, image, family, other, types)
     print_rows(map(rows.event_row, shares.list_history(service, filters, limit)), rows.EVENTS, form, columns)
 
 
@@ -298,7 +298,7 @@ def watch_events(
     """Print a line for each event from now on, until it is interrupted."""
     from transom.client import rows, shares
 
-    filters = _event_filters(service, image, family, other, types)
+    filters = shares.event_filters(service, image, family, other, types)
     try:
         for event in shares.watch_events(service, filters):
             row = rows.event_row(event)
@@ -306,20 +306,6 @@ def watch_events(
             click.echo(json.dumps(event, ensure_ascii=False) if form == "json" else line)
     except KeyboardInterrupt:
         return
-
-
-def _event_filters(
-    service: "Service", image: str | None, family: str | None, other: str | None, types: str | None
-) -> dict[str, Any]:
-    from transom.client.families import find_family
-    from transom.client.names import find_image
-
-    return {
-        "image": find_image(service, image)["id"] if image else None,
-        "family": find_family(service, family)["id"] if family else None,
-        "with": _project(service, other),
-        "type": types,
-    }
 
 
 # ---- names

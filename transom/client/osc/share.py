@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from osc_lib import exceptions
 
 from transom.client import concerned, rows, shares
-from transom.client.families import find_family
 from transom.client.names import find_image, find_project
 from transom.client.osc.commands import (
     STATUSES,
@@ -179,10 +178,6 @@ class History(Listing):
         )
 
     def find(self, service: Service, arguments: Arguments) -> Iterable[rows.Row]:
-        filters = {
-            "image": find_image(service, arguments.image)["id"] if arguments.image else None,
-            "family": find_family(service, arguments.family)["id"] if arguments.family else None,
-            "with": find_project(service, arguments.other) if arguments.other else None,
-            "type": arguments.type,
-        }
+        asked = arguments.image, arguments.family, arguments.other, arguments.type
+        filters = shares.event_filters(service, *asked)
         return map(rows.event_row, shares.list_history(service, filters, max(arguments.limit, 1)))
