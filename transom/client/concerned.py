@@ -48,15 +48,13 @@ def about_withdrawal(service: Service, body: Body) -> str:
 def _count_everything(service: Service, recipients: Sequence[str]) -> tuple[int, int]:
     """(images, families) that the account's project shares with these (`projects/<id>` and the like); with
     nobody named, with anybody."""
-    own = [family["id"] for family in of_families.list_families(service, "owner")]
     if recipients:
-        given = sum(1 for one in recipients for _ in shares.list_shares_to(service, one))
-        return given, sum(
-            of_families.has_member(service, family, one) for family in own for one in recipients
-        )
+        kinds = [item["kind"] for one in recipients for item in shares.list_shares_to(service, one)]
+        return kinds.count("image"), kinds.count("family")
     asked = {"owner": service.project_id, "visibility": "shared"}
     lists = (of_images.list_images(service, {**asked, "os_hidden": hidden}) for hidden in ("false", "true"))
-    return sum(1 for found in lists for _ in found), len(own)
+    images = sum(1 for found in lists for _ in found)
+    return images, sum(1 for _ in of_families.list_families(service, "owner"))
 
 
 def about_revocation(family: Body, number: int) -> str:

@@ -81,12 +81,6 @@ def list_members(service: Service, family_id: str, status: str | None = None) ->
     return service.pages(f"{_path(family_id)}/members", params, "items")
 
 
-def has_member(service: Service, family_id: str, recipient: str) -> bool:
-    """Whether the family is offered to the recipient (`projects/<id>` or the like), whatever it answered."""
-    path = f"{_path(family_id)}/members/{quote(recipient)}"
-    return service.request("GET", path, allowed=(_NOT_FOUND,)).ok
-
-
 def set_members(service: Service, family_id: str, body: Body) -> Body:
     """The family has these members from now on, and no others. `body`: projects, domains,
     organizations, and terms of those
