@@ -16,9 +16,11 @@ from transom.sql.connect import open_database
 from transom.sql.events import audit_events
 
 _COLUMNS = (
-    *("time", "type", "image", "name", "owner", "recipient", "was", "status", "by_project", "by_user", "via"),
-    *("request_id", "reason", "sequence"),
+    *("time", "type", "image", "name", "family_id", "family", "owner", "recipient", "was", "status"),
+    *("by_project", "by_user", "via", "request_id", "reason", "sequence"),
 )
+#: What a table has; the rest is for programs.
+_SHOWN = ("time", "type", "name", "family", "owner", "recipient", "status", "by_user", "via", "reason")
 
 
 class _Time(click.ParamType[int]):
@@ -57,7 +59,7 @@ def audit(
     until: int | None,
 ) -> None:
     """Show what happened to shares, by whichever API, oldest first: what has a number, and at the end what
-    has none yet. Changes nothing."""
+    has none yet. Changes nothing. JSON and CSV tell more than the table: ids, and requests."""
     if settings.database_url.startswith("sqlite:"):
         require_folder(settings)
     query = EventQuery(
@@ -71,7 +73,7 @@ def audit(
         writer.writeheader()
         writer.writerows(rows)
     else:
-        print_rows(_COLUMNS, rows, form)
+        print_rows(_SHOWN if form == "table" else _COLUMNS, rows, form)
 
 
 async def _read(settings: Settings, query: EventQuery) -> list[Event]:
@@ -90,6 +92,8 @@ def _row(event: Event) -> dict[str, str | None]:
         "type": event.type,
         "image": event.image_id,
         "name": data.image,
+        "family_id": event.family_id,
+        "family": data.family,
         "owner": event.owner,
         "recipient": event.member_id,
         "was": data.was,

@@ -1,0 +1,108 @@
+"""`transom audit`: who shared what with whom, from the database of a running service."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .calls import make_image, new_name
+from .conftest import environment, program
+
+
+def _audit(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        program("--data-dir", str(service.data_dir), "--database", service.database, "audit", *words),
+        env=environment(service, ""),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _rows(service: Service, *words: str) -> list[dict[str, Any]]:
+    done = _audit(service, *words, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+@pytest.fixture
+def shared(service: Service) -> str:
+    """The id of an image that was offered to `other` and `recipient`, of whom one accepted it."""
+    image_id = make_image(service, new_name())
+    path = f"/v2/images/{image_id}/members"
+    for name in ("other", "recipient"):
+        body = {"member": service.clouds[name].project_id}
+        assert service.client("publisher").post(path, json=body).status_code == 200
+    accepted = service.client("other").put(
+        f"{path}/{service.clouds['other'].project_id}", json={"status": "accepted"}
+    )
+    assert accepted.status_code == 200
+    return image_id
+
+
+def test_an_images_story_is_told_oldest_first(service: Service, shared: str) -> None:
+    publisher, other, recipient = (
+        service.clouds[name].project_id for name in ("publisher", "other", "recipient")
+    )
+
+    rows = _rows(service, "--image", shared)
+
+    assert [
+        (row["type"], row["recipient"], row["was"], row["status"], row["by_project"]) for row in rows
+    ] == [
+        ("share.offered", other, None, "pending", publisher),
+        ("share.offered", recipient, None, "pending", publisher),
+        ("share.accepted", other, "pending", "accepted", other),
+    ]
+    assert {(row["image"], row["owner"], row["via"]) for row in rows} == {(shared, publisher, "images-v2")}
+    assert all(row["by_user"] and row["request_id"] for row in rows)
+
+
+def test_it_is_narrowed_by_project_user_and_time(service: Service, shared: str) -> None:
+    recipient = service.clouds["recipient"].project_id
+    whole = _rows(service, "--image", shared)
+    by = whole[-1]["by_user"]
+
+    assert _rows(service, "--image", shared, "--project", recipient) == [whole[1]]
+    assert _rows(service, "--image", shared, "--user", by) == [whole[2]]
+    assert _rows(service, "--image", shared, "--since", whole[1]["time"]) == whole[1:]
+    assert _rows(service, "--image", shared, "--until", whole[1]["time"]) == whole[:1]
+    assert _rows(service, "--image", shared, "--limit", "1") == whole[-1:]
+    assert _rows(service, "--image", "none") == []
+
+
+def test_a_familys_events_name_it(service: Service) -> None:
+    name = new_name("f")
+    made = service.client("publisher").post("/share/v1/families", json={"name": name})
+
+    rows = [row for row in _rows(service) if row["family"] == name]
+
+    assert [(row["type"], row["family_id"]) for row in rows] == [("family.created", made.json()["id"])]
+
+
+def test_csv_and_table_have_the_same_rows(service: Service, shared: str) -> None:
+    rows = _rows(service, "--image", shared)
+
+    as_csv = _audit(service, "--image", shared, "-f", "csv")
+    as_table = _audit(service, "--image", shared)
+
+    found = list(csv.DictReader(io.StringIO(as_csv.stdout)))
+    assert found == [{name: value or "" for name, value in row.items()} for row in rows]
+    head, *lines = as_table.stdout.splitlines()
+    assert head.split()[:2] == ["time", "type"]
+    assert [line.split()[:2] for line in lines] == [[row["time"], row["type"]] for row in rows]
+
+
+def test_a_time_that_is_none_is_refused(service: Service) -> None:
+    done = _audit(service, "--since", "yesterday")
+
+    assert done.returncode == 2
+    assert "'yesterday' is no time like" in done.stderr
