@@ -52,25 +52,20 @@ async def show_image(visit: Visit) -> Response:
     share = f"/share/v1/images/{segment(image['id'])}"
     ask = visit.client.try_get
     query = visit.query
-    if is_owner:
-        shares, summary, item, family = await asyncio.gather(
-            ask(f"{share}/shares", limit=25, status=query.get("status"), after=query.get("after")),
-            ask(f"{share}/shares/summary"),
-            _nothing(),
-            _nothing(),
-        )
-    else:
-        shares, summary, item, family = await asyncio.gather(
-            _nothing(),
-            _nothing(),
-            ask(f"/share/v1/inbox/images/{segment(image['id'])}"),
-            _find_family(visit, image),
-        )
+    manages = is_owner or visit.here.box.may_operate
+    page: dict[str, Any] = {"limit": 25, "status": query.get("status"), "after": query.get("after")}
+    shares, summary, item, family = await asyncio.gather(
+        ask(f"{share}/shares", **page) if manages else _nothing(),
+        ask(f"{share}/shares/summary") if manages else _nothing(),
+        _nothing() if is_owner else ask(f"/share/v1/inbox/images/{segment(image['id'])}"),
+        _nothing() if is_owner else _find_family(visit, image),
+    )
     events = await ask("/share/v1/events", image=image["id"], order="desc", limit=6)
     return await visit.page(
         "image.html",
         image=image,
         is_owner=is_owner,
+        manages=manages,
         properties=properties_of(image),
         family=_family_of(image),
         shares=_body(shares),
