@@ -56,6 +56,7 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
         (b'{"images": [], "count": 1.5}', "/count"),
         (b'{"images": ["a", "\\ud800"]}', "/images/1"),
         (b'{"images": [], "inner": [{"at": "\\udc00"}]}', "/inner/0/at"),
+        (b'{"images": [], "a/b~c": ["\\ud83d\\ude00", "\\uD83Dx"]}', "/a~1b~0c/1"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_named_by_its_pointer(raw: bytes, pointer: str) -> None:
@@ -68,6 +69,15 @@ def test_what_is_wrong_with_a_body_is_named_by_its_pointer(raw: bytes, pointer: 
 def test_a_body_of_too_many_values_is_too_large() -> None:
     with pytest.raises(BodyTooLargeError):
         decode(b'{"images": [%s]}' % b",".join([b'"a"'] * 1001), Outer, 1000)
+
+
+def test_values_beyond_those_that_a_body_may_have_are_not_looked_through() -> None:
+    raw = b'{"images": [%s, "\\ud800"]}' % b",".join([b"1"] * 1000)
+
+    with pytest.raises(InvalidError) as refusal:
+        decode(raw, Outer, 1000)
+
+    assert refusal.value.field == ""
 
 
 def test_a_body_is_what_was_sent() -> None:

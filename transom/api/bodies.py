@@ -63,8 +63,7 @@ def decode_body(raw: bytes, most_values: int) -> dict[str, Any] | list[Any]:
     BodyTooLargeError beyond `most_values`, before anybody looks at a value."""
     if not raw:
         raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
-    # Each value but the first stands behind one of these signs, which may stand in texts as well.
-    signs = sum(map(raw.count, (b",", b"[", b"{", b":")))
+    signs = count_signs(raw)
     if signs > most_values + _MOST_SIGNS:
         raise _too_many_values(most_values)
     try:
@@ -76,6 +75,12 @@ def decode_body(raw: bytes, most_values: int) -> dict[str, Any] | list[Any]:
     if signs > most_values and _has_more_values(value, most_values):
         raise _too_many_values(most_values)
     return value
+
+
+def count_signs(raw: bytes) -> int:
+    """Signs of values in a JSON text: each value but the first stands behind one of them. They may stand in
+    texts as well."""
+    return sum(map(raw.count, (b",", b"[", b"{", b":")))
 
 
 def _too_many_values(most: int) -> BodyTooLargeError:

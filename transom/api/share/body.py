@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from transom.api.bodies import decode_body
+from transom.api.bodies import count_signs, decode_body
 from transom.api.http import Request
 from transom.api.parts import Parts
 from transom.domain.errors import InvalidError, TransomError
@@ -34,6 +34,8 @@ MAX_DESCRIPTION = 4_000
 #: Values of a body beyond those of its lists of ids.
 _MOST_VALUES = 20_000
 _UUID = re.compile(UUID_PATTERN)
+#: Half of a surrogate pair as JSON escapes it; the other half may stand beside it.
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NAMED = re.compile(r"(?:unknown field|missing required field) `(.*?)`(?: - at `\$.*`)?\Z", re.DOTALL)
@@ -55,7 +57,7 @@ def decode(raw: bytes, kind: type[Body], most_values: int) -> Body:
     try:
         value = decode_body(raw, most_values)
     except InvalidError as error:
-        pointer = _find_surrogate(raw)
+        pointer = _find_surrogate(raw, most_values)
         if pointer is not None:
             raise invalid(pointer, "can't contain unpaired surrogates.") from None
         raise InvalidError(str(error), error.reason, field="") from None
@@ -169,19 +171,42 @@ def show_time(microseconds: int) -> str:
     return f"{(_EPOCH + timedelta(seconds=seconds)):%Y-%m-%dT%H:%M:%S}.{fraction:06}Z"
 
 
-def _find_surrogate(raw: bytes) -> str | None:
-    """Where in a JSON text the first string with half a surrogate pair stands; None when there is none."""
+#: A value in a JSON text: the way to it, of keys and the ways to what is around it.
+_Way = tuple["_Way", str] | None
+
+
+def _find_surrogate(raw: bytes, most_values: int) -> str | None:
+    """Where in a JSON text a string with half a surrogate pair stands; None when there is none, or the text
+    has more values than may be looked at."""
+    if count_signs(raw) > most_values or not _ESCAPED_HALF.search(raw):
+        return None
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    waiting: list[tuple[str, Any]] = [("", value)]
+    waiting: list[tuple[_Way, Any]] = [(None, value)]
     while waiting:
-        pointer, one = waiting.pop()
-        if isinstance(one, str) and any("\ud800" <= character <= "\udfff" for character in one):
-            return pointer
+        way, one = waiting.pop()
+        if isinstance(one, str) and _has_half(one):
+            return _pointer_of(way)
         if isinstance(one, dict):
-            waiting += [(f"{pointer}/{escape(key)}", inner) for key, inner in one.items()]
+            waiting += [((way, key), inner) for key, inner in one.items()]
         elif isinstance(one, list):
-            waiting += [(f"{pointer}/{number}", inner) for number, inner in enumerate(one)]
+            waiting += [((way, str(number)), inner) for number, inner in enumerate(one)]
     return None
+
+
+def _has_half(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _pointer_of(way: _Way) -> str:
+    steps = []
+    while way is not None:
+        way, step = way
+        steps.append(f"/{escape(step)}")
+    return "".join(reversed(steps))
