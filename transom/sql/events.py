@@ -5,12 +5,14 @@ is committed later and gets a later number, so a reader that has come to a numbe
 last number stands in that row and not in `event`, which may be emptied: no number is given twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from transom.domain.events import Actor, Event, EventData, EventQuery, EventType, Via
+from transom.domain.model import NEVER
 from transom.sql.db import Database, Row, Script, Statement
+from transom.sql.images import to_json
 from transom.sql.listing import Values
 
 _OUTBOX_COLUMNS = """
@@ -110,7 +112,7 @@ def relay(most: int) -> Script[Sequence[Row] | None]:
     waiting = yield Statement(LIST_WAITING, (most,))
     if not waiting:
         return []
-    ids = _to_json(row[0] for row in waiting)
+    ids = to_json([row[0] for row in waiting])
     yield Statement(NUMBER_EVENTS, (ids, last_seq))
     yield Statement(DELETE_NUMBERED, (ids,))
     yield Statement(SET_LAST_SEQ, (last_seq + len(waiting),))
@@ -142,11 +144,7 @@ def _keep_audience(numbered: Sequence[Row]) -> Script[None]:
 
 
 def _audience_statement(seqs: list[int], *, opens: bool) -> Statement:
-    return Statement(OPEN_AUDIENCE if opens else CLOSE_AUDIENCE, (_to_json(seqs),))
-
-
-def _to_json(numbers: Iterable[int]) -> str:
-    return msgspec.json.encode(list(numbers)).decode()
+    return Statement(OPEN_AUDIENCE if opens else CLOSE_AUDIENCE, (to_json(seqs),))
 
 
 # ---- what is kept
@@ -191,6 +189,10 @@ async def delete_old_events(db: Database, before: int, most: int) -> int:
 
 # ---- readers
 
+HAS_AUDIENCE = """
+    select 1 from family_audience
+    where member_id in (select value from jsonb_array_elements_text(cast($1 as jsonb))) limit 1"""
+
 
 async def list_events(db: Database, query: EventQuery) -> list[Event]:
     """The events asked for, at most `limit`, by their numbers.
@@ -200,22 +202,32 @@ async def list_events(db: Database, query: EventQuery) -> list[Event]:
     """
     values = Values()
     sql = _events_sql(query, values)
-    narrowed = (query.types, query.other, query.user, query.family_id, query.since, query.until)
-    if all(one is None for one in narrowed) and (query.image_id is None or query.project is None):
+    if await _is_short(db, query):
         rows = await db.read(sql, *values.collected)
     else:
         rows = await db.scan(sql, *values.collected, asker=query.project)
     return [event_of_row(row) for row in rows]
 
 
+async def _is_short(db: Database, query: EventQuery) -> bool:
+    """Whether indexes lead to the page alone. What families tell their members is merged from all of them,
+    and how much that is others say: who offers a family asks nobody."""
+    narrowed = (query.types, query.other, query.user, query.family_id, query.since, query.until)
+    if any(one is not None for one in narrowed):
+        return False
+    if query.project is None:
+        return True
+    return query.image_id is None and not await db.read(HAS_AUDIENCE, to_json(list(query.member_ids)))
+
+
 def _events_sql(query: EventQuery, values: Values) -> str:
     way = "desc" if query.descending else "asc"
     limit = str(int(query.limit))
-    wanted = _conditions(query, values)
+    terms = [*_conditions(query, values), "true"]
     found = [
-        f"select * from (select event.seq from {tables} where {' and '.join([*terms, *wanted])}"
+        f"select * from (select event.seq from {tables} where {' and '.join([*of_range, *terms])}"
         f" order by event.seq {way} limit {limit}) as r{number}"
-        for number, (tables, terms) in enumerate(_ranges(query, values))
+        for number, (tables, of_range) in enumerate(_ranges(query, values))
     ]
     return (
         f"select {COLUMNS} from ({' union '.join(found)}) as found join event on event.seq = found.seq"
@@ -225,31 +237,63 @@ def _events_sql(query: EventQuery, values: Values) -> str:
 
 def _ranges(query: EventQuery, values: Values) -> list[tuple[str, list[str]]]:
     """(tables, terms) of each."""
-    image = [f"event.image_id = {values.add(query.image_id)}"] if query.image_id is not None else []
+    image = _behind(query, values)
+    if query.image_id is not None:
+        image.append(f"event.image_id = {values.add(query.image_id)}")
     if query.project is None:
         return [("event", image)]
     mine = [values.add(one) for one in query.member_ids]
-    # SQLite keeps to the order of a cross join. It would begin with the events of all families otherwise.
-    audience = "family_audience as audience cross join event"
-    heard = [
+    sides = [
+        ("event", [f"event.owner = {values.add(query.project)}", *image]),
+        *(("event", [f"event.member_id = {one}", *image]) for one in mine),
+    ]
+    # What families tell names its image to the owner alone, so that nobody else may find it by that.
+    return sides if query.image_id is not None else [*sides, _heard(query, mine, values)]
+
+
+def _heard(query: EventQuery, mine: Sequence[str], values: Values) -> tuple[str, list[str]]:
+    """What families tell all of their members."""
+    terms = [
         f"audience.member_id in ({', '.join(mine)})",
         "event.family_id = audience.family_id",
         "event.member_id is null",
-        "event.seq >= audience.from_seq",
-        "(audience.to_seq is null or event.seq <= audience.to_seq)",
+        *_within_audience(query, values),
     ]
-    return [
-        ("event", [f"event.owner = {values.add(query.project)}", *image]),
-        *(("event", [f"event.member_id = {one}", *image]) for one in mine),
-        # These name their image to the owner alone, so that nobody else may find them by it.
-        *([] if image else [(audience, heard)]),
-    ]
+    # SQLite keeps to the order of a cross join. It would begin with the events of all families otherwise.
+    return "family_audience as audience cross join event", terms
+
+
+def _behind(query: EventQuery, values: Values) -> list[str]:
+    """The place in the feed that the reader has come to, where there is one."""
+    if query.after is None:
+        return []
+    return [f"event.seq {'<' if query.descending else '>'} {values.add(query.after)}"]
+
+
+def _within_audience(query: EventQuery, values: Values) -> list[str]:
+    """The place, and the numbers between which the reader was in the audience, as one bound at each end:
+    SQLite looks an index up by one, and would read whatever the others leave out."""
+    first, last = first_heard("0"), last_heard(None)
+    if query.after is not None:
+        place = values.add(query.after)
+        first, last = (first, last_heard(place)) if query.descending else (first_heard(place), last)
+    return [f"event.seq >= {first}", f"event.seq <= {last}"]
+
+
+def first_heard(after: str) -> str:
+    """The first number behind this place that the `audience` is told of. An expression, as is the place."""
+    return f"case when audience.from_seq > {after} then audience.from_seq else {after} + 1 end"
+
+
+def last_heard(before: str | None) -> str:
+    """The last number before this place that the `audience` is told of."""
+    if before is None:
+        return f"coalesce(audience.to_seq, {NEVER})"
+    return f"case when audience.to_seq < {before} then audience.to_seq else {before} - 1 end"
 
 
 def _conditions(query: EventQuery, values: Values) -> list[str]:
-    terms = ["event.seq > 0"]
-    if query.after is not None:
-        terms.append(f"event.seq {'<' if query.descending else '>'} {values.add(query.after)}")
+    terms: list[str] = []
     if query.types is not None:
         terms.append(f"event.type in ({', '.join(map(values.add, query.types)) or 'null'})")
     if query.family_id is not None:
@@ -282,7 +326,7 @@ async def audit_events(db: Database, query: EventQuery) -> list[Event]:
     """The newest `limit` events of everybody (`query.project` is None), oldest first. Events without a number
     yet have `seq` 0."""
     values = Values()
-    terms = [*_ranges(query, values)[0][1], *_conditions(query, values)[1:], "true"]
+    terms = [*_ranges(query, values)[0][1], *_conditions(query, values), "true"]
     # Read first: what gets its number meanwhile is then found twice rather than never.
     waiting = await db.scan(
         f"select {COLUMNS} from {_WAITING} where {' and '.join(terms)} order by event.id", *values.collected

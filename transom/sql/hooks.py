@@ -14,6 +14,7 @@ from transom.domain.hooks import Hook
 from transom.domain.model import domain_key
 from transom.domain.organizations import Organizations
 from transom.sql.db import Database, Row, Script, Statement
+from transom.sql.events import first_heard, last_heard
 from transom.sql.images import to_json
 
 _FIELDS = tuple(Hook.__struct_fields__)
@@ -122,7 +123,7 @@ class Due(NamedTuple):
 
 
 # One step into each index for each hook: whether there is anything behind its cursor.
-LIST_DUE = """
+LIST_DUE = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
       and (exists (select 1 from event where hook.is_global and event.seq > hook.cursor)
@@ -131,15 +132,14 @@ LIST_DUE = """
         or exists (select 1 from event where event.member_id = hook.domain_key and event.seq > hook.cursor)
         or exists (select 1 from family_audience as audience
                    join event on event.family_id = audience.family_id and event.member_id is null
-                    and event.seq >= audience.from_seq and event.seq > hook.cursor
-                    and (audience.to_seq is null or event.seq <= audience.to_seq)
+                    and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}
                    where audience.member_id = hook.project_id or audience.member_id = hook.domain_key))
     order by hook.next_at, hook.id limit $2"""
 
 
 # `$3`: the projects and `domain_key`s in any organisation, `$4`: the organisations and units; JSON arrays.
 # What is told to one of these may not concern the hook: whoever claims it finds that out.
-LIST_DUE_IN_ORGANIZATIONS = """
+LIST_DUE_IN_ORGANIZATIONS = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
       and (hook.project_id in (select value from jsonb_array_elements_text(cast($3 as jsonb)))
@@ -149,8 +149,7 @@ LIST_DUE_IN_ORGANIZATIONS = """
         or exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
                    join family_audience as audience on audience.member_id = unit.value
                    join event on event.family_id = audience.family_id and event.member_id is null
-                    and event.seq >= audience.from_seq and event.seq > hook.cursor
-                    and (audience.to_seq is null or event.seq <= audience.to_seq)))
+                    and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}))
     order by hook.next_at, hook.id limit $2"""
 
 
