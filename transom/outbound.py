@@ -11,10 +11,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from email.utils import parsedate_to_datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
+from weakref import WeakValueDictionary
 
 from transom.domain.errors import InvalidError, SourceAwayError, UnavailableError, UnusableSourceError
 from transom.domain.outbound import (
@@ -115,6 +118,13 @@ class Outbound:
         self._rules = rules
         self._limits = limits
         self._resolver = _Resolver()
+        self._asker: str | None = None
+
+    def asked_by(self, project_id: str | None) -> "Outbound":
+        """The same for what this project asks, whose names wait for one another."""
+        of_project = copy(self)
+        of_project._asker = project_id
+        return of_project
 
     async def check(self, url: object) -> None:
         """InvalidError when the URL may not be fetched as things are now."""
@@ -147,7 +157,8 @@ class Outbound:
         raise InvalidError("The URL redirects too often.")
 
     async def _addresses(self, target: Target) -> tuple[str, ...]:
-        return allowed_addresses(target, await self._resolver.resolve(target), self._rules, is_own_address)
+        found = await self._resolver.resolve(target, self._asker)
+        return allowed_addresses(target, found, self._rules, is_own_address)
 
 
 class Reply(NamedTuple):
@@ -173,13 +184,15 @@ class Poster:
         if is_literal(target.host):
             allowed_addresses(target, [target.host], rules, is_own_address)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Redirects are not followed. InvalidError when the URL may not be sent to as things are now,
-        UnavailableError when there is no answer."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], asker: str | None = None
+    ) -> Reply:
+        """Redirects are not followed. `asker`: the project whose names wait for one another. InvalidError
+        when the URL may not be sent to as things are now, UnavailableError when there is no answer."""
         target, rules = check_hook_url(url, self._rules)
         try:
             async with asyncio.timeout(self.timeout_s):
-                found = await self._resolver.resolve(target)
+                found = await self._resolver.resolve(target, asker)
                 addresses = allowed_addresses(target, found, rules, is_own_address)
                 async with _request(target, addresses, headers, "POST", body) as response:
                     return Reply(response.status, _read_retry_after(response.headers.get("Retry-After")))
@@ -217,33 +230,50 @@ def is_own_address(address: Address) -> bool:
 
 
 class _Resolver:
-    """Looks up names that users chose, few at a time. A look-up that nobody answers holds a thread for half a
-    minute, whoever still waits for it, and there are only some for all names that the process needs."""
+    """Looks up names that users chose, few at a time, and one at a time for each project. A look-up that
+    nobody answers holds a thread for half a minute, whoever still waits for it, and there are only some for
+    all names that the process needs: a project whose names nobody answers for holds up its own alone."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_LOOK_UPS)
+        self._of_askers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def resolve(self, target: Target) -> list[str]:
+    async def resolve(self, target: Target, asker: str | None) -> list[str]:
         """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a
-        number, and from trying it in the domains of this machine."""
+        number, and from trying it in the domains of this machine. `asker`: None for nobody that others would
+        have to be kept from."""
         if is_literal(target.host):
             return [target.host]
         try:
             async with asyncio.timeout(_RESOLVE_S):
-                await self._free.acquire()
-                found = await asyncio.shield(self._look_up(target.host + ".", target.port))
+                turn = await self._enter(asker)
+                found = await asyncio.shield(self._look_up(target.host + ".", target.port, turn))
         except (OSError, UnicodeError, TimeoutError):
             raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
         return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
 
-    def _look_up(self, name: str, port: int) -> "asyncio.Task[list[Any]]":
+    async def _enter(self, asker: str | None) -> asyncio.Lock:
+        """The asker's own turn, taken, and with it one of the places for all."""
+        turn = asyncio.Lock()
+        if asker is not None:
+            turn = self._of_askers.setdefault(asker, turn)
+        await turn.acquire()
+        try:
+            await self._free.acquire()
+        except BaseException:
+            turn.release()
+            raise
+        return turn
+
+    def _look_up(self, name: str, port: int, turn: asyncio.Lock) -> "asyncio.Task[list[Any]]":
         """The place is free again when the thread is, not when its caller gave up."""
         looking = asyncio.create_task(_get_addresses(name, port))
-        looking.add_done_callback(self._finish)
+        looking.add_done_callback(partial(self._finish, turn))
         return looking
 
-    def _finish(self, looking: "asyncio.Task[list[Any]]") -> None:
+    def _finish(self, turn: asyncio.Lock, looking: "asyncio.Task[list[Any]]") -> None:
         self._free.release()
+        turn.release()
         if not looking.cancelled():
             looking.exception()  # Seen, even where nobody waits for it any more.
 

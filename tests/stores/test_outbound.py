@@ -58,6 +58,45 @@ async def test_a_look_up_that_nobody_answers_keeps_its_place_when_its_caller_is_
     assert names.asked == ["a.test.", "b.test.", "c.test."]
 
 
+async def test_a_projects_names_that_nobody_answers_for_hold_up_its_own_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names, outbound = SlowNames(), Outbound(RULES)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+    first, second = outbound.asked_by("first"), outbound.asked_by("second")
+    checks = [
+        asyncio.create_task(of_project.check(f"http://{name}.test/"))
+        for name, of_project in zip("abcd", (first, first, outbound.asked_by("first"), second), strict=True)
+    ]
+
+    await names.two_asked.wait()
+
+    assert names.asked == ["a.test.", "d.test."]
+    names.answered.set()
+    assert await asyncio.gather(*checks) == [None] * 4
+    assert sorted(names.asked) == ["a.test.", "b.test.", "c.test.", "d.test."]
+
+
+async def test_a_look_up_that_is_given_up_in_the_line_gives_its_turn_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names, outbound = SlowNames(), Outbound(RULES)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+    busy = [asyncio.create_task(outbound.check(f"http://{name}.test/")) for name in "ab"]
+    await names.two_asked.wait()
+    waiting = asyncio.create_task(outbound.asked_by("first").check("http://c.test/"))
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    names.answered.set()
+    await asyncio.gather(*busy)
+    async with asyncio.timeout(5):
+        await outbound.asked_by("first").check("http://d.test/")
+    assert names.asked == ["a.test.", "b.test.", "d.test."]
+
+
 async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_name: str, _port: int, **_kind: Any) -> list[Any]:
         raise socket.gaierror

@@ -236,7 +236,7 @@ class Delivery:
         """The answer, which is 2xx; else Failed."""
         headers = signed_headers(hook, message, now_us())
         try:
-            reply = await self._poster.post(hook.url, message.body, headers)
+            reply = await self._poster.post(hook.url, message.body, headers, hook.project_id)
         except TransomError as error:
             raise Failed(str(error)) from error
         if not 200 <= reply.status < 300:

@@ -161,17 +161,20 @@ class Imports:
             job = await self._run_plugin(job, number, name)
         return job
 
+    def _outbound_of(self, job: Job) -> Outbound:
+        return self._outbound.asked_by(job.project_id)
+
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
             expected = read_expected(request.arguments, self._settings.hashing_algorithm)
-            async with self._outbound.open(request.arguments["uri"]) as answer:
+            async with self._outbound_of(job).open(request.arguments["uri"]) as answer:
                 chunks = told(answer.chunks(), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
             check = partial(self._check_taken_over, self._askers.recall(job), remote.change)
             check(image)
-            async with remote.open(self._outbound) as answer:
+            async with remote.open(self._outbound_of(job)) as answer:
                 chunks = told(answer.chunks(), answer.size, report)
                 return await self._stage(
                     job, image, chunks, answer.size, remote.change, 0, check, remote.expected
@@ -203,7 +206,7 @@ class Imports:
         )
         image_id = request.arguments["glance_image_id"]
         prefixes = self._settings.glance_download_prefixes
-        return await find_remote_image(self._outbound, endpoint, image_id, token, prefixes)
+        return await find_remote_image(self._outbound_of(job), endpoint, image_id, token, prefixes)
 
     async def _stage(
         self,

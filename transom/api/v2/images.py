@@ -98,7 +98,8 @@ async def _change_locations(parts: Parts, request: Request, operations: list[pat
 
     async def look(image: Image) -> Known:
         algorithm, most = settings.hashing_algorithm, settings.image_location_quota
-        return await look_at_locations(parts.stores, parts.outbound, operations, image, algorithm, most)
+        outbound = parts.outbound.asked_by(request.caller.project_id)
+        return await look_at_locations(parts.stores, outbound, operations, image, algorithm, most)
 
     image_id, guard = request.params["image_id"], _shown_guard(parts, request)
     return await change_locations(

@@ -24,7 +24,7 @@ from transom.domain.imports import (
     parse_request,
 )
 from transom.domain.job_inputs import Import
-from transom.domain.model import Image, Job, JobKind, Status
+from transom.domain.model import Caller, Image, Job, JobKind, Status
 from transom.domain.status import advance
 from transom.images import rules
 from transom.sql import images, imports, jobs
@@ -92,7 +92,7 @@ async def import_image(parts: Parts, request: Request) -> Response:
             parts.objects.require(request.caller, ref, write=False)
         if asked.method is Method.WEB:
             read_expected(asked.arguments, parts.settings.hashing_algorithm)
-            await check_uri(parts, asked.arguments.get("uri"), "web-download")
+            await check_uri(parts, request.caller, asked.arguments.get("uri"), "web-download")
         job = _new_job(parts, request, image, stores, asked)
         acts_for_user = asked.method is Method.GLANCE or parts.transfer.certificates.needs_token(image)
         token = request.header(b"x-auth-token") if acts_for_user else None
@@ -145,10 +145,10 @@ def _without_copy(image: Image, asked: ImportRequest, stores: tuple[str, ...]) -
     return tuple(store for store in stores if store not in held)
 
 
-async def check_uri(parts: Parts, uri: object, purpose: str) -> None:
-    """InvalidError when the service may not fetch this for its users."""
+async def check_uri(parts: Parts, caller: Caller, uri: object, purpose: str) -> None:
+    """InvalidError when the service may not fetch this for the caller."""
     try:
-        await parts.outbound.check(uri)
+        await parts.outbound.asked_by(caller.project_id).check(uri)
     except InvalidError as error:
         shown = str(uri)[:255]
         raise InvalidError(f"URI for {purpose} does not pass filtering: {shown} ({error})") from None

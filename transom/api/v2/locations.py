@@ -29,7 +29,7 @@ async def add_location(parts: Parts, request: Request) -> Response:
         rules.add_location(request.caller, target)
         store_id = rules.require_reader(request.caller, parts.stores.reader_of(claim.url))
         check_digits(claim)
-        await check_uri(parts, claim.url, "add location")
+        await check_uri(parts, request.caller, claim.url, "add location")
         await require_no_task(parts, image)
         await require_place(parts, request)
         job = _new_job(request, image, claim, store_id)

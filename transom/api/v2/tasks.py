@@ -194,7 +194,7 @@ async def create_task(parts: Parts, request: Request) -> Response:
     caller = request.caller
     expected = {name: given[name] for name in _HASH if name in given}
     read_expected(expected, parts.settings.hashing_algorithm)
-    await check_uri(parts, given["import_from"], "import_from")
+    await check_uri(parts, caller, given["import_from"], "import_from")
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
     image = new_image(formats | properties, caller, parts.image_quotas, check_field, properties)
