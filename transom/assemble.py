@@ -147,7 +147,7 @@ class Worker:
             recipients=Recipients(identity if settings.check_recipients else None),
             relay=relay,
             uses=start_uses(db, undo),
-            answers=Answers(db, settings.idempotency_lifetime_h),
+            answers=Answers(db, settings.idempotency_lifetime_h, settings.idempotency_key_quota),
             deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,

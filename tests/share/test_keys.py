@@ -13,6 +13,8 @@ from conftest import MakeService, SharedServices
 from harness.receiver import Receiver
 from harness.service import Service
 
+from transom.api.share.acts import MOST_KEPT_BYTES
+
 from .calls import (
     UNKNOWN_ID,
     Body,
@@ -307,6 +309,37 @@ def test_the_kept_answer_has_no_secret(make_service: MakeService) -> None:
         kept = database.execute("select status, headers, body from answered_request").fetchall()
 
     assert kept == [(201, "[]", "")]
+
+
+def test_an_answer_that_is_too_long_is_not_kept_and_its_request_not_done_again(service: Service) -> None:
+    """What cannot be done is told of each image: an answer as long as the request lets it be."""
+    image = create_image(service)
+    images = [image, *(str(uuid.uuid4()) for _ in range(500))]
+    body, key = {"images": images, "projects": [project_of(service, "recipient")]}, new_key()
+    first = send(service, "/share/v1/offers", body, key)
+    assert (first.json()["offered"], len(first.json()["failures"])) == (1, 500)
+
+    again = send(service, "/share/v1/offers", body, key)
+
+    assert len(first.content) > MOST_KEPT_BYTES
+    assert "longer" in problem_of(again, "key-reused", 409)["detail"]
+    withdrawal = {"images": [image], "everybody": True}
+    service.client("publisher").post("/share/v1/withdrawals", json=withdrawal)
+    assert send(service, "/share/v1/offers", body, key).status_code == 409
+    assert find_share(service, image) is None
+
+
+def test_a_project_has_so_many_keys_at_once(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_IDEMPOTENCY_KEY_QUOTA="2")
+    keys = [new_key() for _ in range(3)]
+    bodies = [{"name": f"family-{number}"} for number in range(3)]
+    done = [send(service, FAMILIES, body, key) for body, key in zip(bodies, keys, strict=True)]
+
+    assert [answer.status_code for answer in done] == [201, 201, 413]
+    assert "idempotency_key_quota" in problem_of(done[2], "limit", 413)["detail"]
+    assert send(service, FAMILIES, bodies[1], keys[1]).headers["idempotency-replayed"] == "true"
+    assert send(service, FAMILIES, {"name": "theirs"}, new_key(), "other").status_code == 201
+    assert [one["name"] for one in get(service, "publisher", "families")["items"]] == ["family-0", "family-1"]
 
 
 def test_a_test_of_a_hook_is_sent_once(shared_services: SharedServices) -> None:

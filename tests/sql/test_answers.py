@@ -38,13 +38,13 @@ async def done_in(db: Database) -> list[str]:
 
 
 async def do(db: Database, name: str, asked: Asked = ASKED) -> str:
-    return await Answers(db, 24).keyed(asked, answer_of).run(work(name))
+    return await Answers(db, 24, -1).keyed(asked, answer_of).run(work(name))
 
 
 async def test_the_answer_is_kept_with_the_work(db: Database) -> None:
     await do(db, "one")
 
-    assert await Answers(db, 24).find(ASKED) == answer_of("one")
+    assert await Answers(db, 24, -1).find(ASKED) == answer_of("one")
     assert await done_in(db) == ["one"]
 
 
@@ -63,7 +63,7 @@ async def test_a_key_is_one_users_in_one_project(db: Database, other: dict[str, 
     asked = msgspec.structs.replace(ASKED, **other)
     await do(db, "one")
 
-    assert await Answers(db, 24).find(asked) is None
+    assert await Answers(db, 24, -1).find(asked) is None
     await do(db, "two", asked)
 
     assert await done_in(db) == ["one", "two"]
@@ -90,9 +90,9 @@ async def test_work_that_fails_leaves_no_answer_and_its_key_to_the_next(db: Data
         raise LookupError
 
     with pytest.raises(LookupError):
-        await Answers(db, 24).keyed(ASKED, answer_of).run(fails)
+        await Answers(db, 24, -1).keyed(ASKED, answer_of).run(fails)
 
-    assert await Answers(db, 24).find(ASKED) is None
+    assert await Answers(db, 24, -1).find(ASKED) is None
     assert await done_in(db) == []
     assert await do(db, "two") == "two"
 
@@ -102,17 +102,17 @@ async def test_an_answer_that_cannot_be_made_undoes_the_work(db: Database) -> No
         raise LookupError
 
     with pytest.raises(LookupError):
-        await Answers(db, 24).keyed(ASKED, show).run(work("one"))
+        await Answers(db, 24, -1).keyed(ASKED, show).run(work("one"))
 
     assert await done_in(db) == []
-    assert await Answers(db, 24).find(ASKED) is None
+    assert await Answers(db, 24, -1).find(ASKED) is None
 
 
 async def test_an_answer_that_is_too_old_is_as_if_it_were_not_there(db: Database) -> None:
     await do(db, "one")
     await db.write("update answered_request set at = $1", now_us() - 24 * _HOUR_US)
 
-    assert await Answers(db, 24).find(ASKED) is None
+    assert await Answers(db, 24, -1).find(ASKED) is None
     await do(db, "two", msgspec.structs.replace(ASKED, fingerprint="second"))
 
     assert await done_in(db) == ["one", "two"]
@@ -151,15 +151,15 @@ async def test_what_is_too_old_is_removed_as_long_as_the_service_runs(db: Databa
 
 
 async def test_what_needs_no_transaction_has_its_answer_kept_too(db: Database) -> None:
-    keyed = Answers(db, 24).keyed(ASKED, answer_of)
+    keyed = Answers(db, 24, -1).keyed(ASKED, answer_of)
 
     await keyed.keep("one")
 
-    assert await Answers(db, 24).find(ASKED) == keyed.answer == answer_of("one")
+    assert await Answers(db, 24, -1).find(ASKED) == keyed.answer == answer_of("one")
 
 
 async def test_a_second_transaction_is_refused(db: Database) -> None:
-    keyed = Answers(db, 24).keyed(ASKED, answer_of)
+    keyed = Answers(db, 24, -1).keyed(ASKED, answer_of)
     await keyed.run(work("one"))
 
     with pytest.raises(RuntimeError):
@@ -169,7 +169,7 @@ async def test_a_second_transaction_is_refused(db: Database) -> None:
 
 
 async def test_a_key_is_held_while_its_request_is_under_way(db: Database) -> None:
-    answers = Answers(db, 24)
+    answers = Answers(db, 24, -1)
 
     with answers.hold(ASKED):
         for fingerprint in ("first", "second"):

@@ -330,6 +330,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "operation.LIST_PROJECTS": ("bytes", 1, 2, "", 10),
     "answered.FIND_ANSWER": ("project", "user", "key", 1),
     "answered.CLAIM_KEY": ("project", "user", "key", "fingerprint", 2, 1),
+    "answered.COUNT_KEYS": ("project", 3),
     "answered.SET_ANSWER": ("project", "user", "key", 200, '[["etag", "1"]]', "{}"),
     "answered.DELETE_OLD_ANSWERS": (1, 10),
     "answered.FIND_OLDEST_ANSWER": (),

@@ -280,6 +280,10 @@ class Settings(Readings):
     idempotency_lifetime_h: int = _setting(
         24, "How long the answer to a request of the share API with an Idempotency-Key is kept, hours."
     )
+    idempotency_key_quota: int = _setting(
+        10000,
+        "Answers to Idempotency-Keys that are kept for a project at once; negative: no limit.",
+    )
     share_rule_quota: int = _setting(
         1000, "Rules a project may have for what others offer it; negative: no limit."
     )

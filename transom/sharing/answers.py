@@ -39,10 +39,13 @@ class KeyedDatabase:
     """A `Database` whose one transaction keeps its answer: what `show` makes of its result. As a `Database`
     by `as_database`. `answer`: what was kept, None before."""
 
-    def __init__(self, db: Database, asked: Asked, lifetime_us: int, show: Callable[[Any], Answer]) -> None:
+    def __init__(
+        self, db: Database, asked: Asked, lifetime_us: int, most: int, show: Callable[[Any], Answer]
+    ) -> None:
         self._db = db
         self._asked = asked
         self._lifetime_us = lifetime_us
+        self._most = most
         self._show = show
         self.answer: Answer | None = None
 
@@ -66,7 +69,7 @@ class KeyedDatabase:
 
     def _answered(self, script: Script[Result]) -> Script[tuple[Result, Answer]]:
         now = now_us()
-        before = yield from answered.claim(self._asked, now, now - self._lifetime_us)
+        before = yield from answered.claim(self._asked, now, now - self._lifetime_us, self._most)
         if before is not None:
             raise AnsweredError(before)
         result = yield from script
@@ -81,11 +84,13 @@ def _done(result: Result) -> Script[Result]:
 
 
 class Answers:
-    """Of one process. `lifetime_h`: how long answers are kept."""
+    """Of one process. `lifetime_h`: how long answers are kept; `most`: how many of a project, negative for no
+    limit."""
 
-    def __init__(self, db: Database, lifetime_h: int) -> None:
+    def __init__(self, db: Database, lifetime_h: int, most: int) -> None:
         self._db = db
         self._lifetime_us = lifetime_h * _HOUR_US
+        self._most = most
         #: What is under way: (project, user, key) → fingerprint.
         self._held: dict[tuple[str, str, str], str] = {}
 
@@ -108,7 +113,7 @@ class Answers:
 
     def keyed(self, asked: Asked, show: Callable[[Any], Answer]) -> KeyedDatabase:
         """The database for a request with a key."""
-        return KeyedDatabase(self._db, asked, self._lifetime_us, show)
+        return KeyedDatabase(self._db, asked, self._lifetime_us, self._most, show)
 
 
 async def serve_removal(db: Database, lifetime_h: int) -> None:

@@ -7,6 +7,7 @@ the same key meanwhile waits for that transaction, and finds an answer only if t
 import msgspec
 
 from transom.domain.answers import Answer, Asked
+from transom.domain.errors import LimitExceededError
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.images import to_json
 from transom.sql.retry import write_conflict
@@ -34,9 +35,20 @@ CLAIM_KEY = f"""
     returning fingerprint"""
 
 
-def claim(asked: Asked, now: int, since: int) -> Script[Answer | None]:
-    """Make the key this transaction's; or the answer that it has had since then."""
+# A range of the primary key, cut at the limit.
+COUNT_KEYS = """
+    select count(*) from (select 1 from answered_request where project_id = $1 limit $2) as kept"""
+
+
+def claim(asked: Asked, now: int, since: int, most: int) -> Script[Answer | None]:
+    """Make the key this transaction's; or the answer that it has had since then. LimitExceededError for a
+    project that has `most` keys already, negative: no limit."""
     if (yield Statement(CLAIM_KEY, (*_id_of(asked), asked.fingerprint, now, since))):
+        if most >= 0:
+            ((count,),) = yield Statement(COUNT_KEYS, (asked.project_id, most + 1))
+            if count > most:
+                text = f"The project has used {most} keys lately, the most it may (idempotency_key_quota)."
+                raise LimitExceededError(text)
         return None
     rows = yield Statement(FIND_ANSWER, (*_id_of(asked), since))
     if not rows:

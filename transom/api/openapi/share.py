@@ -186,7 +186,7 @@ def _with_key(name: str, operation: Operation) -> Operation:
     """As `act` makes its handler: each POST takes a key."""
     if not name.startswith("POST "):
         return operation
-    errors = tuple(sorted({*operation.errors, 409, 422}))
+    errors = tuple(sorted({*operation.errors, 409, 413, 422}))
     return msgspec.structs.replace(operation, errors=errors, parameters=(*operation.parameters, _KEY))
 
 

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 HEADER = "Idempotency-Key"
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+#: Of a longer answer is kept that it was given: a batch of which nothing could be done has two megabytes.
+MOST_KEPT_BYTES = 64 << 10
 _KEY = re.compile(KEY_PATTERN)
 _REPLAYED: Headers = [(b"idempotency-replayed", b"true")]
 _SOON: Headers = [(b"retry-after", b"1")]
@@ -100,7 +102,7 @@ def _answer_of(asked: Asked, response: Response, *, has_secret: bool) -> Answer:
         fingerprint=asked.fingerprint,
         status=response.status,
         headers=[] if has_secret else headers,
-        body="" if has_secret else response.body.decode(),
+        body="" if has_secret or len(response.body) > MOST_KEPT_BYTES else response.body.decode(),
     )
 
 
@@ -111,6 +113,9 @@ def _replay(asked: Asked, answer: Answer, *, has_secret: bool) -> Response:
         text = (
             "The first request with this key did the work. Its response had the secret, which is shown once."
         )
+        raise ProblemError("key-reused", text, status=409)
+    if not answer.body and any(name == "content-type" for name, _value in answer.headers):
+        text = "It was done by the first request with this key, whose answer was longer than is kept."
         raise ProblemError("key-reused", text, status=409)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     return Response(answer.status, answer.body.encode(), [*headers, *_REPLAYED])

@@ -37,6 +37,7 @@ LIMITS = (
     "share_rule_quota",
     "event_lifetime_days",
     "idempotency_lifetime_h",
+    "idempotency_key_quota",
     "hook_quota",
     "json_body_limit",
     "family_quota",
