@@ -78,7 +78,9 @@ async def _describe_done(visit: Visit) -> dict[str, Any]:
     name = sender = ""
     if len(ids) == 1 and done in ("accepted", "rejected"):
         kind, _, own_id = ids[0].partition(":")
-        path = f"{_INBOX}/{_KINDS.get(kind, 'images')}/{segment(own_id)}"
+        if kind not in _KINDS:
+            raise InvalidError("id names neither an image nor a family.")
+        path = f"{_INBOX}/{_KINDS[kind]}/{segment(own_id)}"
         answer = await visit.client.try_get(path, is_shown=False)
         if answer.status == HTTPStatus.OK:
             name = answer.body[kind]["name"] or own_id

@@ -11,7 +11,7 @@ from transom.console.recipients import Recipients, read_recipients
 from transom.console.views.image import path_of
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
-from transom.domain.errors import InvalidError
+from transom.domain.errors import ForbiddenError, InvalidError
 
 _OFFERS = "/share/v1/offers"
 _WITHDRAWALS = "/share/v1/withdrawals"
@@ -136,7 +136,9 @@ async def _show_withdrawal(visit: Visit, subject: Subject, wrong: str = "") -> R
         if subject.kind == "images":
             counts = await visit.client.get(f"{root}/shares/summary")
         else:
-            counts = (await visit.client.get(root))["members"]
+            counts = (await visit.client.get(root)).get("members")
+            if counts is None:
+                raise ForbiddenError("Only the publisher of a family withdraws it.")
         count = sum(counts[status] for status in ("accepted", "pending", "rejected"))
     else:
         for one in visit.query_all("to")[:100]:

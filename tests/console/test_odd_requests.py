@@ -1,0 +1,52 @@
+"""Pages that are asked for with what no page of the console links to, and those that only few see: no 500."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness.service import Service
+
+from .visitor import Visitor
+
+
+@pytest.fixture
+def family(server: Service) -> Iterator[str]:
+    """A family with a version, offered to `recipient`, who has accepted it."""
+    publisher, recipient = server.client("publisher"), server.clouds["recipient"].project_id
+    image = {"disk_format": "raw", "container_format": "bare"}
+    image_id = publisher.post("/v2/images", json=image).json()["id"]
+    kind = {"Content-Type": "application/octet-stream"}
+    publisher.put(f"/v2/images/{image_id}/file", content=b"data", headers=kind)
+    family_id: str = publisher.post("/share/v1/families", json={"name": f"of-{image_id}"}).json()["id"]
+    publisher.post(f"/share/v1/families/{family_id}/versions", json={"image_id": image_id})
+    offer: dict[str, Any] = {"families": [family_id], "projects": [recipient]}
+    assert publisher.post("/share/v1/offers", json=offer).json()["offered"] == 1
+    answer = {"families": [family_id], "answer": "accepted"}
+    assert server.client("recipient").post("/share/v1/answers", json=answer).json()["changed"] == 1
+    yield family_id
+    publisher.delete(f"/share/v1/families/{family_id}")
+    publisher.delete(f"/v2/images/{image_id}")
+
+
+def test_a_family_is_withdrawn_from_one_member(publisher: Visitor, server: Service, family: str) -> None:
+    recipient = server.clouds["recipient"].project_id
+
+    page = publisher.see(f"/families/{family}/withdraw?to=projects/{recipient}")
+
+    assert recipient in page.text
+    assert "Withdraw" in page.buttons
+
+
+def test_a_member_is_refused_the_page_that_withdraws_the_family(recipient: Visitor, family: str) -> None:
+    assert recipient.get(f"/families/{family}/withdraw?everybody=1").status_code == 403
+
+
+@pytest.mark.parametrize(("kind", "status"), [("image", 200), ("other", 400), ("", 400)])
+def test_a_note_is_of_an_image_or_a_family(
+    recipient: Visitor, server: Service, family: str, kind: str, status: int
+) -> None:
+    current = server.client("recipient").get(f"/share/v1/families/{family}/current").json()
+
+    assert recipient.get(f"/inbox?did=accepted&id={kind}:{current['image']['id']}").status_code == status
