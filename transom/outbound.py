@@ -69,7 +69,7 @@ class Answer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The data; SourceAwayError when it breaks off, UnusableSourceError when it takes too long."""
-        with _renamed(self._response.url.host or ""):
+        with _renamed(self._response.url.raw_host or ""):
             async for chunk in keep_pace(self._response.content.iter_any(), self._limits, time.monotonic):
                 yield chunk
 
@@ -295,7 +295,8 @@ async def _request(
     from yarl import URL
 
     url = URL(target.url, encoded=True)
-    if normalize_host(url.host or "") != target.host or url.port != target.port:
+    # As it is sent, for not every name that is spelled in ASCII stands for another one (RFC 5891).
+    if normalize_host(url.raw_host or "") != target.host or url.port != target.port:
         raise InvalidError("The URL is not one that every reader understands alike.")
     connector = aiohttp.TCPConnector(
         resolver=_pinned(target, addresses), use_dns_cache=False, force_close=True

@@ -1,5 +1,6 @@
 """Events reach webhooks in their order and at least once, whatever receivers do, on both databases."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -406,3 +407,25 @@ async def test_one_that_was_disabled_goes_on_where_it_was_or_tells_of_a_hole(
 
     assert lost.cursor == 2
     assert lost.last_error == "Events 1 to 2 are not kept any more, and were not delivered."
+
+
+async def test_what_fails_unexpectedly_is_a_failed_try(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would be tried again at once, and again."""
+    loop = asyncio.get_running_loop()
+    look_up = loop.getaddrinfo
+
+    async def fail(name: str, *more: Any, **kind: Any) -> Any:
+        if name != "receiver.test.":
+            return await look_up(name, *more, **kind)
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(loop, "getaddrinfo", fail)
+    rules = HookRules(schemes=frozenset({"https"}))
+    hook = await world.hook("https://receiver.test/")
+    await world.tell(*STORY)
+
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts > 0, world.delivery(rules))
+
+    assert (failed.attempts, failed.cursor, failed.is_enabled) == (1, 0, True)
+    assert failed.next_at > world.db.now_us()
+    assert failed.last_error == "The service failed to send it; its log says more."

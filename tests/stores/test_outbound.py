@@ -11,8 +11,8 @@ import pytest
 from harness.loopback import Handler, LoopbackServer
 
 from transom.domain.errors import InvalidError, UnusableSourceError
-from transom.domain.outbound import FetchLimits, OutboundRules
-from transom.outbound import Outbound, is_own_address, keep_pace
+from transom.domain.outbound import FetchLimits, HookRules, OutboundRules
+from transom.outbound import Outbound, Poster, is_own_address, keep_pace
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +107,35 @@ async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytes
     for _ in range(5):
         with pytest.raises(InvalidError, match=r"'nowhere\.test' cannot be resolved"):
             await outbound.check("http://nowhere.test/")
+
+
+@pytest.mark.parametrize(
+    "name", ["xn--a.test", "xn--80ak6aa92e.test"], ids=["of no other name", "of another"]
+)
+async def test_a_host_is_asked_by_the_name_that_it_is_spelled_by(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def lead_here(_name: str, port: int, **_kind: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lead_here)
+    rules = HookRules(schemes=frozenset({"http"}), hosts=frozenset({name}))
+
+    async with server:
+        reply = await Poster(rules, 5).post(f"http://{name}:{port}/", b"{}", {})
+
+    assert reply.status == 204
+    assert f"Host: {name}:{port}\r\n".encode() in asked[0]
 
 
 def own_addresses() -> list[str]:

@@ -46,6 +46,7 @@ _PAGE = 100
 #: A lease lasts for one try and so much more, seconds.
 _SLACK_S = 30
 _GONE = 410
+_UNEXPECTED = "The service failed to send it; its log says more."
 
 
 class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
@@ -177,14 +178,16 @@ class Delivery:
 
     async def _run(self, hook: Hook) -> None:
         """Deliver until nothing is left, a try fails, or the hook was changed meanwhile."""
+        current: Hook | None = hook
         try:
-            current: Hook | None = hook
             while current is not None:
                 current = await self._deliver_page(current)
         except TransomError as error:
             _log.warning("hook %s waits: %s", hook.id, describe(error))
-        except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held)
+        except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held, nor be tried at once)
             _log.exception("hook %s failed", hook.id)
+            with suppress(TransomError):
+                await self._note_failure(current or hook, Failed(_UNEXPECTED))
         finally:
             with suppress(TransomError):
                 await asyncio.shield(hooks.release_hook(self._db, hook.id, self._liveness.name))
@@ -239,6 +242,9 @@ class Delivery:
             reply = await self._poster.post(hook.url, message.body, headers, hook.project_id)
         except TransomError as error:
             raise Failed(str(error)) from error
+        except Exception as error:  # (whatever it is, it is a failed try: the next one waits)
+            _log.exception("hook %s cannot be sent to", hook.id)
+            raise Failed(_UNEXPECTED) from error
         if not 200 <= reply.status < 300:
             raise Failed(f"The receiver answered {reply.status}.", reply.status, reply.retry_after_s)
         return reply
