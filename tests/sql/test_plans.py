@@ -13,7 +13,7 @@ from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ra
 from transom.domain.memberships import Answer, AnswerWithVault
 from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sharing import batches
-from transom.sql import events
+from transom.sql import events, family_views, inbox, shares
 from transom.sql.connect import open_database
 from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
@@ -288,6 +288,21 @@ async def test_a_feed_that_no_index_makes_short_is_read_beside_the_event_loop(
     await events.list_events(tap, query)
 
     assert not tap.asked[0].as_short
+
+
+async def test_lists_of_shares_read_nothing_of_images_that_others_may_write_much_of(tap: Tap) -> None:
+    here: dict[str, Any] = {"before": (9, ""), "limit": 1000}
+
+    for owner in (None, "project-1"):
+        await inbox.list_received(tap, RECIPIENT, RECIPIENT, "pending", 1, owner=owner, whole=False, **here)
+    await shares.list_given_to(tap, RECIPIENT, "project-1", 1, **here)
+    which: dict[str, Any] = {"before": 9, "limit": 1000, "with_candidates": True}
+    await family_views.list_versions(tap, "family", (RECIPIENT, None), 1, **which)
+
+    assert [one.as_short for one in tap.asked] == [False] * 4
+    assert not any(
+        f"image.{name}" in one.sql for one in tap.asked for name in ("tags", "properties", "locations")
+    )
 
 
 async def test_who_saw_events_that_are_gone_is_looked_for_after_a_deletion_and_by_an_index(tap: Tap) -> None:

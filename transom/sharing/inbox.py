@@ -11,6 +11,7 @@ from transom.domain import access
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.families import ReceivedFamily
 from transom.domain.model import NEVER, Caller, MemberStatus
+from transom.domain.policy import looks_at_images
 from transom.domain.shares import Counts, Received, counts_of
 from transom.sharing import rules
 from transom.sql import family_inbox, inbox
@@ -55,6 +56,7 @@ async def _list_images(
         before=asked.before,
         owner=asked.owner,
         limit=asked.limit + 1,
+        whole=looks_at_images(caller.policy),
     )
 
 

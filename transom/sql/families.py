@@ -25,6 +25,8 @@ _VERSION_FIELDS = tuple(name for name in Version.__struct_fields__ if name != "i
 VERSION_COLUMNS = ", ".join(f"family_version.{name}" for name in _VERSION_FIELDS)
 _IMAGE_FIELDS = VersionImage.__struct_fields__
 IMAGE_COLUMNS = ", ".join(f"image.{name}" for name in _IMAGE_FIELDS)
+#: The same without properties, for whoever shows none of them.
+BRIEF_IMAGE_COLUMNS = IMAGE_COLUMNS.replace("image.properties", "'{}'")
 _MEMBER_FIELDS = FamilyMember.__struct_fields__
 MEMBER_COLUMNS = ", ".join(f"family_member.{name}" for name in _MEMBER_FIELDS)
 

@@ -6,9 +6,9 @@ from transom.domain.families import GivenFamily, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
 from transom.sql.families import (
+    BRIEF_IMAGE_COLUMNS,
     FAMILY_COLUMNS,
     FAMILY_WIDTH,
-    IMAGE_COLUMNS,
     LIST_MEMBER_TERMS,
     MEMBER_COLUMNS,
     VERSION_COLUMNS,
@@ -17,6 +17,9 @@ from transom.sql.families import (
     version_of_row,
 )
 from transom.sql.member_ids import OWN_IDS, MemberIds, with_own_ids
+
+#: At most so many rows are read at once in no time.
+_FEW = 26
 
 # ---- what a caller sees
 
@@ -113,14 +116,14 @@ async def list_joined(
 
 # By the primary key, from the end. Who is no owner sees what was promoted.
 LIST_SEEN_VERSIONS = f"""
-    select {VERSION_COLUMNS}, {IMAGE_COLUMNS}, {_SEEN}
+    select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}
     from family_version join image on image.id = family_version.image_id
     where family_version.family_id = $1 and family_version.number < $5
       and (cast($6 as boolean) or family_version.promoted_at is not null)
     order by family_version.number desc limit $7"""
 
 FIND_SEEN_VERSION = f"""
-    select {VERSION_COLUMNS}, {IMAGE_COLUMNS}, {_SEEN}
+    select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}
     from family_version join image on image.id = family_version.image_id
     where family_version.family_id = $1 and family_version.number = $5"""
 
@@ -142,7 +145,11 @@ async def list_versions(
     """The versions with numbers below `before`, newest first, and whether one of `member_ids` sees the image
     of each."""
     asked = with_own_ids(LIST_SEEN_VERSIONS, family_id, member_ids, now, before, with_candidates, limit)
-    return [_seen_version(row) for row in await db.read(*asked)]
+    if limit <= _FEW:
+        rows = await db.read(*asked)
+    else:
+        rows = await db.scan(*asked, asker=member_ids[0])
+    return [_seen_version(row) for row in rows]
 
 
 async def find_version(

@@ -20,6 +20,10 @@ from transom.sql.outbox import tell_image
 COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
 WIDTH = len(Image.__struct_fields__)
 
+#: The same without what users may write much of, for lists that show none of it.
+_LEFT_OUT = {"tags": "'[]'", "properties": "'{}'", "locations": "'[]'"}
+BRIEF_COLUMNS = ", ".join(_LEFT_OUT.get(name, f"image.{name}") for name in Image.__struct_fields__)
+
 #: Where in a row those columns are that a database has otherwise than the image.
 _PROTECTED, _OS_HIDDEN, _TAGS, _PROPERTIES, _LOCATIONS = map(
     Image.__struct_fields__.index, ("protected", "os_hidden", "tags", "properties", "locations")

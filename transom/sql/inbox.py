@@ -7,7 +7,7 @@ it costs the same however many offers there are. Counts stop at one more than is
 from transom.domain.model import Member, MemberStatus, Visibility
 from transom.domain.shares import MOST_COUNTED, FamilyLink, Publisher, Received
 from transom.sql.db import Database, Row
-from transom.sql.images import COLUMNS, WIDTH, image_of_row
+from transom.sql.images import BRIEF_COLUMNS, COLUMNS, WIDTH, image_of_row
 from transom.sql.live import live
 from transom.sql.members import member_of_row
 
@@ -31,7 +31,7 @@ def _received(project: str, more: str = "") -> str:
 
 
 _DETAILS = f"""
-    {COLUMNS}, {_MEMBER}, family.id, family.name, family_version.number,
+    {_MEMBER}, family.id, family.name, family_version.number,
     publisher.name, publisher.url, publisher.verified_at, image_use.last_used_at"""
 _JOINED = """
     join image on image.id = member.image_id
@@ -57,12 +57,12 @@ def _received_of_row(row: Row) -> Received:
     )
 
 
-def _page(limit: int, *, of_owner: bool = False) -> str:
+def _page(limit: int, *, of_owner: bool = False, whole: bool = False) -> str:
     """The limit is a literal: for a parameter, planners assume a tenth of all rows. `of_owner`: filter by the
     owner `$7`. Without it the filter is left out: one that is always true would mislead the row estimate."""
     owner = "and image.owner = $7" if of_owner else ""
     return f"""
-    select {_DETAILS}
+    select {COLUMNS if whole else BRIEF_COLUMNS}, {_DETAILS}
     from (select {_MEMBER} from member
           where member.member_id = $1 and member.status = $3 and {live("$4")}
             and {OFFERED_AT} <= $5 and ({OFFERED_AT} < $5 or member.image_id < $6)
@@ -85,13 +85,17 @@ async def list_received(
     before: tuple[int, str],
     owner: str | None,
     limit: int,
+    whole: bool,
 ) -> list[Received]:
     """Images that were offered to `member_id` and have this status, newest offer first, from below `before`
-    (time of the offer, id) on. `project_id`: who asks; `owner`: only this project's."""
+    (time of the offer, id) on. `project_id`: who asks; `owner`: only this project's; `whole`: with tags,
+    properties and locations, of which others may have written 64 KiB each."""
     values: tuple[object, ...] = (member_id, project_id, status, now, *before)
-    sql = LIST_RECEIVED if limit == _FEW else _page(limit)
+    sql = LIST_RECEIVED
     if owner is not None:
-        sql, values = _page(limit, of_owner=True), (*values, owner)
+        sql, values = _page(limit, of_owner=True, whole=whole), (*values, owner)
+    elif whole or limit != _FEW:
+        sql = _page(limit, whole=whole)
     if limit <= _FEW and owner is None:
         rows = await db.read(sql, *values)
     else:
@@ -101,7 +105,7 @@ async def list_received(
 
 
 FIND_RECEIVED = f"""
-    select {_DETAILS}
+    select {COLUMNS}, {_DETAILS}
     from member {_JOINED}
     where member.image_id = $3 and member.member_id = $1 and {live("$4")} and {_received("$2")}"""
 

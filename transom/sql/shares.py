@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from transom.domain.model import Member, MemberStatus, Visibility
 from transom.domain.shares import MOST_COUNTED, FamilyLink, Given, Use
 from transom.sql.db import Database, Row
-from transom.sql.images import COLUMNS, image_of_row, to_json
+from transom.sql.images import BRIEF_COLUMNS, image_of_row, to_json
 from transom.sql.inbox import OFFERED_AT
 from transom.sql.live import live
 from transom.sql.members import member_of_row
@@ -92,7 +92,7 @@ async def count_given(db: Database, image_id: str, now: int, asker: str | None) 
 
 # The recipient's range of `member_inbox`: whose an image is stands in no index of memberships.
 LIST_GIVEN_TO = f"""
-    select {_DETAILS}, {COLUMNS}
+    select {_DETAILS}, {BRIEF_COLUMNS}
     from member join image on image.id = member.image_id {_JOINED}
     where member.member_id = $1 and {live("$2")} and image.owner = $3
       and image.visibility = '{Visibility.SHARED}'
