@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from transom.api.share import body
 from transom.api.share.body import (
+    MAX_NOTES,
     Time,
     check_future,
     check_ids,
@@ -69,6 +70,13 @@ def test_what_is_wrong_with_a_body_is_named_by_its_pointer(raw: bytes, pointer: 
 def test_a_body_of_too_many_values_is_too_large() -> None:
     with pytest.raises(BodyTooLargeError):
         decode(b'{"images": [%s]}' % b",".join([b'"a"'] * 1001), Outer, 1000)
+
+
+def test_a_body_whose_texts_are_longer_than_any_may_be_is_too_large() -> None:
+    assert decode(b'{"images": ["%s"]}' % (b"," * MAX_NOTES), Outer, 1000).images == ["," * MAX_NOTES]
+
+    with pytest.raises(BodyTooLargeError):
+        decode(b'{"images": ["%s"]}' % (b"," * 2 * MAX_NOTES + b"," * 1000), Outer, 1000)
 
 
 def test_values_beyond_those_that_a_body_may_have_are_not_looked_through() -> None:

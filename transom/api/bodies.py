@@ -58,13 +58,14 @@ def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> No
         raise InvalidError(_IN_CRUMBS)
 
 
-def decode_body(raw: bytes, most_values: int) -> dict[str, Any] | list[Any]:
+def decode_body(raw: bytes, most_values: int, most_signs: int = _MOST_SIGNS) -> dict[str, Any] | list[Any]:
     """A body as the JSON object or array that it is. InvalidError for anything else (reference, 1.7),
-    BodyTooLargeError beyond `most_values`, before anybody looks at a value."""
+    BodyTooLargeError beyond `most_values`, before anybody looks at a value. `most_signs`: that may stand in
+    its texts."""
     if not raw:
         raise InvalidError("Body expected in request.", Reason.BODY_EMPTY)
     signs = count_signs(raw)
-    if signs > most_values + _MOST_SIGNS:
+    if signs > most_values + most_signs:
         raise _too_many_values(most_values)
     try:
         value = _decode(raw)

@@ -33,6 +33,8 @@ MAX_DESCRIPTION = 4_000
 
 #: Values of a body beyond those of its lists of ids.
 _MOST_VALUES = 20_000
+#: Signs of values in the texts of a body, which are short here: twice as many as the longest text has signs.
+_MOST_SIGNS = 20_000
 _UUID = re.compile(UUID_PATTERN)
 #: Half of a surrogate pair as JSON escapes it; the other half may stand beside it.
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -55,7 +57,7 @@ async def read_body(parts: Parts, request: Request, kind: type[Body]) -> Body:
 def decode(raw: bytes, kind: type[Body], most_values: int) -> Body:
     """As `read_body`. `most_values`: that the body may have."""
     try:
-        value = decode_body(raw, most_values)
+        value = decode_body(raw, most_values, _MOST_SIGNS)
     except InvalidError as error:
         pointer = _find_surrogate(raw, most_values)
         if pointer is not None:
