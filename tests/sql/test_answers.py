@@ -147,7 +147,7 @@ async def test_what_is_too_old_is_removed_as_long_as_the_service_runs(db: Databa
     finally:
         removing.cancel()
 
-    assert await Answers(db, 24).find(young) == answer_of("young")
+    assert await Answers(db, 24, -1).find(young) == answer_of("young")
 
 
 async def test_what_needs_no_transaction_has_its_answer_kept_too(db: Database) -> None:
