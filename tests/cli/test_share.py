@@ -164,8 +164,10 @@ def test_a_watch_has_a_line_for_each_event_until_it_is_interrupted(
 ) -> None:
     image_id = make_image(service, new_name())
     words = ("share", "watch", "--image", image_id, "--type", "share.*", "-f", "json")
+    # A shell starts what runs in the background with SIGINT ignored, and these tests may run there.
+    interruptible = ["env", "--default-signal=INT", *program(*words)]
     with subprocess.Popen(
-        program(*words),
+        interruptible,
         cwd=tmp_path,
         env=environment(service, "publisher"),
         stdout=subprocess.PIPE,
