@@ -92,6 +92,13 @@ def _change_family(client: httpx.Client, things: Things) -> bool:
     return client.patch(f"/share/v1/families/{things.family}", json={"title": "New"}).is_success
 
 
+def _make_family(client: httpx.Client, _things: Things) -> bool:
+    made = client.post("/share/v1/families", json={"name": f"n-{uuid.uuid4().hex[:20]}"})
+    if made.is_success:
+        client.delete(f"/share/v1/families/{made.json()['id']}")
+    return made.is_success
+
+
 def _change_hook(client: httpx.Client, things: Things) -> bool:
     return client.patch(f"/share/v1/hooks/{things.hook}", json={"batch": False}).is_success
 
@@ -130,7 +137,7 @@ BUTTONS: dict[str, tuple[str, str, Callable[[httpx.Client, Things], bool]]] = {
     "test a hook": (_HOOK, "Send a test", _change_hook),
     "new hook": ("/hooks", "New webhook", _invalid("/share/v1/hooks", {"url": "http://10.0.0.1/"})),
     "upload": ("/images", "Upload an image", _invalid("/v2/images", {"min_disk": -1})),
-    "new family": ("/families", "New family", _invalid("/share/v1/families", {"name": "-"})),
+    "new family": ("/families", "New family", _make_family),
     "new rule": ("/inbox/rules", "New rule", _keep_rule),
 }
 
