@@ -39,8 +39,8 @@ from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.ownership import Ownership
 from transom.prepare import require_schema
-from transom.sharing.answers import Answers
 from transom.sharing.background import open_deliveries, open_relay, start_background, start_uses
+from transom.sharing.idempotency import StoredResponses
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -147,7 +147,9 @@ class Worker:
             recipients=Recipients(identity if settings.check_recipients else None),
             relay=relay,
             uses=start_uses(db, undo),
-            answers=Answers(db, settings.idempotency_lifetime_h, settings.idempotency_key_quota),
+            stored_responses=StoredResponses(
+                db, settings.idempotency_lifetime_h, settings.idempotency_key_quota
+            ),
             deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,

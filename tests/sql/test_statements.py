@@ -7,7 +7,6 @@ import pytest
 from domain.samples import image, member
 
 from transom.sql import (
-    answered,
     batches,
     blobs,
     brought,
@@ -18,6 +17,7 @@ from transom.sql import (
     family_inbox,
     family_views,
     hooks,
+    idempotency,
     images,
     imports,
     inbox,
@@ -67,8 +67,8 @@ MODULES = [
     shares,
     events,
     hooks,
+    idempotency,
     operation,
-    answered,
 ]
 VERBS = ("select ", "insert ", "update ", "delete ", "with ")
 CONTENT = (10, None, "checksum", "sha512", "value", "[]")
@@ -328,12 +328,12 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "operation.COUNT_HOOK_STATES": (),
     "operation.COUNT_STORES": (),
     "operation.LIST_PROJECTS": ("bytes", 1, 2, "", 10),
-    "answered.FIND_ANSWER": ("project", "user", "key", 1),
-    "answered.CLAIM_KEY": ("project", "user", "key", "fingerprint", 2, 1),
-    "answered.COUNT_KEYS": ("project", 3),
-    "answered.SET_ANSWER": ("project", "user", "key", 200, '[["etag", "1"]]', "{}"),
-    "answered.DELETE_OLD_ANSWERS": (1, 10),
-    "answered.FIND_OLDEST_ANSWER": (),
+    "idempotency.FIND_RESPONSE": ("project", "user", "key", 1),
+    "idempotency.CLAIM_KEY": ("project", "user", "key", "fingerprint", 2, 1),
+    "idempotency.COUNT_KEYS": ("project", 3),
+    "idempotency.SET_RESPONSE": ("project", "user", "key", 200, '[["etag", "1"]]', "{}"),
+    "idempotency.DELETE_OLD_RESPONSES": (1, 10),
+    "idempotency.FIND_OLDEST_RESPONSE": (),
     "usage.ADD_USE": ("image", "someone", 1, 2),
     "usage.LIST_USES_OF_LATE": ('["image"]', 1),
     "usage.LIST_OWN_USES": ("someone", '["image"]'),

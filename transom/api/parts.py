@@ -11,8 +11,8 @@ from transom.identity import Identity
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
-from transom.sharing.answers import Answers
 from transom.sharing.delivery import Delivery
+from transom.sharing.idempotency import StoredResponses
 from transom.sharing.names import NameBook
 from transom.sharing.recipients import Recipients
 from transom.sharing.relay import Relay
@@ -41,7 +41,7 @@ class Parts:
     recipients: Recipients
     relay: Relay
     uses: Uses
-    answers: Answers
+    stored_responses: StoredResponses
     deliveries: Delivery
     operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]

@@ -8,9 +8,9 @@ from transom.config import Settings
 from transom.config.outbound import hook_rules
 from transom.liveness import Liveness
 from transom.outbound import Poster
-from transom.sharing.answers import serve_removal
 from transom.sharing.delivery import Delivery
 from transom.sharing.families import due
+from transom.sharing.idempotency import serve_removal
 from transom.sharing.relay import Relay
 from transom.sharing.sweep import Sweep
 from transom.sharing.usage import Uses
@@ -39,8 +39,8 @@ def start_background(
 ) -> None:
     """Start the loops, in each process that runs jobs. Several processes may run them at once: row locks and
     leases in the database keep them apart."""
-    answers = serve_removal(db, settings.idempotency_lifetime_h)
-    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), answers, deliveries.serve()):
+    responses = serve_removal(db, settings.idempotency_lifetime_h)
+    for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), responses, deliveries.serve()):
         undo.callback(asyncio.create_task(serving).cancel)
 
 

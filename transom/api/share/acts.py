@@ -1,7 +1,7 @@
-"""What a POST does, and what it answers: two functions, so that the answer can be kept with the work.
+"""What a POST does, and what it answers: two functions, so that the response can be stored with the work.
 
-`act` makes a handler of them. Only there is it known that a request may have an Idempotency-Key: its answer
-is kept in the transaction that does the work, and given again when the request comes again.
+`act` makes a handler of them. Only there is it known that a request may have an Idempotency-Key: its response
+is stored in the transaction that does the work, and given again when the request is repeated.
 """
 
 import re
@@ -13,15 +13,15 @@ from typing import TypeVar
 from transom.api.http import Headers, Request, Response
 from transom.api.parts import Parts
 from transom.api.share.problems import ProblemError
-from transom.domain.answers import Answer, Asked
 from transom.domain.errors import InvalidError
-from transom.sharing.answers import AnsweredError, KeyInUseError
+from transom.domain.idempotency import KeyedRequest, StoredResponse
+from transom.sharing.idempotency import AlreadyDoneError, KeyInUseError
 
 Result = TypeVar("Result")
 
 HEADER = "Idempotency-Key"
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
-#: Of a longer answer is kept that it was given: a batch of which nothing could be done has two megabytes.
+#: Of a longer response only the fact is stored: that of a batch which failed as a whole has two megabytes.
 MOST_KEPT_BYTES = 64 << 10
 _KEY = re.compile(KEY_PATTERN)
 _REPLAYED: Headers = [(b"idempotency-replayed", b"true")]
@@ -35,40 +35,40 @@ def act(
     has_secret: bool = False,
 ) -> Callable[[Parts, Request], Awaitable[Response]]:
     """The handler of a POST. `do`: reads the request and does the work, in one transaction at most, whose
-    result it returns as it is. `show`: the answer, made of nothing else, with a status of success.
-    `has_secret`: what it answers is shown once, and not kept."""
+    result it returns as it is. `show`: the response, made of nothing else, with a status of success.
+    `has_secret`: the response is given once, and not stored."""
 
     async def handle(parts: Parts, request: Request) -> Response:
         key = _read_key(request)
         if key is None:
             return show(request, await do(parts, request))
-        asked = await _read_asked(parts, request, key)
+        keyed = await _read_keyed(parts, request, key)
         try:
-            with parts.answers.hold(asked):
-                answer = await parts.answers.find(asked)
-                if answer is None:
-                    return await handle_first(parts, request, asked)
+            with parts.stored_responses.hold(keyed):
+                stored = await parts.stored_responses.find(keyed)
+                if stored is None:
+                    return await handle_first(parts, request, keyed)
         except KeyInUseError as error:
             if not error.is_same:
                 raise _reused() from None
             text = f"The first request with this {HEADER} is still running."
             raise ProblemError("key-in-use", text, _SOON) from None
-        except AnsweredError as error:
-            answer = error.answer
-        return _replay(asked, answer, has_secret=has_secret)
+        except AlreadyDoneError as error:
+            stored = error.response
+        return _replay(keyed, stored, has_secret=has_secret)
 
-    async def handle_first(parts: Parts, request: Request, asked: Asked) -> Response:
+    async def handle_first(parts: Parts, request: Request, keyed: KeyedRequest) -> Response:
         response = Response()
 
-        def answer_of(result: Result) -> Answer:
+        def stored_of(result: Result) -> StoredResponse:
             nonlocal response
             response = show(request, result)
-            return _answer_of(asked, response, has_secret=has_secret)
+            return _stored_of(keyed, response, has_secret=has_secret)
 
-        keyed = parts.answers.keyed(asked, answer_of)
-        result = await do(replace(parts, db=keyed.as_database()), request)
-        if keyed.answer is None:
-            await keyed.keep(result)
+        db = parts.stored_responses.keyed(keyed, stored_of)
+        result = await do(replace(parts, db=db.as_database()), request)
+        if db.response is None:
+            await db.keep(result)
         return response
 
     return handle
@@ -84,11 +84,11 @@ def _read_key(request: Request) -> str | None:
     return key
 
 
-async def _read_asked(parts: Parts, request: Request, key: str) -> Asked:
+async def _read_keyed(parts: Parts, request: Request, key: str) -> KeyedRequest:
     body = await request.hash_body(parts.settings.json_body_limit, keep=True)
     caller = request.caller
     text = f"{request.method} {request.path}\n{body}"
-    return Asked(
+    return KeyedRequest(
         project_id=caller.project_id or "",
         user_id=caller.user_id,
         key=key,
@@ -96,29 +96,29 @@ async def _read_asked(parts: Parts, request: Request, key: str) -> Asked:
     )
 
 
-def _answer_of(asked: Asked, response: Response, *, has_secret: bool) -> Answer:
+def _stored_of(keyed: KeyedRequest, response: Response, *, has_secret: bool) -> StoredResponse:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-    return Answer(
-        fingerprint=asked.fingerprint,
+    return StoredResponse(
+        fingerprint=keyed.fingerprint,
         status=response.status,
         headers=[] if has_secret else headers,
         body="" if has_secret or len(response.body) > MOST_KEPT_BYTES else response.body.decode(),
     )
 
 
-def _replay(asked: Asked, answer: Answer, *, has_secret: bool) -> Response:
-    if answer.fingerprint != asked.fingerprint:
+def _replay(keyed: KeyedRequest, stored: StoredResponse, *, has_secret: bool) -> Response:
+    if stored.fingerprint != keyed.fingerprint:
         raise _reused()
     if has_secret:
         text = (
             "The first request with this key did the work. Its response had the secret, which is shown once."
         )
         raise ProblemError("key-reused", text, status=409)
-    if not answer.body and any(name == "content-type" for name, _value in answer.headers):
-        text = "It was done by the first request with this key, whose answer was longer than is kept."
+    if not stored.body and any(name == "content-type" for name, _value in stored.headers):
+        text = "The first request with this key did the work. Its response was longer than what is stored."
         raise ProblemError("key-reused", text, status=409)
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    return Response(answer.status, answer.body.encode(), [*headers, *_REPLAYED])
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers]
+    return Response(stored.status, stored.body.encode(), [*headers, *_REPLAYED])
 
 
 def _reused() -> ProblemError:
