@@ -138,7 +138,8 @@ LIST_DUE = f"""
 
 
 # `$3`: the projects and `domain_key`s in any organisation, `$4`: the organisations and units; JSON arrays.
-# What is told to one of these may not concern the hook: whoever claims it finds that out.
+# What is told to one of these may not concern the hook: whoever claims it finds that out. SQLite keeps to the
+# order of a cross join. It would begin with the events of all families otherwise.
 LIST_DUE_IN_ORGANIZATIONS = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
@@ -147,9 +148,10 @@ LIST_DUE_IN_ORGANIZATIONS = f"""
       and (exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
                    join event on event.member_id = unit.value and event.seq > hook.cursor)
         or exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
-                   join family_audience as audience on audience.member_id = unit.value
-                   join event on event.family_id = audience.family_id and event.member_id is null
-                    and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}))
+                   cross join family_audience as audience cross join event
+                   where audience.member_id = unit.value
+                     and event.family_id = audience.family_id and event.member_id is null
+                     and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}))
     order by hook.next_at, hook.id limit $2"""
 
 
