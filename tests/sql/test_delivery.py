@@ -14,7 +14,7 @@ from harness.receiver import Received, Receiver
 
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, Hook
-from transom.domain.organizations import Organizations, Unit
+from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
 from transom.liveness import Liveness
 from transom.outbound import Poster
@@ -429,3 +429,20 @@ async def test_what_fails_unexpectedly_is_a_failed_try(world: World, monkeypatch
     assert (failed.attempts, failed.cursor, failed.is_enabled) == (1, 0, True)
     assert failed.next_at > world.db.now_us()
     assert failed.last_error == "The service failed to send it; its log says more."
+
+
+async def test_a_hook_that_was_served_waits_behind_those_that_were_not(world: World) -> None:
+    """Else those whose ids come first, if they are many and their events never end, are served alone."""
+    made = [await world.hook(f"http://127.0.0.1/{number}") for number in range(3)]
+    await world.tell(*STORY)
+    first, *others = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)
+    until = world.db.now_us() + 60_000_000
+    held = await hooks.claim_hook(world.db, first, "worker", until)
+    assert held is not None
+
+    await hooks.note_success(world.db, held, "worker", held.cursor + 1, until, world.db.now_us(), 200)
+    await hooks.release_hook(world.db, first.id, "worker")
+
+    due = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)
+    assert [one.id for one in due] == [*(one.id for one in others), first.id]
+    assert len(due) == len(made)

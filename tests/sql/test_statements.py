@@ -320,7 +320,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "hooks.CLAIM_HOOK": ("hook", "holder", 2, 1, ""),
     "hooks.RELEASE_HOOK": ("hook", "holder"),
     "hooks.MOVE_CURSOR": ("hook", "holder", 1, 1, 2, 3),
-    "hooks.NOTE_SUCCESS": ("hook", "holder", 1, 1, 2, 3, 4, 200),
+    "hooks.NOTE_SUCCESS": ("hook", "holder", 1, 1, 2, 3, 4, 200, 5),
     "hooks.NOTE_FAILURE": ("hook", "holder", 1, 1, 2, 3, 500, "error", True),
     "hooks.NOTE_TEST": ("hook", 200, None, 1, None),
     "operation.COUNT_UPLOADS": (),

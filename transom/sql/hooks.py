@@ -206,7 +206,7 @@ MOVE_CURSOR = f"""
     returning {_COLUMNS}"""
 
 NOTE_SUCCESS = f"""
-    update hook set cursor = $5, held_until = $6, attempts = 0, next_at = 0, last_success_at = $7,
+    update hook set cursor = $5, held_until = $6, attempts = 0, next_at = $9, last_success_at = $7,
                     last_status = $8, last_error = null
     where {_AS_SEEN}
     returning {_COLUMNS}"""
@@ -222,8 +222,9 @@ async def move_cursor(db: Database, hook: Hook, holder: str, cursor: int, until:
 async def note_success(
     db: Database, hook: Hook, holder: str, cursor: int, until: int, now: int, status: int
 ) -> Hook | None:
-    """Record a delivery and move the cursor behind the last event that was delivered."""
-    rows = await db.write(NOTE_SUCCESS, *_seen(hook, holder), cursor, until, now, status)
+    """Record a delivery and move the cursor behind the last event that was delivered. The hook then comes
+    after all that have waited until now."""
+    rows = await db.write(NOTE_SUCCESS, *_seen(hook, holder), cursor, until, now, status, db.now_us())
     return _hook_of_row(rows[0]) if rows else None
 
 
