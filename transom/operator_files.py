@@ -9,6 +9,7 @@ from transom.config import Settings, SettingsError
 from transom.config.object_buckets import read_buckets
 from transom.config.organizations import read_organizations
 from transom.config.os_versions import read_os_versions
+from transom.config.peers import read_peers
 from transom.domain.model import Policy
 from transom.domain.objects import BucketTable
 from transom.domain.organizations import Organizations
@@ -34,6 +35,7 @@ def check_files(settings: Settings) -> None:
     read_os_versions(settings.os_versions_file)
     read_buckets(settings.object_store_buckets_file)
     read_organizations(settings.organizations_file)
+    read_peers(settings.peers_file)
     check_stores(settings)
 
 
@@ -82,6 +84,8 @@ class OperatorFilesInForce:
             os_versions = read_os_versions(self._settings.os_versions_file)
             buckets = read_buckets(self._settings.object_store_buckets_file)
             organizations = read_organizations(self._settings.organizations_file)
+            # Whoever asks a peer reads the file then.
+            read_peers(self._settings.peers_file)
             use_keys(self._stores, self._settings)
         except SettingsError as error:
             _log.error("the operator's files stay as they were: %s", error)

@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.respond()
 
-    do_HEAD = do_POST = do_GET  # noqa: N815 (the names of the base class)
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 (the names of the base class)
 
     def respond(self) -> None:
         """To be written by who makes a server of this."""

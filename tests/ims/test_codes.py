@@ -42,14 +42,15 @@ from transom.domain.errors import Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "ims-errors.md"
 ROW = re.compile(r"\| (IMG\.\d{4}) \| ([^|]+) \| ([^|]+) \|")
-#: Stories of images from objects, servers and volumes, and back: other services are needed to provoke what
-#: has a code of its own.
+#: Stories of images from objects, servers and volumes, and to other places: other services are needed to
+#: provoke what has a code of its own.
 OF_OTHERS = [
     PAGE.parents[1] / "tests" / path
     for path in (
         "ims/test_object_imports.py",
         "ims/test_object_exports.py",
         "ims/test_servers.py",
+        "ims/test_region_copies.py",
         "faults/test_objects.py",
     )
 ]

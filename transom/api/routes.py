@@ -8,7 +8,7 @@ from typing import NamedTuple
 from transom.api import front, openapi, operation
 from transom.api.http import JSON, Request, Response
 from transom.api.identity import ROUTES as IDENTITY_ROUTES
-from transom.api.ims import copies, exports, jobs, legacy, servers, unsupported
+from transom.api.ims import copies, exports, jobs, legacy, region_copies, servers
 from transom.api.ims import images as ims_images
 from transom.api.ims import imports as ims_imports
 from transom.api.ims import members as ims_members
@@ -142,7 +142,7 @@ IMS_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/cloudimages/{image_id}/file", exports.export_image, True),
     Route("POST", "/v2/cloudimages/{image_id}/file", exports.export_image, True),
     Route("POST", "/v1/cloudimages/wholeimages/action", servers.create_whole_image, True),
-    Route("POST", "/v1/cloudimages/{image_id}/cross_region_copy", unsupported.refuse_other_region, None),
+    Route("POST", "/v1/cloudimages/{image_id}/cross_region_copy", region_copies.copy_to_region, True),
     Route("POST", "/v1/cloudimages/members", ims_members.share_images, True),
     Route("PUT", "/v1/cloudimages/members", ims_members.answer_offers, True),
     Route("DELETE", "/v1/cloudimages/members", ims_members.withdraw_images, True),

@@ -23,6 +23,7 @@ OPERATOR_FILES = (
     "s3_credentials_file",
     "object_store_buckets_file",
     "organizations_file",
+    "peers_file",
 )
 _IN_FORCE = "in_force"
 _ORIGINALS = "originals.json"

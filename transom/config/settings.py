@@ -81,6 +81,11 @@ class Settings(Readings):
         128 << 30, "Largest object that an image is made of, and image that is exported, bytes."
     )
     object_quick_size_cap: int = _setting(1 << 40, "The same for quick import and quick export, bytes.")
+    peers_file: str = _setting(
+        "",
+        "File (TOML) of other image services that images may be copied to, with the credentials for them; "
+        "empty: none.",
+    )
     cache_size_bytes: int = _setting(
         10 << 30, "Largest size of this machine's cache of remote images, bytes; 0: no cache."
     )

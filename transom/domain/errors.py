@@ -77,6 +77,14 @@ class Reason(StrEnum):
     VAULT_UNKNOWN = "vault_unknown"
     CLOUD_FAILED = "cloud_failed"
     TOKEN_ENDED = "token_ended"  # noqa: S105 (not one)
+    # other regions
+    REGION_UNKNOWN = "region_unknown"
+    REGION_SAME = "region_same"
+    PROJECT_NAME_MISSING = "project_name_missing"
+    PROJECT_NAME_WRONG = "project_name_wrong"
+    AGENCY_MISSING = "agency_missing"
+    AGENCY_REFUSED = "agency_refused"
+    NAME_TAKEN = "name_taken"
     # objects
     SOURCE_UNKNOWN = "source_unknown"
     BUCKET_MISSING = "bucket_missing"

@@ -41,6 +41,20 @@ class Copy(Asked, frozen=True, kw_only=True):
     checksum: str | None
 
 
+class RegionCopy(Asked, frozen=True, kw_only=True):
+    """The image `source_id` into `image_id` at the image service of another region, in a project there, both
+    as the request names them. `size` in bytes; `description`: of the new image, None for the source's."""
+
+    image_id: str
+    name: str
+    source_id: str
+    size: int
+    checksum: str | None
+    region: str
+    project_name: str
+    description: str | None = None
+
+
 class Import(Asked, frozen=True, kw_only=True):
     """The request as the client sent it, as far as its keys are known, and the stores that it goes to.
     `before`: what `undo` puts back; `reasons`: store → why it has not got the data, and the others went on
@@ -127,6 +141,7 @@ INPUTS: Mapping[str, type[JobInput]] = {
     JobKind.ANSWER: Batch,
     JobKind.WITHDRAW: Batch,
     JobKind.COPY: Copy,
+    JobKind.COPY_TO_REGION: RegionCopy,
     JobKind.IMPORT: Import,
     JobKind.IMPORT_NEW: NewImage,
     JobKind.ADD_LOCATION: AddedLocation,

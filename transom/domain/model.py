@@ -93,6 +93,7 @@ class JobKind(StrEnum):
     CAPTURE_WHOLE = "imsCreateWholeImageByInstanceJob"
     CAPTURE_VOLUME = "imsVolumeCreateImageJob"
     CAPTURE_SEVERAL = "imsVolumesToSysDataImagesJob"
+    COPY_TO_REGION = "imsCrossRegionCopyImageJob"
     # and of the Image API, where a job is a task
     IMPORT = "api_image_import"
     IMPORT_NEW = "import"

@@ -35,6 +35,7 @@ from transom.transfers.exports import Exports
 from transom.transfers.flow import Imports
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.locations import AddedLocations
+from transom.transfers.region_copies import RegionCopies
 
 _log = logging.getLogger(__name__)
 
@@ -101,11 +102,13 @@ class Jobs:
         copies = Copies(db, transfer, askers, holder)
         imports = Imports(settings, db, transfer, outbound, limits, askers, holder, objects)
         exports = Exports(settings, db, transfer, objects, askers, holder)
+        region_copies = RegionCopies(settings, db, transfer, askers, holder)
         captures = Captures(settings, db, askers, holder)
         groups = Groups(db, holder)
         locations = AddedLocations(settings, db, transfer, askers, holder)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(copies.run, copies.fail, copies.look),
+            JobKind.COPY_TO_REGION: _Kind(region_copies.run, region_copies.fail, region_copies.look),
             JobKind.IMPORT: _Kind(imports.run, imports.fail, imports.look),
             JobKind.ADD_LOCATION: _Kind(locations.run, locations.fail, locations.look),
             JobKind.IMPORT_NEW: _Kind(imports.run, imports.fail_new, imports.look),

@@ -166,7 +166,7 @@ async def start_export(db: Database, job: Job, open_jobs_quota: int) -> bool:
 
 
 async def start_jobs(
-    db: Database, starts: Sequence[Job], group: Job | None, credential: str, open_jobs_quota: int
+    db: Database, starts: Sequence[Job], group: Job | None, credential: str | None, open_jobs_quota: int
 ) -> bool:
     """Write jobs of one project, each with the credential, and `group`, which stands for all; all of them, or
     none when the project may have no more jobs open."""

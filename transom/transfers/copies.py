@@ -90,7 +90,7 @@ class Copies:
         """The image to copy, if the asker may have its data in `copy` now. Raises TransomError if not."""
         caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
         found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
-        return judge_copy(caller, found, copy)
+        return judge_copy(caller, found, copy.owner)
 
     async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
         """The bytes to copy, from where they are by now."""

@@ -21,7 +21,7 @@ from transom.domain.errors import (
     UnusableSourceError,
 )
 from transom.domain.imports import Change, ImportRequest, Method, parse_request, waiting_stores
-from transom.domain.job_inputs import Capture, Copy, Export, Import, ObjectImport, input_of
+from transom.domain.job_inputs import Capture, Copy, Export, Import, ObjectImport, RegionCopy, input_of
 from transom.domain.model import Caller, Content, Image, ImageTarget, Job
 from transom.domain.objects import ObjectRef
 from transom.stores.object_access import ObjectAccess
@@ -126,7 +126,7 @@ def require_fitting(job: Job, image: Image, content: Content) -> None:
 def _reasons_of(job: Job) -> _Reasons:
     if isinstance(job.input, Export):
         return _OF_EXPORTS
-    if isinstance(job.input, Copy | Capture):
+    if isinstance(job.input, Copy | Capture | RegionCopy):
         return _OF_COPIES
     return _OF_IMPORTS if isinstance(job.input, ObjectImport) else ()
 

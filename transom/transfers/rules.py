@@ -49,14 +49,14 @@ def judge_location(caller: Caller, _job: Job, target: ImageTarget) -> None:
         rules.add_location(caller, target)
 
 
-def judge_copy(caller: Caller, found: Found, copy: Image) -> Image:
-    """The image to copy, if its data may be given to `copy`. `found`: it, and the membership of the caller's
-    project."""
+def judge_copy(caller: Caller, found: Found, owner: str | None) -> Image:
+    """The image to copy, if its data may be given to one of `owner`'s. `found`: it, and the membership of the
+    caller's project."""
     absent = f"Image {found.image_id} was deleted or withdrawn before it was copied."
     target = see_image(caller, found, absent)
     rules.replicate_image(caller, target, found.member)
     rules.require_copyable(target.image)
-    rules.create_image(caller, copy.owner, Visibility.PRIVATE)
+    rules.create_image(caller, owner, Visibility.PRIVATE)
     return target.image
 
 

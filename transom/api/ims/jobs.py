@@ -13,7 +13,16 @@ from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
 from transom.api.parts import Parts
 from transom.domain.errors import NotFoundError, Reason
-from transom.domain.job_inputs import Batch, Capture, Copy, Export, ImportGroup, ObjectImport, input_of
+from transom.domain.job_inputs import (
+    Batch,
+    Capture,
+    Copy,
+    Export,
+    ImportGroup,
+    ObjectImport,
+    RegionCopy,
+    input_of,
+)
 from transom.domain.model import Job, JobKind, JobStatus, domain_key, organization_key
 from transom.sql import jobs
 
@@ -122,7 +131,7 @@ def _progress_of(job: Job, subs: Sequence[Job]) -> dict[str, Any]:
 
 def _image_of(job: Job) -> dict[str, Any]:
     """The image that the job makes, if it makes one."""
-    made = Copy | ObjectImport | ImportGroup | Export | Capture
+    made = Copy | RegionCopy | ObjectImport | ImportGroup | Export | Capture
     if not isinstance(job.input, made) or job.status == JobStatus.FAIL:
         return {}
     named = {"image_id": job.input.image_id} if job.input.image_id else {}

@@ -118,15 +118,14 @@ _COPY_BODY = record(
     {"name": STRING}, {"description": STRING, "enterprise_project_id": STRING, "cmk_id": STRING}
 )
 
+_REGION_BODY = record(
+    {"name": STRING, "region": STRING, "project_name": STRING, "agency_name": STRING},
+    {"description": nullable(STRING)},
+)
+
 
 def _version(of: str) -> Operation:
     return Operation(summary=f"Show the version that {of} names", answers={300: json(ref("Versions"))})
-
-
-def _unsupported() -> Operation:
-    return Operation(
-        summary="Refused: there are no other regions", answers={}, bodies={JSON: ANY}, body_is_optional=True
-    )
 
 
 def _list_of_images(summary: str, shape: Schema) -> Operation:
@@ -256,7 +255,6 @@ _IMAGES = {
         errors=(403,),
         parameters=(query("tag", "Those that go with it; repeatable.", one_of(*TAGS)),),
     ),
-    "POST /v1/cloudimages/{image_id}/cross_region_copy": _unsupported(),
     **IMS_OBJECTS,
 }
 _SHARING = {
@@ -315,6 +313,12 @@ _SHARING = {
     ),
     "POST /v1/cloudimages/{image_id}/copy": _copy(),
     "POST /v2/cloudimages/{image_id}/copy": _copy(),
+    "POST /v1/cloudimages/{image_id}/cross_region_copy": Operation(
+        summary="Copy an image to another region; a job",
+        bodies={JSON: _REGION_BODY},
+        answers={200: _JOB},
+        errors=_CHANGED,
+    ),
 }
 _TAGGING = {
     "PUT /v2/images/{image_id}/tags/{tag}": _tagging("Tag an image with a key"),

@@ -1,0 +1,100 @@
+"""Copies of an image to another region (IMS API, "Replicating an Image Across Regions").
+
+What can be judged here is refused at once; what the image service there says, the job finds out.
+"""
+
+import uuid
+from typing import Any
+
+from transom.api.http import Request, Response, json_response
+from transom.api.ims import body
+from transom.api.ims.body import read_object, require_project
+from transom.api.new_jobs import new_job, own_token, require_place
+from transom.api.parts import Parts
+from transom.domain import access
+from transom.domain.attributes import check_value
+from transom.domain.errors import InvalidError, LimitExceededError, Reason
+from transom.domain.fields import check_storable
+from transom.domain.job_inputs import RegionCopy
+from transom.domain.model import Image, JobKind, Visibility
+from transom.images import rules
+from transom.sql import jobs, members
+from transom.transfers.regions import knows_regions, require_region
+
+
+async def copy_to_region(parts: Parts, request: Request) -> Response:
+    """A private image in a project of another region, with the bytes and properties of the one in the path.
+    The answer is a job."""
+    require_project(request)
+    settings = parts.settings
+    if not knows_regions(settings):
+        text = (
+            "This service knows no other region. Download the image here, and upload it there; or import it "
+            "there by the method glance-download or web-download."
+        )
+        raise InvalidError(text, Reason.UNSUPPORTED)
+    given = await read_object(parts, request)
+    region, target = _region(given, settings.region), _target(given)
+    asked = _plan(given, await _find_source(parts, request), region, target)
+    token = own_token(request)
+    await require_region(settings, request.caller, token, region, target)
+    await require_place(parts, request)
+    job = new_job(request, JobKind.COPY_TO_REGION, asked)
+    if not await jobs.start_jobs(parts.db, [job], None, token, settings.open_jobs_quota):
+        await require_place(parts, request)
+        most = settings.open_jobs_quota
+        text = f"The project may have no more than {most} jobs that wait or run."
+        raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
+    parts.wake_jobs()
+    return json_response({"job_id": job.id})
+
+
+async def _find_source(parts: Parts, request: Request) -> Image:
+    """The image to copy, which the caller may download. An offer has to be accepted first."""
+    image_id, caller = request.params["image_id"], request.caller
+    found = await members.find_member(parts.db, image_id, caller.member_ids, caller.project_id or "")
+    seen = access.see_image(caller, found, rules.absent(image_id))
+    rules.replicate_image(caller, seen, found.member)
+    rules.require_copyable(seen.image)
+    rules.create_image(caller, caller.project_id, Visibility.PRIVATE)
+    return seen.image
+
+
+def _plan(given: dict[str, Any], source: Image, region: str, target: str) -> RegionCopy:
+    if given.get("name") in (None, ""):
+        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
+    name, description = check_value("name", given["name"]), given.get("description")
+    check_storable("name", name)
+    if description is not None:
+        description = check_value("__description", description)
+        check_storable("__description", description)
+    return RegionCopy(
+        image_id=str(uuid.uuid4()),
+        name=name,
+        source_id=source.id,
+        size=source.size or 0,
+        checksum=source.checksum,
+        region=region,
+        project_name=target,
+        description=description,
+    )
+
+
+def _region(given: dict[str, Any], own: str) -> str:
+    region = body.text(given, "region")
+    if region is None:
+        raise InvalidError("region: is missing.", Reason.REGION_UNKNOWN)
+    if region == own:
+        text = f"region: the image is in region {region} already; it can be copied there as well (…/copy)."
+        raise InvalidError(text, Reason.REGION_SAME)
+    return region
+
+
+def _target(given: dict[str, Any]) -> str:
+    """The project to copy to. An agency has to be named, though nobody acts by one here."""
+    target = body.text(given, "project_name")
+    if target is None:
+        raise InvalidError("project_name: is missing.", Reason.PROJECT_NAME_MISSING)
+    if body.text(given, "agency_name") is None:
+        raise InvalidError("agency_name: is missing.", Reason.AGENCY_MISSING)
+    return target
