@@ -22,6 +22,7 @@ from bench.console import measure_console
 from bench.figures import Line, render
 from bench.lists import measure_list, measure_organizations
 from bench.load import CONNECTIONS, GENERATOR
+from bench.objects import measure_objects
 from bench.processes import BenchError
 from bench.requests import measure_get, measure_put
 from bench.scene import Scene, describe_machine
@@ -40,6 +41,7 @@ GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "console": measure_console,
     "upload": measure_upload,
     "download": measure_download,
+    "objects": measure_objects,
 }
 _GIB = 1 << 30
 #: What a broken service, machine or measurement raises: the other lines are still worth having.

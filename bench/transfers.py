@@ -89,7 +89,7 @@ def measure_upload(scene: Scene) -> list[Line]:
             at_least(0.85),
             [parts, *note_strangers(strangers)],
         ),
-        _memory_line("peak memory, upload", peaks),
+        memory_line("peak memory, upload", peaks),
     ]
 
 
@@ -115,7 +115,7 @@ def measure_download(scene: Scene) -> list[Line]:
     notes = note_strangers(strangers)
     return [
         _compare_with_nginx(Figure(tuple(ours)), theirs, notes),
-        _memory_line("peak memory, download", peaks),
+        memory_line("peak memory, download", peaks),
     ]
 
 
@@ -142,7 +142,8 @@ def _compare_with_nginx(ours: Figure, theirs: list[float], notes: list[str]) -> 
     return compare("download", "MiB/s", ours, ("nginx", Figure(tuple(theirs))), at_least(0.8), notes)
 
 
-def _memory_line(name: str, peaks_mib: list[float]) -> Line:
+def memory_line(name: str, peaks_mib: list[float]) -> Line:
+    """The most that a worker took."""
     return Line(
         name=name,
         unit="MiB",
