@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from transom.api.connections import Watch
 from transom.api.dispatch import Dispatcher
 from transom.api.http import Receive, Scope, Send
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.browsers import open_console
 from transom.components import (
     find_disks,
@@ -52,8 +52,8 @@ from transom.telemetry import (
     open_gauges,
     open_metrics,
 )
-from transom.transfers.askers import open_askers
 from transom.transfers.object_keys import needs_keystone, open_objects
+from transom.transfers.requesters import open_requesters
 from transom.transfers.work import sweep_work
 
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
@@ -112,8 +112,8 @@ class Worker:
         keystone = open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = open_limits(settings, db, keystone)
         policy = read_policy(settings)
-        objects, askers = open_objects(settings, keystone), open_askers(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
+        objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
+        jobs = Jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
         relay = open_relay(settings, db)
         deliveries = open_deliveries(settings, db, liveness, relay, undo)
@@ -123,13 +123,13 @@ class Worker:
             start_background(settings, relay, deliveries, db, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
-        use_policy = (askers.use_policy, identity.use_policy)
+        use_policy = (requesters.use_policy, identity.use_policy)
         with preparing():
             operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
         observe, count_login, render_metrics = open_metrics()
         disks = find_disks(settings, stores)
         undo.callback(asyncio.create_task(_look_at_disks(disks)).cancel)
-        parts = Parts(
+        services = Services(
             settings=settings,
             db=db,
             transfer=transfer,
@@ -157,9 +157,9 @@ class Worker:
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
-        operator_files.tell(identity, askers, parts.recipients, deliveries)
+        operator_files.tell(identity, requesters, services.recipients, deliveries)
         dispatcher = Dispatcher(
-            parts,
+            services,
             self._watch,
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
@@ -223,17 +223,19 @@ async def run_worker(settings: Settings) -> None:
         keystone = open_keystone(settings, undo) if needs_keystone(settings) else None
         limits = open_limits(settings, db, keystone)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
-        objects, askers = open_objects(settings, keystone), open_askers(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, askers, liveness, objects)
+        objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
+        jobs = Jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
         with preparing():
-            operator_files = OperatorFilesInForce(settings, stores, (askers.use_policy,), objects.use_table)
+            operator_files = OperatorFilesInForce(
+                settings, stores, (requesters.use_policy,), objects.use_table
+            )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         relay = open_relay(settings, db)
         deliveries = open_deliveries(settings, db, liveness, relay, undo)
-        operator_files.tell(askers, deliveries)
+        operator_files.tell(requesters, deliveries)
         start_background(settings, relay, deliveries, db, undo)
         await jobs.serve()
 

@@ -118,12 +118,12 @@ class Outbound:
         self._rules = rules
         self._limits = limits
         self._resolver = _Resolver()
-        self._asker: str | None = None
+        self._tenant: str | None = None
 
     def asked_by(self, project_id: str | None) -> "Outbound":
         """The same for what this project asks, whose names wait for one another."""
         of_project = copy(self)
-        of_project._asker = project_id
+        of_project._tenant = project_id
         return of_project
 
     async def check(self, url: object) -> None:
@@ -157,7 +157,7 @@ class Outbound:
         raise InvalidError("The URL redirects too often.")
 
     async def _addresses(self, target: Target) -> tuple[str, ...]:
-        found = await self._resolver.resolve(target, self._asker)
+        found = await self._resolver.resolve(target, self._tenant)
         return allowed_addresses(target, found, self._rules, is_own_address)
 
 
@@ -185,14 +185,14 @@ class Poster:
             allowed_addresses(target, [target.host], rules, is_own_address)
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], asker: str | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], tenant: str | None = None
     ) -> Reply:
-        """Redirects are not followed. `asker`: the project whose names wait for one another. InvalidError
+        """Redirects are not followed. `tenant`: the project whose names wait for one another. InvalidError
         when the URL may not be sent to as things are now, UnavailableError when there is no answer."""
         target, rules = check_hook_url(url, self._rules)
         try:
             async with asyncio.timeout(self.timeout_s):
-                found = await self._resolver.resolve(target, asker)
+                found = await self._resolver.resolve(target, tenant)
                 addresses = allowed_addresses(target, found, rules, is_own_address)
                 async with _request(target, addresses, headers, "POST", body) as response:
                     return Reply(response.status, _read_retry_after(response.headers.get("Retry-After")))
@@ -236,27 +236,27 @@ class _Resolver:
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_LOOK_UPS)
-        self._of_askers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._of_tenants: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def resolve(self, target: Target, asker: str | None) -> list[str]:
+    async def resolve(self, target: Target, tenant: str | None) -> list[str]:
         """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a
-        number, and from trying it in the domains of this machine. `asker`: None for nobody that others would
+        number, and from trying it in the domains of this machine. `tenant`: None for nobody that others would
         have to be kept from."""
         if is_literal(target.host):
             return [target.host]
         try:
             async with asyncio.timeout(_RESOLVE_S):
-                turn = await self._enter(asker)
+                turn = await self._enter(tenant)
                 found = await asyncio.shield(self._look_up(target.host + ".", target.port, turn))
         except (OSError, UnicodeError, TimeoutError):
             raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
         return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
 
-    async def _enter(self, asker: str | None) -> asyncio.Lock:
-        """The asker's own turn, taken, and with it one of the places for all."""
+    async def _enter(self, tenant: str | None) -> asyncio.Lock:
+        """The tenant's own turn, taken, and with it one of the places for all."""
         turn = asyncio.Lock()
-        if asker is not None:
-            turn = self._of_askers.setdefault(asker, turn)
+        if tenant is not None:
+            turn = self._of_tenants.setdefault(tenant, turn)
         await turn.acquire()
         try:
             await self._free.acquire()

@@ -342,12 +342,12 @@ def test_head_says_only_that_a_token_is_valid(server: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asker", "status"), [("publisher", 200), ("admin", 200), ("recipient", 403), (None, 401)]
+    ("caller", "status"), [("publisher", 200), ("admin", 200), ("recipient", 403), (None, 401)]
 )
-def test_a_token_is_shown_to_its_user_and_admins(server: Service, asker: str | None, status: int) -> None:
+def test_a_token_is_shown_to_its_user_and_admins(server: Service, caller: str | None, status: int) -> None:
     headers = {"X-Subject-Token": server.token("publisher")}
 
-    assert server.client(asker).get(f"{V3}/auth/tokens", headers=headers).status_code == status
+    assert server.client(caller).get(f"{V3}/auth/tokens", headers=headers).status_code == status
 
 
 def test_a_service_may_check_the_tokens_of_others_but_not_revoke_them(server: Service) -> None:
@@ -406,8 +406,10 @@ def test_an_altered_token_is_refused(server: Service) -> None:
 
 def test_a_user_lists_the_projects_it_is_in_and_an_admin_all(server: Service) -> None:
     names = {
-        asker: {project["name"] for project in server.client(asker).get(f"{V3}/projects").json()["projects"]}
-        for asker in ("publisher", "admin")
+        caller: {
+            project["name"] for project in server.client(caller).get(f"{V3}/projects").json()["projects"]
+        }
+        for caller in ("publisher", "admin")
     }
 
     assert names["publisher"] == {"publisher"}

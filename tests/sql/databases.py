@@ -145,9 +145,9 @@ class Tap:
         self.asked.append(Asked(sql, values, as_short=True))
         return await self._db.read(sql, *values)
 
-    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
         self.asked.append(Asked(sql, values, as_short=False))
-        return await self._db.scan(sql, *values, asker=asker)
+        return await self._db.scan(sql, *values, tenant=tenant)
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
         self.asked.append(Asked(sql, values, as_short=True))

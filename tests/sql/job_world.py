@@ -26,8 +26,8 @@ from transom.sql.db import Database, Row, Statement
 from transom.sql.images import find_image
 from transom.sql.jobs import FINISH_JOB
 from transom.stores.registry import open_stores
-from transom.transfers.askers import Askers, RolesOf
 from transom.transfers.object_keys import open_objects
+from transom.transfers.requesters import Requesters, RolesOf
 
 from .databases import NOBODY, write_world
 
@@ -116,10 +116,10 @@ class World:
     ) -> tuple[int, str]:
         """Run the job that was written to its end; (how often an image was written for it, how it ended)."""
         db: Any = Interrupted(self.db, number, other)
-        transfer, askers = self.transfer(db), Askers(policy, roles_of)
+        transfer, requesters = self.transfer(db), Requesters(policy, roles_of)
         limits = Limits(self.settings, db, None)
         outbound = Outbound(fetch_rules(self.settings), fetch_limits(self.settings))
-        jobs = Jobs(self.settings, db, transfer, outbound, limits, askers, self.liveness, self.objects)
+        jobs = Jobs(self.settings, db, transfer, outbound, limits, requesters, self.liveness, self.objects)
         serving = asyncio.create_task(jobs.serve())
         try:
             with anyio.fail_after(PATIENCE_S):

@@ -181,7 +181,7 @@ async def _fill(world: World, empty: Image) -> None:
 
 
 class Kind(NamedTuple):
-    """`begin` writes the job; `rule`: the policy without which its asker has no right to it."""
+    """`begin` writes the job; `rule`: the policy without which its tenant has no right to it."""
 
     begin: Callable[[World, Sources], Awaitable[None]]
     rule: str

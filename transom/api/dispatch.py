@@ -32,9 +32,9 @@ from transom.api.http import (
 from transom.api.identity.errors import render_error as render_identity_error
 from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
-from transom.api.parts import Parts
 from transom.api.router import Match, Router
 from transom.api.sending import send_response
+from transom.api.services import Services
 from transom.api.share.problems import render_error as render_problem
 from transom.api.share.problems import status_of as status_of_problem
 from transom.api.signing import has_signature, signed_request
@@ -87,25 +87,25 @@ class Dispatcher:
 
     def __init__(
         self,
-        parts: Parts,
+        services: Services,
         watch: Watch,
         observe: ObserveRequest | None,
         request_log: RequestLog | None,
         open_console: OpenConsole | None = None,
     ) -> None:
         """`open_console`: is given `answer`, and gives what answers below /console. None: nothing does."""
-        self._parts = parts
+        self._services = services
         self._watch = watch
         self._observe = observe
         self._request_log = request_log
-        networks = parts.settings.trusted_networks
+        networks = services.settings.trusted_networks
         self._is_trusted = make_trust(networks) if networks else None
-        self._clients = ClientCounts(parts.settings.max_connections_per_address)
-        self._cors = Cors(parts.settings) if parts.settings.cors_allowed_origins else None
-        self._versions = frozenset({"v2", *served_versions(parts)})
+        self._clients = ClientCounts(services.settings.max_connections_per_address)
+        self._cors = Cors(services.settings) if services.settings.cors_allowed_origins else None
+        self._versions = frozenset({"v2", *served_versions(services)})
         # With Keystone nobody logs in here.
         self._answer_console = open_console(self.answer) if open_console is not None else None
-        self._logs_in = parts.settings.identity == "builtin"
+        self._logs_in = services.settings.identity == "builtin"
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
         self._routers = {
             Dialect.OPENSTACK: _make_router(own),
@@ -155,7 +155,7 @@ class Dispatcher:
         """(the route's template or "", the response)."""
         try:
             request.dialect = _dialect_of(request)
-            request.request_id = _request_id(request, self._parts.settings.max_request_id_length)
+            request.request_id = _request_id(request, self._services.settings.max_request_id_length)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
@@ -176,7 +176,7 @@ class Dispatcher:
             found = self._find(request, segments)
             if _names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
-                return route, await choose_version(self._parts, request)
+                return route, await choose_version(self._services, request)
             if segments[0] in _GUARDED and not _is_open(found):
                 request.caller = await self._authenticate(request)
             if found is None:
@@ -184,7 +184,7 @@ class Dispatcher:
             route = found.template
             handler = _handler_of(request, found.methods)
             request.params = found.params
-            return route, await handler(self._parts, request)
+            return route, await handler(self._services, request)
         except (TransomError, HttpError) as error:
             return route, self._refuse(request, error)
         except Exception:  # noqa: BLE001 (the last boundary: whatever it is, the client gets an answer)
@@ -222,7 +222,7 @@ class Dispatcher:
 
     async def _authenticate(self, request: Request) -> Caller:
         """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
-        identity = self._parts.identity
+        identity = self._services.identity
         if not has_signature(request):
             return await identity.authenticate(
                 TokenRequest(
@@ -233,7 +233,7 @@ class Dispatcher:
                 )
             )
 
-        return await identity.authenticate_signed(signed_request(self._parts, request))
+        return await identity.authenticate_signed(signed_request(self._services, request))
 
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):
@@ -257,10 +257,10 @@ class Dispatcher:
 
     def _identity_uri(self, request: Request) -> str:
         """Where one gets a token."""
-        settings = self._parts.settings
+        settings = self._services.settings
         if settings.identity == "keystone":
             return settings.keystone_auth_url
-        return f"{base_url(self._parts, request)}/identity/v3"
+        return f"{base_url(self._services, request)}/identity/v3"
 
     def _render(
         self,

@@ -6,7 +6,7 @@ import html
 from string import Template
 
 from transom.api.http import Headers, Request, Response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url
 
@@ -51,12 +51,12 @@ _PAGE_HEADERS: Headers = [
 ]
 
 
-async def show_front(parts: Parts, request: Request) -> Response:
+async def show_front(services: Services, request: Request) -> Response:
     """300 and the versions, as from Glance; a page to a browser, which is told by what it accepts."""
     if _is_browser(request.joined(b"accept")):
-        response = Response(body=_render(parts, request), headers=list(_PAGE_HEADERS))
+        response = Response(body=_render(services, request), headers=list(_PAGE_HEADERS))
     else:
-        response = await choose_version(parts, request)
+        response = await choose_version(services, request)
     response.headers.append((b"vary", b"Accept"))
     return response
 
@@ -72,9 +72,9 @@ def _is_browser(accept: str) -> bool:
     return "text/html" in wanted and "application/json" not in wanted
 
 
-def _render(parts: Parts, request: Request) -> bytes:
-    base = base_url(parts, request)
-    settings = parts.settings
+def _render(services: Services, request: Request) -> bytes:
+    base = base_url(services, request)
+    settings = services.settings
     auth_url = settings.keystone_auth_url if settings.identity == "keystone" else f"{base}/identity/v3"
     console = _CONSOLE.substitute(base=html.escape(base)) if settings.has_console else ""
     page = _PAGE.substitute(

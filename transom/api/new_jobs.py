@@ -3,7 +3,7 @@
 import uuid
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.signing import has_signature
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
@@ -12,11 +12,11 @@ from transom.domain.model import TASK_KINDS, Job, JobInput, JobKind, JobStatus
 from transom.sql import jobs
 
 
-async def require_place(parts: Parts, request: Request) -> None:
+async def require_place(services: Services, request: Request) -> None:
     """LimitExceededError when the caller's project may have no more jobs open. The statements that write a
     job make sure of it; this says so."""
-    most = parts.settings.open_jobs_quota
-    if most >= 0 and await jobs.count_open_jobs(parts.db, request.caller.project_id or "") >= most:
+    most = services.settings.open_jobs_quota
+    if most >= 0 and await jobs.count_open_jobs(services.db, request.caller.project_id or "") >= most:
         text = f"The project has {most} jobs that wait or run, and may have no more."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
 

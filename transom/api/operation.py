@@ -4,17 +4,17 @@ from http import HTTPStatus
 from typing import Any
 
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.config.operator_files import find_changed
 from transom.domain.errors import UnavailableError
 
 
-async def check_alive(_parts: Parts, _request: Request) -> Response:
+async def check_alive(_services: Services, _request: Request) -> Response:
     """200 as long as the process answers; touches nothing else."""
     return json_response({"status": "alive"})
 
 
-async def check_ready(parts: Parts, _request: Request) -> Response:
+async def check_ready(services: Services, _request: Request) -> Response:
     """200 when the database takes writes; UnavailableError (503) when it does not, within a few seconds, and
     before a stop.
 
@@ -23,35 +23,36 @@ async def check_ready(parts: Parts, _request: Request) -> Response:
     changed, whose data can be read, a disk without room for new data, and a file of the operator's that was
     changed since it was read.
     """
-    if parts.is_leaving():
+    if services.is_leaving():
         raise UnavailableError("The service is about to stop.")
-    await parts.db.require_writable()
-    identity = "reachable" if parts.identity.is_reachable else "unreachable"
+    await services.db.require_writable()
+    identity = "reachable" if services.identity.is_reachable else "unreachable"
     disks = {
         name: {"free_bytes": room.free_bytes, "has_room": not room.lacks()}
-        for name, room in parts.disks.items()
+        for name, room in services.disks.items()
     }
     body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}
-    if refused := parts.transfer.ownership.refused:
+    if refused := services.transfer.ownership.refused:
         body["refused_stores"] = refused
-    if changed := find_changed(parts.settings):
+    if changed := find_changed(services.settings):
         body["files_not_in_force"] = changed
     return json_response(body)
 
 
-async def check_health(_parts: Parts, request: Request) -> Response:
+async def check_health(_services: Services, request: Request) -> Response:
     """The health check of oslo.middleware, which load balancers in front of Glance ask."""
     if "application/json" in (request.header(b"accept") or ""):
         return json_response({"detailed": False, "reasons": ["OK"]})
     return Response(body=b"OK", headers=[(b"content-type", b"text/plain; charset=UTF-8")])
 
 
-async def check_health_briefly(_parts: Parts, _request: Request) -> Response:
+async def check_health_briefly(_services: Services, _request: Request) -> Response:
     """The same for a balancer that sends HEAD."""
     return Response(HTTPStatus.NO_CONTENT)
 
 
-async def show_metrics(parts: Parts, _request: Request) -> Response:
+async def show_metrics(services: Services, _request: Request) -> Response:
     return Response(
-        body=parts.render_metrics(), headers=[(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+        body=services.render_metrics(),
+        headers=[(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")],
     )

@@ -15,7 +15,7 @@ from transom.api.ims import members as ims_members
 from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share import CALLS as SHARE_CALLS
 from transom.api.share import checked
 from transom.api.v2 import (
@@ -34,7 +34,7 @@ from transom.api.v2 import (
 from transom.api.v2.metadefs import ROUTES as METADEF_ROUTES
 from transom.domain import errors
 
-Handler = Callable[[Parts, Request], Awaitable[Response]]
+Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
 class Route(NamedTuple):
@@ -49,8 +49,8 @@ class Route(NamedTuple):
     is_open: bool = False
 
 
-async def _show_openapi(parts: Parts, _request: Request) -> Response:
-    body = openapi_document(has_identity=parts.settings.identity == "builtin")
+async def _show_openapi(services: Services, _request: Request) -> Response:
+    body = openapi_document(has_identity=services.settings.identity == "builtin")
     return Response(body=body, headers=[(b"content-type", JSON), (b"cache-control", b"no-cache")])
 
 

@@ -1,7 +1,7 @@
 """A signed request as the identity is given it."""
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.identity.signature import SignedRequest, is_signed
 
 
@@ -10,9 +10,9 @@ def has_signature(request: Request) -> bool:
     return b"authorization" in request.headers and is_signed(request.raw_headers)
 
 
-def signed_request(parts: Parts, request: Request) -> SignedRequest:
+def signed_request(services: Services, request: Request) -> SignedRequest:
     async def hash_body(*, keep: bool) -> str:
-        return await request.hash_body(parts.settings.signed_body_limit, keep=keep)
+        return await request.hash_body(services.settings.signed_body_limit, keep=keep)
 
     return SignedRequest(
         method=request.method,

@@ -1,7 +1,7 @@
 """Which versions of the Image API are served, and where clients reach the service."""
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 
 #: Newest first. Each is a name for the same `/v2`.
 VERSIONS = tuple(f"v2.{minor}" for minor in range(18, -1, -1))
@@ -9,13 +9,13 @@ VERSIONS = tuple(f"v2.{minor}" for minor in range(18, -1, -1))
 _OF_CACHE = ("v2.18", "v2.16", "v2.14")
 
 
-def served_versions(parts: Parts) -> tuple[str, ...]:
+def served_versions(services: Services) -> tuple[str, ...]:
     """The names of the versions there are, newest first."""
-    if parts.cache is not None:
+    if services.cache is not None:
         return VERSIONS
     return tuple(version for version in VERSIONS if version not in _OF_CACHE)
 
 
-def base_url(parts: Parts, request: Request) -> str:
+def base_url(services: Services, request: Request) -> str:
     """Where clients reach the service, without a closing slash."""
-    return (parts.settings.public_endpoint or request.origin.url).rstrip("/")
+    return (services.settings.public_endpoint or request.origin.url).rstrip("/")

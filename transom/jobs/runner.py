@@ -28,7 +28,6 @@ from transom.quotas.projects import Limits
 from transom.sql import jobs
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
-from transom.transfers.askers import Askers
 from transom.transfers.captures import Captures
 from transom.transfers.copies import Copies
 from transom.transfers.exports import Exports
@@ -36,6 +35,7 @@ from transom.transfers.flow import Imports
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.locations import AddedLocations
 from transom.transfers.region_copies import RegionCopies
+from transom.transfers.requesters import Requesters
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Jobs:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
-        askers: Askers,
+        requesters: Requesters,
         liveness: Liveness,
         objects: ObjectAccess,
     ) -> None:
@@ -99,13 +99,13 @@ class Jobs:
         self._woken = asyncio.Event()
         self._weighed_at = 0
         holder = liveness.name
-        copies = Copies(db, transfer, askers, holder)
-        imports = Imports(settings, db, transfer, outbound, limits, askers, holder, objects)
-        exports = Exports(settings, db, transfer, objects, askers, holder)
-        region_copies = RegionCopies(settings, db, transfer, askers, holder)
-        captures = Captures(settings, db, askers, holder)
+        copies = Copies(db, transfer, requesters, holder)
+        imports = Imports(settings, db, transfer, outbound, limits, requesters, holder, objects)
+        exports = Exports(settings, db, transfer, objects, requesters, holder)
+        region_copies = RegionCopies(settings, db, transfer, requesters, holder)
+        captures = Captures(settings, db, requesters, holder)
         groups = Groups(db, holder)
-        locations = AddedLocations(settings, db, transfer, askers, holder)
+        locations = AddedLocations(settings, db, transfer, requesters, holder)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(copies.run, copies.fail, copies.look),
             JobKind.COPY_TO_REGION: _Kind(region_copies.run, region_copies.fail, region_copies.look),

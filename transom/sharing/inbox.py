@@ -71,7 +71,7 @@ async def _list_families(
         before=asked.before,
         owner=asked.owner,
         limit=asked.limit + 1,
-        asker=caller.project_id,
+        tenant=caller.project_id,
     )
 
 

@@ -39,7 +39,7 @@ async def list_shares(
         return Page([], None, ())
     now = now_us()
     found = await shares.list_given(
-        db, image_id, status, now, after=after or "", limit=limit + 1, asker=caller.project_id
+        db, image_id, status, now, after=after or "", limit=limit + 1, tenant=caller.project_id
     )
     terms = await shares.list_terms(db, image_id, now) if after is None else None
     following = found[limit - 1].member.member_id if len(found) > limit else None

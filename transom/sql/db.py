@@ -91,11 +91,11 @@ class Database(Protocol):
         """Run a statement that an index makes short, whatever the size of the tables."""
         ...
 
-    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
         """Run a reading statement that may take long, without holding up other requests.
 
-        Only some run at once. `asker`: the project that waits for the rows, None for the service itself. What
-        one of them asks waits rather than makes others wait (`turns.py`).
+        Only some run at once. `tenant`: the project that waits for the rows, None for the service itself. A
+        tenant with many statements makes itself wait, not others (`fair_semaphore.py`).
         """
         ...
 

@@ -110,7 +110,7 @@ async def list_joined(
     """As `list_owned`, of those that were offered to one of `member_ids` and not rejected. `owner`: whose
     they are, None: anybody's."""
     asked = with_own_ids(LIST_JOINED, owner, member_ids, now, *after, limit)
-    rows = await db.scan(*asked, asker=member_ids[0])
+    rows = await db.scan(*asked, tenant=member_ids[0])
     return [seen_of_row(row) for row in rows]
 
 
@@ -148,7 +148,7 @@ async def list_versions(
     if limit <= _FEW:
         rows = await db.read(*asked)
     else:
-        rows = await db.scan(*asked, asker=member_ids[0])
+        rows = await db.scan(*asked, tenant=member_ids[0])
     return [_seen_version(row) for row in rows]
 
 
@@ -174,17 +174,17 @@ LIST_FAMILY_MEMBERS = f"""
 
 
 async def list_members(
-    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int, asker: str | None
+    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int, tenant: str | None
 ) -> list[GivenFamily]:
-    """The members past `after`, by their ids. `status`: only those with this one. `asker`: see
+    """The members past `after`, by their ids. `status`: only those with this one. `tenant`: see
     `Database.scan`."""
-    rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit, asker=asker)
+    rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit, tenant=tenant)
     return [GivenFamily(member=member_of_row(row[:-1]), last_used_at=row[-1]) for row in rows]
 
 
-async def list_terms(db: Database, family_id: str, now: int, asker: str | None) -> list[tuple[str, int]]:
-    """As `families.list_terms`. `asker`: see `Database.scan`."""
-    rows = await db.scan(LIST_MEMBER_TERMS, family_id, now, asker=asker)
+async def list_terms(db: Database, family_id: str, now: int, tenant: str | None) -> list[tuple[str, int]]:
+    """As `families.list_terms`. `tenant`: see `Database.scan`."""
+    rows = await db.scan(LIST_MEMBER_TERMS, family_id, now, tenant=tenant)
     return [(row[0], row[1]) for row in rows]
 
 
@@ -213,7 +213,7 @@ async def list_given_to(
 ) -> list[GivenFamily]:
     """The families that `owner` shares with one recipient, newest offer first, from below `before` (time, id)
     on."""
-    rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit, asker=owner)
+    rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit, tenant=owner)
     return [
         GivenFamily(
             member=member_of_row(row[FAMILY_WIDTH:-1]), last_used_at=row[-1], family=family_of_row(row)
@@ -266,7 +266,7 @@ async def list_answerable(
 ) -> list[str]:
     """The families that were offered to a project and have this status, newest offer first. `owner`: only
     this project's."""
-    rows = await db.scan(LIST_ANSWERABLE_FAMILIES, project_id, status, owner, now, asker=project_id)
+    rows = await db.scan(LIST_ANSWERABLE_FAMILIES, project_id, status, owner, now, tenant=project_id)
     return [row[0] for row in rows]
 
 

@@ -129,7 +129,7 @@ COUNT_IMAGES = "select count(*) from image where owner = $1"
 
 async def count_images(db: Database, owner: str | None) -> int:
     """Images that a project owns."""
-    rows = await db.scan(COUNT_IMAGES, owner, asker=owner)
+    rows = await db.scan(COUNT_IMAGES, owner, tenant=owner)
     return int(rows[0][0])
 
 
@@ -219,15 +219,15 @@ SHARED_AMONG = f"""
 _FEW = 50
 
 
-async def shared_among(db: Database, image_ids: Collection[str], asker: str | None) -> frozenset[str]:
-    """Those of the images that have recipients, whatever these answered. `asker`: see `Database.scan`."""
+async def shared_among(db: Database, image_ids: Collection[str], tenant: str | None) -> frozenset[str]:
+    """Those of the images that have recipients, whatever these answered. `tenant`: see `Database.scan`."""
     if not image_ids:
         return frozenset()
     named = to_json(list(image_ids))
     if len(image_ids) <= _FEW:
         rows = await db.read(SHARED_AMONG, named, now_us())
     else:
-        rows = await db.scan(SHARED_AMONG, named, now_us(), asker=asker)
+        rows = await db.scan(SHARED_AMONG, named, now_us(), tenant=tenant)
     return frozenset(row[0] for row in rows)
 
 
@@ -252,7 +252,7 @@ RECIPIENTS_OF_PROJECT = f"""
 
 async def count_shared(db: Database, owner: str) -> tuple[int, int]:
     """(images of a project that have recipients, the most recipients that one of them has)."""
-    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us(), asker=owner)
+    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us(), tenant=owner)
     return int(rows[0][0]), int(rows[0][1])
 
 
@@ -300,7 +300,7 @@ def guard_storage(owner: str | None, most: int, *changes: Statement) -> list[Sta
 
 async def used_storage(db: Database, owner: str | None) -> int:
     """Bytes of image data that a project owns, and of data on its way for which room is reserved."""
-    rows = await db.scan(USED_STORAGE, owner, asker=owner)
+    rows = await db.scan(USED_STORAGE, owner, tenant=owner)
     return int(rows[0][0])
 
 
@@ -313,7 +313,7 @@ PLACED_STORAGE = """
 
 async def placed_storage(db: Database, owner: str | None) -> int:
     """Bytes that the images of a project take in the stores, staged data left out."""
-    rows = await db.scan(PLACED_STORAGE, owner, asker=owner)
+    rows = await db.scan(PLACED_STORAGE, owner, tenant=owner)
     return int(rows[0][0])
 
 
@@ -326,7 +326,7 @@ STAGED_STORAGE = f"""
 
 async def staged_storage(db: Database, owner: str | None) -> int:
     """Bytes of a project's images that are being imported or copied, or wait for it."""
-    rows = await db.scan(STAGED_STORAGE, owner, asker=owner)
+    rows = await db.scan(STAGED_STORAGE, owner, tenant=owner)
     return int(rows[0][0])
 
 
@@ -338,7 +338,7 @@ COUNT_UPLOADING = f"""
 
 async def count_uploading(db: Database, owner: str | None) -> int:
     """Images of a project whose data is on its way: uploaded, staged, imported or copied."""
-    rows = await db.scan(COUNT_UPLOADING, owner, asker=owner)
+    rows = await db.scan(COUNT_UPLOADING, owner, tenant=owner)
     return int(rows[0][0])
 
 

@@ -101,7 +101,7 @@ COUNT_OPEN = "select count(*) from job where project_id = $1 and end_at is null"
 
 async def count_open_jobs(db: Database, project_id: str) -> int:
     """Jobs of a project that wait or run."""
-    rows = await db.scan(COUNT_OPEN, project_id, asker=project_id)
+    rows = await db.scan(COUNT_OPEN, project_id, tenant=project_id)
     return int(rows[0][0])
 
 
@@ -190,7 +190,7 @@ FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 
 async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
     """The project's job of this id. A scan, for a batch may be large."""
-    rows = await db.scan(FIND_JOB, job_id, project_id, asker=project_id)
+    rows = await db.scan(FIND_JOB, job_id, project_id, tenant=project_id)
     return _job_of_row(rows[0]) if rows else None
 
 
@@ -216,11 +216,11 @@ LIST_IMAGE_TASKS = f"""
 
 
 async def list_image_tasks(
-    db: Database, image_id: str, owner: str | None, after_id: str | None, limit: int, asker: str | None
+    db: Database, image_id: str, owner: str | None, after_id: str | None, limit: int, tenant: str | None
 ) -> list[Job]:
     """A page of the tasks about an image, the youngest first, behind the task `after_id`. `owner`: the
     project whose tasks are wanted, None: all."""
-    rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit, asker=asker)
+    rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit, tenant=tenant)
     return [_job_of_row(row) for row in rows]
 
 
@@ -274,7 +274,7 @@ async def list_tasks(
     status: str | None,
     kind: str | None,
     owner: str | None = None,
-    asker: str | None = None,
+    tenant: str | None = None,
 ) -> list[ListedTask]:
     """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
     and tasks are forgotten soon: it reads them all, by the index `job_by_image`."""
@@ -288,7 +288,7 @@ async def list_tasks(
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
         order by {order} {word}, id {word} limit {int(limit)}"""
     after_id = after.id if after is not None else None
-    rows = await db.scan(sql, status, kind, after_id, owner, asker=asker)
+    rows = await db.scan(sql, status, kind, after_id, owner, tenant=tenant)
     return [ListedTask(*row) for row in rows]
 
 
@@ -387,7 +387,7 @@ async def finish_job(db: Database, job: Job, holder: str) -> bool:
     return await db.transact(finish_statement(job, holder)) is not None
 
 
-def _asker(job: Job) -> Actor:
+def _requester(job: Job) -> Actor:
     via = Via.IMS if job.kind == JobKind.COPY else Via.IMAGES_V2
     return Actor(via=via, project=job.project_id, user=job.user_id, request_id=job.request_id)
 
@@ -395,7 +395,7 @@ def _asker(job: Job) -> Actor:
 async def fail_new_image(db: Database, job: Job, holder: str, image: Image, now: int) -> bool:
     """As `finish_job`, and the image that was made for the job goes with it, as do its bytes; False also when
     somebody changed that since it was looked at."""
-    done = await db.transact(finish_statement(job, holder), *delete_statements(image, now, _asker(job)))
+    done = await db.transact(finish_statement(job, holder), *delete_statements(image, now, _requester(job)))
     return done is not None
 
 

@@ -12,9 +12,9 @@ COUNT_UPLOADS = f"""
     where status in ({", ".join(f"'{status}'" for status in _ON_ITS_WAY)}) group by status"""
 
 
-async def count_uploads(db: Database, asker: str | None) -> dict[str, int]:
-    """Images whose data is on its way, by status. `asker`: see `Database.scan`."""
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_UPLOADS, asker=asker)}
+async def count_uploads(db: Database, tenant: str | None) -> dict[str, int]:
+    """Images whose data is on its way, by status. `tenant`: see `Database.scan`."""
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_UPLOADS, tenant=tenant)}
     return {status: counted.get(status, 0) for status in _ON_ITS_WAY}
 
 
@@ -26,9 +26,9 @@ COUNT_JOBS = f"""
     select 'failed', count(*) from job where end_at > $1 and status = '{JobStatus.FAIL}'"""
 
 
-async def count_jobs(db: Database, since: int, asker: str | None) -> dict[str, int]:
+async def count_jobs(db: Database, since: int, tenant: str | None) -> dict[str, int]:
     """Jobs that wait and that are run, and those that have failed since then."""
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_JOBS, since, asker=asker)}
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_JOBS, since, tenant=tenant)}
     return {state: counted.get(state, 0) for state in ("waiting", "running", "failed")}
 
 
@@ -38,8 +38,8 @@ COUNT_HOOK_STATES = f"""
     from hook group by 1"""
 
 
-async def count_hook_states(db: Database, asker: str | None) -> dict[str, int]:
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_HOOK_STATES, asker=asker)}
+async def count_hook_states(db: Database, tenant: str | None) -> dict[str, int]:
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_HOOK_STATES, tenant=tenant)}
     return {state: counted.get(state, 0) for state in HookState}
 
 
@@ -50,9 +50,9 @@ COUNT_STORES = """
     group by 1 order by 1"""
 
 
-async def count_stores(db: Database, asker: str | None) -> dict[str, StoreUse]:
+async def count_stores(db: Database, tenant: str | None) -> dict[str, StoreUse]:
     """Images and their total size in each store, by the store's id."""
-    rows = await db.scan(COUNT_STORES, asker=asker)
+    rows = await db.scan(COUNT_STORES, tenant=tenant)
     return {row[0]: StoreUse(images=int(row[1]), size=int(row[2])) for row in rows}
 
 
@@ -87,10 +87,10 @@ LIST_PROJECTS = f"""
 
 
 async def list_projects(
-    db: Database, sort: UseSort, now: int, *, after: tuple[int, str], limit: int, asker: str | None
+    db: Database, sort: UseSort, now: int, *, after: tuple[int, str], limit: int, tenant: str | None
 ) -> list[ProjectUse]:
     """Projects that have anything, most first, from behind `after` (rank, project) on."""
-    rows = await db.scan(LIST_PROJECTS, sort, now, *after, limit, asker=asker)
+    rows = await db.scan(LIST_PROJECTS, sort, now, *after, limit, tenant=tenant)
     return [
         ProjectUse(
             project_id=row[0],

@@ -12,6 +12,7 @@ import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Arm, Place, Result, Row, Script, Statement
+from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
 from transom.sql.postgres_migrate import (
@@ -23,7 +24,6 @@ from transom.sql.postgres_migrate import (
     take_turn,
 )
 from transom.sql.postgres_pool import Pool
-from transom.sql.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class PostgresDatabase:
         self.dialect = PostgresDialect()
         self._connector = connector
         self._pool = pool
-        self._turns = Turns(most_scans)
+        self._semaphore = FairSemaphore(most_scans)
         self._command_s = command_s
         self._wake: Callable[[], None] = _do_nothing
 
@@ -111,9 +111,9 @@ class PostgresDatabase:
                 raise UnavailableError(_CANNOT_ANSWER) from TimeoutError(f"no answer within {_READY_S:g} s")
             raise
 
-    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
-        async with self._turns.turn(asker):
+        async with self._semaphore.slot(tenant):
             return await self.read(sql, *values)
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:

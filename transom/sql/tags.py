@@ -19,14 +19,14 @@ LIST_OWN_TAGS = """
 
 async def list_own_tags(db: Database, owner: str) -> list[str]:
     """The tags of all images that a project owns, as they are written, in no order."""
-    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner, asker=owner)]
+    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner, tenant=owner)]
 
 
 async def list_tags(
-    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int, asker: str | None = None
+    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int, tenant: str | None = None
 ) -> list[str]:
     """A page of the tags of a list's images, as they are written, sorted bytewise. Of `query` only the
-    conditions count. `asker`: see `Database.scan`."""
+    conditions count. `tenant`: see `Database.scan`."""
     if not ranges:
         return []
     values = Values()
@@ -36,7 +36,7 @@ async def list_tags(
         "cross join jsonb_array_elements_text(image.tags) as tag "
         f"order by 1 limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [row[0] for row in await db.scan(sql, *values.bound(now_us()), asker=asker)]
+    return [row[0] for row in await db.scan(sql, *values.bound(now_us()), tenant=tenant)]
 
 
 async def find_images(
@@ -54,14 +54,14 @@ async def find_images(
         "order by image.created_at desc, image.id desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()), asker=owner)]
+    return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()), tenant=owner)]
 
 
 async def count_images(db: Database, owner: str, search: TagSearch) -> int:
     """How many `find_images` has on all its pages."""
     values = Values()
     sql = f"select count(*) from image where {_sought(db.dialect, owner, search, values)}"
-    return int((await db.scan(sql, *values.bound(now_us()), asker=owner))[0][0])
+    return int((await db.scan(sql, *values.bound(now_us()), tenant=owner))[0][0])
 
 
 def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> str:

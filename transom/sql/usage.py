@@ -51,10 +51,10 @@ LIST_USES_OF_LATE = f"""
 
 
 async def list_uses_of_late(
-    db: Database, image_ids: Collection[str], since: int, asker: str | None
+    db: Database, image_ids: Collection[str], since: int, tenant: str | None
 ) -> Mapping[str, Usage]:
     """When others last used each of these images, and how many projects have since then, by image."""
-    rows = await db.scan(LIST_USES_OF_LATE, to_json(list(image_ids)), since, asker=asker)
+    rows = await db.scan(LIST_USES_OF_LATE, to_json(list(image_ids)), since, tenant=tenant)
     return {row[0]: Usage(last_used_at=row[1], projects=int(row[2])) for row in rows}
 
 

@@ -23,10 +23,10 @@ from transom.lease import LostError
 from transom.sql import captures, images, imports, jobs
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
-from transom.transfers.askers import Askers
 from transom.transfers.cloud import ANSWER_S, capture, find_service
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.objects import naming_reasons
+from transom.transfers.requesters import Requesters
 
 #: Longest time that an image may take, from the request on.
 _MOST_US = 24 * 3600 * 1_000_000
@@ -45,10 +45,10 @@ _BEGUN = 50
 class Captures:
     """Runs these jobs for the worker `holder`."""
 
-    def __init__(self, settings: Settings, db: Database, askers: Askers, holder: str) -> None:
+    def __init__(self, settings: Settings, db: Database, requesters: Requesters, holder: str) -> None:
         self._settings = settings
         self._db = db
-        self._askers = askers
+        self._requesters = requesters
         self._holder = holder
 
     async def run(self, job: Job, report: Report) -> None:
@@ -80,7 +80,7 @@ class Captures:
         await jobs.finish_job(self._db, ended, self._holder)
 
     def _judge(self, job: Job) -> None:
-        rules.create_image(self._askers.recall(job), job.project_id, Visibility.PRIVATE)
+        rules.create_image(self._requesters.recall(job), job.project_id, Visibility.PRIVATE)
 
     # ---- the beginning
 

@@ -22,9 +22,9 @@ from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
-from transom.transfers.askers import Askers
 from transom.transfers.held import Report
 from transom.transfers.objects import naming_reasons
+from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_copy
 
 _log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ _TRIES = 10
 class Copies:
     """Runs these jobs for the worker `holder`."""
 
-    def __init__(self, db: Database, transfer: Transfer, askers: Askers, holder: str) -> None:
+    def __init__(self, db: Database, transfer: Transfer, requesters: Requesters, holder: str) -> None:
         self._db = db
         self._transfer = transfer
-        self._askers = askers
+        self._requesters = requesters
         self._holder = holder
 
     async def run(self, job: Job, report: Report) -> None:
@@ -87,8 +87,8 @@ class Copies:
         await jobs.finish_job(self._db, ended, self._holder)
 
     async def _find_source(self, job: Job, copy: Image) -> Image:
-        """The image to copy, if the asker may have its data in `copy` now. Raises TransomError if not."""
-        caller, source_id = self._askers.recall(job), input_of(job, Copy).source_id
+        """The image to copy, if the requester may have its data in `copy` now. Raises TransomError if not."""
+        caller, source_id = self._requesters.recall(job), input_of(job, Copy).source_id
         found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
         return judge_copy(caller, found, copy.owner)
 

@@ -23,10 +23,10 @@ from transom.sql import images, jobs
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
 from transom.transfers import conversion, export_rules
-from transom.transfers.askers import Askers
 from transom.transfers.held import Report, told
 from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
+from transom.transfers.requesters import Requesters
 from transom.transfers.work import open_work_folder
 
 _log = logging.getLogger(__name__)
@@ -41,14 +41,14 @@ class Exports:
         db: Database,
         transfer: Transfer,
         objects: ObjectAccess,
-        askers: Askers,
+        requesters: Requesters,
         holder: str,
     ) -> None:
         self._settings = settings
         self._db = db
         self._transfer = transfer
         self._objects = objects
-        self._askers = askers
+        self._requesters = requesters
         self._holder = holder
         self._materials = Materials(settings, transfer, holder)
 
@@ -60,7 +60,7 @@ class Exports:
     async def _run(self, job: Job, report: Report) -> None:
         asked = input_of(job, Export)
         image = await self._find(job)
-        target = await self._objects.open(self._askers.recall(job), self._named(job), write=True)
+        target = await self._objects.open(self._requesters.recall(job), self._named(job), write=True)
         if await target.require_free(job.id):
             return  # An earlier attempt got that far.
         location = await self._transfer.reads.find_copy(image)
@@ -86,15 +86,15 @@ class Exports:
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed; what workers that died had begun to send goes, if it can."""
         try:
-            target = await self._objects.open(self._askers.recall(ended), self._named(ended), write=True)
+            target = await self._objects.open(self._requesters.recall(ended), self._named(ended), write=True)
             await target.abort()
         except TransomError as error:
             _log.warning("job %s: parts of its object may stay at the service: %s", ended.id, error)
         await jobs.finish_job(self._db, ended, self._holder)
 
     async def _find(self, job: Job) -> Image:
-        """The image, if the asker may export it there now."""
-        asked, caller = input_of(job, Export), self._askers.recall(job)
+        """The image, if the requester may export it there now."""
+        asked, caller = input_of(job, Export), self._requesters.recall(job)
         gone = f"Image {asked.image_id} was deleted while it was exported."
         found = await images.find_image(self._db, asked.image_id, caller.member_ids)
         seen = access.see_image(caller, found, gone)
@@ -113,4 +113,4 @@ class Exports:
         async for chunk in chunks:
             yield chunk
         await self._find(job)
-        await self._objects.open(self._askers.recall(job), self._named(job), write=True)
+        await self._objects.open(self._requesters.recall(job), self._named(job), write=True)

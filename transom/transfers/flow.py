@@ -45,11 +45,11 @@ from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
-from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, Report, RightEndedError, copied, told
 from transom.transfers.material import Material, Materials
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
 from transom.transfers.plugins import PLUGINS
+from transom.transfers.requesters import Requesters
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Imports:
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
-        askers: Askers,
+        requesters: Requesters,
         holder: str,
         objects: ObjectAccess,
     ) -> None:
@@ -78,11 +78,11 @@ class Imports:
         self._transfer = transfer
         self._outbound = outbound
         self._limits = limits
-        self._askers = askers
+        self._requesters = requesters
         self._holder = holder
         self._materials = Materials(settings, transfer, holder)
-        self._objects = ObjectSources(objects, askers)
-        self._held = HeldImage(db, holder, askers, self._objects.judge)
+        self._objects = ObjectSources(objects, requesters)
+        self._held = HeldImage(db, holder, requesters, self._objects.judge)
 
     async def run(self, job: Job, report: Report) -> None:
         """Fill the image by the method that was asked for. Whatever is raised, `fail` puts things right."""
@@ -172,7 +172,7 @@ class Imports:
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
-            check = partial(self._check_taken_over, self._askers.recall(job), remote.change)
+            check = partial(self._check_taken_over, self._requesters.recall(job), remote.change)
             check(image)
             async with remote.open(self._outbound_of(job)) as answer:
                 chunks = told(answer.chunks(), answer.size, report)
@@ -186,10 +186,10 @@ class Imports:
             return await self._stage(job, image, chunks, found.size, found.change, 0, expected=expected)
         raise ConflictError(f"Image {image.id} has no staged data.")
 
-    def _check_taken_over(self, asker: Caller, change: Change, image: Image) -> None:
-        """What another service says of its image is bound as what the asker sends is."""
+    def _check_taken_over(self, requester: Caller, change: Change, image: Image) -> None:
+        """What another service says of its image is bound as what the requester sends is."""
         for name in change.properties:
-            protection.require_set(asker, image.properties, name)
+            protection.require_set(requester, image.properties, name)
         new = enrich(image, change)
         image_quotas.check_properties(image, new, self._settings.image_property_quota)
         image_quotas.check_metadata(image, new, self._settings.image_metadata_limit)
@@ -273,7 +273,7 @@ class Imports:
             Location(store=staged.store, key=staged.key),
             staged.size,
             await self._transfer.uploads.room(image),
-            self._askers.recall(job).roles,
+            self._requesters.recall(job).roles,
         )
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:

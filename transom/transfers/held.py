@@ -1,7 +1,7 @@
 """An image that a task holds: looked at, changed and let go in step with the task's job.
 
 Whoever is not the job's holder any more, or looked at an image that somebody changed since, changes nothing.
-Each look judges the asker again, so that no step goes on after the right to it has ended.
+Each look judges the requester again, so that no step goes on after the right to it has ended.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ from transom.sql import images, imports, jobs
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
 from transom.sql.retry import write_conflict
-from transom.transfers.askers import Askers
+from transom.transfers.requesters import Requesters
 
 _MIB = 1 << 20
 #: Others may change the image between our look at it and our write.
@@ -33,7 +33,7 @@ _TRIES = 100
 #: Tells how far a job is: percent, and words.
 Report = Callable[[int, str], None]
 Write = Callable[[Database, Job, str, Image, Image], Awaitable[bool]]
-#: Raises when the asker may not have this done (any more).
+#: Raises when the requester may not have this done (any more).
 Judge = Callable[[Caller, Job, ImageTarget], None]
 #: Called when a task fails, with the image and the job as stored now. Returns what the image becomes (None:
 #: it is deleted) and the locations that it gives up.
@@ -43,18 +43,18 @@ Undo = Callable[[Image, Job], tuple[Image | None, tuple[Location, ...]]]
 class HeldImage:
     """Images held by jobs of the worker `holder`."""
 
-    def __init__(self, db: Database, holder: str, askers: Askers, judge: Judge) -> None:
+    def __init__(self, db: Database, holder: str, requesters: Requesters, judge: Judge) -> None:
         self._db = db
         self._holder = holder
-        self._askers = askers
+        self._requesters = requesters
         self._judge = judge
 
     async def find(self, job: Job) -> Image:
-        """The job's image. NotFoundError when it is gone, or another task's; RightEndedError when the asker
-        may not have this done any more."""
+        """The job's image. NotFoundError when it is gone, or another task's; RightEndedError when the
+        requester may not have this done any more."""
         image_id = str(job.image_id)
         try:
-            caller = self._askers.recall(job)
+            caller = self._requesters.recall(job)
         except ForbiddenError as error:
             raise RightEndedError(str(error)) from None
         found = await images.find_image(self._db, image_id, caller.member_ids)

@@ -12,8 +12,8 @@ from transom.domain.job_inputs import AddedLocation, input_of
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
 from transom.sql.db import Database
-from transom.transfers.askers import Askers
 from transom.transfers.held import HeldImage, Report, told
+from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_location
 
 
@@ -21,11 +21,11 @@ class AddedLocations:
     """Runs these tasks for the worker `holder`."""
 
     def __init__(
-        self, settings: Settings, db: Database, transfer: Transfer, askers: Askers, holder: str
+        self, settings: Settings, db: Database, transfer: Transfer, requesters: Requesters, holder: str
     ) -> None:
         self._settings = settings
         self._transfer = transfer
-        self._held = HeldImage(db, holder, askers, judge_location)
+        self._held = HeldImage(db, holder, requesters, judge_location)
 
     async def run(self, job: Job, report: Report) -> None:
         """Attach the place; compare its data with what was said, or find out what it is."""

@@ -25,7 +25,7 @@ from transom.domain.job_inputs import Capture, Copy, Export, Import, ObjectImpor
 from transom.domain.model import Caller, Content, Image, ImageTarget, Job
 from transom.domain.objects import ObjectRef
 from transom.stores.object_access import ObjectAccess
-from transom.transfers.askers import Askers
+from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_import
 
 _Reasons = tuple[tuple[type[TransomError], Reason], ...]
@@ -63,11 +63,11 @@ class FoundObject(NamedTuple):
 
 
 class ObjectSources:
-    """The objects that jobs were asked to import, each as its asker may see it."""
+    """The objects that jobs were asked to import, each as its requester may see it."""
 
-    def __init__(self, objects: ObjectAccess, askers: Askers) -> None:
+    def __init__(self, objects: ObjectAccess, requesters: Requesters) -> None:
         self._objects = objects
-        self._askers = askers
+        self._requesters = requesters
 
     def judge(self, caller: Caller, job: Job, target: ImageTarget) -> None:
         """As `judge_import`, and may the caller use the object, by the rules of now?"""
@@ -77,15 +77,16 @@ class ObjectSources:
             self._objects.require(caller, self._named(request), write=False)
 
     async def require(self, job: Job, request: ImportRequest) -> None:
-        """Raises what `ObjectAccess.open` does: by now the asker may have lost its right, or its key."""
-        await self._objects.open(self._askers.recall(job), self._named(request), write=False)
+        """Raises what `ObjectAccess.open` does: by now the requester may have lost its right, or its key."""
+        await self._objects.open(self._requesters.recall(job), self._named(request), write=False)
 
     async def find(self, job: Job, request: ImportRequest) -> FoundObject:
-        """The object. InvalidError when there is none that the asker may read, or it is empty, or of a format
-        that is not to be; LimitExceededError when it is too large; UnavailableError when the service is away.
+        """The object. InvalidError when there is none that the requester may read, or it is empty, or of a
+        format that is not to be; LimitExceededError when it is too large; UnavailableError when the service
+        is away.
         """
         ref = self._named(request)
-        client = await self._objects.open(self._askers.recall(job), ref, write=False)
+        client = await self._objects.open(self._requesters.recall(job), ref, write=False)
         found = await client.find()
         change = Change()
         if isinstance(job.input, ObjectImport):

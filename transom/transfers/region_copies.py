@@ -24,11 +24,11 @@ from transom.domain.job_inputs import RegionCopy, input_of
 from transom.domain.model import Image, Job, Status, Visibility
 from transom.sql import jobs, members
 from transom.sql.db import Database
-from transom.transfers.askers import Askers
 from transom.transfers.held import Report, told
 from transom.transfers.objects import naming_reasons
 from transom.transfers.regions import open_region
 from transom.transfers.remote_images import RemoteImages
+from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_copy
 
 _log = logging.getLogger(__name__)
@@ -41,12 +41,12 @@ class RegionCopies:
     """Runs these jobs for the worker `holder`."""
 
     def __init__(
-        self, settings: Settings, db: Database, transfer: Transfer, askers: Askers, holder: str
+        self, settings: Settings, db: Database, transfer: Transfer, requesters: Requesters, holder: str
     ) -> None:
         self._settings = settings
         self._db = db
         self._transfer = transfer
-        self._askers = askers
+        self._requesters = requesters
         self._holder = holder
 
     async def run(self, job: Job, report: Report) -> None:
@@ -87,15 +87,15 @@ class RegionCopies:
         await jobs.finish_job(self._db, ended, self._holder)
 
     async def _open(self, job: Job) -> RemoteImages:
-        asked, caller = input_of(job, RegionCopy), self._askers.recall(job)
+        asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
         token = await jobs.find_credential(self._db, job.id)
         return RemoteImages(
             await open_region(self._settings, caller, token, asked.region, asked.project_name)
         )
 
     async def _find_source(self, job: Job) -> Image:
-        """The image to copy, if the asker may have its data now. Raises TransomError if not."""
-        asked, caller = input_of(job, RegionCopy), self._askers.recall(job)
+        """The image to copy, if the requester may have its data now. Raises TransomError if not."""
+        asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
         found = await members.find_member(
             self._db, asked.source_id, caller.member_ids, caller.project_id or ""
         )

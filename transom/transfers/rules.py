@@ -2,8 +2,8 @@
 kind of job. Pure.
 
 A job is judged when it begins, when another worker takes it over, every few seconds while it runs and right
-before each transaction that publishes data: always as its asker, by the rules of now, on the image as it is
-now.
+before each transaction that publishes data: always as its requester, by the current rules, on the current
+image.
 """
 
 from transom.domain.access import of_project, require, require_seen, see_image

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 from transom.api.http import Request, Response
 from transom.api.identity import catalog, credentials, projects, tokens, users, versions
-from transom.api.parts import Parts
+from transom.api.services import Services
 
-Handler = Callable[[Parts, Request], Awaitable[Response]]
+Handler = Callable[[Services, Request], Awaitable[Response]]
 
 _V3 = "/identity/v3"
 

@@ -3,7 +3,7 @@
 import logging
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import UnauthenticatedError, UnavailableError
 
 _log = logging.getLogger(__name__)
@@ -13,11 +13,11 @@ _LONGEST_NAME = 255
 
 
 def report_refusal(
-    parts: Parts, request: Request, account: str | None, error: UnauthenticatedError | UnavailableError
+    services: Services, request: Request, account: str | None, error: UnauthenticatedError | UnavailableError
 ) -> None:
     """`account`: as the client names it, be there such an account or not."""
     outcome = "refused" if isinstance(error, UnauthenticatedError) else "not checked"
-    parts.count_login(outcome)
+    services.count_login(outcome)
     fields = {
         "account": (account or "-")[:_LONGEST_NAME],
         "client": request.client_address,

@@ -11,7 +11,7 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.identity.session import NOT_FOUND, identity_url, open_session
 from transom.api.identity.wire import read_filters, render_list
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.versions import base_url
 from transom.domain.errors import NotFoundError
 from transom.identity.sessions import Session
@@ -40,74 +40,76 @@ SERVICES = (Service(type="image", name="glance", path="", ims_path="/ims"), _IDE
 SERVICES_IN_DOMAIN = (_IDENTITY,)
 
 
-def render_catalog(parts: Parts, request: Request, session: Session) -> list[dict[str, Any]]:
+def render_catalog(services: Services, request: Request, session: Session) -> list[dict[str, Any]]:
     """The services that the session can use: images are in projects."""
-    services = SERVICES if session.project else SERVICES_IN_DOMAIN if session.domain else ()
+    offered = SERVICES if session.project else SERVICES_IN_DOMAIN if session.domain else ()
     return [
         {
             "id": service.id,
             "type": service.type,
             "name": service.name,
-            "endpoints": [_render_endpoint(parts, request, service, interface) for interface in INTERFACES],
+            "endpoints": [
+                _render_endpoint(services, request, service, interface) for interface in INTERFACES
+            ],
         }
-        for service in services
+        for service in offered
     ]
 
 
-async def show_catalog(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
-    catalog = render_catalog(parts, request, session)
-    url = f"{identity_url(parts, request)}/auth/catalog"
+async def show_catalog(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
+    catalog = render_catalog(services, request, session)
+    url = f"{identity_url(services, request)}/auth/catalog"
     return json_response({"catalog": catalog, "links": {"self": url}})
 
 
-async def list_services(parts: Parts, request: Request) -> Response:
-    return await _list(parts, request, "services", ("type", "name"))
+async def list_services(services: Services, request: Request) -> Response:
+    return await _list(services, request, "services", ("type", "name"))
 
 
-async def get_service(parts: Parts, request: Request) -> Response:
-    return await _show(parts, request, "services", "service")
+async def get_service(services: Services, request: Request) -> Response:
+    return await _show(services, request, "services", "service")
 
 
-async def list_endpoints(parts: Parts, request: Request) -> Response:
-    return await _list(parts, request, "endpoints", ("service_id", "interface", "region_id", "region"))
+async def list_endpoints(services: Services, request: Request) -> Response:
+    return await _list(services, request, "endpoints", ("service_id", "interface", "region_id", "region"))
 
 
-async def get_endpoint(parts: Parts, request: Request) -> Response:
-    return await _show(parts, request, "endpoints", "endpoint")
+async def get_endpoint(services: Services, request: Request) -> Response:
+    return await _show(services, request, "endpoints", "endpoint")
 
 
-async def list_regions(parts: Parts, request: Request) -> Response:
-    return await _list(parts, request, "regions", ())
+async def list_regions(services: Services, request: Request) -> Response:
+    return await _list(services, request, "regions", ())
 
 
-async def get_region(parts: Parts, request: Request) -> Response:
-    return await _show(parts, request, "regions", "region")
+async def get_region(services: Services, request: Request) -> Response:
+    return await _show(services, request, "regions", "region")
 
 
-async def _list(parts: Parts, request: Request, key: str, filterable: tuple[str, ...]) -> Response:
-    await open_session(parts, request)
+async def _list(services: Services, request: Request, key: str, filterable: tuple[str, ...]) -> Response:
+    await open_session(services, request)
     wanted = {name: value for name, value in read_filters(request).items() if name in filterable}
     found = [
         document
-        for document in _render_all(parts, request, key)
+        for document in _render_all(services, request, key)
         if all(document[name] == value for name, value in wanted.items())
     ]
-    return json_response(render_list(key, found, f"{identity_url(parts, request)}/{key}"))
+    return json_response(render_list(key, found, f"{identity_url(services, request)}/{key}"))
 
 
-async def _show(parts: Parts, request: Request, key: str, word: str) -> Response:
-    await open_session(parts, request)
+async def _show(services: Services, request: Request, key: str, word: str) -> Response:
+    await open_session(services, request)
     wanted = request.params["id"]
-    for document in _render_all(parts, request, key):
+    for document in _render_all(services, request, key):
         if document["id"] == wanted:
             return json_response({word: document})
     raise NotFoundError(NOT_FOUND.format(word, wanted))
 
 
-def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]]:
+def _render_all(services: Services, request: Request, key: str) -> list[dict[str, Any]]:
     if key == "regions":
-        region = parts.settings.region
+        region = services.settings.region
         documents: list[dict[str, Any]] = [{"id": region, "description": "", "parent_region_id": None}]
     elif key == "services":
         documents = [
@@ -116,27 +118,30 @@ def _render_all(parts: Parts, request: Request, key: str) -> list[dict[str, Any]
         ]
     else:
         documents = [
-            _render_endpoint(parts, request, service, interface) | {"service_id": service.id, "enabled": True}
+            _render_endpoint(services, request, service, interface)
+            | {"service_id": service.id, "enabled": True}
             for service in SERVICES
             for interface in INTERFACES
         ]
     for document in documents:
-        document["links"] = {"self": f"{identity_url(parts, request)}/{key}/{document['id']}"}
+        document["links"] = {"self": f"{identity_url(services, request)}/{key}/{document['id']}"}
     return documents
 
 
-def _render_endpoint(parts: Parts, request: Request, service: Service, interface: str) -> dict[str, Any]:
-    settings = parts.settings
+def _render_endpoint(
+    services: Services, request: Request, service: Service, interface: str
+) -> dict[str, Any]:
+    settings = services.settings
     path = service.ims_path if settings.catalog_ims_endpoint else service.path
     return {
         "id": _make_id("endpoint", service.type, interface),
         "interface": interface,
         "region": settings.region,
         "region_id": settings.region,
-        "url": base_url(parts, request) + path,
+        "url": base_url(services, request) + path,
     }
 
 
-def _make_id(*parts: str) -> str:
+def _make_id(*names: str) -> str:
     """The same in every process and after every start."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, "transom:" + ":".join(parts)).hex
+    return uuid.uuid5(uuid.NAMESPACE_URL, "transom:" + ":".join(names)).hex

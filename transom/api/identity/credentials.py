@@ -22,16 +22,16 @@ from transom.api.identity.wire import (
     render_credential,
     render_list,
 )
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import NotFoundError
 from transom.identity.passwords import require_length
 
 
-async def list_credentials(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def list_credentials(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
-    directory, root = session.directory, identity_url(parts, request)
+    directory, root = session.directory, identity_url(services, request)
     filters = read_filters(request)
     found = [
         render_credential(directory, credential, root)
@@ -42,47 +42,47 @@ async def list_credentials(parts: Parts, request: Request) -> Response:
     return json_response(render_list("application_credentials", found, url))
 
 
-async def create_credential(parts: Parts, request: Request) -> Response:
+async def create_credential(services: Services, request: Request) -> Response:
     """For oneself only: it carries the maker's own roles."""
-    session = await open_token_session(parts, request)
+    session = await open_token_session(services, request)
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
-    body = await read_body(request, parts.settings.identity_body_limit, NewCredentialRequest)
+    body = await read_body(request, services.settings.identity_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
-    identity = builtin_identity(parts)
+    identity = builtin_identity(services)
     if draft.secret is not None:
-        least = parts.settings.password_min_length
+        least = services.settings.password_min_length
         require_length("Invalid request body: application_credential.secret", draft.secret, least)
     credential, secret = await identity.create_credential(session, draft, request.client_address)
-    document = render_credential(identity.directory(), credential, identity_url(parts, request))
+    document = render_credential(identity.directory(), credential, identity_url(services, request))
     return json_response({"application_credential": document | {"secret": secret}}, HTTPStatus.CREATED)
 
 
-async def get_credential(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def get_credential(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     user_id, wanted = request.params["id"], request.params["credential_id"]
     require_self_or_admin(session, user_id)
     credential = session.directory.credentials.get(wanted)
     if credential is None or credential.user_id != user_id:
         raise NotFoundError(NOT_FOUND.format("application credential", wanted))
-    document = render_credential(session.directory, credential, identity_url(parts, request))
+    document = render_credential(session.directory, credential, identity_url(services, request))
     return json_response({"application_credential": document})
 
 
-async def delete_credential(parts: Parts, request: Request) -> Response:
-    session = await open_token_session(parts, request)
+async def delete_credential(services: Services, request: Request) -> Response:
+    session = await open_token_session(services, request)
     user_id, unwanted = request.params["id"], request.params["credential_id"]
     require_self_or_admin(session, user_id)
-    await builtin_identity(parts).delete_credential(session, user_id, unwanted)
+    await builtin_identity(services).delete_credential(session, user_id, unwanted)
     return no_content()
 
 
-async def list_access_rules(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def list_access_rules(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
-    root, filters = identity_url(parts, request), read_filters(request)
+    root, filters = identity_url(services, request), read_filters(request)
     found = [
         render_access_rule(rule, root)
         for rule in session.directory.list_access_rules(user_id)
@@ -93,19 +93,19 @@ async def list_access_rules(parts: Parts, request: Request) -> Response:
     return json_response(render_list("access_rules", found, f"{root}/users/{user_id}/access_rules"))
 
 
-async def get_access_rule(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def get_access_rule(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     user_id, wanted = request.params["id"], request.params["rule_id"]
     require_self_or_admin(session, user_id)
     rule = session.directory.access_rules.get(wanted)
     if rule is None or rule.user_id != user_id:
         raise NotFoundError(NOT_FOUND.format("access rule", wanted))
-    return json_response({"access_rule": render_access_rule(rule, identity_url(parts, request))})
+    return json_response({"access_rule": render_access_rule(rule, identity_url(services, request))})
 
 
-async def delete_access_rule(parts: Parts, request: Request) -> Response:
-    session = await open_token_session(parts, request)
+async def delete_access_rule(services: Services, request: Request) -> Response:
+    session = await open_token_session(services, request)
     user_id, unwanted = request.params["id"], request.params["rule_id"]
     require_self_or_admin(session, user_id)
-    await builtin_identity(parts).delete_access_rule(session, user_id, unwanted)
+    await builtin_identity(services).delete_access_rule(session, user_id, unwanted)
     return no_content()

@@ -17,7 +17,7 @@ from transom.api.identity.wire import (
     render_list,
     render_project,
 )
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import NotFoundError
 from transom.identity.directory import Domain, Project
 from transom.identity.sessions import Session, TokenSession
@@ -32,10 +32,10 @@ _FILTERS: dict[str, Callable[[Project, str], bool]] = {
 }
 
 
-async def list_projects(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
-    root, filters = identity_url(parts, request), read_filters(request)
-    region = parts.settings.region if parts.settings.region_names_project else None
+async def list_projects(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
+    root, filters = identity_url(services, request), read_filters(request)
+    region = services.settings.region if services.settings.region_names_project else None
     visible = _list_visible(session, filters.get("name"), region)
     found = [
         render_project(project, root)
@@ -61,18 +61,18 @@ def _list_visible(session: Session, name: str | None, region: str | None) -> lis
     return own
 
 
-async def get_project(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def get_project(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     wanted = request.params["id"]
     project = session.directory.projects.get(wanted)
     if project is None:
         raise NotFoundError(NOT_FOUND.format("project", wanted))
-    return json_response({"project": render_project(project, identity_url(parts, request))})
+    return json_response({"project": render_project(project, identity_url(services, request))})
 
 
-async def list_domains(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
-    root = identity_url(parts, request)
+async def list_domains(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
+    root = identity_url(services, request)
     found = find_domains(request, session.directory.domains.values())
     domains = [render_domain(domain, root) for domain in found]
     return json_response(render_list("domains", domains, f"{root}/domains"))
@@ -86,10 +86,10 @@ def find_domains(request: Request, domains: Iterable[Domain]) -> list[Domain]:
     return [domain for domain in domains if filters.get("name", domain.name) == domain.name]
 
 
-async def get_domain(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def get_domain(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     wanted = request.params["id"]
     domain = session.directory.domains.get(wanted)
     if domain is None:
         raise NotFoundError(NOT_FOUND.format("domain", wanted))
-    return json_response({"domain": render_domain(domain, identity_url(parts, request))})
+    return json_response({"domain": render_domain(domain, identity_url(services, request))})

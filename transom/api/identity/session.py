@@ -1,7 +1,7 @@
 """What every identity handler begins with: the built-in identity, the caller's session, and the API's URL."""
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.signing import has_signature, signed_request
 from transom.api.versions import base_url
 from transom.domain.errors import ForbiddenError, NotFoundError
@@ -12,29 +12,29 @@ from transom.identity.sessions import Session, TokenSession
 NOT_FOUND = "Could not find {}: {}."
 
 
-def builtin_identity(parts: Parts) -> BuiltinIdentity:
+def builtin_identity(services: Services) -> BuiltinIdentity:
     """NotFoundError where another identity service is in use: then there is nothing under /identity."""
-    if not isinstance(parts.identity, BuiltinIdentity):
+    if not isinstance(services.identity, BuiltinIdentity):
         raise NotFoundError("The built-in identity is not in use here.")
-    return parts.identity
+    return services.identity
 
 
-async def open_session(parts: Parts, request: Request) -> Session:
+async def open_session(services: Services, request: Request) -> Session:
     """Who asks, by signature if there is one, else by `X-Auth-Token`. UnauthenticatedError if that is absent,
     not valid, or not good for this request by its access rules; what `authenticate_signed` raises."""
-    identity = builtin_identity(parts)
+    identity = builtin_identity(services)
     session: Session
     if has_signature(request):
-        session = await identity.open_signed_session(signed_request(parts, request))
+        session = await identity.open_signed_session(signed_request(services, request))
     else:
         session = identity.open_session(request.header(b"x-auth-token"))
     require_allowed(session.access_rules, IDENTITY, request.method, request.raw_path)
     return session
 
 
-async def open_token_session(parts: Parts, request: Request) -> TokenSession:
+async def open_token_session(services: Services, request: Request) -> TokenSession:
     """As `open_session`, for what only the holder of a token may do. ForbiddenError for a signed request."""
-    session = await open_session(parts, request)
+    session = await open_session(services, request)
     if not isinstance(session, TokenSession):
         raise ForbiddenError("A signed request may only look around here: this takes a token.")
     return session
@@ -53,6 +53,6 @@ def require_self_or_admin(session: Session, user_id: str) -> None:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
 
 
-def identity_url(parts: Parts, request: Request) -> str:
+def identity_url(services: Services, request: Request) -> str:
     """Where the identity API is, as links and the catalog say it."""
-    return f"{base_url(parts, request)}/identity/v3"
+    return f"{base_url(services, request)}/identity/v3"

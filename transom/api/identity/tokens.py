@@ -25,7 +25,7 @@ from transom.api.identity.wire import (
     render_project,
     render_token,
 )
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import (
     ForbiddenError,
     InvalidError,
@@ -40,16 +40,16 @@ from transom.identity.sessions import TokenSession
 METHODS = ("password", "token", "application_credential")
 
 
-async def create_token(parts: Parts, request: Request) -> Response:
-    identity = builtin_identity(parts)
-    body = await read_body(request, parts.settings.identity_body_limit, AuthRequest)
+async def create_token(services: Services, request: Request) -> Response:
+    identity = builtin_identity(services)
+    body = await read_body(request, services.settings.identity_body_limit, AuthRequest)
     try:
         token, session = await _log_in(identity, body.auth, request.client_address)
     except (UnauthenticatedError, UnavailableError) as error:
-        report_refusal(parts, request, _name_account(body.auth), error)
+        report_refusal(services, request, _name_account(body.auth), error)
         raise
-    parts.count_login("done")
-    return _describe_token(parts, request, token, session, HTTPStatus.CREATED)
+    services.count_login("done")
+    return _describe_token(services, request, token, session, HTTPStatus.CREATED)
 
 
 def _name_account(auth: AuthBody) -> str | None:
@@ -62,34 +62,34 @@ def _name_account(auth: AuthBody) -> str | None:
     return None
 
 
-async def show_token(parts: Parts, request: Request) -> Response:
-    token, subject = await _find_subject(parts, request)
-    return _describe_token(parts, request, token, subject, HTTPStatus.OK)
+async def show_token(services: Services, request: Request) -> Response:
+    token, subject = await _find_subject(services, request)
+    return _describe_token(services, request, token, subject, HTTPStatus.OK)
 
 
-async def check_token(parts: Parts, request: Request) -> Response:
-    token, _ = await _find_subject(parts, request)
+async def check_token(services: Services, request: Request) -> Response:
+    token, _ = await _find_subject(services, request)
     return Response(HTTPStatus.OK, headers=_token_headers(token))
 
 
-async def revoke_token(parts: Parts, request: Request) -> Response:
-    _, subject = await _find_subject(parts, request)
-    await builtin_identity(parts).revoke(subject.claims)
+async def revoke_token(services: Services, request: Request) -> Response:
+    _, subject = await _find_subject(services, request)
+    await builtin_identity(services).revoke(subject.claims)
     return no_content()
 
 
-async def list_own_projects(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
-    directory, root = session.directory, identity_url(parts, request)
+async def list_own_projects(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
+    directory, root = session.directory, identity_url(services, request)
     projects = [render_project(project, root) for project in directory.list_projects(session.user.id)]
     return json_response(render_list("projects", projects, f"{root}/auth/projects"))
 
 
-async def list_own_domains(parts: Parts, request: Request) -> Response:
+async def list_own_domains(services: Services, request: Request) -> Response:
     """The user's own domain. Keystone lists those in which the user has a role; clients that sign their
     requests ask here to learn their domain's id."""
-    session = await open_session(parts, request)
-    root = identity_url(parts, request)
+    session = await open_session(services, request)
+    root = identity_url(services, request)
     found = find_domains(request, [session.directory.domains[session.user.domain_id]])
     domains = [render_domain(domain, root) for domain in found]
     return json_response(render_list("domains", domains, f"{root}/auth/domains"))
@@ -125,17 +125,17 @@ async def _log_in_with_credential(
     return await identity.log_in_with_credential(body.id, body.name, owner, body.secret, client)
 
 
-async def _find_subject(parts: Parts, request: Request) -> tuple[str, TokenSession]:
+async def _find_subject(services: Services, request: Request) -> tuple[str, TokenSession]:
     """The token in `X-Subject-Token` and its session, for its own user, an admin or a service.
 
     NotFoundError for a subject that is not valid: 401 would say that the caller's own token is not.
     """
-    session = await open_token_session(parts, request)
+    session = await open_token_session(services, request)
     token = request.header(b"x-subject-token")
     if not token:
         raise InvalidError("The header X-Subject-Token is missing.")
     try:
-        subject = builtin_identity(parts).open_session(token)
+        subject = builtin_identity(services).open_session(token)
     except UnauthenticatedError:
         raise NotFoundError("Could not find token.") from None
     is_service = Role.SERVICE in session.roles and request.method != "DELETE"
@@ -145,9 +145,9 @@ async def _find_subject(parts: Parts, request: Request) -> tuple[str, TokenSessi
 
 
 def _describe_token(
-    parts: Parts, request: Request, token: str, session: TokenSession, status: HTTPStatus
+    services: Services, request: Request, token: str, session: TokenSession, status: HTTPStatus
 ) -> Response:
-    catalog = None if "nocatalog" in read_filters(request) else render_catalog(parts, request, session)
+    catalog = None if "nocatalog" in read_filters(request) else render_catalog(services, request, session)
     body = render_token(session, catalog)
     return json_response(body, status, _token_headers(token))
 

@@ -23,15 +23,15 @@ from transom.api.identity.wire import (
     render_role_name,
     render_user,
 )
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from transom.identity.directory import Directory, Grant, Role, imply_roles
 from transom.identity.passwords import require_length
 
 
-async def list_users(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
-    directory, root = session.directory, identity_url(parts, request)
+async def list_users(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
+    directory, root = session.directory, identity_url(services, request)
     filters = read_filters(request)
     visible = directory.users.values() if session.is_admin else [session.user]
     found = [
@@ -43,66 +43,66 @@ async def list_users(parts: Parts, request: Request) -> Response:
     return json_response(render_list("users", found, f"{root}/users"))
 
 
-async def get_user(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def get_user(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     wanted = request.params["id"]
     require_self_or_admin(session, wanted)
     user = session.directory.users.get(wanted)
     if user is None:
         raise NotFoundError(NOT_FOUND.format("user", wanted))
-    return json_response({"user": render_user(user, identity_url(parts, request))})
+    return json_response({"user": render_user(user, identity_url(services, request))})
 
 
-async def list_user_projects(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def list_user_projects(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     user_id = request.params["id"]
     require_self_or_admin(session, user_id)
-    directory, root = session.directory, identity_url(parts, request)
+    directory, root = session.directory, identity_url(services, request)
     if user_id not in directory.users:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
     projects = [render_project(project, root) for project in directory.list_projects(user_id)]
     return json_response(render_list("projects", projects, f"{root}/users/{user_id}/projects"))
 
 
-async def change_password(parts: Parts, request: Request) -> Response:
+async def change_password(services: Services, request: Request) -> Response:
     """A user's own; it must know the old one. `transom accounts passwd` is for who forgot it."""
-    session = await open_token_session(parts, request)
+    session = await open_token_session(services, request)
     user_id = request.params["id"]
     if user_id != session.user.id:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
-    body = await read_body(request, parts.settings.identity_body_limit, PasswordChangeRequest)
+    body = await read_body(request, services.settings.identity_body_limit, PasswordChangeRequest)
     new = body.user.password
-    require_length("Invalid request body: user.password", new, parts.settings.password_min_length)
+    require_length("Invalid request body: user.password", new, services.settings.password_min_length)
     old = body.user.original_password
     try:
-        await builtin_identity(parts).change_password(session.user, old, new, request.client_address)
+        await builtin_identity(services).change_password(session.user, old, new, request.client_address)
     except (UnauthenticatedError, UnavailableError) as error:
-        report_refusal(parts, request, session.user.name, error)
+        report_refusal(services, request, session.user.name, error)
         raise
     return no_content()
 
 
-async def list_roles(parts: Parts, request: Request) -> Response:
-    await open_session(parts, request)
-    root = identity_url(parts, request)
+async def list_roles(services: Services, request: Request) -> Response:
+    await open_session(services, request)
+    root = identity_url(services, request)
     filters = read_filters(request)
     # There are no roles of a domain.
     roles = [role for role in Role if filters.get("name", role) == role and not filters.get("domain_id")]
     return json_response(render_list("roles", [render_role(role, root) for role in roles], f"{root}/roles"))
 
 
-async def get_role(parts: Parts, request: Request) -> Response:
-    await open_session(parts, request)
+async def get_role(services: Services, request: Request) -> Response:
+    await open_session(services, request)
     wanted = request.params["id"]
     if wanted not in list(Role):
         raise NotFoundError(NOT_FOUND.format("role", wanted))
-    return json_response({"role": render_role(Role(wanted), identity_url(parts, request))})
+    return json_response({"role": render_role(Role(wanted), identity_url(services, request))})
 
 
-async def list_role_assignments(parts: Parts, request: Request) -> Response:
-    session = await open_session(parts, request)
+async def list_role_assignments(services: Services, request: Request) -> Response:
+    session = await open_session(services, request)
     require_admin(session)
-    directory, root = session.directory, identity_url(parts, request)
+    directory, root = session.directory, identity_url(services, request)
     filters = read_filters(request)
     found = [
         _render_assignment(directory, grant, role, root, with_names="include_names" in filters)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
@@ -19,9 +19,9 @@ _UUID = re.compile(UUID_PATTERN)
 _MOST_VALUES = 20_000
 
 
-async def read_object(parts: Parts, request: Request) -> dict[str, Any]:
+async def read_object(services: Services, request: Request) -> dict[str, Any]:
     """The body as a JSON object; InvalidError for anything else."""
-    settings = parts.settings
+    settings = services.settings
     body = await request.json(settings.json_body_limit, _MOST_VALUES + 2 * settings.ims_batch_limit)
     if not isinstance(body, dict):
         raise InvalidError("The body must be a JSON object.")

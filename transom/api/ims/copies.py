@@ -9,7 +9,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.clock import now_us
 from transom.domain import access, image_quotas, protection
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
@@ -31,32 +31,32 @@ _DESCRIPTION = "__description"
 _PARENT = "__originalimagename"
 
 
-async def copy_image(parts: Parts, request: Request) -> Response:
+async def copy_image(services: Services, request: Request) -> Response:
     """A private image of the caller's own with the bytes and properties of the one in the path. The answer is
     a job; the new image is `queued` until its bytes are there, and goes away if they cannot be copied."""
     project_id = require_project(request)
-    given = await read_object(parts, request)
-    source = await _find_source(parts, request)
+    given = await read_object(services, request)
+    source = await _find_source(services, request)
     rules.require_copyable(source)
     image = _copy_of(source, given, request.caller, project_id)
     rules.create_image(request.caller, project_id, image.visibility)
-    image_quotas.check_properties(source, image, parts.image_quotas.properties)
-    image_quotas.check_metadata(None, image, parts.image_quotas.metadata_bytes)
+    image_quotas.check_properties(source, image, services.image_quotas.properties)
+    image_quotas.check_metadata(None, image, services.image_quotas.metadata_bytes)
     job = _new_job(request, source, image)
-    await parts.limits.check_size(image.owner, source.size or 0)
-    most = await parts.limits.most_images(image.owner)
-    await require_place(parts, request)
-    if not await jobs.start_job(parts.db, job, image, most, parts.settings.open_jobs_quota):
-        await require_place(parts, request)
+    await services.limits.check_size(image.owner, source.size or 0)
+    most = await services.limits.most_images(image.owner)
+    await require_place(services, request)
+    if not await jobs.start_job(services.db, job, image, most, services.settings.open_jobs_quota):
+        await require_place(services, request)
         raise image_quotas.too_many_images(most)
-    parts.wake_jobs()
+    services.wake_jobs()
     return json_response({"job_id": job.id})
 
 
-async def _find_source(parts: Parts, request: Request) -> Image:
+async def _find_source(services: Services, request: Request) -> Image:
     """The image to copy, which the caller may download. An offer has to be accepted first."""
     image_id, caller = request.params["image_id"], request.caller
-    found = await members.find_member(parts.db, image_id, caller.member_ids, caller.project_id or "")
+    found = await members.find_member(services.db, image_id, caller.member_ids, caller.project_id or "")
     target = access.see_image(caller, found, rules.absent(image_id))
     rules.replicate_image(caller, target, found.member)
     return target.image

@@ -16,7 +16,7 @@ from transom.api.images import page_response, read_patch, see_image
 from transom.api.ims.body import read_object
 from transom.api.ims.queries import parse_ims_list_query
 from transom.api.ims.wire import ims_image
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain import attributes, image_quotas, patch
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Caller, Image, ImageTarget, Visibility
@@ -30,78 +30,80 @@ from transom.sql import images
 _PAGE = 500
 
 
-async def create_image(parts: Parts, request: Request) -> Response:
+async def create_image(services: Services, request: Request) -> Response:
     """Always a private one, to be filled by `PUT …/file`."""
-    asked = await read_object(parts, request)
-    given = attributes.complete(asked, parts.operator_files.os_versions)
-    check = attributes.make_check(parts.operator_files.os_versions)
-    image = new_image(given, request.caller, parts.image_quotas, check, asked)
+    asked = await read_object(services, request)
+    given = attributes.complete(asked, services.operator_files.os_versions)
+    check = attributes.make_check(services.operator_files.os_versions)
+    image = new_image(given, request.caller, services.image_quotas, check, asked)
     shown = ims_image(image, request.caller, False)
-    return await calls.create_image(parts, request, image, shown, id_was_chosen="id" in given)
+    return await calls.create_image(services, request, image, shown, id_was_chosen="id" in given)
 
 
 # ---- list, show
 
 
-async def list_cloud_images(parts: Parts, request: Request) -> Response:
+async def list_cloud_images(services: Services, request: Request) -> Response:
     """The extension's list: long pages without links. A full one names the marker of the next."""
-    query = parse_ims_list_query(request.query_pairs(), parts.settings, _PAGE)
-    found = await find_images(parts.db, request.caller, ims_ranges, query)
-    page: dict[str, Any] = {"images": await _bodies(parts, request, found.images)}
+    query = parse_ims_list_query(request.query_pairs(), services.settings, _PAGE)
+    found = await find_images(services.db, request.caller, ims_ranges, query)
+    page: dict[str, Any] = {"images": await _bodies(services, request, found.images)}
     if found.images and found.is_full:
         page["page_info"] = {"next_marker": found.images[-1].id}
     return json_response(page)
 
 
-async def list_images(parts: Parts, request: Request) -> Response:
+async def list_images(services: Services, request: Request) -> Response:
     """The native list, with links to its pages."""
     pairs = request.query_pairs()
-    query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
-    found = await find_images(parts.db, request.caller, ims_ranges, query)
-    shown = await _bodies(parts, request, found.images)
+    query = parse_ims_list_query(pairs, services.settings, services.settings.limit_param_default)
+    found = await find_images(services.db, request.caller, ims_ranges, query)
+    shown = await _bodies(services, request, found.images)
     return page_response(pairs, shown, is_full=found.is_full)
 
 
-async def show_image(parts: Parts, request: Request) -> Response:
-    image = (await see_image(parts, request)).image
-    return await _shown(parts, request, image)
+async def show_image(services: Services, request: Request) -> Response:
+    image = (await see_image(services, request)).image
+    return await _shown(services, request, image)
 
 
-async def _shown(parts: Parts, request: Request, image: Image) -> Response:
-    return versioned_response(request, image.updated_at, await _body(parts, request, image))
+async def _shown(services: Services, request: Request, image: Image) -> Response:
+    return versioned_response(request, image.updated_at, await _body(services, request, image))
 
 
-async def _body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
-    (body,) = await _bodies(parts, request, [image])
+async def _body(services: Services, request: Request, image: Image) -> dict[str, Any]:
+    (body,) = await _bodies(services, request, [image])
     return body
 
 
-async def _bodies(parts: Parts, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
+async def _bodies(services: Services, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
     maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
-    shared = await images.shared_among(parts.db, maybe_shared, request.caller.project_id)
+    shared = await images.shared_among(services.db, maybe_shared, request.caller.project_id)
     return [ims_image(image, request.caller, image.id in shared) for image in found]
 
 
 # ---- change
 
 
-async def update_cloud_image(parts: Parts, request: Request) -> Response:
+async def update_cloud_image(services: Services, request: Request) -> Response:
     """The extension's update, of whichever media type: of active images only, and `replace` may add."""
-    body = await request.json(parts.settings.json_body_limit)
+    body = await request.json(services.settings.json_body_limit)
     operations = patch.parse_operations(
-        body, old_form=False, rules=attributes.extension_rules(parts.operator_files.os_versions)
+        body, old_form=False, rules=attributes.extension_rules(services.operator_files.os_versions)
     )
-    return await _update(parts, request, attributes.replace_or_add(operations), rules.update_ims_image)
+    return await _update(services, request, attributes.replace_or_add(operations), rules.update_ims_image)
 
 
-async def update_image(parts: Parts, request: Request) -> Response:
+async def update_image(services: Services, request: Request) -> Response:
     """The native update, but that sharing is not its business."""
-    operations = await read_patch(parts, request, attributes.native_rules(parts.operator_files.os_versions))
-    return await _update(parts, request, operations, rules.modify_image)
+    operations = await read_patch(
+        services, request, attributes.native_rules(services.operator_files.os_versions)
+    )
+    return await _update(services, request, operations, rules.modify_image)
 
 
 async def _update(
-    parts: Parts,
+    services: Services,
     request: Request,
     operations: list[patch.Operation],
     judge: Callable[[Caller, ImageTarget], None],
@@ -111,29 +113,29 @@ async def _update(
     def decide(target: ImageTarget) -> Image:
         judge(caller, target)
         patched = patching.apply(operations, target, caller)
-        new = attributes.follow_os_version(target.image, patched, parts.operator_files.os_versions)
-        image_quotas.check_change(target.image, new, parts.image_quotas)
+        new = attributes.follow_os_version(target.image, patched, services.operator_files.os_versions)
+        image_quotas.check_change(target.image, new, services.image_quotas)
         return new
 
-    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
+    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, services, request))
     changed = await change_image(
-        parts.db, caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
+        services.db, caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
     )
-    return await _shown(parts, request, changed)
+    return await _shown(services, request, changed)
 
 
-async def delete_image(parts: Parts, request: Request) -> Response:
+async def delete_image(services: Services, request: Request) -> Response:
     """A body is taken for the backups that it may speak of, of which there are none here."""
 
     async def judge(target: ImageTarget) -> None:
         image = target.image
         # Sharing with one of those changes the image, so what is found here still holds when it is deleted.
         is_for_group = image.visibility == Visibility.SHARED and await images.has_group_member(
-            parts.db, image.id
+            services.db, image.id
         )
         rules.delete_ims_image(request.caller, target, is_for_group=is_for_group)
 
-    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, parts, request))
+    image_id, guard = request.params["image_id"], guard_of(request, partial(_body, services, request))
     caller, actor = request.caller, actor_of(request)
-    await remove_image(parts.db, parts.transfer, caller, actor, image_id, judge, guard)
+    await remove_image(services.db, services.transfer, caller, actor, image_id, judge, guard)
     return no_content()

@@ -13,7 +13,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body, made, servers
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.clock import now_us
 from transom.domain import access, image_quotas
 from transom.domain.attributes import ARCHITECTURE, ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, SUPPORT_ARM
@@ -52,71 +52,71 @@ class _Planned(NamedTuple):
 # ---- the calls
 
 
-async def create_image(parts: Parts, request: Request) -> Response:
+async def create_image(services: Services, request: Request) -> Response:
     """I9: a system image of an object, with up to three data images of others; or what `servers.py` makes.
     The answer is a job; it has a job of its own for each image when there are several."""
     require_project(request)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     if given.get("image_url") is None:
-        return await servers.create_of_cloud(parts, request, given)
-    parts.objects.require_configured()
-    planned = [_plan_system(parts, request, given, is_quick=body.switch(given, "is_quick_import"))]
+        return await servers.create_of_cloud(services, request, given)
+    services.objects.require_configured()
+    planned = [_plan_system(services, request, given, is_quick=body.switch(given, "is_quick_import"))]
     for number, one in enumerate(_data_images(given)):
-        planned.append(_plan_beside(parts, request, one, f"data_images[{number}]", given))
-    return await _start(parts, request, planned)
+        planned.append(_plan_beside(services, request, one, f"data_images[{number}]", given))
+    return await _start(services, request, planned)
 
 
-async def import_quickly(parts: Parts, request: Request) -> Response:
+async def import_quickly(services: Services, request: Request) -> Response:
     """I10: a system image, or with `type` DataImage a data image, of an object that need not be converted."""
-    given = await _read(parts, request)
+    given = await _read(services, request)
     if given.get("type") == made.DATA:
-        planned = _plan_data(parts, request, given, _SYSTEM_GB, is_quick=True)
+        planned = _plan_data(services, request, given, _SYSTEM_GB, is_quick=True)
     else:
-        planned = _plan_system(parts, request, given, is_quick=True)
-    return await _start(parts, request, [planned])
+        planned = _plan_system(services, request, given, is_quick=True)
+    return await _start(services, request, [planned])
 
 
-async def create_data_image(parts: Parts, request: Request) -> Response:
+async def create_data_image(services: Services, request: Request) -> Response:
     """I11: a data image of an object."""
-    given = await _read(parts, request)
-    return await _start(parts, request, [_plan_data(parts, request, given, _DATA_GB, is_quick=False)])
+    given = await _read(services, request)
+    return await _start(services, request, [_plan_data(services, request, given, _DATA_GB, is_quick=False)])
 
 
-async def register_object(parts: Parts, request: Request) -> Response:
+async def register_object(services: Services, request: Request) -> Response:
     """I13: fill an image whose metadata was made before with an object, as it is. The image is `queued` again
     if that fails."""
-    given = await _read(parts, request)
-    ref = _object(parts, request, given, "image_url")
+    given = await _read(services, request)
+    ref = _object(services, request, given, "image_url")
     image_id, caller = request.params["image_id"], request.caller
     for _ in range(TRIES):
-        found = await images.find_image(parts.db, image_id, caller.member_ids)
+        found = await images.find_image(services.db, image_id, caller.member_ids)
         target = access.see_image(caller, found, absent(image_id))
         rules.import_image(caller, target, is_copy=False)
         image = target.image
         if image.status != Status.QUEUED:
             text = f"Image {image_id} is {image.status}; only a queued image can be filled."
             raise ConflictError(text, Reason.IMAGE_NOT_READY)
-        await parts.limits.check_size(image.owner)
-        await require_place(parts, request)
-        job, held = _new_job(parts, request, _Planned(image, ref, JobKind.REGISTER_OBJECT))
-        if await imports.start_import(parts.db, image, held, job, None, parts.settings.open_jobs_quota):
-            parts.wake_jobs()
+        await services.limits.check_size(image.owner)
+        await require_place(services, request)
+        job, held = _new_job(services, request, _Planned(image, ref, JobKind.REGISTER_OBJECT))
+        if await imports.start_import(services.db, image, held, job, None, services.settings.open_jobs_quota):
+            services.wake_jobs()
             return json_response({"job_id": job.id})
     raise write_conflict(f"Image {image_id} is")
 
 
-async def _read(parts: Parts, request: Request) -> dict[str, Any]:
+async def _read(services: Services, request: Request) -> dict[str, Any]:
     """The body, where there is an object store and the caller has a project."""
     require_project(request)
-    parts.objects.require_configured()
-    return await read_object(parts, request)
+    services.objects.require_configured()
+    return await read_object(services, request)
 
 
 # ---- what the images are to be
 
 
-def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_quick: bool) -> _Planned:
-    ref = _object(parts, request, given, "image_url")
+def _plan_system(services: Services, request: Request, given: dict[str, Any], *, is_quick: bool) -> _Planned:
+    ref = _object(services, request, given, "image_url")
     environment = made.environment(given)
     is_iso = environment == "IsoImage"
     if (is_quick or is_iso) and not given.get("os_version"):
@@ -136,13 +136,13 @@ def _plan_system(parts: Parts, request: Request, given: dict[str, Any], *, is_qu
         "max_ram": given.get("max_ram"),
         "__is_config_init": body.switch(given, "is_config"),
     }
-    image = made.plan_image(parts, request, given, fields, given.get("name"), _origin(given))
+    image = made.plan_image(services, request, given, fields, given.get("name"), _origin(given))
     formats = ("iso",) if is_iso else _QUICK_FORMATS if is_quick else ()
     return _Planned(image, ref, JobKind.IMPORT_OBJECT, formats, is_quick)
 
 
 def _plan_data(
-    parts: Parts,
+    services: Services,
     request: Request,
     given: dict[str, Any],
     sizes: tuple[int, int],
@@ -152,12 +152,12 @@ def _plan_data(
     name: Any = None,
 ) -> _Planned:
     """`field`: where in the body this stands, with a dot at its end; `name`: the name if none is told."""
-    ref = _object(parts, request, given, "image_url", field)
+    ref = _object(services, request, given, "image_url", field)
     os_type = made.os_type(given, field)
     min_disk = _gigabytes(given, sizes, f"{field}min_disk")
     fields = {"virtual_env_type": made.DATA, "min_disk": min(min_disk, _MOST_GB)}
     named = given.get("name") or name
-    image = made.plan_image(parts, request, given, fields, named, _origin(given))
+    image = made.plan_image(services, request, given, fields, named, _origin(given))
     # There is no system on it, but for the kind that its file system is of.
     others = {OS_VERSION, *OS_FACTS}
     kept = {name: value for name, value in image.properties.items() if name not in others}
@@ -167,13 +167,13 @@ def _plan_data(
 
 
 def _plan_beside(
-    parts: Parts, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
+    services: Services, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
 ) -> _Planned:
     """A data image that is made with a system image, and belongs to the same enterprise project."""
     number = int(field.partition("[")[2].rstrip("]")) + 1
     inherited = {ENTERPRISE_PROJECT: system.get(ENTERPRISE_PROJECT), "os_type": system.get("os_type")}
     return _plan_data(
-        parts,
+        services,
         request,
         {**inherited, **given},
         _BESIDE_GB,
@@ -194,9 +194,11 @@ def _data_images(given: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _object(parts: Parts, request: Request, given: dict[str, Any], name: str, field: str = "") -> ObjectRef:
-    ref = parts.objects.parse(f"{field}{name}", given.get(name))
-    parts.objects.require(request.caller, ref, write=False)
+def _object(
+    services: Services, request: Request, given: dict[str, Any], name: str, field: str = ""
+) -> ObjectRef:
+    ref = services.objects.parse(f"{field}{name}", given.get(name))
+    services.objects.require(request.caller, ref, write=False)
     return ref
 
 
@@ -216,31 +218,31 @@ def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int
 # ---- the start
 
 
-async def _start(parts: Parts, request: Request, planned: list[_Planned]) -> Response:
+async def _start(services: Services, request: Request, planned: list[_Planned]) -> Response:
     """Write the images and their jobs, all or none."""
     refs = [one.ref for one in planned]
     if len(set(refs)) < len(refs):
         text = "data_images: an object can become one image of a call only."
         raise InvalidError(text, Reason.OBJECT_NAMED_TWICE)
     owner = planned[0].image.owner
-    await parts.limits.check_size(owner)
-    most = await parts.limits.most_images(owner)
-    await require_place(parts, request)
+    await services.limits.check_size(owner)
+    most = await services.limits.most_images(owner)
+    await require_place(services, request)
     starts = []
     for one in planned:
-        job, held = _new_job(parts, request, one)
+        job, held = _new_job(services, request, one)
         starts.append((job, one.image, change_statement(one.image, held)))
     group = _group(request, starts[0][1], [job for job, _, _ in starts]) if len(starts) > 1 else None
-    if not await jobs.start_imports(parts.db, starts, group, most, parts.settings.open_jobs_quota):
-        await require_place(parts, request)
+    if not await jobs.start_imports(services.db, starts, group, most, services.settings.open_jobs_quota):
+        await require_place(services, request)
         raise image_quotas.too_many_images(most)
-    parts.wake_jobs()
+    services.wake_jobs()
     return json_response({"job_id": group.id if group is not None else starts[0][0].id})
 
 
-def _new_job(parts: Parts, request: Request, planned: _Planned) -> tuple[Job, Image]:
+def _new_job(services: Services, request: Request, planned: _Planned) -> tuple[Job, Image]:
     """(the job, the image as it is held by it)."""
-    settings, image, store = parts.settings, planned.image, parts.stores.default.id
+    settings, image, store = services.settings, planned.image, services.stores.default.id
     asked = ObjectImport(
         image_id=image.id,
         name=image.name,

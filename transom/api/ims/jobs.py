@@ -11,7 +11,7 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import (
     Batch,
@@ -41,19 +41,19 @@ _ORGANIZATION = b'"' + organization_key("").encode()
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-async def show_job(parts: Parts, request: Request) -> Response:
+async def show_job(services: Services, request: Request) -> Response:
     """The job and, of a batch, one result for each image and recipient."""
-    job = await _find(parts, request)
+    job = await _find(services, request)
     if max(len(job.failures), len(_recipients_of(job))) > _MANY:
         return await asyncio.to_thread(_shown, job)
-    return _shown(job, await _subs_of(parts, job))
+    return _shown(job, await _subs_of(services, job))
 
 
-async def _subs_of(parts: Parts, job: Job) -> list[Job]:
+async def _subs_of(services: Services, job: Job) -> list[Job]:
     """The jobs that it stands for, in the order of the request."""
     if not isinstance(job.input, ImportGroup):
         return []
-    found = {one.id: one for one in await jobs.find_jobs(parts.db, job.input.sub_jobs)}
+    found = {one.id: one for one in await jobs.find_jobs(services.db, job.input.sub_jobs)}
     return [found[job_id] for job_id in job.input.sub_jobs if job_id in found]
 
 
@@ -68,17 +68,17 @@ def _shown(job: Job, subs: Sequence[Job] = ()) -> Response:
     return json_response({**summary, "entities": {**_entities(job, subs), **reason}})
 
 
-async def show_progress(parts: Parts, request: Request) -> Response:
+async def show_progress(services: Services, request: Request) -> Response:
     """How much of the job is done, from 0 to 1."""
-    job = await _find(parts, request)
-    subs = await _subs_of(parts, job)
+    job = await _find(services, request)
+    subs = await _subs_of(services, job)
     return json_response({**_summary(job), "entities": {**_image_of(job), **_progress_of(job, subs)}})
 
 
-async def _find(parts: Parts, request: Request) -> Job:
+async def _find(services: Services, request: Request) -> Job:
     """Only the project that started a job sees it; for others there is none."""
     project_id, job_id = require_project(request), request.params["job_id"]
-    job = await jobs.find_job(parts.db, job_id, project_id) if _JOB_ID.fullmatch(job_id) else None
+    job = await jobs.find_job(services.db, job_id, project_id) if _JOB_ID.fullmatch(job_id) else None
     if job is None:
         raise NotFoundError(f"job_id: there is no job {job_id}.", Reason.JOB_UNKNOWN)
     return job

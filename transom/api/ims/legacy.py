@@ -12,7 +12,7 @@ from urllib.parse import quote
 from transom.api.http import Headers, Request, Response, json_response
 from transom.api.images import see_image
 from transom.api.ims.queries import parse_ims_list_query
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.attributes import shown_status
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Caller, Image, Visibility
@@ -32,16 +32,16 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
-async def list_images(parts: Parts, request: Request) -> Response:
+async def list_images(services: Services, request: Request) -> Response:
     """The default list of the caller. Parameters that v1 does not know mean nothing."""
     pairs = [(name, value) for name, value in request.query_pairs() if name in _FILTERS]
-    query = parse_ims_list_query(pairs, parts.settings, parts.settings.limit_param_default)
-    found = await find_images(parts.db, request.caller, ims_ranges, query)
+    query = parse_ims_list_query(pairs, services.settings, services.settings.limit_param_default)
+    found = await find_images(services.db, request.caller, ims_ranges, query)
     return json_response({"images": [_v1_image(image, request.caller) for image in found.images]})
 
 
-async def show_metadata(parts: Parts, request: Request) -> Response:
-    image = (await see_image(parts, request)).image
+async def show_metadata(services: Services, request: Request) -> Response:
+    image = (await see_image(services, request)).image
     headers: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
     metadata = _v1_image(image, request.caller)
     properties: dict[str, str] = metadata.pop("properties")

@@ -8,7 +8,7 @@ import msgspec
 
 from transom.api.http import Request
 from transom.api.ims import body
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain import attributes
 from transom.domain.attributes import ENTERPRISE_PROJECT
 from transom.domain.errors import InvalidError, Reason
@@ -49,7 +49,12 @@ def environment(given: dict[str, Any]) -> str:
 
 
 def plan_image(
-    parts: Parts, request: Request, given: dict[str, Any], fields: dict[str, Any], name: Any, origin: str
+    services: Services,
+    request: Request,
+    given: dict[str, Any],
+    fields: dict[str, Any],
+    name: Any,
+    origin: str,
 ) -> Image:
     """The image, before it is written. `fields`: what the call has beside what all have; `origin`: what it is
     made of."""
@@ -65,10 +70,10 @@ def plan_image(
         "tags": _tags(given),
     }
     known = {name: value for name, value in asked.items() if value is not None}
-    os_versions = parts.operator_files.os_versions
+    os_versions = services.operator_files.os_versions
     whole = attributes.complete(known, os_versions)
     check = attributes.make_check(os_versions)
-    image = new_image(whole, request.caller, parts.image_quotas, check, known)
+    image = new_image(whole, request.caller, services.image_quotas, check, known)
     # The service says it, not the client, who may not have the right to.
     return msgspec.structs.replace(image, properties={**image.properties, ORIGIN: origin})
 

@@ -8,7 +8,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.wire import member_body
 from transom.domain.errors import (
     InvalidError,
@@ -38,25 +38,25 @@ _MOST_IN_PAGE = 1000
 # ---- batches (S6 to S8)
 
 
-async def share_images(parts: Parts, request: Request) -> Response:
+async def share_images(services: Services, request: Request) -> Response:
     """Offer each of `images` to each of `projects`, and share them with each of `domains` and of
     `organizations`, which are URNs here."""
-    project_id, given = await _begin(parts, request)
+    project_id, given = await _begin(services, request)
     _refuse_status(given)
     images = _images(given)
-    organizations = map(parts.operator_files.organizations.own_id_of, body.texts(given, "organizations"))
+    organizations = map(services.operator_files.organizations.own_id_of, body.texts(given, "organizations"))
     recipients = _recipients(given, project_id, organizations)
-    _check_size(parts, len(images) * len(recipients))
+    _check_size(services, len(images) * len(recipients))
     job = _new_job(request, JobKind.SHARE, images, recipients)
-    most = parts.settings.ims_member_quota
+    most = services.settings.ims_member_quota
     caller, actor = request.caller, actor_of(request)
-    await service.share(parts.db, parts.recipients, caller, actor, images, recipients, most, job)
+    await service.share(services.db, services.recipients, caller, actor, images, recipients, most, job)
     return _job_response(job)
 
 
-async def answer_offers(parts: Parts, request: Request) -> Response:
+async def answer_offers(services: Services, request: Request) -> Response:
     """Accept or reject each of `images` for the caller's own project."""
-    project_id, given = await _begin(parts, request)
+    project_id, given = await _begin(services, request)
     images = _images(given)
     if "project_id" not in given:
         raise InvalidError("project_id: is missing.")
@@ -65,28 +65,28 @@ async def answer_offers(parts: Parts, request: Request) -> Response:
             "project_id: only the project of the credentials can be answered for.", Reason.OTHER_PROJECT
         )
     status, vault_id = _answer(given)
-    _check_size(parts, len(images))
+    _check_size(services, len(images))
     job = _new_job(request, JobKind.ANSWER, images, [project_id])
-    await service.answer_offers(parts.db, request.caller, actor_of(request), images, status, vault_id, job)
+    await service.answer_offers(services.db, request.caller, actor_of(request), images, status, vault_id, job)
     return _job_response(job)
 
 
-async def withdraw_images(parts: Parts, request: Request) -> Response:
+async def withdraw_images(services: Services, request: Request) -> Response:
     """Take back what `share_images` gave. Here `organizations` are ids, of what is no more as well."""
-    project_id, given = await _begin(parts, request)
+    project_id, given = await _begin(services, request)
     images = _images(given)
     recipients = _recipients(given, project_id, body.ids(given, "organizations"))
-    _check_size(parts, len(images) * len(recipients))
+    _check_size(services, len(images) * len(recipients))
     job = _new_job(request, JobKind.WITHDRAW, images, recipients)
-    await service.withdraw_offers(parts.db, request.caller, actor_of(request), images, recipients, job)
+    await service.withdraw_offers(services.db, request.caller, actor_of(request), images, recipients, job)
     return _job_response(job)
 
 
-async def _begin(parts: Parts, request: Request) -> tuple[str, dict[str, Any]]:
+async def _begin(services: Services, request: Request) -> tuple[str, dict[str, Any]]:
     """(the caller's project, the body). Whose role may not share learns no more than that."""
     project_id = require_project(request)
     rules.act_on_shares(request.caller)
-    return project_id, await read_object(parts, request)
+    return project_id, await read_object(services, request)
 
 
 def _images(given: dict[str, Any]) -> list[str]:
@@ -122,8 +122,8 @@ def _answer(given: dict[str, Any]) -> tuple[str, str | None]:
     return status, body.text(given, "vault_id")
 
 
-def _check_size(parts: Parts, pairs: int) -> None:
-    most = parts.settings.ims_batch_limit
+def _check_size(services: Services, pairs: int) -> None:
+    most = services.settings.ims_batch_limit
     if pairs > most:
         raise InvalidError(
             f"The batch has {pairs} pairs of an image and a recipient; at most {most} are taken.",
@@ -143,75 +143,77 @@ def _job_response(job: Job) -> Response:
 # ---- one image (S1 to S5)
 
 
-async def add_member(parts: Parts, request: Request) -> Response:
+async def add_member(services: Services, request: Request) -> Response:
     """A rejected offer becomes a new one; one that stands is a conflict."""
     project_id = require_project(request)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     if "member" not in given:
         raise InvalidError("member: is missing.")
     _refuse_status(given)
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
         raise rules.shared_with_oneself("member")
-    image_id, most = request.params["image_id"], parts.settings.ims_member_quota
+    image_id, most = request.params["image_id"], services.settings.ims_member_quota
     caller, actor = request.caller, actor_of(request)
-    member = await service.share_one(parts.db, parts.recipients, caller, actor, image_id, member_id, most)
-    return json_response(ims_member(parts, member, request.caller))
+    member = await service.share_one(
+        services.db, services.recipients, caller, actor, image_id, member_id, most
+    )
+    return json_response(ims_member(services, member, request.caller))
 
 
-async def set_member_status(parts: Parts, request: Request) -> Response:
+async def set_member_status(services: Services, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     answered = await service.answer_for_itself(
-        parts.db, request.caller, actor_of(request), image_id, member_id, lambda: _answer(given)
+        services.db, request.caller, actor_of(request), image_id, member_id, lambda: _answer(given)
     )
-    return json_response(ims_member(parts, answered, request.caller))
+    return json_response(ims_member(services, answered, request.caller))
 
 
-async def remove_member(parts: Parts, request: Request) -> Response:
+async def remove_member(services: Services, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    await service.withdraw(parts.db, request.caller, actor_of(request), image_id, member_id)
+    await service.withdraw(services.db, request.caller, actor_of(request), image_id, member_id)
     return no_content()
 
 
 # ---- reading (S3, S4, S9, S10)
 
 
-async def show_member(parts: Parts, request: Request) -> Response:
+async def show_member(services: Services, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    member = await service.show_member(parts.db, request.caller, image_id, member_id)
-    return json_response(ims_member(parts, member, request.caller))
+    member = await service.show_member(services.db, request.caller, image_id, member_id)
+    return json_response(ims_member(services, member, request.caller))
 
 
-async def list_members(parts: Parts, request: Request) -> Response:
+async def list_members(services: Services, request: Request) -> Response:
     """In pages, by member id. An image without recipients has an empty list."""
     require_project(request)
     pairs = body.query_values(request)
     limit = body.page_limit(pairs, _PAGE, _MOST_IN_PAGE)
     after = body.decode_marker(pairs["marker"]) if pairs.get("marker") else ""
     image_id, caller = request.params["image_id"], request.caller
-    seen = await service.list_recipients(parts.db, caller, image_id)
+    seen = await service.list_recipients(services.db, caller, image_id)
     page = [member for member in seen if member.member_id > after][:limit]
     page_info: dict[str, Any] = {"current_count": len(page)}
     if page and page[-1] is not seen[-1]:
         page_info["next_marker"] = body.encode_marker(page[-1].member_id)
     return json_response(
         {
-            "members": [ims_member(parts, member, caller) for member in page],
+            "members": [ims_member(services, member, caller) for member in page],
             "schema": "/v2/schemas/members",
             "page_info": page_info,
         }
     )
 
 
-def ims_member(parts: Parts, member: Member, caller: Caller) -> dict[str, Any]:
+def ims_member(services: Services, member: Member, caller: Caller) -> dict[str, Any]:
     """A member as the IMS API shows it: with what kind of recipient it is, the URN of an organisation or a
     unit, and its vault to itself alone."""
     kind, own_id = split_member_id(member.member_id)
     shown = {**member_body(member), "member_id": own_id, "member_type": kind}
-    unit = parts.operator_files.organizations.units.get(own_id)
+    unit = services.operator_files.organizations.units.get(own_id)
     if kind is MemberType.ORGANIZATION and unit is not None:
         shown["urn"] = unit.urn
     if member.vault_id is not None and member.member_id in caller.member_ids:

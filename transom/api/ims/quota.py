@@ -2,7 +2,7 @@
 
 from transom.api.http import Request, Response, json_response
 from transom.api.ims.body import require_project
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.images import rules
 from transom.sql import images
 
@@ -10,16 +10,16 @@ from transom.sql import images
 _MOST = 1_000_000
 
 
-async def show_quota(parts: Parts, request: Request) -> Response:
+async def show_quota(services: Services, request: Request) -> Response:
     """-1 where there is no limit."""
     project_id = require_project(request)
     rules.list_images(request.caller)
-    shared, most_recipients = await images.count_shared(parts.db, project_id)
-    owned = await images.count_images(parts.db, project_id)
+    shared, most_recipients = await images.count_shared(services.db, project_id)
+    owned = await images.count_images(services.db, project_id)
     resources = [
-        _resource("image", owned, await parts.limits.most_images(project_id)),
+        _resource("image", owned, await services.limits.most_images(project_id)),
         _resource("image_shared", shared, -1),
-        _resource("image_member", most_recipients, parts.settings.ims_member_quota),
+        _resource("image_member", most_recipients, services.settings.ims_member_quota),
     ]
     return json_response({"quotas": {"resources": resources}})
 

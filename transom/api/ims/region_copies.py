@@ -10,7 +10,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, own_token, require_place
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain import access
 from transom.domain.attributes import check_value
 from transom.domain.errors import InvalidError, LimitExceededError, Reason
@@ -22,37 +22,37 @@ from transom.sql import jobs, members
 from transom.transfers.regions import knows_regions, require_region
 
 
-async def copy_to_region(parts: Parts, request: Request) -> Response:
+async def copy_to_region(services: Services, request: Request) -> Response:
     """A private image in a project of another region, with the bytes and properties of the one in the path.
     The answer is a job."""
     require_project(request)
-    settings = parts.settings
+    settings = services.settings
     if not knows_regions(settings):
         text = (
             "This service knows no other region. Download the image here, and upload it there; or import it "
             "there by the method glance-download or web-download."
         )
         raise InvalidError(text, Reason.UNSUPPORTED)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     region, target = _region(given, settings.region), _target(given)
-    asked = _plan(given, await _find_source(parts, request), region, target)
+    asked = _plan(given, await _find_source(services, request), region, target)
     token = own_token(request)
     await require_region(settings, request.caller, token, region, target)
-    await require_place(parts, request)
+    await require_place(services, request)
     job = new_job(request, JobKind.COPY_TO_REGION, asked)
-    if not await jobs.start_jobs(parts.db, [job], None, token, settings.open_jobs_quota):
-        await require_place(parts, request)
+    if not await jobs.start_jobs(services.db, [job], None, token, settings.open_jobs_quota):
+        await require_place(services, request)
         most = settings.open_jobs_quota
         text = f"The project may have no more than {most} jobs that wait or run."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
-    parts.wake_jobs()
+    services.wake_jobs()
     return json_response({"job_id": job.id})
 
 
-async def _find_source(parts: Parts, request: Request) -> Image:
+async def _find_source(services: Services, request: Request) -> Image:
     """The image to copy, which the caller may download. An offer has to be accepted first."""
     image_id, caller = request.params["image_id"], request.caller
-    found = await members.find_member(parts.db, image_id, caller.member_ids, caller.project_id or "")
+    found = await members.find_member(services.db, image_id, caller.member_ids, caller.project_id or "")
     seen = access.see_image(caller, found, rules.absent(image_id))
     rules.replicate_image(caller, seen, found.member)
     rules.require_copyable(seen.image)

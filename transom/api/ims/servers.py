@@ -12,7 +12,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body, made
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, own_token, require_place
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.attributes import ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, WHOLE_IMAGE
 from transom.domain.errors import InvalidError, LimitExceededError, Reason
 from transom.domain.job_inputs import Capture, ImportGroup
@@ -34,72 +34,72 @@ class _Planned(NamedTuple):
 # ---- the calls
 
 
-async def create_of_cloud(parts: Parts, request: Request, given: dict[str, Any]) -> Response:
+async def create_of_cloud(services: Services, request: Request, given: dict[str, Any]) -> Response:
     """I9 without an object: an image of a server's system disk (`instance_id`), of a volume (`volume_id`), or
     of data volumes (`data_images`). The answer is a job; one for data images has a job for each of them."""
     if given.get("backup_id") is not None:
         raise InvalidError(f"backup_id: {_NO_BACKUPS}", Reason.BACKUP_UNKNOWN)
     planned = []
     if given.get("instance_id") is not None:
-        planned.append(_plan_server(parts, request, given))
+        planned.append(_plan_server(services, request, given))
     elif given.get("volume_id") is not None:
-        planned.append(_plan_volume(parts, request, given))
+        planned.append(_plan_volume(services, request, given))
     data_images = _data_images(given)
     for number, one in enumerate(data_images):
-        planned.append(_plan_data(parts, request, one, f"data_images[{number}].", given))
+        planned.append(_plan_data(services, request, one, f"data_images[{number}].", given))
     if not planned:
-        parts.objects.require_configured()
+        services.objects.require_configured()
         raise InvalidError("image_url: is missing.", Reason.SOURCE_UNKNOWN)
-    return await _start(parts, request, planned, is_group=bool(data_images))
+    return await _start(services, request, planned, is_group=bool(data_images))
 
 
-async def create_whole_image(parts: Parts, request: Request) -> Response:
+async def create_whole_image(services: Services, request: Request) -> Response:
     """I12: an image of a server with all its volumes. The answer is a job."""
     require_project(request)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     if given.get("backup_id") is not None:
         is_vault = body.text(given, "whole_image_type") == "CBR"
         reason = Reason.BACKUP_UNKNOWN if is_vault else Reason.SERVER_BACKUP_UNKNOWN
         raise InvalidError(f"backup_id: {_NO_BACKUPS}", reason)
-    return await _start(parts, request, [_plan_whole(parts, request, given)], is_group=False)
+    return await _start(services, request, [_plan_whole(services, request, given)], is_group=False)
 
 
 # ---- what the images are to be
 
 
-def _plan_server(parts: Parts, request: Request, given: dict[str, Any]) -> _Planned:
-    server_id = _server_id(parts, given)
-    asked = _capture(parts, request, given, {}, f"instance,{server_id}", server_id=server_id)
+def _plan_server(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
+    server_id = _server_id(services, given)
+    asked = _capture(services, request, given, {}, f"instance,{server_id}", server_id=server_id)
     return _Planned(JobKind.CAPTURE_SERVER, asked)
 
 
-def _plan_whole(parts: Parts, request: Request, given: dict[str, Any]) -> _Planned:
-    server_id = _server_id(parts, given)
+def _plan_whole(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
+    server_id = _server_id(services, given)
     if body.text(given, "vault_id") is not None:
         text = "vault_id: this service has no vaults: the volumes of the server are snapshotted by the cloud."
         raise InvalidError(text, Reason.VAULT_UNKNOWN)
     origin = f"instance,{server_id}"
-    asked = _capture(parts, request, given, {}, origin, is_whole=True, server_id=server_id)
+    asked = _capture(services, request, given, {}, origin, is_whole=True, server_id=server_id)
     return _Planned(JobKind.CAPTURE_WHOLE, asked)
 
 
-def _plan_volume(parts: Parts, request: Request, given: dict[str, Any]) -> _Planned:
-    volume_id = _volume_id(parts, given, "")
+def _plan_volume(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
+    volume_id = _volume_id(services, given, "")
     if not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
     fields = {"virtual_env_type": made.environment(given), OS_VERSION: given["os_version"]}
-    asked = _capture(parts, request, given, fields, f"volume,{volume_id}", volume_id=volume_id)
+    asked = _capture(services, request, given, fields, f"volume,{volume_id}", volume_id=volume_id)
     return _Planned(JobKind.CAPTURE_VOLUME, asked)
 
 
 def _plan_data(
-    parts: Parts, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
+    services: Services, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
 ) -> _Planned:
     """A data image of a volume. It belongs to the enterprise project of the body, `system`."""
-    volume_id = _volume_id(parts, given, field)
+    volume_id = _volume_id(services, given, field)
     whole = {ENTERPRISE_PROJECT: system.get(ENTERPRISE_PROJECT), **given}
     fields = {"virtual_env_type": made.DATA, "__os_type": made.os_type(given, field)}
-    asked = _capture(parts, request, whole, fields, f"volume,{volume_id}", volume_id=volume_id)
+    asked = _capture(services, request, whole, fields, f"volume,{volume_id}", volume_id=volume_id)
     return _Planned(JobKind.CAPTURE_VOLUME, asked)
 
 
@@ -112,16 +112,16 @@ def _data_images(given: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _server_id(parts: Parts, given: dict[str, Any]) -> str:
-    require_cloud(parts.settings, is_for_server=True)
+def _server_id(services: Services, given: dict[str, Any]) -> str:
+    require_cloud(services.settings, is_for_server=True)
     found = given.get("instance_id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise InvalidError("instance_id: is not the id of a server.", Reason.SERVER_ID_INVALID)
     return found
 
 
-def _volume_id(parts: Parts, given: dict[str, Any], field: str) -> str:
-    require_cloud(parts.settings, is_for_server=False)
+def _volume_id(services: Services, given: dict[str, Any], field: str) -> str:
+    require_cloud(services.settings, is_for_server=False)
     found = given.get("volume_id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise InvalidError(f"{field}volume_id: is not the id of a volume.", Reason.VOLUME_UNKNOWN)
@@ -129,7 +129,7 @@ def _volume_id(parts: Parts, given: dict[str, Any], field: str) -> str:
 
 
 def _capture(
-    parts: Parts,
+    services: Services,
     request: Request,
     given: dict[str, Any],
     fields: dict[str, Any],
@@ -142,7 +142,7 @@ def _capture(
     """What the client says of the image goes before what the other service says, and that before what images
     are by default."""
     more = {"min_ram": given.get("min_ram"), "max_ram": given.get("max_ram")}
-    image = made.plan_image(parts, request, given, {**more, **fields}, given.get("name"), origin)
+    image = made.plan_image(services, request, given, {**more, **fields}, given.get("name"), origin)
     asked = {name for name, value in {**more, **fields}.items() if value is not None}
     asked |= {made.ORIGIN, *(OS_FACTS if OS_VERSION in fields else ())}
     asked |= {
@@ -172,21 +172,23 @@ def _without_system(image: Image) -> dict[str, str]:
 # ---- the start
 
 
-async def _start(parts: Parts, request: Request, planned: list[_Planned], *, is_group: bool) -> Response:
+async def _start(
+    services: Services, request: Request, planned: list[_Planned], *, is_group: bool
+) -> Response:
     """Write the jobs, all or none."""
     token = own_token(request)
     for is_for_server in sorted({bool(one.asked.server_id) for one in planned}):
-        await find_service(parts.settings, token, is_for_server=is_for_server)
-    await parts.limits.check_size(request.caller.project_id)
-    await require_place(parts, request)
+        await find_service(services.settings, token, is_for_server=is_for_server)
+    await services.limits.check_size(request.caller.project_id)
+    await require_place(services, request)
     starts = [new_job(request, one.kind, one.asked) for one in planned]
     group = _group(request, planned, starts) if is_group else None
-    most = parts.settings.open_jobs_quota
-    if not await jobs.start_jobs(parts.db, starts, group, token or "", most):
-        await require_place(parts, request)
+    most = services.settings.open_jobs_quota
+    if not await jobs.start_jobs(services.db, starts, group, token or "", most):
+        await require_place(services, request)
         text = f"The project may have no more than {most} jobs that wait or run."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
-    parts.wake_jobs()
+    services.wake_jobs()
     return json_response({"job_id": group.id if group is not None else starts[0].id})
 
 

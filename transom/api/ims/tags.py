@@ -14,7 +14,7 @@ from transom.api.images import see_image
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.ims.queries import parse_ims_list_query
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain import protection
 from transom.domain.attributes import shown_status
 from transom.domain.errors import InvalidError, Reason
@@ -56,31 +56,31 @@ _Change = Callable[[tuple[str, ...]], tuple[str, ...]]
 # ---- the tags of one image, by their keys (T1, T2, T6)
 
 
-async def add_tag(parts: Parts, request: Request) -> Response:
+async def add_tag(services: Services, request: Request) -> Response:
     """The native call: a key without a value."""
     tag = check_native_tag("tag", request.params["tag"])
-    return await _put(parts, request, request.params["image_id"], [tag])
+    return await _put(services, request, request.params["image_id"], [tag])
 
 
-async def remove_tag(parts: Parts, request: Request) -> Response:
+async def remove_tag(services: Services, request: Request) -> Response:
     """The native call: whatever has the tag for its key, or is written like it."""
     tag = request.params["tag"]
-    return await _change(parts, request, request.params["image_id"], lambda texts: remove_key(texts, tag))
+    return await _change(services, request, request.params["image_id"], lambda texts: remove_key(texts, tag))
 
 
-async def remove_tag_by_key(parts: Parts, request: Request) -> Response:
+async def remove_tag_by_key(services: Services, request: Request) -> Response:
     """A key that the image does not have is not found."""
     require_project(request)
     key = request.params.get("key", "action")  # Where `action` stands in the path, the route has no variable.
-    return await _change(parts, request, request.params["image_id"], lambda texts: remove_key(texts, key))
+    return await _change(services, request, request.params["image_id"], lambda texts: remove_key(texts, key))
 
 
 # ---- the tags of one image, as pairs (T3, T5, T7, T8)
 
 
-async def put_tag(parts: Parts, request: Request) -> Response:
+async def put_tag(services: Services, request: Request) -> Response:
     """The extension: the image in the body, the tag as text (`key.value` or `key=value`) or as a pair."""
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     if given.get("image_id") is None:
         raise InvalidError("image_id: is missing.")
     image_id = body.check_id("image_id", given["image_id"])
@@ -88,40 +88,40 @@ async def put_tag(parts: Parts, request: Request) -> Response:
     if (text is None) == (pair is None):
         raise InvalidError("tag, image_tag: exactly one of them is needed.", Reason.TAG_INVALID)
     if pair is not None:
-        return await _put(parts, request, image_id, [check_tag("image_tag", _pair("image_tag", pair))])
+        return await _put(services, request, image_id, [check_tag("image_tag", _pair("image_tag", pair))])
     if not isinstance(text, str):
         raise InvalidError("tag: must be a string.")
-    return await _put(parts, request, image_id, [check_tag("tag", parse_tag(text))])
+    return await _put(services, request, image_id, [check_tag("tag", parse_tag(text))])
 
 
-async def put_image_tag(parts: Parts, request: Request) -> Response:
+async def put_image_tag(services: Services, request: Request) -> Response:
     require_project(request)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     tag = check_tag("tag", _pair("tag", given.get("tag")))
-    return await _put(parts, request, request.params["image_id"], [tag])
+    return await _put(services, request, request.params["image_id"], [tag])
 
 
-async def change_tags(parts: Parts, request: Request) -> Response:
+async def change_tags(services: Services, request: Request) -> Response:
     """Several tags at once, all or none. Removing those that are not there succeeds."""
     require_project(request)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     action = given.get("action")
     if action == "create":
-        return await _put(parts, request, request.params["image_id"], _pairs(given, check_tag))
+        return await _put(services, request, request.params["image_id"], _pairs(given, check_tag))
     if action == "delete":
-        return await _remove(parts, request, given)
+        return await _remove(services, request, given)
     raise InvalidError("action: must be create or delete.")
 
 
-async def remove_image_tags(parts: Parts, request: Request) -> Response:
+async def remove_image_tags(services: Services, request: Request) -> Response:
     """As `change_tags` with `delete`."""
     require_project(request)
-    return await _remove(parts, request, await read_object(parts, request))
+    return await _remove(services, request, await read_object(services, request))
 
 
-async def list_image_tags(parts: Parts, request: Request) -> Response:
+async def list_image_tags(services: Services, request: Request) -> Response:
     require_project(request)
-    image = (await see_image(parts, request)).image
+    image = (await see_image(services, request)).image
     return json_response({"tags": _bodies(image)})
 
 
@@ -151,25 +151,25 @@ def _pair(field: str, given: Any) -> Tag:
     return Tag(key, value or "")
 
 
-async def _put(parts: Parts, request: Request, image_id: str, new: list[Tag]) -> Response:
-    quota = parts.image_quotas.tags
+async def _put(services: Services, request: Request, image_id: str, new: list[Tag]) -> Response:
+    quota = services.image_quotas.tags
     most = min(MOST_TAGS, quota) if quota >= 0 else MOST_TAGS
-    return await _change(parts, request, image_id, lambda texts: put_tags(texts, new, most))
+    return await _change(services, request, image_id, lambda texts: put_tags(texts, new, most))
 
 
-async def _remove(parts: Parts, request: Request, given: dict[str, Any]) -> Response:
+async def _remove(services: Services, request: Request, given: dict[str, Any]) -> Response:
     unwanted = _pairs(given, check_removed_tag)
     image_id = request.params["image_id"]
-    return await _change(parts, request, image_id, lambda texts: remove_tags(texts, unwanted))
+    return await _change(services, request, image_id, lambda texts: remove_tags(texts, unwanted))
 
 
-async def _change(parts: Parts, request: Request, image_id: str, change: _Change) -> Response:
+async def _change(services: Services, request: Request, image_id: str, change: _Change) -> Response:
     def decide(target: ImageTarget) -> Image:
         rules.modify_image(request.caller, target)
         return msgspec.structs.replace(target.image, tags=change(target.image.tags))
 
     await change_image(
-        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+        services.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
     )
     return no_content()
 
@@ -177,33 +177,33 @@ async def _change(parts: Parts, request: Request, image_id: str, change: _Change
 # ---- the tags of many images (T4, T9)
 
 
-async def list_tags(parts: Parts, request: Request) -> Response:
+async def list_tags(services: Services, request: Request) -> Response:
     """The tags of the images that a list with the same filters has, as they are written; in pages of tags."""
     pairs = body.query_values(request)
     limit = body.page_limit(pairs, _PAGE, _MOST_IN_PAGE)
     page = _number("page", pairs.get("page"), 1, 1, 10**_MOST_DIGITS - 1, Reason.BAD_URL)
     filters = [pair for pair in request.query_pairs() if pair[0] not in ("limit", "page", "marker")]
-    query = parse_ims_list_query(filters, parts.settings, _PAGE)
+    query = parse_ims_list_query(filters, services.settings, _PAGE)
     caller = request.caller
     rules.list_images(caller)
     seen = protection.visible_query(caller, query)
     ranges = ims_ranges(caller, seen) if seen is not None else []
     offset = (page - 1) * limit
     if rules.lists_all_it_finds(caller):
-        found = await tags.list_tags(parts.db, ranges, seen or query, limit, offset, caller.project_id)
+        found = await tags.list_tags(services.db, ranges, seen or query, limit, offset, caller.project_id)
         return json_response({"tags": found})
-    allowed = await _tags_of(each_allowed(parts.db, caller, ranges, seen or query))
+    allowed = await _tags_of(each_allowed(services.db, caller, ranges, seen or query))
     return json_response({"tags": sorted(allowed)[offset : offset + limit]})
 
 
-async def list_own_tags(parts: Parts, request: Request) -> Response:
+async def list_own_tags(services: Services, request: Request) -> Response:
     """All keys, and their values, of the images that the project owns."""
     project_id = require_project(request)
     rules.list_images(request.caller)
     if rules.lists_all_it_finds(request.caller):
-        texts = await tags.list_own_tags(parts.db, project_id)
+        texts = await tags.list_own_tags(services.db, project_id)
     else:
-        texts = await _tags_of(_each_sought(parts, request, project_id, TagSearch()))
+        texts = await _tags_of(_each_sought(services, request, project_id, TagSearch()))
     found = values_by_key(texts)
     return json_response({"tags": [{"key": key, "values": values} for key, values in found.items()]})
 
@@ -215,34 +215,34 @@ async def _tags_of(each: AsyncGenerator[Image, None]) -> list[str]:
 # ---- images by their tags (T10)
 
 
-async def find_images(parts: Parts, request: Request) -> Response:
+async def find_images(services: Services, request: Request) -> Response:
     """Those that the project owns and the request describes: a page of them, newest first (`filter`), or how
     many there are (`count`)."""
     project_id = require_project(request)
     rules.list_images(request.caller)
-    given = await read_object(parts, request)
+    given = await read_object(services, request)
     action = given.get("action")
     if action not in ("filter", "count"):
         raise InvalidError("action: must be filter or count.")
     search = _search(given)
     if action == "count":
-        _none, total = await _find(parts, request, project_id, search, 0, 0)
+        _none, total = await _find(services, request, project_id, search, 0, 0)
         return json_response({"total_count": total})
     limit = _number("limit", given.get("limit"), _IMAGES, 1, _MOST_IMAGES)
     offset = _number("offset", given.get("offset"), 0, 0, 10**_MOST_DIGITS - 1)
-    found, total = await _find(parts, request, project_id, search, limit, offset)
+    found, total = await _find(services, request, project_id, search, limit, offset)
     return json_response({"resources": [_resource(image) for image in found], "total_count": total})
 
 
 async def _find(
-    parts: Parts, request: Request, project_id: str, search: TagSearch, limit: int, offset: int
+    services: Services, request: Request, project_id: str, search: TagSearch, limit: int, offset: int
 ) -> tuple[list[Image], int]:
     """(a page of the images that are sought, how many there are)."""
     if rules.lists_all_it_finds(request.caller):
-        page = await tags.find_images(parts.db, project_id, search, limit, offset) if limit else []
-        return page, await tags.count_images(parts.db, project_id, search)
+        page = await tags.find_images(services.db, project_id, search, limit, offset) if limit else []
+        return page, await tags.count_images(services.db, project_id, search)
     page, total = [], 0
-    async for image in _each_sought(parts, request, project_id, search):
+    async for image in _each_sought(services, request, project_id, search):
         if offset <= total < offset + limit:
             page.append(image)
         total += 1
@@ -250,12 +250,12 @@ async def _find(
 
 
 def _each_sought(
-    parts: Parts, request: Request, project_id: str, search: TagSearch
+    services: Services, request: Request, project_id: str, search: TagSearch
 ) -> AsyncGenerator[Image, None]:
     """As `each_of`, of the project's own images that are sought, the newest first."""
 
     async def read(after: Image | None) -> tuple[list[Image], bool]:
-        found = await tags.find_images(parts.db, project_id, search, STEP, 0, after)
+        found = await tags.find_images(services.db, project_id, search, STEP, 0, after)
         return found, len(found) < STEP
 
     return each_of(request.caller, read)

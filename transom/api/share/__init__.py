@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from transom.api.http import Request, Response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share import (
     events,
     families,
@@ -28,7 +28,7 @@ from transom.api.share.acts import act
 from transom.api.share.query import PAGING, read_query
 from transom.api.share.root import PREFIX
 
-Handler = Callable[[Parts, Request], Awaitable[Response]]
+Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
 class Call(NamedTuple):
@@ -128,8 +128,8 @@ CALLS: list[Call] = [
 def checked(call: Call) -> Handler:
     """The call's handler behind the check of its query."""
 
-    async def handle(parts: Parts, request: Request) -> Response:
+    async def handle(services: Services, request: Request) -> Response:
         read_query(request, call.query)
-        return await call.handler(parts, request)
+        return await call.handler(services, request)
 
     return handle

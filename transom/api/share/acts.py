@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from transom.api.http import Headers, Request, Response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.problems import ProblemError
 from transom.domain.errors import InvalidError
 from transom.domain.idempotency import KeyedRequest, StoredResponse
@@ -29,25 +29,25 @@ _SOON: Headers = [(b"retry-after", b"1")]
 
 
 def act(
-    do: Callable[[Parts, Request], Awaitable[Result]],
+    do: Callable[[Services, Request], Awaitable[Result]],
     show: Callable[[Request, Result], Response],
     *,
     has_secret: bool = False,
-) -> Callable[[Parts, Request], Awaitable[Response]]:
+) -> Callable[[Services, Request], Awaitable[Response]]:
     """The handler of a POST. `do`: reads the request and does the work, in one transaction at most, whose
     result it returns as it is. `show`: the response, made of nothing else, with a status of success.
     `has_secret`: the response is given once, and not stored."""
 
-    async def handle(parts: Parts, request: Request) -> Response:
+    async def handle(services: Services, request: Request) -> Response:
         key = _read_key(request)
         if key is None:
-            return show(request, await do(parts, request))
-        keyed = await _read_keyed(parts, request, key)
+            return show(request, await do(services, request))
+        keyed = await _read_keyed(services, request, key)
         try:
-            with parts.stored_responses.hold(keyed):
-                stored = await parts.stored_responses.find(keyed)
+            with services.stored_responses.hold(keyed):
+                stored = await services.stored_responses.find(keyed)
                 if stored is None:
-                    return await handle_first(parts, request, keyed)
+                    return await handle_first(services, request, keyed)
         except KeyInUseError as error:
             if not error.is_same:
                 raise _reused() from None
@@ -57,7 +57,7 @@ def act(
             stored = error.response
         return _replay(keyed, stored, has_secret=has_secret)
 
-    async def handle_first(parts: Parts, request: Request, keyed: KeyedRequest) -> Response:
+    async def handle_first(services: Services, request: Request, keyed: KeyedRequest) -> Response:
         response = Response()
 
         def stored_of(result: Result) -> StoredResponse:
@@ -65,8 +65,8 @@ def act(
             response = show(request, result)
             return _stored_of(keyed, response, has_secret=has_secret)
 
-        db = parts.stored_responses.keyed(keyed, stored_of)
-        result = await do(replace(parts, db=db.as_database()), request)
+        db = services.stored_responses.keyed(keyed, stored_of)
+        result = await do(replace(services, db=db.as_database()), request)
         if db.response is None:
             await db.keep(result)
         return response
@@ -84,8 +84,8 @@ def _read_key(request: Request) -> str | None:
     return key
 
 
-async def _read_keyed(parts: Parts, request: Request, key: str) -> KeyedRequest:
-    body = await request.hash_body(parts.settings.json_body_limit, keep=True)
+async def _read_keyed(services: Services, request: Request, key: str) -> KeyedRequest:
+    body = await request.hash_body(services.settings.json_body_limit, keep=True)
     caller = request.caller
     text = f"{request.method} {request.path}\n{body}"
     return KeyedRequest(

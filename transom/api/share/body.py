@@ -16,7 +16,7 @@ import msgspec
 
 from transom.api.bodies import count_signs, decode_body
 from transom.api.http import Request
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import InvalidError, TransomError
 from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
 
@@ -47,9 +47,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
-async def read_body(parts: Parts, request: Request, kind: type[Body]) -> Body:
+async def read_body(services: Services, request: Request, kind: type[Body]) -> Body:
     """The body as a `kind`. BodyTooLargeError for more than is read, InvalidError for anything else."""
-    settings = parts.settings
+    settings = services.settings
     raw = await request.body(settings.json_body_limit)
     return decode(raw, kind, _MOST_VALUES + 2 * settings.share_batch_limit)
 

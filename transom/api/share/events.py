@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from transom.api.http import JSON, Headers, Request, Response, encode_json
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.problems import ProblemError
 from transom.api.share.query import (
     PAGING,
@@ -28,7 +28,7 @@ CURSOR = "events"
 MOST_WAIT_S = 30
 
 
-async def show_events(parts: Parts, request: Request) -> Response:
+async def show_events(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     after = read_cursor(query, CURSOR, tuple[int])
     descending = read_choice(query, "order", ("asc", "desc"), "asc") == "desc"
@@ -47,13 +47,13 @@ async def show_events(parts: Parts, request: Request) -> Response:
     sees_all = read_choice(query, "all", ("true", "false"), "false") == "true"
     try:
         page = await list_events(
-            parts.db,
-            parts.relay,
+            services.db,
+            services.relay,
             request.caller,
             asked,
             sees_all=sees_all,
             wait_s=wait_s,
-            is_leaving=parts.is_leaving,
+            is_leaving=services.is_leaving,
         )
     except UnknownCursorError:
         raise wrong_parameter("after", "is not a cursor that this list gave.") from None
@@ -62,7 +62,7 @@ async def show_events(parts: Parts, request: Request) -> Response:
         text = "after: what comes next was removed; `oldest` is the first cursor that is good."
         raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
     wanted = [(event.owner, event.member_id, event.actor.project) for event in page.events]
-    names = await parts.names.find(one for some in wanted for one in some)
+    names = await services.names.find(one for some in wanted for one in some)
     return _page_response(request, page, lambda project: names[project].name if project in names else None)
 
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import (
     MAX_DESCRIPTION,
     MAX_TITLE,
@@ -122,11 +122,11 @@ def family_tag(family: Family, current: Version | None) -> str:
 
 
 async def _full_body(
-    parts: Parts, request: Request, seen: Seen, current: service.Shown | None
+    services: Services, request: Request, seen: Seen, current: service.Shown | None
 ) -> dict[str, Any]:
     body = {**family_body(seen), "current": version_body(current) if current is not None else None}
     if service.is_owner(request.caller, seen):
-        counts = await service.count_members(parts.db, seen)
+        counts = await service.count_members(services.db, seen)
         by_answer = {
             "accepted": counts.accepted,
             "asked_each_time": counts.asked_each_time,
@@ -144,12 +144,12 @@ async def _full_body(
 # ---- families
 
 
-async def list_families(parts: Parts, request: Request) -> Response:
+async def list_families(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     limit = read_limit(query)
     role = read_choice(query, "role", ("owner", "member"), "")
     found = await service.list_families(
-        parts.db,
+        services.db,
         request.caller,
         role=role or None,
         owner=query.get("owner"),
@@ -171,8 +171,8 @@ class NewFamily(msgspec.Struct, forbid_unknown_fields=True):
     provided_until: Time | None = None
 
 
-async def create_family(parts: Parts, request: Request) -> Family:
-    asked = await read_body(parts, request, NewFamily)
+async def create_family(services: Services, request: Request) -> Family:
+    asked = await read_body(services, request, NewFamily)
     if not _NAME.fullmatch(asked.name):
         why = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit."
         raise invalid("/name", why)
@@ -182,8 +182,8 @@ async def create_family(parts: Parts, request: Request) -> Family:
         support_url=_url(asked.support_url),
         provided_until=read_end("/provided_until", asked.provided_until),
     )
-    most = parts.settings.family_quota
-    return await service.create_family(parts.db, request.caller, actor_of(request), asked.name, said, most)
+    most = services.settings.family_quota
+    return await service.create_family(services.db, request.caller, actor_of(request), asked.name, said, most)
 
 
 def show_created(request: Request, family: Family) -> Response:
@@ -215,10 +215,10 @@ def read_end(pointer: str, time: datetime | None) -> int:
     return to_microseconds(pointer, time) if time is not None else NEVER
 
 
-async def show_family(parts: Parts, request: Request) -> Response:
-    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
-    current = await service.find_current(parts.db, request.caller, seen)
-    body = await _full_body(parts, request, seen, current)
+async def show_family(services: Services, request: Request) -> Response:
+    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
+    current = await service.find_current(services.db, request.caller, seen)
+    body = await _full_body(services, request, seen, current)
     return tagged_response(request, body, _seen_tag(seen, current))
 
 
@@ -239,8 +239,8 @@ class FamilyChange(msgspec.Struct, forbid_unknown_fields=True):
     provided_until: Time | UnsetType | None = UNSET
 
 
-async def change_family(parts: Parts, request: Request) -> Response:
-    asked = await read_body(parts, request, FamilyChange)
+async def change_family(services: Services, request: Request) -> Response:
+    asked = await read_body(services, request, FamilyChange)
     changed: dict[str, Any] = {}
     if asked.title is not UNSET:
         changed["title"] = _title(asked.title)
@@ -256,22 +256,22 @@ async def change_family(parts: Parts, request: Request) -> Response:
 
     family_id = request.params["family_id"]
     await service.change_family(
-        parts.db, request.caller, actor_of(request), family_id, change_it, _require_family(request)
+        services.db, request.caller, actor_of(request), family_id, change_it, _require_family(request)
     )
-    return await show_family_again(parts, request)
+    return await show_family_again(services, request)
 
 
-async def show_family_again(parts: Parts, request: Request) -> Response:
+async def show_family_again(services: Services, request: Request) -> Response:
     """The family after a write: whatever its conditions were, they held before it."""
-    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
-    current = await service.find_current(parts.db, request.caller, seen)
-    body = await _full_body(parts, request, seen, current)
+    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
+    current = await service.find_current(services.db, request.caller, seen)
+    body = await _full_body(services, request, seen, current)
     return json_response(body, headers=[(b"etag", _seen_tag(seen, current).encode())])
 
 
-async def delete_family(parts: Parts, request: Request) -> Response:
+async def delete_family(services: Services, request: Request) -> Response:
     family_id = request.params["family_id"]
     await service.delete_family(
-        parts.db, request.caller, actor_of(request), family_id, _require_family(request)
+        services.db, request.caller, actor_of(request), family_id, _require_family(request)
     )
     return no_content()

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import (
     MAX_MESSAGE,
     Time,
@@ -73,29 +73,29 @@ def set_tag(terms: Sequence[tuple[str, int]]) -> str:
     return tag_of([list(one) for one in terms])
 
 
-async def list_members(parts: Parts, request: Request) -> Response:
+async def list_members(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     limit = read_limit(query)
     status = read_choice(query, "status", MemberStatus, "") or None
     after = read_cursor(query, "family-members", tuple[str])
     family_id, caller = request.params["family_id"], request.caller
     place = after[0] if after is not None else ""
-    found = await service.list_members(parts.db, caller, family_id, status, place, limit + 1)
+    found = await service.list_members(services.db, caller, family_id, status, place, limit + 1)
     headers = []
     if after is None:
         # Of the whole set, which takes as long as the set is large: with its first page alone.
-        headers.append((b"etag", set_tag(await service.list_terms(parts.db, family_id, caller)).encode()))
+        headers.append((b"etag", set_tag(await service.list_terms(services.db, family_id, caller)).encode()))
     page = found[:limit]
     following = encode_cursor("family-members", (page[-1].member.member_id,)) if len(found) > limit else None
-    names = await parts.names.find(given.member.member_id for given in page)
+    names = await services.names.find(given.member.member_id for given in page)
     items = [member_body(given, names) for given in page]
     return page_response(request, items, following, headers)
 
 
-async def show_member(parts: Parts, request: Request) -> Response:
+async def show_member(services: Services, request: Request) -> Response:
     member_id = recipient_of_path(request)
-    given = await service.show_member(parts.db, request.caller, request.params["family_id"], member_id)
-    names = await parts.names.find([member_id])
+    given = await service.show_member(services.db, request.caller, request.params["family_id"], member_id)
+    names = await services.names.find([member_id])
     return tagged_response(request, member_body(given, names), member_tag(given.member))
 
 
@@ -107,9 +107,9 @@ class MemberPatch(msgspec.Struct, forbid_unknown_fields=True):
     expires_at: Time | UnsetType | None = UNSET
 
 
-async def change_member(parts: Parts, request: Request) -> Response:
+async def change_member(services: Services, request: Request) -> Response:
     member_id = recipient_of_path(request)
-    asked = await read_body(parts, request, MemberPatch)
+    asked = await read_body(services, request, MemberPatch)
     now = now_us()
     message = asked.message
     if not isinstance(message, UnsetType):
@@ -131,7 +131,7 @@ async def change_member(parts: Parts, request: Request) -> Response:
         )
 
     given = await service.change_member(
-        parts.db,
+        services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
@@ -139,7 +139,7 @@ async def change_member(parts: Parts, request: Request) -> Response:
         change_it,
         lambda member: require_tag(request, member_tag(member)),
     )
-    names = await parts.names.find([member_id])
+    names = await services.names.find([member_id])
     return json_response(member_body(given, names), headers=[(b"etag", member_tag(given.member).encode())])
 
 
@@ -159,25 +159,25 @@ class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
     expires_at: Time | None = None
 
 
-async def set_members(parts: Parts, request: Request) -> Response:
+async def set_members(services: Services, request: Request) -> Response:
     require_if_match(request)
-    asked = await read_body(parts, request, MemberSet)
+    asked = await read_body(services, request, MemberSet)
     member_ids = recipients_of(asked)
-    if len(member_ids) > parts.settings.share_batch_limit:
+    if len(member_ids) > services.settings.share_batch_limit:
         text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
-        raise LimitExceededError(f"{text}{parts.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
+        raise LimitExceededError(f"{text}{services.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
     check_terms(asked, has_groups=names_groups(asked))
-    terms = read_terms(parts, asked)
+    terms = read_terms(services, asked)
     family_id = request.params["family_id"]
     done = await service.set_members(
-        parts.db,
-        parts.recipients,
+        services.db,
+        services.recipients,
         request.caller,
         actor_of(request),
         family_id,
         member_ids,
         terms,
-        parts.settings.family_member_quota,
+        services.settings.family_member_quota,
         lambda there: require_tag(request, set_tag(there)),
     )
     body = {
@@ -187,7 +187,7 @@ async def set_members(parts: Parts, request: Request) -> Response:
         "withdrawn": done.withdrawn,
         "failures": [failure_body(family_id, *failure) for failure in done.offered.failures],
     }
-    tag = set_tag(await service.list_terms(parts.db, family_id, request.caller))
+    tag = set_tag(await service.list_terms(services.db, family_id, request.caller))
     return json_response(body, headers=[(b"etag", tag.encode())])
 
 

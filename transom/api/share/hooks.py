@@ -9,7 +9,7 @@ import msgspec
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import invalid, read_body, show_time
 from transom.api.share.conditions import require_tag, tag_of, tagged_response
 from transom.api.share.query import encode_cursor, page_response, read_cursor
@@ -41,16 +41,16 @@ class CursorBody(msgspec.Struct, forbid_unknown_fields=True):
     after: str
 
 
-async def create_hook(parts: Parts, request: Request) -> Hook:
-    body = await read_body(parts, request, HookBody)
+async def create_hook(services: Services, request: Request) -> Hook:
+    body = await read_body(services, request, HookBody)
     is_global = body.scope == "all"
     hooks.may_manage(request.caller, is_global=is_global)
     return await hooks.create_hook(
-        parts.db,
+        services.db,
         request.caller,
-        _check_url(parts, body.url),
+        _check_url(services, body.url),
         _check_types(body.types),
-        parts.settings.hook_quota,
+        services.settings.hook_quota,
         is_batch=body.batch,
         is_global=is_global,
     )
@@ -63,22 +63,22 @@ def show_created(request: Request, hook: Hook) -> Response:
     return tagged_response(request, shown, _tag(hook), HTTPStatus.CREATED, [location])
 
 
-async def list_hooks(parts: Parts, request: Request) -> Response:
+async def list_hooks(services: Services, request: Request) -> Response:
     """All of them: a project has `hook_quota` at most."""
-    found = await hooks.list_hooks(parts.db, request.caller)
+    found = await hooks.list_hooks(services.db, request.caller)
     return page_response(request, [_show(hook) for hook in found], None)
 
 
-async def show_hook(parts: Parts, request: Request) -> Response:
-    hook = await hooks.show_hook(parts.db, request.caller, request.params["hook_id"])
+async def show_hook(services: Services, request: Request) -> Response:
+    hook = await hooks.show_hook(services.db, request.caller, request.params["hook_id"])
     return tagged_response(request, _show(hook), _tag(hook))
 
 
-async def change_hook(parts: Parts, request: Request) -> Response:
-    body = await read_body(parts, request, HookPatch)
+async def change_hook(services: Services, request: Request) -> Response:
+    body = await read_body(services, request, HookPatch)
     change: dict[str, Any] = {}
     if body.url is not msgspec.UNSET:
-        change["url"] = _check_url(parts, body.url)
+        change["url"] = _check_url(services, body.url)
     if body.types is not msgspec.UNSET:
         change["types"] = _check_types(body.types)
     if body.batch is not msgspec.UNSET:
@@ -86,15 +86,15 @@ async def change_hook(parts: Parts, request: Request) -> Response:
     if body.enabled is not msgspec.UNSET:
         change["is_enabled"] = body.enabled
     hook_id, actor = request.params["hook_id"], actor_of(request)
-    hook = await hooks.change_hook(parts.db, request.caller, actor, hook_id, change, _guard(request))
-    parts.deliveries.wake()
+    hook = await hooks.change_hook(services.db, request.caller, actor, hook_id, change, _guard(request))
+    services.deliveries.wake()
     return tagged_response(request, _show(hook), _tag(hook))
 
 
-async def change_secret(parts: Parts, request: Request) -> Hook:
+async def change_secret(services: Services, request: Request) -> Hook:
     """Another secret, shown here alone; that of before signs as well for a day."""
     hook_id = request.params["hook_id"]
-    return await hooks.change_secret(parts.db, request.caller, hook_id, _guard(request))
+    return await hooks.change_secret(services.db, request.caller, hook_id, _guard(request))
 
 
 def show_secret(_request: Request, hook: Hook) -> Response:
@@ -102,11 +102,11 @@ def show_secret(_request: Request, hook: Hook) -> Response:
     return json_response({"secret": hook.secret, "old_secret_until": show_time(until)})
 
 
-async def test_hook(parts: Parts, request: Request) -> None:
+async def test_hook(services: Services, request: Request) -> None:
     """Send an event, whatever the hook's filter; the hook shows what came of it."""
-    hook = await hooks.show_hook(parts.db, request.caller, request.params["hook_id"])
+    hook = await hooks.show_hook(services.db, request.caller, request.params["hook_id"])
     hooks.manage(request.caller, hook)
-    if not parts.deliveries.test(hook):
+    if not services.deliveries.test(hook):
         raise ConflictError("A test of this hook is on its way.")
 
 
@@ -115,27 +115,27 @@ def show_test(_request: Request, _nothing: None) -> Response:
     return Response(HTTPStatus.ACCEPTED)
 
 
-async def set_cursor(parts: Parts, request: Request) -> Response:
-    body = await read_body(parts, request, CursorBody)
+async def set_cursor(services: Services, request: Request) -> Response:
+    body = await read_body(services, request, CursorBody)
     try:
         cursor = read_cursor({"after": body.after}, _FEED, tuple[int])
         assert cursor is not None, "`after` is there"  # noqa: S101
         hook_id, guard = request.params["hook_id"], _guard(request)
-        hook = await hooks.set_cursor(parts.db, request.caller, hook_id, cursor[0], guard)
+        hook = await hooks.set_cursor(services.db, request.caller, hook_id, cursor[0], guard)
     except InvalidError:
         raise invalid("/after", "is not a cursor of what is kept of the feed.") from None
-    parts.deliveries.wake()
+    services.deliveries.wake()
     return tagged_response(request, _show(hook), _tag(hook))
 
 
-async def delete_hook(parts: Parts, request: Request) -> Response:
-    await hooks.delete_hook(parts.db, request.caller, request.params["hook_id"], _guard(request))
+async def delete_hook(services: Services, request: Request) -> Response:
+    await hooks.delete_hook(services.db, request.caller, request.params["hook_id"], _guard(request))
     return no_content()
 
 
-def _check_url(parts: Parts, url: str) -> str:
+def _check_url(services: Services, url: str) -> str:
     try:
-        parts.deliveries.check_url(url)
+        services.deliveries.check_url(url)
     except InvalidError as error:
         raise invalid("/url", str(error)) from None
     return url

@@ -1,7 +1,7 @@
 """The inbox: what was offered to the caller's project, and what its domain and its organisations have."""
 
 from transom.api.http import Request, Response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import show_time
 from transom.api.share.conditions import tag_of, tagged_response
 from transom.api.share.family_members import member_tag
@@ -25,7 +25,7 @@ _CURSOR = "inbox"
 _GROUPS = (MemberType.DOMAIN.value, MemberType.ORGANIZATION.value)
 
 
-async def list_inbox(parts: Parts, request: Request) -> Response:
+async def list_inbox(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     through = query.get("through")
     if through not in (None, *_GROUPS):
@@ -47,14 +47,14 @@ async def list_inbox(parts: Parts, request: Request) -> Response:
         before=read_cursor(query, _CURSOR, tuple[int, str]) or inbox.NEWEST,
         limit=read_limit(query),
     )
-    page = await inbox.list_offers(parts.db, request.caller, asked, [kind] if kind else list(inbox.KINDS))
-    names = await parts.names.find(map(owner_of, page.items))
+    page = await inbox.list_offers(services.db, request.caller, asked, [kind] if kind else list(inbox.KINDS))
+    names = await services.names.find(map(owner_of, page.items))
     following = encode_cursor(_CURSOR, page.following) if page.following is not None else None
     return page_response(request, [show_item(item, names) for item in page.items], following)
 
 
-async def summarize_inbox(parts: Parts, request: Request) -> Response:
-    found = await inbox.summarize(parts.db, request.caller)
+async def summarize_inbox(services: Services, request: Request) -> Response:
+    found = await inbox.summarize(services.db, request.caller)
     newest = found.newest_offered_at
     body = InboxSummary(
         images=ByStatus(**found.images.by_status),
@@ -67,13 +67,13 @@ async def summarize_inbox(parts: Parts, request: Request) -> Response:
     return tagged_response(request, body, tag_of(body))
 
 
-async def show_offer(parts: Parts, request: Request) -> Response:
-    item = await inbox.find_offer(parts.db, request.caller, request.params["image_id"])
-    names = await parts.names.find([item.image.owner])
+async def show_offer(services: Services, request: Request) -> Response:
+    item = await inbox.find_offer(services.db, request.caller, request.params["image_id"])
+    names = await services.names.find([item.image.owner])
     return tagged_response(request, show_received(item, names), tag_of(*decided_of(item.member)))
 
 
-async def show_family_offer(parts: Parts, request: Request) -> Response:
-    item = await inbox.find_family_offer(parts.db, request.caller, request.params["family_id"])
-    names = await parts.names.find([item.family.owner])
+async def show_family_offer(services: Services, request: Request) -> Response:
+    item = await inbox.find_family_offer(services.db, request.caller, request.params["family_id"])
+    names = await services.names.find([item.family.owner])
     return tagged_response(request, show_item(item, names), member_tag(item.member))

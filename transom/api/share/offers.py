@@ -10,7 +10,7 @@ import msgspec
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import (
     MAX_MESSAGE,
     MAX_REASON,
@@ -86,23 +86,23 @@ class HasTerms(Protocol):
     def expires_at(self) -> Time | None: ...
 
 
-async def make_offers(parts: Parts, request: Request) -> sets.Told:
+async def make_offers(services: Services, request: Request) -> sets.Told:
     rules.act_on_shares(request.caller)
-    body = await read_body(parts, request, Offers)
+    body = await read_body(services, request, Offers)
     things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
     check_terms(body, has_groups=names_groups(body))
-    offers.require_few(len(things) * len(member_ids), parts.settings.share_batch_limit)
+    offers.require_few(len(things) * len(member_ids), services.settings.share_batch_limit)
     return await sets.offer(
-        parts.db,
-        parts.recipients,
+        services.db,
+        services.recipients,
         request.caller,
         actor_of(request),
         things,
         member_ids,
-        read_terms(parts, body),
-        parts.settings.share_member_quota,
-        parts.settings.family_member_quota,
+        read_terms(services, body),
+        services.settings.share_member_quota,
+        services.settings.family_member_quota,
     )
 
 
@@ -117,17 +117,17 @@ def show_offers(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def answer_offers(parts: Parts, request: Request) -> sets.Told:
+async def answer_offers(services: Services, request: Request) -> sets.Told:
     rules.act_on_offers(request.caller)
-    body = await read_body(parts, request, Answers)
+    body = await read_body(services, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
-    most = parts.settings.share_batch_limit
+    most = services.settings.share_batch_limit
     if body.all is not None:
         if body.images or body.families:
             raise invalid("/all", "cannot be combined with `images` or `families`.")
         owner = check_id("/from", body.owner) if body.owner is not None else None
         return await sets.answer_all(
-            parts.db,
+            services.db,
             request.caller,
             actor_of(request),
             body.all,
@@ -142,7 +142,7 @@ async def answer_offers(parts: Parts, request: Request) -> sets.Told:
     things = _things_of(body.images, body.families)
     offers.require_few(len(things), most)
     return await sets.answer(
-        parts.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
+        services.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
     )
 
 
@@ -157,11 +157,11 @@ def show_answers(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def withdraw_offers(parts: Parts, request: Request) -> sets.Told:
+async def withdraw_offers(services: Services, request: Request) -> sets.Told:
     rules.act_on_withdrawals(request.caller)
-    body = await read_body(parts, request, Withdrawals)
+    body = await read_body(services, request, Withdrawals)
     reason = check_optional_text("/reason", body.reason, MAX_REASON)
-    return await _withdraw(parts, request, body, reason)
+    return await _withdraw(services, request, body, reason)
 
 
 def show_withdrawals(_request: Request, done: sets.Told) -> Response:
@@ -175,14 +175,14 @@ def show_withdrawals(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def _withdraw(parts: Parts, request: Request, body: Withdrawals, reason: str | None) -> sets.Told:
+async def _withdraw(services: Services, request: Request, body: Withdrawals, reason: str | None) -> sets.Told:
     member_ids = recipients_of(body)
     if body.everybody and member_ids:
         raise invalid("/everybody", "cannot be combined with named recipients.")
     if not body.everybody:
         require_recipients(member_ids)
-    db, caller, actor = parts.db, request.caller, actor_of(request)
-    most = parts.settings.share_batch_limit
+    db, caller, actor = services.db, request.caller, actor_of(request)
+    most = services.settings.share_batch_limit
     if body.everything:
         if body.images or body.families:
             raise invalid("/everything", "cannot be combined with `images` or `families`.")
@@ -226,12 +226,12 @@ def check_terms(body: HasTerms, *, has_groups: bool) -> None:
         )
 
 
-def read_terms(parts: Parts, body: HasTerms) -> Terms:
+def read_terms(services: Services, body: HasTerms) -> Terms:
     """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
     now = now_us()
     expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
     answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
-    days = min(parts.settings.offer_lifetime_days, _FAR_DAYS)
+    days = min(services.settings.offer_lifetime_days, _FAR_DAYS)
     if answer_by is None and days > 0:
         answer_by = now + days * _DAY_US
     message = check_optional_text("/message", body.message, MAX_MESSAGE)

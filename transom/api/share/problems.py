@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from transom.api.http import Headers, HttpError, Request, Response, encode_json
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.errors import (
     BodyTooLargeError,
     ForbiddenError,
@@ -230,7 +230,7 @@ def render_error(
     return Response(status, encode_json(body), [(b"content-type", MEDIA_TYPE), *headers])
 
 
-async def show_problem(_parts: Parts, request: Request) -> Response:
+async def show_problem(_services: Services, request: Request) -> Response:
     """The page of a problem type: HTML for a browser, else plain text."""
     name = request.params["name"]
     problem = PROBLEMS.get(name)

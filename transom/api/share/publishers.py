@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from transom.api.http import Request, Response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import check_id, check_line, invalid, read_body, show_time
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.clock import now_us
@@ -27,17 +27,17 @@ class PublisherBody(msgspec.Struct, forbid_unknown_fields=True):
     support: str | None = None
 
 
-async def show_publisher(parts: Parts, request: Request) -> Response:
-    found = await publishers.find_publisher(parts.db, request.caller, request.params["project_id"])
+async def show_publisher(services: Services, request: Request) -> Response:
+    found = await publishers.find_publisher(services.db, request.caller, request.params["project_id"])
     if found is None:
         raise _absent()
     return tagged_response(request, _show(found), _tag(found))
 
 
-async def put_publisher(parts: Parts, request: Request) -> Response:
+async def put_publisher(services: Services, request: Request) -> Response:
     rules.manage_publishers(request.caller)
     project_id = _project_of_path(request)
-    body = await read_body(parts, request, PublisherBody)
+    body = await read_body(services, request, PublisherBody)
     name = check_line("/name", body.name, _MOST_NAME)
     check_characters("name", name)
     publisher = Publisher(
@@ -47,15 +47,17 @@ async def put_publisher(parts: Parts, request: Request) -> Response:
         support=check_line("/support", body.support, _MOST_NAME) if body.support else None,
         verified_at=now_us(),
     )
-    is_new = await publishers.put_publisher(parts.db, request.caller, publisher, partial(_require, request))
+    is_new = await publishers.put_publisher(
+        services.db, request.caller, publisher, partial(_require, request)
+    )
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return tagged_response(request, _show(publisher), _tag(publisher), status)
 
 
-async def delete_publisher(parts: Parts, request: Request) -> Response:
+async def delete_publisher(services: Services, request: Request) -> Response:
     project_id = request.params["project_id"]
     if not await publishers.delete_publisher(
-        parts.db, request.caller, project_id, partial(_require, request)
+        services.db, request.caller, project_id, partial(_require, request)
     ):
         raise _absent()
     return no_content()
@@ -71,10 +73,15 @@ def _project_of_path(request: Request) -> str:
 
 def _check_url(url: str) -> str:
     try:
-        parts = urlsplit(url)
+        split_url = urlsplit(url)
     except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or len(url) > _MOST_URL:
+        split_url = None
+    if (
+        split_url is None
+        or split_url.scheme not in ("http", "https")
+        or not split_url.hostname
+        or len(url) > _MOST_URL
+    ):
         raise invalid("/url", f"must be an http(s) URL of at most {_MOST_URL} characters.")
     return check_line("/url", url, _MOST_URL)
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 
 PREFIX = "/share/v1"
 #: Names of links → paths; `{…}` are for the client to fill in (RFC 6570).
@@ -50,14 +50,14 @@ LIMITS = (
 _OPENAPI = b"../../openapi.json"
 
 
-async def redirect_to_openapi(_parts: Parts, _request: Request) -> Response:
+async def redirect_to_openapi(_services: Services, _request: Request) -> Response:
     """One document describes all calls, these as well."""
     return Response(HTTPStatus.PERMANENT_REDIRECT, headers=[(b"location", _OPENAPI)])
 
 
-async def show_root(parts: Parts, request: Request) -> Response:
+async def show_root(services: Services, request: Request) -> Response:
     """Nothing here depends on who asks."""
     links = {name: request.prefix + path for name, path in LINKS.items()}
-    limits = {name: getattr(parts.settings, name) for name in LIMITS}
+    limits = {name: getattr(services.settings, name) for name in LIMITS}
     versions = [{"id": "v1.0", "status": "CURRENT", "links": {"self": links["self"]}}]
     return json_response({"links": links, "limits": limits, "versions": versions})

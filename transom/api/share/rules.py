@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from transom.api.http import Request, Response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import read_body, show_time
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
@@ -28,38 +28,38 @@ class RuleBody(msgspec.Struct, forbid_unknown_fields=True):
     answer: Literal["accepted", "rejected"]
 
 
-async def list_rules(parts: Parts, request: Request) -> Response:
+async def list_rules(services: Services, request: Request) -> Response:
     rules.look_at_share_rules(request.caller)
     query = read_query(request, {"limit", "after"})
     limit = read_limit(query)
     after = read_cursor(query, _CURSOR, tuple[str])
-    found = await auto_answers.list_rules(parts.db, request.caller, after[0] if after else "", limit + 1)
+    found = await auto_answers.list_rules(services.db, request.caller, after[0] if after else "", limit + 1)
     following = encode_cursor(_CURSOR, (found[limit - 1].publisher,)) if len(found) > limit else None
     return page_response(request, [_show(rule) for rule in found[:limit]], following)
 
 
-async def show_rule(parts: Parts, request: Request) -> Response:
-    found = await auto_answers.find_rule(parts.db, request.caller, _publisher_of_path(request))
+async def show_rule(services: Services, request: Request) -> Response:
+    found = await auto_answers.find_rule(services.db, request.caller, _publisher_of_path(request))
     if found is None:
         raise _absent()
     return tagged_response(request, _show(found), _tag(found))
 
 
-async def put_rule(parts: Parts, request: Request) -> Response:
+async def put_rule(services: Services, request: Request) -> Response:
     rules.manage_share_rules(request.caller)
     publisher = _publisher_of_path(request)
-    body = await read_body(parts, request, RuleBody)
+    body = await read_body(services, request, RuleBody)
     rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())
     is_new = await auto_answers.put_rule(
-        parts.db, request.caller, rule, parts.settings.share_rule_quota, partial(_require, request)
+        services.db, request.caller, rule, services.settings.share_rule_quota, partial(_require, request)
     )
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return tagged_response(request, _show(rule), _tag(rule), status)
 
 
-async def delete_rule(parts: Parts, request: Request) -> Response:
+async def delete_rule(services: Services, request: Request) -> Response:
     publisher = _publisher_of_path(request)
-    if not await auto_answers.delete_rule(parts.db, request.caller, publisher, partial(_require, request)):
+    if not await auto_answers.delete_rule(services.db, request.caller, publisher, partial(_require, request)):
         raise _absent()
     return no_content()
 

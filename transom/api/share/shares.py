@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, read_body
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.offers import check_terms, read_terms
@@ -60,19 +60,19 @@ class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     expires_at: Time | UnsetType | None = UNSET
 
 
-async def list_shares(parts: Parts, request: Request) -> Response:
+async def list_shares(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     status = read_choice(query, "status", MemberStatus, "") or None
     after = read_cursor(query, _CURSOR, tuple[str])
     page = await shares.list_shares(
-        parts.db,
+        services.db,
         request.caller,
         request.params["image_id"],
         status,
         after[0] if after is not None else None,
         read_limit(query),
     )
-    names = await parts.names.find(share.member.member_id for share in page.items)
+    names = await services.names.find(share.member.member_id for share in page.items)
     now = now_us()
     following = encode_cursor(_CURSOR, (page.following,)) if page.following is not None else None
     headers = [(b"etag", tag_of_set(page.terms).encode())] if page.terms is not None else []
@@ -85,23 +85,23 @@ def tag_of_set(terms: shares.Terms) -> str:
     return tag_of(*sorted(terms))
 
 
-async def summarize_shares(parts: Parts, request: Request) -> Response:
-    counts = await shares.count_shares(parts.db, request.caller, request.params["image_id"])
+async def summarize_shares(services: Services, request: Request) -> Response:
+    counts = await shares.count_shares(services.db, request.caller, request.params["image_id"])
     shown = {status: counts.by_status.get(status, 0) for status in MemberStatus}
     return json_response(ShareSummary(**shown, more=counts.more))
 
 
-async def show_share(parts: Parts, request: Request) -> Response:
+async def show_share(services: Services, request: Request) -> Response:
     member_id = recipient_of_path(request)
-    share = await shares.find_share(parts.db, request.caller, request.params["image_id"], member_id)
-    return await _share_response(parts, request, share)
+    share = await shares.find_share(services.db, request.caller, request.params["image_id"], member_id)
+    return await _share_response(services, request, share)
 
 
-async def update_share(parts: Parts, request: Request) -> Response:
+async def update_share(services: Services, request: Request) -> Response:
     """Other terms for one share; what is shorter than until now ends sooner, and nobody is asked again."""
     member_id = recipient_of_path(request)
     rules.act_on_shares(request.caller)
-    body = await read_body(parts, request, ChangedTerms)
+    body = await read_body(services, request, ChangedTerms)
     now = now_us()
     message = body.message
     new = NewTerms(
@@ -115,9 +115,9 @@ async def update_share(parts: Parts, request: Request) -> Response:
 
     image_id = request.params["image_id"]
     share = await shares.change_terms(
-        parts.db, request.caller, actor_of(request), image_id, member_id, new, require_unchanged
+        services.db, request.caller, actor_of(request), image_id, member_id, new, require_unchanged
     )
-    return await _share_response(parts, request, share)
+    return await _share_response(services, request, share)
 
 
 def _new_end(pointer: str, time: Time | UnsetType | None, now: int) -> int | UnsetType | None:
@@ -130,33 +130,33 @@ def _new_end(pointer: str, time: Time | UnsetType | None, now: int) -> int | Uns
         raise InvalidError(text, field=pointer) from None
 
 
-async def _share_response(parts: Parts, request: Request, share: Given) -> Response:
-    names = await parts.names.find([share.member.member_id])
+async def _share_response(services: Services, request: Request, share: Given) -> Response:
+    names = await services.names.find([share.member.member_id])
     tag = tag_of(*decided_of(share.member))
     return tagged_response(request, show_given(share, names, now_us()), tag)
 
 
-async def replace_shares(parts: Parts, request: Request) -> Response:
+async def replace_shares(services: Services, request: Request) -> Response:
     """The image has these recipients from now on, and no others."""
     rules.act_on_shares(request.caller)
     require_if_match(request)
-    body = await read_body(parts, request, Recipients)
+    body = await read_body(services, request, Recipients)
     member_ids = recipients_of(body)
-    offers.require_few(len(member_ids), parts.settings.share_batch_limit)
+    offers.require_few(len(member_ids), services.settings.share_batch_limit)
     check_terms(body, has_groups=names_groups(body))
 
     def require_unchanged(terms: shares.Terms) -> None:
         require_tag(request, tag_of_set(terms))
 
     done = await offers.replace(
-        parts.db,
-        parts.recipients,
+        services.db,
+        services.recipients,
         request.caller,
         actor_of(request),
         request.params["image_id"],
         member_ids,
-        read_terms(parts, body),
-        parts.settings.share_member_quota,
+        read_terms(services, body),
+        services.settings.share_member_quota,
         require_unchanged,
     )
     answer = SetReplaced(
@@ -169,12 +169,12 @@ async def replace_shares(parts: Parts, request: Request) -> Response:
     return json_response(answer, headers=[(b"etag", tag_of_set(done.terms).encode())])
 
 
-async def list_shares_to(parts: Parts, request: Request) -> Response:
+async def list_shares_to(services: Services, request: Request) -> Response:
     """All that the caller's project shares with one recipient."""
     query = read_query(request, QUERY_TO)
     before = read_cursor(query, _CURSOR_TO, tuple[int, str]) or NEWEST
     found, following = await shares.list_shares_to(
-        parts.db, request.caller, _read_to(query.get("to")), before, read_limit(query)
+        services.db, request.caller, _read_to(query.get("to")), before, read_limit(query)
     )
     now = now_us()
     items = [show_given_to(share, now) for share in found]

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Headers, Request, Response, json_response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.share.body import (
     MAX_NOTES,
     MAX_REASON,
@@ -52,12 +52,12 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def list_versions(parts: Parts, request: Request) -> Response:
+async def list_versions(services: Services, request: Request) -> Response:
     query = read_query(request, frozenset({"limit", "after"}))
     limit = read_limit(query)
     (before,) = read_cursor(query, "versions", tuple[int]) or (NEVER,)
     family_id = request.params["family_id"]
-    _seen, found = await service.list_versions(parts.db, request.caller, family_id, before, limit + 1)
+    _seen, found = await service.list_versions(services.db, request.caller, family_id, before, limit + 1)
     following = encode_cursor("versions", (found[limit - 1].version.number,)) if len(found) > limit else None
     return page_response(request, [version_body(shown) for shown in found[:limit]], following)
 
@@ -70,8 +70,8 @@ class Publishing(msgspec.Struct, forbid_unknown_fields=True):
     end_of_life: Time | None = None
 
 
-async def publish(parts: Parts, request: Request) -> tuple[Known, int]:
-    asked = await read_body(parts, request, Publishing)
+async def publish(services: Services, request: Request) -> tuple[Known, int]:
+    asked = await read_body(services, request, Publishing)
     check_image_ids("/image_id", [asked.image_id])
     new = NewVersion(
         image_id=asked.image_id,
@@ -80,12 +80,12 @@ async def publish(parts: Parts, request: Request) -> tuple[Known, int]:
         end_of_life=read_end("/end_of_life", asked.end_of_life),
     )
     return await service.publish(
-        parts.db,
+        services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
         new,
-        parts.settings.family_version_quota,
+        services.settings.family_version_quota,
         promotes=asked.promote,
     )
 
@@ -108,9 +108,11 @@ def _version_response(
     return json_response(version_body(shown), status, [(b"etag", tag.encode()), *(headers or ())])
 
 
-async def show_version(parts: Parts, request: Request) -> Response:
+async def show_version(services: Services, request: Request) -> Response:
     number = _number(request)
-    _seen, shown = await service.show_version(parts.db, request.caller, request.params["family_id"], number)
+    _seen, shown = await service.show_version(
+        services.db, request.caller, request.params["family_id"], number
+    )
     return tagged_response(request, version_body(shown), version_tag(shown.version, shown.current_number))
 
 
@@ -131,9 +133,9 @@ class VersionPatch(msgspec.Struct, forbid_unknown_fields=True):
     revoke_at: Time | UnsetType | None = UNSET
 
 
-async def change_version(parts: Parts, request: Request) -> Response:
+async def change_version(services: Services, request: Request) -> Response:
     number = _number(request)
-    asked = await read_body(parts, request, VersionPatch)
+    asked = await read_body(services, request, VersionPatch)
     revoke_at: int | UnsetType = UNSET
     if not isinstance(asked.revoke_at, UnsetType):
         given = asked.revoke_at
@@ -148,7 +150,7 @@ async def change_version(parts: Parts, request: Request) -> Response:
         revoke_at=revoke_at,
     )
     known = await service.change_version(
-        parts.db,
+        services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
@@ -159,11 +161,11 @@ async def change_version(parts: Parts, request: Request) -> Response:
     return _version_response(request, known, number)
 
 
-async def remove_version(parts: Parts, request: Request) -> Response:
+async def remove_version(services: Services, request: Request) -> Response:
     number = _number(request)
     family_id = request.params["family_id"]
     await service.remove_version(
-        parts.db, request.caller, actor_of(request), family_id, number, _require_version(request, number)
+        services.db, request.caller, actor_of(request), family_id, number, _require_version(request, number)
     )
     return no_content()
 
@@ -174,14 +176,14 @@ class Revoking(msgspec.Struct, forbid_unknown_fields=True):
     at: Time | None = None
 
 
-async def revoke(parts: Parts, request: Request) -> Known:
+async def revoke(services: Services, request: Request) -> Known:
     number = _number(request)
-    asked = await read_body(parts, request, Revoking)
+    asked = await read_body(services, request, Revoking)
     at = check_future("/at", asked.at, now_us()) if asked.at is not None else None
     if at is not None and not asked.fall_back:
         raise invalid("/fall_back", "must be true with `at`: a scheduled revocation can refuse nobody.")
     return await service.revoke(
-        parts.db,
+        services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
@@ -193,10 +195,10 @@ async def revoke(parts: Parts, request: Request) -> Known:
     )
 
 
-async def restore(parts: Parts, request: Request) -> Known:
+async def restore(services: Services, request: Request) -> Known:
     number = _number(request)
     return await service.restore(
-        parts.db,
+        services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
@@ -213,9 +215,9 @@ def show_changed(request: Request, known: Known) -> Response:
 # ---- which one is current
 
 
-async def show_current(parts: Parts, request: Request) -> Response:
-    seen = await service.see_family(parts.db, request.caller, request.params["family_id"])
-    current = await service.find_current(parts.db, request.caller, seen)
+async def show_current(services: Services, request: Request) -> Response:
+    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
+    current = await service.find_current(services.db, request.caller, seen)
     if current is None:
         # What a first write of it names in If-Match.
         text = "The family has no current version that the caller could see."
@@ -229,9 +231,9 @@ class Pointing(msgspec.Struct, forbid_unknown_fields=True):
     number: int
 
 
-async def set_current(parts: Parts, request: Request) -> Response:
+async def set_current(services: Services, request: Request) -> Response:
     require_condition(request)
-    asked = await read_body(parts, request, Pointing)
+    asked = await read_body(services, request, Pointing)
     if not 0 < asked.number < NEVER:
         raise invalid("/number", "must be the number of a version.")
 
@@ -240,6 +242,6 @@ async def set_current(parts: Parts, request: Request) -> Response:
 
     family_id = request.params["family_id"]
     known = await service.promote(
-        parts.db, request.caller, actor_of(request), family_id, asked.number, require
+        services.db, request.caller, actor_of(request), family_id, asked.number, require
     )
     return _version_response(request, known, asked.number)

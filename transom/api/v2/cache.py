@@ -3,7 +3,7 @@
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.data import rules
 from transom.domain import access
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
@@ -15,8 +15,8 @@ from transom.stores.cache import Cache, Entry
 _TARGETS = ("", "cache", "queue")
 
 
-async def list_cache(parts: Parts, request: Request) -> Response:
-    cache = _require_cache(parts, request, "cache_list")
+async def list_cache(services: Services, request: Request) -> Response:
+    cache = _require_cache(services, request, "cache_list")
     entries, queued = await cache.list_entries(), await cache.list_queue()
     return json_response({"cached_images": [_entry_body(one) for one in entries], "queued_images": queued})
 
@@ -33,32 +33,34 @@ def _entry_body(entry: Entry) -> dict[str, Any]:
     }
 
 
-async def queue_image(parts: Parts, request: Request) -> Response:
+async def queue_image(services: Services, request: Request) -> Response:
     """Have the image brought here in the background."""
     image_id, caller = request.params["image_id"], request.caller
-    found = await images.find_image(parts.db, image_id, caller.member_ids)
+    found = await images.find_image(services.db, image_id, caller.member_ids)
     image = access.see_image(caller, found, not_found(image_id)).image
-    cache = _require_cache(parts, request, "cache_image")
+    cache = _require_cache(services, request, "cache_image")
     if image.status != Status.ACTIVE:
         raise InvalidError("Only images with status active can be targeted for queueing")
     if image.id not in cache:
         await cache.queue(image.id)
-        parts.wake_prefetch()
+        services.wake_prefetch()
     return Response(202)
 
 
-async def remove_image(parts: Parts, request: Request) -> Response:
+async def remove_image(services: Services, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
-    found = await images.find_image(parts.db, image_id, caller.member_ids)
-    is_here = parts.cache is not None and (image_id in parts.cache or parts.cache.is_queued(image_id))
+    found = await images.find_image(services.db, image_id, caller.member_ids)
+    is_here = services.cache is not None and (
+        image_id in services.cache or services.cache.is_queued(image_id)
+    )
     rules.remove_cached(caller, found, not_found(image_id), is_here=is_here)
-    cache = _require_cache(parts, request, "cache_delete")
+    cache = _require_cache(services, request, "cache_delete")
     await cache.remove(image_id)
     return no_content()
 
 
-async def clear_cache(parts: Parts, request: Request) -> Response:
-    cache = _require_cache(parts, request, "cache_delete")
+async def clear_cache(services: Services, request: Request) -> Response:
+    cache = _require_cache(services, request, "cache_delete")
     target = (request.header(b"x-image-cache-clear-target") or "").strip().lower()
     if target not in _TARGETS:
         raise InvalidError(
@@ -72,26 +74,26 @@ async def clear_cache(parts: Parts, request: Request) -> Response:
     return no_content()
 
 
-async def list_nodes(parts: Parts, request: Request) -> Response:
+async def list_nodes(services: Services, request: Request) -> Response:
     """Each machine knows of its own cache only."""
-    _require_cache(parts, request, "list_cached_nodes")
+    _require_cache(services, request, "list_cached_nodes")
     raise ConflictError("Centralized caching is not enabled")
 
 
-async def clean_cache(parts: Parts, request: Request) -> Response:
-    cache = _require_cache(parts, request, "cache_clean")
+async def clean_cache(services: Services, request: Request) -> Response:
+    cache = _require_cache(services, request, "cache_clean")
     await cache.clean()
     return Response(headers=[(b"content-type", b"text/html; charset=UTF-8")])
 
 
-async def prune_cache(parts: Parts, request: Request) -> Response:
-    cache = _require_cache(parts, request, "cache_prune")
+async def prune_cache(services: Services, request: Request) -> Response:
+    cache = _require_cache(services, request, "cache_prune")
     pruned, freed = await cache.prune()
     return json_response({"total_files_pruned": pruned, "total_bytes_pruned": freed})
 
 
-def _require_cache(parts: Parts, request: Request, rule: str) -> Cache:
+def _require_cache(services: Services, request: Request, rule: str) -> Cache:
     rules.use_cache(request.caller, rule)
-    if parts.cache is None:
+    if services.cache is None:
         raise NotFoundError("Caching via API is not supported at this site.")
-    return parts.cache
+    return services.cache

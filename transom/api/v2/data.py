@@ -7,7 +7,7 @@ from http import HTTPStatus
 from transom.api.conditions import is_not_modified, require
 from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.images import see_image
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.v2.digests import read_digests
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from transom.domain.model import Image, Status
@@ -21,19 +21,19 @@ _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,30})\s*-\s*([0-9]{0,30})", re.IGNOREC
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
-async def upload_image(parts: Parts, request: Request) -> Response:
+async def upload_image(services: Services, request: Request) -> Response:
     require_octets(request)
     announced = announced_size(request)
     digests = read_digests(request)
-    store_id = _chosen_store(parts, request)
-    target = await see_image(parts, request)
+    store_id = _chosen_store(services, request)
+    target = await see_image(services, request)
     rules.upload_image(request.caller, target)
     image = target.image
     advance(image.status, Status.SAVING)
     require(request, None, is_there=False)
-    guard = await parts.limits.check_upload(image.owner, announced)
+    guard = await services.limits.check_upload(image.owner, announced)
     try:
-        await parts.transfer.uploads.receive(
+        await services.transfer.uploads.receive(
             image,
             request.stream(),
             announced,
@@ -44,16 +44,16 @@ async def upload_image(parts: Parts, request: Request) -> Response:
         )
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
-        now = (await see_image(parts, request)).image
+        now = (await see_image(services, request)).image
         advance(now.status, Status.SAVING)
         raise
     return no_content()
 
 
-def _chosen_store(parts: Parts, request: Request) -> str | None:
+def _chosen_store(services: Services, request: Request) -> str | None:
     """The store that X-Image-Meta-Store names, None when it is absent."""
     named = request.header(b"x-image-meta-store")
-    if named is not None and parts.stores.require(named).is_read_only:
+    if named is not None and services.stores.require(named).is_read_only:
         raise InvalidError(f"Store '{named}' is read-only.")
     return named
 
@@ -87,11 +87,11 @@ def announced_size(request: Request) -> int | None:
     return int(text)
 
 
-async def download_image(parts: Parts, request: Request) -> Response:
-    target = await see_image(parts, request)
+async def download_image(services: Services, request: Request) -> Response:
+    target = await see_image(services, request)
     rules.download_image(request.caller, target)
     image = target.image
-    preferred = _preferred_stores(parts, request)
+    preferred = _preferred_stores(services, request)
     if preferred:
         rules.prefer_stores(request.caller, target)
     if image.status not in WITH_DATA or image.size is None or not image.locations:
@@ -102,18 +102,18 @@ async def download_image(parts: Parts, request: Request) -> Response:
         return Response(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", tag.encode())] if tag else [])
     part = _wanted_part(request, image, image.size)
     if request.method == "GET" and (part is None or part[0] == 0):
-        parts.uses.note(image, request.caller, is_download=True)
+        services.uses.note(image, request.caller, is_download=True)
     try:
         # Never serve bytes that are not the ones whose hash is on record.
-        return await _answer(parts, request, image, image.size, part, preferred)
+        return await _answer(services, request, image, image.size, part, preferred)
     except UnavailableError:
         # If the image was deleted since we looked, there is nothing wrong, and nothing to serve.
-        await see_image(parts, request)
+        await see_image(services, request)
         raise
 
 
 async def _answer(
-    parts: Parts,
+    services: Services,
     request: Request,
     image: Image,
     size: int,
@@ -127,28 +127,28 @@ async def _answer(
     if part is not None:
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
-    elif request.server_sends_files and (path := _cached_path(parts, image)) is not None:
+    elif request.server_sends_files and (path := _cached_path(services, image)) is not None:
         return Response(status, headers=headers, file=path)
-    location = await parts.transfer.reads.find_copy(image, preferred)
+    location = await services.transfer.reads.find_copy(image, preferred)
     if part is None and request.server_sends_files:
-        path = parts.transfer.reads.local_path(location)
+        path = services.transfer.reads.local_path(location)
         if path is not None:
             return Response(status, headers=headers, file=path)
     if request.method == "HEAD":
         return Response(status, headers=headers, chunks=_no_chunks())
     try:
         if part is None:
-            chunks = await parts.transfer.reads.read_whole(image, location)
+            chunks = await services.transfer.reads.read_whole(image, location)
         else:
-            chunks = await parts.transfer.reads.read(location, start, end - start + 1)
+            chunks = await services.transfer.reads.read(location, start, end - start + 1)
     except NotFoundError:
         raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
     return Response(status, headers=headers, chunks=chunks)
 
 
-def _cached_path(parts: Parts, image: Image) -> str | None:
+def _cached_path(services: Services, image: Image) -> str | None:
     """The cache is passed by for what only an admin may have."""
-    return parts.transfer.reads.find_cached(image) if image.status == Status.ACTIVE else None
+    return services.transfer.reads.find_cached(image) if image.status == Status.ACTIVE else None
 
 
 async def _no_chunks() -> AsyncGenerator[bytes, None]:
@@ -172,10 +172,10 @@ def _tag(image: Image) -> str | None:
     return f'"{image.os_hash_value}"' if image.os_hash_value is not None else None
 
 
-def _preferred_stores(parts: Parts, request: Request) -> list[str]:
+def _preferred_stores(services: Services, request: Request) -> list[str]:
     """`?prefer=a,b` names stores to try first."""
     named = [value for name, value in request.query_pairs() if name == "prefer" and value]
-    return [parts.stores.require(store).id for value in named for store in value.split(",")]
+    return [services.stores.require(store).id for value in named for store in value.split(",")]
 
 
 def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] | None:

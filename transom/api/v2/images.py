@@ -9,7 +9,7 @@ from transom.api.actors import actor_of
 from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, no_content
 from transom.api.images import page_response, read_patch, see_image
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.v2.query import parse_list_query
 from transom.api.wire import image_body
 from transom.domain import access, image_quotas, patch
@@ -28,41 +28,41 @@ from transom.images.service import Guard, change_image, remove_image
 # ---- create, list, show
 
 
-async def create_image(parts: Parts, request: Request) -> Response:
-    body = await request.json(parts.settings.json_body_limit)
+async def create_image(services: Services, request: Request) -> Response:
+    body = await request.json(services.settings.json_body_limit)
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
-    image = new_image(body, request.caller, parts.image_quotas, check_field, body)
-    shown = shown_body(parts, request, image)
-    return await calls.create_image(parts, request, image, shown, id_was_chosen="id" in body)
+    image = new_image(body, request.caller, services.image_quotas, check_field, body)
+    shown = shown_body(services, request, image)
+    return await calls.create_image(services, request, image, shown, id_was_chosen="id" in body)
 
 
-async def list_images(parts: Parts, request: Request) -> Response:
+async def list_images(services: Services, request: Request) -> Response:
     pairs = request.query_pairs()
-    query = parse_list_query(pairs, parts.settings)
-    found = await find_images(parts.db, request.caller, visible_ranges, query)
-    shown = [shown_body(parts, request, image) for image in found.images]
+    query = parse_list_query(pairs, services.settings)
+    found = await find_images(services.db, request.caller, visible_ranges, query)
+    shown = [shown_body(services, request, image) for image in found.images]
     return page_response(pairs, shown, is_full=found.is_full)
 
 
-async def show_image(parts: Parts, request: Request) -> Response:
-    image = (await see_image(parts, request)).image
+async def show_image(services: Services, request: Request) -> Response:
+    image = (await see_image(services, request)).image
     if access.is_for_service(request.caller):
-        parts.uses.note(image, request.caller, is_download=False)
-    return versioned_response(request, image.updated_at, shown_body(parts, request, image))
+        services.uses.note(image, request.caller, is_download=False)
+    return versioned_response(request, image.updated_at, shown_body(services, request, image))
 
 
-def shown_body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
+def shown_body(services: Services, request: Request, image: Image) -> dict[str, Any]:
     """The image's body with the places of its data, where there is any and the caller may know."""
     body = image_body(image, request.caller)
     if image.locations and rules.sees_locations(request.caller, image):
-        body["stores"] = ",".join(parts.stores.ids_of(image.locations))
-        if parts.settings.show_image_direct_url:
-            body["direct_url"] = parts.stores.url(parts.stores.ordered(image.locations)[0])
-    if parts.settings.show_multiple_locations:
+        body["stores"] = ",".join(services.stores.ids_of(image.locations))
+        if services.settings.show_image_direct_url:
+            body["direct_url"] = services.stores.url(services.stores.ordered(image.locations)[0])
+    if services.settings.show_multiple_locations:
         may_see = rules.sees_locations(request.caller, image)
         body["locations"] = [
-            {"url": parts.stores.url(one), "metadata": {**one.metadata, "store": one.store}}
+            {"url": services.stores.url(one), "metadata": {**one.metadata, "store": one.store}}
             for one in (image.locations if may_see else ())
         ]
     return body
@@ -71,91 +71,97 @@ def shown_body(parts: Parts, request: Request, image: Image) -> dict[str, Any]:
 # ---- change, delete
 
 
-async def update_image(parts: Parts, request: Request) -> Response:
-    operations = await read_patch(parts, request, patch.OPENSTACK)
-    shows = parts.settings.show_multiple_locations
+async def update_image(services: Services, request: Request) -> Response:
+    operations = await read_patch(services, request, patch.OPENSTACK)
+    shows = services.settings.show_multiple_locations
     if shows and any(operation.root == "locations" for operation in operations):
-        changed = await _change_locations(parts, request, operations)
+        changed = await _change_locations(services, request, operations)
     else:
-        changed = await _change(parts, request, operations)
-    return versioned_response(request, changed.updated_at, shown_body(parts, request, changed))
+        changed = await _change(services, request, operations)
+    return versioned_response(request, changed.updated_at, shown_body(services, request, changed))
 
 
-async def _change(parts: Parts, request: Request, operations: list[patch.Operation]) -> Image:
+async def _change(services: Services, request: Request, operations: list[patch.Operation]) -> Image:
     def decide(target: ImageTarget) -> Image:
         new = patching.apply(operations, target, request.caller)
-        image_quotas.check_change(target.image, new, parts.image_quotas)
+        image_quotas.check_change(target.image, new, services.image_quotas)
         return new
 
-    image_id, guard = request.params["image_id"], _shown_guard(parts, request)
+    image_id, guard = request.params["image_id"], _shown_guard(services, request)
     return await change_image(
-        parts.db, request.caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
+        services.db,
+        request.caller,
+        actor_of(request),
+        image_id,
+        decide,
+        touches=bool(operations),
+        guard=guard,
     )
 
 
-async def _change_locations(parts: Parts, request: Request, operations: list[patch.Operation]) -> Image:
-    settings = parts.settings
+async def _change_locations(services: Services, request: Request, operations: list[patch.Operation]) -> Image:
+    settings = services.settings
 
     async def look(image: Image) -> Known:
         algorithm, most = settings.hashing_algorithm, settings.image_location_quota
-        outbound = parts.outbound.asked_by(request.caller.project_id)
-        return await look_at_locations(parts.stores, outbound, operations, image, algorithm, most)
+        outbound = services.outbound.asked_by(request.caller.project_id)
+        return await look_at_locations(services.stores, outbound, operations, image, algorithm, most)
 
-    image_id, guard = request.params["image_id"], _shown_guard(parts, request)
+    image_id, guard = request.params["image_id"], _shown_guard(services, request)
     return await change_locations(
-        parts.db,
-        parts.transfer,
+        services.db,
+        services.transfer,
         request.caller,
         actor_of(request),
         image_id,
         operations,
         look,
-        parts.image_quotas,
+        services.image_quotas,
         guard,
     )
 
 
-def _shown_guard(parts: Parts, request: Request) -> Guard | None:
+def _shown_guard(services: Services, request: Request) -> Guard | None:
     """Of a write whose conditions are about the image as `show_image` shows it."""
 
     async def show(image: Image) -> dict[str, Any]:
-        return shown_body(parts, request, image)
+        return shown_body(services, request, image)
 
     return guard_of(request, show)
 
 
-async def delete_image(parts: Parts, request: Request) -> Response:
+async def delete_image(services: Services, request: Request) -> Response:
     async def judge(target: ImageTarget) -> None:
         rules.delete_image(request.caller, target)
 
-    image_id, guard = request.params["image_id"], _shown_guard(parts, request)
+    image_id, guard = request.params["image_id"], _shown_guard(services, request)
     caller, actor = request.caller, actor_of(request)
-    await remove_image(parts.db, parts.transfer, caller, actor, image_id, judge, guard)
+    await remove_image(services.db, services.transfer, caller, actor, image_id, judge, guard)
     return no_content()
 
 
-async def deactivate_image(parts: Parts, request: Request) -> Response:
+async def deactivate_image(services: Services, request: Request) -> Response:
     def decide(target: ImageTarget) -> Image:
         rules.deactivate_image(request.caller, target)
         return msgspec.structs.replace(target.image, status=Status.DEACTIVATED)
 
-    await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
+    await change_image(services.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
 
 
-async def reactivate_image(parts: Parts, request: Request) -> Response:
+async def reactivate_image(services: Services, request: Request) -> Response:
     def decide(target: ImageTarget) -> Image:
         rules.reactivate_image(request.caller, target)
         return msgspec.structs.replace(target.image, status=Status.ACTIVE)
 
-    await change_image(parts.db, request.caller, actor_of(request), request.params["image_id"], decide)
+    await change_image(services.db, request.caller, actor_of(request), request.params["image_id"], decide)
     return no_content()
 
 
 # ---- tags
 
 
-async def add_tag(parts: Parts, request: Request) -> Response:
+async def add_tag(services: Services, request: Request) -> Response:
     tag = request.params["tag"]
     check_tag(tag)
 
@@ -164,19 +170,19 @@ async def add_tag(parts: Parts, request: Request) -> Response:
         image = target.image
         new = msgspec.structs.replace(image, tags=tuple(sorted({*image.tags, tag})))
         try:
-            image_quotas.check_tags(image, new, parts.image_quotas.tags)
+            image_quotas.check_tags(image, new, services.image_quotas.tags)
         except LimitExceededError as error:
             raise LimitExceededError(f"Image tag limit exceeded for image {image.id}: {error}") from None
         return new
 
     image_id = request.params["image_id"]
     await change_image(
-        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+        services.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
     )
     return no_content()
 
 
-async def remove_tag(parts: Parts, request: Request) -> Response:
+async def remove_tag(services: Services, request: Request) -> Response:
     tag = request.params["tag"]
 
     def decide(target: ImageTarget) -> Image:
@@ -188,6 +194,6 @@ async def remove_tag(parts: Parts, request: Request) -> Response:
 
     image_id = request.params["image_id"]
     await change_image(
-        parts.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
+        services.db, request.caller, actor_of(request), image_id, decide, missing=not_found(image_id)
     )
     return no_content()

@@ -8,7 +8,7 @@ from transom.api.conditions import require
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.v2.data import announced_size, require_octets
 from transom.api.v2.digests import read_digests
 from transom.clock import now_us
@@ -31,75 +31,75 @@ from transom.sql import images, imports, jobs
 from transom.sql.retry import TRIES, write_conflict
 
 
-async def list_import_methods(parts: Parts, _request: Request) -> Response:
+async def list_import_methods(services: Services, _request: Request) -> Response:
     methods = {
         "description": "Import methods available.",
         "type": "array",
-        "value": parts.settings.import_methods,
+        "value": services.settings.import_methods,
     }
     return json_response({"import-methods": methods})
 
 
-async def stage_image(parts: Parts, request: Request) -> Response:
+async def stage_image(services: Services, request: Request) -> Response:
     """Take data that an import by `glance-direct` will make the image's; its format is looked at then."""
-    if Method.DIRECT not in parts.settings.import_methods:
+    if Method.DIRECT not in services.settings.import_methods:
         raise NotFoundError("'glance-direct' method is not available at this site.")
     require_octets(request)
     announced = announced_size(request)
     digests = read_digests(request)
-    target = await see_image(parts, request)
+    target = await see_image(services, request)
     rules.modify_image(request.caller, target)
     image = target.image
     advance(image.status, Status.UPLOADING)
-    parts.transfer.certificates.check_source(image)
+    services.transfer.certificates.check_source(image)
     require(request, None, is_there=False)
-    guard = await parts.limits.check_staging(image.owner, announced)
+    guard = await services.limits.check_staging(image.owner, announced)
     try:
-        await parts.transfer.uploads.stage(image, request.stream(), announced, guard, digests)
+        await services.transfer.uploads.stage(image, request.stream(), announced, guard, digests)
     except ConflictError:
         # Somebody was quicker. Answer for what the image is now, which may be gone.
-        now = (await see_image(parts, request)).image
+        now = (await see_image(services, request)).image
         advance(now.status, Status.UPLOADING)
         raise
     return no_content()
 
 
-async def import_image(parts: Parts, request: Request) -> Response:
+async def import_image(services: Services, request: Request) -> Response:
     """Start the import, which a worker then does: a task tells how far it is."""
-    body = await request.json(parts.settings.json_body_limit)
-    asked = parse_request(body, parts.settings.import_methods)
+    body = await request.json(services.settings.json_body_limit)
+    asked = parse_request(body, services.settings.import_methods)
     image_id = request.params["image_id"]
     for _ in range(TRIES):
-        target = await see_image(parts, request)
+        target = await see_image(services, request)
         image = target.image
         rules.import_image(request.caller, target, is_copy=asked.method is Method.COPY)
         check_state(asked.method, image)
         if asked.method is not Method.COPY:
-            parts.transfer.certificates.check_source(image)
-        await parts.limits.check_size(image.owner)
+            services.transfer.certificates.check_source(image)
+        await services.limits.check_size(image.owner)
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
-        await require_no_task(parts, image)
-        await require_place(parts, request)
-        stores = _chosen_stores(parts, request, asked)
+        await require_no_task(services, image)
+        await require_place(services, request)
+        stores = _chosen_stores(services, request, asked)
         if asked.method is Method.COPY:
             stores = _without_copy(image, asked, stores)
             if not stores:
                 return _accepted()
         if asked.method is Method.OBJECT:
-            read_expected(asked.arguments, parts.settings.hashing_algorithm)
-            ref = parts.objects.parse("uri", asked.arguments.get("uri"))
-            parts.objects.require(request.caller, ref, write=False)
+            read_expected(asked.arguments, services.settings.hashing_algorithm)
+            ref = services.objects.parse("uri", asked.arguments.get("uri"))
+            services.objects.require(request.caller, ref, write=False)
         if asked.method is Method.WEB:
-            read_expected(asked.arguments, parts.settings.hashing_algorithm)
-            await check_uri(parts, request.caller, asked.arguments.get("uri"), "web-download")
-        job = _new_job(parts, request, image, stores, asked)
-        acts_for_user = asked.method is Method.GLANCE or parts.transfer.certificates.needs_token(image)
+            read_expected(asked.arguments, services.settings.hashing_algorithm)
+            await check_uri(services, request.caller, asked.arguments.get("uri"), "web-download")
+        job = _new_job(services, request, image, stores, asked)
+        acts_for_user = asked.method is Method.GLANCE or services.transfer.certificates.needs_token(image)
         token = request.header(b"x-auth-token") if acts_for_user else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
-        if await imports.start_import(parts.db, image, new, job, token, parts.settings.open_jobs_quota):
-            parts.wake_jobs()
+        if await imports.start_import(services.db, image, new, job, token, services.settings.open_jobs_quota):
+            services.wake_jobs()
             return _accepted()
     raise write_conflict(f"Image {image_id} is")
 
@@ -108,15 +108,15 @@ def _accepted() -> Response:
     return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
 
 
-async def require_no_task(parts: Parts, image: Image) -> None:
+async def require_no_task(services: Services, image: Image) -> None:
     """A task that is not there any more, or over, holds nothing."""
     task_id = image.properties.get(TASK)
-    task = await jobs.find_by_id(parts.db, task_id) if task_id is not None else None
+    task = await jobs.find_by_id(services.db, task_id) if task_id is not None else None
     if task is not None and task.end_at is None:
         raise ConflictError("Image has active task")
 
 
-def _chosen_stores(parts: Parts, request: Request, asked: ImportRequest) -> tuple[str, ...]:
+def _chosen_stores(services: Services, request: Request, asked: ImportRequest) -> tuple[str, ...]:
     """Names of the stores that are to get the data, in the order they were named."""
     header = request.header(b"x-image-meta-store")
     if asked.all_stores:
@@ -124,14 +124,14 @@ def _chosen_stores(parts: Parts, request: Request, asked: ImportRequest) -> tupl
             raise InvalidError(
                 "All_stores parameter can't be used with x-image-meta-store header or stores parameter"
             )
-        return tuple(info.id for info in parts.stores.writable)
+        return tuple(info.id for info in services.stores.writable)
     if asked.stores is not None and header is not None:
         raise InvalidError("Stores parameter and x-image-meta-store header can't be both specified")
-    chosen = asked.stores or (header or parts.stores.default.id,)
+    chosen = asked.stores or (header or services.stores.default.id,)
     for store in chosen:
-        if store not in parts.stores:
+        if store not in services.stores:
             raise ConflictError(f"Store '{store}' is not configured.")
-        if parts.stores.require(store).is_read_only:
+        if services.stores.require(store).is_read_only:
             raise ConflictError(f"Store '{store}' is read-only.")
     return chosen
 
@@ -145,17 +145,17 @@ def _without_copy(image: Image, asked: ImportRequest, stores: tuple[str, ...]) -
     return tuple(store for store in stores if store not in held)
 
 
-async def check_uri(parts: Parts, caller: Caller, uri: object, purpose: str) -> None:
+async def check_uri(services: Services, caller: Caller, uri: object, purpose: str) -> None:
     """InvalidError when the service may not fetch this for the caller."""
     try:
-        await parts.outbound.asked_by(caller.project_id).check(uri)
+        await services.outbound.asked_by(caller.project_id).check(uri)
     except InvalidError as error:
         shown = str(uri)[:255]
         raise InvalidError(f"URI for {purpose} does not pass filtering: {shown} ({error})") from None
 
 
 def _new_job(
-    parts: Parts, request: Request, image: Image, stores: tuple[str, ...], asked: ImportRequest
+    services: Services, request: Request, image: Image, stores: tuple[str, ...], asked: ImportRequest
 ) -> Job:
     given = Import(image_id=image.id, import_req=asked.body, backend=stores)
     return new_job(request, JobKind.IMPORT, given, image.id)

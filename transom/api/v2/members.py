@@ -4,18 +4,18 @@ from typing import Any
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.wire import member_body
 from transom.domain.errors import InvalidError
 from transom.domain.fields import MAX_NAME, check_id_text
 from transom.sharing import service
 
 
-async def add_member(parts: Parts, request: Request) -> Response:
-    member_id = _member_id_of(await request.json(parts.settings.json_body_limit))
-    image_id, quota = request.params["image_id"], parts.settings.image_member_quota
+async def add_member(services: Services, request: Request) -> Response:
+    member_id = _member_id_of(await request.json(services.settings.json_body_limit))
+    image_id, quota = request.params["image_id"], services.settings.image_member_quota
     caller, actor = request.caller, actor_of(request)
-    member = await service.offer(parts.db, parts.recipients, caller, actor, image_id, member_id, quota)
+    member = await service.offer(services.db, services.recipients, caller, actor, image_id, member_id, quota)
     return json_response(member_body(member))
 
 
@@ -40,23 +40,23 @@ def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
     return member_id
 
 
-async def list_members(parts: Parts, request: Request) -> Response:
-    members = await service.list_members(parts.db, request.caller, request.params["image_id"])
+async def list_members(services: Services, request: Request) -> Response:
+    members = await service.list_members(services.db, request.caller, request.params["image_id"])
     return json_response({"members": list(map(member_body, members)), "schema": "/v2/schemas/members"})
 
 
-async def show_member(parts: Parts, request: Request) -> Response:
+async def show_member(services: Services, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     return json_response(
-        member_body(await service.show_member(parts.db, request.caller, image_id, member_id))
+        member_body(await service.show_member(services.db, request.caller, image_id, member_id))
     )
 
 
-async def set_member_status(parts: Parts, request: Request) -> Response:
+async def set_member_status(services: Services, request: Request) -> Response:
     """A recipient's answer to an offer."""
-    status = _status_of(await request.json(parts.settings.json_body_limit))
+    status = _status_of(await request.json(services.settings.json_body_limit))
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    member = await service.answer(parts.db, request.caller, actor_of(request), image_id, member_id, status)
+    member = await service.answer(services.db, request.caller, actor_of(request), image_id, member_id, status)
     return json_response(member_body(member))
 
 
@@ -69,7 +69,7 @@ def _status_of(body: dict[str, Any] | list[Any]) -> object:
     return body["status"]
 
 
-async def remove_member(parts: Parts, request: Request) -> Response:
+async def remove_member(services: Services, request: Request) -> Response:
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    await service.withdraw(parts.db, request.caller, actor_of(request), image_id, member_id)
+    await service.withdraw(services.db, request.caller, actor_of(request), image_id, member_id)
     return Response(204)

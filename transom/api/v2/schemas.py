@@ -3,7 +3,7 @@
 from typing import Any
 
 from transom.api.http import Dialect, Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, UUID_PATTERN, Field
 from transom.domain.model import MemberStatus
 
@@ -170,25 +170,25 @@ SCHEMAS["tasks"] = {
 }
 
 
-async def show_image_schema(_parts: Parts, request: Request) -> Response:
+async def show_image_schema(_services: Services, request: Request) -> Response:
     return json_response(_IMS_IMAGE if request.dialect is Dialect.IMS else _IMAGE)
 
 
-async def show_images_schema(_parts: Parts, request: Request) -> Response:
+async def show_images_schema(_services: Services, request: Request) -> Response:
     return json_response(_IMS_IMAGES if request.dialect is Dialect.IMS else SCHEMAS["images"])
 
 
-async def show_member_schema(_parts: Parts, _request: Request) -> Response:
+async def show_member_schema(_services: Services, _request: Request) -> Response:
     return json_response(SCHEMAS["member"])
 
 
-async def show_task_schema(_parts: Parts, _request: Request) -> Response:
+async def show_task_schema(_services: Services, _request: Request) -> Response:
     return json_response(SCHEMAS["task"])
 
 
-async def show_tasks_schema(_parts: Parts, _request: Request) -> Response:
+async def show_tasks_schema(_services: Services, _request: Request) -> Response:
     return json_response(SCHEMAS["tasks"])
 
 
-async def show_members_schema(_parts: Parts, _request: Request) -> Response:
+async def show_members_schema(_services: Services, _request: Request) -> Response:
     return json_response(SCHEMAS["members"])

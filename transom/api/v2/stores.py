@@ -3,7 +3,7 @@
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.clock import now_us
 from transom.data.rules import see_stores_in_detail
 from transom.domain import access
@@ -14,13 +14,13 @@ from transom.sql import blobs, images
 from transom.sql.retry import TRIES, write_conflict
 
 
-async def list_stores(parts: Parts, _request: Request) -> Response:
-    return json_response({"stores": [_store_body(info) for info in parts.stores.infos]})
+async def list_stores(services: Services, _request: Request) -> Response:
+    return json_response({"stores": [_store_body(info) for info in services.stores.infos]})
 
 
-async def list_stores_in_detail(parts: Parts, request: Request) -> Response:
+async def list_stores_in_detail(services: Services, request: Request) -> Response:
     see_stores_in_detail(request.caller)
-    return json_response({"stores": [_detailed_body(info) for info in parts.stores.infos]})
+    return json_response({"stores": [_detailed_body(info) for info in services.stores.infos]})
 
 
 def _store_body(info: StoreInfo) -> dict[str, Any]:
@@ -67,16 +67,16 @@ _PROPERTIES = {
 }
 
 
-async def delete_from_store(parts: Parts, request: Request) -> Response:
+async def delete_from_store(services: Services, request: Request) -> Response:
     """Take one of several copies of an image's data away."""
     store_id, image_id = request.params["store_id"], request.params["image_id"]
-    if store_id not in parts.stores:
+    if store_id not in services.stores:
         raise ConflictError(f"The selected store {store_id} is not available on this node.")
     for _ in range(TRIES):
-        found = await images.find_image(parts.db, image_id, request.caller.member_ids)
+        found = await images.find_image(services.db, image_id, request.caller.member_ids)
         target = access.see_image(request.caller, found, f"Failed to find image {image_id}")
         location = remove_from_store(request.caller, target, store_id)
-        if await blobs.drop_location(parts.db, target.image, location, now_us()):
-            await parts.transfer.removal.remove((location,))
+        if await blobs.drop_location(services.db, target.image, location, now_us()):
+            await services.transfer.removal.remove((location,))
             return no_content()
     raise write_conflict(f"Image {image_id} is")

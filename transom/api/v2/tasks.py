@@ -14,8 +14,8 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
-from transom.api.parts import Parts
 from transom.api.queries import page_link, refuse_nul
+from transom.api.services import Services
 from transom.api.v2.imports import check_uri
 from transom.api.versions import base_url
 from transom.api.wire import timestamp
@@ -53,19 +53,19 @@ _HOUR_US = 3_600_000_000
 _PAGE = 100
 
 
-async def list_image_tasks(parts: Parts, request: Request) -> Response:
+async def list_image_tasks(services: Services, request: Request) -> Response:
     """The tasks about an image; who is no admin sees those of its own project."""
-    image = (await see_image(parts, request)).image
+    image = (await see_image(services, request)).image
     caller, pairs = request.caller, request.query_pairs()
     given = dict(pairs)
-    limit, marker = min(_limit(given, parts.settings, _PAGE), _PAGE), given.get("marker")
+    limit, marker = min(_limit(given, services.settings, _PAGE), _PAGE), given.get("marker")
     owner = rules.shows_tasks_of(caller)
-    after = await _find_marker(parts, marker) if marker else None
+    after = await _find_marker(services, marker) if marker else None
     if after is not None and (after.image_id != image.id or owner not in (None, after.project_id)):
         raise _unknown_marker(after.id)
     after_id = after.id if after is not None else None
-    found = await jobs.list_image_tasks(parts.db, image.id, owner, after_id, limit, caller.project_id)
-    hours = parts.settings.task_time_to_live
+    found = await jobs.list_image_tasks(services.db, image.id, owner, after_id, limit, caller.project_id)
+    hours = services.settings.task_time_to_live
     body: dict[str, Any] = {"tasks": [_image_task_body(task, hours) for task in found]}
     if found and len(found) == limit:
         body["next"] = page_link(f"/v2/images/{image.id}/tasks", pairs, found[-1].id)
@@ -120,16 +120,16 @@ def _moment(microseconds: int) -> str:
 # ---- everybody's tasks, for admins
 
 
-async def list_tasks(parts: Parts, request: Request) -> Response:
+async def list_tasks(services: Services, request: Request) -> Response:
     rules.use_tasks(request.caller)
     pairs = request.query_pairs()
     refuse_nul(pairs)
     given = dict(pairs)
-    limit = _limit(given, parts.settings, parts.settings.limit_param_default)
+    limit = _limit(given, services.settings, services.settings.limit_param_default)
     marker = given.get("marker")
-    after = await _find_marker(parts, marker) if marker else None
+    after = await _find_marker(services, marker) if marker else None
     found = await jobs.list_tasks(
-        parts.db,
+        services.db,
         sort_key=_one_of(given, "sort_key", jobs.TASK_ORDERS, "created_at"),
         is_descending=_one_of(given, "sort_dir", ("asc", "desc"), "desc") == "desc",
         limit=limit,
@@ -137,10 +137,10 @@ async def list_tasks(parts: Parts, request: Request) -> Response:
         status=_STATES[_one_of(given, "status", _STATES)] if given.get("status") else None,
         kind=_one_of(given, "type", (JobKind.IMPORT_NEW,)) if given.get("type") else None,
         owner=given.get("owner") or None,
-        asker=request.caller.project_id,
+        tenant=request.caller.project_id,
     )
     body: dict[str, Any] = {
-        "tasks": [_listed_body(task, parts.settings) for task in found],
+        "tasks": [_listed_body(task, services.settings) for task in found],
         "first": page_link("/v2/tasks", pairs, None),
         "schema": "/v2/schemas/tasks",
     }
@@ -165,10 +165,10 @@ def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default
     return value
 
 
-async def _find_marker(parts: Parts, marker: str) -> Job:
+async def _find_marker(services: Services, marker: str) -> Job:
     if not re.fullmatch(UUID_PATTERN, marker):
         raise InvalidError("Invalid marker format")
-    task = await jobs.find_task(parts.db, marker)
+    task = await jobs.find_task(services.db, marker)
     if task is None:
         raise _unknown_marker(marker)
     return task
@@ -178,27 +178,27 @@ def _unknown_marker(marker: str) -> InvalidError:
     return InvalidError(f"marker: there is no task {marker}.")
 
 
-async def show_task(parts: Parts, request: Request) -> Response:
+async def show_task(services: Services, request: Request) -> Response:
     rules.use_tasks(request.caller)
     task_id = request.params["task_id"]
-    task = await jobs.find_task(parts.db, task_id)
+    task = await jobs.find_task(services.db, task_id)
     if task is None:
         raise NotFoundError(f"Could not find task {task_id}")
-    return json_response(_full_body(task, parts.settings))
+    return json_response(_full_body(task, services.settings))
 
 
-async def create_task(parts: Parts, request: Request) -> Response:
+async def create_task(services: Services, request: Request) -> Response:
     """Make an image and fill it from a URL. The image goes again if that fails."""
     rules.use_tasks(request.caller)
-    given = _read_task(await request.json(parts.settings.json_body_limit))
+    given = _read_task(await request.json(services.settings.json_body_limit))
     caller = request.caller
     expected = {name: given[name] for name in _HASH if name in given}
-    read_expected(expected, parts.settings.hashing_algorithm)
-    await check_uri(parts, caller, given["import_from"], "import_from")
+    read_expected(expected, services.settings.hashing_algorithm)
+    await check_uri(services, caller, given["import_from"], "import_from")
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
-    image = new_image(formats | properties, caller, parts.image_quotas, check_field, properties)
-    store = parts.stores.default.id
+    image = new_image(formats | properties, caller, services.image_quotas, check_field, properties)
+    store = services.stores.default.id
     asked = NewImage(
         import_from=given["import_from"],
         import_from_format=given["import_from_format"],
@@ -208,16 +208,18 @@ async def create_task(parts: Parts, request: Request) -> Response:
         **expected,
     )
     task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
-    most = await parts.limits.most_images(image.owner)
+    most = await services.limits.most_images(image.owner)
     new = msgspec.structs.replace(begin(image, task.id, (store,)), updated_at=image.updated_at + 1)
-    await require_place(parts, request)
+    await require_place(services, request)
     held = change_statement(image, new)
-    if not await jobs.start_image_task(parts.db, task, image, most, parts.settings.open_jobs_quota, held):
-        await require_place(parts, request)
+    if not await jobs.start_image_task(
+        services.db, task, image, most, services.settings.open_jobs_quota, held
+    ):
+        await require_place(services, request)
         raise image_quotas.too_many_images(most)
-    parts.wake_jobs()
-    location = f"{base_url(parts, request)}/v2/tasks/{task.id}".encode("latin-1")
-    body = _full_body(task, parts.settings)
+    services.wake_jobs()
+    location = f"{base_url(services, request)}/v2/tasks/{task.id}".encode("latin-1")
+    body = _full_body(task, services.settings)
     return json_response(body, HTTPStatus.CREATED, [(b"location", location)])
 
 

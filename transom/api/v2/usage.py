@@ -5,12 +5,12 @@ is no limit there is no entry, as in a Glance without any.
 """
 
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 
 
-async def show_usage(parts: Parts, request: Request) -> Response:
+async def show_usage(services: Services, request: Request) -> Response:
     """A caller without a project, as of the system's scope, uses nothing."""
-    usage = await parts.limits.usage(request.caller.project_id)
+    usage = await services.limits.usage(request.caller.project_id)
     return json_response(
         {"usage": {name: {"usage": used, "limit": limit} for name, (used, limit) in usage.items()}}
     )

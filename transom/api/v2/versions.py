@@ -3,13 +3,13 @@
 from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.versions import base_url, served_versions
 
 
-def versions_response(parts: Parts, request: Request, status: int) -> Response:
-    link = [{"rel": "self", "href": f"{base_url(parts, request)}{request.prefix}/v2/"}]
-    served = served_versions(parts)
+def versions_response(services: Services, request: Request, status: int) -> Response:
+    link = [{"rel": "self", "href": f"{base_url(services, request)}{request.prefix}/v2/"}]
+    served = served_versions(services)
     found = [
         {"id": version, "status": "CURRENT" if version == served[0] else "SUPPORTED", "links": link}
         for version in served
@@ -17,17 +17,17 @@ def versions_response(parts: Parts, request: Request, status: int) -> Response:
     return json_response({"versions": found}, status)
 
 
-async def choose_version(parts: Parts, request: Request) -> Response:
+async def choose_version(services: Services, request: Request) -> Response:
     """The answer at `/` and wherever a path names no version that is served."""
-    return versions_response(parts, request, HTTPStatus.MULTIPLE_CHOICES)
+    return versions_response(services, request, HTTPStatus.MULTIPLE_CHOICES)
 
 
-async def list_versions(parts: Parts, request: Request) -> Response:
-    return versions_response(parts, request, HTTPStatus.OK)
+async def list_versions(services: Services, request: Request) -> Response:
+    return versions_response(services, request, HTTPStatus.OK)
 
 
-async def redirect_to_root(parts: Parts, request: Request) -> Response:
-    location = f"{base_url(parts, request)}/v2/".encode("latin-1")
+async def redirect_to_root(services: Services, request: Request) -> Response:
+    location = f"{base_url(services, request)}/v2/".encode("latin-1")
     return Response(
         HTTPStatus.FOUND, headers=[(b"location", location), (b"content-type", b"text/plain; charset=utf8")]
     )

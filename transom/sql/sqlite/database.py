@@ -19,11 +19,11 @@ from urllib.parse import unquote
 from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Place, Result, Row, Script, Statement
+from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
 from transom.sql.sqlite.place import find_place
 from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
 from transom.sql.sqlite.writer import Writer
-from transom.sql.turns import Turns
 
 #: Scans that run at once, and the longest that one may take, seconds.
 _SCANS_AT_ONCE = 4
@@ -48,10 +48,10 @@ class _Scanners:
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
-        self._turns = Turns(_SCANS_AT_ONCE)
+        self._semaphore = FairSemaphore(_SCANS_AT_ONCE)
 
-    async def run(self, sql: str, values: tuple[Any, ...], asker: str | None) -> list[Row]:
-        async with self._turns.turn(asker):
+    async def run(self, sql: str, values: tuple[Any, ...], tenant: str | None) -> list[Row]:
+        async with self._semaphore.slot(tenant):
             try:
                 running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
             except RuntimeError as error:  # The pool takes nothing after its shutdown.
@@ -107,9 +107,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise renamed(error) from error
 
-    async def scan(self, sql: str, *values: Any, asker: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
         try:
-            return await self._scanners.run(translated(sql), values, asker)
+            return await self._scanners.run(translated(sql), values, tenant)
         except sqlite3.Error as error:
             raise renamed(error) from error
 

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from transom.api.http import Request, Response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.api.v2.metadefs import items, namespaces, schemas
 from transom.domain.metadefs import Kind
 
-Handler = Callable[[Parts, Request], Awaitable[Response]]
+Handler = Callable[[Services, Request], Awaitable[Response]]
 
 _SPACES = "/v2/metadefs/namespaces"
 _SPACE = f"{_SPACES}/{{namespace}}"

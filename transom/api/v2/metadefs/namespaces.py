@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from transom.api.http import Request, Response, json_response, no_content
-from transom.api.parts import Parts
 from transom.api.queries import page_link
+from transom.api.services import Services
 from transom.api.v2.metadefs.query import parse_namespace_query, parse_resource_type
 from transom.api.v2.metadefs.wire import (
     MOST_VALUES,
@@ -54,15 +54,15 @@ def see_unprotected(request: Request, *names: str) -> metadefs.See:
 _PATH = "/v2/metadefs/namespaces"
 
 
-async def list_namespaces(parts: Parts, request: Request) -> Response:
+async def list_namespaces(services: Services, request: Request) -> Response:
     caller, pairs = request.caller, request.query_pairs()
-    query = parse_namespace_query(pairs, parts.settings)
+    query = parse_namespace_query(pairs, services.settings)
     rules.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
-    after = await _find_marker(parts, caller, query.marker) if query.marker is not None else None
+    after = await _find_marker(services, caller, query.marker) if query.marker is not None else None
     seen_by = rules.lists_namespaces_of(caller)
-    page = await metadefs.list_namespaces(parts.db, query, seen_by, after, caller.project_id)
+    page = await metadefs.list_namespaces(services.db, query, seen_by, after, caller.project_id)
     seen = [one for one in page if rules.sees_namespace(caller, one)]
-    associations = await metadefs.list_associations(parts.db, seen, caller.project_id)
+    associations = await metadefs.list_associations(services.db, seen, caller.project_id)
     body: dict[str, Any] = {
         "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
         "first": page_link(_PATH, pairs, None),
@@ -73,29 +73,29 @@ async def list_namespaces(parts: Parts, request: Request) -> Response:
     return json_response(body)
 
 
-async def _find_marker(parts: Parts, caller: Caller, name: str) -> Namespace:
-    return rules.see_namespace(caller, name, await metadefs.find_namespace(parts.db, name))
+async def _find_marker(services: Services, caller: Caller, name: str) -> Namespace:
+    return rules.see_namespace(caller, name, await metadefs.find_namespace(services.db, name))
 
 
-async def create_namespace(parts: Parts, request: Request) -> Response:
+async def create_namespace(services: Services, request: Request) -> Response:
     """With all that the body says it holds, or not at all."""
     caller = request.caller
-    body: Any = await request.json(parts.settings.json_body_limit, MOST_VALUES)
+    body: Any = await request.json(services.settings.json_body_limit, MOST_VALUES)
     owner = caller.project_id or ""
     new, items = parse_namespace(body, namespace_id=str(uuid.uuid4()), owner=owner, now=now_us())
     kinds = dict.fromkeys(item.kind for item in items)
     rules.use_metadefs(caller, "add_metadef_namespace", *(ITEM_RULES[kind].add for kind in kinds))
-    await parts.db.run(lambda: metadefs.create_namespace(new, items))
-    link = f"{base_url(parts, request)}{namespace_link(new.namespace)}".encode("latin-1")
+    await services.db.run(lambda: metadefs.create_namespace(new, items))
+    link = f"{base_url(services, request)}{namespace_link(new.namespace)}".encode("latin-1")
     shown = namespace_body(new) | {key: body[key] for key in _CONTENTS if key in body}
     return json_response(shown, HTTPStatus.CREATED, [(b"location", link)])
 
 
-async def show_namespace(parts: Parts, request: Request) -> Response:
+async def show_namespace(services: Services, request: Request) -> Response:
     """With all it holds; the names of its properties are those on `?resource_type=`, if one is given."""
     resource_type = parse_resource_type(request)
     found, items = await metadefs.list_items(
-        parts.db, request.params["namespace"], *Kind, asker=request.caller.project_id
+        services.db, request.params["namespace"], *Kind, tenant=request.caller.project_id
     )
     namespace = see(request, *(ITEM_RULES[kind].list for kind in Kind))(found)
     if resource_type is not None and (prefix := prefix_for(items, resource_type)):
@@ -103,23 +103,23 @@ async def show_namespace(parts: Parts, request: Request) -> Response:
     return json_response(namespace_body(namespace) | contents_body(namespace, items))
 
 
-async def update_namespace(parts: Parts, request: Request) -> Response:
+async def update_namespace(services: Services, request: Request) -> Response:
     """All that can be changed of it, as the body has it; what it holds stays."""
     name, owner = request.params["namespace"], request.caller.project_id or ""
-    body = await request.json(parts.settings.json_body_limit, MOST_VALUES)
+    body = await request.json(services.settings.json_body_limit, MOST_VALUES)
     new, _items = parse_namespace(body, namespace_id="", owner=owner, now=now_us())
     judge = see(request, "modify_metadef_namespace")
-    changed = await parts.db.run(lambda: metadefs.update_namespace(name, judge, new))
+    changed = await services.db.run(lambda: metadefs.update_namespace(name, judge, new))
     return json_response(namespace_body(changed))
 
 
-async def delete_namespace(parts: Parts, request: Request) -> Response:
+async def delete_namespace(services: Services, request: Request) -> Response:
     name, judge = request.params["namespace"], see_unprotected(request, "delete_metadef_namespace")
-    await parts.db.run(lambda: metadefs.delete_namespace(name, judge))
+    await services.db.run(lambda: metadefs.delete_namespace(name, judge))
     return no_content()
 
 
-async def list_resource_types(parts: Parts, request: Request) -> Response:
+async def list_resource_types(services: Services, request: Request) -> Response:
     rules.use_metadefs(request.caller, "list_metadef_resource_types")
-    found = await metadefs.list_resource_types(parts.db, request.caller.project_id)
+    found = await metadefs.list_resource_types(services.db, request.caller.project_id)
     return json_response({"resource_types": [resource_type_body(one) for one in found]})

@@ -6,7 +6,7 @@ What the service takes is decided by the shapes in `domain/metadefs.py`; a test 
 from typing import Any
 
 from transom.api.http import Request, Response, json_response
-from transom.api.parts import Parts
+from transom.api.services import Services
 from transom.domain.metadefs import MAX_DESCRIPTION, MAX_NAME, MAX_OWNER, PROPERTY_TYPES, VISIBILITIES
 
 Schema = dict[str, Any]
@@ -223,5 +223,5 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 
-async def show_schema(name: str, _parts: Parts, _request: Request) -> Response:
+async def show_schema(name: str, _services: Services, _request: Request) -> Response:
     return json_response(SCHEMAS[name])

@@ -15,7 +15,7 @@ from transom.identity.current_roles import CurrentRoles
 RolesOf = Callable[[str, str | None], frozenset[str]]
 
 
-class Askers:
+class Requesters:
     """`roles_of`: None where only a token of the user's tells its roles, as with Keystone: then those of the
     time of the request count."""
 
@@ -44,8 +44,8 @@ class Askers:
         return msgspec.structs.replace(caller, roles=caller.roles & left)
 
 
-def open_askers(settings: Settings, policy: Policy) -> Askers:
+def open_requesters(settings: Settings, policy: Policy) -> Requesters:
     """A worker on a machine without the accounts, as with Keystone, knows the roles of the request alone."""
     current = CurrentRoles(settings.data_path)
     is_known = settings.identity == "builtin" and current.is_known
-    return Askers(policy, current.roles_of if is_known else None)
+    return Requesters(policy, current.roles_of if is_known else None)

@@ -1,4 +1,4 @@
-"""What a handler is given beside the request: the parts that `assemble.py` assembled."""
+"""What a handler is given beside the request: the services that `assemble.py` put together."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from transom.stores.registry import Stores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Services:
     settings: Settings
     db: Database
     transfer: Transfer

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from transom.sql.turns import Turns
+from transom.sql.fair_semaphore import FairSemaphore
 
 pytestmark = pytest.mark.anyio
 
@@ -12,10 +12,10 @@ GREEDY, MODEST = "greedy", "modest"
 
 
 class Hall:
-    """Askers who hold a place until they are told to go; `inside` says which, in the order they came."""
+    """Requesters who hold a place until they are told to go; `inside` says which, in the order they came."""
 
     def __init__(self, places: int) -> None:
-        self._turns = Turns(places)
+        self._semaphore = FairSemaphore(places)
         self.inside: list[str] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -28,7 +28,7 @@ class Hall:
         await _settle()
 
     async def _stay(self, name: str) -> None:
-        async with self._turns.turn(name.split()[0]):
+        async with self._semaphore.slot(name.split()[0]):
             self.inside.append(name)
             try:
                 await self._ends[name].wait()
@@ -67,7 +67,7 @@ async def test_the_only_place_goes_to_whoever_asks() -> None:
     assert hall.inside == ["greedy 0"]
 
 
-async def test_askers_who_wait_are_called_in_turn() -> None:
+async def test_tenants_who_wait_are_called_in_turn() -> None:
     hall = Hall(1)
     await hall.send("greedy 0", "greedy 1", "greedy 2", "modest 0", "modest 1")
     called = []
