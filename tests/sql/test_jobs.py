@@ -8,10 +8,11 @@ from domain.samples import image
 
 from transom.domain.job_inputs import Copy, Import
 from transom.domain.model import Failure, Job, JobKind, JobStatus
-from transom.jobs.runner import pause_after
+from transom.jobs.runner import in_turn, pause_after
 from transom.sql.db import Database
 from transom.sql.images import find_image
 from transom.sql.jobs import (
+    OpenJob,
     claim_job,
     count_open_jobs,
     delete_old_jobs,
@@ -262,3 +263,13 @@ def test_twenty_attempts_bridge_a_quarter_of_an_hour() -> None:
     assert pauses[:6] == [2_000_000, 4_000_000, 8_000_000, 16_000_000, 32_000_000, 60_000_000]
     assert sum(pauses) >= 15 * 60_000_000
     assert pause_after(10_000) == 60_000_000
+
+
+def test_a_project_that_had_its_turn_lets_another_one_go_first() -> None:
+    found = [
+        OpenJob(f"{project}{number}", "copy", project, 0, None, 0) for number in "123" for project in "abc"
+    ]
+
+    order = [job.id for job in in_turn(found, {"a": 7, "b": -1, "c": 3})]
+
+    assert order == ["b1", "c1", "a1", "b2", "c2", "a2", "b3", "c3", "a3"]

@@ -6,9 +6,10 @@ does is therefore written so that it can be begun again wherever it stopped.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import jobs
 from transom.sql.db import Database
+from transom.sql.jobs import OpenJob
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.captures import Captures
 from transom.transfers.copies import Copies
@@ -96,6 +98,9 @@ class Jobs:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._most_of_one = max(1, settings.jobs_at_once // 2)
         self._running_of: Counter[str] = Counter()
+        #: For each project with open jobs the number of the last job of its own that this worker began.
+        self._begun_of: dict[str, int] = {}
+        self._numbers = itertools.count()
         self._woken = asyncio.Event()
         self._weighed_at = 0
         holder = liveness.name
@@ -163,7 +168,9 @@ class Jobs:
             _log.warning("old jobs stay: %s", error)
 
     async def _start_jobs(self) -> None:
-        for seen in await jobs.list_open_jobs(self._db):
+        found = await jobs.list_open_jobs(self._db)
+        self._begun_of = {job.project_id: self._begun_of.get(job.project_id, -1) for job in found}
+        for seen in in_turn(found, self._begun_of):
             if len(self._running) >= self._settings.jobs_at_once:
                 return
             if seen.kind not in self._kinds or seen.id in self._running:
@@ -178,6 +185,7 @@ class Jobs:
                 task = asyncio.create_task(self._run(job, seen.attempts + 1))
                 self._running[job.id] = task
                 self._running_of[job.project_id] += 1
+                self._begun_of[job.project_id] = next(self._numbers)
                 task.add_done_callback(partial(self._forget, job))
 
     def _forget(self, job: Job, _task: asyncio.Task[None]) -> None:
@@ -269,6 +277,18 @@ class Jobs:
                 raise
             except UnavailableError as error:
                 _log.warning("job %s could not be looked at: %s", job.id, error)
+
+
+def in_turn(found: Sequence[OpenJob], begun_of: Mapping[str, int]) -> list[OpenJob]:
+    """The jobs in the order to begin them in: each project's oldest, then each project's second, and so on.
+    Among these the projects take turns. `found`: oldest first within a project; `begun_of`: for each project
+    the number of the last job of its own that was begun, -1 for none."""
+    seen_of: Counter[str] = Counter()
+    turns = []
+    for job in found:
+        seen_of[job.project_id] += 1
+        turns.append((seen_of[job.project_id], begun_of[job.project_id]))
+    return [found[index] for index in sorted(range(len(found)), key=turns.__getitem__)]
 
 
 def pause_after(attempt: int) -> int:
