@@ -161,7 +161,8 @@ def test_a_service_that_fails_for_a_while_is_asked_again(
 
 
 def test_a_service_that_is_away_is_told_as_such(make_service: MakeService, tmp_path: Path) -> None:
-    service = make_service("sqlite", **object_settings("http://127.0.0.1:9", tmp_path, OPEN_TO_ALL))
+    settings = object_settings("http://127.0.0.1:9", tmp_path, OPEN_TO_ALL)
+    service = make_service("sqlite", TRANSOM_JOB_ATTEMPTS="2", **settings)
     image_id = create_active_image(service.client("publisher"), b"data")
 
     refused = ask(service, EXPORT.format(image_id), bucket_url="uploads:x", file_format="raw")
