@@ -103,6 +103,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.WITHIN_UPLOADING": ("owner", 1),
     "images.SHARED_AMONG": ('["image"]', 1),
     "members.FIND_MEMBER": ("image", None, None, 1, "someone"),
+    "members.FIND_ANY_MEMBER": ("image", None, None, 1, "someone", "domain/someone", "organization/someone"),
     "members.LIST_MEMBERS": ("image", None, None, 1),
     "members.LOCK_IMAGE": ("image",),
     "members.COUNT_MEMBERS": ("image", 1),

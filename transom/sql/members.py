@@ -72,13 +72,23 @@ def member_of_row(row: Row) -> Member:
 
 
 _ASKED_COLUMNS = ", ".join(f"asked.{name}" for name in _FIELDS)
+#: Where they have the id of the membership.
+_MEMBER_ID = WIDTH + 1 + _FIELDS.index("member_id")
 
-FIND_MEMBER = f"""
+
+def _find_member(is_asked: str) -> str:
+    """`is_asked`: what the id of the membership has to be."""
+    return f"""
     select {COLUMNS}, {IS_MEMBER}, {_ASKED_COLUMNS}
     from image
     left join member as asked
-        on asked.image_id = image.id and asked.member_id = $5 and {live("$4", "asked")}
+        on asked.image_id = image.id and asked.member_id {is_asked} and {live("$4", "asked")}
     where image.id = $1"""
+
+
+FIND_MEMBER = _find_member("= $5")
+#: One statement for the three kinds, so that the image and the membership are of one moment.
+FIND_ANY_MEMBER = _find_member("in ($5, $6, $7)")
 
 
 async def find_member(db: Database, image_id: str, member_ids: MemberIds, member_id: str) -> Found:
@@ -108,12 +118,11 @@ def found_member(image_id: str, rows: list[Row]) -> Found:
 async def find_any_member(db: Database, image_id: str, member_ids: MemberIds, own_id: str) -> Found:
     """As `find_member`, by the id of a project or, if there is no such member, of a domain or else of an
     organisation."""
-    found = Found(image_id=image_id)
-    for kind in MemberType:
-        found = await find_member(db, image_id, member_ids, member_key(kind, own_id))
-        if found.image is None or found.member is not None:
-            break
-    return found
+    keys = [member_key(kind, own_id) for kind in MemberType]
+    rows = await db.read(*with_own_ids(FIND_ANY_MEMBER, image_id, member_ids, now_us(), *keys))
+    found = {row[_MEMBER_ID]: row for row in rows}
+    first = next((found[key] for key in keys if key in found), None)
+    return found_member(image_id, [first] if first is not None else rows)
 
 
 # The members come as one JSON value: the image is read once, not once for each of them.
