@@ -187,6 +187,9 @@ class Service:
                 headers=headers,
                 timeout=30,
                 trust_env=False,
+                # Threads share it, and httpcore may close a connection as idle just when another thread takes
+                # it. So the service is to close them, which keeps them for longer than this.
+                limits=httpx.Limits(keepalive_expiry=60),
                 event_hooks={"response": [check]},
             )
         return self._clients[name]
