@@ -1,6 +1,7 @@
 """Jobs as handlers make them, of every kind: none forgets who asked for it."""
 
 import uuid
+from collections.abc import Sequence
 
 from transom.api.http import Request
 from transom.api.services import Services
@@ -51,3 +52,16 @@ def new_job(
         user_id=caller.user_id,
         request_id=request.request_id if is_task else None,
     )
+
+
+async def start_jobs(
+    services: Services, request: Request, new: Sequence[Job], group: Job | None, token: str | None
+) -> None:
+    """Write the jobs and their group, all or none, and wake a worker. LimitExceededError when the project may
+    have no more of them open. `token`: kept for the jobs."""
+    most = services.settings.open_jobs_quota
+    if not await jobs.start_jobs(services.db, new, group, token, most):
+        await require_place(services, request)
+        text = f"The project may have no more than {most} jobs that wait or run."
+        raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
+    services.wake_jobs()

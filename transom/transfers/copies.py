@@ -57,7 +57,7 @@ class Copies:
         if _is_whole(image, asked):
             return  # An earlier attempt got that far.
         source = await self._find_source(job, image)
-        chunks = _counted(await self._read_source(job, source), asked.size, report)
+        chunks = _counted(await read_source(self._transfer, source, asked.size), asked.size, report)
 
         async def judge() -> None:
             await self._find_source(job, await self._find_copy(asked))
@@ -92,26 +92,28 @@ class Copies:
         found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
         return judge_copy(caller, found, copy.owner)
 
-    async def _read_source(self, job: Job, source: Image) -> AsyncIterator[bytes]:
-        """The bytes to copy, from where they are by now."""
-        try:
-            location = await self._transfer.reads.find_copy(source)
-            return await self._transfer.reads.read(location, 0, input_of(job, Copy).size)
-        except LostDataError:
-            text = f"The data of image {source.id} was deleted before it was copied."
-            raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
-        except NotFoundError as error:
-            # It went a moment ago; a next look finds another place, or none. What the store says of it is for
-            # the log, not for clients.
-            _log.warning("job %s: %s", job.id, error)
-            raise UnavailableError(f"The data of image {source.id} could not be read.") from None
-
     async def _find_copy(self, asked: Copy) -> Image:
         image = (await images.find_image(self._db, asked.image_id, NOBODY)).image
         if image is None:
             text = f"Image {asked.image_id} was deleted while it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
         return image
+
+
+async def read_source(transfer: Transfer, source: Image, size: int) -> AsyncIterator[bytes]:
+    """The bytes of an image to copy, from where they are by now. NotFoundError when its data was deleted,
+    UnavailableError when it cannot be read at the moment."""
+    try:
+        location = await transfer.reads.find_copy(source)
+        return await transfer.reads.read(location, 0, size)
+    except LostDataError:
+        text = f"The data of image {source.id} was deleted before it was copied."
+        raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
+    except NotFoundError as error:
+        # It went a moment ago; a next look finds another place, or none. What the store says of it is for the
+        # log, not for clients.
+        _log.warning("image %s: %s", source.id, error)
+        raise UnavailableError(f"The data of image {source.id} could not be read.") from None
 
 
 def _is_whole(image: Image, asked: Copy) -> bool:

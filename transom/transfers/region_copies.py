@@ -13,7 +13,6 @@ from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import (
     ConflictError,
-    LostDataError,
     NotFoundError,
     Reason,
     TransomError,
@@ -24,6 +23,7 @@ from transom.domain.job_inputs import RegionCopy, input_of
 from transom.domain.model import Image, Job, Status, Visibility
 from transom.sql import jobs, members
 from transom.sql.db import Database
+from transom.transfers.copies import read_source
 from transom.transfers.held import Report, told
 from transom.transfers.objects import naming_reasons
 from transom.transfers.regions import open_region
@@ -68,7 +68,7 @@ class RegionCopies:
             # What an earlier attempt sent is being given up there.
             text = f"The image in the other region is {found.get('status')}."
             raise UnavailableError(text, Reason.CLOUD_FAILED)
-        chunks = told(await self._read(source, asked.size), asked.size, report)
+        chunks = told(await read_source(self._transfer, source, asked.size), asked.size, report)
         await remote.fill(asked.image_id, asked.size, self._judged(job, chunks))
         _require_same(source, await remote.find(asked.image_id) or {})
 
@@ -104,17 +104,6 @@ class RegionCopies:
             text = f"The data of image {source.id} was replaced before it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
         return source
-
-    async def _read(self, source: Image, size: int) -> AsyncIterator[bytes]:
-        try:
-            location = await self._transfer.reads.find_copy(source)
-            return await self._transfer.reads.read(location, 0, size)
-        except LostDataError:
-            text = f"The data of image {source.id} was deleted before it was copied."
-            raise NotFoundError(text, Reason.IMAGE_UNKNOWN) from None
-        except NotFoundError as error:
-            _log.warning("image %s: %s", source.id, error)
-            raise UnavailableError(f"The data of image {source.id} could not be read.") from None
 
     async def _judged(self, job: Job, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same chunks. Before the last, with which the image comes to be, all is judged once more."""

@@ -9,16 +9,16 @@ from typing import Any
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
-from transom.api.new_jobs import new_job, own_token, require_place
+from transom.api.new_jobs import new_job, own_token, require_place, start_jobs
 from transom.api.services import Services
 from transom.domain import access
 from transom.domain.attributes import check_value
-from transom.domain.errors import InvalidError, LimitExceededError, Reason
+from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import check_storable
 from transom.domain.job_inputs import RegionCopy
 from transom.domain.model import Image, JobKind, Visibility
 from transom.images import rules
-from transom.sql import jobs, members
+from transom.sql import members
 from transom.transfers.regions import knows_regions, require_region
 
 
@@ -40,12 +40,7 @@ async def copy_to_region(services: Services, request: Request) -> Response:
     await require_region(settings, request.caller, token, region, target)
     await require_place(services, request)
     job = new_job(request, JobKind.COPY_TO_REGION, asked)
-    if not await jobs.start_jobs(services.db, [job], None, token, settings.open_jobs_quota):
-        await require_place(services, request)
-        most = settings.open_jobs_quota
-        text = f"The project may have no more than {most} jobs that wait or run."
-        raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
-    services.wake_jobs()
+    await start_jobs(services, request, [job], None, token)
     return json_response({"job_id": job.id})
 
 

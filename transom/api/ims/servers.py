@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body, made
 from transom.api.ims.body import read_object, require_project
-from transom.api.new_jobs import new_job, own_token, require_place
+from transom.api.new_jobs import new_job, own_token, require_place, start_jobs
 from transom.api.services import Services
 from transom.domain.attributes import ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, WHOLE_IMAGE
-from transom.domain.errors import InvalidError, LimitExceededError, Reason
+from transom.domain.errors import InvalidError, Reason
 from transom.domain.job_inputs import Capture, ImportGroup
 from transom.domain.model import Image, Job, JobKind
-from transom.sql import jobs
 from transom.transfers.cloud import find_service, require_cloud
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -183,12 +182,7 @@ async def _start(
     await require_place(services, request)
     starts = [new_job(request, one.kind, one.asked) for one in planned]
     group = _group(request, planned, starts) if is_group else None
-    most = services.settings.open_jobs_quota
-    if not await jobs.start_jobs(services.db, starts, group, token or "", most):
-        await require_place(services, request)
-        text = f"The project may have no more than {most} jobs that wait or run."
-        raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
-    services.wake_jobs()
+    await start_jobs(services, request, starts, group, token or "")
     return json_response({"job_id": group.id if group is not None else starts[0].id})
 
 
