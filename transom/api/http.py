@@ -20,7 +20,7 @@ from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Connection, Origin, read_origin
 from transom.domain.addresses import group_address
-from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError
+from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -240,9 +240,7 @@ class Request:
         if self._counted is not None:
             clients, client = self._counted
             clients.leave(client)
-        if self._held_bytes:
-            connection.memory.give_back(self._holder, self._held_bytes)
-            self._held_bytes = 0
+        self._release()
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, at most `limit_bytes`; BodyTooLargeError beyond, read no further. UnavailableError
@@ -268,12 +266,22 @@ class Request:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _hold(self, size_bytes: int) -> None:
-        """Count memory that is taken until the request is answered."""
+        """Count memory that is taken until the request is answered. A body that finds no room is dropped,
+        and its room is free before any other body asks for more: not all are refused that come together."""
         if not self._holder:
             caller = self._caller
             self._holder = (caller.project_id if caller else None) or group_address(self.client_address)
-        self._connection.memory.take(self._holder, size_bytes)
+        try:
+            self._connection.memory.take(self._holder, size_bytes)
+        except UnavailableError:
+            self._release()
+            raise
         self._held_bytes += size_bytes
+
+    def _release(self) -> None:
+        if self._held_bytes:
+            self._connection.memory.give_back(self._holder, self._held_bytes)
+            self._held_bytes = 0
 
     async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
         """The SHA-256 of the whole body in hex; BodyTooLargeError beyond `limit_bytes`, as of `body`. With
