@@ -1,4 +1,5 @@
-"""What a look at the feed costs in steps of SQLite: as much as it finds, whatever a family told before."""
+"""What a look at the feed costs in steps of SQLite: as much as it finds, whatever a family told before, and
+however many families the reader has left."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -30,6 +31,11 @@ TELL = """
     with recursive number (seq) as (select 1 union all select seq + 1 from number where seq < $1)
     insert into event (seq, at, type, owner, family_id, via, data)
     select seq, 1, 'family.changed', 'publisher', 'family', 'share', '{}' from number"""
+#: Once for each time that the member was offered the family and left it.
+LEAVE = """
+    with recursive number (seq) as (select 1 union all select seq + 1 from number where seq < $1)
+    insert into family_audience (family_id, member_id, from_seq, to_seq)
+    select 'family', $2, seq, seq from number"""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def tap(path: Path) -> AsyncIterator[Tap]:
-    """A family that has told much; RECIPIENT heard all of it, and another project until it left."""
+    """A family that has told much; RECIPIENT heard all of it, others until they left."""
     db = await open_database(f"sqlite:///{path}", 1)
     await migrate(db)
     family = """
@@ -58,9 +64,10 @@ async def tap(path: Path) -> AsyncIterator[Tap]:
         Statement(TELL, (TOLD,)),
         Statement(audience, (RECIPIENT, None)),
         Statement(audience, ("gone", 5)),
+        Statement(LEAVE, (TOLD, "fickle")),
         Statement(audience, (UNIT.above[0], None)),
         Statement("update singleton set last_seq = $1 where name = 'relay'", (TOLD,)),
-        *(_new_hook(project, TOLD) for project in (RECIPIENT, "gone")),
+        *(_new_hook(project, TOLD) for project in (RECIPIENT, "gone", "fickle")),
     )
     yield Tap(db)
     await db.close()
@@ -100,8 +107,16 @@ def feed(project: str, **more: Any) -> EventQuery:
         feed(RECIPIENT, after=2, descending=True),
         feed("gone", after=TOLD),
         feed("gone", descending=True),
+        feed("fickle", after=TOLD),
     ],
-    ids=["at its end", "almost there", "at its beginning", "who has left", "history of who has left"],
+    ids=[
+        "at its end",
+        "almost there",
+        "at its beginning",
+        "who has left",
+        "history of who has left",
+        "who has left often",
+    ],
 )
 async def test_a_look_at_the_feed_passes_by_what_lies_beyond_the_place(
     tap: Tap, path: Path, query: EventQuery

@@ -276,7 +276,7 @@ async def test_the_feed_of_a_member_reads_the_events_of_its_own_families(tap: Ta
     *_, plan = await tap.plans()
     mine, told = [line for line in plan.splitlines() if line.startswith("        SEARCH")][-2:]
 
-    assert "audience USING INDEX family_audience_by_member (member_id=?" in mine, plan
+    assert "audience USING INDEX family_audience_by_end (member_id=?" in mine, plan
     assert "event USING INDEX event_of_family (family_id=? AND seq>?" in told, plan
     assert not re.search(r"SCAN (event|audience)", plan), plan
 

@@ -273,16 +273,22 @@ def _behind(query: EventQuery, values: Values) -> list[str]:
 def _within_audience(query: EventQuery, values: Values) -> list[str]:
     """The place, and the numbers between which the reader was in the audience, as one bound at each end:
     SQLite looks an index up by one, and would read whatever the others leave out."""
-    first, last = first_heard("0"), last_heard(None)
-    if query.after is not None:
-        place = values.add(query.after)
-        first, last = (first, last_heard(place)) if query.descending else (first_heard(place), last)
-    return [f"event.seq >= {first}", f"event.seq <= {last}"]
+    place = values.add(query.after) if query.after is not None else None
+    if query.descending:
+        return [f"event.seq >= {first_heard('0')}", f"event.seq <= {last_heard(place)}"]
+    after = place or "0"
+    return [still_heard(after), f"event.seq >= {first_heard(after)}", f"event.seq <= {last_heard(None)}"]
 
 
 def first_heard(after: str) -> str:
     """The first number behind this place that the `audience` is told of. An expression, as is the place."""
     return f"case when audience.from_seq > {after} then audience.from_seq else {after} + 1 end"
+
+
+def still_heard(after: str) -> str:
+    """The term that is true of an `audience` that is told of something behind this place: of the index
+    `family_audience_by_end`, where SQLite looks up no column (`+column` is none)."""
+    return f"{last_heard(None)} > {after}"
 
 
 def last_heard(before: str | None) -> str:

@@ -14,7 +14,7 @@ from transom.domain.hooks import Hook
 from transom.domain.model import domain_key
 from transom.domain.organizations import Organizations
 from transom.sql.db import Database, Row, Script, Statement
-from transom.sql.events import first_heard, last_heard
+from transom.sql.events import first_heard, last_heard, still_heard
 from transom.sql.images import to_json
 
 _FIELDS = tuple(Hook.__struct_fields__)
@@ -133,7 +133,8 @@ LIST_DUE = f"""
         or exists (select 1 from family_audience as audience
                    join event on event.family_id = audience.family_id and event.member_id is null
                     and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}
-                   where audience.member_id = hook.project_id or audience.member_id = hook.domain_key))
+                   where audience.member_id in (hook.project_id, hook.domain_key)
+                     and {still_heard("+hook.cursor")}))
     order by hook.next_at, hook.id limit $2"""
 
 
@@ -149,7 +150,7 @@ LIST_DUE_IN_ORGANIZATIONS = f"""
                    join event on event.member_id = unit.value and event.seq > hook.cursor)
         or exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
                    cross join family_audience as audience cross join event
-                   where audience.member_id = unit.value
+                   where audience.member_id = unit.value and {still_heard("+hook.cursor")}
                      and event.family_id = audience.family_id and event.member_id is null
                      and event.seq >= {first_heard("hook.cursor")} and event.seq <= {last_heard(None)}))
     order by hook.next_at, hook.id limit $2"""

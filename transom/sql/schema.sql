@@ -353,7 +353,7 @@ create table family_audience (
     primary key (family_id, member_id, from_seq)
 );
 
-create index family_audience_by_member on family_audience (member_id, family_id);
+create index family_audience_by_end on family_audience (member_id, coalesce(to_seq, 4611686018427387904));
 create index family_audience_closed on family_audience (to_seq) where to_seq is not null;
 
 -- Processes of which one at a time works in the whole cloud (relay, sweep), and what they have to remember.
