@@ -11,6 +11,7 @@ import pytest
 from harness.objects import (
     ACTION,
     DATA_IMAGE,
+    DEBIAN,
     MIB,
     OPEN_TO_ALL,
     QUICK,
@@ -264,8 +265,8 @@ REFUSED = [
     ("no name", ACTION, _with(name=None), "IMG.0013"),
     ("no source", ACTION, {"name": "x", "min_disk": 10}, "IMG.0021"),
     ("a server", ACTION, {"name": "x", "instance_id": "s"}, "IMG.0105"),
-    ("a volume", ACTION, {"name": "x", "volume_id": "v", "os_version": "x"}, "IMG.0105"),
-    ("volumes of a server", ACTION, {"name": "x", "data_images": [{"volume_id": "v"}]}, "IMG.0105"),
+    ("a volume", ACTION, {"name": "x", "volume_id": "v", "os_version": DEBIAN}, "IMG.0105"),
+    ("volumes of a server", ACTION, {"data_images": [{"name": "x", "volume_id": "v"}]}, "IMG.0105"),
     ("min_disk too small", ACTION, _with(min_disk=0), "IMG.0055"),
     ("min_disk too large", ACTION, _with(min_disk=1025), "IMG.0055"),
     ("no min_disk", ACTION, _with(min_disk=None), "IMG.0055"),

@@ -390,6 +390,15 @@ def test_what_is_wrong_with_a_request_is_told_at_once(
     assert cloud.asked == []
 
 
+@pytest.mark.parametrize(
+    ("path", "given", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_it_is_told_before_that_there_is_no_cloud(
+    shared_services: Any, path: str, given: dict[str, Any], code: str
+) -> None:
+    assert refusal(ask(shared_services.get("sqlite"), path, "publisher", **given)) == (400, code)
+
+
 def test_who_may_make_no_images_may_make_none_of_servers(service: Service) -> None:
     answer = ask(service, who="demo-reader", instance_id=SERVER)
 

@@ -49,19 +49,14 @@ _COMPUTE = _Kind("compute service", ("compute",), "compute 2.45", "instance_id",
 _VOLUMES = _Kind("volume service", ("volumev3", "block-storage"), "volume 3.1", "volume_id", "volumes")
 
 
-def require_cloud(settings: Settings, *, is_for_server: bool) -> None:
-    """InvalidError (IMG.0105) where there is no cloud around this service."""
-    if settings.identity != "keystone":
-        kind = _COMPUTE if is_for_server else _VOLUMES
-        text = f"{kind.field}: there is no cloud with a {kind.what} around this service, {kind.none}"
-        raise InvalidError(text, Reason.UNSUPPORTED)
-
-
 async def find_service(settings: Settings, token: str | None, *, is_for_server: bool) -> str:
     """The URL of the service, by the catalog of the user's token. InvalidError (IMG.0105) when it has none,
-    ConflictError when the token is not taken any more, UnavailableError when Keystone is away."""
-    require_cloud(settings, is_for_server=is_for_server)
+    or there is no cloud around this service; ConflictError when the token is not taken any more,
+    UnavailableError when Keystone is away."""
     kind = _COMPUTE if is_for_server else _VOLUMES
+    if settings.identity != "keystone":
+        text = f"{kind.field}: there is no cloud with a {kind.what} around this service, {kind.none}"
+        raise InvalidError(text, Reason.UNSUPPORTED)
     if token is None:
         text = f"{kind.field}: the {kind.what} can only be asked with a token, not for a signed request."
         raise InvalidError(text, Reason.UNSUPPORTED)

@@ -17,7 +17,7 @@ from transom.domain.attributes import ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, 
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.job_inputs import Capture, ImportGroup
 from transom.domain.model import Image, Job, JobKind
-from transom.transfers.cloud import find_service, require_cloud
+from transom.transfers.cloud import find_service
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 #: Disks that a server may have beside its first.
@@ -67,13 +67,13 @@ async def create_whole_image(services: Services, request: Request) -> Response:
 
 
 def _plan_server(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
-    server_id = _server_id(services, given)
+    server_id = _server_id(given)
     asked = _capture(services, request, given, {}, f"instance,{server_id}", server_id=server_id)
     return _Planned(JobKind.CAPTURE_SERVER, asked)
 
 
 def _plan_whole(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
-    server_id = _server_id(services, given)
+    server_id = _server_id(given)
     if body.text(given, "vault_id") is not None:
         text = "vault_id: this service has no vaults: the volumes of the server are snapshotted by the cloud."
         raise InvalidError(text, Reason.VAULT_UNKNOWN)
@@ -83,7 +83,7 @@ def _plan_whole(services: Services, request: Request, given: dict[str, Any]) -> 
 
 
 def _plan_volume(services: Services, request: Request, given: dict[str, Any]) -> _Planned:
-    volume_id = _volume_id(services, given, "")
+    volume_id = _volume_id(given, "")
     if not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
     fields = {"virtual_env_type": made.environment(given), OS_VERSION: given["os_version"]}
@@ -95,7 +95,7 @@ def _plan_data(
     services: Services, request: Request, given: dict[str, Any], field: str, system: dict[str, Any]
 ) -> _Planned:
     """A data image of a volume. It belongs to the enterprise project of the body, `system`."""
-    volume_id = _volume_id(services, given, field)
+    volume_id = _volume_id(given, field)
     whole = {ENTERPRISE_PROJECT: system.get(ENTERPRISE_PROJECT), **given}
     fields = {"virtual_env_type": made.DATA, "__os_type": made.os_type(given, field)}
     asked = _capture(services, request, whole, fields, f"volume,{volume_id}", volume_id=volume_id)
@@ -111,16 +111,14 @@ def _data_images(given: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _server_id(services: Services, given: dict[str, Any]) -> str:
-    require_cloud(services.settings, is_for_server=True)
+def _server_id(given: dict[str, Any]) -> str:
     found = given.get("instance_id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise InvalidError("instance_id: is not the id of a server.", Reason.SERVER_ID_INVALID)
     return found
 
 
-def _volume_id(services: Services, given: dict[str, Any], field: str) -> str:
-    require_cloud(services.settings, is_for_server=False)
+def _volume_id(given: dict[str, Any], field: str) -> str:
     found = given.get("volume_id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise InvalidError(f"{field}volume_id: is not the id of a volume.", Reason.VOLUME_UNKNOWN)
