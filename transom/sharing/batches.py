@@ -194,11 +194,17 @@ def answer(
 
 
 def answer_each(
-    caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    status: str,
+    vault_id: str | None,
+    now: int,
+    was: str | None = None,
 ) -> Script[tuple[list[Seen], list[Failure]]]:
     """Give the offers of the images to the caller's project this status; (those that have it now, as they
-    were before; what could not be done)."""
-    found = yield from _see_offers(caller, images, now)
+    were before; what could not be done). `was`: pass by offers that have another status than this one."""
+    found = yield from _see_offers(caller, images, now, was)
     accepts = status == MemberStatus.ACCEPTED
     possible, failures = plan_answer(caller, images, found, accepts=accepts, vault_id=vault_id)
     own_id = caller.project_id or ""
@@ -216,10 +222,10 @@ def answer_each(
 
 
 def leave_each(
-    caller: Caller, actor: Actor, images: Sequence[str], now: int
+    caller: Caller, actor: Actor, images: Sequence[str], now: int, was: str | None = None
 ) -> Script[tuple[list[Seen], list[Failure]]]:
     """Give up the memberships of the images that the caller's project has; as of `answer_each`."""
-    found = yield from _see_offers(caller, images, now)
+    found = yield from _see_offers(caller, images, now, was)
     possible, failures = plan_answer(caller, images, found, accepts=False, vault_id=None)
     if possible:
         own_id = caller.project_id or ""
@@ -227,13 +233,14 @@ def leave_each(
     return possible, failures
 
 
-def _see_offers(caller: Caller, images: Sequence[str], now: int) -> Script[list[Seen]]:
+def _see_offers(caller: Caller, images: Sequence[str], now: int, was: str | None) -> Script[list[Seen]]:
     ids = to_json(images)
     values = (ids, caller.project_id, now)
     yield Statement(batches.LOCK_IMAGES, (ids,), is_lock=True)
     yield Statement(batches.LOCK_OFFERS, values, is_lock=True)
     see = batches.SEE_WHOLE_OFFERS if looks_at_images(caller.policy) else batches.SEE_OFFERS
-    return batches.seen_of_rows((yield Statement(see, values)))
+    found = batches.seen_of_rows((yield Statement(see, values)))
+    return found if was is None else [image for image in found if image.status == was]
 
 
 def _finished(job: Job, images: Sequence[str], failures: Sequence[Failure]) -> Statement:

@@ -71,16 +71,25 @@ async def list_answerable(
 
 
 def answer_images(
-    caller: Caller, actor: Actor, images: Sequence[str], status: str, vault_id: str | None, now: int
+    caller: Caller,
+    actor: Actor,
+    images: Sequence[str],
+    status: str,
+    vault_id: str | None,
+    now: int,
+    was: str | None = None,
 ) -> Script[Answered]:
     """Give the offers of these images to the caller's project this status, or leave them (LEFT). A part of a
-    script."""
+    script. `was`: pass by those that are gone or have another status than this one, which nobody asked for by
+    name."""
     if status == LEFT:
-        possible, failures = yield from batches.leave_each(caller, actor, images, now)
+        possible, failures = yield from batches.leave_each(caller, actor, images, now, was)
     else:
-        possible, failures = yield from batches.answer_each(caller, actor, images, status, vault_id, now)
+        possible, failures = yield from batches.answer_each(caller, actor, images, status, vault_id, now, was)
     unchanged = sum(len(image.ids) for image in possible if image.status == status)
     changed = sum(len(image.ids) for image in possible) - unchanged
+    if was is not None:
+        failures = [failure for failure in failures if failure.reason != Reason.MEMBER_UNKNOWN]
     failures = yield from _tell_groups(caller, failures, now)
     return Answered(changed, unchanged, 0, failures)
 

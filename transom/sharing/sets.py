@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from transom.clock import now_us
 from transom.domain import access
-from transom.domain.errors import NotFoundError, Reason
 from transom.domain.events import Actor
 from transom.domain.memberships import Terms
 from transom.domain.model import Caller, Failure
@@ -99,14 +98,16 @@ def _answer(
     status: str,
     new_versions: str | None,
     vault_id: str | None,
+    was: str | None = None,
 ) -> Script[Told]:
+    """`was`: pass by those that are gone or have another status than this one."""
     now = now_us()
     yield from verbs.lock(things.families, things.images)
     act = Act(now=now, actor=actor)
-    done = yield from verbs.answer(caller, things.families, status, new_versions, act)
+    done = yield from verbs.answer(caller, things.families, status, new_versions, act, was)
     also = offers.NOTHING_ANSWERED
     if things.images:
-        also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now)
+        also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now, was)
     return Told(done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures)
 
 
@@ -121,8 +122,8 @@ async def answer_all(
     vault_id: str | None,
     most: int,
 ) -> Told:
-    """As `answer`, of all offers that have the status `was`, at most so many: families, then images. `owner`:
-    only what this project offers."""
+    """As `answer`, of all offers that have the status `was`, at most so many: families, then images. What was
+    answered or withdrawn since they were listed stays as it is. `owner`: only what this project offers."""
     project_id = access.require_project(caller)
     now = now_us()
     found = await family_views.list_answerable(db, project_id, was, owner, now)
@@ -131,13 +132,8 @@ async def answer_all(
 
     def script() -> Script[Told]:
         things = Things(images, some)
-        done = yield from _answer(caller, actor, things, status, new_versions, vault_id)
-        # What was withdrawn since the look is no failure: nobody asked for it by name.
-        return done._replace(
-            remaining=len(found) - len(some) + behind,
-            failures=[one for one in done.failures if one.reason != Reason.MEMBER_UNKNOWN],
-            of_families=[one for one in done.of_families if not isinstance(one.error, NotFoundError)],
-        )
+        done = yield from _answer(caller, actor, things, status, new_versions, vault_id, was)
+        return done._replace(remaining=len(found) - len(some) + behind)
 
     return await db.run(script)
 

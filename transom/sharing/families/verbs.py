@@ -100,12 +100,20 @@ def withdraw(
 
 
 def answer(
-    caller: Caller, family_ids: Sequence[str], status: str, new_versions: str | None, act: Act
+    caller: Caller,
+    family_ids: Sequence[str],
+    status: str,
+    new_versions: str | None,
+    act: Act,
+    was: str | None = None,
 ) -> Script[Done]:
-    """Give the offers of the families to the caller's project this status, or leave them (LEFT)."""
+    """Give the offers of the families to the caller's project this status, or leave them (LEFT). `was`: pass
+    by those that are gone or have another status than this one, which nobody asked for by name."""
     done = unchanged = 0
     failures: list[FamilyFailure] = []
     for family_id in family_ids:
+        if was is not None and not (yield from _has_status(caller, family_id, was, act.now)):
+            continue
         try:
             is_changed = yield from _answer_one(caller, family_id, status, new_versions, act)
         except (NotFoundError, ConflictError) as error:
@@ -114,6 +122,11 @@ def answer(
         done += is_changed
         unchanged += not is_changed
     return Done(done, 0, unchanged, failures)
+
+
+def _has_status(caller: Caller, family_id: str, status: str, now: int) -> Script[bool]:
+    member = yield from families.find_member(family_id, caller.project_id or "", now)
+    return member is not None and member.status == status
 
 
 def _answer_one(
