@@ -5,6 +5,8 @@ is one of `member_by_project` (with the domain and the organisations that he is 
 as they are read), what is for everybody stands in `image_public` and `image_community`, and
 everything (for an admin) in `image_by_age`. Each is in the list's default order already, so a page costs the
 same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
+A name that is sought makes each range a shorter one, of the indexes `image_by_name_and_owner`,
+`image_public_by_name`, `image_community_by_name` and `image_by_name`.
 
 Paging is by key, not by offset: the page after a marker starts where the marker would stand, whatever came or
 went meanwhile.
@@ -32,7 +34,7 @@ from transom.sql.db import Arm, Database, Dialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 
-#: As the index `image_by_age` has it; true of each image.
+#: As the indexes `image_by_age` and `image_by_name` have it; true of each image.
 _ANYBODYS_SQL = "image.id <> ''"
 #: Key and value of `tag.value`, a tag as it stands in an image, as `parse_tag` of `domain/tags.py` has them.
 TAG_KEY = """
@@ -57,6 +59,10 @@ _SIZE = (
     f" + length(cast(image.locations as text)) + {_BARE})"
 )
 
+
+#: The images with a name that somebody was offered are looked for among his memberships if he has at most so
+#: many of a status, else among all images with the name.
+_FEW_OFFERS = 100
 
 #: Stands for the time when the statement runs, which its text does not hold: that is kept.
 _NOW = object()
@@ -125,8 +131,11 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     values = Values()
     # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
     limit = str(int(query.limit))
-    conditions = _conditions(dialect, query, values)
-    arms = [arm for found in ranges for arm in _select_arms(found, query.sort, after, conditions, values)]
+    name = _name_sought(query)
+    sought = None if name is None else values.add(name.values[0])
+    conditions = _conditions(dialect, query, values, but=name)
+    wanted = _Wanted(query.sort, after, conditions, sought)
+    arms = [arm for found in ranges for arm in _select_arms(found, wanted, values)]
     if any(found.groups for found in ranges):
         keys = [f"k{n}" for n in range(len(query.sort))]
         parts = [dialect.merge(arms, keys, ", ".join(map(_order, keys, query.sort)), limit)]
@@ -170,8 +179,16 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
     return " union ".join(parts)
 
 
-def _conditions(dialect: Dialect, query: ListQuery, values: Values) -> list[str]:
-    terms = [condition_term(dialect, condition, values) for condition in query.conditions]
+def _name_sought(query: ListQuery) -> Condition | None:
+    """The condition that the images have a certain name, if there is one."""
+    names = (one for one in query.conditions if one.field == "name" and one.op is Op.EQ)
+    return next(names, None)
+
+
+def _conditions(
+    dialect: Dialect, query: ListQuery, values: Values, but: Condition | None = None
+) -> list[str]:
+    terms = [condition_term(dialect, one, values) for one in query.conditions if one is not but]
     return [*terms, "image.os_hidden" if query.os_hidden else "not image.os_hidden"]
 
 
@@ -200,45 +217,81 @@ def _parts_of(found: Range) -> list[Range]:
     return [msgspec.structs.replace(found, member_id=one, groups=()) for one in found.groups]
 
 
-def _select_arms(
-    found: Range,
-    sort: tuple[SortKey, ...],
-    after: Image | None,
-    conditions: list[str],
-    values: Values,
-) -> list[Arm]:
+class _Wanted(NamedTuple):
+    """What all ranges of a page have in common. `sought`: the `$n` of the name that the images have."""
+
+    sort: tuple[SortKey, ...]
+    after: Image | None
+    conditions: list[str]
+    sought: str | None
+
+
+def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
     arms = []
     for part in _parts_of(found):
-        table, terms = _range_terms(part, values)
-        where = [*conditions, *terms]
-        names = [_sort_column(key.key, part) for key in sort]
-        if after is not None:
-            where.append(_past(names, sort, after, values))
-        keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
-        order = ", ".join(map(_order, names, sort))
-        arms.append(Arm(f"select image.id as id, {keys} from {table} where {' and '.join(where)} ", order))
+        if wanted.sought is None:
+            arms.append(_arm(part, *_range_terms(part, values), wanted, values))
+        elif part.member_id is None:
+            table, terms = _range_terms(part, values)
+            arms.append(_arm(part, table, [f"image.name = {wanted.sought}", *terms], wanted, values))
+        else:
+            arms += _arms_of_member(part, wanted.sought, wanted, values)
     return arms
 
 
-def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
-    """(the tables to read, the terms that make the range)."""
+def _arms_of_member(found: Range, sought: str, wanted: _Wanted, values: Values) -> list[Arm]:
+    """A range of memberships in which a name is sought: of the two one is empty.
+
+    There is no index of memberships and names. Many may be offered to one project, and many images may have
+    one name, but seldom both.
+    """
+    member_id, status = values.add(found.member_id), values.add(found.member_status)
+    offers = (
+        f"select 1 from member as any_offer where any_offer.member_id = {member_id}"
+        f" and any_offer.status = {status} limit {_FEW_OFFERS + 1}"
+    )
+    are_few = f"(select count(*) from ({offers}) as offers) <= {_FEW_OFFERS}"
+    # What an index compares with null it does not read.
+    table, terms = _range_terms(found, values, f"case when {are_few} then {member_id} end")
+    # An expression, lest a planner that does not know the name begins with it.
+    by_offer = _arm(found, table, [f"image.name || '' = {sought}", *terms], wanted, values)
+    is_member = (
+        "(select own.status from member as own where own.image_id = image.id"
+        f" and own.member_id = {member_id} and {live(values.now(), 'own')}) = {status}"
+    )
+    named = [
+        _ANYBODYS_SQL,
+        f"image.name = case when {are_few} then null else {sought} end",
+        f"image.visibility = '{Visibility.SHARED}'",
+        is_member,
+        *_terms_of_stranger(found, "image.id", values),
+    ]
+    by_name = _arm(msgspec.structs.replace(found, member_id=None), "image", named, wanted, values)
+    return [by_offer, by_name]
+
+
+def _arm(found: Range, table: str, terms: list[str], wanted: _Wanted, values: Values) -> Arm:
+    where = [*wanted.conditions, *terms]
+    names = [_sort_column(key.key, found) for key in wanted.sort]
+    if wanted.after is not None:
+        where.append(_past(names, wanted.sort, wanted.after, values))
+    keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
+    order = ", ".join(map(_order, names, wanted.sort))
+    return Arm(f"select image.id as id, {keys} from {table} where {' and '.join(where)} ", order)
+
+
+def _range_terms(found: Range, values: Values, member_id: str | None = None) -> tuple[str, list[str]]:
+    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place."""
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
         table = f"member join image on image.id = member.image_id and {live(values.now())}"
         where += [
-            f"member.member_id = {values.add(found.member_id)}",
+            f"member.member_id = {member_id or values.add(found.member_id)}",
             f"member.status = {values.add(found.member_status)}",
             f"image.visibility = '{Visibility.SHARED}'",
         ]
-    if found.unless_member is not None:
-        own = values.add(found.unless_member)
-        where += [
-            # Not an anti-join, which might first collect all that the project was ever offered.
-            "(select own.status from member as own where own.image_id = member.image_id"
-            f" and own.member_id = {own} and {live(values.now(), 'own')}) is null",
-            f"(image.owner is null or image.owner <> {own})",
-        ]
+    where += _terms_of_stranger(found, "member.image_id", values)
     if found.has_members is not None:
         has = (
             "exists (select 1 from member as any_member"
@@ -255,6 +308,19 @@ def _range_terms(found: Range, values: Values) -> tuple[str, list[str]]:
     if found.but_community:
         where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
     return table, where
+
+
+def _terms_of_stranger(found: Range, image_id: str, values: Values) -> list[str]:
+    """The terms of `unless_member`. `image_id`: the column that has it."""
+    if found.unless_member is None:
+        return []
+    own = values.add(found.unless_member)
+    return [
+        # Not an anti-join, which might first collect all that the project was ever offered.
+        f"(select own.status from member as own where own.image_id = {image_id}"
+        f" and own.member_id = {own} and {live(values.now(), 'own')}) is null",
+        f"(image.owner is null or image.owner <> {own})",
+    ]
 
 
 def _sort_column(key: str, found: Range) -> str:

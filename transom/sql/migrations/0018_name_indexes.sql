@@ -1,0 +1,4 @@
+create index image_by_name_and_owner on image (name, owner, created_at, id);
+create index image_public_by_name on image (name, created_at, id) where visibility = 'public';
+create index image_community_by_name on image (name, created_at, id) where visibility = 'community';
+create index image_by_name on image (name, created_at, id) where id <> '';
