@@ -83,7 +83,7 @@ screenshots: install
 
 ## make demo                the story of a shared image, told with the real clients
 demo: install
-	$(BIN)/python -m demo
+	PYTHONPATH=tests $(BIN)/python -m demo
 
 ## make bench               the table of performance, as ratios measured in one run
 bench: install

@@ -1,10 +1,10 @@
 """`make demo`: publish, offer, accept, use, reject, withdraw; an offer with a message; a revoked version.
 
-Each command is printed as it runs.
+Each command is printed as it runs, in a process of its own. These are forks of one that has imported what the
+client needs, which is most of what it takes (`tests/clients/console.py`). PYTHONPATH must name `tests`.
 """
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clients.console import Console, Ran
+
 from demo.boot_image import find_boot_image
 
 _BIN = Path(sys.executable).parent
@@ -27,17 +29,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="transom-demo-") as work:
         folder = Path(work)
         with _running_service(folder / "data") as clouds:
-            _Story(folder, clouds).tell()
+            environment = {"OS_CLIENT_CONFIG_FILE": str(clouds)}
+            with (
+                Console("openstack", "--os-cloud recipient image list", folder, environment) as openstack,
+                Console("transom", "--cloud recipient share inbox", folder, environment) as transom,
+            ):
+                _Story(folder, environment, openstack, transom).tell()
 
 
 class _Story:
     """Every step runs a real client and checks what it says."""
 
-    def __init__(self, folder: Path, clouds: Path) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], openstack: Console, transom: Console
+    ) -> None:
         self._folder = folder
-        # An empty folder and no other variables: no other cloud's settings slip in.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        self._environ = kept | {"OS_CLIENT_CONFIG_FILE": str(clouds)}
+        self._environment = environment
+        self._clients = {"openstack --os-cloud": openstack, "transom --cloud": transom}
 
     def tell(self) -> None:
         image, disk_format, origin = find_boot_image(self._folder)
@@ -120,8 +128,8 @@ class _Story:
     def _transom(self, cloud: str, words: str) -> str:
         return self._done(self._run("transom --cloud", cloud, words, show=True), show=True)
 
-    def _done(self, done: subprocess.CompletedProcess[str], *, show: bool) -> str:
-        if done.returncode:
+    def _done(self, done: Ran, *, show: bool) -> str:
+        if done.status:
             sys.exit(f"that should have worked:\n{done.stdout}{done.stderr}")
         if show and done.stdout.strip():
             print(done.stdout.rstrip())
@@ -138,29 +146,21 @@ class _Story:
 
     def _refused(self, cloud: str, words: str) -> None:
         done = self._run("openstack --os-cloud", cloud, words, show=True)
-        if not done.returncode:
+        if not done.status:
             sys.exit("that should have been refused")
         print(done.stderr.strip())
 
-    def _run(self, program: str, cloud: str, words: str, *, show: bool) -> subprocess.CompletedProcess[str]:
-        """`program`: the command with the option that takes the cloud."""
+    def _run(self, client: str, cloud: str, words: str, *, show: bool) -> Ran:
+        """`client`: its command, with the option that takes the cloud."""
         if show:
-            _command(f"{program} {cloud} {words}")
-        name, option = program.split()
-        return subprocess.run(
-            [str(_BIN / name), option, cloud, *shlex.split(words)],
-            env=self._environ,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+            _command(f"{client} {cloud} {words}")
+        return self._clients[client].run(f"{client.split()[1]} {cloud} {words}")
 
     def _verify_with_sdk(self, image_id: str, *, download: bool = False) -> None:
         words = [sys.executable, "-m", "demo.verify", image_id, "again" if download else "saved"]
         _command(f"python -m demo.verify {image_id} {words[-1]}")
-        environ = self._environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        done = subprocess.run(words, env=environ, cwd=self._folder, timeout=120)
+        environment = {**os.environ, **self._environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        done = subprocess.run(words, env=environment, cwd=self._folder, timeout=120)
         if done.returncode:
             sys.exit("the data is not what was published")
 

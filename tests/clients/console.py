@@ -28,7 +28,8 @@ class Ran(NamedTuple):
 
 
 class Console:
-    """The console script `name`. `first_words` make it import what its commands need.
+    """The console script `name`. `first_words` make it import what its commands need: a command that asks the
+    service does, its help does not.
 
     home: an empty folder, so that nothing that a client keeps or finds there is another's.
     """
