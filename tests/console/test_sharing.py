@@ -108,6 +108,14 @@ def test_the_inbox_is_read_and_answered_by_keys_alone(
     assert _status(server, image_id) == "pending"
 
 
+BADGE = "[data-badge] .count"
+
+
+def _waiting(page: Any) -> int:
+    badge = page.locator(BADGE)
+    return int(badge.inner_text().split()[0]) if badge.count() else 0
+
+
 @pytest.mark.parametrize("has_script", [True], ids=["script"])
 def test_a_new_offer_is_told_in_all_tabs_without_a_reload(
     recipient: Window, server: Service, has_script: bool
@@ -117,22 +125,78 @@ def test_a_new_offer_is_told_in_all_tabs_without_a_reload(
     asked: list[Any] = []
     tabs = recipient.page.context
     tabs.on("request", lambda one: asked.append(one.frame.page) if "wait=" in one.url else None)
-    # From then on the long poll knows where the feed ends.
-    with recipient.page.expect_request("**/events?*wait=*"):
-        recipient.go("/inbox")
+    recipient.go("/inbox")
     second = tabs.new_page()
     second.goto(f"{recipient.root}/families")
-    badge = "[data-badge] .count"
-    before = second.inner_text(badge) if second.locator(badge).count() else "0 waiting"
+    wanted = _waiting(second) + 1
     _offer(server, "told-at-once")
 
-    wanted = f"{int(before.split()[0]) + 1}"
-    second.wait_for_selector(f"{badge}:has-text('{wanted}')")
+    second.wait_for_selector(f"{BADGE}:has-text('{wanted}')")
     recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
-    assert set(asked) == {recipient.page}
+    assert set(asked) <= {recipient.page}
     recipient.page.get_by_role("link", name="Show", exact=True).click()
     recipient.page.wait_for_selector(".offer:has-text('told-at-once')")
     assert not recipient.faults
+
+
+@pytest.mark.parametrize("has_script", [True], ids=["script"])
+def test_an_offer_is_told_that_came_before_the_feed_was_asked(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    assert has_script
+    made: list[str] = []
+
+    def offer_first(route: Any) -> None:
+        if not made:
+            made.append(_offer(server, "before-the-feed"))
+            feed = server.client("recipient").get(f"/share/v1/events?image={made[0]}&wait=25")
+            assert feed.json()["events"]
+        route.continue_()
+
+    recipient.page.route("**/share/v1/events?*", offer_first)
+    recipient.go("/inbox")
+
+    recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
+    assert made
+    assert "before-the-feed" not in recipient.text
+
+
+@pytest.mark.parametrize("has_script", [True], ids=["script"])
+def test_an_offer_is_told_in_a_tab_whose_script_had_not_begun(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    """The other tab heard of it meanwhile, and need not hear of another."""
+    assert has_script
+    recipient.go("/inbox")
+    second = recipient.page.context.new_page()
+    told: list[int] = []
+
+    def offer_first(route: Any) -> None:
+        _offer(server, "before-the-script")
+        recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
+        told.append(_waiting(second))
+        route.continue_()
+
+    second.route("**/console.js", offer_first)
+    second.goto(f"{recipient.root}/families")
+
+    second.wait_for_selector(f"{BADGE}:has-text('{told[0] + 1}')")
+
+
+@pytest.mark.parametrize("has_script", [True], ids=["script"])
+def test_a_tab_that_nobody_sees_leaves_the_asking_to_another(
+    recipient: Window, server: Service, has_script: bool
+) -> None:
+    assert has_script
+    recipient.page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => true });")
+    recipient.go("/inbox")
+    second = recipient.page.context.new_page()
+    second.goto(f"{recipient.root}/families")
+    wanted = _waiting(second) + 1
+    _offer(server, "seen-in-one")
+
+    second.wait_for_selector(f"{BADGE}:has-text('{wanted}')")
+    recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
 
 
 def test_an_image_is_offered_to_a_list_and_bad_lines_stop_all_of_it(

@@ -32,14 +32,13 @@ function show(next, focus) {
 async function send(form, button) {
   const fields = new FormData(form, button);
   const target = button?.getAttribute("formaction") || form.getAttribute("action") || location.href;
-  const late = setTimeout(() => button?.setAttribute("aria-busy", "true"), 150);
+  const begun = Date.now(), late = setTimeout(() => button?.setAttribute("aria-busy", "true"), 150);
   if (button) button.disabled = true;
   try {
     const answer = await fetch(target, { method: "POST", body: new URLSearchParams(fields) });
     const next = parse(await answer.text());
     if (answer.status === 401) return askToSignIn(next);
     if (!find("#main", next)) return location.assign(answer.url);
-    const order = all("main .offer h2 a, main .offers ~ *").indexOf(form.querySelector("h2 a"));
     const card = button?.closest(".offer");
     const place = card ? all(".offer").indexOf(card) : -1;
     closeDialog();
@@ -49,6 +48,8 @@ async function send(form, button) {
       const after = place >= 0 ? cards[Math.min(place, cards.length - 1)] : null;
       (after || find(".tabs [aria-current]") || find("main")).focus({ preventScroll: place >= 0 });
     });
+    shownSince = begun;
+    catchUp();
   } catch {
     say("The service cannot be reached. Nothing is known to have changed.");
   } finally {
@@ -137,10 +138,21 @@ function explainKeys() {
 
 // ---------- the number beside the inbox, as it changes ----------
 
-// One tab asks for all: it holds the lock, and tells the others. None asks while nobody looks or works.
-const QUIET_MS = 30 * 60_000, NEWEST = "/share/v1/events?order=desc&limit=1";
-let touched = Date.now();
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+// One tab asks for all: it holds the lock. None asks while nobody looks or works.
+const QUIET_MS = 30 * 60_000;
+// What all tabs of the project know. `cursor`: of the last event that was read; `waiting`: as it was counted at `at`.
+const shelf = `transom-inbox-${project}`;
+const known = () => JSON.parse(localStorage.getItem(shelf) || "{}");
+const keep = news => localStorage.setItem(shelf, JSON.stringify(news));
+// When what this tab shows was asked for: what was counted later may be newer.
+let shownSince = Date.now() - performance.now();
+let touched = Date.now(), isRefused = false;
+const isWatched = () => !document.hidden && Date.now() - touched < QUIET_MS;
+
+function catchUp() {
+  const { waiting, at } = known();
+  if (at > shownSince) showWaiting(waiting);
+}
 
 async function read(path) {
   const answer = await api("GET", path);
@@ -148,33 +160,35 @@ async function read(path) {
   return answer.json();
 }
 
+async function live() {
+  while (!isRefused) await (isWatched() ? navigator.locks.request(shelf, follow) : sleep(1_000));
+}
+
 async function follow() {
-  const shelf = `transom-events-${project}`, told = new BroadcastChannel("transom-waiting");
-  told.addEventListener("message", event => { if (event.data.project === project) showWaiting(event.data.waiting); });
-  await navigator.locks.request(shelf, async () => {
-    let pause = 2_000;
-    for (;;) {
-      while (document.hidden || Date.now() - touched > QUIET_MS) await sleep(1_000);
-      try {
-        const after = localStorage.getItem(shelf) || (await read(NEWEST)).cursor;
-        localStorage.setItem(shelf, after);
-        const page = await read(`/share/v1/events?limit=1&wait=25&after=${after}`);
-        localStorage.setItem(shelf, page.next ? (await read(NEWEST)).cursor : page.cursor);
-        if (page.events.length) {
-          const { images, families } = await read("/share/v1/inbox/summary");
-          const waiting = images.pending + families.pending;
-          showWaiting(waiting);
-          told.postMessage({ project, waiting });
-        }
-        pause = 2_000;
-      } catch (status) {
-        if (status === 401 || status === 403 || status === 409) return;
-        if (status === 400 || status === 410) localStorage.removeItem(shelf);
-        await sleep(pause * (0.75 + Math.random() / 2));
-        pause = Math.min(pause * 2, 300_000);
-      }
+  let pause = 2_000;
+  while (isWatched()) {
+    try {
+      await readOn();
+      pause = 2_000;
+    } catch (status) {
+      isRefused = status === 401 || status === 403 || status === 409;
+      if (isRefused) return;
+      if (status === 400 || status === 410) keep({});
+      await sleep(pause * (0.75 + Math.random() / 2));
+      pause = Math.min(pause * 2, 300_000);
     }
-  });
+  }
+}
+
+async function readOn() {
+  const { cursor } = known();
+  const page = cursor && await read(`/share/v1/events?limit=1&wait=25&after=${cursor}`);
+  if (page && !page.events.length) return keep({ ...known(), cursor: page.cursor });
+  // First where the events end, then what waits: of what happens in between one is told again.
+  const { cursor: newest } = await read("/share/v1/events?order=desc&limit=1");
+  const { images, families } = await read("/share/v1/inbox/summary");
+  keep({ cursor: newest, waiting: images.pending + families.pending, at: Date.now() });
+  catchUp();
 }
 
 const sleep = ms => new Promise(done => { setTimeout(done, ms); });
@@ -197,7 +211,13 @@ function showWaiting(waiting) {
   find("span", news).textContent = `${waiting - Number(news.dataset.news)} new.`;
 }
 
-if (project && find("[data-badge]") && navigator.locks) setTimeout(follow, 500);
+if (project && find("[data-badge]") && navigator.locks) {
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+  addEventListener("storage", event => { if (event.key === shelf) catchUp(); });
+  // Also of a page that the browser kept and shows again.
+  addEventListener("pageshow", catchUp);
+  live();
+}
 
 // ---------- events ----------
 
