@@ -23,6 +23,8 @@ _OFFERS = 25
 _USERS = 10
 _WARM_UP_S = 1
 _INBOX = "/console/inbox"
+#: The page that loads all that there is.
+_UPLOAD = "/console/images/upload"
 
 
 def measure_console(scene: Scene) -> Iterator[Line]:
@@ -81,8 +83,9 @@ def _weigh(service: Service, headers: dict[str, str]) -> Iterator[Line]:
     yield _line(
         f"inbox of {_OFFERS}: HTML, gzip", "kB", [len(gzip.compress(page.content, 5)) / 1000], at_most(6)
     )
-    for name, most in (("console.css", 6), ("console.js", 4)):
-        link = next(part for part in page.text.split('"') if part.endswith(name))
+    upload = ask(service.client(None), "GET", _UPLOAD, headers=headers)
+    for name, most in (("console.css", 6), ("console.js", 4), ("upload.js", 4)):
+        link = next(part for part in upload.text.split('"') if part.endswith(name))
         content = ask(service.client(None), "GET", link).content
         yield _line(f"{name}, gzip", "kB", [len(gzip.compress(content)) / 1000], at_most(most))
 

@@ -108,12 +108,11 @@ def test_the_inbox_is_read_and_answered_by_keys_alone(
     assert _status(server, image_id) == "pending"
 
 
-BADGE = "[data-badge] .count"
+BADGE = ".nav [data-waiting]"
 
 
 def _waiting(page: Any) -> int:
-    badge = page.locator(BADGE)
-    return int(badge.inner_text().split()[0]) if badge.count() else 0
+    return int(page.get_attribute(BADGE, "data-waiting"))
 
 
 @pytest.mark.parametrize("has_script", [True], ids=["script"])
@@ -158,7 +157,6 @@ def test_an_offer_is_told_that_came_before_the_feed_was_asked(
 
     recipient.page.wait_for_selector("[data-news]:has-text('1 new.')")
     assert made
-    assert "before-the-feed" not in recipient.text
 
 
 @pytest.mark.parametrize("has_script", [True], ids=["script"])

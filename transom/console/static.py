@@ -1,4 +1,4 @@
-"""The stylesheet, the script and the icon: read at the start, served from memory.
+"""The stylesheet, the scripts and the icon: read at the start, served from memory.
 
 A request names one of them and its hash; it never becomes a path on a disk.
 """
@@ -14,12 +14,13 @@ from transom.api.http import Headers
 _TYPES = {
     "console.css": b"text/css; charset=utf-8",
     "console.js": b"text/javascript; charset=utf-8",
+    "upload.js": b"text/javascript; charset=utf-8",
     "icon.svg": b"image/svg+xml",
 }
 
 
 class StaticFile(NamedTuple):
-    """`tag`: changes with the content."""
+    """`tag`: of all, as one script names another beside it; changes with the content of any."""
 
     tag: str
     plain: bytes
@@ -31,12 +32,14 @@ class StaticFile(NamedTuple):
 def static_files() -> dict[str, StaticFile]:
     """By name."""
     folder = files("transom.console") / "static"
-    return {name: _read((folder / name).read_bytes(), kind) for name, kind in _TYPES.items()}
+    contents = {name: (folder / name).read_bytes() for name in _TYPES}
+    tag = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
+    return {name: _make(tag, content, _TYPES[name]) for name, content in contents.items()}
 
 
-def _read(content: bytes, content_type: bytes) -> StaticFile:
+def _make(tag: str, content: bytes, content_type: bytes) -> StaticFile:
     return StaticFile(
-        tag=hashlib.sha256(content).hexdigest()[:16],
+        tag=tag,
         plain=content,
         packed=gzip.compress(content, 9, mtime=0),
         headers=[
