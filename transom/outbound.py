@@ -32,6 +32,7 @@ from transom.domain.outbound import (
     check_url,
     is_literal,
     normalize_host,
+    unreachable,
 )
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class _Resolver:
                 turn = await self._enter(tenant)
                 found = await asyncio.shield(self._look_up(target.host + ".", target.port, turn))
         except (OSError, UnicodeError, TimeoutError):
-            raise InvalidError(f"The host '{target.host}' cannot be resolved.") from None
+            raise unreachable(target) from None
         return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
 
     async def _enter(self, tenant: str | None) -> asyncio.Lock:

@@ -105,8 +105,28 @@ async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytes
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
 
     for _ in range(5):
-        with pytest.raises(InvalidError, match=r"'nowhere\.test' cannot be resolved"):
+        with pytest.raises(InvalidError, match=r"'nowhere\.test' leads to no address that may"):
             await outbound.check("http://nowhere.test/")
+
+
+async def test_names_that_are_inside_and_names_of_nothing_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service may ask name servers that its users cannot."""
+
+    async def look_up(name: str, port: int, **_kind: Any) -> list[Any]:
+        if name != "inside.test.":
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    poster = Poster(HookRules(schemes=frozenset({"https"})), 5)
+    said = set()
+
+    for name in ("inside", "nowhere"):
+        with pytest.raises(InvalidError) as refused:
+            await poster.post(f"https://{name}.test/", b"{}", {})
+        said.add(str(refused.value).replace(name, "NAME"))
+
+    assert said == {"The host 'NAME.test' leads to no address that may be connected to."}
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,14 @@ def allowed_addresses(
 
     allowed = tuple(one for one in found if is_allowed(ip_address(one)))
     if not allowed:
-        raise InvalidError(f"The host '{target.host}' has no address that may be connected to.")
+        raise unreachable(target)
     return allowed
+
+
+def unreachable(target: Target) -> InvalidError:
+    """One text for a name that nobody knows and for one whose addresses are refused: the service resolves
+    names that its users cannot, and does not tell them which there are."""
+    return InvalidError(f"The host '{target.host}' leads to no address that may be connected to.")
 
 
 def _is_open(address: Address, allowed: Iterable[Network], is_own: IsOwn) -> bool:
