@@ -116,7 +116,7 @@ class Worker:
         jobs = Jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
         relay = open_relay(settings, db)
-        deliveries = open_deliveries(settings, db, liveness, relay, undo)
+        deliveries = open_deliveries(settings, db, liveness, relay, requesters.find_maker, undo)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
@@ -234,7 +234,7 @@ async def run_worker(settings: Settings) -> None:
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         relay = open_relay(settings, db)
-        deliveries = open_deliveries(settings, db, liveness, relay, undo)
+        deliveries = open_deliveries(settings, db, liveness, relay, requesters.find_maker, undo)
         operator_files.tell(requesters, deliveries)
         start_background(settings, relay, deliveries, db, undo)
         await jobs.serve()

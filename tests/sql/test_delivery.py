@@ -1,7 +1,7 @@
 """Events reach webhooks in their order and at least once, whatever receivers do, on both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,22 @@ import anyio
 import anyio.to_thread
 import msgspec
 import pytest
-from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller
+from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, caller
 from harness.receiver import Received, Receiver
 
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, Hook
+from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
+from transom.domain.policy import DEFAULT_POLICY
 from transom.liveness import Liveness
 from transom.outbound import Poster
 from transom.sharing import hooks as service
 from transom.sharing.delivery import Delivery
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Statement
+from transom.transfers.requesters import Requesters
 
 pytestmark = pytest.mark.anyio
 
@@ -60,8 +63,13 @@ class World:
         role = "admin" if made["is_global"] else "member"
         return await service.create_hook(self.db, caller(role, project), url, types, -1, **made)
 
-    def delivery(self, rules: HookRules = INSIDE, timeout_s: float = 5) -> Delivery:
-        return Delivery(self.db, Poster(rules, timeout_s), self.liveness, anyio.sleep)
+    def delivery(
+        self,
+        rules: HookRules = INSIDE,
+        timeout_s: float = 5,
+        find_maker: Callable[[Hook], Caller | None] = lambda _hook: None,
+    ) -> Delivery:
+        return Delivery(self.db, Poster(rules, timeout_s), self.liveness, anyio.sleep, find_maker)
 
     async def find(self, hook: Hook) -> Hook:
         found = await hooks.find_hook(self.db, hook.id)
@@ -269,6 +277,33 @@ async def test_a_receiver_that_is_gone_is_not_asked_again(world: World, receiver
     failed = await world.deliver_until(hook, lambda hook: not hook.is_enabled)
 
     assert (failed.attempts, failed.last_status) == (1, 410)
+
+
+@pytest.mark.parametrize(("is_global", "role"), [(False, "none"), (True, "member")], ids=["project", "all"])
+async def test_whose_maker_may_not_see_any_more_is_told_nothing_until_somebody_takes_it_over(
+    world: World, receiver: Receiver, is_global: bool, role: str
+) -> None:
+    hook = await world.hook(receiver.origin, is_global=is_global)
+    roles = {"user": ROLES[role], "successor": ROLES["admin"]}
+    requesters = Requesters(DEFAULT_POLICY, lambda user_id, _project_id: roles[user_id])
+    await world.tell("share.offered")
+
+    disabled = await world.deliver_until(
+        hook, lambda hook: not hook.is_enabled, world.delivery(find_maker=requesters.find_maker)
+    )
+
+    assert receiver.is_empty
+    assert (disabled.cursor, disabled.last_status) == (0, None)
+    assert "Who made it may not see these events any more." in (disabled.last_error or "")
+    await world.db.run(lambda: events.relay(10))
+    rows = await world.db.read("select type, owner from event order by seq desc limit 1")
+    assert tuple(rows[0]) == ("hook.disabled", OWNER)
+
+    heir = msgspec.structs.replace(caller("admin"), user_id="successor")
+    await service.change_hook(world.db, heir, ACTOR, hook.id, {"is_enabled": True}, lambda _hook: None)
+    await world.deliver_until(hook, has_come_to(2), world.delivery(find_maker=requesters.find_maker))
+
+    assert types_of([receiver.take(), receiver.take()]) == ["share.offered", "hook.disabled"]
 
 
 async def test_retry_after_is_obeyed(world: World, receiver: Receiver) -> None:

@@ -313,7 +313,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     ),
     "hooks.LOCK_HOOK": ("hook",),
     "hooks.UPDATE_HOOK": (
-        *("hook", "https://example.org", "[]", False, True, "whsec_", None, None, 1, 0, 0, None, 1),
+        *("hook", "https://example.org", "[]", False, True, "whsec_", None, None, 1, 0, 0, None, "user", 1),
     ),
     "hooks.DELETE_HOOK": ("hook",),
     "hooks.LIST_DUE": (1, 10),

@@ -8,7 +8,7 @@ from transom.config import Settings
 from transom.config.outbound import hook_rules
 from transom.liveness import Liveness
 from transom.outbound import Poster
-from transom.sharing.delivery import Delivery
+from transom.sharing.delivery import Delivery, FindMaker
 from transom.sharing.families import due
 from transom.sharing.idempotency import serve_removal
 from transom.sharing.relay import Relay
@@ -26,10 +26,15 @@ def open_relay(settings: Settings, db: Database) -> Relay:
 
 
 def open_deliveries(
-    settings: Settings, db: Database, liveness: Liveness, relay: Relay, undo: AsyncExitStack
+    settings: Settings,
+    db: Database,
+    liveness: Liveness,
+    relay: Relay,
+    find_maker: FindMaker,
+    undo: AsyncExitStack,
 ) -> Delivery:
     poster = Poster(hook_rules(settings), settings.hook_timeout_s)
-    deliveries = Delivery(db, poster, liveness, relay.wait_for_events)
+    deliveries = Delivery(db, poster, liveness, relay.wait_for_events, find_maker)
     undo.push_async_callback(deliveries.close)
     return deliveries
 

@@ -18,9 +18,11 @@ from transom.clock import now_us
 from transom.domain.errors import TransomError, describe
 from transom.domain.events import CLOCK, Event, EventQuery
 from transom.domain.hooks import Hook, pause_after
+from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
+from transom.sharing import rules
 from transom.sharing.events import Viewer, matching_types
 from transom.sharing.hooks import (
     Message,
@@ -47,15 +49,28 @@ _PAGE = 100
 _SLACK_S = 30
 _GONE = 410
 _UNEXPECTED = "The service failed to send it; its log says more."
+_NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
+
+#: The caller in whose right a hook is told, as that one is now; None where that cannot be known.
+FindMaker = Callable[[Hook], Caller | None]
 
 
 class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
-    """A try has failed. `status`: of the answer, None when there was none."""
+    """A try has failed. `status`: of the answer, None when there was none; `is_final`: there is no other
+    try."""
 
-    def __init__(self, text: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        *,
+        is_final: bool = False,
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.is_final = is_final
 
 
 class Delivery:
@@ -67,9 +82,11 @@ class Delivery:
         poster: Poster,
         liveness: Liveness,
         wait_for_events: Callable[[float], Coroutine[Any, Any, None]],
+        find_maker: FindMaker,
     ) -> None:
         """`wait_for_events`: returns when there are new ones, or so many seconds are over."""
         self._db = db
+        self._find_maker = find_maker
         self._wait_for_events = wait_for_events
         self._organizations = NO_ORGANIZATIONS
         self._poster = poster
@@ -215,6 +232,7 @@ class Delivery:
     async def _deliver(self, hook: Hook, found: Sequence[Event], viewer: Viewer) -> Hook | None:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
+            self._require_right(hook)
             reply = await self._post(hook, message_of(hook, found, viewer))
         except Failed as failed:
             await self._note_failure(hook, failed)
@@ -222,9 +240,15 @@ class Delivery:
         holder, until = self._liveness.name, self._lease()
         return await hooks.note_success(self._db, hook, holder, found[-1].seq, until, now_us(), reply.status)
 
+    def _require_right(self, hook: Hook) -> None:
+        """Failed when who made the hook may not see what it is told any more."""
+        maker = self._find_maker(hook)
+        if maker is not None and not rules.sees_hook(maker, hook):
+            raise Failed(_NO_RIGHT, is_final=True)
+
     async def _note_failure(self, hook: Hook, failed: Failed) -> None:
         pause_s = None
-        if failed.status != _GONE:
+        if not failed.is_final:
             pause_s = pause_after(hook.attempts + 1, failed.retry_after_s, random.random())  # noqa: S311
         disabled = tell_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
         next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
@@ -246,7 +270,8 @@ class Delivery:
             _log.exception("hook %s cannot be sent to", hook.id)
             raise Failed(_UNEXPECTED) from error
         if not 200 <= reply.status < 300:
-            raise Failed(f"The receiver answered {reply.status}.", reply.status, reply.retry_after_s)
+            text, is_gone = f"The receiver answered {reply.status}.", reply.status == _GONE
+            raise Failed(text, reply.status, reply.retry_after_s, is_final=is_gone)
         return reply
 
 

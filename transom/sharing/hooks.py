@@ -70,10 +70,11 @@ async def create_hook(
         last_failure_at=None,
         last_status=None,
         last_error=None,
+        created_by=caller.user_id,
         created_at=now_us(),
         updated_at=0,
     )
-    return await db.run(lambda: hooks.insert_hook(hook, caller.user_id, most))
+    return await db.run(lambda: hooks.insert_hook(hook, most))
 
 
 async def list_hooks(db: Database, caller: Caller) -> list[Hook]:
@@ -91,7 +92,7 @@ async def change_hook(
     db: Database, caller: Caller, actor: Actor, hook_id: str, change: Mapping[str, Any], guard: Guard
 ) -> Hook:
     """The hook with these fields. One that is enabled again goes on at its cursor, or at the oldest event
-    that is kept."""
+    that is kept, in the right of who enables it."""
     oldest, _last = await events.find_kept(db)
 
     def decide(seen: Hook | None) -> Hook:
@@ -99,7 +100,7 @@ async def change_hook(
         guard(hook)
         new = msgspec.structs.replace(hook, **change, updated_at=_moved_on(hook))
         if new.is_enabled and not hook.is_enabled:
-            return _enabled(new, oldest)
+            return _enabled(new, caller, oldest)
         return new
 
     def tell(seen: Hook, new: Hook) -> Script[None]:
@@ -109,8 +110,8 @@ async def change_hook(
     return await db.run(lambda: hooks.change_hook(hook_id, decide, tell))
 
 
-def _enabled(hook: Hook, oldest: int) -> Hook:
-    new = msgspec.structs.replace(hook, attempts=0, next_at=0, last_error=None)
+def _enabled(hook: Hook, caller: Caller, oldest: int) -> Hook:
+    new = msgspec.structs.replace(hook, attempts=0, next_at=0, last_error=None, created_by=caller.user_id)
     if hook.cursor >= oldest - 1:
         return new
     lost = f"Events {hook.cursor + 1} to {oldest - 1} are not kept any more, and were not delivered."

@@ -60,7 +60,7 @@ INSERT_HOOK = """
     from singleton where name = 'relay'"""
 
 
-def insert_hook(hook: Hook, user_id: str, most: int) -> Script[Hook]:
+def insert_hook(hook: Hook, most: int) -> Script[Hook]:
     """Make the hook; as it is then. `most`: hooks a project may have, negative for no limit."""
     yield Statement(LOCK_HOOKS, (f"hook/{hook.project_id}",), is_lock=True)
     if most >= 0:
@@ -69,7 +69,7 @@ def insert_hook(hook: Hook, user_id: str, most: int) -> Script[Hook]:
             raise LimitExceededError(f"The project has {count} hooks, the most there may be.")
     named = hook.id, hook.project_id, hook.domain_key, hook.url, to_json(hook.types)
     switches = hook.is_batch, hook.is_enabled, hook.is_global
-    yield Statement(INSERT_HOOK, (*named, *switches, hook.secret, user_id, hook.created_at))
+    yield Statement(INSERT_HOOK, (*named, *switches, hook.secret, hook.created_by, hook.created_at))
     return _hook_of_row((yield Statement(FIND_HOOK, (hook.id,)))[0])
 
 
@@ -77,7 +77,8 @@ LOCK_HOOK = "select id from hook where id = $1 for update"
 UPDATE_HOOK = """
     update hook
     set url = $2, types = $3, is_batch = $4, is_enabled = $5, secret = $6, old_secret = $7,
-        old_secret_until = $8, cursor = $9, attempts = $10, next_at = $11, last_error = $12, updated_at = $13
+        old_secret_until = $8, cursor = $9, attempts = $10, next_at = $11, last_error = $12, created_by = $13,
+        updated_at = $14
     where id = $1"""
 
 
@@ -94,7 +95,7 @@ def change_hook(
     chosen = new.id, new.url, to_json(new.types), new.is_batch, new.is_enabled
     secrets = new.secret, new.old_secret, new.old_secret_until
     state = new.cursor, new.attempts, new.next_at, new.last_error
-    yield Statement(UPDATE_HOOK, (*chosen, *secrets, *state, new.updated_at))
+    yield Statement(UPDATE_HOOK, (*chosen, *secrets, *state, new.created_by, new.updated_at))
     yield from more(seen, new)
     return new
 

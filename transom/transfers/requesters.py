@@ -1,4 +1,4 @@
-"""Who asked for a job, as that caller is now: what a worker judges it by."""
+"""Who asked for a job or made a webhook, as that caller is now: what a worker judges it by."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,9 @@ import msgspec
 
 from transom.config import Settings
 from transom.domain.errors import ForbiddenError
+from transom.domain.hooks import Hook
 from transom.domain.job_inputs import recall_caller
-from transom.domain.model import Caller, Job, Policy
+from transom.domain.model import Caller, Job, Policy, split_member_id
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity.current_roles import CurrentRoles
 
@@ -42,6 +43,21 @@ class Requesters:
         if not left:
             raise ForbiddenError("Who asked for this has no role in the project any more.")
         return msgspec.structs.replace(caller, roles=caller.roles & left)
+
+    def find_maker(self, hook: Hook) -> Caller | None:
+        """The caller in whose right the hook is told, with the roles of now; None where only a token of the
+        user's tells these."""
+        if self._roles_of is None or hook.created_by is None:
+            return None
+        domain_id = split_member_id(hook.domain_key)[1] if hook.domain_key is not None else None
+        return Caller(
+            user_id=hook.created_by,
+            project_id=hook.project_id,
+            roles=self._roles_of(hook.created_by, hook.project_id),
+            domain_id=domain_id,
+            organizations=self._organizations.keys_of(hook.project_id, domain_id),
+            policy=self._policy,
+        )
 
 
 def open_requesters(settings: Settings, policy: Policy) -> Requesters:
