@@ -31,7 +31,7 @@ def main() -> None:
         with _running_service(folder / "data") as clouds:
             environment = {"OS_CLIENT_CONFIG_FILE": str(clouds)}
             with (
-                Console("openstack", "--os-cloud recipient image list", folder, environment) as openstack,
+                Console("openstack", "help image create", folder, environment) as openstack,
                 Console("transom", "--cloud recipient share inbox", folder, environment) as transom,
             ):
                 _Story(folder, environment, openstack, transom).tell()

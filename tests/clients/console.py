@@ -28,8 +28,8 @@ class Ran(NamedTuple):
 
 
 class Console:
-    """The console script `name`. `first_words` make it import what its commands need: a command that asks the
-    service does, its help does not.
+    """The console script `name`. `first_words` make it import what its commands need. They are a help of
+    `openstack`, which would go on as whoever it has asked for once.
 
     home: an empty folder, so that nothing that a client keeps or finds there is another's.
     """
