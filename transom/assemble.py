@@ -30,6 +30,7 @@ from transom.config import Settings
 from transom.config.operator_files import find_changed, list_copied
 from transom.config.outbound import fetch_limits, fetch_rules
 from transom.data.prefetch import Prefetch
+from transom.data.scrub import start_scrub
 from transom.data.sweep import sweep
 from transom.data.transfer import Transfer
 from transom.disk import Room
@@ -121,6 +122,7 @@ class Worker:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
             start_background(settings, relay, deliveries, db, undo)
+            start_scrub(settings, db, stores, transfer.ownership, liveness, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
         use_policy = (requesters.use_policy, identity.use_policy)
@@ -237,6 +239,7 @@ async def run_worker(settings: Settings) -> None:
         deliveries = open_deliveries(settings, db, liveness, relay, requesters.find_maker, undo)
         operator_files.tell(requesters, deliveries)
         start_background(settings, relay, deliveries, db, undo)
+        start_scrub(settings, db, stores, transfer.ownership, liveness, undo)
         await jobs.serve()
 
 

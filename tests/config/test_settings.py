@@ -233,6 +233,8 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("user_storage_quota", -1),
         ("json_body_limit", 0),
         ("upload_lease_s", 2),
+        ("scrub_pace_bytes_s", -1),
+        ("scrub_pause_h", -1),
         ("max_request_id_length", 0),
         ("identity", "ldap"),
         ("log_level", "loud"),

@@ -170,3 +170,20 @@ def test_a_store_of_another_database_is_not_looked_through(make_service: MakeSer
     found = _check(other, "--repair")
 
     assert [(row["fault"], row["store"], row["key"]) for row in found] == [("not checked", "a", None)]
+
+
+def test_images_of_a_store_that_is_not_mounted_stay_active(make_service: MakeService, tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    service = make_service("sqlite", TRANSOM_STORES=f"a=file://{folder}", TRANSOM_DEFAULT_STORE="a")
+    publisher = service.client("publisher")
+    image_id = create_active_image(publisher, _DATA)
+    away = folder.rename(tmp_path / "away")
+    folder.mkdir()
+
+    found = _check(service, "--repair")
+
+    assert {row["fault"] for row in found} == {"not checked"}
+    assert show_image(publisher, image_id)["status"] == "active"
+    folder.rmdir()
+    away.rename(folder)
+    assert publisher.get(f"/v2/images/{image_id}/file").content == _DATA

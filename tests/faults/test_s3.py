@@ -28,12 +28,11 @@ from .uploads import HeldUpload
 MIB = 1 << 20
 
 
-def start(make_service: MakeService, swift: Swift) -> Service:
+def start(make_service: MakeService, swift: Swift, **settings: str) -> Service:
     """A service with one S3 store, in a prefix that nobody else uses."""
     url = swift.store_url(prefix=secrets.token_hex(4))
-    return make_service(
-        "sqlite", TRANSOM_STORES=f"cold={url}", TRANSOM_UPLOAD_LEASE_S="3", **swift.settings()
-    )
+    ours = {"TRANSOM_STORES": f"cold={url}", "TRANSOM_UPLOAD_LEASE_S": "3", **swift.settings()}
+    return make_service("sqlite", **ours | settings)
 
 
 def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_in_the_store(

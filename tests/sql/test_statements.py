@@ -10,6 +10,7 @@ from transom.sql import (
     batches,
     blobs,
     brought,
+    check_runs,
     console_sessions,
     deletion,
     events,
@@ -42,6 +43,7 @@ from .databases import write_world
 pytestmark = pytest.mark.anyio
 
 MODULES = [
+    check_runs,
     images,
     members,
     batches,
@@ -75,6 +77,13 @@ CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
 #: Statement → values of its `$n`.
 VALUES: dict[str, tuple[Any, ...]] = {
+    "check_runs.CLAIM_SCRUB": ("worker", 3, 2, 1),
+    "check_runs.RENEW_SCRUB": ("worker", 3),
+    "check_runs.SAVE_SCRUB": ("worker", "image", 1, '{"missing": 1}'),
+    "check_runs.FINISH_SCRUB": ("worker", 3, 1, "{}"),
+    "check_runs.RELEASE_SCRUB": ("worker",),
+    "check_runs.RECORD_CHECK": (1, 2, 1, "{}"),
+    "check_runs.LIST_RUNS": (),
     "images.FIND_IMAGE": ("image", None, None, 1),
     "images.INSERT_IMAGE": (
         *("new", None, None, "queued", "shared", None, None, 0, 0, False, True, "[]", "{}", 1),

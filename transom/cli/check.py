@@ -1,5 +1,6 @@
 """`transom check`: compare the database with the stores, whether the service runs or not."""
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from transom.cli.with_stores import run_on_stores
 from transom.config import Settings
 from transom.data.check import Check, Finding
 from transom.ownership import Ownership
+from transom.sql.check_runs import CheckRun, record_check
 from transom.sql.db import Database
 from transom.stores.registry import Stores
 
@@ -44,11 +46,15 @@ def check(settings: Settings, deep: bool, pace: int | None, repair: bool, output
 async def _find(
     db: Database, stores: Stores, *, is_deep: bool, pace: int | None, repairs: bool
 ) -> list[dict[str, Any]]:
+    began_at = db.now_us()
     run = Check(db, stores, Ownership(db, stores), is_deep=is_deep, pace=pace, repairs=repairs)
     try:
-        return [_row(finding) async for finding in run.find_all()]
+        found = [finding async for finding in run.find_all()]
     finally:
         run.close()
+    faults = Counter(finding.fault.value for finding in found)
+    await record_check(db, began_at, CheckRun(images=run.images, faults=faults))
+    return [_row(finding) for finding in found]
 
 
 def _row(finding: Finding) -> dict[str, Any]:

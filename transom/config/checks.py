@@ -48,6 +48,8 @@ _AT_LEAST = {
     "identity_body_limit": 1,
     "image_metadata_limit": 0,
     "upload_lease_s": 3,
+    "scrub_pace_bytes_s": 0,
+    "scrub_pause_h": 0,
     "keystone_cache_s": 0,
     "keystone_limits_cache_s": 0,
     "max_request_id_length": 1,

@@ -423,6 +423,17 @@ class Settings(Readings):
     upload_lease_s: int = _setting(
         60, "An upload or job whose worker has not renewed its lease for so long is given up, seconds."
     )
+    scrub_pace_bytes_s: int = _setting(
+        0,
+        "Pace at which all image data is read and compared with its hashes in the background, by one "
+        "process at a time, bytes a second; 0: never.",
+    )
+    scrub_pause_h: int = _setting(24, "Pause between the end of such a run and the next one, hours.")
+    scrub_repairs: bool = _setting(
+        False,
+        "Whether it mends as `transom check --repair` does: moves data that no image has aside, and "
+        "deactivates images that have no good copy of theirs.",
+    )
     max_request_id_length: int = _setting(64, "Longest X-Openstack-Request-Id taken from a client.")
 
 

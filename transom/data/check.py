@@ -78,6 +78,8 @@ class Check:
         self._pace = Pace(pace) if pace is not None else None
         self._repairs = repairs
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        #: How many images were looked at.
+        self.images = 0
 
     def close(self) -> None:
         self._hashing.shutdown(wait=False)
@@ -87,10 +89,16 @@ class Check:
         async for image in all_images(self._db):
             for finding in await self.check_image(image):
                 yield finding
+            self.images += 1
+        async for finding in self.find_orphans():
+            yield finding
+
+    async def find_orphans(self) -> AsyncIterator[Finding]:
+        """What is in the stores and nobody's."""
         for info in self._stores.writable:
             store = self._stores.get(info.id)
             if isinstance(store, Listable):
-                async for finding in self._find_orphans(info.id, store):
+                async for finding in self._find_orphans_in(info.id, store):
                     yield finding
 
     # ---- the data of one image
@@ -116,6 +124,16 @@ class Check:
 
     async def _judge(self, image: Image, place: Location) -> Fault | None:
         try:
+            fault = await self._look_at(image, place)
+            if fault is not None:
+                # What is missing in a folder that is not mounted, or in another machine's, is not lost.
+                await self._ownership.require(place.store)
+        except TransomError:
+            return Fault.UNKNOWN
+        return fault
+
+    async def _look_at(self, image: Image, place: Location) -> Fault | None:
+        try:
             size = await self._stores.get(place.store).size(place.key)
             if size is None:
                 return Fault.MISSING
@@ -124,8 +142,6 @@ class Check:
             return await self._judge_bytes(image, place) if self._is_deep else None
         except NotFoundError:
             return Fault.MISSING
-        except TransomError:
-            return Fault.UNKNOWN
 
     async def _judge_bytes(self, image: Image, place: Location) -> Fault | None:
         if recorded_hash(image) is None:
@@ -156,7 +172,7 @@ class Check:
 
     # ---- what is nobody's
 
-    async def _find_orphans(self, store_id: str, store: Listable) -> AsyncIterator[Finding]:
+    async def _find_orphans_in(self, store_id: str, store: Listable) -> AsyncIterator[Finding]:
         try:
             # In a store of another database everything is somebody else's.
             await self._ownership.require(store_id)

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from transom.clock import now_us
 from transom.domain.idempotency import KeyedRequest, StoredResponse
-from transom.sharing.timed import serve_when_due
 from transom.sql import idempotency
 from transom.sql.db import Database, Result, Script
+from transom.timed import serve_when_due
 
 _HOUR_US = 3_600_000_000
 #: Stored responses that one transaction deletes: other requests write between two.

@@ -8,9 +8,9 @@ transaction or none.
 from transom.clock import now_us
 from transom.domain.events import CLOCK
 from transom.domain.memberships import RemoveEnded
-from transom.sharing.timed import serve_when_due
 from transom.sql import members
 from transom.sql.db import Database, Script
+from transom.timed import serve_when_due
 
 #: Memberships that one transaction removes: others write between two.
 _MOST = 1_000

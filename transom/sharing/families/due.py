@@ -11,9 +11,9 @@ from transom.domain.errors import NotFoundError
 from transom.domain.events import CLOCK
 from transom.sharing.families import members, scripts
 from transom.sharing.families.events import Act
-from transom.sharing.timed import serve_when_due
 from transom.sql import families, family_views
 from transom.sql.db import Database, Script
+from transom.timed import serve_when_due
 
 #: What one look finds at most.
 _MOST = 1_000
