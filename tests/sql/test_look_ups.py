@@ -14,6 +14,7 @@ from harness.postgresql import PostgreSQL
 
 from transom.domain.listing import Condition, ListQuery, Op, visible_ranges
 from transom.domain.model import Caller, MemberStatus
+from transom.sql import images
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.listing import list_images
@@ -107,6 +108,19 @@ async def test_a_look_up_reads_few_rows_whoever_has_many(
     tap = Tap(populated)
     await list_images(tap, visible_ranges(who, query), query, None)
 
+    await _require_few(populated, tap)
+
+
+async def test_recipients_are_counted_of_so_many_images_at_most(
+    populated: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = images.RECIPIENTS_OF_PROJECT.replace(f"limit {images.MOST_COUNTED}", "limit 100")
+    monkeypatch.setattr(images, "RECIPIENTS_OF_PROJECT", statement)
+    tap = Tap(populated)
+
+    shared, most = await images.count_shared(tap, PUBLISHER)
+
+    assert (shared, most) == (100, 3)
     await _require_few(populated, tap)
 
 

@@ -242,16 +242,22 @@ async def has_group_member(db: Database, image_id: str) -> bool:
     return bool(await db.read(HAS_GROUP_MEMBER, image_id, now_us()))
 
 
+#: Recipients are counted of so many images of a project at most, of the newest.
+MOST_COUNTED = 10_000
+
 RECIPIENTS_OF_PROJECT = f"""
     select count(*), coalesce(max(shared.recipients), 0)
     from (select count(*) as recipients
-          from image join member on member.image_id = image.id
-          where image.owner = $1 and image.visibility = '{Visibility.SHARED}' and {live("$2")}
+          from (select id from image where owner = $1 and visibility = '{Visibility.SHARED}'
+                order by created_at desc, id desc limit {MOST_COUNTED}) as image
+          join member on member.image_id = image.id
+          where {live("$2")}
           group by image.id) as shared"""
 
 
 async def count_shared(db: Database, owner: str) -> tuple[int, int]:
-    """(images of a project that have recipients, the most recipients that one of them has)."""
+    """(images of a project that have recipients, the most recipients that one of them has), of the newest
+    MOST_COUNTED that may have any."""
     rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us(), tenant=owner)
     return int(rows[0][0]), int(rows[0][1])
 
