@@ -1,6 +1,7 @@
 """Decisions of the built-in identity: who gets a token, what it is worth, and what ends it."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 from transom.domain.errors import ConflictError, ForbiddenError, UnauthenticatedError, UnavailableError
@@ -182,11 +184,31 @@ def test_a_revoked_token_is_refused_by_every_process_at_once(
     second = make_identity()
     _authenticate(second, login[0])
 
-    asyncio.run(identity.revoke(login[1].claims))
+    asyncio.run(identity.revoke(login[1].claims, login[1].user.id))
 
     for process in (identity, second):
         with pytest.raises(UnauthenticatedError):
             _authenticate(process, login[0])
+
+
+def test_a_user_cannot_fill_the_file_of_revoked_tokens(identity: BuiltinIdentity, login: Login) -> None:
+    claims = login[1].claims
+    tokens = (msgspec.structs.replace(claims, audit_id=f"one-{number}") for number in range(1000))
+
+    async def revoke_all() -> int:
+        revoked = 0
+        for token in tokens:
+            with contextlib.suppress(UnavailableError):
+                await identity.revoke(token, claims.user_id)
+                revoked += 1
+        await identity.revoke(claims, "another user")
+        return revoked
+
+    revoked = asyncio.run(revoke_all())
+
+    assert 500 <= revoked < 600
+    with pytest.raises(UnauthenticatedError):
+        _authenticate(identity, login[0])
 
 
 def _remove_user(accounts: Accounts) -> Accounts:

@@ -39,6 +39,7 @@ from transom.identity.directory import (
 )
 from transom.identity.durable import ChangeCount
 from transom.identity.logins import Attempt, mark_account
+from transom.identity.pace import Pace
 from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.sessions import (
     Place,
@@ -64,6 +65,10 @@ from transom.identity.tokens import (
 
 logger = logging.getLogger(__name__)
 
+#: Tokens that a user may revoke at once at a worker, and seconds for each further one.
+_REVOKED_AT_ONCE = 500
+_REVOKED_EACH_S = 10.0
+_TOO_MANY_REVOKED = "Too many tokens were revoked. Try again in a few seconds, or change the password."
 #: Tokens a worker remembers as valid; about 1 KiB each.
 REMEMBERED_TOKENS = 4096
 
@@ -92,6 +97,7 @@ class BuiltinIdentity:
         self._key = load_signing_key(folder)
         self._revocations = Revocations(folder)
         self._revocations_version = self._revocations.refresh()
+        self._revoking = Pace(_REVOKED_AT_ONCE, _REVOKED_EACH_S, time.monotonic)
         self._passwords = PasswordChecker()
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
@@ -232,8 +238,12 @@ class BuiltinIdentity:
         place = self._resolve_scope(session.user, scope)
         return self._issue(session.user, place, methods, parent=session.claims)
 
-    async def revoke(self, claims: Claims) -> None:
-        """From now on no process accepts the token."""
+    async def revoke(self, claims: Claims, by: str) -> None:
+        """From now on no process accepts the token.
+
+        Each is kept for the life of a token: UnavailableError when the user `by` has revoked very many.
+        """
+        self._revoking.take(by, _TOO_MANY_REVOKED)
         try:
             await asyncio.to_thread(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
         except OSError as error:

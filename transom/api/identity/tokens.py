@@ -63,18 +63,18 @@ def _name_account(auth: AuthBody) -> str | None:
 
 
 async def show_token(services: Services, request: Request) -> Response:
-    token, subject = await _find_subject(services, request)
+    token, subject, _ = await _find_subject(services, request)
     return _describe_token(services, request, token, subject, HTTPStatus.OK)
 
 
 async def check_token(services: Services, request: Request) -> Response:
-    token, _ = await _find_subject(services, request)
+    token, *_ = await _find_subject(services, request)
     return Response(HTTPStatus.OK, headers=_token_headers(token))
 
 
 async def revoke_token(services: Services, request: Request) -> Response:
-    _, subject = await _find_subject(services, request)
-    await builtin_identity(services).revoke(subject.claims)
+    _, subject, asking = await _find_subject(services, request)
+    await builtin_identity(services).revoke(subject.claims, asking.user.id)
     return no_content()
 
 
@@ -125,8 +125,9 @@ async def _log_in_with_credential(
     return await identity.log_in_with_credential(body.id, body.name, owner, body.secret, client)
 
 
-async def _find_subject(services: Services, request: Request) -> tuple[str, TokenSession]:
-    """The token in `X-Subject-Token` and its session, for its own user, an admin or a service.
+async def _find_subject(services: Services, request: Request) -> tuple[str, TokenSession, TokenSession]:
+    """The token in `X-Subject-Token` and its session, for its own user, an admin or a service; and the
+    session of who asks.
 
     NotFoundError for a subject that is not valid: 401 would say that the caller's own token is not.
     """
@@ -141,7 +142,7 @@ async def _find_subject(services: Services, request: Request) -> tuple[str, Toke
     is_service = Role.SERVICE in session.roles and request.method != "DELETE"
     if subject.user.id != session.user.id and not session.is_admin and not is_service:
         raise ForbiddenError("You are not authorized to perform the requested action on this token.")
-    return token, subject
+    return token, subject, session
 
 
 def _describe_token(
