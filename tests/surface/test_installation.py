@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from transom.cli.installation import PACKAGES
+
+from .sources import imports, parse
 
 ROOT = Path(__file__).parents[2]
 #: The verbs for users, and what they stand on.
@@ -42,21 +43,12 @@ DISTRIBUTIONS = packages_distributions()
 DOCUMENTED = {"os._exit"}
 
 
-def _imports(source: Path) -> Iterator[tuple[str, str | None]]:
-    """(module, name imported from it or None) of each absolute import, wherever it stands."""
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield from ((node.module, alias.name) for alias in node.names)
-
-
 def _is_foreign(module: str) -> bool:
     return module.partition(".")[0] not in {*sys.stdlib_module_names, "transom"}
 
 
 def _foreign(sources: list[Path]) -> list[tuple[str, str | None]]:
-    found = {(module, name) for source in sources for module, name in _imports(source) if _is_foreign(module)}
+    found = {(module, name) for source in sources for module, name in imports(source) if _is_foreign(module)}
     return sorted(found, key=str)
 
 
@@ -111,10 +103,10 @@ def test_no_private_attribute_of_a_foreign_module_is_used() -> None:
     used = {
         f"{node.value.id}.{node.attr}"
         for source in ALL_SOURCES
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        for node in ast.walk(parse(source))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         if node.attr.startswith("_") and not node.attr.startswith("__")
-        if node.value.id in {name or module for module, name in _imports(source) if "transom" not in module}
+        if node.value.id in {name or module for module, name in imports(source) if "transom" not in module}
     }
 
     assert used - DOCUMENTED == set()

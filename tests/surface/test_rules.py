@@ -1,15 +1,13 @@
 """Who may do what is decided by the rules of each subject (`*/rules.py`), never by a handler of an API."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-API = Path(__file__).parents[2] / "transom" / "api"
-HANDLERS = {
-    path.relative_to(API).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(API.rglob("*.py"))
-}
+from .sources import PACKAGE, parse
+
+API = PACKAGE / "api"
+HANDLERS = {path.relative_to(API).as_posix(): path for path in sorted(API.rglob("*.py"))}
 
 #: What decides who may act, or who somebody is.
 DECIDES = frozenset({"ForbiddenError", "is_admin", "roles", "service_roles"})
@@ -39,5 +37,6 @@ def test_a_handler_decides_nothing_on_who_may_act(name: str) -> None:
     """`api/identity` shows accounts, which have roles, and `api/openapi` describes them."""
     allowed = {"ForbiddenError"} if name in ANSWERS else set()
 
-    assert DECIDES & _names(HANDLERS[name]) <= allowed
-    assert not ROLES & _texts(HANDLERS[name])
+    tree = parse(HANDLERS[name])
+    assert DECIDES & _names(tree) <= allowed
+    assert not ROLES & _texts(tree)

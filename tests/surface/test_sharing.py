@@ -3,15 +3,11 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "transom"
-SOURCES = {
-    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+from .sources import PACKAGE, parse_all
+
 WRITES = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+member\b", re.IGNORECASE)
 READS = re.compile(r"\b(?:from|join|into|update)\s+member\b|\bmember\s+join\b", re.IGNORECASE)
 SQL = re.compile(r"^f?['\"(\s]*(select|insert|update|delete|exists|with|from|member)\b", re.IGNORECASE)
@@ -27,7 +23,7 @@ WRITERS = ("sql/members.py", "sql/brought.py")
 
 def _statements() -> Iterator[tuple[str, str | None]]:
     """(file, name it is assigned to) of each SQL text that writes memberships."""
-    for name, tree in SOURCES.items():
+    for name, tree in parse_all().items():
         named = {
             id(part): target.id
             for node in ast.walk(tree)
@@ -43,7 +39,7 @@ def _statements() -> Iterator[tuple[str, str | None]]:
 
 def _functions_that_read(writer: str, names: set[str]) -> set[str | None]:
     """The functions of the writer's module that read one of these names; None: outside of any."""
-    tree = SOURCES[writer]
+    tree = parse_all()[writer]
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     inside = {id(part): function.name for function in functions for part in ast.walk(function)}
@@ -57,7 +53,7 @@ def _functions_that_read(writer: str, names: set[str]) -> set[str | None]:
 def _read_elsewhere(names: set[str]) -> set[tuple[str, str]]:
     """(file, name) of each of these names that another module imports, or reads by a writer's module."""
     found = set()
-    for file, tree in SOURCES.items():
+    for file, tree in parse_all().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module in (
                 "transom.sql.members",
@@ -105,7 +101,7 @@ def test_no_trigger_or_function_of_the_schema_writes_memberships() -> None:
 
 def _texts() -> Iterator[tuple[str, str]]:
     """(file, source) of each SQL text that names memberships: an f-string with what it puts in."""
-    for name, tree in SOURCES.items():
+    for name, tree in parse_all().items():
         inner = {
             id(part)
             for node in ast.walk(tree)
