@@ -337,7 +337,7 @@ def _measure(scene: Scene, arguments: argparse.Namespace) -> Iterator[Line]:
     with ExitStack() as stack:
         postgresql = stack.enter_context(PostgreSQL())
         keystone_url = postgresql.create_database()
-        keystone = stack.enter_context(Keystone(scene.make_folder(), keystone_url, has_cache=True))
+        keystone = stack.enter_context(Keystone(scene.make_folder(), keystone_url))
         if arguments.only in (None, "glance"):
             yield from _against_glance(scene, stack, postgresql, keystone)
         if arguments.only in (None, "growth"):

@@ -52,9 +52,7 @@ class Stand:
     def _start(self, stack: ExitStack) -> Cloud:
         postgresql = stack.enter_context(PostgreSQL())
         files = stack.enter_context(FileServer())
-        keystone = stack.enter_context(
-            Keystone(self._make_folder("keystone"), postgresql.create_database(), has_cache=True)
-        )
+        keystone = stack.enter_context(Keystone(self._make_folder("keystone"), postgresql.create_database()))
         shared = postgresql.create_database()
         stores = self._make_folder("stores-strict")
         strict = self._start_service(stack, "strict-1", keystone, shared, stores, {})

@@ -11,11 +11,16 @@ import getpass
 import grp
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import waitress
 from keystone.cmd import cli
 from keystone.server.wsgi import initialize_public_application
+from oslo_context.context import RequestContext
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 # More than requests that one test has under way: a thread that waits holds up nobody.
 THREADS = 8
@@ -43,8 +48,22 @@ def main(folder: Path, port: int) -> None:
     os.environ["OS_KEYSTONE_CONFIG_DIR"] = str(folder)
     # Keystone reads the command line of its process as its own.
     del sys.argv[1:]
-    application = initialize_public_application()
+    application = forget_last_request(initialize_public_application())
     waitress.serve(application, host="127.0.0.1", port=port, threads=THREADS)
+
+
+def forget_last_request(application: Application) -> Application:
+    """`application`, each of whose requests starts with an empty request-local cache.
+
+    Keystone looks up the token before it replaces the context of the thread's last request, and would find
+    there what was cached then, though it was revoked since.
+    """
+
+    def run(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        RequestContext(overwrite=True)
+        return application(environ, start_response)
+
+    return run
 
 
 def manage(config: Path, command: list[str]) -> None:
