@@ -1,14 +1,27 @@
 """Callers and images to try the rules on, and hypothesis strategies that make any of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import strategies as st
 
+from transom.domain.errors import ForbiddenError, NotFoundError, TransomError
 from transom.domain.events import Actor, Via
 from transom.domain.fields import CONTAINER_FORMATS, DISK_FORMATS, FIELDS, RESERVED, RESERVED_PREFIXES
-from transom.domain.model import Caller, Image, Member, MemberStatus, Status, Visibility
-from transom.domain.policy import DEFAULT_POLICY
+from transom.domain.model import (
+    Caller,
+    Image,
+    Member,
+    MemberStatus,
+    Policy,
+    Rule,
+    Status,
+    Target,
+    Visibility,
+)
+from transom.domain.policy import DEFAULT_POLICY, DEFAULTS
 
 OWNER, RECIPIENT, STRANGER = "owner-project", "recipient-project", "stranger-project"
 
@@ -41,6 +54,42 @@ json_values = st.recursive(
 
 def caller(role: str = "member", project: str | None = OWNER) -> Caller:
     return Caller(user_id="user", project_id=project, roles=ROLES[role], policy=DEFAULT_POLICY)
+
+
+def recording_caller(
+    project: str | None = OWNER, denies: str = ""
+) -> tuple[Caller, list[tuple[str, Target]]]:
+    """A caller without roles, under an operator who has set every rule: each lets it, but for `denies`. And
+    what is asked of them: (rule, target), in this order."""
+    asked: list[tuple[str, Target]] = []
+
+    def rule_named(name: str) -> Rule:
+        def judge(_caller: Caller, target: Target) -> bool:
+            asked.append((name, target))
+            return name != denies
+
+        return judge
+
+    rules = {
+        **{name: rule_named(name) for name in DEFAULTS},
+        "context_is_admin": lambda _caller, _target: False,
+    }
+    return Caller(user_id="user", project_id=project, roles=ROLES["none"], policy=Policy(rules)), asked
+
+
+def is_refused(act: Callable[[], object]) -> bool:
+    """Whether it says so, by an error or by False."""
+    try:
+        return act() is False
+    except (ForbiddenError, NotFoundError):
+        return True
+
+
+def refusal_of(act: Callable[[], object]) -> tuple[type[TransomError], str, str | None]:
+    """How it is refused: the error, its text, its reason."""
+    with pytest.raises(TransomError) as raised:
+        act()
+    return type(raised.value), str(raised.value), raised.value.reason
 
 
 #: Who acts, where it does not matter.
