@@ -3,67 +3,20 @@
 Read off terraform-provider-huaweicloud (`services/ims/resource_huaweicloud_ims_obs_…`, `…_quickimport_…`,
 `…_image_registration`, `…_image_export`) and off terraform-provider-opentelekomcloud (`…_ims_image_v2`,
 `…_ims_data_image_v2`): the bodies, the polls, what is read again, and what would make
-the provider replace the resource if it were another. Start reading at `Provider`.
+the provider replace the resource if it were another. How they ask is in `provider_calls.py`.
 """
 
-import time
 from typing import Any
 
 import pytest
 from harness.objects import OPEN_TO_ALL, Bucket, object_settings
 from harness.service import Service
 from harness.swift import Swift
-from sharing_calls import project_of
-from test_provider_logins import Client
-from test_signature_forms import CHAINED, GOLANGSDK, Form
-from test_signing import get_key
+from provider_calls import DEBIAN, Provider, has
+from test_signature_forms import CHAINED, GOLANGSDK
 
 RAW = bytes(range(256)) * 512
 ISO = bytes(32768) + b"\x01CD001\x01".ljust(2048, b"\0") + bytes(2048)
-DEBIAN = "Debian GNU/Linux 10.0.0 64bit"
-PATIENCE_S = 60
-
-
-class Provider:
-    """A provider's client of the publisher's project."""
-
-    def __init__(self, service: Service, form: Form) -> None:
-        self._client = Client(service, key=get_key(service, "publisher"), form=form)
-        self._client.project_id = project_of(service, "publisher")
-        self._root = service.url
-
-    def request(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._client.request(method, f"{self._root}/{path}", body)
-        return answer.json() if answer.content else None
-
-    def wait(self, answer: Any) -> dict[str, Any]:
-        """Polls the job until it is SUCCESS; anything but INIT and RUNNING else is an error."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            job = self.request("GET", f"v1/{self._client.project_id}/jobs/{answer['job_id']}")
-            if job["status"] == "SUCCESS":
-                return dict(job)
-            assert job["status"] in ("INIT", "RUNNING"), job
-            assert time.monotonic() < deadline, job
-            # Another process gets there when it does: looking again is the only way to learn it.
-            time.sleep(0.05)
-
-    def read(self, image_id: str) -> dict[str, Any]:
-        (found,) = self.request("GET", f"v2/cloudimages?id={image_id}")["images"]
-        return dict(found)
-
-    def tags(self, image_id: str) -> dict[str, str]:
-        found = self.request("GET", f"v2/{self._client.project_id}/images/{image_id}/tags")["tags"]
-        return {tag["key"]: tag["value"] for tag in found}
-
-    def tag(self, image_id: str, action: str, **tags: str) -> None:
-        pairs = [{"key": key, "value": value} for key, value in tags.items()]
-        path = f"v2/{self._client.project_id}/images/{image_id}/tags/action"
-        self.request("POST", path, {"action": action, "tags": pairs})
-
-    def destroy(self, image_id: str) -> None:
-        self.request("DELETE", f"v2/images/{image_id}")
-        assert self.request("GET", f"v2/cloudimages?id={image_id}")["images"] == []
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +39,6 @@ def open_telekom(service: Service) -> Provider:
 @pytest.fixture
 def bucket(swift: Swift) -> Bucket:
     return Bucket(swift)
-
-
-def has(image: dict[str, Any], **expected: Any) -> bool:
-    return {name: image.get(name) for name in expected} == expected
 
 
 def test_huaweicloud_ims_obs_system_image(huawei: Provider, bucket: Bucket) -> None:
@@ -238,22 +187,65 @@ def test_huaweicloud_ims_quickimport_data_image(huawei: Provider, bucket: Bucket
     huawei.destroy(image["id"])
 
 
-def test_huaweicloud_ims_image_registration_and_export(huawei: Provider, bucket: Bucket) -> None:
-    """The metadata is a resource of its own (`ims_image_metadata`)."""
+def test_huaweicloud_images_image_of_an_object(huawei: Provider, bucket: Bucket) -> None:
+    """The older resource; it sends `image_tags` and what is not told as nothing."""
+    ref = bucket.put("i.raw", RAW)
+    body = {
+        "name": "older",
+        "image_url": ref,
+        "min_disk": 40,
+        "os_version": DEBIAN,
+        "image_tags": [{"key": "stage", "value": "test"}],
+    }
+
+    job = huawei.wait(huawei.request("POST", "v2/cloudimages/action", body))
+
+    (image,) = huawei.request("GET", f"v2/cloudimages?id={job['entities']['image_id']}&limit=1")["images"]
+    assert has(image, name="older", __os_version=DEBIAN, __data_origin=f"file,{ref}", status="active")
+    assert huawei.tags(image["id"]) == {"stage": "test"}
+    huawei.destroy(image["id"])
+
+
+def make_metadata(huawei: Provider) -> str:
     metadata = {"name": "registered", "__os_version": DEBIAN, "disk_format": "raw", "min_disk": 10}
-    image_id = huawei.request("POST", "v2/images", metadata)["id"]
-    upload = f"v1/cloudimages/{image_id}/upload"
+    return str(huawei.request("POST", "v2/images", {**metadata, "protected": False, "tags": []})["id"])
 
-    registered = huawei.wait(huawei.request("PUT", upload, {"image_url": bucket.put("r.raw", RAW)}))
-    export = {"bucket_url": bucket.ref("out.qcow2"), "file_format": "qcow2"}
-    huawei.wait(huawei.request("POST", f"v1/cloudimages/{image_id}/file", export))
-    quick = {"bucket_url": bucket.ref("out.raw"), "is_quick_export": True}
-    huawei.wait(huawei.request("POST", f"v1/cloudimages/{image_id}/file", quick))
 
-    assert registered["entities"]["image_id"] == image_id
-    assert has(huawei.read(image_id), status="active", __isregistered="true")
-    assert ((bucket.get("out.qcow2") or b"")[:4], bucket.get("out.raw")) == (b"QFI\xfb", RAW)
+def register(huawei: Provider, bucket: Bucket) -> str:
+    """The id of an image that was made in two steps, by two resources."""
+    image_id = make_metadata(huawei)
+    body = {"image_url": bucket.put("r.raw", RAW)}
+    job = huawei.wait(huawei.request("PUT", f"v1/cloudimages/{image_id}/upload", body))
+    assert job["entities"]["image_id"] == image_id
+    return image_id
+
+
+def test_huaweicloud_ims_image_metadata(huawei: Provider) -> None:
+    image_id = make_metadata(huawei)
+
+    image = huawei.read(image_id)
+
+    assert has(image, name="registered", status="queued", disk_format="raw", min_disk=10, tags=[])
+    assert has(image, __os_version=DEBIAN, __isregistered="true", visibility="private", protected=False)
     huawei.destroy(image_id)
+
+
+def test_huaweicloud_ims_image_registration(huawei: Provider, bucket: Bucket) -> None:
+    image_id = register(huawei, bucket)
+
+    assert has(huawei.read(image_id), status="active", __isregistered="true")
+    huawei.destroy(image_id)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2.1"])
+def test_huaweicloud_ims_image_export(huawei: Provider, bucket: Bucket, version: str) -> None:
+    """`ims_image_export`, and `imsv21_image_export` by the path of the "safe mode"."""
+    path = f"{version}/cloudimages/{register(huawei, bucket)}/file"
+
+    huawei.wait(huawei.request("POST", path, {"bucket_url": bucket.ref("o.qcow2"), "file_format": "qcow2"}))
+    huawei.wait(huawei.request("POST", path, {"bucket_url": bucket.ref("o.raw"), "is_quick_export": True}))
+
+    assert ((bucket.get("o.qcow2") or b"")[:4], bucket.get("o.raw")) == (b"QFI\xfb", RAW)
 
 
 def test_opentelekomcloud_ims_image_v2(open_telekom: Provider, bucket: Bucket) -> None:
