@@ -26,6 +26,8 @@ from sharing_calls import (
 
 DATA = bytes(range(256)) * 4096
 PATIENCE_S = 30
+#: What a copy has of its source, here or in another region.
+KEPT = ("checksum", "os_hash_value", "size", "disk_format", "container_format", "min_disk", "os_distro")
 PATHS = ["/v1/cloudimages/{}/copy", "/v2/cloudimages/{}/copy", "/v2.1/cloudimages/{}/copy"]
 
 
@@ -81,16 +83,7 @@ def test_a_copy_is_a_private_image_of_ones_own_with_the_same_data(service: Servi
     assert job["entities"]["image_name"] == "a copy"
     made = show(service, "publisher", job["entities"]["image_id"])
     original = show(service, "publisher", image_id)
-    for same in (
-        "checksum",
-        "os_hash_value",
-        "size",
-        "disk_format",
-        "container_format",
-        "min_disk",
-        "os_distro",
-    ):
-        assert made[same] == original[same]
+    assert {name: made[name] for name in KEPT} == {name: original[name] for name in KEPT}
     assert (made["name"], made["visibility"], made["protected"]) == ("a copy", "private", False)
     assert (made["__originalimagename"], made["__description"]) == (image_id, "for the lab")
     assert download(service, "publisher", made["id"]) == DATA

@@ -17,12 +17,12 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.job_inputs import Copy, input_of
-from transom.domain.model import Image, Job, Status
+from transom.domain.model import Caller, Image, Job, Status
 from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
-from transom.transfers.held import Report
+from transom.transfers.held import Report, told
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_copy
@@ -57,7 +57,7 @@ class Copies:
         if _is_whole(image, asked):
             return  # An earlier attempt got that far.
         source = await self._find_source(job, image)
-        chunks = _counted(await read_source(self._transfer, source, asked.size), asked.size, report)
+        chunks = told(await read_source(self._transfer, source, asked.size), asked.size, report)
 
         async def judge() -> None:
             await self._find_source(job, await self._find_copy(asked))
@@ -87,10 +87,9 @@ class Copies:
         await jobs.finish_job(self._db, ended, self._holder)
 
     async def _find_source(self, job: Job, copy: Image) -> Image:
-        """The image to copy, if the requester may have its data in `copy` now. Raises TransomError if not."""
-        caller, source_id = self._requesters.recall(job), input_of(job, Copy).source_id
-        found = await members.find_member(self._db, source_id, caller.member_ids, caller.project_id or "")
-        return judge_copy(caller, found, copy.owner)
+        return await find_source(
+            self._db, self._requesters.recall(job), input_of(job, Copy).source_id, copy.owner
+        )
 
     async def _find_copy(self, asked: Copy) -> Image:
         image = (await images.find_image(self._db, asked.image_id, NOBODY)).image
@@ -98,6 +97,14 @@ class Copies:
             text = f"Image {asked.image_id} was deleted while it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
         return image
+
+
+async def find_source(db: Database, caller: Caller, source_id: str, owner: str | None) -> Image:
+    """The image to copy, if the caller may have its data in an image of `owner`'s now. Raises TransomError if
+    not."""
+    found = await members.find_member(db, source_id, caller.member_ids, caller.project_id or "")
+    absent = f"Image {source_id} was deleted or withdrawn before it was copied."
+    return judge_copy(caller, found, owner, absent)
 
 
 async def read_source(transfer: Transfer, source: Image, size: int) -> AsyncIterator[bytes]:
@@ -118,11 +125,3 @@ async def read_source(transfer: Transfer, source: Image, size: int) -> AsyncIter
 
 def _is_whole(image: Image, asked: Copy) -> bool:
     return image.status in WITH_DATA and image.checksum == asked.checksum
-
-
-async def _counted(chunks: AsyncIterator[bytes], size: int, report: Report) -> AsyncIterator[bytes]:
-    done = 0
-    async for chunk in chunks:
-        done += len(chunk)
-        report(done * 100 // size, "")
-        yield chunk

@@ -11,6 +11,7 @@ from typing import Any
 
 from transom.config import Settings
 from transom.data.transfer import Transfer
+from transom.domain.copies import DESCRIPTION, copied_properties
 from transom.domain.errors import (
     ConflictError,
     NotFoundError,
@@ -18,23 +19,18 @@ from transom.domain.errors import (
     TransomError,
     UnavailableError,
 )
-from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.job_inputs import RegionCopy, input_of
 from transom.domain.model import Image, Job, Status, Visibility
-from transom.sql import jobs, members
+from transom.sql import jobs
 from transom.sql.db import Database
-from transom.transfers.copies import read_source
+from transom.transfers.copies import find_source, read_source
 from transom.transfers.held import Report, told
 from transom.transfers.objects import naming_reasons
 from transom.transfers.regions import open_region
 from transom.transfers.remote_images import RemoteImages
 from transom.transfers.requesters import Requesters
-from transom.transfers.rules import judge_copy
 
 _log = logging.getLogger(__name__)
-
-_PARENT = "__originalimagename"
-_DESCRIPTION = "__description"
 
 
 class RegionCopies:
@@ -96,10 +92,7 @@ class RegionCopies:
     async def _find_source(self, job: Job) -> Image:
         """The image to copy, if the requester may have its data now. Raises TransomError if not."""
         asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
-        found = await members.find_member(
-            self._db, asked.source_id, caller.member_ids, caller.project_id or ""
-        )
-        source = judge_copy(caller, found, job.project_id)
+        source = await find_source(self._db, caller, asked.source_id, job.project_id)
         if source.checksum != asked.checksum:
             text = f"The data of image {source.id} was replaced before it was copied."
             raise NotFoundError(text, Reason.IMAGE_UNKNOWN)
@@ -119,13 +112,9 @@ class RegionCopies:
 
 def _record(source: Image, asked: RegionCopy) -> dict[str, Any]:
     """The image as it is made there."""
-    kept = {
-        name: value for name, value in source.properties.items() if not name.startswith(RESERVED_PREFIXES)
-    }
-    described = {_DESCRIPTION: asked.description} if asked.description is not None else {}
+    described = {DESCRIPTION: asked.description} if asked.description is not None else {}
     return {
-        **kept,
-        _PARENT: source.id,
+        **copied_properties(source),
         **described,
         "id": asked.image_id,
         "name": asked.name,

@@ -49,10 +49,9 @@ def judge_location(caller: Caller, _job: Job, target: ImageTarget) -> None:
         rules.add_location(caller, target)
 
 
-def judge_copy(caller: Caller, found: Found, owner: str | None) -> Image:
+def judge_copy(caller: Caller, found: Found, owner: str | None, absent: str) -> Image:
     """The image to copy, if its data may be given to one of `owner`'s. `found`: it, and the membership of the
-    caller's project."""
-    absent = f"Image {found.image_id} was deleted or withdrawn before it was copied."
+    caller's project; `absent`: the text for an image that is not there, or hidden."""
     target = see_image(caller, found, absent)
     rules.replicate_image(caller, target, found.member)
     rules.require_copyable(target.image)

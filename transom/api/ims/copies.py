@@ -11,10 +11,11 @@ from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
 from transom.api.services import Services
 from transom.clock import now_us
-from transom.domain import access, image_quotas, protection
+from transom.domain import image_quotas, protection
 from transom.domain.attributes import ENTERPRISE_PROJECT, check_value
+from transom.domain.copies import DESCRIPTION, copied_properties
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import RESERVED_PREFIXES, check_storable
+from transom.domain.fields import check_storable
 from transom.domain.job_inputs import Copy
 from transom.domain.model import (
     Caller,
@@ -26,9 +27,7 @@ from transom.domain.model import (
 )
 from transom.images import rules
 from transom.sql import jobs, members
-
-_DESCRIPTION = "__description"
-_PARENT = "__originalimagename"
+from transom.transfers.rules import judge_copy
 
 
 async def copy_image(services: Services, request: Request) -> Response:
@@ -36,10 +35,8 @@ async def copy_image(services: Services, request: Request) -> Response:
     a job; the new image is `queued` until its bytes are there, and goes away if they cannot be copied."""
     project_id = require_project(request)
     given = await read_object(services, request)
-    source = await _find_source(services, request)
-    rules.require_copyable(source)
+    source = await find_source(services, request)
     image = _copy_of(source, given, request.caller, project_id)
-    rules.create_image(request.caller, project_id, image.visibility)
     image_quotas.check_properties(source, image, services.image_quotas.properties)
     image_quotas.check_metadata(None, image, services.image_quotas.metadata_bytes)
     job = _new_job(request, source, image)
@@ -53,27 +50,36 @@ async def copy_image(services: Services, request: Request) -> Response:
     return json_response({"job_id": job.id})
 
 
-async def _find_source(services: Services, request: Request) -> Image:
-    """The image to copy, which the caller may download. An offer has to be accepted first."""
+async def find_source(services: Services, request: Request) -> Image:
+    """The image of the path, if it can be copied, and the caller may have a copy. An offer has to be accepted
+    first."""
     image_id, caller = request.params["image_id"], request.caller
     found = await members.find_member(services.db, image_id, caller.member_ids, caller.project_id or "")
-    target = access.see_image(caller, found, rules.absent(image_id))
-    rules.replicate_image(caller, target, found.member)
-    return target.image
+    return judge_copy(caller, found, caller.project_id, rules.absent(image_id))
+
+
+def new_name(given: dict[str, Any]) -> str:
+    """The name of the copy."""
+    if given.get("name") in (None, ""):
+        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
+    return str(_checked("name", given["name"]))
+
+
+def new_description(given: dict[str, Any]) -> str | None:
+    """The description of the copy; None: it keeps that of the source."""
+    if given.get("description") is None:
+        return None
+    return str(_checked(DESCRIPTION, given["description"]))
 
 
 def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: str) -> Image:
-    if given.get("name") in (None, ""):
-        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
+    name = new_name(given)
     if body.text(given, "cmk_id") is not None:
         raise InvalidError("cmk_id: this service has no keys to encrypt images with.", Reason.KEY_UNKNOWN)
-    kept = {
-        name: value for name, value in source.properties.items() if not name.startswith(RESERVED_PREFIXES)
-    }
-    properties = {**kept, _PARENT: source.id}
-    if given.get("description") is not None:
-        protection.require_set(caller, source.properties, _DESCRIPTION)
-        properties[_DESCRIPTION] = _checked(_DESCRIPTION, given["description"])
+    properties, description = copied_properties(source), new_description(given)
+    if description is not None:
+        protection.require_set(caller, source.properties, DESCRIPTION)
+        properties[DESCRIPTION] = description
     enterprise_project_id = body.text(given, ENTERPRISE_PROJECT)
     if enterprise_project_id is not None:
         protection.require_set(caller, source.properties, ENTERPRISE_PROJECT)
@@ -83,7 +89,7 @@ def _copy_of(source: Image, given: dict[str, Any], caller: Caller, project_id: s
         source,
         id=str(uuid.uuid4()),
         owner=project_id,
-        name=_checked("name", given["name"]),
+        name=name,
         status=Status.QUEUED,
         visibility=Visibility.PRIVATE,
         protected=False,

@@ -9,16 +9,12 @@ from typing import Any
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
+from transom.api.ims.copies import find_source, new_description, new_name
 from transom.api.new_jobs import new_job, own_token, require_place, start_jobs
 from transom.api.services import Services
-from transom.domain import access
-from transom.domain.attributes import check_value
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import check_storable
 from transom.domain.job_inputs import RegionCopy
-from transom.domain.model import Image, JobKind, Visibility
-from transom.images import rules
-from transom.sql import members
+from transom.domain.model import Image, JobKind
 from transom.transfers.regions import knows_regions, require_region
 
 
@@ -35,7 +31,7 @@ async def copy_to_region(services: Services, request: Request) -> Response:
         raise InvalidError(text, Reason.UNSUPPORTED)
     given = await read_object(services, request)
     region, target = _region(given, settings.region), _target(given)
-    asked = _plan(given, await _find_source(services, request), region, target)
+    asked = _plan(given, await find_source(services, request), region, target)
     token = own_token(request)
     await require_region(settings, request.caller, token, region, target)
     await require_place(services, request)
@@ -44,34 +40,16 @@ async def copy_to_region(services: Services, request: Request) -> Response:
     return json_response({"job_id": job.id})
 
 
-async def _find_source(services: Services, request: Request) -> Image:
-    """The image to copy, which the caller may download. An offer has to be accepted first."""
-    image_id, caller = request.params["image_id"], request.caller
-    found = await members.find_member(services.db, image_id, caller.member_ids, caller.project_id or "")
-    seen = access.see_image(caller, found, rules.absent(image_id))
-    rules.replicate_image(caller, seen, found.member)
-    rules.require_copyable(seen.image)
-    rules.create_image(caller, caller.project_id, Visibility.PRIVATE)
-    return seen.image
-
-
 def _plan(given: dict[str, Any], source: Image, region: str, target: str) -> RegionCopy:
-    if given.get("name") in (None, ""):
-        raise InvalidError("name: is missing.", Reason.NAME_MISSING)
-    name, description = check_value("name", given["name"]), given.get("description")
-    check_storable("name", name)
-    if description is not None:
-        description = check_value("__description", description)
-        check_storable("__description", description)
     return RegionCopy(
         image_id=str(uuid.uuid4()),
-        name=name,
+        name=new_name(given),
         source_id=source.id,
         size=source.size or 0,
         checksum=source.checksum,
         region=region,
         project_name=target,
-        description=description,
+        description=new_description(given),
     )
 
 
