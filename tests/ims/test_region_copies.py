@@ -228,6 +228,19 @@ def test_what_the_caller_cannot_see_is_not_there(source: Service, other: Service
     assert refusals == [(400, "IMG.0027")] * 2
 
 
+def test_a_project_has_five_copies_under_way(source: Service, region: OtherRegion) -> None:
+    image_id, region.holds = create_image(source), 5
+    held = [begin(source, image_id, region=REGION, project_name=PROJECT) for _ in range(5)]
+
+    sixth = ask(source, image_id, region=REGION, project_name=PROJECT)
+    region.released.set()
+    for job_id in held:
+        finish(source, "publisher", job_id)
+
+    assert refusal(sixth) == (400, "IMG.0060")
+    assert copy(source, image_id, region=REGION, project_name=PROJECT)["status"] == "SUCCESS"
+
+
 # ---- what the job finds out
 
 

@@ -164,6 +164,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "jobs.FIND_CREDENTIAL": ("job",),
     "jobs.COUNT_OPEN": ("project",),
     "jobs.WITHIN_OPEN": ("project", 1),
+    "jobs.WITHIN_KIND": ("project", 1, "kind"),
     "jobs.IS_HELD": ("job", "holder"),
     "jobs.LIST_SURPLUS": (1, 1, 0),
     "jobs.DELETE_SURPLUS": ('["job"]',),

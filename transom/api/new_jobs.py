@@ -55,13 +55,20 @@ def new_job(
 
 
 async def start_jobs(
-    services: Services, request: Request, new: Sequence[Job], group: Job | None, token: str | None
+    services: Services,
+    request: Request,
+    new: Sequence[Job],
+    group: Job | None,
+    token: str | None,
+    most_alike: int = -1,
 ) -> None:
     """Write the jobs and their group, all or none, and wake a worker. LimitExceededError when the project may
-    have no more of them open. `token`: kept for the jobs."""
+    have no more of them open. `token`: kept for the jobs; `most_alike`: jobs of the kind that a project may
+    have open, negative for no limit."""
     most = services.settings.open_jobs_quota
-    if not await jobs.start_jobs(services.db, new, group, token, most):
+    if not await jobs.start_jobs(services.db, new, group, token, most, most_alike):
         await require_place(services, request)
-        text = f"The project may have no more than {most} jobs that wait or run."
+        limit = f"{most_alike} jobs of this kind" if most_alike >= 0 else f"{most} jobs"
+        text = f"The project may have no more than {limit} that wait or run."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
     services.wake_jobs()

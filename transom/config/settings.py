@@ -326,6 +326,9 @@ class Settings(Readings):
     open_jobs_quota: int = _setting(
         100, "Jobs and tasks of a project that may wait or run at the same time; negative: no limit."
     )
+    region_copies_quota: int = _setting(
+        5, "Copies to other regions of a project that may wait or run at once; negative: no limit."
+    )
     kept_jobs_bytes: int = _setting(
         64 << 20,
         "Largest size of a project's ended jobs and tasks in the database, bytes; beyond it the oldest "

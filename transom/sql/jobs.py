@@ -107,6 +107,7 @@ async def count_open_jobs(db: Database, project_id: str) -> int:
 
 # Behind the insert: it counts that one, too.
 WITHIN_OPEN = f"select 1 where ({COUNT_OPEN}) <= cast($2 as bigint)"
+WITHIN_KIND = f"select 1 where ({COUNT_OPEN} and kind = $3) <= cast($2 as bigint)"
 
 
 def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
@@ -166,14 +167,21 @@ async def start_export(db: Database, job: Job, open_jobs_quota: int) -> bool:
 
 
 async def start_jobs(
-    db: Database, starts: Sequence[Job], group: Job | None, credential: str | None, open_jobs_quota: int
+    db: Database,
+    starts: Sequence[Job],
+    group: Job | None,
+    credential: str | None,
+    open_jobs_quota: int,
+    alike_quota: int = -1,
 ) -> bool:
-    """Write jobs of one project, each with the credential, and `group`, which stands for all; all of them, or
-    none when the project may have no more jobs open."""
-    statements = [insert_job(job, credential) for job in starts]
-    if group is not None:
-        statements.append(insert_job(group))
-    return await db.transact(*guard_open(starts[0], open_jobs_quota, *statements)) is not None
+    """Write jobs of one project, each with the credential, and `group`, which stands for them: all or none.
+    False when it may have no more open, or no more of the first's kind (`alike_quota`, negative: any)."""
+    job, groups = starts[0], [group] if group is not None else []
+    statements = [*(insert_job(one, credential) for one in starts), *map(insert_job, groups)]
+    if alike_quota >= 0:
+        within = Statement(WITHIN_KIND, (job.project_id, alike_quota, job.kind), required=True)
+        statements = [lock_owner(job.project_id), *statements, within]
+    return await db.transact(*guard_open(job, open_jobs_quota, *statements)) is not None
 
 
 async def start_job(

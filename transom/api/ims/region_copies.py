@@ -36,7 +36,7 @@ async def copy_to_region(services: Services, request: Request) -> Response:
     await require_region(settings, request.caller, token, region, target)
     await require_place(services, request)
     job = new_job(request, JobKind.COPY_TO_REGION, asked)
-    await start_jobs(services, request, [job], None, token)
+    await start_jobs(services, request, [job], None, token, settings.region_copies_quota)
     return json_response({"job_id": job.id})
 
 
