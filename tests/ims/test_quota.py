@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from harness.service import Service
-from image_calls import IMAGES, MakeService, create_image, create_native_image
+from image_calls import IMAGES, MakeService, create_image, create_native_image, upload
 from sharing_calls import refusal, run_batch
 
 DATABASES = ["sqlite", "postgresql"]
@@ -85,6 +85,15 @@ def test_a_project_owns_no_more_images_than_it_may(make_service: MakeService, da
     assert refusal(service.client("recipient").post(IMAGES, json={"id": first})) == (409, "IMG.0035")
     assert publisher.delete(f"{IMAGES}/{first}").status_code == 204
     assert publisher.post(IMAGES, json={}).status_code == 201
+
+
+def test_data_that_is_too_much_is_told_from_data_that_is_too_large(make_service: MakeService) -> None:
+    service = make_service("sqlite", TRANSOM_IMAGE_SIZE_CAP="100", TRANSOM_USER_STORAGE_QUOTA="150")
+
+    answers = [upload(service, create_image(service)["id"], bytes(size)) for size in (101, 100, 51)]
+
+    assert [answer.status_code for answer in answers] == [413, 204, 413]
+    assert [refusal(answer)[1] for answer in answers[::2]] == ["IMG.0059", "IMG.0015"]
 
 
 @pytest.mark.parametrize("database", DATABASES)

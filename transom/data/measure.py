@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from transom.domain.errors import InvalidError, LimitExceededError
+from transom.domain.errors import InvalidError, LimitExceededError, Reason
 
 if TYPE_CHECKING:
     from transom.data.inspection import Inspection
@@ -29,10 +29,11 @@ class Bounds(NamedTuple):
     most: int
     too_much: str
     announced: int | None
+    reason: Reason | None = None
 
     def check(self, received: int) -> None:
         if received > self.most:
-            raise LimitExceededError(self.too_much)
+            raise LimitExceededError(self.too_much, self.reason)
         if self.announced is not None and received > self.announced:
             raise InvalidError(f"The data is larger than the {self.announced} bytes that were announced.")
 

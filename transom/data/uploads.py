@@ -21,6 +21,7 @@ from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
     LimitExceededError,
+    Reason,
     VanishedError,
 )
 from transom.domain.model import Content, Image, Status
@@ -233,13 +234,13 @@ class Uploads:
 
     async def _bounds(self, image: Image, announced: int | None) -> Bounds:
         cap = self._settings.image_size_cap
-        too_much = f"The incoming image is too large: more than {cap} bytes."
+        too_much, reason = f"The incoming image is too large: more than {cap} bytes.", Reason.OBJECT_TOO_LARGE
         left = await self._quota.room_for(image)
         if left is not None and left < cap:
-            cap, too_much = left, self._quota.text
+            cap, too_much, reason = left, self._quota.text, Reason.IMAGE_QUOTA
         if announced is not None and announced > cap:
-            raise LimitExceededError(too_much)
-        return Bounds(most=cap, too_much=too_much, announced=announced)
+            raise LimitExceededError(too_much, reason)
+        return Bounds(most=cap, too_much=too_much, announced=announced, reason=reason)
 
     async def _put_bounded(
         self,

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from transom.domain.errors import LimitExceededError
+from transom.domain.errors import LimitExceededError, Reason
 
 MIB = 1 << 20
 UNLIMITED = -1
@@ -64,5 +64,6 @@ def require_room(project_id: str | None, name: Limit, limit: int, used: int, del
     if 0 <= limit < used + delta:
         raise LimitExceededError(
             f"Project {project_id} is over a limit: Resource {name} is over limit of {limit} "
-            f"due to current usage {used} and delta {delta}"
+            f"due to current usage {used} and delta {delta}",
+            Reason.IMAGE_QUOTA,
         )

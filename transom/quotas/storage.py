@@ -1,6 +1,6 @@
 """`user_storage_quota`: how many bytes of image data a project may own, data on its way included."""
 
-from transom.domain.errors import LimitExceededError
+from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.model import Image
 from transom.domain.status import WITH_DATA
 from transom.sql import blobs
@@ -35,7 +35,7 @@ class StorageQuota:
             return
         growth = max(size - _counted(image), 0)
         if not await blobs.reserve_room(self._db, blob, image.owner, growth, self._most):
-            raise LimitExceededError(self.text)
+            raise LimitExceededError(self.text, Reason.IMAGE_QUOTA)
 
 
 def _counted(image: Image) -> int:
