@@ -198,8 +198,10 @@ def test_an_image_deleted_while_it_is_made_takes_its_import_along(
     assert gateway.is_holding.wait(60)
 
     (image,) = list_all_images(service)
+    by_ims = service.client("publisher").delete(f"/ims/v2/images/{image['id']}")
     deleted = service.client("publisher").delete(f"/v2/images/{image['id']}")
 
+    assert (by_ims.status_code, by_ims.json()["error"]["code"]) == (409, "IMG.0090")
     assert deleted.status_code == 204
     assert ending(job) == ("FAIL", "IMG.0027")
     expect_eventually(lambda: stored_files(service.data_dir / "images"), set())

@@ -16,6 +16,10 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 #: The states in which an image has data to download.
 WITH_DATA = frozenset({Status.ACTIVE, Status.DEACTIVATED})
 
+#: The states in which an image gets its data without anybody's doing, and leaves it by itself. What is staged
+#: (`uploading`) may wait for ever, and is not one of them.
+IN_CREATION = frozenset({Status.SAVING, Status.IMPORTING})
+
 
 def advance(current: str, to: str) -> str:
     """The new state, or ConflictError when the table has no such move."""

@@ -21,7 +21,7 @@ from transom.domain.model import (
     Visibility,
 )
 from transom.domain.policy import DEFAULT_POLICY
-from transom.domain.status import WITH_DATA
+from transom.domain.status import IN_CREATION, WITH_DATA
 
 # ---- create, list, see
 
@@ -134,7 +134,7 @@ def delete_ims_image(caller: Caller, target: ImageTarget, *, is_for_group: bool)
     delete_image(caller, target)
     if image.visibility == Visibility.PUBLIC:
         raise ForbiddenError(f"Image {image.id} is public and cannot be deleted.", Reason.IMAGE_PUBLIC)
-    if image.status == Status.SAVING:
+    if image.status in IN_CREATION:
         raise ConflictError(f"Image {image.id} is still being created.", Reason.IMAGE_IN_CREATION)
     if is_for_group:
         text = f"Image {image.id} is shared with a domain or an organization: withdraw that first."
