@@ -9,7 +9,7 @@ from pathlib import Path
 
 import disk_formats
 import pytest
-from conftest import IMPORTING, SharedServices
+from conftest import IMPORTING, MakeService, SharedServices
 from harness.service import Service
 from images import create_raw_image, show_image, stored_files
 from importing import create_staged_image, finish_import, import_data, stage, start_import, told
@@ -111,6 +111,19 @@ def test_a_disk_is_converted_to_the_configured_format(plugged: Service, tmp_path
     assert (shown["size"], shown["virtual_size"]) == (len(DATA), len(DATA))
     assert client.get(f"/v2/images/{image_id}/file").content == DATA
     assert not list((plugged.data_dir / "work").rglob("*.raw"))
+
+
+def test_where_the_program_is_missing_a_conversion_fails_at_once(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    """An operator has to install it: the next attempts would meet the same."""
+    settings = {**IMPORTING, "TRANSOM_IMAGE_IMPORT_PLUGINS": "image_conversion", "PATH": str(tmp_path)}
+    client = make_service("sqlite", **settings).client("publisher")
+
+    image_id, task = import_data(client, disk_formats.QCOW2, disk_format="qcow2")
+
+    assert (task["status"], "qemu-img is not installed" in task["message"]) == ("failure", True), task
+    assert show_image(client, image_id)["status"] == "queued"
 
 
 @needs_qemu

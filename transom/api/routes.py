@@ -188,6 +188,7 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.UnavailableError: 503,
     errors.SourceAwayError: 503,
     errors.UnusableSourceError: 503,
+    errors.ProgramMissingError: 503,
     errors.LostDataError: 503,
     errors.NotOwnedError: 503,
 }

@@ -182,6 +182,10 @@ class UnusableSourceError(UnavailableError):
     """A server on the web answers, but not in a way that gives its data: another try would meet the same."""
 
 
+class ProgramMissingError(TransomError):
+    """This machine lacks a program that the work needs: an operator has to install it."""
+
+
 class LostDataError(UnavailableError):
     """No store that an image is in has any of its data."""
 

@@ -6,11 +6,17 @@ to see only what was looked at before, is told the format rather than left to gu
 
 import asyncio
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transom.domain.errors import ContentRefusedError, InvalidError, LimitExceededError, UnavailableError
+from transom.domain.errors import (
+    ContentRefusedError,
+    InvalidError,
+    LimitExceededError,
+    ProgramMissingError,
+)
 from transom.domain.imports import Change
 from transom.transfers.material import Material
 
@@ -46,7 +52,7 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
 
     Raises ContentRefusedError for data that is not what the image claims or names other files,
     LimitExceededError when the disk is larger than may be stored, StoreFullError when this machine has no
-    room for it.
+    room for it, ProgramMissingError when it has no qemu-img.
     """
     source = material.image.disk_format or ""
     await _inspect(material, source)
@@ -54,6 +60,7 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
         return None
     if source not in _QEMU_NAMES:
         raise InvalidError(f"Data in the format {source} cannot be converted to {target}.")
+    _require_program()
     async with material.as_file() as path:
         await _check(material, path, _QEMU_NAMES[source])
         made = folder / f"converted.{target}"
@@ -63,6 +70,11 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
             *(str(path), str(made)),
         )
     return Converted(made, Change(fields={"disk_format": target, "container_format": "bare"}))
+
+
+def _require_program() -> None:
+    if shutil.which(_PROGRAM) is None:
+        raise ProgramMissingError(f"Disks cannot be converted here: {_PROGRAM} is not installed.")
 
 
 async def _inspect(material: Material, source: str) -> None:
@@ -96,7 +108,7 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
 
 
 async def _run(most_bytes: int, *arguments: str) -> bytes:
-    """What qemu-img prints. UnavailableError when it is not installed, ContentRefusedError when it fails."""
+    """What qemu-img prints. ContentRefusedError when it fails."""
     limits = (str(_MEMORY_BYTES), str(_CPU_S), str(most_bytes + (1 << 24)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _LIMITED, *limits, _PROGRAM, *arguments),
@@ -106,14 +118,12 @@ async def _run(most_bytes: int, *arguments: str) -> bytes:
     )
     try:
         async with asyncio.timeout(_MOST_S):
-            printed, said = await process.communicate()
+            printed, _said = await process.communicate()
     except BaseException:
         if process.returncode is None:
             process.kill()
             await process.wait()
         raise
-    if b"FileNotFoundError" in said:
-        raise UnavailableError("qemu-img is not installed, and image_conversion needs it.")
     if process.returncode != 0:
         raise ContentRefusedError("qemu-img could not read or convert the data.")
     return printed
