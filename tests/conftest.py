@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 from harness import organizations
+from harness.accounts import KeptAccounts
 from harness.file_server import FileServer
 from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
@@ -67,21 +68,23 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
 
 
 class SharedServices:
-    """The services all tests share, by database; each starts when first asked for and ends with the run."""
+    """The services all tests share, by database; each starts when first asked for and ends with the run. All
+    know the same accounts."""
 
     def __init__(self, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> None:
         self._tmp_path_factory = tmp_path_factory
         self._postgresql = postgresql
         self._started: dict[tuple[str, ...], Service] = {}
+        self._accounts = KeptAccounts(tmp_path_factory.mktemp("accounts"), FURTHER_USERS)
         self.stack = contextlib.ExitStack()
 
     def get(self, database: str, **settings: str) -> Service:
         key = (database, *(f"{name}={settings[name]}" for name in sorted(settings)))
         if key not in self._started:
             folder = self._tmp_path_factory.mktemp(f"service-{database}")
-            service = self.stack.enter_context(_new_service(database, folder, self._postgresql, settings))
-            for name, project, role in FURTHER_USERS:
-                service.add_user(name, project, role)
+            service = _new_service(database, folder, self._postgresql, settings)
+            self.stack.callback(service.close)
+            self._accounts.start(service)
             self._started[key] = service
         return self._started[key]
 
@@ -147,14 +150,24 @@ def files() -> Iterator[FileServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def first_accounts(tmp_path_factory: pytest.TempPathFactory) -> KeptAccounts:
+    return KeptAccounts(tmp_path_factory.mktemp("first-accounts"))
+
+
 @pytest.fixture
-def make_service(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> Iterator[MakeService]:
+def make_service(
+    tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL, first_accounts: KeptAccounts
+) -> Iterator[MakeService]:
     """A function that starts services of the test's own, without the further users; all end with the test."""
     with contextlib.ExitStack() as stack:
 
         def make(database: str, **settings: str) -> Service:
             folder = tmp_path_factory.mktemp(f"own-{database}")
-            return stack.enter_context(_new_service(database, folder, postgresql, settings))
+            service = _new_service(database, folder, postgresql, settings)
+            stack.callback(service.close)
+            first_accounts.start(service)
+            return service
 
         yield make
 
