@@ -23,6 +23,7 @@ from connections import (
     send_head,
     upload_in_progress,
 )
+from harness.databases import over_one_database
 from harness.service import Service
 from harness.stores import MARK
 from hypothesis import given, settings
@@ -442,6 +443,7 @@ def send_json(client: httpx.Client, method: str, path: str, body: object) -> htt
 # Bodies
 
 
+@over_one_database
 @pytest.mark.parametrize("body", BODIES_OF_NO_USE)
 @pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)
 def test_a_body_of_no_use_is_refused_and_changes_nothing(
@@ -456,6 +458,7 @@ def test_a_body_of_no_use_is_refused_and_changes_nothing(
     assert explanation(response)
 
 
+@over_one_database
 def test_a_query_of_more_than_1_000_parameters_is_refused(service: Service) -> None:
     response = service.client("other").get("/v2/images?" + "&".join(["name=x"] * 1_001))
 
@@ -463,6 +466,7 @@ def test_a_query_of_more_than_1_000_parameters_is_refused(service: Service) -> N
     assert "more than 1000 parameters" in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("body", TOO_MANY_VALUES)
 @pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)
 def test_a_body_of_more_than_10_000_values_is_refused_and_changes_nothing(
@@ -497,6 +501,7 @@ def test_signs_within_a_text_are_not_counted_as_values(service: Service) -> None
     delete_image(service.client("other"), response.json()["id"])
 
 
+@over_one_database
 @pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)
 def test_an_absent_body_is_refused_and_changes_nothing(
     service: Service, victim: Image, method: str, path: str, content_type: str
@@ -510,6 +515,7 @@ def test_an_absent_body_is_refused_and_changes_nothing(
     assert "Body expected in request." in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -531,6 +537,7 @@ def test_an_array_is_no_object_and_an_object_no_array(
     assert response.status_code == 400
 
 
+@over_one_database
 @pytest.mark.parametrize("pieces", [bytes, in_many_pieces], ids=["with Content-Length", "in chunks"])
 @pytest.mark.parametrize(("method", "path", "content_type"), CALLS_WITH_BODY)
 def test_a_body_of_100_megabytes_is_refused(
@@ -554,6 +561,7 @@ def test_a_body_of_100_megabytes_is_refused(
     assert response.status_code in (400, 413)
 
 
+@over_one_database
 @pytest.mark.parametrize("value", VALUES_OF_NO_FIELD)
 @pytest.mark.parametrize("field", [*FIELDS, "id"])
 def test_no_image_is_made_with_a_value_that_fits_no_field(service: Service, field: str, value: str) -> None:
@@ -565,6 +573,7 @@ def test_no_image_is_made_with_a_value_that_fits_no_field(service: Service, fiel
     assert response.status_code == 400
 
 
+@over_one_database
 @pytest.mark.parametrize("value", VALUES_OF_NO_FIELD)
 @pytest.mark.parametrize("field", FIELDS)
 def test_no_image_is_given_a_value_that_fits_no_field(
@@ -580,6 +589,7 @@ def test_no_image_is_given_a_value_that_fits_no_field(
     assert response.status_code == 400
 
 
+@over_one_database
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", [{}, [[]], -1, 0.5], ids=brief)
 def test_the_refusal_of_a_value_names_its_field(service: Service, field: str, value: object) -> None:
@@ -659,6 +669,7 @@ def test_an_id_that_no_image_has_is_not_found(
     assert response.status_code == 404
 
 
+@over_one_database
 @pytest.mark.parametrize("image_id", IDS_TO_BE_REFUSED_SOMEHOW)
 @pytest.mark.parametrize(("method", "path", "body", "headers"), CALLS_ON_AN_ID)
 def test_an_id_that_no_image_can_have_is_refused(
@@ -672,6 +683,7 @@ def test_an_id_that_no_image_can_have_is_refused(
     assert response.status_code in (400, 404, 414)
 
 
+@over_one_database
 @pytest.mark.parametrize("image_id", IDS_THAT_ARE_NO_TEXT)
 @pytest.mark.parametrize(("method", "path", "body", "headers"), CALLS_ON_AN_ID)
 def test_an_id_that_is_no_text_is_a_bad_request(
@@ -698,6 +710,7 @@ def test_a_member_that_is_not_there_is_not_found(
     assert response.status_code == 404
 
 
+@over_one_database
 @pytest.mark.parametrize("member_id", IDS_TO_BE_REFUSED_SOMEHOW)
 @pytest.mark.parametrize(("method", "body"), MEMBER_CALLS)
 def test_a_member_that_can_never_be_is_refused(
@@ -711,6 +724,7 @@ def test_a_member_that_can_never_be_is_refused(
     assert response.status_code in (400, 404, 414)
 
 
+@over_one_database
 @pytest.mark.parametrize("member_id", IDS_THAT_ARE_NO_TEXT)
 @pytest.mark.parametrize(("method", "body"), MEMBER_CALLS)
 def test_a_member_that_is_no_text_is_a_bad_request(
@@ -742,6 +756,7 @@ def test_a_tag_that_cannot_be_cannot_be_removed(service: Service, victim: Image,
     assert response.status_code in (400, 404, 414)
 
 
+@over_one_database
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -768,6 +783,7 @@ def test_a_malformed_request_line_is_answered_without_failing(service: Service, 
 # Queries
 
 
+@over_one_database
 @pytest.mark.parametrize("query", QUERIES_TO_BE_REFUSED, ids=brief)
 def test_a_query_of_no_use_is_a_bad_request(service: Service, query: str) -> None:
     response = service.client("other").get(f"/v2/images?{query}")

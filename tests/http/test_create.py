@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from images import (
     EMOJI,
@@ -310,6 +311,7 @@ def test_two_images_may_have_one_name(service: Service) -> None:
     assert set(list_ids(publisher, f"name={name}")) == ids
 
 
+@over_one_database
 @pytest.mark.parametrize(("body", "reason"), BODIES_OF_NO_OBJECT, ids=brief)
 def test_a_body_that_is_no_json_object_is_refused(service: Service, body: bytes, reason: str) -> None:
     response = service.client("publisher").post("/v2/images", content=body)
@@ -324,6 +326,7 @@ def test_an_array_for_an_image_is_refused(service: Service) -> None:
     assert response.status_code == 400
 
 
+@over_one_database
 @pytest.mark.parametrize(("field", "value"), BAD_VALUES, ids=brief)
 def test_a_value_outside_the_schema_is_refused_with_its_name(
     service: Service, field: str, value: object
@@ -343,6 +346,7 @@ def test_a_link_or_store_cannot_be_given(service: Service, field: str) -> None:
     assert f"Attribute '{field}' is read-only." in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize(("field", "value"), LATER_READ_ONLY, ids=brief)
 def test_what_the_service_alone_writes_cannot_be_given(service: Service, field: str, value: object) -> None:
     response = service.client("publisher").post("/v2/images", json={field: value})
@@ -549,6 +553,7 @@ def test_the_id_of_a_deleted_image_is_never_given_again(service: Service) -> Non
     assert f"Image ID {image_id} already exists!" in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize(
     ("fields", "status", "reason"),
     [

@@ -1,6 +1,7 @@
 """What all calls share: who is let in, which routes exist, how an error looks (images-v2, 1.2-1.6)."""
 
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 from images import (
     OCTET_STREAM,
@@ -97,6 +98,12 @@ ANSWERS_BEHIND_AUTHENTICATION = [
     ("GET", "/v2/nonexistent", 404),
     ("PUT", "/v2/images", 405),
 ]
+
+
+@pytest.fixture(scope="session")
+def service(shared_services: SharedServices) -> Service:
+    """Over one database: all of this is answered before any is asked."""
+    return shared_services.get("sqlite")
 
 
 def allowed_methods(allow: str) -> set[str]:

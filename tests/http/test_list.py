@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from conftest import SharedServices
+from harness.databases import over_one_database
 from harness.service import Service
 from images import (
     UNKNOWN_ID,
@@ -539,6 +540,7 @@ REFUSED_QUERIES = [
 ]
 
 
+@over_one_database
 @pytest.mark.parametrize(("query", "reason"), REFUSED_QUERIES)
 def test_a_query_that_means_nothing_is_refused(service: Service, query: str, reason: str) -> None:
     response = service.client("publisher").get(f"/v2/images?{query}")

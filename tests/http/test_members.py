@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from images import (
     EMOJI,
@@ -223,6 +224,7 @@ def test_adding_needs_a_body_of_json_even_on_an_absent_image(
     assert reason in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize(("body", "reason"), BAD_MEMBERS, ids=brief)
 def test_a_member_that_cannot_be_is_refused(service: Service, body: object, reason: str) -> None:
     publisher = service.client("publisher")

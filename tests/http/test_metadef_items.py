@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from definitions import ITEMS, NAMESPACES, PROPERTY, add_item, create_namespace, names_of, shown
+from harness.databases import over_one_database
 from harness.service import Service
 from images import EMOJI, explanation
 
@@ -153,6 +154,7 @@ def test_what_an_absent_namespace_would_hold_is_absent_to_an_admin(service: Serv
     assert _statuses(service.client("admin"), calls) == {"read": {404}, "write": {404}}
 
 
+@over_one_database
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "body",
@@ -213,6 +215,7 @@ def test_objects_are_paged(service: Service, query: str, names: str) -> None:
     assert [one["name"] for one in body["objects"]] == list(names)
 
 
+@over_one_database
 @pytest.mark.parametrize("kind", ["objects", "tags"])
 @pytest.mark.parametrize(
     ("query", "status"),

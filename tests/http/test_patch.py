@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from images import (
     EMOJI,
@@ -374,6 +375,7 @@ def test_a_body_without_media_type_is_refused(service: Service) -> None:
     assert "${" not in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("media_type", [JSON_PATCH, OLD_JSON_PATCH])
 @pytest.mark.parametrize(("body", "reason"), BAD_BODIES, ids=brief)
 def test_a_body_that_is_no_array_of_objects_is_refused_before_the_image_is_looked_up(
@@ -387,6 +389,7 @@ def test_a_body_that_is_no_array_of_objects_is_refused_before_the_image_is_looke
     assert reason in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize(("operation", "reason"), BAD_OPERATIONS, ids=brief)
 def test_a_malformed_operation_is_refused_before_the_image_is_looked_up(
     service: Service, operation: Operation, reason: str
@@ -413,6 +416,7 @@ def test_an_old_operation_needs_its_value_too(service: Service, op: str) -> None
     assert f'Operation "{op}" requires a member named "value".' in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("operation", [{"op": "add"}, {"op": "replace"}, {"op": "remove"}], ids=brief)
 @pytest.mark.parametrize("field", READ_ONLY)
 def test_what_the_service_alone_writes_is_read_only_even_on_an_absent_image(
@@ -436,6 +440,7 @@ def test_the_stores_cannot_be_added(service: Service) -> None:
     assert "Attribute 'stores' is read-only." in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("operation", [{"op": "add"}, {"op": "replace"}, {"op": "remove"}], ids=brief)
 @pytest.mark.parametrize("name", ["location", "deleted", "os_glance", "os_glance_x", "os_share_family"])
 def test_a_reserved_property_is_out_of_reach_even_on_an_absent_image(
@@ -449,6 +454,7 @@ def test_a_reserved_property_is_out_of_reach_even_on_an_absent_image(
     assert f"Attribute '{name}' is reserved." in explanation(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("op", ["add", "replace"])
 @pytest.mark.parametrize(("field", "value"), BAD_VALUES, ids=brief)
 def test_a_value_outside_the_schema_is_refused_with_its_name(

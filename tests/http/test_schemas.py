@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 from images import UNKNOWN_ID
 
@@ -83,6 +84,12 @@ TYPES = [
     ("locations", {"array"}),
 ]
 MEMBER_FIELDS = {"created_at", "image_id", "member_id", "schema", "status", "updated_at"}
+
+
+@pytest.fixture(scope="session")
+def service(shared_services: SharedServices) -> Service:
+    """Over one database: schemas are in none."""
+    return shared_services.get("sqlite")
 
 
 def schema(service: Service, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from image_calls import (
     CLOUD_IMAGES,
@@ -376,6 +377,7 @@ def test_a_list_is_not_steered_by_nonsense(service: Service, path: str, query: s
     assert name in message_of(response)
 
 
+@over_one_database
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     ("query", "name"),

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.databases import over_one_database
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from sharing_calls import (
@@ -123,6 +124,7 @@ def test_the_batch_that_the_refused_ones_are_made_of_is_taken(service: Service, 
     assert not attempt.changed_nothing()
 
 
+@over_one_database
 @pytest.mark.parametrize("content", NOT_A_BODY, ids=brief)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_body_that_is_no_object_of_json_is_refused(service: Service, method: str, content: bytes) -> None:
@@ -145,6 +147,7 @@ def test_an_empty_body_and_a_malformed_one_have_codes_of_their_own(
     assert refusal(response) == (400, "IMG.0007" if content == b"" else "IMG.0001")
 
 
+@over_one_database
 @pytest.mark.parametrize(
     ("method", "field"),
     [
@@ -196,6 +199,7 @@ LISTS = [
 ]
 
 
+@over_one_database
 @pytest.mark.parametrize("value", BAD_LISTS, ids=brief)
 @pytest.mark.parametrize(("method", "field"), LISTS)
 def test_a_list_that_is_none_of_ids_is_refused(
@@ -261,6 +265,7 @@ def test_a_lone_surrogate_refuses_the_batch(service: Service, method: str, field
     assert attempt.changed_nothing()
 
 
+@over_one_database
 @pytest.mark.parametrize("value", [1, True, [], {}, ["x"]], ids=brief)
 @pytest.mark.parametrize("field", ["project_id", "vault_id"])
 def test_an_id_that_is_no_text_is_refused(service: Service, field: str, value: object) -> None:
@@ -843,6 +848,7 @@ NO_UUIDS = [
 ]
 
 
+@over_one_database
 @pytest.mark.parametrize("image_id", NO_UUIDS)
 @pytest.mark.parametrize("method", METHODS)
 def test_one_id_that_is_no_uuid_refuses_the_batch(service: Service, method: str, image_id: str) -> None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from conftest import SharedServices
 from harness.service import Service
 from sharing_calls import (
     BATCH,
@@ -35,6 +36,12 @@ OCTETS = "application/octet-stream"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 HASH_HEADER = "X-Sdk-Content-Sha256"
 ALGORITHM = "SDK-HMAC-SHA256"
+
+
+@pytest.fixture(scope="session")
+def service(shared_services: SharedServices) -> Service:
+    """Over one database: who signed is judged before any is asked."""
+    return shared_services.get("sqlite")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

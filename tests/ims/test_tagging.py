@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from sharing_calls import UNKNOWN_ID, answer, create_image, message_of, project_of, refusal, share
 
@@ -480,6 +481,7 @@ def test_the_project_of_the_path_is_the_callers_own(
     assert refusal(response) == (400, "IMG.0030")
 
 
+@over_one_database
 @pytest.mark.parametrize("body", NOT_A_BODY)
 @pytest.mark.parametrize(
     ("method", "path"),
@@ -580,6 +582,7 @@ def test_the_tags_of_a_list_are_of_what_the_caller_sees(service: Service, caller
     assert list_tags(service, f"id={image_id}", caller) == (["a=1"] if caller == "recipient" else [])
 
 
+@over_one_database
 @pytest.mark.parametrize(
     "query",
     [
@@ -748,6 +751,7 @@ def test_a_count_does_not_look_at_limit_and_offset(service: Service) -> None:
 MANY = [sought(f"k{number}") for number in range(11)]
 
 
+@over_one_database
 @pytest.mark.parametrize("name", ["tags", "tags_any", "not_tags", "not_tags_any"])
 @pytest.mark.parametrize(
     "entries",
@@ -774,6 +778,7 @@ def test_what_no_search_takes_is_refused(service: Service, name: str, entries: l
     assert message_of(response).startswith(name)
 
 
+@over_one_database
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness.databases import over_one_database
 from harness.service import Service
 from image_calls import (
     CLOUD_IMAGES,
@@ -98,6 +99,7 @@ def test_an_operating_system_brings_what_it_fixes(service: Service) -> None:
     assert (body["__os_version"], body["__os_type"], body["__platform"]) == (name, "Windows", "Windows")
 
 
+@over_one_database
 @pytest.mark.parametrize(
     ("step", "code"),
     [
@@ -131,6 +133,7 @@ def test_an_update_that_makes_no_sense_changes_nothing(service: Service, step: o
     assert show_image(service, image_id) == before
 
 
+@over_one_database
 @pytest.mark.parametrize(
     "name",
     [
