@@ -271,7 +271,7 @@ class Keyed:
             case "versions":
                 return Counter({"family.version_published": 1, "family.promoted": 1})
             case "revoke":
-                return Counter() if "at" in (self.body or {}) else Counter({"family.revoked": 1})
+                return Counter({"family.changed" if "at" in (self.body or {}) else "family.revoked": 1})
             case "restore":
                 return Counter({"family.restored": 1})
         raise ValueError(verb)
