@@ -130,7 +130,8 @@ release: install
 lock: install
 	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
-	for name in client keystone swift conformance glance otc; do \
+	$(COMPILE) requirements/client.in --constraint requirements/run.lock -o requirements/client.lock
+	for name in keystone swift conformance glance otc; do \
 		$(COMPILE) requirements/$$name.in -o requirements/$$name.lock || exit 1; done
 	npm update --prefix requirements/node --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit
 

@@ -19,6 +19,7 @@ FILES = (
     "README.md",
     "pyproject.toml",
     "requirements/run.lock",
+    "requirements/client.lock",
     "transom.example.toml",
     "deploy/transom.service",
 )
@@ -60,7 +61,14 @@ def test_the_same_tag_gives_the_same_files_whatever_lies_beside(repository: Path
     wheel = f"transom-{VERSION}-py3-none-any.whl"
     lying = {path.name for path in (repository / "dist" / VERSION).iterdir()}
     assert sorted(names) == sorted(
-        ["run.lock", "transom.example.toml", "transom.service", f"transom-{VERSION}.tar.gz", wheel]
+        [
+            "client.lock",
+            "run.lock",
+            "transom.example.toml",
+            "transom.service",
+            f"transom-{VERSION}.tar.gz",
+            wheel,
+        ]
     )
     assert lying == {*names, "SHA256SUMS"}
     found = hashlib.sha256((repository / "dist" / VERSION / wheel).read_bytes()).hexdigest()
