@@ -207,3 +207,35 @@ def test_a_package_that_is_missing_stops_the_start_and_is_named(
     assert done.returncode == 1
     assert re.search(rf"^Error: .*\b{package}\b.*run\.lock", done.stderr, re.MULTILINE), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["inbox", "offer web --to them --expires-at 90d"])
+def test_a_verb_for_users_says_what_it_needs_where_only_the_server_is_installed(
+    tmp_path: Path, words: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['keystoneauth1'] = None\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "transom", "share", *words.split()],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert re.search(r"^Error: .*\bkeystoneauth1\b.*client\.lock", done.stderr), done.stderr
+
+
+def test_the_locks_of_server_and_client_can_be_installed_together() -> None:
+    """`pip install -r run.lock -r client.lock` refuses two versions of one package."""
+    pinned = [
+        dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", (ROOT / "requirements" / lock).read_text(), re.M))
+        for lock in ("run.lock", "client.lock")
+    ]
+    server, client = pinned
+
+    assert client.keys() & server.keys()
+    assert {name for name in client.keys() & server.keys() if client[name] != server[name]} == set()

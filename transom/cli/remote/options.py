@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from transom.cli.remote.run import require_client
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -39,6 +41,7 @@ class Time(click.ParamType[str]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        require_client()
         from transom.client.times import read_time
 
         try:

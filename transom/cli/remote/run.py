@@ -17,6 +17,17 @@ _NEEDED = ("keystoneauth1", "requests", "rich")
 _Run = TypeVar("_Run", bound=Callable[..., Any])
 
 
+def require_client() -> None:
+    """To be called before anything of `transom.client` is imported; click's error when what that needs is not
+    installed."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"verbs for users need packages that are not installed ({', '.join(missing)}): "
+            "pip install 'transom[client]', or pip install --require-hashes -r client.lock."
+        )
+
+
 class Access:
     """Which account is to be used, for `click`'s context."""
 
@@ -25,12 +36,7 @@ class Access:
 
     def connect(self) -> "Service":
         """The service as this account; click's error when that is not configured."""
-        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-        if missing:
-            raise click.ClickException(
-                f"{', '.join(missing)} is not installed: pip install 'transom[client]', or "
-                "pip install --require-hashes -r requirements/client.lock."
-            )
+        require_client()
         from transom.client import CloudError, connect
 
         try:
