@@ -13,7 +13,7 @@ from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, caller
 from harness.receiver import Received, Receiver
 
 from transom.domain.events import EventData, EventType, NewEvent
-from transom.domain.hooks import PAUSES_S, Hook
+from transom.domain.hooks import PAUSES_S, SOONEST_S, Hook
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
@@ -66,7 +66,7 @@ class World:
     def delivery(
         self,
         rules: HookRules = INSIDE,
-        timeout_s: float = 5,
+        timeout_s: float = PATIENCE_S,
         find_maker: Callable[[Hook], Caller | None] = lambda _hook: None,
     ) -> Delivery:
         return Delivery(self.db, Poster(rules, timeout_s), self.liveness, anyio.sleep, find_maker)
@@ -424,6 +424,28 @@ async def test_a_hook_that_another_worker_holds_is_left_to_it(world: World, rece
     receiver.take()
     assert receiver.is_empty
     assert (await world.find(held)).cursor == 0
+
+
+async def test_no_change_by_a_user_brings_the_next_try_close_to_one_that_failed(
+    world: World, receiver: Receiver
+) -> None:
+    """Else whoever names another's address for a receiver has it asked as fast as the API can be called."""
+    receiver.status = 500
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+    await world.db.write("update hook set attempts = 5")
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts == 6)
+    assert failed.last_failure_at is not None
+    soonest = failed.last_failure_at + SOONEST_S * 1_000_000
+
+    moved = await service.set_cursor(world.db, caller(), hook.id, 0, lambda _hook: None)
+    assert (moved.attempts, moved.next_at) == (6, soonest)
+    again = await service.set_cursor(world.db, caller(), hook.id, 0, lambda _hook: None)
+    assert (again.attempts, again.next_at) == (6, soonest)
+    for is_enabled in (False, True):
+        change = {"is_enabled": is_enabled}
+        enabled = await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
+    assert (enabled.attempts, enabled.next_at) == (0, soonest)
 
 
 async def test_one_that_was_disabled_goes_on_where_it_was_or_tells_of_a_hole(

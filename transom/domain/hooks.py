@@ -6,6 +6,9 @@ import msgspec
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 #: Pauses differ from these by at most so much, so that what failed together is not tried again together.
 SPREAD = 0.2
+#: Shortest pause between a failed try and one that a user asks for, by another place in the feed or by
+#: enabling the hook, seconds: the receiver may be a third party, who is not to be asked as fast as one likes.
+SOONEST_S = 60
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,13 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Hook {self.id}>"
+
+
+def soonest_try(hook: Hook) -> int:
+    """When the hook may be tried again at the soonest, whatever a user wants, microseconds."""
+    if hook.last_failure_at is None or hook.last_failure_at < (hook.last_success_at or 0):
+        return 0
+    return hook.last_failure_at + SOONEST_S * 1_000_000
 
 
 def pause_after(attempts: int, wanted_s: float | None, chance: float) -> float | None:

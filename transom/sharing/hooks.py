@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, Via
-from transom.domain.hooks import Hook
+from transom.domain.hooks import Hook, soonest_try
 from transom.domain.model import Caller, split_member_id
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.sharing import rules
@@ -111,7 +111,9 @@ async def change_hook(
 
 
 def _enabled(hook: Hook, caller: Caller, oldest: int) -> Hook:
-    new = msgspec.structs.replace(hook, attempts=0, next_at=0, last_error=None, created_by=caller.user_id)
+    new = msgspec.structs.replace(
+        hook, attempts=0, next_at=soonest_try(hook), last_error=None, created_by=caller.user_id
+    )
     if hook.cursor >= oldest - 1:
         return new
     lost = f"Events {hook.cursor + 1} to {oldest - 1} are not kept any more, and were not delivered."
@@ -138,7 +140,8 @@ async def change_secret(db: Database, caller: Caller, hook_id: str, guard: Guard
 
 async def set_cursor(db: Database, caller: Caller, hook_id: str, cursor: int, guard: Guard) -> Hook:
     """The hook at another place of the feed: back to be told again, forth to pass by what cannot be
-    delivered. InvalidError for a place that the feed does not have."""
+    delivered. A next try that was hours away comes soon by that; what failed so far still counts.
+    InvalidError for a place that the feed does not have."""
     oldest, last = await events.find_kept(db)
     if not oldest - 1 <= cursor <= last:
         raise InvalidError("is not a cursor of what is kept of the feed.")
@@ -146,7 +149,8 @@ async def set_cursor(db: Database, caller: Caller, hook_id: str, cursor: int, gu
     def decide(seen: Hook | None) -> Hook:
         hook = manage(caller, seen)
         guard(hook)
-        return msgspec.structs.replace(hook, cursor=cursor, attempts=0, next_at=0, updated_at=_moved_on(hook))
+        next_at = min(hook.next_at, soonest_try(hook))
+        return msgspec.structs.replace(hook, cursor=cursor, next_at=next_at, updated_at=_moved_on(hook))
 
     return await db.run(lambda: hooks.change_hook(hook_id, decide, _nothing_more))
 
