@@ -12,6 +12,7 @@ import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, caller
 from harness.receiver import Received, Receiver
 
+from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, SOONEST_S, Hook
 from transom.domain.model import Caller
@@ -446,6 +447,29 @@ async def test_no_change_by_a_user_brings_the_next_try_close_to_one_that_failed(
         change = {"is_enabled": is_enabled}
         enabled = await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
     assert (enabled.attempts, enabled.next_at) == (0, soonest)
+
+
+async def test_tests_of_a_projects_hooks_take_the_places_of_its_deliveries(
+    world: World, receiver: Receiver
+) -> None:
+    """Else a project has as many requests under way as it may have hooks, and all projects any number."""
+    receiver.may_answer.clear()
+    made = [await world.hook(receiver.origin) for _ in range(5)]
+    others = await world.hook(receiver.origin, STRANGER)
+    delivery = world.delivery()
+    for hook in made[:4]:
+        delivery.test(hook)
+
+    with pytest.raises(ConflictError):
+        delivery.test(made[0])
+    with pytest.raises(UnavailableError):
+        delivery.test(made[4])
+    delivery.test(others)
+
+    receiver.may_answer.set()
+    await world.deliver_until(made[3], lambda hook: hook.last_status == 200, delivery)
+    delivery.test(made[4])
+    await world.deliver_until(made[4], lambda hook: hook.last_status == 200, delivery)
 
 
 async def test_one_that_was_disabled_goes_on_where_it_was_or_tells_of_a_hole(

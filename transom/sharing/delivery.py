@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from transom.clock import now_us
-from transom.domain.errors import TransomError, describe
+from transom.domain.errors import ConflictError, TransomError, UnavailableError, describe
 from transom.domain.events import CLOCK, Event, EventQuery
 from transom.domain.hooks import Hook, pause_after
 from transom.domain.model import Caller
@@ -38,7 +38,7 @@ from transom.sql.hooks import Due
 
 _log = logging.getLogger(__name__)
 
-#: Hooks that one process delivers to at once, and those of one project among them.
+#: Requests to hooks that one process has under way, tests among them, and those of one project.
 _MOST_RUNNING = 64
 _MOST_OF_PROJECT = 4
 #: Pause between two looks for events that other processes numbered, and for hooks whose pause is over.
@@ -73,6 +73,29 @@ class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of 
         self.is_final = is_final
 
 
+class Places:
+    """The requests that are under way, by project."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    @property
+    def are_full(self) -> bool:
+        return self._taken.total() >= _MOST_RUNNING
+
+    def are_full_for(self, project_id: str) -> bool:
+        """Whether there is none for this project: the others are for other projects."""
+        return self.are_full or self._taken[project_id] >= _MOST_OF_PROJECT
+
+    def take(self, project_id: str) -> None:
+        self._taken[project_id] += 1
+
+    def leave(self, project_id: str) -> None:
+        self._taken[project_id] -= 1
+        if not self._taken[project_id]:
+            del self._taken[project_id]
+
+
 class Delivery:
     """Runs in one process. `wake` it when a hook was changed."""
 
@@ -92,7 +115,7 @@ class Delivery:
         self._poster = poster
         self._liveness = liveness
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._running_of: Counter[str] = Counter()
+        self._places = Places()
         self._testing: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
@@ -139,14 +162,14 @@ class Delivery:
 
     # ---- tests
 
-    def test(self, hook: Hook) -> bool:
-        """Send the hook an event that is in no feed, beside the order; False when one is on its way."""
+    def test(self, hook: Hook) -> None:
+        """Send the hook an event that is in no feed, beside the order. ConflictError when one is on its way,
+        UnavailableError when all places are taken."""
         if hook.id in self._testing:
-            return False
-        task = asyncio.create_task(self._test(hook))
-        self._testing[hook.id] = task
-        task.add_done_callback(lambda _done: self._testing.pop(hook.id, None))
-        return True
+            raise ConflictError("A test of this hook is on its way.")
+        if self._places.are_full_for(hook.project_id):
+            raise UnavailableError("All places for webhooks are taken: test it a few seconds later.")
+        self._occupy(self._testing, hook, self._test(hook))
 
     async def _test(self, hook: Hook) -> None:
         status: int | None
@@ -167,27 +190,30 @@ class Delivery:
     async def _start_due(self) -> None:
         now = self._db.now_us()
         for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations):
-            if len(self._running) >= _MOST_RUNNING:
+            if self._places.are_full:
                 return
             if due.id in self._running or not self._is_free(due, now):
                 continue
-            if self._running_of[due.project_id] >= _MOST_OF_PROJECT:
-                continue  # The other places are for other projects.
+            if self._places.are_full_for(due.project_id):
+                continue
             hook = await hooks.claim_hook(self._db, due, self._liveness.name, self._lease())
             if hook is not None:
-                task = asyncio.create_task(self._run(hook))
-                self._running[hook.id] = task
-                self._running_of[hook.project_id] += 1
-                task.add_done_callback(partial(self._forget, hook))
+                self._occupy(self._running, hook, self._run(hook))
 
     def _is_free(self, due: Due, now: int) -> bool:
         return due.held_until <= now or (due.holder is not None and self._liveness.is_dead(due.holder))
 
-    def _forget(self, hook: Hook, _task: asyncio.Task[None]) -> None:
-        del self._running[hook.id]
-        self._running_of[hook.project_id] -= 1
-        if not self._running_of[hook.project_id]:
-            del self._running_of[hook.project_id]
+    def _occupy(
+        self, tasks: dict[str, asyncio.Task[None]], hook: Hook, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Do the work for the hook, in a place that is taken until it is done."""
+        tasks[hook.id] = task = asyncio.create_task(work)
+        self._places.take(hook.project_id)
+        task.add_done_callback(partial(self._forget, tasks, hook))
+
+    def _forget(self, tasks: dict[str, asyncio.Task[None]], hook: Hook, _task: asyncio.Task[None]) -> None:
+        del tasks[hook.id]
+        self._places.leave(hook.project_id)
         self.wake()
 
     def _lease(self) -> int:
