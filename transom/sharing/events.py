@@ -6,7 +6,7 @@ for all members of a family names the image to the owner only: some members may 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from transom.domain.errors import InvalidError
 from transom.domain.events import Event, EventType, Via
 from transom.domain.model import Caller, MemberStatus, split_member_id
+from transom.identity import Names
 
 SOURCE = "/share/v1"
 #: Before each type.
@@ -68,14 +69,25 @@ def event_id(event: Event) -> str:
     return f"evt-{sequence_of(event)}"
 
 
-Names = Callable[[str], str | None]
+NameOf = Callable[[str], str | None]
+
+
+def projects_in(events: Iterable[Event]) -> Iterable[str | None]:
+    """The ids that the names of `cloud_event` are asked for."""
+    for event in events:
+        yield from (event.owner, event.member_id, event.actor.project)
+
+
+def names_from(found: Mapping[str, Names]) -> NameOf:
+    """The names that were found, for `cloud_event`."""
+    return lambda project: found[project].name if project in found else None
 
 
 def _no_name(_project: str) -> None:
     """Identity is not asked."""
 
 
-def cloud_event(event: Event, viewer: Viewer, name_of: Names = _no_name) -> dict[str, Any]:
+def cloud_event(event: Event, viewer: Viewer, name_of: NameOf = _no_name) -> dict[str, Any]:
     """The event as the viewer sees it. `name_of`: a project's name by its id, None where it is not known."""
     shown: dict[str, Any] = {
         "specversion": "1.0",
@@ -110,7 +122,7 @@ def _subject(event: Event, viewer: Viewer) -> str | None:
     return f"families/{event.family_id}" if event.family_id is not None else None
 
 
-def _data(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
+def _data(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
     data = event.data
     told: dict[str, Any] = {}
     if data.hook is not None:
@@ -142,7 +154,7 @@ def _status(event: Event) -> dict[str, Any]:
     return told
 
 
-def _who(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
+def _who(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
     actor = event.actor
     sees_all = viewer.project is None
     is_own = sees_all or (actor.project is not None and actor.project == viewer.project)
@@ -159,7 +171,7 @@ def _who(event: Event, viewer: Viewer, name_of: Names) -> dict[str, Any]:
     return {"by": by, "via": via, "request_id": actor.request_id if is_own else None}
 
 
-def _project(project_id: str, name_of: Names) -> dict[str, Any]:
+def _project(project_id: str, name_of: NameOf) -> dict[str, Any]:
     return {"project": project_id, "name": name_of(project_id)}
 
 

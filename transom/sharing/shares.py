@@ -77,11 +77,11 @@ async def list_shares_to(
         *await shares.list_given_to(db, member_id, owner, now, before=before, limit=limit + 1),
         *await family_views.list_given_to(db, member_id, owner, now, before=before, limit=limit + 1),
     ]
-    found.sort(key=_position_of, reverse=True)
-    return found[:limit], _position_of(found[limit - 1]) if len(found) > limit else None
+    found.sort(key=position_of, reverse=True)
+    return found[:limit], position_of(found[limit - 1]) if len(found) > limit else None
 
 
-def _position_of(share: Given | GivenFamily) -> tuple[int, str]:
+def position_of(share: Given | GivenFamily) -> tuple[int, str]:
     """Where it stands among what a recipient has."""
     if isinstance(share, GivenFamily):
         return share.member.offered_at, share.member.family_id

@@ -1,14 +1,17 @@
 """The feed of events, and history (`GET /share/v1/events`)."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from transom.api.http import JSON, Headers, Request, Response, encode_json
 from transom.api.services import Services
 from transom.api.share.problems import ProblemError
 from transom.api.share.query import (
     PAGING,
+    cut_to_size,
     encode_cursor,
     read_choice,
     read_cursor,
@@ -19,7 +22,7 @@ from transom.api.share.query import (
 from transom.domain.errors import InvalidError
 from transom.domain.events import EventQuery
 from transom.domain.fields import MAX_NAME
-from transom.sharing.events import check_types, cloud_event, matching_types
+from transom.sharing.events import check_types, cloud_event, matching_types, names_from, projects_in
 from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
 
 QUERY = PAGING | {"type", "image", "family", "with", "order", "wait", "all"}
@@ -61,18 +64,20 @@ async def show_events(services: Services, request: Request) -> Response:
         oldest = encode_cursor(CURSOR, (error.oldest,))
         text = "after: what comes next was removed; `oldest` is the first cursor that is good."
         raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
-    wanted = [(event.owner, event.member_id, event.actor.project) for event in page.events]
-    names = await services.names.find(one for some in wanted for one in some)
-    return _page_response(request, page, lambda project: names[project].name if project in names else None)
+    names = names_from(await services.names.find(projects_in(page.events)))
+    shown = await cut_to_size(
+        page.events,
+        lambda event: cloud_event(event, page.viewer, names),
+        services.settings.list_size_limit,
+    )
+    if len(shown) < len(page.events):
+        page = msgspec.structs.replace(page, cursor=page.events[len(shown) - 1].seq, has_more=True)
+    return _page_response(request, page, shown)
 
 
-def _page_response(request: Request, page: EventPage, name_of: Callable[[str], str | None]) -> Response:
+def _page_response(request: Request, page: EventPage, shown: Sequence[msgspec.Raw]) -> Response:
     cursor = encode_cursor(CURSOR, (page.cursor,))
-    body: dict[str, Any] = {
-        "events": [cloud_event(event, page.viewer, name_of) for event in page.events],
-        "cursor": cursor,
-        "next": None,
-    }
+    body: dict[str, Any] = {"events": shown, "cursor": cursor, "next": None}
     headers: Headers = [(b"content-type", JSON), (b"cache-control", b"no-store")]
     if page.has_more:
         kept = [pair for pair in request.query_pairs() if pair[0] != "after"]

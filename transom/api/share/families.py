@@ -28,8 +28,8 @@ from transom.api.share.body import (
 )
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.api.share.query import (
+    cut_page_response,
     encode_cursor,
-    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -158,9 +158,18 @@ async def list_families(services: Services, request: Request) -> Response:
         limit=limit + 1,
     )
     page = found[:limit]
-    last = page[-1].family if len(found) > limit else None
-    following = encode_cursor("families", (last.name, last.id)) if last is not None else None
-    return page_response(request, [family_body(seen) for seen in page], following)
+    return await cut_page_response(
+        request,
+        page,
+        family_body,
+        _cursor_of,
+        _cursor_of(page[-1]) if len(found) > limit else None,
+        services.settings.list_size_limit,
+    )
+
+
+def _cursor_of(seen: Seen) -> str:
+    return encode_cursor("families", (seen.family.name, seen.family.id))
 
 
 class NewFamily(msgspec.Struct, forbid_unknown_fields=True):

@@ -27,8 +27,8 @@ from transom.api.share.families import show_end
 from transom.api.share.offers import check_terms, read_terms
 from transom.api.share.problems import name_of_failure, type_of
 from transom.api.share.query import (
+    cut_page_response,
     encode_cursor,
-    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -86,10 +86,20 @@ async def list_members(services: Services, request: Request) -> Response:
         # Of the whole set, which takes as long as the set is large: with its first page alone.
         headers.append((b"etag", set_tag(await service.list_terms(services.db, family_id, caller)).encode()))
     page = found[:limit]
-    following = encode_cursor("family-members", (page[-1].member.member_id,)) if len(found) > limit else None
     names = await services.names.find(given.member.member_id for given in page)
-    items = [member_body(given, names) for given in page]
-    return page_response(request, items, following, headers)
+    return await cut_page_response(
+        request,
+        page,
+        lambda given: member_body(given, names),
+        _cursor_of,
+        _cursor_of(page[-1]) if len(found) > limit else None,
+        services.settings.list_size_limit,
+        headers,
+    )
+
+
+def _cursor_of(given: GivenFamily) -> str:
+    return encode_cursor("family-members", (given.member.member_id,))
 
 
 async def show_member(services: Services, request: Request) -> Response:

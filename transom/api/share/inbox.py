@@ -6,8 +6,8 @@ from transom.api.share.body import show_time
 from transom.api.share.conditions import tag_of, tagged_response
 from transom.api.share.family_members import member_tag
 from transom.api.share.query import (
+    cut_page_response,
     encode_cursor,
-    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -49,8 +49,14 @@ async def list_inbox(services: Services, request: Request) -> Response:
     )
     page = await inbox.list_offers(services.db, request.caller, asked, [kind] if kind else list(inbox.KINDS))
     names = await services.names.find(map(owner_of, page.items))
-    following = encode_cursor(_CURSOR, page.following) if page.following is not None else None
-    return page_response(request, [show_item(item, names) for item in page.items], following)
+    return await cut_page_response(
+        request,
+        page.items,
+        lambda item: show_item(item, names),
+        lambda item: encode_cursor(_CURSOR, inbox.position_of(item)),
+        encode_cursor(_CURSOR, page.following) if page.following is not None else None,
+        services.settings.list_size_limit,
+    )
 
 
 async def summarize_inbox(services: Services, request: Request) -> Response:

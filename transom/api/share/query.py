@@ -4,9 +4,10 @@ A page is asked for by `limit` and `after`, an opaque cursor that the page befor
 refused, like unknown keys of a body: a misspelt filter must not become a list of everything.
 """
 
+import asyncio
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -24,7 +25,11 @@ LIMIT_MOST = 1000
 #: The parameters of every list.
 PAGING = frozenset({"limit", "after"})
 
+#: Items of a page that are rendered between two turns of other requests.
+_AT_ONCE = 20
+
 Cursor = TypeVar("Cursor")
+Item = TypeVar("Item")
 
 
 def wrong_parameter(name: str, why: str) -> InvalidError:
@@ -96,8 +101,43 @@ def _is_of_a_list(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= NEVER
 
 
+async def cut_to_size(
+    page: Sequence[Item], show: Callable[[Item], Any], size_limit: int
+) -> list[msgspec.Raw]:
+    """The items of a page in JSON, up to the one that reaches the size limit, bytes; of a page of at most
+    LIMIT_DEFAULT all of them, however long."""
+    shown: list[msgspec.Raw] = []
+    size = 0
+    for number, item in enumerate(page, 1):
+        text = encode_json(show(item))
+        shown.append(msgspec.Raw(text))
+        size += len(text)
+        if size >= size_limit and len(page) > LIMIT_DEFAULT:
+            break
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return shown
+
+
+async def cut_page_response(
+    request: Request,
+    page: Sequence[Item],
+    show: Callable[[Item], Any],
+    cursor_of: Callable[[Item], str],
+    following: str | None,
+    size_limit: int,
+    headers: Headers | None = None,
+) -> Response:
+    """A page of a list whose items may be long: it ends at `size_limit` (`cut_to_size`). `following`: as of
+    `page_response`, for a page that does not."""
+    items = await cut_to_size(page, show, size_limit)
+    if len(items) < len(page):
+        following = cursor_of(page[len(items) - 1])
+    return page_response(request, items, following, headers)
+
+
 def page_response(
-    request: Request, items: list[Any], following: str | None, headers: Headers | None = None
+    request: Request, items: Sequence[Any], following: str | None, headers: Headers | None = None
 ) -> Response:
     """A page of a list. `following`: the cursor of the next page, None when this is the last."""
     link = None

@@ -10,8 +10,8 @@ from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_option
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.offers import check_terms, read_terms
 from transom.api.share.query import (
+    cut_page_response,
     encode_cursor,
-    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -74,10 +74,15 @@ async def list_shares(services: Services, request: Request) -> Response:
     )
     names = await services.names.find(share.member.member_id for share in page.items)
     now = now_us()
-    following = encode_cursor(_CURSOR, (page.following,)) if page.following is not None else None
-    headers = [(b"etag", tag_of_set(page.terms).encode())] if page.terms is not None else []
-    items = [show_given(share, names, now) for share in page.items]
-    return page_response(request, items, following, headers)
+    return await cut_page_response(
+        request,
+        page.items,
+        lambda share: show_given(share, names, now),
+        lambda share: encode_cursor(_CURSOR, (share.member.member_id,)),
+        encode_cursor(_CURSOR, (page.following,)) if page.following is not None else None,
+        services.settings.list_size_limit,
+        [(b"etag", tag_of_set(page.terms).encode())] if page.terms is not None else None,
+    )
 
 
 def tag_of_set(terms: shares.Terms) -> str:
@@ -177,9 +182,14 @@ async def list_shares_to(services: Services, request: Request) -> Response:
         services.db, request.caller, _read_to(query.get("to")), before, read_limit(query)
     )
     now = now_us()
-    items = [show_given_to(share, now) for share in found]
-    cursor = encode_cursor(_CURSOR_TO, following) if following is not None else None
-    return page_response(request, items, cursor)
+    return await cut_page_response(
+        request,
+        found,
+        lambda share: show_given_to(share, now),
+        lambda share: encode_cursor(_CURSOR_TO, shares.position_of(share)),
+        encode_cursor(_CURSOR_TO, following) if following is not None else None,
+        services.settings.list_size_limit,
+    )
 
 
 def _read_to(value: str | None) -> str:

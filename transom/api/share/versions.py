@@ -24,7 +24,7 @@ from transom.api.share.body import (
 from transom.api.share.conditions import NOTHING, require_condition, require_tag, tagged_response
 from transom.api.share.families import PATH, read_end, version_body, version_tag
 from transom.api.share.problems import ProblemError
-from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
+from transom.api.share.query import cut_page_response, encode_cursor, read_cursor, read_limit, read_query
 from transom.clock import now_us
 from transom.domain.errors import NotFoundError
 from transom.domain.families import Known
@@ -58,8 +58,18 @@ async def list_versions(services: Services, request: Request) -> Response:
     (before,) = read_cursor(query, "versions", tuple[int]) or (NEVER,)
     family_id = request.params["family_id"]
     _seen, found = await service.list_versions(services.db, request.caller, family_id, before, limit + 1)
-    following = encode_cursor("versions", (found[limit - 1].version.number,)) if len(found) > limit else None
-    return page_response(request, [version_body(shown) for shown in found[:limit]], following)
+    return await cut_page_response(
+        request,
+        found[:limit],
+        version_body,
+        _cursor_of,
+        _cursor_of(found[limit - 1]) if len(found) > limit else None,
+        services.settings.list_size_limit,
+    )
+
+
+def _cursor_of(shown: service.Shown) -> str:
+    return encode_cursor("versions", (shown.version.number,))
 
 
 class Publishing(msgspec.Struct, forbid_unknown_fields=True):
