@@ -14,6 +14,7 @@ from harness.signing import certify, make_key, sign, to_pem
 
 from transom.config import Settings
 from transom.data.certificates import Certificates
+from transom.data.transfer import open_certificates
 from transom.domain.errors import ConflictError, InvalidError, UnavailableError
 from transom.domain.model import Image, Status
 
@@ -50,7 +51,7 @@ def barbican() -> Iterator[KeyManager]:
 
 
 def certificates_of(barbican: KeyManager, folder: str = "") -> Certificates:
-    return Certificates(
+    return open_certificates(
         Settings(
             identity="keystone",
             keystone_auth_url=f"{barbican.origin}/v3",
@@ -140,7 +141,7 @@ async def test_a_key_manager_that_fails_or_is_away_is_unavailable(
 
 
 async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    certificates = Certificates(Settings(image_signature_certificates_dir=str(tmp_path / "absent")))
+    certificates = open_certificates(Settings(image_signature_certificates_dir=str(tmp_path / "absent")))
 
     with pytest.raises(UnavailableError, match="folder of certificates"):
         await certificates.checks_of(signed_image(tmp_path, BINARY), None)

@@ -7,8 +7,9 @@ import asyncio
 from http import HTTPStatus
 from pathlib import Path
 
+import msgspec
+
 from transom.clock import now_us
-from transom.config import Settings
 from transom.data.measure import DigestCheck
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Image
@@ -21,21 +22,28 @@ _MOST_BYTES = 1 << 20
 _TYPES = ("application/octet-stream", "text/plain")
 
 
-class Certificates:
-    """Where this service finds certificates, as its settings say."""
+class KeyManager(msgspec.Struct, frozen=True, kw_only=True):
+    """How Barbican is found: in the catalog of this Keystone, in this region. `cafile`: "", the system's."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    keystone_auth_url: str
+    keystone_cafile: str
+    region: str
+
+
+class Certificates:
+    """Where this service finds certificates. `folder`, `key_manager`: None where it does not look."""
+
+    def __init__(self, folder: Path | None, key_manager: KeyManager | None) -> None:
+        self._folder = folder
+        self._key_manager = key_manager
 
     def needs_token(self, image: Image) -> bool:
         """Whether the image's certificate may have to be fetched with a token of the user's."""
-        return self._settings.image_signature_barbican and is_signed(image)
+        return self._key_manager is not None and is_signed(image)
 
     def check_source(self, image: Image) -> None:
         """InvalidError for a signed image where nothing is configured to verify it by."""
-        settings = self._settings
-        has_source = settings.image_signature_certificates_dir or settings.image_signature_barbican
-        if is_signed(image) and not has_source:
+        if is_signed(image) and self._folder is None and self._key_manager is None:
             raise InvalidError(
                 f"{SIGNATURE}: this service has no certificates by which it could verify signatures."
             )
@@ -55,28 +63,27 @@ class Certificates:
         return (SignatureCheck(claim, content, now_utc(now_us())),)
 
     async def _find(self, certificate_id: str, token: str | None) -> bytes:
-        folder = self._settings.image_signature_certificates_dir
-        has_barbican = self._settings.image_signature_barbican
-        found = await asyncio.to_thread(_read_file, Path(folder), certificate_id) if folder else None
-        if found is None and has_barbican:
-            found = await self._fetch(certificate_id, token)
+        found = None
+        if self._folder is not None:
+            found = await asyncio.to_thread(_read_file, self._folder, certificate_id)
+        if found is None and self._key_manager is not None:
+            found = await _fetch(self._key_manager, certificate_id, token)
         if found is None:
             raise InvalidError(f"{CERTIFICATE_ID}: there is no certificate {certificate_id}.")
         return found
 
-    async def _fetch(self, certificate_id: str, token: str | None) -> bytes | None:
-        if token is None:
-            raise InvalidError(
-                f"{CERTIFICATE_ID}: the certificate {certificate_id} can only be fetched with a token of "
-                "the user's, and there is none."
-            )
-        settings = self._settings
-        catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
-        endpoint = endpoint_in(catalog, "key-manager", settings.region, "public")
-        root = endpoint.rstrip("/").removesuffix("/v1")
-        return await _ask_barbican(
-            f"{root}/v1/secrets/{certificate_id}/payload", settings.keystone_cafile, token
+
+async def _fetch(key_manager: KeyManager, certificate_id: str, token: str | None) -> bytes | None:
+    if token is None:
+        raise InvalidError(
+            f"{CERTIFICATE_ID}: the certificate {certificate_id} can only be fetched with a token of "
+            "the user's, and there is none."
         )
+    cafile = key_manager.keystone_cafile
+    catalog = await read_catalog(key_manager.keystone_auth_url, cafile, token)
+    endpoint = endpoint_in(catalog, "key-manager", key_manager.region, "public")
+    root = endpoint.rstrip("/").removesuffix("/v1")
+    return await _ask_barbican(f"{root}/v1/secrets/{certificate_id}/payload", cafile, token)
 
 
 def _read_file(folder: Path, certificate_id: str) -> bytes | None:

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from transom.clock import now_us
-from transom.config import Settings
 from transom.data.certificates import Certificates
 from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.removal import Removal
@@ -44,12 +45,24 @@ _GIVEN_UP = "The upload was aborted: the server could not renew its lease on it 
 _OTHER_DATA = "The data is not that of the image it was taken from."
 
 
+class UploadRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `nonfatal_checks`: those of a
+    disk's partition table that refuse nothing."""
+
+    size_cap: int
+    project_quota: int
+    lease_us: int
+    hashing_algorithm: str
+    must_match_format: bool
+    nonfatal_checks: frozenset[str]
+
+
 class Uploads:
     """Stores image data for one worker process. `threads`: for hashing."""
 
     def __init__(
         self,
-        settings: Settings,
+        rules: UploadRules,
         db: Database,
         stores: Stores,
         liveness: Liveness,
@@ -58,15 +71,14 @@ class Uploads:
         removal: Removal,
         threads: ThreadPoolExecutor,
     ) -> None:
-        self._settings = settings
+        self._rules = rules
         self._db = db
         self._stores = stores
         self._ownership = ownership
         self._certificates = certificates
         self._removal = removal
         self._liveness = liveness
-        self._quota = StorageQuota(db, settings.user_storage_quota)
-        self._lease_us = settings.upload_lease_s * 1_000_000
+        self._quota = StorageQuota(db, rules.project_quota)
         self._hashing = threads
 
     async def receive(
@@ -206,7 +218,7 @@ class Uploads:
             store=store_id,
             image_id=image_id,
             holder=self._liveness.name,
-            held_until=self._db.now_us() + self._lease_us,
+            held_until=self._db.now_us() + self._rules.lease_us,
         )
 
     async def _require_room(self, guard: UploadGuard) -> None:
@@ -219,10 +231,10 @@ class Uploads:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
 
         async def renew_once() -> bool:
-            return await blobs.hold_blob(self._db, blob, self._db.now_us() + self._lease_us)
+            return await blobs.hold_blob(self._db, blob, self._db.now_us() + self._rules.lease_us)
 
         try:
-            async with renewed(renew_once, self._lease_us, f"Upload {blob.key}", _GIVEN_UP):
+            async with renewed(renew_once, self._rules.lease_us, f"Upload {blob.key}", _GIVEN_UP):
                 is_owned = await fill()
             if not is_owned:
                 raise VanishedError(
@@ -233,7 +245,7 @@ class Uploads:
             raise
 
     async def _bounds(self, image: Image, announced: int | None) -> Bounds:
-        cap = self._settings.image_size_cap
+        cap = self._rules.size_cap
         too_much, reason = f"The incoming image is too large: more than {cap} bytes.", Reason.OBJECT_TOO_LARGE
         left = await self._quota.room_for(image)
         if left is not None and left < cap:
@@ -277,7 +289,7 @@ class Uploads:
         checks: Sequence[DigestCheck],
         consume: Consume,
     ) -> Content:
-        inspection, algorithm = self._inspection(image), self._settings.hashing_algorithm
+        inspection, algorithm = self._inspection(image), self._rules.hashing_algorithm
         return await self._hashed(chunks, bounds, inspection, algorithm, checks, consume)
 
     async def _hashed(
@@ -308,5 +320,4 @@ class Uploads:
         # Imported with the first upload: the library brings several MiB of its own.
         from transom.data.inspection import Inspection
 
-        must_match = self._settings.require_image_format_match
-        return Inspection(image.disk_format, must_match, self._settings.nonfatal_checks)
+        return Inspection(image.disk_format, self._rules.must_match_format, self._rules.nonfatal_checks)
