@@ -6,14 +6,14 @@ Objects are put and read by the tests' own client. Start reading at `Bucket`.
 import secrets
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import obstore
 from obstore.store import S3Store
 
 from harness.service import Service
-from harness.swift import ACCESS_KEY, SECRET_KEY, UPLOADS, Swift
+from harness.swift import ACCESS_KEY, SECRET_KEY, UPLOADS
 
 MIB = 1 << 20
 ACTION = "/v2/cloudimages/action"
@@ -22,17 +22,24 @@ DATA_IMAGE = "/v1/cloudimages/dataimages/action"
 DEBIAN = "Debian GNU/Linux 10.0.0 64bit"
 
 
+class S3Service(Protocol):
+    """Swift or another."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+
 class Bucket:
     """A bucket of the S3 service, with names in it that nobody else uses."""
 
     def __init__(
-        self, swift: Swift, name: str = UPLOADS, keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY)
+        self, service: S3Service, name: str = UPLOADS, keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY)
     ) -> None:
         self.name = name
         self._folder = secrets.token_hex(4)
         self._store = S3Store(
             name,
-            endpoint=swift.endpoint,
+            endpoint=service.endpoint,
             region="us-east-1",
             access_key_id=keys[0],
             secret_access_key=keys[1],
