@@ -72,7 +72,7 @@ class Feed:
         self._service = service
         self._cursor: str | None = None
         self._known = State({}, {}, {}, set())
-        self._last = 0
+        self._last = self._seen = 0
         #: Of each request: what it did.
         self.done: dict[str, Counter[str]] = {}
 
@@ -91,7 +91,7 @@ class Feed:
             return [*faults, f"{len(contents.waiting)} events never get a number"]
         faults += self._compare(contents)
         faults += [f"the family's member lacks the current version: {row}" for row in contents.without]
-        faults += self._read_on(contents.numbered)
+        faults += self._read_on(max(contents.numbered, default=0))
         for seq, event in sorted(contents.numbered.items()):
             faults += replay(self._known, event, seq)
             if event.request_id is not None:
@@ -115,24 +115,22 @@ class Feed:
                 faults.append(f"{name}: by the events {_differing(told, found)}, in the database the other")
         return faults
 
-    def _read_on(self, numbered: dict[int, Event]) -> list[str]:
-        """The feed shows each event once, in its order."""
+    def _read_on(self, last: int) -> list[str]:
+        """The feed shows each event once, in its order, to this number or, as time goes on, further."""
         client = self._service.client("admin")
-        seen: list[int] = []
-        while not seen or seen[-1] < max(numbered, default=0):
-            query = {"all": "true", "order": "asc", "limit": _PAGE} | (
-                {"after": self._cursor} if self._cursor is not None else {}
-            )
-            answer = client.get("/share/v1/events", params=query)  # type: ignore[arg-type]
+        while self._seen < last:
+            query: dict[str, str | int] = {"all": "true", "order": "asc", "limit": _PAGE}
+            if self._cursor is not None:
+                query["after"] = self._cursor
+            answer = client.get("/share/v1/events", params=query)
             assert answer.status_code == 200, answer.text
             page = answer.json()
-            self._cursor = page["cursor"]
-            seen += [int(event["sequence"]) for event in page["events"]]
-            if not page["events"]:
-                break
-        expected = sorted(numbered)
-        # Time may have ended something since.
-        return [] if seen[: len(expected)] == expected else [f"the feed shows {seen}, not {expected}"]
+            numbers = [int(event["sequence"]) for event in page["events"]]
+            expected = list(range(self._seen + 1, self._seen + 1 + len(numbers)))
+            if not numbers or numbers != expected:
+                return [f"the feed shows {numbers} after {self._seen}, and there is {last}"]
+            self._cursor, self._seen = page["cursor"], numbers[-1]
+        return []
 
 
 def replay(state: State, event: Event, where: object) -> list[str]:
