@@ -23,7 +23,7 @@ import yaml
 from harness.answers import check
 from harness.child import Child, ServiceFailedError, find_free_port
 
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 60.0
 
 
