@@ -3,6 +3,9 @@
 Its typed answers must be filled: a field that it documents and finds empty is a field that scripts miss.
 """
 
+import time
+from typing import Any
+
 import pytest
 from harness.service import Service
 from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
@@ -23,7 +26,7 @@ from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
     ShowJobProgressRequest,
     ShowJobRequest,
 )
-from sdk_calls import make_sdk_client, refused, unfilled
+from sdk_calls import PATIENCE_S, make_sdk_client, refused, unfilled
 from sharing_calls import (
     ACCEPTED,
     DEFAULT_DOMAIN,
@@ -279,3 +282,30 @@ def test_an_absent_image_is_not_found(service: Service) -> None:
     client = make_sdk_client(service, "publisher")
 
     assert refused(client.glance_list_image_members, request) == (404, "IMG.0027")
+
+
+def _feed(service: Service, image_id: str, most: int) -> list[dict[str, Any]]:
+    """The first events of the image as its owner sees them, without what tells them apart: number, time, and
+    the request."""
+    deadline = time.monotonic() + PATIENCE_S
+    client = service.client("publisher")
+    while len(found := client.get("/share/v1/events", params={"image": image_id}).json()["events"]) < most:
+        assert time.monotonic() < deadline, found
+    own = {"request_id": None, "via": None, "image": None}
+    return [{"type": event["type"], "data": event["data"] | own} for event in found]
+
+
+def test_batches_write_the_events_of_single_calls(service: Service) -> None:
+    project = project_of(service, "recipient")
+    by_batches, by_calls = (create_image(service, visibility="shared") for _ in range(2))
+    share(service, by_batches)
+    answer(service, by_batches, "accepted")
+    withdraw(service, by_batches)
+
+    publisher, recipient = (service.client(caller) for caller in ("publisher", "recipient"))
+    members = f"/v2/images/{by_calls}/members"
+    assert publisher.post(members, json={"member": project}).status_code == 200
+    assert recipient.put(f"{members}/{project}", json={"status": "accepted"}).status_code == 200
+    assert publisher.delete(f"{members}/{project}").status_code == 204
+
+    assert _feed(service, by_batches, 3) == _feed(service, by_calls, 3)
