@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.identity.session import NOT_FOUND, identity_url, open_session
+from transom.api.identity.session import identity_url, open_session
 from transom.api.identity.wire import read_filters, render_list
 from transom.api.services import Services
 from transom.api.versions import base_url
 from transom.domain.errors import NotFoundError
+from transom.identity.rules import NOT_FOUND
 from transom.identity.sessions import Session
 
 INTERFACES = ("public", "internal", "admin")

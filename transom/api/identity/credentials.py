@@ -6,12 +6,10 @@ from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.identity.session import (
-    NOT_FOUND,
     builtin_identity,
     identity_url,
     open_session,
     open_token_session,
-    require_self_or_admin,
 )
 from transom.api.identity.wire import (
     NewCredentialRequest,
@@ -24,13 +22,15 @@ from transom.api.identity.wire import (
 )
 from transom.api.services import Services
 from transom.domain.errors import NotFoundError
+from transom.identity import rules
 from transom.identity.passwords import require_length
+from transom.identity.rules import NOT_FOUND
 
 
 async def list_credentials(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     user_id = request.params["id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     directory, root = session.directory, identity_url(services, request)
     filters = read_filters(request)
     found = [
@@ -46,8 +46,7 @@ async def create_credential(services: Services, request: Request) -> Response:
     """For oneself only: it carries the maker's own roles."""
     session = await open_token_session(services, request)
     user_id = request.params["id"]
-    if user_id != session.user.id:
-        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    rules.act_for_oneself(session, user_id)
     body = await read_body(request, services.settings.identity_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
     identity = builtin_identity(services)
@@ -62,7 +61,7 @@ async def create_credential(services: Services, request: Request) -> Response:
 async def get_credential(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     user_id, wanted = request.params["id"], request.params["credential_id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     credential = session.directory.credentials.get(wanted)
     if credential is None or credential.user_id != user_id:
         raise NotFoundError(NOT_FOUND.format("application credential", wanted))
@@ -73,7 +72,7 @@ async def get_credential(services: Services, request: Request) -> Response:
 async def delete_credential(services: Services, request: Request) -> Response:
     session = await open_token_session(services, request)
     user_id, unwanted = request.params["id"], request.params["credential_id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     await builtin_identity(services).delete_credential(session, user_id, unwanted)
     return no_content()
 
@@ -81,7 +80,7 @@ async def delete_credential(services: Services, request: Request) -> Response:
 async def list_access_rules(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     user_id = request.params["id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     root, filters = identity_url(services, request), read_filters(request)
     found = [
         render_access_rule(rule, root)
@@ -96,7 +95,7 @@ async def list_access_rules(services: Services, request: Request) -> Response:
 async def get_access_rule(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     user_id, wanted = request.params["id"], request.params["rule_id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     rule = session.directory.access_rules.get(wanted)
     if rule is None or rule.user_id != user_id:
         raise NotFoundError(NOT_FOUND.format("access rule", wanted))
@@ -106,6 +105,6 @@ async def get_access_rule(services: Services, request: Request) -> Response:
 async def delete_access_rule(services: Services, request: Request) -> Response:
     session = await open_token_session(services, request)
     user_id, unwanted = request.params["id"], request.params["rule_id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     await builtin_identity(services).delete_access_rule(session, user_id, unwanted)
     return no_content()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.identity.session import NOT_FOUND, identity_url, open_session
+from transom.api.identity.session import identity_url, open_session
 from transom.api.identity.wire import (
     is_true,
     read_filters,
@@ -19,7 +19,9 @@ from transom.api.identity.wire import (
 )
 from transom.api.services import Services
 from transom.domain.errors import NotFoundError
+from transom.identity import rules
 from transom.identity.directory import Domain, Project
+from transom.identity.rules import NOT_FOUND
 from transom.identity.sessions import Session, TokenSession
 
 #: Filter of a list → whether a project passes. Keystone passes over filters it does not know, and so do we.
@@ -56,7 +58,7 @@ def _list_visible(session: Session, name: str | None, region: str | None) -> lis
     if name is not None and name == region and session.project and not isinstance(session, TokenSession):
         named = [project for project in own if project.name == region]
         return named or [msgspec.structs.replace(session.project, name=region)]
-    if name is not None or session.is_admin:
+    if rules.lists_every_project(session, name):
         return list(directory.projects.values())
     return own
 

@@ -4,12 +4,11 @@ from transom.api.http import Request
 from transom.api.services import Services
 from transom.api.signing import has_signature, signed_request
 from transom.api.versions import base_url
-from transom.domain.errors import ForbiddenError, NotFoundError
+from transom.domain.errors import NotFoundError
+from transom.identity import rules
 from transom.identity.access_rules import IDENTITY, require_allowed
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.sessions import Session, TokenSession
-
-NOT_FOUND = "Could not find {}: {}."
 
 
 def builtin_identity(services: Services) -> BuiltinIdentity:
@@ -34,23 +33,7 @@ async def open_session(services: Services, request: Request) -> Session:
 
 async def open_token_session(services: Services, request: Request) -> TokenSession:
     """As `open_session`, for what only the holder of a token may do. ForbiddenError for a signed request."""
-    session = await open_session(services, request)
-    if not isinstance(session, TokenSession):
-        raise ForbiddenError("A signed request may only look around here: this takes a token.")
-    return session
-
-
-def require_admin(session: Session) -> None:
-    if not session.is_admin:
-        raise ForbiddenError(
-            "You are not authorized to perform the requested action: the role admin is needed."
-        )
-
-
-def require_self_or_admin(session: Session, user_id: str) -> None:
-    """Other users look absent, so that nobody can try out ids or names."""
-    if user_id != session.user.id and not session.is_admin:
-        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    return rules.hold_token(await open_session(services, request))
 
 
 def identity_url(services: Services, request: Request) -> str:

@@ -27,14 +27,13 @@ from transom.api.identity.wire import (
 )
 from transom.api.services import Services
 from transom.domain.errors import (
-    ForbiddenError,
     InvalidError,
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
 )
+from transom.identity import rules
 from transom.identity.builtin import BuiltinIdentity
-from transom.identity.directory import Role
 from transom.identity.sessions import TokenSession
 
 METHODS = ("password", "token", "application_credential")
@@ -139,9 +138,7 @@ async def _find_subject(services: Services, request: Request) -> tuple[str, Toke
         subject = builtin_identity(services).open_session(token)
     except UnauthenticatedError:
         raise NotFoundError("Could not find token.") from None
-    is_service = Role.SERVICE in session.roles and request.method != "DELETE"
-    if subject.user.id != session.user.id and not session.is_admin and not is_service:
-        raise ForbiddenError("You are not authorized to perform the requested action on this token.")
+    rules.act_on_token(session, subject, revokes=request.method == "DELETE")
     return token, subject, session
 
 

@@ -5,13 +5,10 @@ from typing import Any
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.identity.attempts import report_refusal
 from transom.api.identity.session import (
-    NOT_FOUND,
     builtin_identity,
     identity_url,
     open_session,
     open_token_session,
-    require_admin,
-    require_self_or_admin,
 )
 from transom.api.identity.wire import (
     PasswordChangeRequest,
@@ -25,18 +22,18 @@ from transom.api.identity.wire import (
 )
 from transom.api.services import Services
 from transom.domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
+from transom.identity import rules
 from transom.identity.directory import Directory, Grant, Role, imply_roles
 from transom.identity.passwords import require_length
+from transom.identity.rules import NOT_FOUND
 
 
 async def list_users(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
-    directory, root = session.directory, identity_url(services, request)
-    filters = read_filters(request)
-    visible = directory.users.values() if session.is_admin else [session.user]
+    root, filters = identity_url(services, request), read_filters(request)
     found = [
         render_user(user, root)
-        for user in visible
+        for user in rules.list_users(session)
         if filters.get("name", user.name) == user.name
         and filters.get("domain_id", user.domain_id) == user.domain_id
     ]
@@ -46,7 +43,7 @@ async def list_users(services: Services, request: Request) -> Response:
 async def get_user(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     wanted = request.params["id"]
-    require_self_or_admin(session, wanted)
+    rules.see_user(session, wanted)
     user = session.directory.users.get(wanted)
     if user is None:
         raise NotFoundError(NOT_FOUND.format("user", wanted))
@@ -56,7 +53,7 @@ async def get_user(services: Services, request: Request) -> Response:
 async def list_user_projects(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     user_id = request.params["id"]
-    require_self_or_admin(session, user_id)
+    rules.see_user(session, user_id)
     directory, root = session.directory, identity_url(services, request)
     if user_id not in directory.users:
         raise NotFoundError(NOT_FOUND.format("user", user_id))
@@ -68,8 +65,7 @@ async def change_password(services: Services, request: Request) -> Response:
     """A user's own; it must know the old one. `transom accounts passwd` is for who forgot it."""
     session = await open_token_session(services, request)
     user_id = request.params["id"]
-    if user_id != session.user.id:
-        raise NotFoundError(NOT_FOUND.format("user", user_id))
+    rules.act_for_oneself(session, user_id)
     body = await read_body(request, services.settings.identity_body_limit, PasswordChangeRequest)
     new = body.user.password
     require_length("Invalid request body: user.password", new, services.settings.password_min_length)
@@ -101,7 +97,7 @@ async def get_role(services: Services, request: Request) -> Response:
 
 async def list_role_assignments(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
-    require_admin(session)
+    rules.list_role_assignments(session)
     directory, root = session.directory, identity_url(services, request)
     filters = read_filters(request)
     found = [
