@@ -10,7 +10,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-quick test-wheel test-pythons check format demo screenshots bench bench-glance soak keystone swift conformance audit changelog release lock clean
+.PHONY: help install serve test test-quick coverage mutants test-wheel test-pythons check format demo screenshots bench bench-glance soak keystone swift conformance audit changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,6 +38,16 @@ test: install
 ## make test-quick          what to run on every change: the parts, one database, the stories of sharing
 test-quick: install
 	$(BIN)/python -m pytest -n 2 -q -k "not postgresql" $(QUICK) tests/sql tests/surface $(ARGS)
+
+## make coverage            what `make test` runs through of transom/, also in the services that it starts; ARGS: a part
+coverage: install
+	mkdir -p build/coverage
+	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=html:build/coverage/html $(ARGS)
+
+## make mutants             change the rules of images and sharing, one place at a time: what no test notices survives
+mutants: install
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 ## make test-wheel          the wheel, installed by run.lock alone outside the repository (a part of `make test`)
 test-wheel: install
@@ -139,4 +149,4 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-header
 
 clean:
-	rm -rf .venv .venv-* data build dist *.egg-info
+	rm -rf .venv .venv-* data build dist mutants *.egg-info

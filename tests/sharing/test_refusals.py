@@ -109,6 +109,12 @@ REFUSALS: list[tuple[Callable[[], object], type[TransomError], str, Reason | Non
         Reason.MEMBER_UNKNOWN,
     ),
     (share(None), NotFoundError, "No image found with ID image", Reason.IMAGE_UNKNOWN),
+    (
+        lambda: rules.withdraw_from(PUBLISHER, None, "image"),
+        NotFoundError,
+        "No image found with ID image",
+        Reason.IMAGE_UNKNOWN,
+    ),
     (share(seen(), PASSER_BY), NotFoundError, "No image found with ID image", Reason.IMAGE_UNKNOWN),
     (
         share(seen(visibility="public")),
@@ -155,6 +161,12 @@ REFUSALS: list[tuple[Callable[[], object], type[TransomError], str, Reason | Non
         NotFoundError,
         ABSENT,
         Reason.IMAGE_UNKNOWN,
+    ),
+    (
+        lambda: rules.replace_shares(PUBLISHER, seen(visibility="public"), "image"),
+        ForbiddenError,
+        "Image image is public: who may see it needs no membership.",
+        Reason.PUBLIC_NOT_SHARED,
     ),
     (
         lambda: rules.new_terms(member(status="accepted"), NewTerms(answer_by=5), 9),
