@@ -111,6 +111,20 @@ async def test_answers_are_told_with_what_they_bring(db: Database) -> None:
     ]
 
 
+async def test_what_is_told_of_memberships_that_a_family_brings_names_it_and_the_version(
+    db: Database,
+) -> None:
+    await _with_members(db)
+
+    await answer(db, SECOND)
+    await withdraw(db, [FIRST, SECOND])
+
+    rows = await db.read("select type, data from outbox where type like 'share.%' order by id")
+    told_of = [(kind, msgspec.json.decode(data, type=EventData)) for kind, data in rows]
+    assert [kind for kind, _data in told_of] == ["share.granted", "share.withdrawn", "share.withdrawn"]
+    assert [(data.family, data.number) for _kind, data in told_of] == [("web", 1)] * 3
+
+
 async def test_an_answer_that_is_taken_back_is_told_as_such(db: Database) -> None:
     await _with_members(db)
     await answer(db, SECOND, "rejected")

@@ -23,6 +23,13 @@ _COLUMNS = """
 #: What a statement that changes memberships returns for its events.
 TOLD_COLUMNS = ("image_id", "member_id", "status", "family_id", "message", "ends_at", "expires_at")
 
+#: Of what a family brought: which version of which family it is.
+_BROUGHT_BY = """
+    'family', (select family.name from family where family.id = changed.family_id),
+    'number', (select family_version.number from family_version
+               where family_version.image_id = changed.image_id
+                 and family_version.family_id = changed.family_id)"""
+
 #: `$1`: now, `$2`: the type, `$3` to `$6`: who did it, `$7`: the status of before.
 TELL_CHANGED = f"""
     insert into outbox ({_COLUMNS})
@@ -31,7 +38,7 @@ TELL_CHANGED = f"""
            json_build_object(
                'image', image.name, 'status', changed.status, 'was', cast($7 as text),
                'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
-               'expires_at', nullif(changed.expires_at, {NEVER}))
+               'expires_at', nullif(changed.expires_at, {NEVER}), {_BROUGHT_BY})
     from changed join image on image.id = changed.image_id"""
 
 _ASKED = "changed.member_id not like '%/%'"
@@ -71,7 +78,8 @@ TELL_REMOVED = f"""
     insert into outbox ({_COLUMNS})
     select cast($1 as bigint), $2, image.owner, changed.member_id, changed.image_id, changed.family_id,
            $3, $4, $5, $6,
-           json_build_object('image', image.name, 'was', changed.status, 'reason', cast($7 as text))
+           json_build_object(
+               'image', image.name, 'was', changed.status, 'reason', cast($7 as text), {_BROUGHT_BY})
     from changed join image on image.id = changed.image_id"""
 
 #: An offer that nobody answered in time has lapsed, unless the share would have ended then as well.
@@ -84,7 +92,7 @@ TELL_ENDED = f"""
     insert into outbox ({_COLUMNS})
     select changed.ends_at, {_HOW_IT_ENDED}, image.owner, changed.member_id, changed.image_id,
            changed.family_id, cast(null as text), cast(null as text), cast(null as text), '{Via.TIME}',
-           json_build_object('image', image.name, 'was', changed.status)
+           json_build_object('image', image.name, 'was', changed.status, {_BROUGHT_BY})
     from changed join image on image.id = changed.image_id"""
 
 #: `$1`: now, `$2` to `$5`: who deletes the image. Of a membership that has ended and was not
@@ -98,7 +106,7 @@ TELL_DELETED = f"""
            case when {live("$1", "changed")} then cast($3 as text) end,
            case when {live("$1", "changed")} then cast($4 as text) end,
            case when {live("$1", "changed")} then cast($5 as text) else '{Via.TIME}' end,
-           json_build_object('image', image.name, 'was', changed.status)
+           json_build_object('image', image.name, 'was', changed.status, {_BROUGHT_BY})
     from changed join image on image.id = changed.image_id"""
 
 _OF_STATUS = {
