@@ -136,7 +136,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "inbox.LIST_RECEIVED": ("someone", "someone", "pending", 1, 5, ""),
     "inbox.FIND_RECEIVED": ("someone", "someone", "image", 1),
     "inbox.COUNT_RECEIVED": ("someone", None, 1),
-    "inbox.COUNT_SHARED_WITH": ("someone", "organization/unit", 1),
+    "inbox.COUNT_SHARED_WITH": ("someone", 1, "organization/unit", "organization/whole"),
     "inbox.LIST_ANSWERABLE": ("someone", "pending", 1, None, 10),
     "inbox.COUNT_ANSWERABLE": ("someone", "pending", 1, "owner"),
     "inbox.SHARED_WITH_GROUP": ("someone", "domain/theirs", 1, '["image"]'),

@@ -112,7 +112,7 @@ async def find_family_offer(db: Database, caller: Caller, family_id: str) -> Rec
 
 class Summary(NamedTuple):
     """`through_domain`: images that are shared with the caller's whole domain; `through_organization`: with
-    its organisations and units, once for each of them."""
+    one or several of its organisations and units."""
 
     images: Counts
     families: Counts
@@ -124,11 +124,9 @@ class Summary(NamedTuple):
 
 async def summarize(db: Database, caller: Caller) -> Summary:
     rules.list_offers(caller)
-    project_id, domain_key, *organizations = caller.member_ids
+    project_id, domain_key, *_organizations = caller.member_ids
     by_status, through_domain, newest = await inbox.count_received(db, project_id or "", domain_key, now_us())
-    through_organization = 0
-    for key in organizations:
-        through_organization += await inbox.count_shared_with(db, project_id or "", key or "", now_us())
+    through_organization = await inbox.count_shared_with(db, project_id or "", caller.organizations, now_us())
     counts = counts_of(
         {**by_status, "through_domain": through_domain, "through_organization": through_organization}
     )

@@ -4,6 +4,9 @@ A page is a range of `member_inbox`, cut at its size before anything else is loo
 it costs the same however many offers there are. Counts stop at one more than is shown.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from transom.domain.model import Member, MemberStatus, Visibility
 from transom.domain.shares import MOST_COUNTED, FamilyLink, Publisher, Received
 from transom.sql.db import Database, Row
@@ -118,13 +121,17 @@ async def find_received(
     return _received_of_row(rows[0]) if rows else None
 
 
+def _newest(status: str, member: str, now: str) -> str:
+    return f"""
+        select member.image_id from member
+        where member.member_id = {member} and member.status = '{status}' and {live(now)}
+          and {_received("$1")}
+        order by {OFFERED_AT} desc, member.image_id desc limit {MOST_COUNTED + 1}"""
+
+
 def _count(status: str, member: str) -> str:
     return f"""
-    (select count(*) from (
-        select 1 from member
-        where member.member_id = {member} and member.status = '{status}' and {live("$3")}
-          and {_received("$1")}
-        order by {OFFERED_AT} desc, member.image_id desc limit {MOST_COUNTED + 1}) as counted)"""
+    (select count(*) from ({_newest(status, member, "$3")}) as counted)"""
 
 
 COUNT_RECEIVED = f"""
@@ -147,12 +154,24 @@ async def count_received(
     return by_status, int(through_domain), newest
 
 
-COUNT_SHARED_WITH = f"select {_count(MemberStatus.ACCEPTED, '$2')}"
+@lru_cache(maxsize=16)
+def _count_shared(groups: int) -> str:
+    """`$1`: who asks, `$2`: now, then the groups. They are few, an organisation and units above one another,
+    and each is cut by itself, so that the union of them has few rows, too."""
+    ranges = (_newest(MemberStatus.ACCEPTED, f"${n}", "$2") for n in range(3, 3 + groups))
+    each = (f"select r{number}.image_id from ({one}) as r{number}" for number, one in enumerate(ranges))
+    return f"select count(*) from ({' union '.join(each)}) as counted"
 
 
-async def count_shared_with(db: Database, project_id: str, group: str, now: int) -> int:
-    """Images that are shared with an organisation, as `count_received` counts those of a domain."""
-    return int((await db.read(COUNT_SHARED_WITH, project_id, group, now))[0][0])
+COUNT_SHARED_WITH = _count_shared(2)
+
+
+async def count_shared_with(db: Database, project_id: str, groups: Sequence[str], now: int) -> int:
+    """Images that are shared with one or several of these organisations and units; exact up to MOST_COUNTED,
+    else more than that."""
+    if not groups:
+        return 0
+    return int((await db.read(_count_shared(len(groups)), project_id, now, *groups))[0][0])
 
 
 _ANSWERABLE = f"""
