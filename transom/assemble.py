@@ -125,6 +125,7 @@ class Worker:
             start_scrub(settings, db, stores, transfer.ownership, liveness, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
+        deliveries.use_identity(identity)
         use_policy = (requesters.use_policy, identity.use_policy)
         with preparing():
             operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)

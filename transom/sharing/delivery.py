@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,10 +20,11 @@ from transom.domain.events import CLOCK, Event, EventQuery
 from transom.domain.hooks import Hook, pause_after
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.identity import Identity, Names
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
 from transom.sharing import rules
-from transom.sharing.events import Viewer, matching_types
+from transom.sharing.events import Viewer, matching_types, names_from, projects_in
 from transom.sharing.hooks import (
     Message,
     message_of,
@@ -32,6 +33,7 @@ from transom.sharing.hooks import (
     test_message,
     viewer_of_hook,
 )
+from transom.sharing.names import NameBook
 from transom.sql import events, hooks
 from transom.sql.db import Database
 from transom.sql.hooks import Due
@@ -112,6 +114,7 @@ class Delivery:
         self._find_maker = find_maker
         self._wait_for_events = wait_for_events
         self._organizations = NO_ORGANIZATIONS
+        self._identity: Identity | None = None
         self._poster = poster
         self._liveness = liveness
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -125,6 +128,10 @@ class Delivery:
     def use_organizations(self, organizations: Organizations) -> None:
         """Tell hooks of later events what concerns these."""
         self._organizations = organizations
+
+    def use_identity(self, identity: Identity) -> None:
+        """Ask it for the names of projects in later events. Without one they are told without."""
+        self._identity = identity
 
     async def serve(self) -> None:
         """Deliver until cancelled: woken by this process, or looking by itself for what others wrote."""
@@ -259,12 +266,18 @@ class Delivery:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
             self._require_right(hook)
-            reply = await self._post(hook, message_of(hook, found, viewer))
+            message = message_of(hook, found, viewer, names_from(await self._find_names(found)))
+            reply = await self._post(hook, message)
         except Failed as failed:
             await self._note_failure(hook, failed)
             return None
         holder, until = self._liveness.name, self._lease()
         return await hooks.note_success(self._db, hook, holder, found[-1].seq, until, now_us(), reply.status)
+
+    async def _find_names(self, found: Sequence[Event]) -> Mapping[str, Names]:
+        if self._identity is None:
+            return {}
+        return await NameBook(self._identity, self._organizations).find(projects_in(found))
 
     def _require_right(self, hook: Hook) -> None:
         """Failed when who made the hook may not see what it is told any more."""
