@@ -6,7 +6,7 @@ one of the two orders gives. PostgreSQL alone: SQLite writes one at a time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -17,11 +17,13 @@ import pytest
 from domain.samples import ACTOR, RECIPIENT, caller, image, member
 from harness.postgresql import PostgreSQL
 
-from transom.domain.errors import TransomError
-from transom.domain.model import Caller, Failure, Member, Visibility, domain_key
-from transom.sharing import service
+from transom.domain.errors import ConflictError, TransomError
+from transom.domain.memberships import Terms
+from transom.domain.model import NEVER, Caller, Failure, Member, Visibility, domain_key
+from transom.sharing import offers, service
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.recipients import Recipients
+from transom.sharing.sweep import remove_ended
 from transom.sql.connect import open_database
 from transom.sql.db import Database, Script
 from transom.sql.deletion import delete_image
@@ -34,11 +36,11 @@ pytestmark = pytest.mark.anyio
 
 MOST = 3
 NOW = 7
-NEWCOMER, REJECTER = "newcomer-project", "rejecter-project"
+NEWCOMER, REJECTER, ENDED = "newcomer-project", "rejecter-project", "ended-project"
 PATIENCE_S = 30
 
-#: `full` has as many recipients as it may, `open` one, `closed` is private and has an old membership,
-#: `own` is the recipient's.
+#: `full` has as many recipients as it may, `open` one and one whose offer has ended, `closed` is private and
+#: has an old membership, `own` is the recipient's.
 IMAGES = [
     image(id="full"),
     image(id="open"),
@@ -216,7 +218,8 @@ async def _begin(db: Database) -> None:
         msgspec.structs.replace(member(member_id, status), image_id=image_id)
         for image_id, member_id, status in MEMBERS
     ]
-    await write_world(db, IMAGES, members)
+    ended = msgspec.structs.replace(member(ENDED), image_id="open", ends_at=NOW - 1)
+    await write_world(db, IMAGES, [*members, ended])
     await db.write("delete from outbox")
 
 
@@ -291,9 +294,65 @@ async def test_who_is_offered_an_image_that_is_closed_meanwhile_is_told_of_it_or
     await _require_an_order(pooled, connection, *(pair if offers_first else reversed(pair)))
 
 
+async def _sweep(db: Database) -> Outcome:
+    return await db.run(lambda: remove_ended(NOW, 10))
+
+
+@pytest.mark.parametrize("sweeps_first", [True, False])
+@pytest.mark.parametrize(
+    "offer",
+    [
+        _single(lambda db: service.offer(db, Recipients(None), PUBLISHER, ACTOR, "open", ENDED, MOST)),
+        _shares(["open"], [ENDED]),
+    ],
+    ids=["native offer", "batch"],
+)
+async def test_an_offer_of_what_has_ended_beside_its_removal_is_made_once_and_told_after_the_end(
+    pooled: Database, connection: asyncpg.Connection, offer: Writer, sweeps_first: bool
+) -> None:
+    pair = _sweep, offer
+
+    together = await _require_an_order(pooled, connection, *(pair if sweeps_first else reversed(pair)))
+
+    assert together.members["open", ENDED] == "pending"
+    assert [kind for kind, *_status in together.events["open", ENDED]] == ["share.lapsed", "share.offered"]
+
+
+async def _replace_set(db: Database) -> Outcome:
+    """By who knows the set as it is in the beginning."""
+
+    def require_unchanged(terms: Sequence[tuple[str, int]]) -> None:
+        if list(terms) != [(RECIPIENT, NEVER)]:
+            raise ConflictError("The set is another one.")
+
+    unknown, new = Recipients(None), [RECIPIENT, REJECTER]
+    try:
+        done = await offers.replace(
+            db, unknown, PUBLISHER, ACTOR, "open", new, Terms(), MOST, require_unchanged
+        )
+    except ConflictError:
+        return "another set"
+    return done.offered, done.unchanged, done.withdrawn
+
+
+@pytest.mark.parametrize("replaces_first", [True, False])
+async def test_a_set_that_is_replaced_beside_an_offer_is_refused_or_has_been_replaced_before(
+    pooled: Database, connection: asyncpg.Connection, replaces_first: bool
+) -> None:
+    async def offer(db: Database) -> Outcome:
+        return await insert_member(db, "open", NEWCOMER, MOST, NOW) is not None
+
+    pair = _replace_set, offer
+
+    together = await _require_an_order(pooled, connection, *(pair if replaces_first else reversed(pair)))
+
+    assert together.members["open", NEWCOMER] == "pending"
+
+
 async def _require_an_order(
     pooled: Database, connection: asyncpg.Connection, one: Writer, other: Writer
-) -> None:
+) -> Told:
+    """What one of the two orders gives, for both at once."""
     forwards = await _in_order(pooled, one, other)
     backwards = await _in_order(pooled, other, one)
     backwards = backwards._replace(first=backwards.second, second=backwards.first)
@@ -301,6 +360,7 @@ async def _require_an_order(
     together = await _interleaved(pooled, connection, one, other)
 
     assert together in (forwards, backwards)
+    return together
 
 
 @pytest.mark.parametrize("removal", ["native removal", "native removal from another image"])
