@@ -1,0 +1,47 @@
+"""How many values a JSON body has is known before it is decoded: at least half of them, and never more."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from transom.api.bodies import _least_values, decode_body
+from transom.domain.errors import BodyTooLargeError
+
+_texts = st.text('",[]{}:\\aé\n', max_size=8)
+_bodies = st.recursive(
+    st.none() | st.booleans() | st.integers() | _texts,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_texts, inner, max_size=5),
+    max_leaves=30,
+).filter(lambda value: isinstance(value, dict | list))
+
+
+def _count(value: Any) -> int:
+    """All values within it, keys of objects included."""
+    if isinstance(value, dict):
+        return sum(2 + _count(one) for one in value.values())
+    return sum(1 + _count(one) for one in value) if isinstance(value, list) else 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(body=_bodies)
+@example(body=["\\", '"', '\\"', "\\\\"])
+@example(body={"a\\": {'"': [[], {}, []]}})
+def test_it_is_no_more_than_there_are_and_no_less_than_half(body: Any) -> None:
+    least = _least_values(json.dumps(body).encode())
+
+    assert _count(body) / 2 - 1 <= least <= _count(body)
+
+
+@settings(max_examples=50, deadline=None)
+@given(body=_bodies, most=st.integers(0, 30))
+def test_a_body_is_refused_when_it_has_more_values_than_it_may(body: Any, most: int) -> None:
+    raw = json.dumps(body).encode()
+
+    if _count(body) > most:
+        with pytest.raises(BodyTooLargeError):
+            decode_body(raw, most)
+    else:
+        assert decode_body(raw, most) == body
