@@ -22,6 +22,7 @@ from bench.console import measure_console
 from bench.figures import Line, render
 from bench.lists import measure_list, measure_organizations
 from bench.load import CONNECTIONS, GENERATOR
+from bench.neighbour import measure_neighbour
 from bench.objects import measure_objects
 from bench.processes import BenchError
 from bench.requests import measure_get, measure_put
@@ -42,6 +43,7 @@ GROUPS: dict[str, Callable[[Scene], Iterable[Line]]] = {
     "upload": measure_upload,
     "download": measure_download,
     "objects": measure_objects,
+    "neighbour": measure_neighbour,
 }
 _GIB = 1 << 30
 #: What a broken service, machine or measurement raises: the other lines are still worth having.

@@ -134,8 +134,11 @@ class World:
     def first_id(self, key: str) -> str:
         return str(self.admin.get(f"/identity/v3/{key}").json()[key][0]["id"])
 
-    def ask(self, key: str, caller: str, prefix: str = "") -> httpx.Response:
-        """Make the request of this key as this caller. `prefix`: "/ims" for the other dialect."""
+    def ask(
+        self, key: str, caller: str, prefix: str = "", query: str = "", content: bytes | None = None
+    ) -> httpx.Response:
+        """Make the request of this key as this caller. `prefix`: "/ims" for the other dialect; `query` and
+        `content`: a query string, and a body in place of the usual one."""
         method, _, template = key.partition(" ")
         account = CALLERS[caller]
         self._prepare(key, account or "publisher")
@@ -164,6 +167,11 @@ class World:
             headers["If-Match"] = self.owner.get(path).headers["ETag"]
         if key == "GET /share/v1/shares":
             path += f"?to={self.project['recipient']}"
+        if query:
+            path += f"{'&' if '?' in path else '?'}{query}"
+        if content is not None:
+            options = {"content": content}
+            headers.setdefault("Content-Type", "application/json")
         return self.service.client(account).request(method, prefix + path, headers=headers, **options)
 
     def fresh_token(self) -> str:
