@@ -17,6 +17,7 @@ from transom.sharing.delivery import release_hooks_of_dead
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
+from transom.sql.property_indexes import make_property_indexes
 from transom.transfers.work import sweep_work
 
 _log = logging.getLogger(__name__)
@@ -82,5 +83,6 @@ async def require_schema(db: Database, settings: Settings) -> None:
     if settings.migrate_on_start:
         for version in await migrate(db):
             _log.info("database schema brought to version %d", version)
+        await make_property_indexes(db, settings.with_indexes, drops=False)
     elif missing := await missing_migrations(db):
         raise PreparationError(f"The database lacks migrations {missing}: run `transom migrate`.")

@@ -247,6 +247,8 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("listen", "localhost:65536"),
         ("listen", "localhost:-1"),
         ("listen", "localhost:²"),
+        ("indexed_properties", "os_distro,it's"),
+        ("indexed_properties", 'hw"disk'),
         ("stores", "fast"),
         ("stores", "fast=file://fast"),
         ("stores", "web=http://"),

@@ -122,7 +122,11 @@ def _conditions(draw: st.DrawFn) -> Condition:
     if name == "tags":
         return Condition("tags", Op.TAG, (draw(st.sampled_from(TEXTS)),))
     if name == "property":
-        return Condition(draw(st.sampled_from(KEYS)), Op.PROPERTY, (draw(st.sampled_from(TEXTS)),))
+        key, value = draw(st.sampled_from(KEYS)), draw(st.sampled_from(TEXTS))
+        # Such as the settings allow to have an index; whether there is one makes no difference.
+        return Condition(
+            key, Op.PROPERTY, (value,), is_indexed=key in ("key", "do.t", "0") and draw(st.booleans())
+        )
     op = draw(st.sampled_from(_ops[name]))
     number = {Op.IN: 3, Op.NOT_WITHIN: 2}.get(op, 1)
     values = draw(st.lists(_bounds[name], min_size=number, max_size=number))

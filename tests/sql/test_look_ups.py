@@ -19,6 +19,7 @@ from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.listing import list_images
 from transom.sql.migrate import migrate
+from transom.sql.property_indexes import make_property_indexes
 
 from .databases import Tap
 from .explained import plan_of, rows_read, steps_taken
@@ -52,8 +53,12 @@ _IMAGES = f"""
            case when n / 4 % 2 = 0 then '{COMMON}' else 'name-' || n end, 'active',
            case when n % 20 = 0 then 'public' when n % 20 = 1 then 'community' when n % 3 = 0 then 'private'
                 else 'shared' end,
-           0, 0, false, false, '[]', '{{}}', '[]', n, n
+           0, 0, false, false, '[]',
+           {{properties}}, '[]', n, n
     from numbers"""
+_PROPERTIES = (
+    f"""'{{"os_distro": "' || case when n / 4 % 2 = 0 then '{COMMON}' else 'name-' || n end || '"}}'"""
+)
 _OFFERS = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select id, case when created_at % 4 < 2 then '{BUYER}' else 'small-' || created_at % 999 end,
@@ -81,7 +86,9 @@ async def populated(
     file = tmp_path_factory.mktemp("look-ups") / "transom.db"
     db = await open_database(postgresql.create_database() if is_postgresql else f"sqlite:///{file}", 1)
     await migrate(db)
-    await db.write(_IMAGES)
+    properties = f"cast({_PROPERTIES} as jsonb)" if is_postgresql else _PROPERTIES
+    await db.write(_IMAGES.format(properties=properties))
+    await make_property_indexes(db, ["os_distro", "os_version"], drops=True)
     await db.write(_OFFERS)
     if is_postgresql:
         await db.write("analyze")
@@ -90,15 +97,22 @@ async def populated(
 
 
 BY_NAME = {name: (Condition("name", Op.EQ, (name,)),) for name in (COMMON, RARE, NONES)}
+BY_PROPERTY = {
+    f"property {name}": (Condition("os_distro", Op.PROPERTY, (name,), is_indexed=True),)
+    for name in (COMMON, RARE, NONES)
+}
 BY_ID = {
     "id": (Condition("id", Op.EQ, ("image-8",)),),
     "ids": (Condition("id", Op.IN, ("image-8", "image-9")),),
 }
 
 
+LOOK_UPS = BY_NAME | BY_PROPERTY | BY_ID
+
+
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("who", CALLERS.values(), ids=CALLERS)
-@pytest.mark.parametrize("conditions", (BY_NAME | BY_ID).values(), ids=BY_NAME | BY_ID)
+@pytest.mark.parametrize("conditions", LOOK_UPS.values(), ids=LOOK_UPS)
 async def test_a_look_up_reads_few_rows_whoever_has_many(
     populated: Database, conditions: tuple[Condition, ...], who: Caller, visibility: str | None
 ) -> None:

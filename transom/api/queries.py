@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+import msgspec
+
 from transom.domain.errors import InvalidError
 from transom.domain.listing import SORT_KEYS, Condition, Op, SortKey
 from transom.domain.model import MemberStatus
@@ -143,6 +145,16 @@ def parse_filter(name: str, value: str, parsers: Parsers) -> list[Condition]:
             bound = _number(value, "Unable to filter on a range with a non-numeric value.")
             return [Condition(name.removesuffix(suffix), op, (bound,))]
     return [Condition(name, Op.PROPERTY, (value,))]
+
+
+def mark_indexed(conditions: Iterable[Condition], properties: frozenset[str]) -> tuple[Condition, ...]:
+    """The conditions, those of `properties`, which have indexes, marked so."""
+    return tuple(
+        msgspec.structs.replace(one, is_indexed=True)
+        if one.op is Op.PROPERTY and one.where_absent is None and one.field in properties
+        else one
+        for one in conditions
+    )
 
 
 def ignore(_name: str, _value: str) -> list[Condition]:

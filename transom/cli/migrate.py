@@ -9,25 +9,35 @@ from transom.config import Settings
 from transom.sql.connect import open_database
 from transom.sql.migrate import migrate as apply_migrations
 from transom.sql.migrate import missing_migrations
+from transom.sql.property_indexes import make_property_indexes
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 when a migration is missing.")
 @click.pass_obj
 def migrate(settings: Settings, check: bool) -> None:
-    """Bring the database's schema up to date. Safe to run while the service runs, and more than once."""
+    """Bring the database's schema up to date. Safe to run while the service runs, and more than once.
+
+    The indexes of `indexed_properties` are made, and those of properties that it no longer names dropped.
+    """
     if settings.database_url.startswith("sqlite:"):
         require_folder(settings)
     with report_failures():
-        versions = asyncio.run(_migrate(settings, check))
+        versions, indexes = asyncio.run(_migrate(settings, check))
     if check and versions:
         raise click.ClickException(f"missing migrations: {', '.join(map(str, versions))}")
+    for name in indexes:
+        click.echo(f"made or dropped the index {name}")
     click.echo(f"applied migrations: {', '.join(map(str, versions))}" if versions else "up to date")
 
 
-async def _migrate(settings: Settings, check: bool) -> list[int]:
+async def _migrate(settings: Settings, check: bool) -> tuple[list[int], list[str]]:
+    """The migrations that were applied, or are missing; the indexes that were made or dropped."""
     db = await open_database(settings.database_url, 1)
     try:
-        return await (missing_migrations(db) if check else apply_migrations(db))
+        if check:
+            return await missing_migrations(db), []
+        versions = await apply_migrations(db)
+        return versions, await make_property_indexes(db, settings.with_indexes, drops=True)
     finally:
         await db.close()

@@ -78,6 +78,8 @@ _EACH_OF = {
     "allowed_schemes": ("http", "https"),
     "hook_schemes": ("http", "https"),
 }
+#: It is spelt out in statements.
+_PROPERTY = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
 #: As a browser writes it: in lower case, without a path.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 
@@ -200,6 +202,11 @@ def _check_lists(settings: Settings) -> None:
     for pair in listed(settings.inject_properties):
         if not all(part.strip() for part in pair.partition(":")):
             raise SettingsError(f"inject_properties has pairs of name:value, not {pair!r}")
+    for name in listed(settings.indexed_properties):
+        if not _PROPERTY.fullmatch(name):
+            raise SettingsError(
+                f"indexed_properties names properties of letters, digits, _ . : -, not {name!r}"
+            )
 
 
 def _check_fetching(settings: Settings) -> None:

@@ -22,6 +22,7 @@ class Readings:
     ignore_user_roles: str
     identity: str
     image_import_plugins: str
+    indexed_properties: str
     inject_properties: str
     listen: str
     public_endpoint: str
@@ -48,6 +49,11 @@ class Readings:
         """Where this service tells clients that it is, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def with_indexes(self) -> frozenset[str]:
+        """The properties that have indexes."""
+        return frozenset(listed(self.indexed_properties))
 
     @property
     def has_console(self) -> bool:

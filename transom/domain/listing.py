@@ -34,12 +34,14 @@ ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_A
 
 class Condition(msgspec.Struct, frozen=True):
     """One filter. `field` is a column of an image, or the name of a property when `op` is about one.
-    `where_absent`, of PROPERTY: what holds instead of an image without the property."""
+    `where_absent`, of PROPERTY: what holds instead of an image without the property. `is_indexed`, of
+    PROPERTY: whether the operator has named the property in `indexed_properties`."""
 
     field: str
     op: Op
     values: tuple[str | int | bool, ...]
     where_absent: "Condition | None" = None
+    is_indexed: bool = False
 
 
 class SortKey(msgspec.Struct, frozen=True):

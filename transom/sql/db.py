@@ -63,6 +63,10 @@ class Dialect(Hashable, Protocol):
         """True when the JSON object in `column` has the string `value` under `key`."""
         ...
 
+    def json_text(self, column: str, key: str) -> str:
+        """The string under a key that is spelt out, as an index may have it; null where there is none."""
+        ...
+
     def json_has_key(self, column: str, key: str) -> str:
         """True when the JSON object in `column` has anything under `key`."""
         ...
@@ -156,4 +160,13 @@ class SchemaHistory(Protocol):
 
     async def schema_version(self) -> int:
         """The last recorded version; 0 for an empty database."""
+        ...
+
+    async def list_indexes(self) -> list[str]:
+        """The names of all indexes."""
+        ...
+
+    async def change_indexes(self, script: str) -> None:
+        """Run a script that makes indexes that are missing, or drops some, beside readers and writers where
+        the database can."""
         ...

@@ -6,7 +6,8 @@ as they are read), what is for everybody stands in `image_public` and `image_com
 everything (for an admin) in `image_by_age`. Each is in the list's default order already, so a page costs the
 same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
 A name that is sought makes each range a shorter one, of the indexes `image_by_name_and_owner`,
-`image_public_by_name`, `image_community_by_name` and `image_by_name`.
+`image_public_by_name`, `image_community_by_name` and `image_by_name`; so does a property that has indexes
+(`property_indexes.py`).
 
 Paging is by key, not by offset: the page after a marker starts where the marker would stand, whatever came or
 went meanwhile.
@@ -60,8 +61,8 @@ _SIZE = (
 )
 
 
-#: The images with a name that somebody was offered are looked for among his memberships if he has at most so
-#: many of a status, else among all images with the name.
+#: The images of a name that somebody was offered are looked for among his memberships if he has at most so
+#: many of a status, else among all images of the name.
 _FEW_OFFERS = 100
 
 #: Stands for the time when the statement runs, which its text does not hold: that is kept.
@@ -131,9 +132,9 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     values = Values()
     # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
     limit = str(int(query.limit))
-    name = _name_sought(query)
-    sought = None if name is None else values.add(name.values[0])
-    conditions = _conditions(dialect, query, values, but=name)
+    looked_up = _find_look_up(query)
+    sought = None if looked_up is None else _make_sought(dialect, looked_up, values)
+    conditions = _conditions(dialect, query, values, but=looked_up)
     wanted = _Wanted(query.sort, after, conditions, sought)
     arms = [arm for found in ranges for arm in _select_arms(found, wanted, values)]
     if any(found.groups for found in ranges):
@@ -179,10 +180,24 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
     return " union ".join(parts)
 
 
-def _name_sought(query: ListQuery) -> Condition | None:
-    """The condition that the images have a certain name, if there is one."""
-    names = (one for one in query.conditions if one.field == "name" and one.op is Op.EQ)
-    return next(names, None)
+class _Sought(NamedTuple):
+    """A column, or a property, that an index has, and the `$n` of the value that the images have in it."""
+
+    column: str
+    value: str
+
+
+def _find_look_up(query: ListQuery) -> Condition | None:
+    """The condition that the page is looked up by: a name, or else a property that has an index."""
+    names = [one for one in query.conditions if one.field == "name" and one.op is Op.EQ]
+    properties = [one for one in query.conditions if one.is_indexed and len(one.values) == 1]
+    return next(iter([*names, *properties]), None)
+
+
+def _make_sought(dialect: Dialect, condition: Condition, values: Values) -> _Sought:
+    is_name = condition.op is Op.EQ
+    column = "image.name" if is_name else dialect.json_text("image.properties", condition.field)
+    return _Sought(column, values.add(condition.values[0]))
 
 
 def _conditions(
@@ -218,12 +233,12 @@ def _parts_of(found: Range) -> list[Range]:
 
 
 class _Wanted(NamedTuple):
-    """What all ranges of a page have in common. `sought`: the `$n` of the name that the images have."""
+    """What all ranges of a page have in common. `sought`: what it is looked up by."""
 
     sort: tuple[SortKey, ...]
     after: Image | None
     conditions: list[str]
-    sought: str | None
+    sought: _Sought | None
 
 
 def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
@@ -233,14 +248,15 @@ def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
             arms.append(_arm(part, *_range_terms(part, values), wanted, values))
         elif part.member_id is None:
             table, terms = _range_terms(part, values)
-            arms.append(_arm(part, table, [f"image.name = {wanted.sought}", *terms], wanted, values))
+            term = f"{wanted.sought.column} = {wanted.sought.value}"
+            arms.append(_arm(part, table, [term, *terms], wanted, values))
         else:
             arms += _arms_of_member(part, wanted.sought, wanted, values)
     return arms
 
 
-def _arms_of_member(found: Range, sought: str, wanted: _Wanted, values: Values) -> list[Arm]:
-    """A range of memberships in which a name is sought: of the two one is empty.
+def _arms_of_member(found: Range, sought: _Sought, wanted: _Wanted, values: Values) -> list[Arm]:
+    """A range of memberships in which something is looked up: of the two one is empty.
 
     There is no index of memberships and names. Many may be offered to one project, and many images may have
     one name, but seldom both.
@@ -253,15 +269,15 @@ def _arms_of_member(found: Range, sought: str, wanted: _Wanted, values: Values) 
     are_few = f"(select count(*) from ({offers}) as offers) <= {_FEW_OFFERS}"
     # What an index compares with null it does not read.
     table, terms = _range_terms(found, values, f"case when {are_few} then {member_id} end")
-    # An expression, lest a planner that does not know the name begins with it.
-    by_offer = _arm(found, table, [f"image.name || '' = {sought}", *terms], wanted, values)
+    # An expression, lest a planner that does not know the value begins with it.
+    by_offer = _arm(found, table, [f"{sought.column} || '' = {sought.value}", *terms], wanted, values)
     is_member = (
         "(select own.status from member as own where own.image_id = image.id"
         f" and own.member_id = {member_id} and {live(values.now(), 'own')}) = {status}"
     )
     named = [
         _ANYBODYS_SQL,
-        f"image.name = case when {are_few} then null else {sought} end",
+        f"{sought.column} = case when {are_few} then null else {sought.value} end",
         f"image.visibility = '{Visibility.SHARED}'",
         is_member,
         *_terms_of_stranger(found, "image.id", values),

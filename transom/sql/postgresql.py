@@ -52,6 +52,9 @@ class PostgresDialect:
     def json_has_pair(self, column: str, key: str, value: str) -> str:
         return f"{column} ->> {key} = {value}"
 
+    def json_text(self, column: str, key: str) -> str:
+        return f"({column} ->> '{key}')"
+
     def json_has_key(self, column: str, key: str) -> str:
         return f"jsonb_exists({column}, {key})"
 
@@ -218,6 +221,22 @@ class PostgresDatabase:
             return 0
         return int((await self.read("select coalesce(max(version), 0) from schema_version"))[0][0])
 
+    async def list_indexes(self) -> list[str]:
+        rows = await self.read("select indexname::text from pg_indexes where schemaname = current_schema()")
+        return [str(row[0]) for row in rows]
+
+    async def change_indexes(self, script: str) -> None:
+        with _RENAMED_ERRORS:
+            async with self._pool.lease_to_write() as connection:
+                await take_turn(connection)
+                try:
+                    # See `_apply`: no snapshot stays open.
+                    await connection.execute("select")
+                    await self._apply_beside(index_steps(script), even_if_empty=True)
+                finally:
+                    if not connection.is_closed():
+                        await connection.execute("rollback")
+
     async def run_script(self, script: str, version: int) -> bool:
         for attempt in itertools.count(1):
             try:
@@ -258,14 +277,14 @@ class PostgresDatabase:
         await connection.execute("insert into schema_version (version) values ($1)", version)
         return True
 
-    async def _apply_beside(self, steps: list[IndexStep]) -> bool:
+    async def _apply_beside(self, steps: list[IndexStep], *, even_if_empty: bool = False) -> bool:
         """Run the steps outside the transaction, on a connection of their own: they wait for whoever has
         looked at a table. False, and nothing done, when there are none, or the tables are empty."""
         if not steps:
             return False
         beside = await self._connector.connect()
         try:
-            if not await have_rows(beside, steps):
+            if not even_if_empty and not await have_rows(beside, steps):
                 return False
             await run_index_steps(beside, steps)
         finally:

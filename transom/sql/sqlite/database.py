@@ -180,6 +180,14 @@ class SqliteDatabase:
             connection.close()
         return True
 
+    async def list_indexes(self) -> list[str]:
+        rows = await self.read("select name from sqlite_master where type = 'index'")
+        return [str(row[0]) for row in rows]
+
+    async def change_indexes(self, script: str) -> None:
+        for statement in statements_of(script.replace("create index", "create index if not exists")):
+            await self.write(statement)
+
     def _file(self) -> str:
         return str(self._reader.execute("pragma database_list").fetchone()[2])
 

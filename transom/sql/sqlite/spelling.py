@@ -43,6 +43,9 @@ class SqliteDialect:
     def json_has_pair(self, column: str, key: str, value: str) -> str:
         return f"exists (select 1 from json_each({column}) as e where e.key = {key} and e.value = {value})"
 
+    def json_text(self, column: str, key: str) -> str:
+        return f"json_extract({column}, '$.\"{key}\"')"
+
     def json_has_key(self, column: str, key: str) -> str:
         return f"exists (select 1 from json_each({column}) as e where e.key = {key})"
 
