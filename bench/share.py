@@ -1,9 +1,11 @@
-"""The share API: what an inbox costs must not grow with the number of offers in it.
+"""The share API, on each database.
 
-Two services side by side, with 100 and with 100,000 pending offers to one project, on each database.
+What an inbox costs must not grow with the number of offers in it: two services side by side, with 100 and
+with 100,000 pending offers to one project. A promotion is held against bare SQL that writes as many rows.
 """
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -12,20 +14,34 @@ from harness.service import Service
 
 from bench.batches import open_filled
 from bench.databases import Database, Databases
-from bench.figures import Line
+from bench.figures import Figure, Line, at_most, compare, note_strangers
 from bench.lists import compare_pages
 from bench.load import Load, make_request, run_load
-from bench.scene import Scene, ask, headers_of, port_of
+from bench.processes import Watch
+from bench.scene import Scene, ask, headers_of, make_image, port_of
 
 _FEW, _MANY = 100, 100_000
 _WARM_UP_S = 1
 _CALLS = {"inbox page": "/share/v1/inbox", "inbox summary": "/share/v1/inbox/summary"}
+
+_MEMBERS = 10_000
+_OCTETS = {"Content-Type": "application/octet-stream"}
+_GRANT = """
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, offered_at)
+    select image.id, one.member_id, 'accepted', image.created_at, cast($3 as bigint), cast($3 as bigint),
+           cast($3 as bigint)
+    from image cross join family_member as one where image.id = $1 and one.family_id = $2"""
+_TELL = """
+    insert into outbox (at, type, owner, member_id, image_id, via, data)
+    select updated_at, 'share.granted', image_id, member_id, image_id, 'family', '{"status": "accepted"}'
+    from member where image_id = $1"""
 
 
 def measure_share(scene: Scene) -> Iterator[Line]:
     with PostgreSQL() as server:
         for databases in (Databases(), Databases(server)):
             yield from _measure_inbox(scene, databases)
+            yield _measure_promotion(scene, databases)
 
 
 def _measure_inbox(scene: Scene, databases: Databases) -> Iterator[Line]:
@@ -53,3 +69,33 @@ def _measure_turns(
         for one in loads:
             loads[one].append(run_load(one.pid, port_of(one), plans[one], seconds, database.server))
     return loads[few], loads[many]
+
+
+def _measure_promotion(scene: Scene, databases: Databases) -> Line:
+    service = Service(scene.make_folder(), databases.create())
+    with service, databases.open(service.database) as database:
+        client = service.client("publisher")
+        family = ask(client, "POST", "/share/v1/families", json={"name": "web"}).json()["id"]
+        # Domains need not be asked: they are members at once.
+        members = {"families": [family], "domains": [f"domain-{number}" for number in range(_MEMBERS)]}
+        ask(client, "POST", "/share/v1/offers", json=members)
+        ours, theirs = [], []
+        with Watch(service.pid, database.server) as watch:
+            for _ in range(scene.rounds):
+                bare, published = (make_image(service, "publisher") for _ in range(2))
+                ask(client, "PUT", f"/v2/images/{published}/file", content=b"data", headers=_OCTETS)
+                database.tidy()
+                granted_s = database.time_write(_GRANT, bare, family, time.time_ns() // 1000)
+                theirs.append(1e3 * (granted_s + database.time_write(_TELL, bare)))
+                database.tidy()
+                began = time.perf_counter()
+                ask(client, "POST", f"/share/v1/families/{family}/versions", json={"image_id": published})
+                ours.append(1e3 * (time.perf_counter() - began))
+        return compare(
+            f"{database.name}: promotion to {_MEMBERS:,} members",
+            "ms",
+            Figure(tuple(ours)),
+            ("bare insert", Figure(tuple(theirs))),
+            at_most(3),
+            note_strangers([watch.other_cores]),
+        )
