@@ -10,7 +10,7 @@ DATA ?= data
 # Rounds of `make soak`.
 ROUNDS ?= 200
 
-.PHONY: help install serve test test-quick coverage mutants test-wheel test-pythons check format demo screenshots bench bench-glance soak keystone swift conformance audit changelog release lock clean
+.PHONY: help install serve test test-quick coverage mutants test-wheel test-pythons check format demo screenshots firefox bench bench-glance soak keystone swift conformance audit changelog release lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -91,6 +91,10 @@ format: install
 screenshots: install
 	PYTHONPATH=tests $(BIN)/python -m console.pictures $(ARGS)
 
+## make firefox            the flows of the console in Firefox, before a release; skipped where there is none
+firefox: install
+	PYTHONPATH=tests $(BIN)/python -m console.firefox
+
 ## make demo                the story of a shared image, told with the real clients
 demo: install
 	PYTHONPATH=tests $(BIN)/python -m demo
@@ -141,7 +145,7 @@ lock: install
 	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
 	$(COMPILE) requirements/client.in --constraint requirements/run.lock -o requirements/client.lock
-	for name in keystone swift conformance glance otc; do \
+	for name in keystone swift conformance glance otc firefox; do \
 		$(COMPILE) requirements/$$name.in -o requirements/$$name.lock || exit 1; done
 	npm update --prefix requirements/node --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit
 
