@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import httpx
+from console.browsing import CHROMIUM, Chromium
 from harness.service import Service
 
 from bench.figures import Bound, Figure, Line, at_most, compare, note_strangers
@@ -39,6 +40,7 @@ def measure_console(scene: Scene) -> Iterator[Line]:
         headers = {"Cookie": _sign_in(using), "Accept-Encoding": "gzip"}
         yield from _weigh(using, headers)
         yield from _measure_page(scene, using, headers)
+        yield from _watch_browser(using)
 
 
 def _compare_unused(scene: Scene, without: Service, using: Service) -> Iterator[Line]:
@@ -122,6 +124,41 @@ def _first_byte_p99(service: Service, headers: dict[str, str], seconds: float) -
     with ThreadPoolExecutor(_USERS) as users:
         times = [one for found in users.map(use, range(_USERS)) for one in found]
     return statistics.quantiles(times, n=100)[98]
+
+
+def _watch_browser(service: Service) -> Iterator[Line]:
+    """What a user sees: whether the page moves while it is loaded, and how soon an answered offer is gone."""
+    shift, gone = "inbox: layout shift", "inbox: from a click on Accept to the row gone, p95"
+    if not CHROMIUM.exists():
+        note = f"there is no {CHROMIUM}"
+        yield Line(name=shift, unit="", measured=None, bound=at_most(0.02), value=None, notes=(note,))
+        yield Line(name=gone, unit="ms", measured=None, bound=at_most(100), value=None, notes=(note,))
+        return
+    with Chromium() as chromium, chromium.open(service.url) as window:
+        window.sign_in(service.clouds["recipient"])
+        window.go("/inbox")
+        yield _line(shift, "", [window.page.evaluate(_SHIFT)], at_most(0.02))
+        times = [window.page.evaluate(_ACCEPT) for _ in range(_OFFERS - 1)]
+    yield _line(gone, "ms", [statistics.quantiles(times, n=20)[18]], at_most(100))
+
+
+#: In a page: the sum of its layout shifts.
+_SHIFT = """() => new Promise(done => {
+  let sum = 0;
+  new PerformanceObserver(list => { for (const one of list.getEntries()) sum += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 500);
+})"""
+#: In the inbox: the first offer is accepted; how long it takes until it is gone, milliseconds.
+_ACCEPT = """() => new Promise(done => {
+  const begun = performance.now(), row = document.querySelector(".offer");
+  new MutationObserver((_, watcher) => {
+    if (row.isConnected) return;
+    watcher.disconnect();
+    done(performance.now() - begun);
+  }).observe(document.body, { childList: true, subtree: true });
+  row.querySelector("[data-accept]").click();
+})"""
 
 
 def _line(name: str, unit: str, samples: list[float], bound: Bound, notes: tuple[str, ...] = ()) -> Line:
