@@ -19,6 +19,10 @@ CHROMIUM = Path("/usr/bin/chromium")
 IS_MISSING = not CHROMIUM.exists() and not os.environ.get("CI")
 NEEDS_CHROMIUM = pytest.mark.skipif(IS_MISSING, reason=f"there is no {CHROMIUM}")
 WIDTHS = {"desktop": 1280, "phone": 390}
+#: At which pages still fit without scrolling to the side (WCAG 1.4.10), pixels.
+NARROWEST = 320
+#: Of axe-core: WCAG 2.2 A and AA, and its best practices.
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Waits of the browser for what a page does, milliseconds; long, for a machine that does much else.
 _PATIENCE_MS = 30_000
 
@@ -54,6 +58,7 @@ class Chromium:
             java_script_enabled=has_script,
             color_scheme="dark" if scheme == "dark" else "light",
             ignore_https_errors=True,
+            reduced_motion="reduce",
         )
         context.set_default_timeout(_PATIENCE_MS)
         window = Window(context.new_page(), f"{url}/console")
@@ -105,11 +110,26 @@ class Window:
         return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
 
     def find_barriers(self) -> list[str]:
-        """What axe-core finds against WCAG 2.2 A and AA, and its best practices."""
+        """At both widths and in both schemes, of which one differs in its colours alone; and at the narrowest
+        width what does not fit."""
+        found = []
+        for width in WIDTHS.values():
+            self.page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{width}: {one}" for one in self._run_axe({"type": "tag", "values": _RULES})]
+            self.page.emulate_media(color_scheme="dark")
+            colours = {"type": "rule", "values": ["color-contrast"]}
+            found += [f"{width}, dark: {one}" for one in self._run_axe(colours)]
+            self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size({"width": NARROWEST, "height": 900})
+        if self.overflow > 0:
+            found.append(f"{self.overflow} pixels wider than {NARROWEST}")
+        return found
+
+    def _run_axe(self, rules: dict[str, Any]) -> list[str]:
         from axe_playwright_python.sync_playwright import Axe
 
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": tags}})
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        found = Axe().run(self.page, options=options)
         return [
             f"{one['id']}: {node['html'][:200]}"
             for one in found.response["violations"]

@@ -10,6 +10,7 @@ import pytest
 from harness.service import Service
 
 from .browsing import Chromium
+from .story import Story
 from .visitor import Visitor
 
 
@@ -25,6 +26,13 @@ class MakeService(Protocol):
 def server(shared_services: Services) -> Service:
     """Over SQLite: pages are made of the API's answers, which other tests get from both databases."""
     return shared_services.get("sqlite")
+
+
+@pytest.fixture(scope="package")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """To be looked at alone."""
+    with Service(tmp_path_factory.mktemp("story")) as service:
+        yield Story(service)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ ACCOUNTS = [
     ("web-ops", "web-team", "member"),
     ("shop-ops", "shop-eu", "member"),
     ("lab-ops", "research", "member"),
+    ("new-ops", "new-team", "member"),
 ]
 RECIPIENTS = {"web-team": "web-ops", "shop-eu": "shop-ops", "research": "lab-ops"}
 
@@ -39,7 +40,7 @@ class Story:
         body = {"name": "Platform team", "url": "https://images.example.org"}
         self.service.client("admin").put(f"/share/v1/publishers/{project}", json=body)
 
-    def _image(self, account: str, name: str, megabytes: int, **fields: Any) -> str:
+    def make_image(self, account: str, name: str, megabytes: int, **fields: Any) -> str:
         client = self.service.client(account)
         body = {"name": name, "disk_format": "raw", "container_format": "bare", "min_ram": 512, **fields}
         image_id = str(client.post("/v2/images", json=body).json()["id"])
@@ -55,13 +56,15 @@ class Story:
         body = {"name": "debian", "title": "Debian 13", "description": "Base image of all web servers."}
         family = str(self.builder.post("/share/v1/families", json=body).json()["id"])
         for number, notes in enumerate(
-            ("First build.", "Newer kernel.", "Smaller, with cloud-init 25.1."), 1
+            ("First build.", "Newer kernel.", "Newer OpenSSL.", "Smaller, with cloud-init 25.1."), 1
         ):
-            image_id = self._image(
+            image_id = self.make_image(
                 "image-builder", f"debian-13-{number}", 11 + 3 * number, os_distro="debian"
             )
-            version = {"image_id": image_id, "notes": notes, "promote": number < 3}
+            version = {"image_id": image_id, "notes": notes, "promote": number < 4}
             self.builder.post(f"/share/v1/families/{family}/versions", json=version)
+        reason = {"reason": "CVE-2026-41020: log in without a password."}
+        self.builder.post(f"/share/v1/families/{family}/versions/1/revoke", json=reason)
         message = "Base image of all web servers. Please move by Friday."
         self._offer("image-builder", {"families": [family], "projects": [self.project("shop-eu")]})
         self.service.client("shop-ops").post(
@@ -72,23 +75,23 @@ class Story:
         return family
 
     def _share_images(self) -> str:
-        image_id = self._image("image-builder", "postgres-17", 38, os_distro="debian", tags=["database"])
+        image_id = self.make_image("image-builder", "postgres-17", 38, os_distro="debian", tags=["database"])
         everybody = [self.project(name) for name in RECIPIENTS]
         self._offer("image-builder", {"images": [image_id], "projects": everybody})
         for account, answer in (("web-ops", "accepted"), ("shop-ops", "rejected")):
             body = {"images": [image_id], "answer": answer}
             self.service.client(account).post("/share/v1/answers", json=body)
         self.service.client("web-ops").get(f"/v2/images/{image_id}/file")
-        second = self._image("image-builder", "nginx-base", 21)
+        second = self.make_image("image-builder", "nginx-base", 21)
         terms = {"message": "Replaces nginx-old, which ends in March.", "expires_at": _in_days(120)}
         self._offer("image-builder", {"images": [second], "projects": [self.project("web-team")], **terms})
-        third = self._image("lab-ops", "gpu-runtime", 64, min_disk=40, min_ram=16384)
+        third = self.make_image("lab-ops", "gpu-runtime", 64, min_disk=40, min_ram=16384)
         self._offer(
             "lab-ops",
             {"images": [third], "projects": [self.project("web-team")], "answer_by": _in_days(0.8)},
         )
-        self._image("web-ops", "shop-frontend", 17, tags=["release"])
-        self._image("web-ops", "shop-frontend-canary", 19)
+        self.make_image("web-ops", "shop-frontend", 17, tags=["release"])
+        self.make_image("web-ops", "shop-frontend-canary", 19)
         return image_id
 
     def _make_hooks(self) -> str:
@@ -101,8 +104,9 @@ class Story:
         return str(kept["id"])
 
     def pages(self) -> dict[str, dict[str, str]]:
-        """Account → name → path."""
-        image, family = f"/images/{self.image}", f"/families/{self.family}"
+        """Account → name → path. All pages that there are; the newcomer's have nothing to show."""
+        image, family, hook = f"/images/{self.image}", f"/families/{self.family}", f"/hooks/{self.hook}"
+        to_web = f"to=projects/{self.project('web-team')}"
         return {
             "web-ops": {
                 "inbox": "/inbox",
@@ -110,34 +114,56 @@ class Story:
                 "rules": "/inbox/rules",
                 "images": "/images",
                 "images-shared": "/images?show=shared",
+                "images-public": "/images?show=public",
                 "image-given": image,
                 "upload": "/images/upload",
                 "families-member": "/families?show=member",
-                "shared-empty": "/shared",
-                "hooks-empty": "/hooks",
+                "family-given": family,
                 "activity": "/activity",
                 "account": "/account",
+                "project": "/project",
+            },
+            "new-ops": {
+                name.strip("/").replace("/", "-") + "-empty": name
+                for name in (
+                    "/inbox",
+                    "/inbox/rules",
+                    "/images",
+                    "/families",
+                    "/shared",
+                    "/activity",
+                    "/hooks",
+                )
             },
             "image-builder": {
-                "inbox-empty": "/inbox",
                 "image": image,
                 "image-edit": f"{image}/edit",
                 "offer": f"{image}/offer",
-                "withdraw": f"{image}/withdraw?to=projects/{self.project('web-team')}",
+                "withdraw": f"{image}/withdraw?{to_web}",
                 "delete": f"{image}/delete",
+                "deactivate": f"{image}/deactivate",
                 "families": "/families",
+                "family-new": "/families/new",
                 "family": family,
                 "family-members": f"{family}/members",
                 "family-history": f"{family}/history",
-                "family-withdraw": f"{family}/withdraw?to=projects/{self.project('web-team')}",
+                "family-offer": f"{family}/offer",
+                "family-withdraw": f"{family}/withdraw?{to_web}",
                 "family-settings": f"{family}/settings",
-                "promote": f"{family}/versions/3/promote",
-                "revoke": f"{family}/versions/2/revoke",
+                "family-delete": f"{family}/delete",
+                "version-add": f"{family}/add",
+                "promote": f"{family}/versions/4/promote",
+                "revoke": f"{family}/versions/3/revoke",
+                "restore": f"{family}/versions/1/restore",
+                "take-out": f"{family}/versions/4/remove",
                 "shared": "/shared",
-                "shared-to": f"/shared?to=projects/{self.project('web-team')}",
+                "shared-to": f"/shared?{to_web}",
+                "withdraw-all": f"/shared/withdraw?{to_web}",
                 "hooks": "/hooks",
-                "hook": f"/hooks/{self.hook}",
+                "hook": hook,
                 "hook-new": "/hooks/new",
+                "hook-secret": f"{hook}/secret",
+                "hook-delete": f"{hook}/delete",
                 "error": "/images/nonexistent",
             },
             "admin": {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from harness.service import Service
 
-from .browsing import NEEDS_CHROMIUM, WIDTHS, Chromium, Window
+from .browsing import NEEDS_CHROMIUM, Chromium, Window
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -224,39 +224,9 @@ def test_a_hostile_name_is_text_on_every_page(window: Window, server: Service, n
     assert not window.faults
 
 
-def _pages(service: Service) -> list[str]:
-    image_id = _make_image(service, name="looked-at", os_distro="debian", tags=["lts"])
-    kind = {"Content-Type": "application/octet-stream"}
-    service.client("publisher").put(f"/v2/images/{image_id}/file", content=os.urandom(2000), headers=kind)
-    one = f"/images/{image_id}"
-    more = [one, f"{one}/edit", f"{one}/delete", "/images/nonexistent"]
-    return ["/images", "/images?show=community", "/images/upload", "/account", "/project", *more]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_no_page_has_a_barrier(chromium: Chromium, server: Service, width: int, scheme: str) -> None:
-    with chromium.open(server.url, width=width, scheme=scheme) as window:
-        window.go("/login")
-        found = {"/login": window.find_barriers()}
-        window.sign_in(server.clouds["publisher"])
-        for path in _pages(server):
-            window.go(path)
-            found[path] = window.find_barriers()
-            if width == WIDTHS["phone"]:
-                assert window.overflow <= 0, path
-        assert {path: barriers for path, barriers in found.items() if barriers} == {}
-        assert not window.faults
-
-
-def test_operators_pages_have_no_barrier_and_others_do_not_see_them(
-    chromium: Chromium, server: Service
-) -> None:
+def test_operators_have_pages_that_others_do_not_see(chromium: Chromium, server: Service) -> None:
     with chromium.open(server.url) as window:
         window.sign_in(server.clouds["admin"])
-        for path in ("/operator", "/operator/stores"):
-            window.go(path)
-            assert window.find_barriers() == []
         window.go("/operator")
         assert "takes writes" in window.text
     with chromium.open(server.url) as window:
@@ -264,14 +234,6 @@ def test_operators_pages_have_no_barrier_and_others_do_not_see_them(
         assert "Operator" not in window.page.inner_text(".side")
         window.go("/operator")
         assert "You may not do that" in window.text
-
-
-def test_every_page_fits_320_pixels(chromium: Chromium, server: Service) -> None:
-    with chromium.open(server.url, width=320) as window:
-        window.sign_in(server.clouds["publisher"])
-        for path in _pages(server):
-            window.go(path)
-            assert window.overflow <= 0, path
 
 
 def test_the_commands_of_a_page_say_what_it_shows(window: Window, server: Service) -> None:
@@ -287,4 +249,4 @@ def test_the_commands_of_a_page_say_what_it_shows(window: Window, server: Servic
     for line in lines:
         address = re.search(r"'(http[^']+)'", line)
         assert address is not None
-        assert server.client("publisher").get(address[1]).status_code in (200, 404)
+        assert server.client("publisher").get(address[1]).status_code == 200

@@ -9,22 +9,15 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness.service import Service
 
 from .story import Story
 from .visitor import Visitor
 
 STATUS_WORDS = {"pending": "waiting"}
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with Service(tmp_path_factory.mktemp("story")) as service:
-        yield Story(service)
 
 
 def _visit(story: Story, account: str) -> Visitor:
@@ -86,7 +79,11 @@ def _families(body: Any) -> list[str]:
 
 
 def _versions(body: Any) -> list[str]:
-    return [word for one in body["items"] for word in (one["image"]["name"], one["state"], one["notes"])]
+    return [
+        word
+        for one in body["items"]
+        for word in (one["image"]["name"], one["state"], one["revoke_reason"] or one["notes"])
+    ]
 
 
 def _members(body: Any) -> list[str]:

@@ -311,36 +311,3 @@ def test_what_one_may_not_do_has_no_button(chromium: Chromium, server: Service) 
         window.sign_in(server.clouds["other"])
         window.go(f"/images/{image_id}")
         assert "There is nothing here" in window.text
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_pages_of_sharing_have_no_barrier(
-    chromium: Chromium, server: Service, width: int, scheme: str
-) -> None:
-    image_id = _offer(server, f"looked-{width}-{scheme}", answer_by="2099-01-01T00:00:00Z")
-    client = server.client("publisher")
-    body = {"name": f"looked-{width}-{scheme}"}
-    family = client.post("/share/v1/families", json=body).json()["id"]
-    version = {"image_id": _make_image(server, "version")}
-    client.post(f"/share/v1/families/{family}/versions", json=version)
-    pages = {
-        "recipient": ["/inbox", "/inbox?show=accepted", "/inbox?show=domain", "/inbox/rules", "/shared"],
-        "publisher": [
-            *(f"/images/{image_id}{part}" for part in ("", "/offer", "/withdraw?everybody=1")),
-            *("/inbox", "/families", "/families/new", "/shared"),
-            *(f"/families/{family}{part}" for part in ("", "/members", "/settings", "/add", "/delete")),
-            f"/families/{family}/versions/1/revoke",
-        ],
-    }
-    found = {}
-    for account, paths in pages.items():
-        with chromium.open(server.url, width=width, scheme=scheme) as window:
-            window.sign_in(server.clouds[account])
-            for path in paths:
-                window.go(path)
-                assert window.overflow <= 0, path
-                if barriers := window.find_barriers():
-                    found[path] = barriers
-            assert not window.faults
-    assert found == {}

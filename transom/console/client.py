@@ -64,7 +64,7 @@ class Refusal(Exception):  # noqa: N818 (it is an answer)
 
 
 class Client:
-    """Asks on behalf of one request of a browser. `calls`: what was read, in order."""
+    """Asks on behalf of one request of a browser. `calls`: what was asked and answered, in order."""
 
     def __init__(self, answer: AnswerRequest, outer: Request, token: str | None) -> None:
         self.answer_request = answer
@@ -75,10 +75,13 @@ class Client:
     async def try_get(self, path: str, *, is_shown: bool = True, **query: Any) -> Answer:
         """GET, whatever the status. Parameters that are None or empty are left out. `is_shown`: whether it
         belongs to what the page shows, rather than to its frame."""
-        target = with_query(path, query)
+        call = Call("GET", with_query(path, query))
         if is_shown:
-            self.calls.append(Call("GET", target))
-        return await self.ask("GET", target)
+            self.calls.append(call)
+        answer = await self.ask(*call)
+        if is_shown and answer.status >= 400:
+            self.calls.remove(call)
+        return answer
 
     async def get(self, path: str, **query: Any) -> Any:
         """The body of the answer. Raises Refusal."""

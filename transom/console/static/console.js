@@ -48,7 +48,7 @@ async function send(form, button) {
   try {
     const answer = await fetch(target, { method: "POST", body: new URLSearchParams(fields) });
     const next = parse(await answer.text());
-    if (answer.status === 401) return openDialog(find("main", next).childNodes, "Your session has ended", button);
+    if (answer.status === 401) return openDialog(find("main .card", next).childNodes, "Your session has ended", button);
     if (!find("#main", next)) return location.assign(answer.url);
     const place = all(".offer").indexOf(button?.closest(".offer"));
     find("dialog")?.close();
@@ -72,6 +72,7 @@ async function send(form, button) {
 // Over the page until it is closed. The focus goes back to `opener`.
 function openDialog(content, label, opener) {
   const box = document.createElement("dialog");
+  box.className = "card";
   box.setAttribute("aria-label", label);
   box.append(...content);
   box.addEventListener("close", () => { box.remove(); opener?.focus(); });

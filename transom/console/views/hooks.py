@@ -23,6 +23,8 @@ GROUPS = {
 REPLAYS = (10, 100, 500)
 #: Events that wait and are shown.
 _MOST_WAITING = 10
+#: Acts that a page explains before they are done.
+EXPLAINED = frozenset({"secret", "delete"})
 _CREATING = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
@@ -109,7 +111,7 @@ def _back(visit: Visit, did: str) -> Response:
 async def show_act(visit: Visit) -> Response:
     """What is asked before it is done."""
     act = visit.param("act")
-    if act not in ("secret", "delete"):
+    if act not in EXPLAINED:
         raise NotFoundError("There is no such page.")
     hook = await visit.client.get(_path(visit))
     return await visit.page(f"hook_{'renew' if act == 'secret' else 'delete'}.html", hook=hook)

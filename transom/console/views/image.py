@@ -34,7 +34,7 @@ _CHANGES: dict[str, tuple[str, Any]] = {
     "unprotect": ("protected", False),
 }
 #: Acts that a page explains before they are done.
-_EXPLAINED = frozenset({"deactivate", "delete"})
+EXPLAINED = frozenset({"deactivate", "delete"})
 
 
 async def get_image(visit: Visit) -> dict[str, Any]:
@@ -122,7 +122,7 @@ async def download(visit: Visit) -> Response:
 
 async def show_act(visit: Visit) -> Response:
     act = visit.param("act")
-    if act not in _EXPLAINED:
+    if act not in EXPLAINED:
         raise NotFoundError("There is no such page.")
     image = await get_image(visit)
     summary = await visit.client.try_get(f"/share/v1/images/{segment(image['id'])}/shares/summary")

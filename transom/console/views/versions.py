@@ -10,7 +10,8 @@ from transom.console.views.family import path_of, require_etag
 from transom.console.visit import Form, Visit
 from transom.domain.errors import InvalidError, NotFoundError
 
-_ACTS = frozenset({"promote", "revoke", "restore", "remove"})
+#: What a page asks about before it is done.
+ACTS = frozenset({"promote", "revoke", "restore", "remove"})
 
 
 async def show_add(visit: Visit) -> Response:
@@ -44,7 +45,7 @@ async def add(visit: Visit) -> Response:
 
 async def show_act(visit: Visit) -> Response:
     act = visit.param("act")
-    if act not in _ACTS:
+    if act not in ACTS:
         raise NotFoundError("There is no such page.")
     path = path_of(visit)
     family, version, current = await asyncio.gather(
