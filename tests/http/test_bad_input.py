@@ -85,10 +85,10 @@ BODIES_OF_NO_USE = [
     pytest.param(b"null", id="null"),
     pytest.param(b"true", id="true"),
     pytest.param(b"[1]", id="an array of a number"),
-    pytest.param(b"[" * 100_000 + b"]" * 100_000, id="100,000 arrays in each other"),
-    pytest.param(b"[" * 100_000, id="100,000 arrays that do not end"),
-    pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="100,000 objects in each other"),
-    pytest.param(b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="100,000 arrays in a name"),
+    pytest.param(b"[" * 4_000 + b"]" * 4_000, id="4,000 arrays in each other"),
+    pytest.param(b"[" * 4_000, id="4,000 arrays that do not end"),
+    pytest.param(b'{"a":' * 4_000 + b"1" + b"}" * 4_000, id="4,000 objects in each other"),
+    pytest.param(b'{"name": ' + b"[" * 4_000 + b"]" * 4_000 + b"}", id="4,000 arrays in a name"),
 ]
 
 #: Within the limit of bytes, and more than anybody should have to look at.
@@ -96,6 +96,10 @@ TOO_MANY_VALUES = [
     pytest.param(b"[" + b"1," * 10_000 + b"1]", id="an array"),
     pytest.param(json.dumps({f"p{n}": "x" for n in range(5_001)}).encode(), id="properties"),
     pytest.param(json.dumps({"name": "i", "tags": [str(n) for n in range(10_000)]}).encode(), id="tags"),
+    pytest.param(b"[" * 100_000 + b"]" * 100_000, id="100,000 arrays in each other"),
+    pytest.param(b"[" * 100_000, id="100,000 arrays that do not end"),
+    pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="100,000 objects in each other"),
+    pytest.param(b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="100,000 arrays in a name"),
     pytest.param(b'{"a":[' + b"[]," * 10_000 + b"[]]}", id="empty arrays"),
     pytest.param(b'{"a":[' + b"[]," * 300_000 + b"[]]}", id="a mebibyte of empty arrays"),
     pytest.param(json.dumps([{"op": "remove", "path": "/a"}] * 2_001).encode(), id="operations"),

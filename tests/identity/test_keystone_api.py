@@ -312,7 +312,7 @@ def test_no_body_is_a_server_error(server: Service, identity: Any, scope: Any) -
     assert 400 <= response.status_code < 500
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"auth": "\\ud800"}', b"[" * 50_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"auth": "\\ud800"}', b"[" * 4_000])
 def test_a_body_that_is_no_json_is_refused(server: Service, content: bytes) -> None:
     response = server.client(None).post(f"{V3}/auth/tokens", content=content)
 

@@ -424,7 +424,9 @@ def test_of_deleting_and_sharing_with_a_domain_at_once_exactly_one_is_done(servi
 def test_what_needs_other_services_is_refused_as_unsupported(
     service: Service, method: str, path: str
 ) -> None:
-    response = service.client("publisher").request(method, path, json={"name": "x"})
+    given = {"name": "x", "instance_id": UNKNOWN_ID}
+
+    response = service.client("publisher").request(method, path, json=given)
 
     assert refusal(response) == (400, "IMG.0105")
 
