@@ -40,10 +40,13 @@ create index image_community on image (created_at, id) where visibility = 'commu
 -- might else look for its images here, and read everybody's.
 create index image_by_age on image (created_at, id) where id <> '';
 -- The same ranges of the images with one name. The last is for who wants them all, and for recipients of much.
-create index image_by_name_and_owner on image (name, owner, created_at, id);
-create index image_public_by_name on image (name, created_at, id) where visibility = 'public';
-create index image_community_by_name on image (name, created_at, id) where visibility = 'community';
-create index image_by_name on image (name, created_at, id) where id <> '';
+-- `name is not null` follows from a name that is sought, so that no other list can use them (decision 0013).
+create index image_by_name_and_owner on image (name, owner, created_at, id) where name is not null;
+create index image_public_by_name on image (name, created_at, id)
+    where visibility = 'public' and name is not null;
+create index image_community_by_name on image (name, created_at, id)
+    where visibility = 'community' and name is not null;
+create index image_by_name on image (name, created_at, id) where id <> '' and name is not null;
 
 -- A deleted image's id is never given to another image, so that whoever kept the id never meets a stranger's.
 create table deleted_image (
