@@ -264,7 +264,7 @@ def _arms_of_member(found: Range, sought: _Sought, wanted: _Wanted, values: Valu
     member_id, status = values.add(found.member_id), values.add(found.member_status)
     offers = (
         f"select 1 from member as any_offer where any_offer.member_id = {member_id}"
-        f" and any_offer.status = {status} limit {_FEW_OFFERS + 1}"
+        f" and any_offer.status = {status} and {live(values.now(), 'any_offer')} limit {_FEW_OFFERS + 1}"
     )
     are_few = f"(select count(*) from ({offers}) as offers) <= {_FEW_OFFERS}"
     # What an index compares with null it does not read.
