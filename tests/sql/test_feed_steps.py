@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 TOLD = 5_000
 #: Far more than a look at the end takes, and a fraction of one step for each event.
-MOST_STEPS = 1_000
+MOST_STEPS = 2_000
 UNIT = Unit(name="unit", urn="organizations::a:organization:unit", above=(organization_key("unit"),))
 ORGANIZATIONS = Organizations(units={"unit": UNIT}, of_projects={RECIPIENT: UNIT})
 TELL = """
