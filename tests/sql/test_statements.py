@@ -332,7 +332,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "hooks.RELEASE_HOOK": ("hook", "holder"),
     "hooks.MOVE_CURSOR": ("hook", "holder", 1, 1, 2, 3),
     "hooks.NOTE_SUCCESS": ("hook", "holder", 1, 1, 2, 3, 4, 200, 5),
-    "hooks.NOTE_FAILURE": ("hook", "holder", 1, 1, 2, 3, 500, "error", True),
+    "hooks.NOTE_FAILURE": ("hook", "holder", 1, 1, 2, 3, 500, "error", True, True),
     "hooks.NOTE_TEST": ("hook", 200, None, 1, None),
     "operation.COUNT_UPLOADS": (),
     "operation.COUNT_JOBS": (1,),

@@ -59,7 +59,7 @@ FindMaker = Callable[[Hook], Caller | None]
 
 class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
     """A try has failed. `status`: of the answer, None when there was none; `is_final`: there is no other
-    try."""
+    try; `was_sent`: the receiver was asked."""
 
     def __init__(
         self,
@@ -68,11 +68,13 @@ class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of 
         retry_after_s: float | None = None,
         *,
         is_final: bool = False,
+        was_sent: bool = True,
     ) -> None:
         super().__init__(text)
         self.status = status
         self.retry_after_s = retry_after_s
         self.is_final = is_final
+        self.was_sent = was_sent
 
 
 class Places:
@@ -283,7 +285,7 @@ class Delivery:
         """Failed when who made the hook may not see what it is told any more."""
         maker = self._find_maker(hook)
         if maker is not None and not rules.sees_hook(maker, hook):
-            raise Failed(_NO_RIGHT, is_final=True)
+            raise Failed(_NO_RIGHT, is_final=True, was_sent=False)
 
     async def _note_failure(self, hook: Hook, failed: Failed) -> None:
         pause_s = None
@@ -293,7 +295,15 @@ class Delivery:
         next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
         holder = self._liveness.name
         was_noted = await hooks.note_failure(
-            self._db, hook, holder, now_us(), next_at, failed.status, str(failed), disabled
+            self._db,
+            hook,
+            holder,
+            now_us(),
+            next_at,
+            failed.status,
+            str(failed),
+            disabled,
+            was_sent=failed.was_sent,
         )
         if was_noted and pause_s is None:
             _log.warning("hook %s is disabled: %s", hook.id, failed)

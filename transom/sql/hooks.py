@@ -231,8 +231,9 @@ async def note_success(
 
 
 NOTE_FAILURE = f"""
-    update hook set attempts = attempts + 1, next_at = $5, last_failure_at = $6, last_status = $7,
-                    last_error = $8, is_enabled = $9, held_until = 0, holder = null,
+    update hook set attempts = attempts + 1, next_at = $5, last_status = $7, last_error = $8,
+                    is_enabled = $9, held_until = 0, holder = null,
+                    last_failure_at = case when $10 then cast($6 as bigint) else last_failure_at end,
                     updated_at = case when $9 then updated_at else cast($6 as bigint) end
     where {_AS_SEEN}
     returning id"""
@@ -247,10 +248,13 @@ async def note_failure(
     status: int | None,
     error: str,
     event: Statement | None,
+    *,
+    was_sent: bool,
 ) -> bool:
     """A try has failed; whether the hook was as it was seen. `event`: tells that the hook is disabled by
-    that, None when it is tried again at `next_at`."""
-    values = (*_seen(hook, holder), next_at, now, status, error, event is None)
+    that, None when it is tried again at `next_at`. `was_sent`: the receiver was asked, and is not to be asked
+    again at once."""
+    values = (*_seen(hook, holder), next_at, now, status, error, event is None, was_sent)
     statements = [Statement(NOTE_FAILURE, values, required=True)]
     if event is not None:
         statements.append(event)
