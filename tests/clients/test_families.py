@@ -7,11 +7,10 @@ They find its current version by property, manage its images as before, and what
 
 import io
 from collections.abc import Iterator
-from typing import Any
 
-import openstack
 import pytest
 from glanceclient.v2.client import Client as GlanceClient
+from harness.sdk import connect
 from harness.service import Service
 from share.family_calls import Published, active_image, answer_as, offer_to
 
@@ -20,19 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 
 #: What a publisher says of its images in its repository.
 MANAGED = {"hw_disk_bus": "scsi", "architecture": "x86_64"}
-
-
-def _sdk(cloud: Service, caller: str) -> Any:
-    account = cloud.clouds[caller]
-    auth = {
-        "auth_url": account.auth_url,
-        "username": account.username,
-        "password": account.password,
-        "project_name": account.project_name,
-        "user_domain_name": "Default",
-        "project_domain_name": "Default",
-    }
-    return openstack.connect(load_yaml_config=False, load_envvars=False, auth=auth, region_name="RegionOne")
 
 
 @pytest.fixture
@@ -46,7 +32,7 @@ def family(cloud: Service, request: pytest.FixtureRequest) -> Iterator[Published
 
 
 def test_the_sdk_finds_the_current_version_by_property_alone(cloud: Service, family: Published) -> None:
-    with _sdk(cloud, "recipient") as connection:
+    with connect(cloud, "recipient") as connection:
 
         def found() -> list[str]:
             return [image.id for image in connection.image.images(os_share_family=family.name)]
@@ -74,7 +60,7 @@ def test_properties_that_a_repository_manages_are_written_without_a_difference(
     family.publish()
     before = family.owner.get(f"/v2/images/{first}").json()
 
-    with _sdk(cloud, "publisher") as connection:
+    with connect(cloud, "publisher") as connection:
         connection.image.update_image(connection.image.get_image(first), **MANAGED)
         unchanged = family.owner.get(f"/v2/images/{first}").json()
         connection.image.update_image(connection.image.get_image(first), hw_disk_bus="virtio")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openstack
 import pytest
 from harness.file_server import FileServer
+from harness.sdk import connect
 from harness.service import Service
 from openstack.exceptions import ConflictException, ForbiddenException, NotFoundException
 from openstack.image.v2._proxy import Proxy
@@ -32,18 +32,7 @@ class Callers:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._connections:
-            account = self._cloud.clouds[name]
-            auth = {
-                "auth_url": account.auth_url,
-                "username": account.username,
-                "password": account.password,
-                "project_name": account.project_name,
-                "user_domain_name": "Default",
-                "project_domain_name": "Default",
-            }
-            self._connections[name] = openstack.connect(
-                load_yaml_config=False, load_envvars=False, auth=auth, region_name="RegionOne"
-            )
+            self._connections[name] = connect(self._cloud, name)
         return self._connections[name].image
 
     def close(self) -> None:

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from random import Random
 from threading import Event
 
@@ -19,8 +16,9 @@ import httpx
 import pytest
 from harness.service import Service
 
+from .at_work import at_work
 from .batch_journal import Ledger, find_strange_jobs, find_wrong_results, read_contents
-from .calls import PATIENCE_S, MakeService
+from .calls import MakeService
 from .journal import Journal
 from .share_steps import Step, Steps, create_image, outcome_of
 from .shares import DOMAIN
@@ -56,7 +54,9 @@ def test_a_batch_is_answered_and_kept_or_whole_or_absent_after_a_kill_of_the_ser
 
     for number in range(1, ROUNDS + 1):
         known = [frozenset(ledger.answered) for ledger in ledgers]
-        with _running(service, clients, number):
+        for name in ("publisher", "recipient"):
+            service.client(name)  # Made here: two threads that find none would each make one.
+        with at_work(clients, number):
             journal.wait_for_answers(dice.randint(1, MOST_ANSWERS))
             service.kill()
         service.start()
@@ -70,24 +70,6 @@ def test_a_batch_is_answered_and_kept_or_whole_or_absent_after_a_kill_of_the_ser
 
         where = f"TRANSOM_SOAK_SEED={SEED}, round {number} of {ROUNDS}, {journal.answers} answered calls"
         assert not losses, "\n".join([where, *losses])
-
-
-@contextmanager
-def _running(service: Service, clients: list[_Client], number: int) -> Iterator[None]:
-    """The clients are at work inside; after it they have stopped."""
-    for name in ("publisher", "recipient"):
-        service.client(name)
-    stop = Event()
-    with ThreadPoolExecutor(len(clients)) as threads:
-        running: list[Future[None]] = [threads.submit(client.run, number, stop) for client in clients]
-        try:
-            yield
-        finally:
-            stop.set()
-            _done, hanging = wait(running, 2 * PATIENCE_S)
-            assert not hanging, "clients still wait for an answer"
-            for future in running:
-                future.result()
 
 
 class _Client:

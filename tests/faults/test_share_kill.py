@@ -14,9 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import Event
@@ -27,7 +25,8 @@ import pytest
 from harness.receiver import Receiver
 from harness.service import Service
 
-from .calls import PATIENCE_S, MakeService, create_active_image, create_image
+from .at_work import at_work
+from .calls import MakeService, create_active_image, create_image
 from .journal import Journal
 from .share_journal import Deliveries, Feed, Keyed, find_wrong_answers
 
@@ -73,7 +72,7 @@ def test_what_was_shared_is_told_once_and_keys_work_once_after_a_kill_of_the_ser
         deliveries = Deliveries(receiver, _make_hook(service, receiver))
         for number in range(1, ROUNDS + 1):
             faults: list[str] = []
-            with _running(clients, number):
+            with at_work(clients, number):
                 if dice.random() < 0.5:
                     journal.wait_for_answers(dice.randint(1, MOST_ANSWERS))
                 else:
@@ -113,22 +112,6 @@ def _make_hook(service: Service, receiver: Receiver) -> str:
     made = service.client("admin").post("/share/v1/hooks", json=body)
     assert made.status_code == 201, made.text
     return str(made.json()["secret"])
-
-
-@contextmanager
-def _running(clients: list[_Client], number: int) -> Iterator[None]:
-    """The clients are at work inside; after it they have stopped."""
-    stop = Event()
-    with ThreadPoolExecutor(len(clients)) as threads:
-        running: list[Future[None]] = [threads.submit(client.run, number, stop) for client in clients]
-        try:
-            yield
-        finally:
-            stop.set()
-            _done, hanging = wait(running, 2 * PATIENCE_S)
-            assert not hanging, "clients still wait for an answer"
-            for future in running:
-                future.result()
 
 
 class _Client:

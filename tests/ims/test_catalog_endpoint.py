@@ -11,8 +11,8 @@ from typing import Any
 
 import glanceclient
 import httpx
-import openstack
 import pytest
+from harness.sdk import connect
 from harness.service import Service
 from image_calls import OCTET_STREAM, new_mark
 from sharing_calls import refusal
@@ -53,19 +53,6 @@ def image_endpoints(cloud: Service) -> dict[str, str]:
     catalog = cloud.client("publisher").get("/identity/v3/auth/catalog").json()["catalog"]
     (image,) = [service for service in catalog if service["type"] == "image"]
     return {endpoint["interface"]: endpoint["url"] for endpoint in image["endpoints"]}
-
-
-def connect(cloud: Service, caller: str) -> Any:
-    account = cloud.clouds[caller]
-    auth = {
-        "auth_url": account.auth_url,
-        "username": account.username,
-        "password": account.password,
-        "project_name": account.project_name,
-        "user_domain_name": "Default",
-        "project_domain_name": "Default",
-    }
-    return openstack.connect(load_yaml_config=False, load_envvars=False, auth=auth, region_name="RegionOne")
 
 
 def test_the_catalog_names_the_image_endpoint_of_the_ims_api(cloud: Service) -> None:
