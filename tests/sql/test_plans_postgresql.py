@@ -3,6 +3,7 @@
 It plans each statement once, without values, from what the tables are like on the whole. So here they are
 like nobody in them: one project owns half of the images, the others belong to many with a few each; or it
 owns them all, and whoever asks for his own finds none.
+All have the same value of a property that has indexes.
 """
 
 import json
@@ -21,6 +22,7 @@ from transom.sql.families import LOCK_FAMILY_IMAGES, LOCK_IMAGES_OF_FAMILIES
 from transom.sql.images import count_uploading, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
 from transom.sql.migrate import migrate
+from transom.sql.property_indexes import make_property_indexes
 
 from .databases import Asked, Tap
 from .explained import plan_of, rows_read
@@ -42,7 +44,7 @@ _IMAGES = f"""
                        properties, locations, created_at, updated_at)
     select 'image-' || n, {{owner}}, 'name', 'active',
            case when n % 20 = 0 then 'public' when n % 3 = 0 then 'private' else 'shared' end,
-           0, 0, false, false, '[]', '{{{{}}}}', '[]', n, n
+           0, 0, false, false, '[]', '{{{{"os_distro": "debian"}}}}', '[]', n, n
     from generate_series(1, {IMAGES}) as n"""
 #: Half of the offers are to one project, the others to many; and as many again to domains and organisations.
 _OFFERS = f"""
@@ -98,6 +100,7 @@ async def populated(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> A
     db = await open_database(postgresql.create_database(), 1)
     await migrate(db)
     await db.write(_IMAGES.format(owner=request.param))
+    await make_property_indexes(db, ["os_distro"], drops=False)
     await db.write(_OFFERS)
     await db.write("analyze")
     yield db

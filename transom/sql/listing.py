@@ -181,10 +181,12 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
 
 
 class _Sought(NamedTuple):
-    """A column, or a property, that an index has, and the `$n` of the value that the images have in it."""
+    """A column, or a property, that an index has, and the `$n` of the value that the images have in it.
+    `owner`: how the index of an owner's images has the owner."""
 
     column: str
     value: str
+    owner: str
 
 
 def _find_look_up(query: ListQuery) -> Condition | None:
@@ -195,9 +197,10 @@ def _find_look_up(query: ListQuery) -> Condition | None:
 
 
 def _make_sought(dialect: Dialect, condition: Condition, values: Values) -> _Sought:
-    is_name = condition.op is Op.EQ
-    column = "image.name" if is_name else dialect.json_text("image.properties", condition.field)
-    return _Sought(column, values.add(condition.values[0]))
+    value = values.add(condition.values[0])
+    if condition.op is Op.EQ:
+        return _Sought("image.name", value, "image.owner")
+    return _Sought(dialect.json_text("image.properties", condition.field), value, "(image.owner || '')")
 
 
 def _conditions(
@@ -247,7 +250,7 @@ def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
         if wanted.sought is None:
             arms.append(_arm(part, *_range_terms(part, values), wanted, values))
         elif part.member_id is None:
-            table, terms = _range_terms(part, values)
+            table, terms = _range_terms(part, values, owner=wanted.sought.owner)
             term = f"{wanted.sought.column} = {wanted.sought.value}"
             arms.append(_arm(part, table, [term, *terms], wanted, values))
         else:
@@ -296,8 +299,11 @@ def _arm(found: Range, table: str, terms: list[str], wanted: _Wanted, values: Va
     return Arm(f"select image.id as id, {keys} from {table} where {' and '.join(where)} ", order)
 
 
-def _range_terms(found: Range, values: Values, member_id: str | None = None) -> tuple[str, list[str]]:
-    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place."""
+def _range_terms(
+    found: Range, values: Values, member_id: str | None = None, owner: str = "image.owner"
+) -> tuple[str, list[str]]:
+    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place;
+    `owner`: the same of the column."""
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
@@ -315,7 +321,7 @@ def _range_terms(found: Range, values: Values, member_id: str | None = None) -> 
         )
         where.append(has if found.has_members else f"not {has}")
     if found.owner is not None:
-        where.append(f"image.owner = {values.add(found.owner)}")
+        where.append(f"{owner} = {values.add(found.owner)}")
     elif found.member_id is None and found.visibility not in FOR_EVERYBODY:
         where.append(_ANYBODYS_SQL)
     if found.visibility is not None:
