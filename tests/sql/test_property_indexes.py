@@ -7,7 +7,7 @@ import pytest
 from transom.sql.db import Database
 from transom.sql.property_indexes import make_property_indexes
 
-from .databases import write_world
+from .databases import Tap, write_world
 
 pytestmark = pytest.mark.anyio
 
@@ -29,3 +29,13 @@ async def test_processes_that_start_at_once_make_them_together(db: Database, nei
 
     assert await make_property_indexes(db, ["os_distro"], drops=True) == []
     await write_world(db, [], [])
+
+
+async def test_a_start_without_properties_asks_the_database_nothing(db: Database) -> None:
+    await make_property_indexes(db, ["os_distro"], drops=False)
+    tap = Tap(db)
+
+    assert await make_property_indexes(tap, [], drops=False) == []
+
+    assert tap.asked == []
+    assert len(await make_property_indexes(db, [], drops=True)) == 4

@@ -28,6 +28,8 @@ _RANGES = {
 async def make_property_indexes(db: Database, properties: Collection[str], *, drops: bool) -> list[str]:
     """Make the indexes of these properties that are missing, and drop those of others if asked to. The names
     of the indexes that were made or dropped."""
+    if not properties and not drops:
+        return []
     history = cast(SchemaHistory, db)
     present = {name for name in await history.list_indexes() if name.startswith(_PREFIX)}
     wanted = {name: sql for one in properties for name, sql in _definitions(db.dialect, one).items()}
