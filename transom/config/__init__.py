@@ -4,7 +4,16 @@ A key nobody knows is an error, so that a misspelt setting never silently does n
 `settings.py`, which has them all; `sources.py` collects what is given, `checks.py` says what cannot be.
 """
 
-from transom.config.settings import Settings, SettingsError, describe, secrets
+from transom.config.settings import Settings, SettingsError, describe, secrets, select
 from transom.config.sources import ENV_PREFIX, override, read_settings
 
-__all__ = ["ENV_PREFIX", "Settings", "SettingsError", "describe", "override", "read_settings", "secrets"]
+__all__ = [
+    "ENV_PREFIX",
+    "Settings",
+    "SettingsError",
+    "describe",
+    "override",
+    "read_settings",
+    "secrets",
+    "select",
+]
