@@ -13,31 +13,48 @@ from contextlib import AsyncExitStack
 from transom.api.connections import Watch
 from transom.api.dispatch import Dispatcher
 from transom.api.http import Receive, Scope, Send
+from transom.api.options import (
+    AccountOptions,
+    BodyLimits,
+    CorsOptions,
+    FrontOptions,
+    ImageOptions,
+    ImsLimits,
+    ListOptions,
+    ShareLimits,
+    Site,
+    TaskOptions,
+)
 from transom.api.services import Services
 from transom.browsers import open_console
 from transom.components import (
+    cloud_of,
     find_disks,
+    needs_keystone,
     open_cache,
     open_identity,
+    open_jobs,
     open_keystone,
     open_limits,
     open_liveness,
+    open_objects,
+    open_requesters,
     open_stores_of,
+    open_transfer,
     preparing,
     read_policy,
+    start_scrub_of,
 )
-from transom.config import Settings
+from transom.config import Settings, select
 from transom.config.operator_files import find_changed, list_copied
-from transom.config.outbound import fetch_limits, fetch_rules
+from transom.config.outbound import fetch_limits, fetch_rules, hook_rules
 from transom.data.prefetch import Prefetch
-from transom.data.scrub import start_scrub
 from transom.data.sweep import sweep
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.image_quotas import ImageQuotas
-from transom.jobs.runner import Jobs
 from transom.operator_files import OperatorFilesInForce
-from transom.outbound import Outbound
+from transom.outbound import Outbound, Poster
 from transom.ownership import Ownership
 from transom.prepare import require_schema
 from transom.sharing.background import open_deliveries, open_relay, start_background, start_uses
@@ -53,9 +70,7 @@ from transom.telemetry import (
     open_gauges,
     open_metrics,
 )
-from transom.transfers.object_keys import needs_keystone, open_objects
-from transom.transfers.requesters import open_requesters
-from transom.transfers.work import sweep_work
+from transom.transfers.work import sweep_work, work_folder_of
 
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
@@ -103,7 +118,7 @@ class Worker:
         cache = open_cache(settings)
         stores = open_stores_of(settings)
         set_owned = open_gauges("transom_store_owned", _OWNED_TEXT, "store")
-        transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores, set_owned), cache)
+        transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores, set_owned), cache)
         undo.push_async_callback(transfer.close)
         await transfer.removal.recover()
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
@@ -114,15 +129,16 @@ class Worker:
         limits = open_limits(settings, db, keystone)
         policy = read_policy(settings)
         objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
+        jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
-        relay = open_relay(settings, db)
-        deliveries = open_deliveries(settings, db, liveness, relay, requesters.find_maker, undo)
+        relay = open_relay(db, settings.event_lifetime_days)
+        poster = Poster(hook_rules(settings), settings.hook_timeout_s)
+        deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         if settings.serve_runs_jobs:
             working = asyncio.create_task(jobs.serve())
             undo.callback(working.cancel)
-            start_background(settings, relay, deliveries, db, undo)
-            start_scrub(settings, db, stores, transfer.ownership, liveness, undo)
+            start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
+            start_scrub_of(settings, db, transfer, liveness, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
         deliveries.use_identity(identity)
@@ -133,7 +149,14 @@ class Worker:
         disks = find_disks(settings, stores)
         undo.callback(asyncio.create_task(_look_at_disks(disks)).cancel)
         services = Services(
-            settings=settings,
+            site=select(settings, Site),
+            bodies=select(settings, BodyLimits),
+            lists=select(settings, ListOptions),
+            image_options=select(settings, ImageOptions),
+            ims_limits=select(settings, ImsLimits),
+            share_limits=select(settings, ShareLimits),
+            tasks=select(settings, TaskOptions),
+            accounts=select(settings, AccountOptions),
             db=db,
             transfer=transfer,
             limits=limits,
@@ -141,6 +164,7 @@ class Worker:
                 settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
             ),
             outbound=outbound,
+            cloud=cloud_of(settings),
             objects=objects,
             stores=stores,
             disks=disks,
@@ -163,6 +187,7 @@ class Worker:
         operator_files.tell(identity, requesters, services.recipients, deliveries)
         dispatcher = Dispatcher(
             services,
+            _front_options(settings),
             self._watch,
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
@@ -176,6 +201,15 @@ class Worker:
 
     async def stop(self) -> None:
         await self._undo.aclose()
+
+
+def _front_options(settings: Settings) -> FrontOptions:
+    return FrontOptions(
+        trusted_networks=settings.trusted_networks,
+        max_connections_per_address=settings.max_connections_per_address,
+        max_request_id_length=settings.max_request_id_length,
+        cors=select(settings, CorsOptions) if settings.cors_allowed_origins else None,
+    )
 
 
 def _with_files(render: Callable[[], bytes], settings: Settings) -> Callable[[], bytes]:
@@ -219,15 +253,15 @@ async def run_worker(settings: Settings) -> None:
         await require_schema(db, settings)
         liveness = open_liveness(settings)
         undo.callback(liveness.close)
-        sweep_work(settings, liveness)
+        sweep_work(work_folder_of(settings.data_path), liveness)
         stores = open_stores_of(settings)
-        transfer = Transfer(settings, db, stores, liveness, Ownership(db, stores))
+        transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores))
         undo.push_async_callback(transfer.close)
         keystone = open_keystone(settings, undo) if needs_keystone(settings) else None
         limits = open_limits(settings, db, keystone)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
-        jobs = Jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
+        jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
         with preparing():
             operator_files = OperatorFilesInForce(
@@ -236,11 +270,12 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        relay = open_relay(settings, db)
-        deliveries = open_deliveries(settings, db, liveness, relay, requesters.find_maker, undo)
+        relay = open_relay(db, settings.event_lifetime_days)
+        poster = Poster(hook_rules(settings), settings.hook_timeout_s)
+        deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         operator_files.tell(requesters, deliveries)
-        start_background(settings, relay, deliveries, db, undo)
-        start_scrub(settings, db, stores, transfer.ownership, liveness, undo)
+        start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
+        start_scrub_of(settings, db, transfer, liveness, undo)
         await jobs.serve()
 
 

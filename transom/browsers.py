@@ -28,4 +28,5 @@ def open_console(settings: Settings, db: Database, keystone: "KeystoneClient | N
 
     rows = ConsoleSessions(db, settings.console_idle_s * 1_000_000)
     ask_keystone = keystone.ask_for_user if keystone is not None else None
-    return lambda answer: Console(settings, rows, answer, ask_keystone).answer
+    keystone_url = settings.keystone_auth_url if keystone is not None else ""
+    return lambda answer: Console(settings.public_endpoint, keystone_url, rows, answer, ask_keystone).answer

@@ -1,4 +1,4 @@
-"""Open the components of a process as its settings ask: identity, limits, stores, cache, Keystone.
+"""Open the components of a process as its settings ask, and give each the few values of them that it needs.
 
 What cannot be opened is told as PreparationError. `assemble.py` puts the components together.
 """
@@ -8,26 +8,41 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transom.api.bodies import BodyMemory
 from transom.api.connections import ConnectionLimits, Watch
 from transom.api.forwarded import make_trust
-from transom.config import Settings, SettingsError
+from transom.config import Settings, SettingsError, select
+from transom.config.object_buckets import read_buckets
+from transom.config.stores import object_store, store_options
+from transom.data.certificates import Certificates, KeyManager
+from transom.data.scrub import ScrubOptions, start_scrub
+from transom.data.transfer import Transfer
+from transom.data.uploads import UploadRules
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
 from transom.identity import Identity
 from transom.identity.builtin import BuiltinIdentity
+from transom.identity.current_roles import CurrentRoles
+from transom.jobs.runner import JobOptions, Jobs
 from transom.liveness import Liveness
 from transom.operator_files import read_policy_files
+from transom.outbound import Outbound
+from transom.ownership import Ownership
 from transom.quotas.projects import Limits
 from transom.sql.db import Database
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
+from transom.stores.object_access import ObjectAccess
 from transom.stores.registry import Stores, open_stores
 from transom.telemetry import open_closings
+from transom.transfers.options import Cloud, ImportOptions, PluginOptions, TransferOptions
+from transom.transfers.requesters import Requesters
+from transom.transfers.work import work_folder_of
 
 if TYPE_CHECKING:
     from transom.identity.keystone_client import KeystoneClient
@@ -81,11 +96,12 @@ def open_identity(settings: Settings, keystone: "KeystoneClient | None", policy:
 
 def open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
     if keystone is None or not settings.use_keystone_limits:
-        return Limits(settings, db, None)
+        return Limits(settings.image_count_quota, settings.user_storage_quota, db, None)
     from transom.identity.limits import KeystoneLimits
 
     service, cache_s = settings.keystone_limits_service, settings.keystone_limits_cache_s
-    return Limits(settings, db, KeystoneLimits(keystone, service, settings.region, cache_s))
+    limits = KeystoneLimits(keystone, service, settings.region, cache_s)
+    return Limits(settings.image_count_quota, settings.user_storage_quota, db, limits)
 
 
 def open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient":
@@ -131,7 +147,115 @@ def read_policy(settings: Settings) -> Policy:
 def open_stores_of(settings: Settings) -> Stores:
     """Raises PreparationError when the keys of one are not where they should be."""
     with preparing():
-        return open_stores(settings)
+        return open_stores(store_options(settings))
+
+
+def open_transfer(
+    settings: Settings,
+    db: Database,
+    stores: Stores,
+    liveness: Liveness,
+    ownership: Ownership,
+    cache: Cache | None = None,
+) -> Transfer:
+    rules = UploadRules(
+        size_cap=settings.image_size_cap,
+        project_quota=settings.user_storage_quota,
+        lease_us=settings.upload_lease_s * 1_000_000,
+        hashing_algorithm=settings.hashing_algorithm,
+        must_match_format=settings.require_image_format_match,
+        nonfatal_checks=settings.nonfatal_checks,
+    )
+    return Transfer(rules, open_certificates(settings), db, stores, liveness, ownership, cache)
+
+
+def open_certificates(settings: Settings) -> Certificates:
+    folder = settings.image_signature_certificates_dir
+    key_manager = KeyManager(
+        keystone_auth_url=settings.keystone_auth_url,
+        keystone_cafile=settings.keystone_cafile,
+        region=settings.region,
+    )
+    return Certificates(
+        Path(folder) if folder else None, key_manager if settings.image_signature_barbican else None
+    )
+
+
+def open_requesters(settings: Settings, policy: Policy) -> Requesters:
+    """A worker on a machine without the accounts, as with Keystone, knows the roles of the request alone."""
+    current = CurrentRoles(settings.data_path)
+    is_known = settings.identity == "builtin" and current.is_known
+    return Requesters(policy, current.roles_of if is_known else None)
+
+
+def open_objects(settings: Settings, keystone: "KeystoneClient | None") -> ObjectAccess:
+    """Contacts nothing. Raises SettingsError for a table of buckets that cannot be understood."""
+    store, table = object_store(settings), read_buckets(settings.object_store_buckets_file)
+    if keystone is not None:
+        # Imported here: who has no Keystone does without its HTTP client.
+        from transom.identity.keystone_keys import find_key_of
+
+        return ObjectAccess(store, table, partial(find_key_of, keystone))
+    current = CurrentRoles(settings.data_path)
+    return ObjectAccess(store, table, current.find_key if current.is_known else None)
+
+
+def needs_keystone(settings: Settings) -> bool:
+    """Whether a worker that answers no requests has to ask Keystone."""
+    asks_for_keys = bool(settings.object_store_endpoint) and settings.object_store_mode == "caller"
+    return settings.use_keystone_limits or (settings.identity == "keystone" and asks_for_keys)
+
+
+def open_jobs(
+    settings: Settings,
+    db: Database,
+    transfer: Transfer,
+    outbound: Outbound,
+    limits: Limits,
+    requesters: Requesters,
+    liveness: Liveness,
+    objects: ObjectAccess,
+) -> Jobs:
+    options = JobOptions(
+        at_once=settings.jobs_at_once,
+        attempts=settings.job_attempts,
+        lease_us=settings.upload_lease_s * 1_000_000,
+        job_lifetime_us=settings.job_lifetime_s * 1_000_000,
+        task_lifetime_us=settings.task_time_to_live * 3_600_000_000,
+        kept_bytes=settings.kept_jobs_bytes,
+    )
+    transfers = TransferOptions(
+        cloud=cloud_of(settings),
+        imports=select(settings, ImportOptions),
+        plugins=select(settings, PluginOptions),
+        work_folder=work_folder_of(settings.data_path),
+        disk_reserve=settings.disk_reserve,
+        object_size_cap=settings.object_size_cap,
+        location_hash=settings.hashing_algorithm if settings.do_secure_hash else None,
+    )
+    return Jobs(options, transfers, db, transfer, outbound, limits, requesters, liveness, objects)
+
+
+def cloud_of(settings: Settings) -> Cloud:
+    return Cloud(
+        auth_url=settings.keystone_auth_url if settings.identity == "keystone" else None,
+        cafile=settings.keystone_cafile,
+        region=settings.region,
+        own_url=settings.own_url,
+        peers_file=settings.peers_file,
+    )
+
+
+def start_scrub_of(
+    settings: Settings, db: Database, transfer: Transfer, liveness: Liveness, undo: AsyncExitStack
+) -> None:
+    options = ScrubOptions(
+        pace=settings.scrub_pace_bytes_s,
+        pause_us=settings.scrub_pause_h * 3_600_000_000,
+        repairs=settings.scrub_repairs,
+        lease_us=settings.upload_lease_s * 1_000_000,
+    )
+    start_scrub(options, db, transfer.stores, transfer.ownership, liveness, undo)
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from typing import Protocol
 
 from transom.config import Settings, SettingsError
 from transom.config.object_buckets import read_buckets
+from transom.config.operator_files import find_changed
 from transom.config.organizations import read_organizations
 from transom.config.os_versions import read_os_versions
 from transom.config.peers import read_peers
+from transom.config.stores import store_options
 from transom.domain.model import Policy
 from transom.domain.objects import BucketTable
 from transom.domain.organizations import Organizations
@@ -36,7 +38,7 @@ def check_files(settings: Settings) -> None:
     read_buckets(settings.object_store_buckets_file)
     read_organizations(settings.organizations_file)
     read_peers(settings.peers_file)
-    check_stores(settings)
+    check_stores(store_options(settings))
 
 
 def read_policy_files(settings: Settings) -> Policy:
@@ -77,6 +79,10 @@ class OperatorFilesInForce:
         for one in told:
             one.use_organizations(self.organizations)
 
+    def find_changed(self) -> list[str]:
+        """The settings whose file is another now than the one in force; see `find_changed`."""
+        return find_changed(self._settings)
+
     def read_again(self) -> None:
         """Go by the files as they are now, by all of them or, if one cannot be used, by none."""
         try:
@@ -86,7 +92,7 @@ class OperatorFilesInForce:
             organizations = read_organizations(self._settings.organizations_file)
             # Whoever asks a peer reads the file then.
             read_peers(self._settings.peers_file)
-            use_keys(self._stores, self._settings)
+            use_keys(self._stores, store_options(self._settings))
         except SettingsError as error:
             _log.error("the operator's files stay as they were: %s", error)
             return

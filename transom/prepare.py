@@ -18,7 +18,7 @@ from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.sql.property_indexes import make_property_indexes
-from transom.transfers.work import sweep_work
+from transom.transfers.work import sweep_work, work_folder_of
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def _prepare_data(settings: Settings) -> None:
             await give_up_dead(db, liveness)
             await release_dead(db, liveness)
             await release_hooks_of_dead(db, liveness)
-            sweep_work(settings, liveness)
+            sweep_work(work_folder_of(settings.data_path), liveness)
             liveness.forget_dead()
         finally:
             liveness.close()

@@ -8,9 +8,10 @@ import pytest
 from conftest import SharedServices
 from harness.service import Service
 
+from transom.api.options import ShareLimits
 from transom.api.share import CALLS
 from transom.api.share.problems import PROBLEMS
-from transom.api.share.root import LIMITS, LINKS
+from transom.api.share.root import LINKS
 
 from .calls import problem_of, send_signed
 
@@ -177,7 +178,7 @@ def test_the_root_has_links_limits_and_versions(server: Service) -> None:
     body = server.client("other").get("/share/v1").json()
 
     assert body["links"] == LINKS
-    assert body["limits"].keys() == set(LIMITS)
+    assert body["limits"].keys() == set(ShareLimits.__struct_fields__)
     assert body["limits"]["share_batch_limit"] == 10000
     assert [version["id"] for version in body["versions"]] == ["v1.0"]
 

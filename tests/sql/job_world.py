@@ -12,21 +12,20 @@ from typing import Any
 import anyio
 from harness.stores import stored_files
 
+from transom.components import open_jobs, open_limits, open_objects, open_transfer
 from transom.config import Settings
 from transom.config.outbound import fetch_limits, fetch_rules
+from transom.config.stores import store_options
 from transom.data.transfer import Transfer
 from transom.domain.model import Image, Policy
 from transom.domain.policy import DEFAULT_POLICY
-from transom.jobs.runner import Jobs
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.ownership import Ownership
-from transom.quotas.projects import Limits
 from transom.sql.db import Database, Row, Statement
 from transom.sql.images import find_image
 from transom.sql.jobs import FINISH_JOB
 from transom.stores.registry import open_stores
-from transom.transfers.object_keys import open_objects
 from transom.transfers.requesters import Requesters, RolesOf
 
 from .databases import NOBODY, write_world
@@ -101,9 +100,9 @@ class World:
         )
 
     def transfer(self, db: Database | None = None) -> Transfer:
-        stores = open_stores(self.settings)
+        stores = open_stores(store_options(self.settings))
         ownership = Ownership(db or self.db, stores)
-        return Transfer(self.settings, db or self.db, stores, self.liveness, ownership)
+        return open_transfer(self.settings, db or self.db, stores, self.liveness, ownership)
 
     async def run(
         self,
@@ -117,9 +116,11 @@ class World:
         """Run the job that was written to its end; (how often an image was written for it, how it ended)."""
         db: Any = Interrupted(self.db, number, other)
         transfer, requesters = self.transfer(db), Requesters(policy, roles_of)
-        limits = Limits(self.settings, db, None)
+        limits = open_limits(self.settings, db, None)
         outbound = Outbound(fetch_rules(self.settings), fetch_limits(self.settings))
-        jobs = Jobs(self.settings, db, transfer, outbound, limits, requesters, self.liveness, self.objects)
+        jobs = open_jobs(
+            self.settings, db, transfer, outbound, limits, requesters, self.liveness, self.objects
+        )
         serving = asyncio.create_task(jobs.serve())
         try:
             with anyio.fail_after(PATIENCE_S):

@@ -20,6 +20,7 @@ from harness.objects import OPEN_TO_ALL, Bucket
 from harness.region import PASSWORD, PROJECT, REGION, USER, OtherRegion, peer_table
 from harness.swift import ACCESS_KEY, SECRET_KEY, Swift
 
+from transom.components import open_objects
 from transom.domain.imports import begin
 from transom.domain.job_inputs import (
     AddedLocation,
@@ -40,7 +41,6 @@ from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
 from transom.sql.imports import start_import
 from transom.sql.jobs import insert_job
-from transom.transfers.object_keys import open_objects
 
 from .databases import NOBODY, write_world
 from .job_world import IMAGE_ID, STORES, World, look, nothing

@@ -1,13 +1,15 @@
 """Keys of S3 stores from a file of profiles: what is read, what is told otherwise, whose store is whose."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness.swift import ACCESS_KEY, BUCKET, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, Swift
 
 from transom.config import SettingsError, read_settings
+from transom.config.stores import store_options
 from transom.domain.errors import UnavailableError
-from transom.stores.registry import open_stores
+from transom.stores.registry import Stores, open_stores
 from transom.stores.s3_credentials import Keys, read_profile
 
 from .test_contract import KEY, MIB, _chunks, _got
@@ -26,6 +28,10 @@ aws_secret_access_key = {OTHER_SECRET_KEY}
 aws_access_key_id = {OTHER_ACCESS_KEY}
 aws_secret_access_key = {SECRET_KEY}
 """
+
+
+def _open(given: dict[str, Any]) -> Stores:
+    return open_stores(store_options(read_settings({}, given)))
 
 
 @pytest.fixture
@@ -107,7 +113,7 @@ def _setting(swift: Swift, prefix: str, **profiles: str) -> str:
 async def test_each_store_has_the_keys_of_its_profile(swift: Swift, file: Path) -> None:
     """Two accounts, each with a bucket of the same name."""
     stores = _setting(swift, file.parent.name, one="first", two="the%20other%20one")
-    opened = open_stores(read_settings({}, {"stores": stores, "s3_credentials_file": str(file)}))
+    opened = _open({"stores": stores, "s3_credentials_file": str(file)})
     one, two = opened.get("one"), opened.get("two")
 
     await one.put(KEY, _chunks(b"in the first"))
@@ -128,7 +134,7 @@ async def test_a_profile_wins_over_the_keys_and_the_token_of_the_rest(
         monkeypatch.setenv(name, "of the environment")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     given = {"stores": _setting(swift, file.parent.name, one="first", two="swapped")}
-    opened = open_stores(read_settings({}, {**given, "s3_access_key": "k", "s3_secret_key": "s"}))
+    opened = _open({**given, "s3_access_key": "k", "s3_secret_key": "s"})
 
     await opened.get("one").put(KEY, _chunks(b"data"))
 
@@ -141,4 +147,4 @@ def test_a_store_whose_profile_is_missing_is_named(swift: Swift, file: Path) -> 
     given = {"stores": _setting(swift, "", one="first", two="absent"), "s3_credentials_file": str(file)}
 
     with pytest.raises(SettingsError, match=r"the keys of store two: .* has no profile 'absent'"):
-        open_stores(read_settings({}, given))
+        _open(given)

@@ -12,9 +12,9 @@ from domain.samples import image as make_image
 from harness.key_manager import KeyManager
 from harness.signing import certify, make_key, sign, to_pem
 
+from transom.components import open_certificates
 from transom.config import Settings
 from transom.data.certificates import Certificates
-from transom.data.transfer import open_certificates
 from transom.domain.errors import ConflictError, InvalidError, UnavailableError
 from transom.domain.model import Image, Status
 

@@ -4,7 +4,7 @@ Pure: headers of a request in, headers for its answer out. Start reading at `Cor
 """
 
 from transom.api.http import Headers, Request
-from transom.config import Settings
+from transom.api.options import CorsOptions
 from transom.config.settings import listed
 
 #: oslo.middleware permits these whatever is set. Most of them are what a browser may always send.
@@ -26,14 +26,14 @@ _VARY = (b"vary", b"Origin")
 class Cors:
     """The rules of the settings `cors_…`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._origins = frozenset(listed(settings.cors_allowed_origins))
-        self._methods = frozenset(listed(settings.cors_allowed_methods))
-        allowed = (*_ALWAYS_ALLOWED, *listed(settings.cors_allowed_headers))
+    def __init__(self, options: CorsOptions) -> None:
+        self._origins = frozenset(listed(options.cors_allowed_origins))
+        self._methods = frozenset(listed(options.cors_allowed_methods))
+        allowed = (*_ALWAYS_ALLOWED, *listed(options.cors_allowed_headers))
         self._headers = frozenset(name.lower() for name in allowed)
-        self._exposed = ",".join(listed(settings.cors_expose_headers)).encode()
-        self._max_age = str(settings.cors_max_age_s).encode() if settings.cors_max_age_s else b""
-        self._allows_credentials = settings.cors_allow_credentials
+        self._exposed = ",".join(listed(options.cors_expose_headers)).encode()
+        self._max_age = str(options.cors_max_age_s).encode() if options.cors_max_age_s else b""
+        self._allows_credentials = options.cors_allow_credentials
 
     def headers_for(self, request: Request) -> Headers:
         """What to add to the answer of a request, errors included. By OPTIONS a browser asks beforehand."""

@@ -32,6 +32,7 @@ from transom.api.http import (
 from transom.api.identity.errors import render_error as render_identity_error
 from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
+from transom.api.options import FrontOptions
 from transom.api.router import Match, Router
 from transom.api.sending import send_response
 from transom.api.services import Services
@@ -88,6 +89,7 @@ class Dispatcher:
     def __init__(
         self,
         services: Services,
+        options: FrontOptions,
         watch: Watch,
         observe: ObserveRequest | None,
         request_log: RequestLog | None,
@@ -98,14 +100,15 @@ class Dispatcher:
         self._watch = watch
         self._observe = observe
         self._request_log = request_log
-        networks = services.settings.trusted_networks
+        networks = options.trusted_networks
         self._is_trusted = make_trust(networks) if networks else None
-        self._clients = ClientCounts(services.settings.max_connections_per_address)
-        self._cors = Cors(services.settings) if services.settings.cors_allowed_origins else None
+        self._clients = ClientCounts(options.max_connections_per_address)
+        self._cors = Cors(options.cors) if options.cors is not None else None
+        self._max_request_id_length = options.max_request_id_length
         self._versions = frozenset({"v2", *served_versions(services)})
         # With Keystone nobody logs in here.
         self._answer_console = open_console(self.answer) if open_console is not None else None
-        self._logs_in = services.settings.identity == "builtin"
+        self._logs_in = services.cloud.auth_url is None
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
         self._routers = {
             Dialect.OPENSTACK: _make_router(own),
@@ -155,7 +158,7 @@ class Dispatcher:
         """(the route's template or "", the response)."""
         try:
             request.dialect = _dialect_of(request)
-            request.request_id = _request_id(request, self._services.settings.max_request_id_length)
+            request.request_id = _request_id(request, self._max_request_id_length)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
@@ -257,10 +260,7 @@ class Dispatcher:
 
     def _identity_uri(self, request: Request) -> str:
         """Where one gets a token."""
-        settings = self._services.settings
-        if settings.identity == "keystone":
-            return settings.keystone_auth_url
-        return f"{base_url(self._services, request)}/identity/v3"
+        return self._services.cloud.auth_url or f"{base_url(self._services, request)}/identity/v3"
 
     def _render(
         self,

@@ -74,9 +74,8 @@ def _is_browser(accept: str) -> bool:
 
 def _render(services: Services, request: Request) -> bytes:
     base = base_url(services, request)
-    settings = services.settings
-    auth_url = settings.keystone_auth_url if settings.identity == "keystone" else f"{base}/identity/v3"
-    console = _CONSOLE.substitute(base=html.escape(base)) if settings.has_console else ""
+    auth_url = services.cloud.auth_url or f"{base}/identity/v3"
+    console = _CONSOLE.substitute(base=html.escape(base)) if services.site.has_console else ""
     page = _PAGE.substitute(
         style=_STYLE, console=console, base=html.escape(base), auth_url=html.escape(auth_url)
     )

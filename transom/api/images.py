@@ -30,7 +30,7 @@ async def create_image(
     location = f"{base_url(services, request)}{request.prefix}/v2/images/{image.id}".encode("latin-1")
     store_ids = ",".join(info.id for info in services.stores.infos).encode()
     headers = [(b"location", location), (b"openstack-image-store-ids", store_ids)]
-    if methods := services.settings.import_methods:
+    if methods := services.image_options.import_methods:
         headers.append((b"openstack-image-import-methods", ",".join(methods).encode()))
     return versioned_response(request, image.updated_at, shown, HTTPStatus.CREATED, headers)
 
@@ -57,5 +57,5 @@ async def read_patch(services: Services, request: Request, rules: patch.Rules) -
             f"The request media type {media_type or '(none)'} is not supported by this server.",
             [(b"accept-patch", f"{_PATCH_OLD}, {_PATCH_NEW}".encode())],
         )
-    body = await request.json(services.settings.json_body_limit)
+    body = await request.json(services.bodies.json_body_limit)
     return patch.parse_operations(body, old_form=media_type == _PATCH_OLD, rules=rules)

@@ -5,7 +5,6 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.config.operator_files import find_changed
 from transom.domain.errors import UnavailableError
 
 
@@ -34,7 +33,7 @@ async def check_ready(services: Services, _request: Request) -> Response:
     body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}
     if refused := services.transfer.ownership.refused:
         body["refused_stores"] = refused
-    if changed := find_changed(services.settings):
+    if changed := services.operator_files.find_changed():
         body["files_not_in_force"] = changed
     return json_response(body)
 

@@ -50,7 +50,7 @@ class Route(NamedTuple):
 
 
 async def _show_openapi(services: Services, _request: Request) -> Response:
-    body = openapi_document(has_identity=services.settings.identity == "builtin")
+    body = openapi_document(has_identity=services.site.identity == "builtin")
     return Response(body=body, headers=[(b"content-type", JSON), (b"cache-control", b"no-cache")])
 
 

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from transom.config import Settings
+from transom.api.options import (
+    AccountOptions,
+    BodyLimits,
+    ImageOptions,
+    ImsLimits,
+    ListOptions,
+    ShareLimits,
+    Site,
+    TaskOptions,
+)
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.image_quotas import ImageQuotas
@@ -21,11 +30,19 @@ from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.stores.object_access import ObjectAccess
 from transom.stores.registry import Stores
+from transom.transfers.options import Cloud
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    settings: Settings
+    site: Site
+    bodies: BodyLimits
+    lists: ListOptions
+    image_options: ImageOptions
+    ims_limits: ImsLimits
+    share_limits: ShareLimits
+    tasks: TaskOptions
+    accounts: AccountOptions
     db: Database
     transfer: Transfer
     stores: Stores
@@ -34,6 +51,7 @@ class Services:
     limits: Limits
     image_quotas: ImageQuotas
     outbound: Outbound
+    cloud: Cloud
     objects: ObjectAccess
     cache: Cache | None
     wake_prefetch: Callable[[], None]

@@ -12,7 +12,7 @@ def has_signature(request: Request) -> bool:
 
 def signed_request(services: Services, request: Request) -> SignedRequest:
     async def hash_body(*, keep: bool) -> str:
-        return await request.hash_body(services.settings.signed_body_limit, keep=keep)
+        return await request.hash_body(services.bodies.signed_body_limit, keep=keep)
 
     return SignedRequest(
         method=request.method,

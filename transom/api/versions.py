@@ -18,4 +18,4 @@ def served_versions(services: Services) -> tuple[str, ...]:
 
 def base_url(services: Services, request: Request) -> str:
     """Where clients reach the service, without a closing slash."""
-    return (services.settings.public_endpoint or request.origin.url).rstrip("/")
+    return (services.site.public_endpoint or request.origin.url).rstrip("/")

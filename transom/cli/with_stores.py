@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from transom.cli.failures import report_failures, require_folder
 from transom.config import Settings, SettingsError
+from transom.config.stores import store_options
 from transom.domain.errors import UnavailableError
 from transom.sql.connect import open_database
 from transom.sql.db import Database
@@ -25,7 +26,7 @@ def run_on_stores(settings: Settings, act: Callable[[Database, Stores], Awaitabl
         try:
             if missing := await missing_migrations(db):
                 raise UnavailableError(f"The database lacks migrations {missing}: run `transom migrate`.")
-            return await act(db, open_stores(settings))
+            return await act(db, open_stores(store_options(settings)))
         finally:
             await db.close()
 

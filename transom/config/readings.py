@@ -1,6 +1,6 @@
 """What settings mean: the values that others need, read from the text that was given."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from transom.domain.stores import StoreInfo, StoreKind, parse_stores
@@ -49,6 +49,12 @@ class Readings:
         """Where this service tells clients that it is, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_endpoint.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def own_url(self) -> str | None:
+        """The same; None when it listens on all addresses, none of which clients could use."""
+        is_known = self.public_endpoint or not _is_any(self.host)
+        return self.advertised_url if is_known else None
 
     @property
     def with_indexes(self) -> frozenset[str]:
@@ -107,6 +113,18 @@ class Readings:
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_path / 'transom.db'}"
+
+    @property
+    def database_kind(self) -> str:
+        """sqlite or postgresql."""
+        return "sqlite" if self.database_url.startswith("sqlite:") else "postgresql"
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def listed(text: str) -> tuple[str, ...]:

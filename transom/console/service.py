@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 from transom.api.http import Headers, HttpError, Request, Response
 from transom.api.router import Router
 from transom.api.routes import ROUTES
-from transom.config import Settings
 from transom.console import guard, passing
 from transom.console.client import AnswerRequest, Client, Refusal
 from transom.console.identity import AskIdentity
@@ -65,16 +64,19 @@ _ADVICE = {
 
 class Console:
     """`answer_request` is the API's own entry. `rows`: where sessions are kept. `ask_keystone`: None with the
-    built-in identity, which is asked as a part of the API."""
+    built-in identity, which is asked as a part of the API. `public_endpoint`: "": as requests say.
+    `keystone_url`: "" with the built-in identity."""
 
     def __init__(
         self,
-        settings: Settings,
+        public_endpoint: str,
+        keystone_url: str,
         rows: SessionRows,
         answer_request: AnswerRequest,
         ask_keystone: AskIdentity | None,
     ) -> None:
-        self._settings = settings
+        self._public_endpoint = public_endpoint
+        self._keystone_url = keystone_url
         self._sessions = Sessions(rows)
         self._answer_request = answer_request
         self._ask_keystone = ask_keystone
@@ -86,7 +88,7 @@ class Console:
     async def answer(self, request: Request) -> tuple[str, Response]:
         """(what the request counts as, the answer). Raises TransomError and HttpError only for what is asked
         below /console/api, whose answers are the API's."""
-        base_url = (self._settings.public_endpoint or request.origin.url).rstrip("/")
+        base_url = (self._public_endpoint or request.origin.url).rstrip("/")
         segments = _segments(request)
         if segments[:1] == ["static"]:
             return f"{ROOT}/static", _serve_static(request, segments[1:])
@@ -157,7 +159,7 @@ class Console:
             cookie_name=self._cookie_name(base_url),
             cookie_path=f"{urlsplit(base_url).path}{ROOT}",
             is_secure=base_url.startswith("https:"),
-            keystone_url=self._settings.keystone_auth_url if self._ask_keystone is not None else "",
+            keystone_url=self._keystone_url,
         )
         return Visit(request, base_url, urlsplit(base_url).path, session, client, signing, self._sections)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
-from transom.config import Settings
 from transom.data.check import Check, Fault, Finding, Pace
 from transom.domain.errors import UnavailableError
 from transom.lease import renewed
@@ -27,7 +26,6 @@ from transom.timed import serve_when_due
 
 _log = logging.getLogger(__name__)
 
-_HOUR_US = 3_600 * 1_000_000
 #: How often the worker writes down how far it is, and others show what it found, seconds.
 _SAVE_S = 1.0
 _TELL_S = 60.0
@@ -35,25 +33,34 @@ _TELL_S = 60.0
 _LOOK_BYTES = 64 << 10
 
 
+class ScrubOptions(NamedTuple):
+    """`pace`: bytes a second, 0: no scrub. `pause_us`: between the end of a run and the next one. `repairs`:
+    whether it mends what it finds. `lease_us`: how long a run stays a worker's that does not renew it."""
+
+    pace: int
+    pause_us: int
+    repairs: bool
+    lease_us: int
+
+
 class Scrub:
     """One process's part of it."""
 
     def __init__(
         self,
-        settings: Settings,
+        options: ScrubOptions,
         db: Database,
         stores: Stores,
         ownership: Ownership,
         liveness: Liveness,
         reports: "Reports",
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._db = db
         self._stores = stores
         self._ownership = ownership
         self._me = liveness.name
         self._reports = reports
-        self._lease_us = settings.upload_lease_s * 1_000_000
 
     async def serve(self) -> None:
         """Compare when it is time, until cancelled."""
@@ -63,32 +70,32 @@ class Scrub:
         """Do one run to its end, if it is time for one and no other worker is at it; in how many seconds to
         ask again."""
         now = self._db.now_us()
-        ended_before = now - self._settings.scrub_pause_h * _HOUR_US
+        ended_before = now - self._options.pause_us
         run = await check_runs.claim_scrub(
-            self._db, self._me, now + self._lease_us, ended_before=ended_before
+            self._db, self._me, now + self._options.lease_us, ended_before=ended_before
         )
         if run is not None:
             refusal = "Another worker has taken over the scrub."
             try:
-                async with renewed(self._renew, self._lease_us, "the scrub", refusal):
+                async with renewed(self._renew, self._options.lease_us, "the scrub", refusal):
                     await self._go_on(run)
             finally:
                 with suppress(UnavailableError):  # Then it ends by itself.
                     await asyncio.shield(check_runs.release_scrub(self._db, self._me))
-        return self._lease_us / 1e6
+        return self._options.lease_us / 1e6
 
     async def _renew(self) -> bool:
-        return await check_runs.renew_scrub(self._db, self._me, self._db.now_us() + self._lease_us)
+        return await check_runs.renew_scrub(self._db, self._me, self._db.now_us() + self._options.lease_us)
 
     async def _go_on(self, run: CheckRun) -> None:
-        pace = self._settings.scrub_pace_bytes_s
+        pace = self._options.pace
         check = Check(
             self._db,
             self._stores,
             self._ownership,
             is_deep=True,
             pace=pace,
-            repairs=self._settings.scrub_repairs,
+            repairs=self._options.repairs,
         )
         progress = _Progress(self._db, self._me, run)
         try:
@@ -207,7 +214,7 @@ def _open_gauges(name: str, what: str) -> _Gauges:
 
 
 def start_scrub(
-    settings: Settings,
+    options: ScrubOptions,
     db: Database,
     stores: Stores,
     ownership: Ownership,
@@ -217,7 +224,7 @@ def start_scrub(
     """Show what was found; and take part in it, if the operator wants it. For processes that run jobs."""
     reports = Reports(db)
     serving = [reports.serve()]
-    if settings.scrub_pace_bytes_s:
-        serving.append(Scrub(settings, db, stores, ownership, liveness, reports).serve())
+    if options.pace:
+        serving.append(Scrub(options, db, stores, ownership, liveness, reports).serve())
     for one in serving:
         undo.callback(asyncio.create_task(one).cancel)

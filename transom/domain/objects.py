@@ -13,6 +13,7 @@ import msgspec
 
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.fields import shown
+from transom.domain.outbound import FetchLimits
 
 #: What services take for names of buckets beside what S3 does: Swift also knows capital letters and `_`.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -40,6 +41,22 @@ class ObjectRef(msgspec.Struct, frozen=True):
         """The disk format that the name alone tells: those of the IMS API; None: the bytes tell."""
         ending = self.key.rpartition(".")[2].lower()
         return ending if ending in _KEPT_FORMATS else None
+
+
+class ObjectStore(msgspec.Struct, frozen=True, kw_only=True):
+    """The service that has users' objects, by the settings `object_store_…`. `endpoint`: its URL; "": none.
+
+    `is_asked_by_service`: with the key pair of this service, not with the user's. `own_buckets`: those of
+    this service's own stores, which nobody may use.
+    """
+
+    endpoint: str
+    region: str
+    is_asked_by_service: bool
+    access_key: str
+    secret_key: str
+    own_buckets: frozenset[str]
+    limits: FetchLimits
 
 
 def parse_object(field: str, value: object, endpoint: str) -> ObjectRef:

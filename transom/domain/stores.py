@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from transom.domain.outbound import FetchLimits, OutboundRules
+
 
 class StoreKind(StrEnum):
     """What a store is made of, in the words that Glance's detail of stores has for it."""
@@ -38,6 +40,19 @@ class StoreInfo(msgspec.Struct, frozen=True, kw_only=True):
     def is_read_only(self) -> bool:
         """Data of others, which is never written or removed here."""
         return self.kind is StoreKind.HTTP
+
+
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say of all stores. `disk_reserve`: bytes that stay free on the disks of local ones;
+    `s3_credentials_file`: "", the usual one; `s3_access_key`: "", none; fetching: for stores of kind HTTP."""
+
+    infos: tuple[StoreInfo, ...]
+    disk_reserve: int
+    s3_access_key: str
+    s3_secret_key: str
+    s3_credentials_file: str
+    fetch_rules: OutboundRules
+    fetch_limits: FetchLimits
 
 
 #: Options of each kind beside `weight` and `description`.

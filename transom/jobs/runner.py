@@ -18,7 +18,6 @@ import msgspec
 
 from transom import lease
 from transom.clock import now_us
-from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import SourceAwayError, TransomError, UnavailableError, UnusableSourceError
 from transom.domain.model import Failure, Job, JobKind, JobStatus
@@ -36,6 +35,8 @@ from transom.transfers.exports import Exports
 from transom.transfers.flow import Imports
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.locations import AddedLocations
+from transom.transfers.material import Materials
+from transom.transfers.options import TransferOptions
 from transom.transfers.region_copies import RegionCopies
 from transom.transfers.requesters import Requesters
 
@@ -77,12 +78,26 @@ class _Progress:
         self.percent, self.message = percent, message
 
 
+class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`at_once`: jobs that a process runs at once; `attempts`: of one job while a part that it needs is away;
+    `lease_us`: how long a job stays a worker's that does not renew it; lifetimes: from a job's end on;
+    `kept_bytes`: of a project's ended jobs, 0: no limit."""
+
+    at_once: int
+    attempts: int
+    lease_us: int
+    job_lifetime_us: int
+    task_lifetime_us: int
+    kept_bytes: int
+
+
 class Jobs:
     """Runs jobs in one worker process. `wake` it when there is a new one."""
 
     def __init__(
         self,
-        settings: Settings,
+        options: JobOptions,
+        transfers: TransferOptions,
         db: Database,
         transfer: Transfer,
         outbound: Outbound,
@@ -91,12 +106,12 @@ class Jobs:
         liveness: Liveness,
         objects: ObjectAccess,
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._db = db
         self._liveness = liveness
-        self._lease_us = settings.upload_lease_s * 1_000_000
+        self._lease_us = options.lease_us
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._most_of_one = max(1, settings.jobs_at_once // 2)
+        self._most_of_one = max(1, options.at_once // 2)
         self._running_of: Counter[str] = Counter()
         #: For each project with open jobs the number of the last job of its own that this worker began.
         self._begun_of: dict[str, int] = {}
@@ -105,12 +120,15 @@ class Jobs:
         self._weighed_at = 0
         holder = liveness.name
         copies = Copies(db, transfer, requesters, holder)
-        imports = Imports(settings, db, transfer, outbound, limits, requesters, holder, objects)
-        exports = Exports(settings, db, transfer, objects, requesters, holder)
-        region_copies = RegionCopies(settings, db, transfer, requesters, holder)
-        captures = Captures(settings, db, requesters, holder)
+        materials, cloud = Materials(transfers, transfer, holder), transfers.cloud
+        imports = Imports(
+            transfers.imports, cloud, db, transfer, outbound, limits, requesters, materials, holder, objects
+        )
+        exports = Exports(transfers.object_size_cap, db, transfer, objects, requesters, materials, holder)
+        region_copies = RegionCopies(cloud, db, transfer, requesters, holder)
+        captures = Captures(cloud, options.lease_us, db, requesters, holder)
         groups = Groups(db, holder)
-        locations = AddedLocations(settings, db, transfer, requesters, holder)
+        locations = AddedLocations(transfers.location_hash, db, transfer, requesters, holder)
         self._kinds: dict[str, _Kind] = {
             JobKind.COPY: _Kind(copies.run, copies.fail, copies.look),
             JobKind.COPY_TO_REGION: _Kind(region_copies.run, region_copies.fail, region_copies.look),
@@ -157,13 +175,13 @@ class Jobs:
 
     async def _forget_old(self) -> None:
         try:
-            jobs_before = now_us() - self._settings.job_lifetime_s * 1_000_000
-            tasks_before = now_us() - self._settings.task_time_to_live * 3_600_000_000
+            jobs_before = now_us() - self._options.job_lifetime_us
+            tasks_before = now_us() - self._options.task_lifetime_us
             await jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
-            if self._settings.kept_jobs_bytes and now_us() > self._weighed_at + _WEIGH_US:
+            if self._options.kept_bytes and now_us() > self._weighed_at + _WEIGH_US:
                 since = self._weighed_at - _WEIGH_US
                 self._weighed_at = now_us()
-                await jobs.delete_surplus_jobs(self._db, self._settings.kept_jobs_bytes, since, _NEWEST_KEPT)
+                await jobs.delete_surplus_jobs(self._db, self._options.kept_bytes, since, _NEWEST_KEPT)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 
@@ -171,7 +189,7 @@ class Jobs:
         found = await jobs.list_open_jobs(self._db)
         self._begun_of = {job.project_id: self._begun_of.get(job.project_id, -1) for job in found}
         for seen in in_turn(found, self._begun_of):
-            if len(self._running) >= self._settings.jobs_at_once:
+            if len(self._running) >= self._options.at_once:
                 return
             if seen.kind not in self._kinds or seen.id in self._running:
                 continue
@@ -224,8 +242,8 @@ class Jobs:
     def _most_attempts(self, error: UnavailableError) -> int:
         """Parts of this cloud come back; a server that a user named may be misspelt, and the user waits."""
         if isinstance(error, SourceAwayError):
-            return min(_MOST_ATTEMPTS_OF_SOURCES, self._settings.job_attempts)
-        return self._settings.job_attempts
+            return min(_MOST_ATTEMPTS_OF_SOURCES, self._options.attempts)
+        return self._options.attempts
 
     async def _put_off(self, job: Job, pause_us: int) -> None:
         asyncio.get_running_loop().call_later(1.1 * pause_us / 1e6, self.wake)

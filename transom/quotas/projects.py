@@ -10,7 +10,6 @@ over the limit, which then it may be.
 
 from typing import Protocol
 
-from transom.config import Settings
 from transom.domain.imports import Method
 from transom.domain.model import Image
 from transom.domain.project_quotas import MIB, UNLIMITED, Limit, ProjectLimits, in_unit, require_room
@@ -38,16 +37,19 @@ class Limits:
     """For one process. All of these raise UnavailableError when a limit cannot be found out now. Those that
     check something raise LimitExceededError; where the limits are not Keystone's, they check nothing."""
 
-    def __init__(self, settings: Settings, db: Database, keystone: FindsLimits | None) -> None:
-        """`keystone`: None where the settings limit projects."""
-        self._settings = settings
+    def __init__(
+        self, image_count_quota: int, user_storage_quota: int, db: Database, keystone: FindsLimits | None
+    ) -> None:
+        """The quotas are the settings of these names. `keystone`: None where they limit projects."""
+        self._image_count_quota = image_count_quota
+        self._user_storage_quota = user_storage_quota
         self._db = db
         self._keystone = keystone
 
     async def most_images(self, owner: str | None) -> int:
         """How many images a project may own; negative for no limit."""
         if self._keystone is None:
-            return self._settings.image_count_quota
+            return self._image_count_quota
         return (await self._keystone.find(owner))[Limit.COUNT]
 
     async def check_upload(self, owner: str | None, announced: int | None) -> UploadGuard:
@@ -92,10 +94,10 @@ class Limits:
         if self._keystone is not None:
             return await self._keystone.find(project_id)
         limits = {}
-        if self._settings.image_count_quota >= 0:
-            limits[Limit.COUNT] = self._settings.image_count_quota
-        if self._settings.user_storage_quota > 0:
-            limits[Limit.SIZE] = self._settings.user_storage_quota // MIB
+        if self._image_count_quota >= 0:
+            limits[Limit.COUNT] = self._image_count_quota
+        if self._user_storage_quota > 0:
+            limits[Limit.SIZE] = self._user_storage_quota // MIB
         return limits
 
     async def _used(self, project_id: str | None, name: Limit) -> int:

@@ -4,8 +4,6 @@ uses, delivering to webhooks."""
 import asyncio
 from contextlib import AsyncExitStack
 
-from transom.config import Settings
-from transom.config.outbound import hook_rules
 from transom.liveness import Liveness
 from transom.outbound import Poster
 from transom.sharing.delivery import Delivery, FindMaker
@@ -20,31 +18,30 @@ from transom.telemetry import open_gauge
 _BEHIND_TEXT = "How long the oldest event has waited for its number, which makes it visible"
 
 
-def open_relay(settings: Settings, db: Database) -> Relay:
+def open_relay(db: Database, event_lifetime_days: int) -> Relay:
     set_behind = open_gauge("transom_events_behind_seconds", _BEHIND_TEXT)
-    return Relay(db, settings.event_lifetime_days, set_behind)
+    return Relay(db, event_lifetime_days, set_behind)
 
 
 def open_deliveries(
-    settings: Settings,
+    poster: Poster,
     db: Database,
     liveness: Liveness,
     relay: Relay,
     find_maker: FindMaker,
     undo: AsyncExitStack,
 ) -> Delivery:
-    poster = Poster(hook_rules(settings), settings.hook_timeout_s)
     deliveries = Delivery(db, poster, liveness, relay.wait_for_events, find_maker)
     undo.push_async_callback(deliveries.close)
     return deliveries
 
 
 def start_background(
-    settings: Settings, relay: Relay, deliveries: Delivery, db: Database, undo: AsyncExitStack
+    relay: Relay, deliveries: Delivery, db: Database, idempotency_lifetime_h: int, undo: AsyncExitStack
 ) -> None:
     """Start the loops, in each process that runs jobs. Several processes may run them at once: row locks and
     leases in the database keep them apart."""
-    responses = serve_removal(db, settings.idempotency_lifetime_h)
+    responses = serve_removal(db, idempotency_lifetime_h)
     for serving in (relay.serve(), Sweep(db).serve(), due.serve(db), responses, deliveries.serve()):
         undo.callback(asyncio.create_task(serving).cancel)
 

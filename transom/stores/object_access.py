@@ -7,12 +7,9 @@ with the service's, and the table of the operator decides. Buckets of this servi
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from transom.config import Settings
-from transom.config.outbound import fetch_limits
 from transom.domain.errors import ForbiddenError, InvalidError, Reason
 from transom.domain.model import Caller
-from transom.domain.objects import BucketTable, ObjectRef, parse_object
-from transom.domain.stores import StoreKind
+from transom.domain.objects import BucketTable, ObjectRef, ObjectStore, parse_object
 from transom.stores.s3_credentials import Keys
 
 if TYPE_CHECKING:
@@ -35,13 +32,10 @@ KeysOf = Callable[[str, str | None], Awaitable[KeyPair | None]]
 class ObjectAccess:
     """`keys_of`: None where nobody's keys are known, as on a machine without the accounts."""
 
-    def __init__(self, settings: Settings, table: BucketTable, keys_of: KeysOf | None) -> None:
-        self._settings = settings
+    def __init__(self, store: ObjectStore, table: BucketTable, keys_of: KeysOf | None) -> None:
+        self._store = store
         self._table = table
         self._keys_of = keys_of
-        self._own_buckets = frozenset(
-            info.address.partition("/")[0] for info in settings.store_infos if info.kind is StoreKind.S3
-        )
 
     def use_table(self, table: BucketTable) -> None:
         """From now on this table says which project may use which buckets."""
@@ -51,11 +45,11 @@ class ObjectAccess:
         """The object that a client named in this field; InvalidError if it named none, or there is no object
         store here (UNSUPPORTED)."""
         self.require_configured()
-        return parse_object(field, value, self._settings.object_store_endpoint)
+        return parse_object(field, value, self._store.endpoint)
 
     def require_configured(self) -> None:
         """InvalidError (UNSUPPORTED) where there is no object store."""
-        if not self._settings.object_store_endpoint:
+        if not self._store.endpoint:
             raise InvalidError(
                 "This service has no object store to make images from and to export them to. Create an image "
                 "by POST /v2/images and send its data by PUT /v2/images/{image_id}/file.",
@@ -65,8 +59,8 @@ class ObjectAccess:
     def require(self, caller: Caller, ref: ObjectRef, *, write: bool) -> None:
         """ForbiddenError when the caller may not use the object, as far as this service judges. What is
         forbidden is told as what is absent."""
-        is_own = ref.bucket in self._own_buckets
-        is_judged = self._settings.object_store_mode == "service"
+        is_own = ref.bucket in self._store.own_buckets
+        is_judged = self._store.is_asked_by_service
         if is_own or (is_judged and not self._table.allows(caller.project_id, ref.bucket, write=write)):
             raise ForbiddenError(
                 f"The object {ref} is not there, or may not be used.", Reason.OBJECT_UNUSABLE
@@ -80,18 +74,12 @@ class ObjectAccess:
 
         self.require(caller, ref, write=write)
         keys = await self._keys(caller)
-        endpoint, region = (
-            self._settings.object_store_endpoint.rstrip("/"),
-            self._settings.object_store_region,
-        )
-        return ObjectClient(ref, endpoint, region, keys, fetch_limits(self._settings))
+        endpoint = self._store.endpoint.rstrip("/")
+        return ObjectClient(ref, endpoint, self._store.region, keys, self._store.limits)
 
     async def _keys(self, caller: Caller) -> Keys:
-        settings = self._settings
-        if settings.object_store_mode == "service":
-            return Keys(
-                access_key=settings.object_store_access_key, secret_key=settings.object_store_secret_key
-            )
+        if self._store.is_asked_by_service:
+            return Keys(access_key=self._store.access_key, secret_key=self._store.secret_key)
         pair = None
         if self._keys_of is not None:
             pair = await self._keys_of(caller.user_id, caller.project_id)

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from transom.config import Settings, SettingsError
-from transom.config.outbound import fetch_limits, fetch_rules
+from transom.config import SettingsError
 from transom.domain.errors import InvalidError, UnavailableError
 from transom.domain.model import Location
-from transom.domain.stores import StoreInfo, StoreKind, by_weight
+from transom.domain.stores import StoreInfo, StoreKind, StoreOptions, by_weight
 from transom.outbound import Outbound
 from transom.stores import Keyed, Store
 from transom.stores.filesystem import FilesystemStore
@@ -70,51 +69,51 @@ class Stores:
         return self.get(location.store).url(location.key)
 
 
-def open_stores(settings: Settings) -> Stores:
+def open_stores(options: StoreOptions) -> Stores:
     """Make the stores; none is contacted, so that one which is away does not hold up the others. Raises
     SettingsError when a store's keys are not where they should be."""
-    infos = settings.store_infos
-    return Stores(infos, {info.id: _open_store(info, settings) for info in infos})
+    infos = options.infos
+    return Stores(infos, {info.id: _open_store(info, options) for info in infos})
 
 
-def check_stores(settings: Settings) -> None:
+def check_stores(options: StoreOptions) -> None:
     """Raises as `open_stores` does. For the process that forks the workers: no library with threads of its
     own may start there, so the stores that need one are not opened."""
-    for info in settings.store_infos:
+    for info in options.infos:
         if info.kind is StoreKind.S3:
-            _keys_of(info, settings)
+            _keys_of(info, options)
         else:
-            _open_store(info, settings)
+            _open_store(info, options)
 
 
-def use_keys(stores: Stores, settings: Settings) -> None:
-    """Go on with the keys as they are now in the file that `settings` name. Raises as `open_stores` does, and
+def use_keys(stores: Stores, options: StoreOptions) -> None:
+    """Go on with the keys as they are now in the file that `options` name. Raises as `open_stores` does, and
     then nothing is changed."""
-    keys = {info.id: _keys_of(info, settings) for info in stores.infos if info.kind is StoreKind.S3}
+    keys = {info.id: _keys_of(info, options) for info in stores.infos if info.kind is StoreKind.S3}
     for store_id, key in keys.items():
         store = stores.get(store_id)
         if isinstance(store, Keyed):
             store.use_keys(key)
 
 
-def _open_store(info: StoreInfo, settings: Settings) -> Store:
+def _open_store(info: StoreInfo, options: StoreOptions) -> Store:
     if info.kind is StoreKind.S3:
         # Imported only where it is used: the library is large.
         from transom.stores.s3 import S3Store
 
-        return S3Store(info, _keys_of(info, settings))
+        return S3Store(info, _keys_of(info, options))
     if info.kind is StoreKind.HTTP:
-        return HttpStore(info.id, Outbound(fetch_rules(settings), fetch_limits(settings)))
-    return FilesystemStore(info.id, Path(info.address), settings.disk_reserve)
+        return HttpStore(info.id, Outbound(options.fetch_rules, options.fetch_limits))
+    return FilesystemStore(info.id, Path(info.address), options.disk_reserve)
 
 
-def _keys_of(info: StoreInfo, settings: Settings) -> Keys | None:
+def _keys_of(info: StoreInfo, options: StoreOptions) -> Keys | None:
     """The keys of an S3 store; None when they are for the environment or the machine's role to give."""
     if "profile" in info.options:
         try:
-            return read_profile(credentials_file(settings.s3_credentials_file), info.options["profile"])
+            return read_profile(credentials_file(options.s3_credentials_file), info.options["profile"])
         except ValueError as error:
             raise SettingsError(f"stores: the keys of store {info.id}: {error}") from None
-    if settings.s3_access_key:
-        return Keys(access_key=settings.s3_access_key, secret_key=settings.s3_secret_key)
+    if options.s3_access_key:
+        return Keys(access_key=options.s3_access_key, secret_key=options.s3_secret_key)
     return None

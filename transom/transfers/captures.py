@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import msgspec
 
 from transom.clock import now_us
-from transom.config import Settings
 from transom.domain.captures import MARK, as_asked, completed, marked_name
 from transom.domain.errors import ConflictError, NotFoundError, Reason, UnavailableError
 from transom.domain.events import Actor, Via
@@ -26,6 +25,7 @@ from transom.sql.member_ids import NOBODY
 from transom.transfers.cloud import ANSWER_S, capture, find_service
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.objects import naming_reasons
+from transom.transfers.options import Cloud
 from transom.transfers.requesters import Requesters
 
 #: Longest time that an image may take, from the request on.
@@ -45,8 +45,12 @@ _BEGUN = 50
 class Captures:
     """Runs these jobs for the worker `holder`."""
 
-    def __init__(self, settings: Settings, db: Database, requesters: Requesters, holder: str) -> None:
-        self._settings = settings
+    def __init__(
+        self, cloud: Cloud, lease_us: int, db: Database, requesters: Requesters, holder: str
+    ) -> None:
+        """`lease_us`: how long a job that waits for the cloud stays this worker's."""
+        self._cloud = cloud
+        self._lease_us = lease_us
         self._db = db
         self._requesters = requesters
         self._holder = holder
@@ -96,7 +100,7 @@ class Captures:
         token = await jobs.find_credential(self._db, job.id)
         if token is None:
             raise ConflictError("The job has nothing left to act with for the user.", Reason.TOKEN_ENDED)
-        url = await find_service(self._settings, token, is_for_server=bool(asked.server_id))
+        url = await find_service(self._cloud, token, is_for_server=bool(asked.server_id))
         asked = msgspec.structs.replace(asked, asked_at=now_us())
         job = msgspec.structs.replace(job, input=asked)
         if not await imports.keep_input(self._db, job, self._holder, asked.asked_at):
@@ -113,7 +117,7 @@ class Captures:
         is_whole = job.kind == JobKind.CAPTURE_WHOLE
         try:
             return await capture(
-                self._settings, url, token, input_of(job, Capture), job.id, is_whole=is_whole
+                self._cloud.cafile, url, token, input_of(job, Capture), job.id, is_whole=is_whole
             )
         except UnavailableError as error:
             if now_us() < job.begin_at + _BRIDGED_US:
@@ -158,7 +162,7 @@ class Captures:
             raise ConflictError(text, Reason.CLOUD_FAILED)
         percent = _PROGRESS.get(Status(image.status), _BEGUN)
         report(percent, "")
-        until = self._db.now_us() + self._settings.upload_lease_s * 1_000_000
+        until = self._db.now_us() + self._lease_us
         await jobs.hold_job(self._db, job.id, self._holder, until, percent, now_us())
         raise NotYetError(f"Job {job.id} waits for the data of image {image.id}.")
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from transom.config import Settings
 from transom.domain.captures import MARK, marked_name
 from transom.domain.errors import (
     ConflictError,
@@ -24,6 +23,7 @@ from transom.domain.errors import (
 )
 from transom.domain.job_inputs import Capture
 from transom.identity.catalog import UserAnswer, ask, endpoint_in, read_catalog
+from transom.transfers.options import Cloud
 
 #: As long as these services take to answer, seconds: first each volume of a server is snapshotted.
 ANSWER_S = 60.0
@@ -49,35 +49,33 @@ _COMPUTE = _Kind("compute service", ("compute",), "compute 2.45", "instance_id",
 _VOLUMES = _Kind("volume service", ("volumev3", "block-storage"), "volume 3.1", "volume_id", "volumes")
 
 
-async def find_service(settings: Settings, token: str | None, *, is_for_server: bool) -> str:
+async def find_service(cloud: Cloud, token: str | None, *, is_for_server: bool) -> str:
     """The URL of the service, by the catalog of the user's token. InvalidError (IMG.0105) when it has none,
     or there is no cloud around this service; ConflictError when the token is not taken any more,
     UnavailableError when Keystone is away."""
     kind = _COMPUTE if is_for_server else _VOLUMES
-    if settings.identity != "keystone":
+    if cloud.auth_url is None:
         text = f"{kind.field}: there is no cloud with a {kind.what} around this service, {kind.none}"
         raise InvalidError(text, Reason.UNSUPPORTED)
     if token is None:
         text = f"{kind.field}: the {kind.what} can only be asked with a token, not for a signed request."
         raise InvalidError(text, Reason.UNSUPPORTED)
-    catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
+    catalog = await read_catalog(cloud.auth_url, cloud.cafile, token)
     for name in kind.types:
         try:
-            return endpoint_in(catalog, name, settings.region, "public").rstrip("/")
+            return endpoint_in(catalog, name, cloud.region, "public").rstrip("/")
         except ConflictError:
             continue
-    text = f"{kind.field}: the catalog names no {kind.what} in region {settings.region}, {kind.none}"
+    text = f"{kind.field}: the catalog names no {kind.what} in region {cloud.region}, {kind.none}"
     raise InvalidError(text, Reason.UNSUPPORTED)
 
 
-async def capture(
-    settings: Settings, url: str, token: str, asked: Capture, job_id: str, *, is_whole: bool
-) -> str:
+async def capture(cafile: str, url: str, token: str, asked: Capture, job_id: str, *, is_whole: bool) -> str:
     """Have the service at `url` make the image; its id. What it refuses is raised with its code;
     UnavailableError leaves open whether it has made the image."""
     if asked.server_id:
         action: dict[str, Any] = {"createImage": {"name": asked.name, "metadata": {MARK: job_id}}}
-        answer = await _act(settings, token, _COMPUTE, f"{url}/servers/{asked.server_id}/action", action)
+        answer = await _act(cafile, token, _COMPUTE, f"{url}/servers/{asked.server_id}/action", action)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _refused_server(answer, asked.server_id, is_whole=is_whole)
         found = _read(answer).get("image_id") or answer.headers.get("location", "").rpartition("/")[2]
@@ -91,7 +89,7 @@ async def capture(
             "protected": False,
         }
         action = {"os-volume_upload_image": upload}
-        answer = await _act(settings, token, _VOLUMES, f"{url}/volumes/{asked.volume_id}/action", action)
+        answer = await _act(cafile, token, _VOLUMES, f"{url}/volumes/{asked.volume_id}/action", action)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _refused_volume(answer, asked.volume_id)
         uploaded = _read(answer).get("os-volume_upload_image")
@@ -101,9 +99,7 @@ async def capture(
     return found
 
 
-async def _act(
-    settings: Settings, token: str, kind: _Kind, url: str, action: Mapping[str, Any]
-) -> UserAnswer:
+async def _act(cafile: str, token: str, kind: _Kind, url: str, action: Mapping[str, Any]) -> UserAnswer:
     headers = {
         "X-Auth-Token": token,
         "Accept": "application/json",
@@ -112,9 +108,7 @@ async def _act(
     }
     unavailable = f"The {kind.what} of the cloud cannot be asked now."
     try:
-        answer = await ask(
-            "POST", url, settings.keystone_cafile, headers, unavailable, msgspec.json.encode(action), ANSWER_S
-        )
+        answer = await ask("POST", url, cafile, headers, unavailable, msgspec.json.encode(action), ANSWER_S)
     except UnavailableError as error:
         error.reason = Reason.CLOUD_FAILED
         raise

@@ -82,7 +82,7 @@ async def _inspect(material: Material, source: str) -> None:
     # Imported only here: its parsers' library takes a tenth of a second, which every start would wait for.
     from transom.data.inspection import Inspection
 
-    inspection = Inspection(source, True, material.settings.nonfatal_checks)
+    inspection = Inspection(source, True, material.options.nonfatal_checks)
     size = 0
     async for chunk in material.read():
         inspection.feed(chunk)
@@ -100,7 +100,7 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
     if any(others):
         raise ContentRefusedError("The data names other files: it is not converted.")
     kind: Any = special.get("create-type")
-    if qemu_name == "vmdk" and kind not in material.settings.allowed_vmdk_types:
+    if qemu_name == "vmdk" and kind not in material.options.allowed_vmdk_types:
         raise ContentRefusedError(f"Data in vmdk of the kind {kind} is not converted.")
     if described["virtual-size"] > material.most_bytes:
         raise LimitExceededError("The disk in the data is larger than may be stored.")

@@ -7,7 +7,6 @@ by which the next worker knows that there is nothing left to do.
 import logging
 from collections.abc import AsyncIterator
 
-from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain import access
 from transom.domain.errors import (
@@ -27,7 +26,6 @@ from transom.transfers.held import Report, told
 from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
-from transom.transfers.work import open_work_folder
 
 _log = logging.getLogger(__name__)
 
@@ -37,20 +35,22 @@ class Exports:
 
     def __init__(
         self,
-        settings: Settings,
+        object_size_cap: int,
         db: Database,
         transfer: Transfer,
         objects: ObjectAccess,
         requesters: Requesters,
+        materials: Materials,
         holder: str,
     ) -> None:
-        self._settings = settings
+        """`object_size_cap`: of what is exported, bytes."""
+        self._object_size_cap = object_size_cap
         self._db = db
         self._transfer = transfer
         self._objects = objects
         self._requesters = requesters
         self._holder = holder
-        self._materials = Materials(settings, transfer, holder)
+        self._materials = materials
 
     async def run(self, job: Job, report: Report) -> None:
         """Write the object. After an error nothing of it is there."""
@@ -69,8 +69,8 @@ class Exports:
             chunks = told(await self._transfer.reads.read(location, 0, size), size, report)
             await target.write(self._judged(job, chunks), size, job.id)
             return
-        async with open_work_folder(self._settings, self._holder) as folder:
-            material = self._materials.make(image, location, image.size or 0, self._settings.object_size_cap)
+        async with self._materials.open_folder() as folder:
+            material = self._materials.make(image, location, image.size or 0, self._object_size_cap)
             made = await conversion.convert(material, folder, asked.file_format)
             if made is None:
                 raise ConflictError(f"Image {image.id} is in another format by now.", Reason.EXPORT_FORMAT)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from transom.config import Settings
 from transom.data.measure import DigestCheck
 from transom.data.transfer import Transfer
 from transom.domain import image_quotas, protection
@@ -48,6 +47,7 @@ from transom.stores.object_access import ObjectAccess
 from transom.transfers.held import HeldImage, Report, RightEndedError, copied, told
 from transom.transfers.material import Material, Materials
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
+from transom.transfers.options import Cloud, ImportOptions
 from transom.transfers.plugins import PLUGINS
 from transom.transfers.requesters import Requesters
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
@@ -64,23 +64,26 @@ class Imports:
 
     def __init__(
         self,
-        settings: Settings,
+        options: ImportOptions,
+        cloud: Cloud,
         db: Database,
         transfer: Transfer,
         outbound: Outbound,
         limits: Limits,
         requesters: Requesters,
+        materials: Materials,
         holder: str,
         objects: ObjectAccess,
     ) -> None:
-        self._settings = settings
+        self._options = options
+        self._cloud = cloud
         self._db = db
         self._transfer = transfer
         self._outbound = outbound
         self._limits = limits
         self._requesters = requesters
         self._holder = holder
-        self._materials = Materials(settings, transfer, holder)
+        self._materials = materials
         self._objects = ObjectSources(objects, requesters)
         self._held = HeldImage(db, holder, requesters, self._objects.judge)
 
@@ -136,7 +139,7 @@ class Imports:
     def _is_streamed(self, request: ImportRequest) -> bool:
         """Whether the data goes from where it is to the first store at once: it need not be staged when
         nothing is to be done to it, and can be read again from where it is."""
-        return request.method is Method.OBJECT and not self._settings.import_plugins
+        return request.method is Method.OBJECT and not self._options.import_plugins
 
     async def _describe(self, job: Job, request: ImportRequest) -> Job:
         """Note what the object says of the image, as its format. The job with what was noted."""
@@ -157,7 +160,7 @@ class Imports:
         await self._signature_checks(job, image)
         if await blobs.find_staged(self._db, image.id) is None:
             job = await self._fetch(job, request, image, report)
-        for number, name in enumerate(self._settings.import_plugins, start=1):
+        for number, name in enumerate(self._options.import_plugins, start=1):
             job = await self._run_plugin(job, number, name)
         return job
 
@@ -166,7 +169,7 @@ class Imports:
 
     async def _fetch(self, job: Job, request: ImportRequest, image: Image, report: Report) -> Job:
         if request.method is Method.WEB:
-            expected = read_expected(request.arguments, self._settings.hashing_algorithm)
+            expected = read_expected(request.arguments, self._options.hashing_algorithm)
             async with self._outbound_of(job).open(request.arguments["uri"]) as answer:
                 chunks = told(answer.chunks(), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
@@ -180,7 +183,7 @@ class Imports:
                     job, image, chunks, answer.size, remote.change, 0, check, remote.expected
                 )
         if request.method is Method.OBJECT:
-            expected = read_expected(request.arguments, self._settings.hashing_algorithm)
+            expected = read_expected(request.arguments, self._options.hashing_algorithm)
             found = await self._objects.find(job, request)
             chunks = told(found.read(), found.size, report)
             return await self._stage(job, image, chunks, found.size, found.change, 0, expected=expected)
@@ -191,21 +194,21 @@ class Imports:
         for name in change.properties:
             protection.require_set(requester, image.properties, name)
         new = enrich(image, change)
-        image_quotas.check_properties(image, new, self._settings.image_property_quota)
-        image_quotas.check_metadata(image, new, self._settings.image_metadata_limit)
+        image_quotas.check_properties(image, new, self._options.image_property_quota)
+        image_quotas.check_metadata(image, new, self._options.image_metadata_limit)
 
     async def _find_remote(self, job: Job, request: ImportRequest) -> RemoteImage:
         token = await jobs.find_credential(self._db, job.id)
         if token is None:
             raise ConflictError("The task no longer has a token to act for the user.")
         endpoint = await find_endpoint(
-            self._settings,
+            self._cloud,
             region=request.arguments["glance_region"],
             interface=request.arguments.get("glance_service_interface", "public"),
             token=token,
         )
         image_id = request.arguments["glance_image_id"]
-        prefixes = self._settings.glance_download_prefixes
+        prefixes = self._options.glance_download_prefixes
         return await find_remote_image(self._outbound_of(job), endpoint, image_id, token, prefixes)
 
     async def _stage(
@@ -336,7 +339,7 @@ class Imports:
         """What is streamed is compared with what was said of it here, the rest when it was staged."""
         if not self._is_streamed(request) or image.locations:
             return ()
-        expected = read_expected(request.arguments, self._settings.hashing_algorithm)
+        expected = read_expected(request.arguments, self._options.hashing_algorithm)
         return (expected,) if expected is not None else ()
 
     async def _find_source(self, job: Job, image: Image, request: ImportRequest) -> "_Source":

@@ -5,7 +5,6 @@ Begun again wherever it stopped: attaching twice is attaching once, and hashing 
 
 from collections.abc import Mapping
 
-from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.errors import ContentRefusedError, InvalidError
 from transom.domain.job_inputs import AddedLocation, input_of
@@ -21,9 +20,10 @@ class AddedLocations:
     """Runs these tasks for the worker `holder`."""
 
     def __init__(
-        self, settings: Settings, db: Database, transfer: Transfer, requesters: Requesters, holder: str
+        self, hashing: str | None, db: Database, transfer: Transfer, requesters: Requesters, holder: str
     ) -> None:
-        self._settings = settings
+        """`hashing`: the algorithm by which the data is hashed; None when it is not."""
+        self._hashing = hashing
         self._transfer = transfer
         self._held = HeldImage(db, holder, requesters, judge_location)
 
@@ -61,7 +61,7 @@ class AddedLocations:
         if image.status == Status.ACTIVE:
             return  # An earlier attempt got that far.
         checksum = None
-        if self._settings.do_secure_hash:
+        if self._hashing is not None:
             content = await self._hash(location, size, algorithm, report)
             if content.os_hash_value != value:
                 raise ContentRefusedError("The data has another hash than os_hash_value says.")
@@ -69,7 +69,7 @@ class AddedLocations:
         await self._held.change(job, lambda image: activate(image, algorithm, value, checksum))
 
     async def _find_out(self, job: Job, location: Location, size: int, report: Report) -> None:
-        algorithm = self._settings.hashing_algorithm if self._settings.do_secure_hash else None
+        algorithm = self._hashing
 
         def make_usable(image: Image) -> Image:
             return activate(attach(image, location, size), algorithm, None, None)

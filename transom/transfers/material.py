@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.errors import StoreFullError
 from transom.domain.model import Image, Location
+from transom.transfers.options import PluginOptions, TransferOptions
 from transom.transfers.work import open_work_folder
 
 _BLOCK_BYTES = 1 << 20
@@ -26,24 +26,24 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     when this machine's disk has no room for so many bytes.
     """
 
-    settings: Settings
+    options: PluginOptions
     image: Image
     roles: frozenset[str]
     read: Callable[[], AsyncIterator[bytes]]
     as_file: Callable[[], AbstractAsyncContextManager[Path]]
-    work_folder: Callable[[], AbstractAsyncContextManager[Path]]
+    open_folder: Callable[[], AbstractAsyncContextManager[Path]]
     most_bytes: int
     require_room: Callable[[int], None]
 
 
 class Materials:
-    """Makes materials for the worker `holder`."""
+    """Makes materials for the worker `holder`. `open_folder` opens a folder of its own."""
 
-    def __init__(self, settings: Settings, transfer: Transfer, holder: str) -> None:
-        self._settings = settings
+    def __init__(self, options: TransferOptions, transfer: Transfer, holder: str) -> None:
+        self._options = options.plugins
         self._transfer = transfer
-        self._room = Room(settings.data_path, settings.disk_reserve)
-        self._work_folder = partial(open_work_folder, settings, holder)
+        self._room = Room(options.work_folder, options.disk_reserve)
+        self.open_folder = partial(open_work_folder, options.work_folder, holder)
 
     def make(
         self,
@@ -63,18 +63,18 @@ class Materials:
                 yield Path(local)
                 return
             self._require_room(size)
-            async with self._work_folder() as folder:
+            async with self.open_folder() as folder:
                 path = folder / "data"
                 await write_file(path, read())
                 yield path
 
         return Material(
-            settings=self._settings,
+            options=self._options,
             image=image,
             roles=roles,
             read=read,
             as_file=as_file,
-            work_folder=self._work_folder,
+            open_folder=self.open_folder,
             most_bytes=most_bytes,
             require_room=self._require_room,
         )

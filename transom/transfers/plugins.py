@@ -92,8 +92,8 @@ class _ArchiveFile(io.FileIO):
 
 async def convert(material: Material, keep: Keep) -> None:
     """image_conversion: the configured format instead of the one that was sent."""
-    async with material.work_folder() as folder:
-        made = await conversion.convert(material, folder, material.settings.conversion_format)
+    async with material.open_folder() as folder:
+        made = await conversion.convert(material, folder, material.options.conversion_format)
         if made is None:
             await keep(None, Change())
         else:
@@ -102,10 +102,10 @@ async def convert(material: Material, keep: Keep) -> None:
 
 async def inject(material: Material, keep: Keep) -> None:
     """inject_image_metadata: set the configured properties, unless the user has an exempt role."""
-    if material.roles & material.settings.spared_roles:
+    if material.roles & material.options.spared_roles:
         await keep(None, Change())
         return
-    await keep(None, Change(properties=_injectable(material.settings.injected_properties)))
+    await keep(None, Change(properties=_injectable(material.options.injected_properties)))
 
 
 def _injectable(properties: Mapping[str, str]) -> dict[str, str]:

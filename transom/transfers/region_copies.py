@@ -9,7 +9,6 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from transom.config import Settings
 from transom.data.transfer import Transfer
 from transom.domain.copies import DESCRIPTION, copied_properties
 from transom.domain.errors import (
@@ -26,6 +25,7 @@ from transom.sql.db import Database
 from transom.transfers.copies import find_source, read_source
 from transom.transfers.held import Report, told
 from transom.transfers.objects import naming_reasons
+from transom.transfers.options import Cloud
 from transom.transfers.regions import open_region
 from transom.transfers.remote_images import RemoteImages
 from transom.transfers.requesters import Requesters
@@ -37,9 +37,9 @@ class RegionCopies:
     """Runs these jobs for the worker `holder`."""
 
     def __init__(
-        self, settings: Settings, db: Database, transfer: Transfer, requesters: Requesters, holder: str
+        self, cloud: Cloud, db: Database, transfer: Transfer, requesters: Requesters, holder: str
     ) -> None:
-        self._settings = settings
+        self._cloud = cloud
         self._db = db
         self._transfer = transfer
         self._requesters = requesters
@@ -85,9 +85,7 @@ class RegionCopies:
     async def _open(self, job: Job) -> RemoteImages:
         asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
         token = await jobs.find_credential(self._db, job.id)
-        return RemoteImages(
-            await open_region(self._settings, caller, token, asked.region, asked.project_name)
-        )
+        return RemoteImages(await open_region(self._cloud, caller, token, asked.region, asked.project_name))
 
     async def _find_source(self, job: Job) -> Image:
         """The image to copy, if the requester may have its data now. Raises TransomError if not."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from transom.config import Settings, SettingsError
+from transom.config import SettingsError
 from transom.config.peers import read_peers
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, Reason, UnavailableError
 from transom.domain.model import Caller
 from transom.domain.peers import Peer
 from transom.identity.catalog import UserAnswer, ask, endpoint_in, read_catalog
+from transom.transfers.options import Cloud
 
 _UNAVAILABLE = "The identity service of the region cannot be asked now."
 _VERSION = re.compile(r"(/ims)?(/v2(\.[0-9]+)?)?$")
@@ -42,32 +43,32 @@ class _TokenAnswer(msgspec.Struct, frozen=True):
     token: _Token
 
 
-def find_peer(settings: Settings, name: str) -> Peer | None:
+def find_peer(peers_file: str, name: str) -> Peer | None:
     """The peer of this name, as the operator's file has it now. UnavailableError when that cannot be read."""
     try:
-        return read_peers(settings.peers_file).get(name)
+        return read_peers(peers_file).get(name)
     except SettingsError as error:
         raise UnavailableError("The service's list of peers cannot be read now.") from error
 
 
-def knows_regions(settings: Settings) -> bool:
+def knows_regions(cloud: Cloud) -> bool:
     """Whether there may be other regions at all."""
-    return settings.identity == "keystone" or bool(settings.peers_file)
+    return cloud.auth_url is not None or bool(cloud.peers_file)
 
 
-async def require_region(settings: Settings, caller: Caller, token: str | None, name: str, to: str) -> None:
+async def require_region(cloud: Cloud, caller: Caller, token: str | None, name: str, to: str) -> None:
     """May the caller copy images to the project `to` of this region, as far as that can be told here? Raises
     InvalidError for a region that is not known, or a project that is not for it; what `read_catalog` does."""
-    peer = find_peer(settings, name)
+    peer = find_peer(cloud.peers_file, name)
     if peer is not None:
         require_use(peer, caller, to)
         return
-    if settings.identity != "keystone":
+    if cloud.auth_url is None:
         raise _unknown(name)
     if token is None:
         text = "region: it can only be asked with a token, not for a signed request."
         raise InvalidError(text, Reason.UNSUPPORTED)
-    _image_service(await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token), name)
+    _image_service(await read_catalog(cloud.auth_url, cloud.cafile, token), name)
 
 
 def require_use(peer: Peer, caller: Caller, to: str) -> None:
@@ -76,18 +77,18 @@ def require_use(peer: Peer, caller: Caller, to: str) -> None:
         raise InvalidError(text, Reason.PROJECT_NAME_WRONG)
 
 
-async def open_region(settings: Settings, caller: Caller, token: str | None, name: str, to: str) -> Region:
+async def open_region(cloud: Cloud, caller: Caller, token: str | None, name: str, to: str) -> Region:
     """The region, with a token for its project `to`: the peer's account's, or the user's own. Raises what
     `require_region` does, and ForbiddenError when the credentials are not taken there."""
-    peer = find_peer(settings, name)
+    peer = find_peer(cloud.peers_file, name)
     if peer is not None:
         require_use(peer, caller, to)
         return await _log_in(peer, to)
-    if settings.identity != "keystone":
+    if cloud.auth_url is None:
         raise _unknown(name)
     if token is None:
         raise ConflictError("The job has nothing left to act with for the user.", Reason.TOKEN_ENDED)
-    url, cafile = settings.keystone_auth_url, settings.keystone_cafile
+    url, cafile = cloud.auth_url, cloud.cafile
     own = await _show_token(url, cafile, token)
     if own.project.name == to:
         return _region(own, token, name, cafile)

@@ -4,13 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from transom.config import Settings
 from transom.domain.errors import ForbiddenError
 from transom.domain.hooks import Hook
 from transom.domain.job_inputs import recall_caller
 from transom.domain.model import Caller, Job, Policy, split_member_id
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.identity.current_roles import CurrentRoles
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
 RolesOf = Callable[[str, str | None], frozenset[str]]
@@ -58,10 +56,3 @@ class Requesters:
             organizations=self._organizations.keys_of(hook.project_id, domain_id),
             policy=self._policy,
         )
-
-
-def open_requesters(settings: Settings, policy: Policy) -> Requesters:
-    """A worker on a machine without the accounts, as with Keystone, knows the roles of the request alone."""
-    current = CurrentRoles(settings.data_path)
-    is_known = settings.identity == "builtin" and current.is_known
-    return Requesters(policy, current.roles_of if is_known else None)

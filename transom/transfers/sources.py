@@ -2,12 +2,10 @@
 
 import re
 from contextlib import AbstractAsyncContextManager
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 
-from transom.config import Settings
 from transom.domain.digests import DIGITS, ExpectedDigest, is_digest
 from transom.domain.errors import ConflictError, InvalidError
 from transom.domain.fields import (
@@ -21,6 +19,7 @@ from transom.domain.imports import Change
 from transom.domain.model import Status
 from transom.identity.catalog import endpoint_in, no_endpoint, read_catalog
 from transom.outbound import Answer, Outbound
+from transom.transfers.options import Cloud
 
 _MOST_JSON_BYTES = 4 << 20
 _VERSION = re.compile(r"/v2(\.[0-9]+)?$")
@@ -89,23 +88,15 @@ def _taken_over(body: dict[str, Any], prefixes: tuple[str, ...]) -> Change:
 _INTERFACES = ("public", "internal", "admin")
 
 
-async def find_endpoint(settings: Settings, *, region: str, interface: str, token: str) -> str:
+async def find_endpoint(cloud: Cloud, *, region: str, interface: str, token: str) -> str:
     """The URL of the image service in the region, as the user's catalog has it; ConflictError when it
     has none. The built-in catalog names this service alone, and here it does so by the settings: the user's
     token goes there, so a request's Host header is not to say where that is."""
-    if settings.identity == "keystone":
-        catalog = await read_catalog(settings.keystone_auth_url, settings.keystone_cafile, token)
+    if cloud.auth_url is not None:
+        catalog = await read_catalog(cloud.auth_url, cloud.cafile, token)
         return endpoint_in(catalog, "image", region, interface)
-    if region != settings.region or interface not in _INTERFACES:
+    if region != cloud.region or interface not in _INTERFACES:
         raise no_endpoint("image", region, interface)
-    if not settings.public_endpoint and _is_any(settings.host):
+    if cloud.own_url is None:
         raise ConflictError("This service does not know its own URL: public_endpoint is not set.")
-    return settings.advertised_url
-
-
-def _is_any(host: str) -> bool:
-    """Whether the service listens on all addresses, so that this one tells nobody where it is."""
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
+    return cloud.own_url

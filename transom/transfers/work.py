@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from transom.config import Settings
 from transom.liveness import Liveness
 
 
 @asynccontextmanager
-async def open_work_folder(settings: Settings, holder: str) -> AsyncIterator[Path]:
+async def open_work_folder(work_folder: Path, holder: str) -> AsyncIterator[Path]:
     """A folder of the worker `holder`, gone when the context ends; `sweep_work` removes those of the dead."""
-    own = _work_folder(settings) / holder
+    own = work_folder / holder
     await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=own))
     try:
@@ -24,13 +23,13 @@ async def open_work_folder(settings: Settings, holder: str) -> AsyncIterator[Pat
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def sweep_work(settings: Settings, liveness: Liveness) -> None:
+def sweep_work(work_folder: Path, liveness: Liveness) -> None:
     """Remove what workers that are gone have left there."""
-    folder = _work_folder(settings)
-    for own in folder.iterdir() if folder.is_dir() else ():
+    for own in work_folder.iterdir() if work_folder.is_dir() else ():
         if liveness.is_gone(own.name):
             shutil.rmtree(own, ignore_errors=True)
 
 
-def _work_folder(settings: Settings) -> Path:
-    return settings.data_path / "work" / socket.gethostname()
+def work_folder_of(data_path: Path) -> Path:
+    """This machine's: a data folder may be shared by several."""
+    return data_path / "work" / socket.gethostname()

@@ -110,7 +110,7 @@ async def _show(services: Services, request: Request, key: str, word: str) -> Re
 
 def _render_all(services: Services, request: Request, key: str) -> list[dict[str, Any]]:
     if key == "regions":
-        region = services.settings.region
+        region = services.site.region
         documents: list[dict[str, Any]] = [{"id": region, "description": "", "parent_region_id": None}]
     elif key == "services":
         documents = [
@@ -132,13 +132,13 @@ def _render_all(services: Services, request: Request, key: str) -> list[dict[str
 def _render_endpoint(
     services: Services, request: Request, service: Service, interface: str
 ) -> dict[str, Any]:
-    settings = services.settings
-    path = service.ims_path if settings.catalog_ims_endpoint else service.path
+    region = services.site.region
+    path = service.ims_path if services.accounts.catalog_ims_endpoint else service.path
     return {
         "id": _make_id("endpoint", service.type, interface),
         "interface": interface,
-        "region": settings.region,
-        "region_id": settings.region,
+        "region": region,
+        "region_id": region,
         "url": base_url(services, request) + path,
     }
 

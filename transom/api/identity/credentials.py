@@ -47,11 +47,11 @@ async def create_credential(services: Services, request: Request) -> Response:
     session = await open_token_session(services, request)
     user_id = request.params["id"]
     rules.act_for_oneself(session, user_id)
-    body = await read_body(request, services.settings.identity_body_limit, NewCredentialRequest)
+    body = await read_body(request, services.bodies.identity_body_limit, NewCredentialRequest)
     draft = read_credential_draft(body.application_credential, datetime.now(UTC))
     identity = builtin_identity(services)
     if draft.secret is not None:
-        least = services.settings.password_min_length
+        least = services.accounts.password_min_length
         require_length("Invalid request body: application_credential.secret", draft.secret, least)
     credential, secret = await identity.create_credential(session, draft, request.client_address)
     document = render_credential(identity.directory(), credential, identity_url(services, request))

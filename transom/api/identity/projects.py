@@ -37,7 +37,7 @@ _FILTERS: dict[str, Callable[[Project, str], bool]] = {
 async def list_projects(services: Services, request: Request) -> Response:
     session = await open_session(services, request)
     root, filters = identity_url(services, request), read_filters(request)
-    region = services.settings.region if services.settings.region_names_project else None
+    region = services.site.region if services.accounts.region_names_project else None
     visible = _list_visible(session, filters.get("name"), region)
     found = [
         render_project(project, root)

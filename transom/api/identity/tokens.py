@@ -41,7 +41,7 @@ METHODS = ("password", "token", "application_credential")
 
 async def create_token(services: Services, request: Request) -> Response:
     identity = builtin_identity(services)
-    body = await read_body(request, services.settings.identity_body_limit, AuthRequest)
+    body = await read_body(request, services.bodies.identity_body_limit, AuthRequest)
     try:
         token, session = await _log_in(identity, body.auth, request.client_address)
     except (UnauthenticatedError, UnavailableError) as error:

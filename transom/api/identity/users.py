@@ -66,9 +66,9 @@ async def change_password(services: Services, request: Request) -> Response:
     session = await open_token_session(services, request)
     user_id = request.params["id"]
     rules.act_for_oneself(session, user_id)
-    body = await read_body(request, services.settings.identity_body_limit, PasswordChangeRequest)
+    body = await read_body(request, services.bodies.identity_body_limit, PasswordChangeRequest)
     new = body.user.password
-    require_length("Invalid request body: user.password", new, services.settings.password_min_length)
+    require_length("Invalid request body: user.password", new, services.accounts.password_min_length)
     old = body.user.original_password
     try:
         await builtin_identity(services).change_password(session.user, old, new, request.client_address)

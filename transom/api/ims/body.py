@@ -21,8 +21,8 @@ _MOST_VALUES = 20_000
 
 async def read_object(services: Services, request: Request) -> dict[str, Any]:
     """The body as a JSON object; InvalidError for anything else."""
-    settings = services.settings
-    body = await request.json(settings.json_body_limit, _MOST_VALUES + 2 * settings.ims_batch_limit)
+    most_values = _MOST_VALUES + 2 * services.ims_limits.ims_batch_limit
+    body = await request.json(services.bodies.json_body_limit, most_values)
     if not isinstance(body, dict):
         raise InvalidError("The body must be a JSON object.")
     return body

@@ -43,7 +43,7 @@ async def copy_image(services: Services, request: Request) -> Response:
     await services.limits.check_size(image.owner, source.size or 0)
     most = await services.limits.most_images(image.owner)
     await require_place(services, request)
-    if not await jobs.start_job(services.db, job, image, most, services.settings.open_jobs_quota):
+    if not await jobs.start_job(services.db, job, image, most, services.tasks.open_jobs_quota):
         await require_place(services, request)
         raise image_quotas.too_many_images(most)
     services.wake_jobs()

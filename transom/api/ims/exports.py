@@ -22,8 +22,8 @@ async def export_image(services: Services, request: Request) -> Response:
     rules.export_image(request.caller, seen)
     image = seen.image
     is_quick = body.switch(given, "is_quick_export")
-    settings = services.settings
-    most = settings.object_quick_size_cap if is_quick else settings.object_size_cap
+    limits = services.ims_limits
+    most = limits.object_quick_size_cap if is_quick else limits.object_size_cap
     rules.require_size(image, most, is_quick=is_quick)
     wanted = rules.export_format(image, given.get("file_format"), is_quick=is_quick)
     ref = services.objects.parse("bucket_url", given.get("bucket_url"))
@@ -34,7 +34,7 @@ async def export_image(services: Services, request: Request) -> Response:
     job = new_job(request, JobKind.EXPORT, asked, image.id)
     await target.require_free(job.id)
     await require_place(services, request)
-    if not await jobs.start_export(services.db, job, settings.open_jobs_quota):
+    if not await jobs.start_export(services.db, job, services.tasks.open_jobs_quota):
         await require_place(services, request)
         raise ConflictError(f"Image {image.id} is being exported already.", Reason.EXPORT_RUNS)
     services.wake_jobs()

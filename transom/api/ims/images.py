@@ -45,7 +45,7 @@ async def create_image(services: Services, request: Request) -> Response:
 
 async def list_cloud_images(services: Services, request: Request) -> Response:
     """The extension's list: long pages without links. A full one names the marker of the next."""
-    query = parse_ims_list_query(request.query_pairs(), services.settings, _PAGE)
+    query = parse_ims_list_query(request.query_pairs(), services.lists, _PAGE)
     found = await find_images(services.db, request.caller, ims_ranges, query)
     page: dict[str, Any] = {"images": await _bodies(services, request, found.images)}
     if found.images and found.is_full:
@@ -56,7 +56,7 @@ async def list_cloud_images(services: Services, request: Request) -> Response:
 async def list_images(services: Services, request: Request) -> Response:
     """The native list, with links to its pages."""
     pairs = request.query_pairs()
-    query = parse_ims_list_query(pairs, services.settings, services.settings.limit_param_default)
+    query = parse_ims_list_query(pairs, services.lists, services.lists.limit_param_default)
     found = await find_images(services.db, request.caller, ims_ranges, query)
     shown = await _bodies(services, request, found.images)
     return page_response(pairs, shown, is_full=found.is_full)
@@ -87,7 +87,7 @@ async def _bodies(services: Services, request: Request, found: Sequence[Image]) 
 
 async def update_cloud_image(services: Services, request: Request) -> Response:
     """The extension's update, of whichever media type: of active images only, and `replace` may add."""
-    body = await request.json(services.settings.json_body_limit)
+    body = await request.json(services.bodies.json_body_limit)
     operations = patch.parse_operations(
         body, old_form=False, rules=attributes.extension_rules(services.operator_files.os_versions)
     )

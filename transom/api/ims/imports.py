@@ -99,7 +99,7 @@ async def register_object(services: Services, request: Request) -> Response:
         await services.limits.check_size(image.owner)
         await require_place(services, request)
         job, held = _new_job(services, request, _Planned(image, ref, JobKind.REGISTER_OBJECT))
-        if await imports.start_import(services.db, image, held, job, None, services.settings.open_jobs_quota):
+        if await imports.start_import(services.db, image, held, job, None, services.tasks.open_jobs_quota):
             services.wake_jobs()
             return json_response({"job_id": job.id})
     raise write_conflict(f"Image {image_id} is")
@@ -233,7 +233,7 @@ async def _start(services: Services, request: Request, planned: list[_Planned]) 
         job, held = _new_job(services, request, one)
         starts.append((job, one.image, change_statement(one.image, held)))
     group = _group(request, starts[0][1], [job for job, _, _ in starts]) if len(starts) > 1 else None
-    if not await jobs.start_imports(services.db, starts, group, most, services.settings.open_jobs_quota):
+    if not await jobs.start_imports(services.db, starts, group, most, services.tasks.open_jobs_quota):
         await require_place(services, request)
         raise image_quotas.too_many_images(most)
     services.wake_jobs()
@@ -242,13 +242,13 @@ async def _start(services: Services, request: Request, planned: list[_Planned]) 
 
 def _new_job(services: Services, request: Request, planned: _Planned) -> tuple[Job, Image]:
     """(the job, the image as it is held by it)."""
-    settings, image, store = services.settings, planned.image, services.stores.default.id
+    limits, image, store = services.ims_limits, planned.image, services.stores.default.id
     asked = ObjectImport(
         image_id=image.id,
         name=image.name,
         import_req={"method": {"name": Method.OBJECT, "uri": str(planned.ref)}},
         backend=(store,),
-        most_bytes=settings.object_quick_size_cap if planned.is_quick else settings.object_size_cap,
+        most_bytes=limits.object_quick_size_cap if planned.is_quick else limits.object_size_cap,
         finds_format=planned.kind != JobKind.REGISTER_OBJECT,
         formats=planned.formats,
     )

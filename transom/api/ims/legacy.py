@@ -35,7 +35,7 @@ _PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 async def list_images(services: Services, request: Request) -> Response:
     """The default list of the caller. Parameters that v1 does not know mean nothing."""
     pairs = [(name, value) for name, value in request.query_pairs() if name in _FILTERS]
-    query = parse_ims_list_query(pairs, services.settings, services.settings.limit_param_default)
+    query = parse_ims_list_query(pairs, services.lists, services.lists.limit_param_default)
     found = await find_images(services.db, request.caller, ims_ranges, query)
     return json_response({"images": [_v1_image(image, request.caller) for image in found.images]})
 

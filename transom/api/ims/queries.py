@@ -7,6 +7,7 @@ OpenStack API: that is what `__os_type`, `__support_kvm`, `virtual_env_type` and
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from transom.api.options import ListOptions
 from transom.api.queries import (
     NUMBERS,
     TIMES,
@@ -25,7 +26,6 @@ from transom.api.queries import (
     refuse_nul,
     refuse_too_many,
 )
-from transom.config import Settings
 from transom.domain.attributes import (
     ACTIVE_AT,
     ARCHITECTURE,
@@ -65,14 +65,14 @@ _IMAGE_TYPES: dict[str, tuple[Visibility, ...]] = {
 }
 
 
-def parse_ims_list_query(pairs: list[tuple[str, str]], settings: Settings, default_limit: int) -> ListQuery:
+def parse_ims_list_query(pairs: list[tuple[str, str]], options: ListOptions, default_limit: int) -> ListQuery:
     """Raises InvalidError (BAD_URL) for a value that a parameter does not take, naming the parameter.
     `default_limit`: images in a page when `limit` is not given."""
     given = dict(pairs)
     with _blaming("query"):
         refuse_nul(pairs)
     with _blaming("limit"):
-        limit = parse_limit(given.get("limit"), default_limit, settings.api_limit_max)
+        limit = parse_limit(given.get("limit"), default_limit, options.api_limit_max)
     with _blaming("sort_key, sort_dir"):
         sort = parse_sort(pairs)
     with _blaming("member_status"):
@@ -83,10 +83,10 @@ def parse_ims_list_query(pairs: list[tuple[str, str]], settings: Settings, defau
         visibility=_wanted(given),
         member_statuses=member_statuses,
         os_hidden=os_hidden,
-        conditions=mark_indexed(_parse_filters(pairs), settings.with_indexes),
+        conditions=mark_indexed(_parse_filters(pairs), options.with_indexes),
         sort=sort,
         limit=limit,
-        size_limit=settings.list_size_limit,
+        size_limit=options.list_size_limit,
         marker=given.get("marker"),
     )
 

@@ -19,7 +19,7 @@ async def show_quota(services: Services, request: Request) -> Response:
     resources = [
         _resource("image", owned, await services.limits.most_images(project_id)),
         _resource("image_shared", shared, -1),
-        _resource("image_member", most_recipients, services.settings.ims_member_quota),
+        _resource("image_member", most_recipients, services.ims_limits.ims_member_quota),
     ]
     return json_response({"quotas": {"resources": resources}})
 

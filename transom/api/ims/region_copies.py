@@ -22,21 +22,20 @@ async def copy_to_region(services: Services, request: Request) -> Response:
     """A private image in a project of another region, with the bytes and properties of the one in the path.
     The answer is a job."""
     require_project(request)
-    settings = services.settings
-    if not knows_regions(settings):
+    if not knows_regions(services.cloud):
         text = (
             "This service knows no other region. Download the image here, and upload it there; or import it "
             "there by the method glance-download or web-download."
         )
         raise InvalidError(text, Reason.UNSUPPORTED)
     given = await read_object(services, request)
-    region, target = _region(given, settings.region), _target(given)
+    region, target = _region(given, services.cloud.region), _target(given)
     asked = _plan(given, await find_source(services, request), region, target)
     token = own_token(request)
-    await require_region(settings, request.caller, token, region, target)
+    await require_region(services.cloud, request.caller, token, region, target)
     await require_place(services, request)
     job = new_job(request, JobKind.COPY_TO_REGION, asked)
-    await start_jobs(services, request, [job], None, token, settings.region_copies_quota)
+    await start_jobs(services, request, [job], None, token, services.ims_limits.region_copies_quota)
     return json_response({"job_id": job.id})
 
 

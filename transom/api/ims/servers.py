@@ -175,7 +175,7 @@ async def _start(
     """Write the jobs, all or none."""
     token = own_token(request)
     for is_for_server in sorted({bool(one.asked.server_id) for one in planned}):
-        await find_service(services.settings, token, is_for_server=is_for_server)
+        await find_service(services.cloud, token, is_for_server=is_for_server)
     await services.limits.check_size(request.caller.project_id)
     await require_place(services, request)
     starts = [new_job(request, one.kind, one.asked) for one in planned]

@@ -183,7 +183,7 @@ async def list_tags(services: Services, request: Request) -> Response:
     limit = body.page_limit(pairs, _PAGE, _MOST_IN_PAGE)
     page = _number("page", pairs.get("page"), 1, 1, 10**_MOST_DIGITS - 1, Reason.BAD_URL)
     filters = [pair for pair in request.query_pairs() if pair[0] not in ("limit", "page", "marker")]
-    query = parse_ims_list_query(filters, services.settings, _PAGE)
+    query = parse_ims_list_query(filters, services.lists, _PAGE)
     caller = request.caller
     rules.list_images(caller)
     seen = protection.visible_query(caller, query)

@@ -85,7 +85,7 @@ def _read_key(request: Request) -> str | None:
 
 
 async def _read_keyed(services: Services, request: Request, key: str) -> KeyedRequest:
-    body = await request.hash_body(services.settings.json_body_limit, keep=True)
+    body = await request.hash_body(services.bodies.json_body_limit, keep=True)
     caller = request.caller
     text = f"{request.method} {request.path}\n{body}"
     return KeyedRequest(

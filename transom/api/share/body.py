@@ -49,9 +49,8 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 async def read_body(services: Services, request: Request, kind: type[Body]) -> Body:
     """The body as a `kind`. BodyTooLargeError for more than is read, InvalidError for anything else."""
-    settings = services.settings
-    raw = await request.body(settings.json_body_limit)
-    return decode(raw, kind, _MOST_VALUES + 2 * settings.share_batch_limit)
+    raw = await request.body(services.bodies.json_body_limit)
+    return decode(raw, kind, _MOST_VALUES + 2 * services.share_limits.share_batch_limit)
 
 
 def decode(raw: bytes, kind: type[Body], most_values: int) -> Body:

@@ -68,7 +68,7 @@ async def show_events(services: Services, request: Request) -> Response:
     shown = await cut_to_size(
         page.events,
         lambda event: cloud_event(event, page.viewer, names),
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
     )
     if len(shown) < len(page.events):
         page = msgspec.structs.replace(page, cursor=page.events[len(shown) - 1].seq, has_more=True)

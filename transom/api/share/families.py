@@ -164,7 +164,7 @@ async def list_families(services: Services, request: Request) -> Response:
         family_body,
         _cursor_of,
         _cursor_of(page[-1]) if len(found) > limit else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
     )
 
 
@@ -191,7 +191,7 @@ async def create_family(services: Services, request: Request) -> Family:
         support_url=_url(asked.support_url),
         provided_until=read_end("/provided_until", asked.provided_until),
     )
-    most = services.settings.family_quota
+    most = services.share_limits.family_quota
     return await service.create_family(services.db, request.caller, actor_of(request), asked.name, said, most)
 
 

@@ -93,7 +93,7 @@ async def list_members(services: Services, request: Request) -> Response:
         lambda given: member_body(given, names),
         _cursor_of,
         _cursor_of(page[-1]) if len(found) > limit else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
         headers,
     )
 
@@ -173,9 +173,9 @@ async def set_members(services: Services, request: Request) -> Response:
     require_if_match(request)
     asked = await read_body(services, request, MemberSet)
     member_ids = recipients_of(asked)
-    if len(member_ids) > services.settings.share_batch_limit:
+    if len(member_ids) > services.share_limits.share_batch_limit:
         text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
-        raise LimitExceededError(f"{text}{services.settings.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
+        raise LimitExceededError(f"{text}{services.share_limits.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
     check_terms(asked, has_groups=names_groups(asked))
     terms = read_terms(services, asked)
     family_id = request.params["family_id"]
@@ -187,7 +187,7 @@ async def set_members(services: Services, request: Request) -> Response:
         family_id,
         member_ids,
         terms,
-        services.settings.family_member_quota,
+        services.share_limits.family_member_quota,
         lambda there: require_tag(request, set_tag(there)),
     )
     body = {

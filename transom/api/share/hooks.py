@@ -50,7 +50,7 @@ async def create_hook(services: Services, request: Request) -> Hook:
         request.caller,
         _check_url(services, body.url),
         _check_types(body.types),
-        services.settings.hook_quota,
+        services.share_limits.hook_quota,
         is_batch=body.batch,
         is_global=is_global,
     )

@@ -55,7 +55,7 @@ async def list_inbox(services: Services, request: Request) -> Response:
         lambda item: show_item(item, names),
         lambda item: encode_cursor(_CURSOR, inbox.position_of(item)),
         encode_cursor(_CURSOR, page.following) if page.following is not None else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
     )
 
 

@@ -92,7 +92,7 @@ async def make_offers(services: Services, request: Request) -> sets.Told:
     things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
     check_terms(body, has_groups=names_groups(body))
-    offers.require_few(len(things) * len(member_ids), services.settings.share_batch_limit)
+    offers.require_few(len(things) * len(member_ids), services.share_limits.share_batch_limit)
     return await sets.offer(
         services.db,
         services.recipients,
@@ -101,8 +101,8 @@ async def make_offers(services: Services, request: Request) -> sets.Told:
         things,
         member_ids,
         read_terms(services, body),
-        services.settings.share_member_quota,
-        services.settings.family_member_quota,
+        services.share_limits.share_member_quota,
+        services.share_limits.family_member_quota,
     )
 
 
@@ -121,7 +121,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Told:
     rules.act_on_offers(request.caller)
     body = await read_body(services, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
-    most = services.settings.share_batch_limit
+    most = services.share_limits.share_batch_limit
     if body.all is not None:
         if body.images or body.families:
             raise invalid("/all", "cannot be combined with `images` or `families`.")
@@ -182,7 +182,7 @@ async def _withdraw(services: Services, request: Request, body: Withdrawals, rea
     if not body.everybody:
         require_recipients(member_ids)
     db, caller, actor = services.db, request.caller, actor_of(request)
-    most = services.settings.share_batch_limit
+    most = services.share_limits.share_batch_limit
     if body.everything:
         if body.images or body.families:
             raise invalid("/everything", "cannot be combined with `images` or `families`.")
@@ -231,7 +231,7 @@ def read_terms(services: Services, body: HasTerms) -> Terms:
     now = now_us()
     expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
     answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
-    days = min(services.settings.offer_lifetime_days, _FAR_DAYS)
+    days = min(services.share_limits.offer_lifetime_days, _FAR_DAYS)
     if answer_by is None and days > 0:
         answer_by = now + days * _DAY_US
     message = check_optional_text("/message", body.message, MAX_MESSAGE)

@@ -1,7 +1,6 @@
 """What operators look at: `GET /share/v1/operation`, and what each project has (`GET /share/v1/projects`)."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
@@ -33,12 +32,12 @@ async def show_operation(services: Services, request: Request) -> Response:
     body = {
         "looked_at": show_time(now_us()),
         "database": {
-            "kind": "sqlite" if urlsplit(services.settings.database).scheme == "sqlite" else "postgresql",
+            "kind": services.site.database_kind,
             "writable": found.is_writable,
             "latency_ms": found.latency_us / 1000,
         },
         "identity": {
-            "kind": services.settings.identity,
+            "kind": services.site.identity,
             "reachable": identity.is_reachable,
             "latency_ms": round(took_s * 1000, 3) if took_s is not None else None,
         },

@@ -29,23 +29,6 @@ LINKS = {
     "operation": f"{PREFIX}/operation",
     "projects": f"{PREFIX}/projects",
 }
-#: Settings that clients may want to know before they are told of them by a refusal.
-LIMITS = (
-    "share_batch_limit",
-    "share_member_quota",
-    "offer_lifetime_days",
-    "share_rule_quota",
-    "event_lifetime_days",
-    "idempotency_lifetime_h",
-    "idempotency_key_quota",
-    "hook_quota",
-    "json_body_limit",
-    "family_quota",
-    "family_version_quota",
-    "family_member_quota",
-)
-
-
 #: From wherever the prefix of the service is.
 _OPENAPI = b"../../openapi.json"
 
@@ -58,6 +41,5 @@ async def redirect_to_openapi(_services: Services, _request: Request) -> Respons
 async def show_root(services: Services, request: Request) -> Response:
     """Nothing here depends on who asks."""
     links = {name: request.prefix + path for name, path in LINKS.items()}
-    limits = {name: getattr(services.settings, name) for name in LIMITS}
     versions = [{"id": "v1.0", "status": "CURRENT", "links": {"self": links["self"]}}]
-    return json_response({"links": links, "limits": limits, "versions": versions})
+    return json_response({"links": links, "limits": services.share_limits, "versions": versions})

@@ -51,7 +51,7 @@ async def put_rule(services: Services, request: Request) -> Response:
     body = await read_body(services, request, RuleBody)
     rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())
     is_new = await auto_answers.put_rule(
-        services.db, request.caller, rule, services.settings.share_rule_quota, partial(_require, request)
+        services.db, request.caller, rule, services.share_limits.share_rule_quota, partial(_require, request)
     )
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return tagged_response(request, _show(rule), _tag(rule), status)

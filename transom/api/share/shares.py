@@ -80,7 +80,7 @@ async def list_shares(services: Services, request: Request) -> Response:
         lambda share: show_given(share, names, now),
         lambda share: encode_cursor(_CURSOR, (share.member.member_id,)),
         encode_cursor(_CURSOR, (page.following,)) if page.following is not None else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
         [(b"etag", tag_of_set(page.terms).encode())] if page.terms is not None else None,
     )
 
@@ -147,7 +147,7 @@ async def replace_shares(services: Services, request: Request) -> Response:
     require_if_match(request)
     body = await read_body(services, request, Recipients)
     member_ids = recipients_of(body)
-    offers.require_few(len(member_ids), services.settings.share_batch_limit)
+    offers.require_few(len(member_ids), services.share_limits.share_batch_limit)
     check_terms(body, has_groups=names_groups(body))
 
     def require_unchanged(terms: shares.Terms) -> None:
@@ -161,7 +161,7 @@ async def replace_shares(services: Services, request: Request) -> Response:
         request.params["image_id"],
         member_ids,
         read_terms(services, body),
-        services.settings.share_member_quota,
+        services.share_limits.share_member_quota,
         require_unchanged,
     )
     answer = SetReplaced(
@@ -188,7 +188,7 @@ async def list_shares_to(services: Services, request: Request) -> Response:
         lambda share: show_given_to(share, now),
         lambda share: encode_cursor(_CURSOR_TO, shares.position_of(share)),
         encode_cursor(_CURSOR_TO, following) if following is not None else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
     )
 
 

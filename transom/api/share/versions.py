@@ -64,7 +64,7 @@ async def list_versions(services: Services, request: Request) -> Response:
         version_body,
         _cursor_of,
         _cursor_of(found[limit - 1]) if len(found) > limit else None,
-        services.settings.list_size_limit,
+        services.lists.list_size_limit,
     )
 
 
@@ -95,7 +95,7 @@ async def publish(services: Services, request: Request) -> tuple[Known, int]:
         actor_of(request),
         request.params["family_id"],
         new,
-        services.settings.family_version_quota,
+        services.share_limits.family_version_quota,
         promotes=asked.promote,
     )
 

@@ -29,7 +29,7 @@ from transom.images.service import Guard, change_image, remove_image
 
 
 async def create_image(services: Services, request: Request) -> Response:
-    body = await request.json(services.settings.json_body_limit)
+    body = await request.json(services.bodies.json_body_limit)
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
     image = new_image(body, request.caller, services.image_quotas, check_field, body)
@@ -39,7 +39,7 @@ async def create_image(services: Services, request: Request) -> Response:
 
 async def list_images(services: Services, request: Request) -> Response:
     pairs = request.query_pairs()
-    query = parse_list_query(pairs, services.settings)
+    query = parse_list_query(pairs, services.lists)
     found = await find_images(services.db, request.caller, visible_ranges, query)
     shown = [shown_body(services, request, image) for image in found.images]
     return page_response(pairs, shown, is_full=found.is_full)
@@ -57,9 +57,9 @@ def shown_body(services: Services, request: Request, image: Image) -> dict[str, 
     body = image_body(image, request.caller)
     if image.locations and rules.sees_locations(request.caller, image):
         body["stores"] = ",".join(services.stores.ids_of(image.locations))
-        if services.settings.show_image_direct_url:
+        if services.image_options.show_image_direct_url:
             body["direct_url"] = services.stores.url(services.stores.ordered(image.locations)[0])
-    if services.settings.show_multiple_locations:
+    if services.image_options.show_multiple_locations:
         may_see = rules.sees_locations(request.caller, image)
         body["locations"] = [
             {"url": services.stores.url(one), "metadata": {**one.metadata, "store": one.store}}
@@ -73,7 +73,7 @@ def shown_body(services: Services, request: Request, image: Image) -> dict[str, 
 
 async def update_image(services: Services, request: Request) -> Response:
     operations = await read_patch(services, request, patch.OPENSTACK)
-    shows = services.settings.show_multiple_locations
+    shows = services.image_options.show_multiple_locations
     if shows and any(operation.root == "locations" for operation in operations):
         changed = await _change_locations(services, request, operations)
     else:
@@ -100,10 +100,10 @@ async def _change(services: Services, request: Request, operations: list[patch.O
 
 
 async def _change_locations(services: Services, request: Request, operations: list[patch.Operation]) -> Image:
-    settings = services.settings
+    options = services.image_options
 
     async def look(image: Image) -> Known:
-        algorithm, most = settings.hashing_algorithm, settings.image_location_quota
+        algorithm, most = options.hashing_algorithm, options.image_location_quota
         outbound = services.outbound.asked_by(request.caller.project_id)
         return await look_at_locations(services.stores, outbound, operations, image, algorithm, most)
 

@@ -35,14 +35,14 @@ async def list_import_methods(services: Services, _request: Request) -> Response
     methods = {
         "description": "Import methods available.",
         "type": "array",
-        "value": services.settings.import_methods,
+        "value": services.image_options.import_methods,
     }
     return json_response({"import-methods": methods})
 
 
 async def stage_image(services: Services, request: Request) -> Response:
     """Take data that an import by `glance-direct` will make the image's; its format is looked at then."""
-    if Method.DIRECT not in services.settings.import_methods:
+    if Method.DIRECT not in services.image_options.import_methods:
         raise NotFoundError("'glance-direct' method is not available at this site.")
     require_octets(request)
     announced = announced_size(request)
@@ -66,8 +66,8 @@ async def stage_image(services: Services, request: Request) -> Response:
 
 async def import_image(services: Services, request: Request) -> Response:
     """Start the import, which a worker then does: a task tells how far it is."""
-    body = await request.json(services.settings.json_body_limit)
-    asked = parse_request(body, services.settings.import_methods)
+    body = await request.json(services.bodies.json_body_limit)
+    asked = parse_request(body, services.image_options.import_methods)
     image_id = request.params["image_id"]
     for _ in range(TRIES):
         target = await see_image(services, request)
@@ -87,18 +87,18 @@ async def import_image(services: Services, request: Request) -> Response:
             if not stores:
                 return _accepted()
         if asked.method is Method.OBJECT:
-            read_expected(asked.arguments, services.settings.hashing_algorithm)
+            read_expected(asked.arguments, services.image_options.hashing_algorithm)
             ref = services.objects.parse("uri", asked.arguments.get("uri"))
             services.objects.require(request.caller, ref, write=False)
         if asked.method is Method.WEB:
-            read_expected(asked.arguments, services.settings.hashing_algorithm)
+            read_expected(asked.arguments, services.image_options.hashing_algorithm)
             await check_uri(services, request.caller, asked.arguments.get("uri"), "web-download")
         job = _new_job(services, request, image, stores, asked)
         acts_for_user = asked.method is Method.GLANCE or services.transfer.certificates.needs_token(image)
         token = request.header(b"x-auth-token") if acts_for_user else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
-        if await imports.start_import(services.db, image, new, job, token, services.settings.open_jobs_quota):
+        if await imports.start_import(services.db, image, new, job, token, services.tasks.open_jobs_quota):
             services.wake_jobs()
             return _accepted()
     raise write_conflict(f"Image {image_id} is")

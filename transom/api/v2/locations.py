@@ -20,7 +20,7 @@ from transom.sql.retry import TRIES, write_conflict
 
 async def add_location(services: Services, request: Request) -> Response:
     """Start the task that gives the image its data; it tells whether that is there, and is what was said."""
-    claim = parse_claim(await request.json(services.settings.json_body_limit))
+    claim = parse_claim(await request.json(services.bodies.json_body_limit))
     image_id = request.params["image_id"]
     for _ in range(TRIES):
         target = await see_image(services, request)
@@ -33,11 +33,11 @@ async def add_location(services: Services, request: Request) -> Response:
         await require_no_task(services, image)
         await require_place(services, request)
         job = _new_job(request, image, claim, store_id)
-        waits = claim.os_hash_value is not None and services.settings.do_secure_hash
+        waits = claim.os_hash_value is not None and services.image_options.do_secure_hash
         new = msgspec.structs.replace(
             hold(image, job.id, waits=waits), updated_at=images.moved_on(image, now_us())
         )
-        if await imports.start_import(services.db, image, new, job, None, services.settings.open_jobs_quota):
+        if await imports.start_import(services.db, image, new, job, None, services.tasks.open_jobs_quota):
             services.wake_jobs()
             return Response(HTTPStatus.ACCEPTED, headers=[(b"content-type", b"text/html; charset=UTF-8")])
     raise write_conflict(f"Image {image_id} is")

@@ -12,8 +12,8 @@ from transom.sharing import service
 
 
 async def add_member(services: Services, request: Request) -> Response:
-    member_id = _member_id_of(await request.json(services.settings.json_body_limit))
-    image_id, quota = request.params["image_id"], services.settings.image_member_quota
+    member_id = _member_id_of(await request.json(services.bodies.json_body_limit))
+    image_id, quota = request.params["image_id"], services.image_options.image_member_quota
     caller, actor = request.caller, actor_of(request)
     member = await service.offer(services.db, services.recipients, caller, actor, image_id, member_id, quota)
     return json_response(member_body(member))
@@ -54,7 +54,7 @@ async def show_member(services: Services, request: Request) -> Response:
 
 async def set_member_status(services: Services, request: Request) -> Response:
     """A recipient's answer to an offer."""
-    status = _status_of(await request.json(services.settings.json_body_limit))
+    status = _status_of(await request.json(services.bodies.json_body_limit))
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     member = await service.answer(services.db, request.caller, actor_of(request), image_id, member_id, status)
     return json_response(member_body(member))

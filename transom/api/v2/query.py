@@ -2,6 +2,7 @@
 
 import re
 
+from transom.api.options import ListOptions
 from transom.api.queries import (
     NUMBERS,
     TIMES,
@@ -20,7 +21,6 @@ from transom.api.queries import (
     refuse_nul,
     refuse_too_many,
 )
-from transom.config import Settings
 from transom.domain.errors import InvalidError
 from transom.domain.listing import Condition, ListQuery, Op
 from transom.domain.model import Visibility
@@ -39,7 +39,7 @@ _LIST = re.compile(rf"(?:{_LISTED.pattern})*")
 _ESCAPED = re.compile(r"\\(.)")
 
 
-def parse_list_query(pairs: list[tuple[str, str]], settings: Settings) -> ListQuery:
+def parse_list_query(pairs: list[tuple[str, str]], options: ListOptions) -> ListQuery:
     """Raises InvalidError for a parameter or value that the list does not take, naming it."""
     refuse_nul(pairs)
     given = dict(pairs)
@@ -54,10 +54,10 @@ def parse_list_query(pairs: list[tuple[str, str]], settings: Settings) -> ListQu
         visibility=_parse_visibility(given.get("visibility")),
         member_statuses=parse_member_status(given.get("member_status")),
         os_hidden=parse_hidden(given.get("os_hidden")),
-        conditions=mark_indexed(conditions, settings.with_indexes),
+        conditions=mark_indexed(conditions, options.with_indexes),
         sort=parse_sort(pairs),
-        limit=parse_limit(given.get("limit"), settings.limit_param_default, settings.api_limit_max),
-        size_limit=settings.list_size_limit,
+        limit=parse_limit(given.get("limit"), options.limit_param_default, options.api_limit_max),
+        size_limit=options.list_size_limit,
         marker=given.get("marker"),
     )
 

@@ -19,7 +19,6 @@ from transom.api.services import Services
 from transom.api.v2.imports import check_uri
 from transom.api.versions import base_url
 from transom.api.wire import timestamp
-from transom.config import Settings
 from transom.domain import image_quotas
 from transom.domain.digests import read_expected
 from transom.domain.errors import InvalidError, NotFoundError
@@ -58,14 +57,14 @@ async def list_image_tasks(services: Services, request: Request) -> Response:
     image = (await see_image(services, request)).image
     caller, pairs = request.caller, request.query_pairs()
     given = dict(pairs)
-    limit, marker = min(_limit(given, services.settings, _PAGE), _PAGE), given.get("marker")
+    limit, marker = min(_limit(given, services.lists.api_limit_max, _PAGE), _PAGE), given.get("marker")
     owner = rules.shows_tasks_of(caller)
     after = await _find_marker(services, marker) if marker else None
     if after is not None and (after.image_id != image.id or owner not in (None, after.project_id)):
         raise _unknown_marker(after.id)
     after_id = after.id if after is not None else None
     found = await jobs.list_image_tasks(services.db, image.id, owner, after_id, limit, caller.project_id)
-    hours = services.settings.task_time_to_live
+    hours = services.tasks.task_time_to_live
     body: dict[str, Any] = {"tasks": [_image_task_body(task, hours) for task in found]}
     if found and len(found) == limit:
         body["next"] = page_link(f"/v2/images/{image.id}/tasks", pairs, found[-1].id)
@@ -125,7 +124,7 @@ async def list_tasks(services: Services, request: Request) -> Response:
     pairs = request.query_pairs()
     refuse_nul(pairs)
     given = dict(pairs)
-    limit = _limit(given, services.settings, services.settings.limit_param_default)
+    limit = _limit(given, services.lists.api_limit_max, services.lists.limit_param_default)
     marker = given.get("marker")
     after = await _find_marker(services, marker) if marker else None
     found = await jobs.list_tasks(
@@ -140,7 +139,7 @@ async def list_tasks(services: Services, request: Request) -> Response:
         tenant=request.caller.project_id,
     )
     body: dict[str, Any] = {
-        "tasks": [_listed_body(task, services.settings) for task in found],
+        "tasks": [_listed_body(task, services.tasks.task_time_to_live) for task in found],
         "first": page_link("/v2/tasks", pairs, None),
         "schema": "/v2/schemas/tasks",
     }
@@ -149,13 +148,13 @@ async def list_tasks(services: Services, request: Request) -> Response:
     return json_response(body)
 
 
-def _limit(given: Mapping[str, str], settings: Settings, default: int) -> int:
+def _limit(given: Mapping[str, str], most: int, default: int) -> int:
     text = given.get("limit")
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise InvalidError("limit: must be a whole number, 0 or more.")
-    return min(int(text), settings.api_limit_max)
+    return min(int(text), most)
 
 
 def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default: str = "") -> str:
@@ -184,16 +183,16 @@ async def show_task(services: Services, request: Request) -> Response:
     task = await jobs.find_task(services.db, task_id)
     if task is None:
         raise NotFoundError(f"Could not find task {task_id}")
-    return json_response(_full_body(task, services.settings))
+    return json_response(_full_body(task, services.tasks.task_time_to_live))
 
 
 async def create_task(services: Services, request: Request) -> Response:
     """Make an image and fill it from a URL. The image goes again if that fails."""
     rules.use_tasks(request.caller)
-    given = _read_task(await request.json(services.settings.json_body_limit))
+    given = _read_task(await request.json(services.bodies.json_body_limit))
     caller = request.caller
     expected = {name: given[name] for name in _HASH if name in given}
-    read_expected(expected, services.settings.hashing_algorithm)
+    read_expected(expected, services.image_options.hashing_algorithm)
     await check_uri(services, caller, given["import_from"], "import_from")
     properties = given["image_properties"]
     formats = {"disk_format": given["import_from_format"], "container_format": "bare"}
@@ -212,14 +211,12 @@ async def create_task(services: Services, request: Request) -> Response:
     new = msgspec.structs.replace(begin(image, task.id, (store,)), updated_at=image.updated_at + 1)
     await require_place(services, request)
     held = change_statement(image, new)
-    if not await jobs.start_image_task(
-        services.db, task, image, most, services.settings.open_jobs_quota, held
-    ):
+    if not await jobs.start_image_task(services.db, task, image, most, services.tasks.open_jobs_quota, held):
         await require_place(services, request)
         raise image_quotas.too_many_images(most)
     services.wake_jobs()
     location = f"{base_url(services, request)}/v2/tasks/{task.id}".encode("latin-1")
-    body = _full_body(task, services.settings)
+    body = _full_body(task, services.tasks.task_time_to_live)
     return json_response(body, HTTPStatus.CREATED, [(b"location", location)])
 
 
@@ -245,8 +242,8 @@ def _read_task(body: Any) -> dict[str, Any]:
     return {name: given[name] for name in known if name in given}
 
 
-def _listed_body(task: Job | ListedTask, settings: Settings) -> dict[str, Any]:
-    expires_at = _expiry(task, settings.task_time_to_live)
+def _listed_body(task: Job | ListedTask, hours_to_live: int) -> dict[str, Any]:
+    expires_at = _expiry(task, hours_to_live)
     return {
         "id": task.id,
         "type": task.kind,
@@ -260,9 +257,9 @@ def _listed_body(task: Job | ListedTask, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _full_body(task: Job, settings: Settings) -> dict[str, Any]:
+def _full_body(task: Job, hours_to_live: int) -> dict[str, Any]:
     return {
-        **_listed_body(task, settings),
+        **_listed_body(task, hours_to_live),
         "image_id": task.image_id,
         "request_id": task.request_id,
         "user_id": task.user_id,

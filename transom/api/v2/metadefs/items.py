@@ -32,17 +32,17 @@ async def list_items(kind: Kind, services: Services, request: Request) -> Respon
             shown = [item_body(namespace, item) for item in items]
             return json_response({"resource_type_associations": shown})
         case Kind.TAG:
-            page = choose_items(request, kind, items, services.settings)
+            page = choose_items(request, kind, items, services.lists)
             return json_response({"tags": [{"name": item.name} for item in page]})
         case Kind.OBJECT:
-            page = choose_items(request, kind, items, services.settings)
+            page = choose_items(request, kind, items, services.lists)
             shown = [stored_body(namespace, item) for item in page]
             # Without the slash that every other link starts with: so Glance has it.
             return json_response({"objects": shown, "schema": "v2/schemas/metadefs/objects"})
 
 
 async def add_item(kind: Kind, services: Services, request: Request) -> Response:
-    body = await request.json(services.settings.json_body_limit, MOST_VALUES)
+    body = await request.json(services.bodies.json_body_limit, MOST_VALUES)
     return await _add(services, request, parse_item(kind, body, now_us()))
 
 
@@ -60,7 +60,7 @@ async def _add(services: Services, request: Request, item: Item) -> Response:
 async def replace_tags(services: Services, request: Request) -> Response:
     """Give the namespace these tags in place of those it has, or beside them (`X-Openstack-Append`). With no
     tags nothing changes, as in Glance."""
-    tags = parse_tags(await request.json(services.settings.json_body_limit, MOST_VALUES), now_us())
+    tags = parse_tags(await request.json(services.bodies.json_body_limit, MOST_VALUES), now_us())
     keeps_others = (request.header(b"x-openstack-append") or "").strip().lower() in _YES
     replaced = Kind.TAG if tags and not keeps_others else None
     name, judge = request.params["namespace"], see(request, "add_metadef_tags")
@@ -94,7 +94,7 @@ async def show_property(services: Services, request: Request) -> Response:
 
 async def update_item(kind: Kind, services: Services, request: Request) -> Response:
     """All of it, as the body has it, its name too."""
-    new = parse_item(kind, await request.json(services.settings.json_body_limit, MOST_VALUES), now_us())
+    new = parse_item(kind, await request.json(services.bodies.json_body_limit, MOST_VALUES), now_us())
     name, judge = request.params["namespace"], see(request, ITEM_RULES[kind].modify)
     namespace, changed = await services.db.run(
         lambda: metadefs.update_item(name, judge, request.params["name"], new)

@@ -56,7 +56,7 @@ _PATH = "/v2/metadefs/namespaces"
 
 async def list_namespaces(services: Services, request: Request) -> Response:
     caller, pairs = request.caller, request.query_pairs()
-    query = parse_namespace_query(pairs, services.settings)
+    query = parse_namespace_query(pairs, services.lists)
     rules.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
     after = await _find_marker(services, caller, query.marker) if query.marker is not None else None
     seen_by = rules.lists_namespaces_of(caller)
@@ -80,7 +80,7 @@ async def _find_marker(services: Services, caller: Caller, name: str) -> Namespa
 async def create_namespace(services: Services, request: Request) -> Response:
     """With all that the body says it holds, or not at all."""
     caller = request.caller
-    body: Any = await request.json(services.settings.json_body_limit, MOST_VALUES)
+    body: Any = await request.json(services.bodies.json_body_limit, MOST_VALUES)
     owner = caller.project_id or ""
     new, items = parse_namespace(body, namespace_id=str(uuid.uuid4()), owner=owner, now=now_us())
     kinds = dict.fromkeys(item.kind for item in items)
@@ -106,7 +106,7 @@ async def show_namespace(services: Services, request: Request) -> Response:
 async def update_namespace(services: Services, request: Request) -> Response:
     """All that can be changed of it, as the body has it; what it holds stays."""
     name, owner = request.params["namespace"], request.caller.project_id or ""
-    body = await request.json(services.settings.json_body_limit, MOST_VALUES)
+    body = await request.json(services.bodies.json_body_limit, MOST_VALUES)
     new, _items = parse_namespace(body, namespace_id="", owner=owner, now=now_us())
     judge = see(request, "modify_metadef_namespace")
     changed = await services.db.run(lambda: metadefs.update_namespace(name, judge, new))

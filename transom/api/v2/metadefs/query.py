@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from transom.api.http import Request
+from transom.api.options import ListOptions
 from transom.api.queries import parse_limit, refuse_nul
-from transom.config import Settings
 from transom.domain.errors import InvalidError
 from transom.domain.metadefs import (
     ITEM_SORT_KEYS,
@@ -17,7 +17,7 @@ from transom.domain.metadefs import (
 )
 
 
-def parse_namespace_query(pairs: list[tuple[str, str]], settings: Settings) -> NamespaceQuery:
+def parse_namespace_query(pairs: list[tuple[str, str]], options: ListOptions) -> NamespaceQuery:
     """Raises InvalidError for a value that the list does not take, naming it."""
     refuse_nul(pairs)
     given = dict(pairs)
@@ -27,12 +27,12 @@ def parse_namespace_query(pairs: list[tuple[str, str]], settings: Settings) -> N
         resource_types=None if types is None else tuple(types.split(",")),
         sort_key=_parse_sort_key(given.get("sort_key", "created_at"), NAMESPACE_SORT_KEYS),
         descending=_parse_descending(given.get("sort_dir", "desc")),
-        limit=parse_limit(given.get("limit"), settings.limit_param_default, settings.api_limit_max),
+        limit=parse_limit(given.get("limit"), options.limit_param_default, options.api_limit_max),
         marker=given.get("marker") or None,
     )
 
 
-def choose_items(request: Request, kind: Kind, items: list[Item], settings: Settings) -> list[Item]:
+def choose_items(request: Request, kind: Kind, items: list[Item], options: ListOptions) -> list[Item]:
     """The page of these items that the query asks for; all of them when it asks for nothing. Objects come
     oldest first and tags newest first, unless the query says otherwise, as Glance has them."""
     pairs = request.query_pairs()
@@ -45,7 +45,7 @@ def choose_items(request: Request, kind: Kind, items: list[Item], settings: Sett
         _parse_sort_key(given.get("sort_key", "created_at"), ITEM_SORT_KEYS),
         descending=_parse_descending(given.get("sort_dir", "desc")) and (is_sorted or kind is Kind.TAG),
         marker=given.get("marker") or None,
-        limit=parse_limit(limit, 0, settings.api_limit_max) if limit is not None else None,
+        limit=parse_limit(limit, 0, options.api_limit_max) if limit is not None else None,
     )
 
 
