@@ -112,7 +112,7 @@ def list_all(service: Service, caller: str, path: str, **query: object) -> list[
 def find_item(service: Service, image_id: str, caller: str = "recipient", **query: object) -> Body | None:
     """The inbox item of an image, None if there is none."""
     items = list_all(service, caller, "inbox", **query)
-    return next((item for item in items if item["image"]["id"] == image_id), None)
+    return next((item for item in items if item["kind"] == "image" and item["image"]["id"] == image_id), None)
 
 
 def share_path(service: Service, image_id: str, to: str = "recipient") -> str:

@@ -26,6 +26,11 @@ def end_membership(service: Service, family_id: str, member_id: str) -> None:
         _write(service, f"update {table} set ends_at = 1, expires_at = 1 {these}")
 
 
+def remove_events(service: Service, before: int) -> None:
+    """Those with a smaller number are kept no more, as after `event_lifetime_days`."""
+    _write(service, f"delete from event where seq < {before}")
+
+
 def _write(service: Service, sql: str) -> None:
     if service.database.startswith(_SQLITE):
         with closing(sqlite3.connect(service.database.removeprefix(_SQLITE), timeout=30)) as file, file:

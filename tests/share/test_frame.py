@@ -193,11 +193,8 @@ def test_one_document_describes_all_calls(server: Service) -> None:
     assert followed.json()["openapi"].startswith("3.")
 
 
-def test_every_link_leads_to_a_call() -> None:
-    variables = re.compile(r"\{\w+\}")
-    paths = {variables.sub("*", call.path) for call in CALLS}
-
-    assert {variables.sub("*", path) for path in LINKS.values()} <= paths
+def test_each_path_has_its_link() -> None:
+    assert sorted(LINKS.values()) == sorted({call.path for call in CALLS})
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -169,7 +169,7 @@ REFUSALS: list[tuple[Callable[[], object], type[TransomError], str, Reason | Non
         Reason.PUBLIC_NOT_SHARED,
     ),
     (
-        lambda: rules.new_terms(member(status="accepted"), NewTerms(answer_by=5), 9),
+        lambda: rules.new_terms(member(status="accepted"), NewTerms(answer_by=5)),
         ConflictError,
         "The offer was answered already: its `answer_by` can no longer be changed.",
         None,
@@ -355,7 +355,7 @@ def test_new_times_of_an_offer(
         member(status=status), ends_at=ends_at, expires_at=expires_at, message="old", updated_at=4
     )
 
-    change = rules.new_terms(old, new, 7)
+    change = rules.change_of_terms(old, new, 7)
 
     if after is None:
         assert change is None
@@ -373,7 +373,7 @@ def test_new_times_of_an_offer(
 def test_a_new_message_of_an_offer(message: str | msgspec.UnsetType | None, after: str | None) -> None:
     old = msgspec.structs.replace(member(), message="old")
 
-    change = rules.new_terms(old, NewTerms(message=message), 7)
+    change = rules.change_of_terms(old, NewTerms(message=message), 7)
 
     assert (change.terms if change else Terms(message="old")) == Terms(message=after)
 

@@ -133,7 +133,8 @@ def _data(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
         told["family"] = {"id": event.family_id, "name": data.family, "number": data.number}
     if event.owner is not None:
         told["owner"] = _project(event.owner, name_of)
-    if event.member_id is not None:
+    # A family is never offered to its owner: such an event is told to the owner alone.
+    if event.member_id is not None and not (event.family_id and event.member_id == event.owner):
         kind, own_id = split_member_id(event.member_id)
         told["recipient"] = _project(own_id, name_of) if kind.value == "project" else {kind.value: own_id}
     return told | _status(event) | _who(event, viewer, name_of)

@@ -21,6 +21,7 @@ from transom.domain.errors import (
     NotFoundError,
     Reason,
 )
+from transom.domain.families import FamilyMember
 from transom.domain.hooks import Hook
 from transom.domain.memberships import AnswerWithVault, ChangeTerms, Found, NewTerms, Seen, Terms
 from transom.domain.model import (
@@ -313,20 +314,26 @@ def change_terms(caller: Caller, found: Found) -> None:
     access.require("add_member", caller, _target(found, image))
 
 
-def new_terms(member: Member, new: NewTerms, now: int) -> ChangeTerms | None:
-    """The change that gives a membership these terms; None when they are its terms already. ConflictError for
-    a time to answer by where the offer was answered."""
+def new_terms(member: Member | FamilyMember, new: NewTerms) -> Terms:
+    """The terms that a membership has after the change. ConflictError for a time to answer by where the offer
+    was answered."""
     is_pending = member.status == MemberStatus.PENDING
     if new.answer_by is not UNSET and not is_pending:
         raise ConflictError("The offer was answered already: its `answer_by` can no longer be changed.")
     expires_at = member.expires_at if new.expires_at is UNSET else _end(new.expires_at)
     had_deadline = is_pending and member.ends_at < member.expires_at
     deadline = (member.ends_at if had_deadline else NEVER) if new.answer_by is UNSET else _end(new.answer_by)
-    terms = Terms(
+    return Terms(
         message=member.message if new.message is UNSET else new.message,
         ends_at=min(deadline, expires_at) if is_pending else expires_at,
         expires_at=expires_at,
     )
+
+
+def change_of_terms(member: Member, new: NewTerms, now: int) -> ChangeTerms | None:
+    """The change that gives a membership these terms; None when they are its terms already. ConflictError: as
+    of `new_terms`."""
+    terms = new_terms(member, new)
     if terms == Terms(message=member.message, ends_at=member.ends_at, expires_at=member.expires_at):
         return None
     return ChangeTerms(

@@ -102,7 +102,7 @@ async def change_terms(
         found = await find_share(db, caller, image_id, member_id)
         rules.change_terms(caller, await images.find_image(db, image_id, caller.member_ids))
         require_unchanged(found)
-        change = rules.new_terms(found.member, new, now_us())
+        change = rules.change_of_terms(found.member, new, now_us())
         if change is None:
             return found
         changed = await members.change_member(db, change, actor)

@@ -22,9 +22,10 @@ from transom.api.openapi.model import (
     query,
     ref,
 )
+from transom.api.openapi.paging import PAGING
 from transom.api.share.families import PATH, FamilyChange, NewFamily
-from transom.api.share.family_members import MemberPatch, MemberSet
-from transom.api.share.query import LIMIT_MOST
+from transom.api.share.family_members import MemberSet
+from transom.api.share.terms import ChangedTerms
 from transom.api.share.versions import Pointing, Publishing, Revoking, VersionPatch
 
 _FAMILY = f"{PATH}/{{family_id}}"
@@ -36,11 +37,6 @@ _REPLACED = (*_CHANGED, 428)
 _IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
 _IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
 _TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
-_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}
-_PAGING = (
-    query("limit", "Entries in a page.", _LIMIT),
-    query("after", "The cursor that `next` of the page before had."),
-)
 _STATUS = one_of("pending", "accepted", "rejected")
 _RECIPIENT: Schema = {
     "type": "object",
@@ -73,7 +69,7 @@ def _listed(summary: str, of: Schema, *parameters: Parameter, **headers: str) ->
         summary=summary,
         answers={200: json(page, **headers)},
         errors=_SEEN,
-        parameters=(*parameters, *_PAGING),
+        parameters=(*parameters, *PAGING),
     )
 
 
@@ -175,7 +171,7 @@ OPERATIONS = {
     f"GET {_MEMBER}": _shown("Show one member of a family", ref("FamilyMember")),
     f"PATCH {_MEMBER}": _changed(
         "Change the terms of a member",
-        MemberPatch,
+        ChangedTerms,
         ref("FamilyMember"),
         {"expires_at": "2027-01-01T00:00:00Z"},
     ),

@@ -18,6 +18,7 @@ from transom.api.openapi.model import (
     one_of,
     ref,
 )
+from transom.api.openapi.paging import PAGING
 from transom.api.share.hooks import CursorBody, HookBody, HookPatch
 
 _V1 = "/share/v1"
@@ -35,6 +36,7 @@ OPERATIONS = {
         summary="List the project's webhooks",
         answers={200: json(closed({"items": array(ref("Hook")), "next": nullable(STRING)}))},
         errors=(403,),
+        parameters=PAGING,
     ),
     f"POST {_V1}/hooks": Operation(
         summary="Make a webhook",

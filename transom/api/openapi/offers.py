@@ -9,16 +9,16 @@ from transom.api.openapi.model import (
     Answer,
     Operation,
     Parameter,
-    Schema,
     Shape,
     header,
     json,
     one_of,
     query,
 )
+from transom.api.openapi.paging import PAGING
 from transom.api.share.offers import Answers, Offers, Withdrawals
-from transom.api.share.query import LIMIT_MOST
-from transom.api.share.shares import ChangedTerms, Recipients
+from transom.api.share.shares import Recipients
+from transom.api.share.terms import ChangedTerms
 from transom.api.share.wire import (
     AnswersGiven,
     InboxFamily,
@@ -40,11 +40,6 @@ _SHARE = f"{_SHARES}/{{recipients}}/{{recipient_id}}"
 _SEEN = (403, 404)
 _MERGE_PATCH = "application/merge-patch+json"
 _STATUS = one_of("pending", "accepted", "rejected")
-_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}
-_PAGING = (
-    query("limit", "Entries in a page.", _LIMIT),
-    query("after", "The cursor that `next` of the page before had."),
-)
 _IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
 _IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
 _TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
@@ -65,7 +60,7 @@ def _listed(summary: str, shape: Shape, *parameters: Parameter) -> Operation:
         summary=summary,
         answers={200: Answer(shape=shape)},
         errors=_SEEN,
-        parameters=(*parameters, *_PAGING),
+        parameters=(*parameters, *PAGING),
     )
 
 

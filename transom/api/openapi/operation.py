@@ -15,7 +15,7 @@ from transom.api.openapi.model import (
     query,
     ref,
 )
-from transom.api.share.query import LIMIT_MOST
+from transom.api.openapi.paging import PAGING
 from transom.domain.operation import HookState, UseSort
 
 _V1 = "/share/v1"
@@ -33,8 +33,7 @@ OPERATIONS = {
         answers={200: json(closed({"items": array(ref("ProjectUse")), "next": nullable(STRING)}))},
         errors=(403,),
         parameters=(
-            query("limit", "Entries in a page.", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}),
-            query("after", "The cursor that `next` of the page before had."),
+            *PAGING,
             query("sort", "What they are sorted by.", one_of(*UseSort)),
         ),
     ),

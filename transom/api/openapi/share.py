@@ -37,10 +37,10 @@ from transom.api.openapi.model import (
 from transom.api.openapi.offers import OPERATIONS as OFFERS
 from transom.api.openapi.operation import COMPONENTS as OPERATION_COMPONENTS
 from transom.api.openapi.operation import OPERATIONS as OPERATION
+from transom.api.openapi.paging import PAGING
 from transom.api.share.acts import HEADER, KEY_PATTERN
 from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
-from transom.api.share.query import LIMIT_MOST
 from transom.api.share.rules import RuleBody
 
 _V1 = "/share/v1"
@@ -49,10 +49,6 @@ _CHANGED = (403, 404, 409, 412, 413)
 IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
 IF_NONE_MATCH = header(
     "If-None-Match", "304 if it still has this entity tag; `*` with a write: only if it is new."
-)
-PAGING = (
-    query("limit", "Entries in a page.", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}),
-    query("after", "The cursor that `next` of the page before had."),
 )
 #: `{"project": "<id>"}` and the like.
 RECIPIENT: Schema = {

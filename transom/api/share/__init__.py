@@ -102,7 +102,7 @@ CALLS: list[Call] = [
     Call(
         "PATCH", f"{_MEMBERS}/{{recipients}}/{{recipient_id}}", family_members.change_member, takes_body=True
     ),
-    Call("GET", f"{PREFIX}/hooks", hooks.list_hooks),
+    Call("GET", f"{PREFIX}/hooks", hooks.list_hooks, PAGING),
     Call(
         "POST",
         f"{PREFIX}/hooks",

@@ -15,13 +15,13 @@ from transom.api.share.query import (
     encode_cursor,
     read_choice,
     read_cursor,
+    read_id,
     read_limit,
     read_query,
     wrong_parameter,
 )
 from transom.domain.errors import InvalidError
 from transom.domain.events import EventQuery
-from transom.domain.fields import MAX_NAME
 from transom.sharing.events import check_types, cloud_event, matching_types, names_from, projects_in
 from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
 
@@ -43,9 +43,9 @@ async def show_events(services: Services, request: Request) -> Response:
         after=after[0] if after is not None else None,
         descending=descending,
         types=_read_types(query),
-        image_id=_read_id(query, "image"),
-        family_id=_read_id(query, "family"),
-        other=_read_id(query, "with"),
+        image_id=read_id(query, "image"),
+        family_id=read_id(query, "family"),
+        other=read_id(query, "with"),
     )
     sees_all = read_choice(query, "all", ("true", "false"), "false") == "true"
     try:
@@ -102,10 +102,3 @@ def _read_types(query: dict[str, str]) -> list[str] | None:
     except InvalidError as error:
         raise wrong_parameter("type", str(error)) from None
     return sorted(matching_types(patterns))
-
-
-def _read_id(query: dict[str, str], name: str) -> str | None:
-    value = query.get(name)
-    if value is not None and not 0 < len(value) <= MAX_NAME:
-        raise wrong_parameter(name, f"must be an id of 1 to {MAX_NAME} characters.")
-    return value

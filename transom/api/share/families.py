@@ -32,6 +32,7 @@ from transom.api.share.query import (
     encode_cursor,
     read_choice,
     read_cursor,
+    read_id,
     read_limit,
     read_query,
 )
@@ -152,7 +153,7 @@ async def list_families(services: Services, request: Request) -> Response:
         services.db,
         request.caller,
         role=role or None,
-        owner=query.get("owner"),
+        owner=read_id(query, "owner"),
         name=query.get("name"),
         after=read_cursor(query, "families", tuple[str, str]) or ("", ""),
         limit=limit + 1,

@@ -8,23 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import (
-    MAX_MESSAGE,
-    Time,
-    check_future,
-    check_optional_text,
-    invalid,
-    read_body,
-    show_time,
-)
+from transom.api.share.body import Time, read_body, show_time
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.families import show_end
-from transom.api.share.offers import check_terms, read_terms
 from transom.api.share.problems import name_of_failure, type_of
 from transom.api.share.query import (
     cut_page_response,
@@ -35,11 +25,10 @@ from transom.api.share.query import (
     read_query,
 )
 from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of, show_recipient
-from transom.clock import now_us
+from transom.api.share.terms import check_terms, read_new_terms, read_terms
 from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember, GivenFamily
-from transom.domain.memberships import Terms
-from transom.domain.model import NEVER, MemberStatus
+from transom.domain.model import MemberStatus
 from transom.identity import Names
 from transom.sharing.families import service
 
@@ -109,55 +98,20 @@ async def show_member(services: Services, request: Request) -> Response:
     return tagged_response(request, member_body(given, names), member_tag(given.member))
 
 
-class MemberPatch(msgspec.Struct, forbid_unknown_fields=True):
-    """A merge patch: null removes, what is left out stays."""
-
-    message: str | UnsetType | None = UNSET
-    answer_by: Time | UnsetType | None = UNSET
-    expires_at: Time | UnsetType | None = UNSET
-
-
 async def change_member(services: Services, request: Request) -> Response:
     member_id = recipient_of_path(request)
-    asked = await read_body(services, request, MemberPatch)
-    now = now_us()
-    message = asked.message
-    if not isinstance(message, UnsetType):
-        message = check_optional_text("/message", message, MAX_MESSAGE)
-    expires_at = _time("/expires_at", asked.expires_at, now)
-    answer_by = _time("/answer_by", asked.answer_by, now)
-
-    def change_it(member: FamilyMember) -> Terms:
-        is_pending = member.status == MemberStatus.PENDING
-        if answer_by is not None and not is_pending:
-            raise invalid("/answer_by", "cannot be changed: the offer was answered already.")
-        end = member.expires_at if expires_at is None else expires_at
-        was_limited = is_pending and member.ends_at < member.expires_at
-        by = answer_by if answer_by is not None else (member.ends_at if was_limited else NEVER)
-        return Terms(
-            message=member.message if isinstance(message, UnsetType) else message,
-            ends_at=min(by, end) if is_pending else end,
-            expires_at=end,
-        )
-
+    new = await read_new_terms(services, request)
     given = await service.change_member(
         services.db,
         request.caller,
         actor_of(request),
         request.params["family_id"],
         member_id,
-        change_it,
+        new,
         lambda member: require_tag(request, member_tag(member)),
     )
     names = await services.names.find([member_id])
     return json_response(member_body(given, names), headers=[(b"etag", member_tag(given.member).encode())])
-
-
-def _time(pointer: str, given: Any, now: int) -> int | None:
-    """The end that a patch names: NEVER for none from now on, None for the one of before."""
-    if isinstance(given, UnsetType):
-        return None
-    return check_future(pointer, given, now) if given is not None else NEVER
 
 
 class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
@@ -197,8 +151,7 @@ async def set_members(services: Services, request: Request) -> Response:
         "withdrawn": done.withdrawn,
         "failures": [failure_body(family_id, *failure) for failure in done.offered.failures],
     }
-    tag = set_tag(await service.list_terms(services.db, family_id, request.caller))
-    return json_response(body, headers=[(b"etag", tag.encode())])
+    return json_response(body, headers=[(b"etag", set_tag(done.terms).encode())])
 
 
 def failure_body(family_id: str, member_id: str | None, error: TransomError) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.services import Services
 from transom.api.share.body import invalid, read_body, show_time
 from transom.api.share.conditions import require_tag, tag_of, tagged_response
-from transom.api.share.query import encode_cursor, page_response, read_cursor
+from transom.api.share.query import (
+    PAGING,
+    encode_cursor,
+    page_response,
+    read_cursor,
+    read_limit,
+    read_query,
+)
 from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.hooks import Hook
@@ -20,6 +27,7 @@ from transom.sharing import hooks
 from transom.sharing.events import check_types
 
 _FEED = "events"
+_LIST = "hooks"
 _PLACE = "/share/v1/hooks"
 
 
@@ -64,9 +72,19 @@ def show_created(request: Request, hook: Hook) -> Response:
 
 
 async def list_hooks(services: Services, request: Request) -> Response:
-    """All of them: a project has `hook_quota` at most."""
-    found = await hooks.list_hooks(services.db, request.caller)
-    return page_response(request, [_show(hook) for hook in found], None)
+    """A page of them, oldest first. All are read: a project has `hook_quota` at most."""
+    query = read_query(request, PAGING)
+    limit = read_limit(query)
+    after = read_cursor(query, _LIST, tuple[int, str]) or (0, "")
+    listed = await hooks.list_hooks(services.db, request.caller)
+    found = [hook for hook in listed if _position_of(hook) > after]
+    page = found[:limit]
+    following = encode_cursor(_LIST, _position_of(page[-1])) if len(found) > limit else None
+    return page_response(request, [_show(hook) for hook in page], following)
+
+
+def _position_of(hook: Hook) -> tuple[int, str]:
+    return hook.created_at, hook.id
 
 
 async def show_hook(services: Services, request: Request) -> Response:

@@ -10,11 +10,20 @@ from transom.api.share.query import (
     encode_cursor,
     read_choice,
     read_cursor,
+    read_id,
     read_limit,
     read_query,
     wrong_parameter,
 )
-from transom.api.share.wire import ByStatus, InboxSummary, decided_of, owner_of, show_item, show_received
+from transom.api.share.wire import (
+    ByStatus,
+    InboxSummary,
+    decided_of,
+    owner_of,
+    show_item,
+    show_received,
+    show_received_family,
+)
 from transom.domain.model import MemberStatus, MemberType, split_member_id
 from transom.sharing import inbox
 
@@ -43,7 +52,7 @@ async def list_inbox(services: Services, request: Request) -> Response:
     asked = inbox.Asked(
         member_ids=tuple(one for one in own if split_member_id(one)[0] is kind_of),
         status=status,
-        owner=query.get("from"),
+        owner=read_id(query, "from"),
         before=read_cursor(query, _CURSOR, tuple[int, str]) or inbox.NEWEST,
         limit=read_limit(query),
     )
@@ -76,10 +85,14 @@ async def summarize_inbox(services: Services, request: Request) -> Response:
 async def show_offer(services: Services, request: Request) -> Response:
     item = await inbox.find_offer(services.db, request.caller, request.params["image_id"])
     names = await services.names.find([item.image.owner])
-    return tagged_response(request, show_received(item, names), tag_of(*decided_of(item.member)))
+    shown = show_received(item, names)
+    tag = tag_of(decided_of(item.member), shown.image, shown.family, shown.sender.publisher)
+    return tagged_response(request, shown, tag)
 
 
 async def show_family_offer(services: Services, request: Request) -> Response:
     item = await inbox.find_family_offer(services.db, request.caller, request.params["family_id"])
     names = await services.names.find([item.family.owner])
-    return tagged_response(request, show_item(item, names), member_tag(item.member))
+    shown = show_received_family(item, names)
+    tag = tag_of(member_tag(item.member), shown.family, shown.sender.publisher)
+    return tagged_response(request, shown, tag)

@@ -4,7 +4,7 @@ What could be done is done and counted; what could not is a list of failures. Er
 change nothing.
 """
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -12,10 +12,8 @@ from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import (
-    MAX_MESSAGE,
     MAX_REASON,
     Time,
-    check_future,
     check_id,
     check_ids,
     check_image_ids,
@@ -24,16 +22,11 @@ from transom.api.share.body import (
     read_body,
 )
 from transom.api.share.recipients import names_groups, recipients_of
+from transom.api.share.terms import check_terms, read_terms
 from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failures
-from transom.clock import now_us
 from transom.domain import access
-from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
 from transom.sharing import offers, rules, sets
-
-_DAY_US = 86_400_000_000
-#: Further than any time that can be shown.
-_FAR_DAYS = 3_000_000
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,17 +66,6 @@ class Withdrawals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     everybody: bool = False
     sure: str | None = None
     reason: str | None = None
-
-
-class HasTerms(Protocol):
-    """A body with the terms of new offers."""
-
-    @property
-    def message(self) -> str | None: ...
-    @property
-    def answer_by(self) -> Time | None: ...
-    @property
-    def expires_at(self) -> Time | None: ...
 
 
 async def make_offers(services: Services, request: Request) -> sets.Told:
@@ -216,23 +198,3 @@ def require_recipients(member_ids: list[str]) -> list[str]:
             "/projects", "at least one recipient is needed, in `projects`, `domains` or `organizations`."
         )
     return member_ids
-
-
-def check_terms(body: HasTerms, *, has_groups: bool) -> None:
-    """InvalidError for terms that recipients of this kind cannot have."""
-    if has_groups and body.answer_by is not None:
-        raise invalid(
-            "/answer_by", "is not allowed with `domains` or `organizations`: their shares need no answer."
-        )
-
-
-def read_terms(services: Services, body: HasTerms) -> Terms:
-    """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
-    now = now_us()
-    expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
-    answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
-    days = min(services.share_limits.offer_lifetime_days, _FAR_DAYS)
-    if answer_by is None and days > 0:
-        answer_by = now + days * _DAY_US
-    message = check_optional_text("/message", body.message, MAX_MESSAGE)
-    return rules.terms_of(message, answer_by, expires_at)

@@ -17,7 +17,7 @@ import msgspec
 
 from transom.api.http import JSON, Headers, Request, Response, encode_json
 from transom.domain.errors import InvalidError
-from transom.domain.fields import shown
+from transom.domain.fields import MAX_NAME, shown
 from transom.domain.model import NEVER
 
 LIMIT_DEFAULT = 25
@@ -64,6 +64,14 @@ def read_limit(query: Mapping[str, str]) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= LIMIT_MOST):
         raise wrong_parameter("limit", f"must be a whole number from 1 to {LIMIT_MOST}.")
     return int(value)
+
+
+def read_id(query: Mapping[str, str], name: str) -> str | None:
+    """The parameter, the id of a project, an image or the like; None when there is none."""
+    value = query.get(name)
+    if value is not None and not 0 < len(value) <= MAX_NAME:
+        raise wrong_parameter(name, f"must be an id of 1 to {MAX_NAME} characters.")
+    return value
 
 
 def encode_cursor(kind: str, position: tuple[Any, ...]) -> str:

@@ -1,14 +1,12 @@
 """Whom the caller's project shares with: the shares of an image, one of them, and those of one recipient."""
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, read_body
+from transom.api.share.body import Time, read_body
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
-from transom.api.share.offers import check_terms, read_terms
 from transom.api.share.query import (
     cut_page_response,
     encode_cursor,
@@ -19,6 +17,7 @@ from transom.api.share.query import (
     wrong_parameter,
 )
 from transom.api.share.recipients import KINDS, names_groups, recipient_of_path, recipients_of
+from transom.api.share.terms import check_terms, read_new_terms, read_terms
 from transom.api.share.wire import (
     SetReplaced,
     ShareSummary,
@@ -28,8 +27,6 @@ from transom.api.share.wire import (
     show_given_to,
 )
 from transom.clock import now_us
-from transom.domain.errors import InvalidError
-from transom.domain.memberships import NewTerms
 from transom.domain.model import MemberStatus, member_key
 from transom.domain.shares import Given
 from transom.sharing import offers, rules, shares
@@ -50,14 +47,6 @@ class Recipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     message: str | None = None
     answer_by: Time | None = None
     expires_at: Time | None = None
-
-
-class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A merge patch (RFC 7396): null removes."""
-
-    message: str | UnsetType | None = UNSET
-    answer_by: Time | UnsetType | None = UNSET
-    expires_at: Time | UnsetType | None = UNSET
 
 
 async def list_shares(services: Services, request: Request) -> Response:
@@ -106,14 +95,7 @@ async def update_share(services: Services, request: Request) -> Response:
     """Other terms for one share; what is shorter than until now ends sooner, and nobody is asked again."""
     member_id = recipient_of_path(request)
     rules.act_on_shares(request.caller)
-    body = await read_body(services, request, ChangedTerms)
-    now = now_us()
-    message = body.message
-    new = NewTerms(
-        message=message if message is UNSET else check_optional_text("/message", message, MAX_MESSAGE),
-        answer_by=_new_end("/answer_by", body.answer_by, now),
-        expires_at=_new_end("/expires_at", body.expires_at, now),
-    )
+    new = await read_new_terms(services, request)
 
     def require_unchanged(share: Given) -> None:
         require_tag(request, tag_of(*decided_of(share.member)))
@@ -123,16 +105,6 @@ async def update_share(services: Services, request: Request) -> Response:
         services.db, request.caller, actor_of(request), image_id, member_id, new, require_unchanged
     )
     return await _share_response(services, request, share)
-
-
-def _new_end(pointer: str, time: Time | UnsetType | None, now: int) -> int | UnsetType | None:
-    if time is UNSET or time is None:
-        return time
-    try:
-        return check_future(pointer, time, now)
-    except InvalidError as error:
-        text = f"{error} To end a share now, withdraw it (POST /share/v1/withdrawals)."
-        raise InvalidError(text, field=pointer) from None
 
 
 async def _share_response(services: Services, request: Request, share: Given) -> Response:

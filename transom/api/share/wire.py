@@ -303,8 +303,10 @@ def show_received(item: Received, names: Mapping[str, Names]) -> InboxItem:
 
 
 def show_item(item: Received | ReceivedFamily, names: Mapping[str, Names]) -> InboxItem | InboxFamily:
-    if isinstance(item, Received):
-        return show_received(item, names)
+    return show_received(item, names) if isinstance(item, Received) else show_received_family(item, names)
+
+
+def show_received_family(item: ReceivedFamily, names: Mapping[str, Names]) -> InboxFamily:
     family, member = item.family, item.member
     kind, _own_id = split_member_id(member.member_id)
     return InboxFamily(

@@ -12,16 +12,17 @@ from typing import TypeVar
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.errors import InvalidError, NotFoundError
+from transom.domain.errors import NotFoundError
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen, Version
-from transom.domain.memberships import Terms
-from transom.domain.model import NEVER, Caller, MemberStatus
+from transom.domain.memberships import NewTerms, Terms
+from transom.domain.model import NEVER, Caller
 from transom.domain.shares import NEVER_USED, Usage
 from transom.sharing.families import changes, members, rules, scripts, uses
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
 from transom.sharing.recipients import Recipients
+from transom.sharing.rules import new_terms
 from transom.sql import families, family_views, images
 from transom.sql.db import Database, Script
 from transom.sql.family_views import Counts
@@ -362,11 +363,11 @@ async def change_member(
     actor: Actor,
     family_id: str,
     member_id: str,
-    change_it: Callable[[FamilyMember], Terms],
+    new: NewTerms,
     require: Callable[[FamilyMember], None],
 ) -> GivenFamily:
     """Give the member other terms; the member then. `require`: raises when what the client demands of it as
-    it is does not hold."""
+    it is does not hold. ConflictError: as of `new_terms`."""
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     act = Act(now=now_us(), actor=actor)
@@ -375,7 +376,7 @@ async def change_member(
         known = yield from _lock(family_id)
         member = _require_member((yield from families.find_member(family_id, member_id, act.now)))
         require(member)
-        yield from members.change_terms(known, member, change_it(member), act)
+        yield from members.change_terms(known, member, new_terms(member, new), act)
 
     await db.run(script)
     return _require_member(await family_views.find_member(db, family_id, member_id, act.now))
@@ -389,10 +390,11 @@ def _lock(family_id: str) -> Script[Known]:
 
 
 class SetOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of `set_members`."""
+    """The result of `set_members`. `terms`: of all members from now on."""
 
     offered: members.Offered
     withdrawn: int
+    terms: list[tuple[str, int]]
 
 
 async def set_members(
@@ -424,15 +426,10 @@ async def set_members(
         missing = [member_id for member_id in member_ids if member_id not in present]
         offered = yield from members.offer(known, missing, terms, most, act, unknown)
         kept = len(member_ids) - len(missing)
-        return SetOutcome(offered=_replace(offered, unchanged=offered.unchanged + kept), withdrawn=withdrawn)
+        return SetOutcome(
+            offered=_replace(offered, unchanged=offered.unchanged + kept),
+            withdrawn=withdrawn,
+            terms=(yield from families.list_terms(family_id, act.now)),
+        )
 
     return await db.run(script)
-
-
-def limit_terms(member: FamilyMember, terms: Terms, now: int) -> Terms:
-    """The terms as the member can have them. InvalidError for an end that has come: that is a withdrawal."""
-    if terms.expires_at <= now:
-        text = "expires_at: must not be in the past; to end it now, withdraw it."
-        raise InvalidError(text, field="/expires_at")
-    is_pending = member.status == MemberStatus.PENDING
-    return _replace(terms, ends_at=min(terms.ends_at, terms.expires_at) if is_pending else terms.expires_at)

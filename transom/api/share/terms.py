@@ -1,0 +1,79 @@
+"""Terms of offers and of shares: message, time to answer by and end, as bodies have them."""
+
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transom.api.http import Request
+from transom.api.services import Services
+from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, invalid, read_body
+from transom.clock import now_us
+from transom.domain.errors import InvalidError
+from transom.domain.memberships import NewTerms, Terms
+from transom.sharing import rules
+
+_DAY_US = 86_400_000_000
+#: Further than any time that can be shown.
+_FAR_DAYS = 3_000_000
+
+
+class HasTerms(Protocol):
+    """A body with the terms of new offers."""
+
+    @property
+    def message(self) -> str | None: ...
+    @property
+    def answer_by(self) -> Time | None: ...
+    @property
+    def expires_at(self) -> Time | None: ...
+
+
+class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merge patch (RFC 7396): null removes, what is left out stays."""
+
+    message: str | UnsetType | None = UNSET
+    answer_by: Time | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+
+
+def check_terms(body: HasTerms, *, has_groups: bool) -> None:
+    """InvalidError for terms that recipients of this kind cannot have."""
+    if has_groups and body.answer_by is not None:
+        raise invalid(
+            "/answer_by", "is not allowed with `domains` or `organizations`: their shares need no answer."
+        )
+
+
+def read_terms(services: Services, body: HasTerms) -> Terms:
+    """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
+    now = now_us()
+    expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
+    answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
+    days = min(services.share_limits.offer_lifetime_days, _FAR_DAYS)
+    if answer_by is None and days > 0:
+        answer_by = now + days * _DAY_US
+    message = check_optional_text("/message", body.message, MAX_MESSAGE)
+    return rules.terms_of(message, answer_by, expires_at)
+
+
+async def read_new_terms(services: Services, request: Request) -> NewTerms:
+    """What is to become of the terms of an offer, or of an accepted share."""
+    body = await read_body(services, request, ChangedTerms)
+    now = now_us()
+    message = body.message
+    return NewTerms(
+        message=message if message is UNSET else check_optional_text("/message", message, MAX_MESSAGE),
+        answer_by=_new_end("/answer_by", body.answer_by, now),
+        expires_at=_new_end("/expires_at", body.expires_at, now),
+    )
+
+
+def _new_end(pointer: str, time: Time | UnsetType | None, now: int) -> int | UnsetType | None:
+    if time is UNSET or time is None:
+        return time
+    try:
+        return check_future(pointer, time, now)
+    except InvalidError as error:
+        text = f"{error} To end a share now, withdraw it (POST /share/v1/withdrawals)."
+        raise InvalidError(text, field=pointer) from None
