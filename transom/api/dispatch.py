@@ -39,6 +39,7 @@ from transom.api.services import Services
 from transom.api.share.problems import render_error as render_problem
 from transom.api.share.problems import status_of as status_of_problem
 from transom.api.signing import has_signature, signed_request
+from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
@@ -103,6 +104,7 @@ class Dispatcher:
         networks = options.trusted_networks
         self._is_trusted = make_trust(networks) if networks else None
         self._clients = ClientCounts(options.max_connections_per_address)
+        self._turns = Turns()
         self._cors = Cors(options.cors) if options.cors is not None else None
         self._max_request_id_length = options.max_request_id_length
         self._versions = frozenset({"v2", *served_versions(services)})
@@ -182,6 +184,7 @@ class Dispatcher:
                 return route, await choose_version(self._services, request)
             if segments[0] in _GUARDED and not _is_open(found):
                 request.caller = await self._authenticate(request)
+                await request.join_turns(self._turns)
             if found is None:
                 raise _no_route(request)
             route = found.template

@@ -19,6 +19,7 @@ from transom.api.bodies import MOST_VALUES, decode_body, require_large_pieces
 from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Connection, Origin, read_origin
+from transom.api.turns import Turns
 from transom.domain.addresses import group_address
 from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
 from transom.domain.model import Caller
@@ -31,6 +32,8 @@ Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 encode_json = msgspec.json.Encoder().encode
 
+#: A body beyond which it takes the loop a while to decode, bytes.
+_LONG_BODY = 16 << 10
 #: Most parameters in a query.
 _MOST_PARAMETERS = 1_000
 
@@ -69,6 +72,7 @@ class Request:
         "_is_transfer",
         "_read_to_end",
         "_receive",
+        "_turns",
         "client_address",
         "dialect",
         "headers",
@@ -97,6 +101,7 @@ class Request:
         self._holder = ""
         self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
+        self._turns: tuple[Turns, str] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
@@ -189,6 +194,18 @@ class Request:
         clients.enter(client)
         self._counted = clients, client
 
+    async def join_turns(self, turns: Turns) -> None:
+        """Have its work take turns with that of the caller's project and others, and wait for the first."""
+        caller = self.caller
+        self._turns = turns, caller.project_id or caller.user_id
+        await turns.take(self._turns[1])
+
+    async def take_turn(self) -> None:
+        """Go on when it is the project's turn: to be awaited before each long piece of work."""
+        if self._turns is not None:
+            turns, tenant = self._turns
+            await turns.take(tenant)
+
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
         if not self.query:
@@ -244,7 +261,8 @@ class Request:
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, at most `limit_bytes`; BodyTooLargeError beyond, read no further. UnavailableError
-        while other bodies leave no room for it."""
+        while other bodies leave no room for it. A long one is returned in the project's turn, for it is then
+        decoded."""
         self._check_announced(limit_bytes)
         parts: list[bytes] = []
         size = 0
@@ -263,6 +281,8 @@ class Request:
                     self._hold(size - self._held_bytes)
         finally:
             self._connection.waits -= 1
+        if size > _LONG_BODY:
+            await self.take_turn()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _hold(self, size_bytes: int) -> None:

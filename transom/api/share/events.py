@@ -66,6 +66,7 @@ async def show_events(services: Services, request: Request) -> Response:
         raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
     names = names_from(await services.names.find(projects_in(page.events)))
     shown = await cut_to_size(
+        request,
         page.events,
         lambda event: cloud_event(event, page.viewer, names),
         services.lists.list_size_limit,

@@ -110,7 +110,7 @@ def _is_of_a_list(value: object) -> bool:
 
 
 async def cut_to_size(
-    page: Sequence[Item], show: Callable[[Item], Any], size_limit: int
+    request: Request, page: Sequence[Item], show: Callable[[Item], Any], size_limit: int
 ) -> list[msgspec.Raw]:
     """The items of a page in JSON, up to the one that reaches the size limit, bytes; of a page of at most
     LIMIT_DEFAULT all of them, however long."""
@@ -124,6 +124,7 @@ async def cut_to_size(
             break
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
+            await request.take_turn()
     return shown
 
 
@@ -138,7 +139,7 @@ async def cut_page_response(
 ) -> Response:
     """A page of a list whose items may be long: it ends at `size_limit` (`cut_to_size`). `following`: as of
     `page_response`, for a page that does not."""
-    items = await cut_to_size(page, show, size_limit)
+    items = await cut_to_size(request, page, show, size_limit)
     if len(items) < len(page):
         following = cursor_of(page[len(items) - 1])
     return page_response(request, items, following, headers)

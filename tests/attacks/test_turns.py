@@ -1,0 +1,127 @@
+"""Turns of projects at the event loop: one that sends a hundred long requests waits behind its own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import pytest
+from harness.service import Service
+
+from transom.api.turns import Turns
+
+from .conftest import Services
+from .strangers import connect, cpu_s, head, read_status
+
+CROWD = 100
+
+
+@pytest.fixture(scope="module")
+def server(shared_services: Services) -> Service:
+    return shared_services.get("sqlite")
+
+
+@pytest.fixture(scope="module")
+def shared_image(server: Service) -> str:
+    """An image that has a thousand recipients, each of which was told so."""
+    client = server.client("publisher")
+    image_id: str = client.post("/v2/images", json={"name": "web"}).json()["id"]
+    recipients = [f"project-{number}" for number in range(1_000)]
+    offered = client.post("/share/v1/offers", json={"images": [image_id], "projects": recipients})
+    assert offered.json()["offered"] == 1_000
+    return image_id
+
+
+@pytest.mark.parametrize("path", ["/share/v1/events?order=desc&limit=1000", "/v2/images/{image}/members"])
+def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_one(
+    server: Service, shared_image: str, path: str
+) -> None:
+    """While the short one waits, the service does little of what the crowd has asked for."""
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    client = server.client("other")
+    other_id = client.post("/v2/images", json={"name": "other"}).json()["id"]
+    request = head("GET", path.format(image=shared_image), token)
+    with connect(server) as connection:
+        before = cpu_s(server)
+        for _ in range(CROWD // 5):
+            connection.sendall(request)
+            assert read_status(connection) == 200
+        one_s = (cpu_s(server) - before) / (CROWD // 5)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(connect(server)) for _ in range(CROWD)]
+        for connection in crowd:
+            connection.sendall(request)
+        spent_s = []
+        for _ in range(5):
+            before = cpu_s(server)
+            assert client.get(f"/v2/images/{other_id}").status_code == 200
+            spent_s.append(cpu_s(server) - before)
+
+    assert max(spent_s) < 5 * one_s
+
+
+class _Loop:
+    """Pieces of work that take a second each, by a clock of their own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.turns = Turns(lambda: self.now)
+        self.done: list[str] = []
+
+    async def work(self, tenant: str, seconds: float = 1.0) -> None:
+        await self.turns.take(tenant)
+        self.now += seconds
+        self.done.append(tenant)
+
+    def crowd(self, tenant: str, seconds: float = 1.0) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(self.work(tenant, seconds)) for _ in range(CROWD)]
+
+
+def test_a_newcomer_waits_for_one_piece() -> None:
+    async def run() -> list[str]:
+        loop = _Loop()
+        crowd = loop.crowd("one")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        begun = len(loop.done)
+        await asyncio.create_task(loop.work("other"))
+        place = loop.done.index("other")
+        await asyncio.gather(*crowd)
+        assert len(loop.done) == CROWD + 1
+        return loop.done[begun : place + 1]
+
+    assert len(asyncio.run(run())) <= 2
+
+
+def test_those_who_wait_are_called_in_turn() -> None:
+    async def run() -> list[str]:
+        loop = _Loop()
+        await asyncio.gather(*loop.crowd("one"), *loop.crowd("other"))
+        return loop.done
+
+    done = asyncio.run(run())
+
+    assert done == ["one", "other"] * CROWD
+
+
+def test_short_pieces_of_one_project_begin_at_once() -> None:
+    async def run() -> int:
+        loop = _Loop()
+        loop.crowd("one", seconds=0.0001)
+        await asyncio.sleep(0)
+        return len(loop.done)
+
+    assert asyncio.run(run()) == CROWD
+
+
+def test_who_gave_up_holds_up_nobody() -> None:
+    async def run() -> int:
+        loop = _Loop()
+        crowd = loop.crowd("one")
+        await asyncio.sleep(0)
+        for task in crowd[1::2]:
+            task.cancel()
+        await asyncio.gather(*crowd[::2])
+        return len(loop.done)
+
+    assert asyncio.run(run()) == CROWD / 2

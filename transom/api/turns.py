@@ -1,0 +1,74 @@
+"""Turns of the projects at the event loop: whoever sends many requests waits behind his own.
+
+The loop answers what has come in the order in which it came, so a hundred long requests of one project would
+all be answered before a short one of another. So requests ask here before each long piece of work. In one
+round of the loop a project begins as many pieces as it likes while the round is young, and one when it is
+not; the others wait, and are called one by one, the projects in turn, each in a round of its own.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+#: How long a round of the loop is young, seconds: what somebody else's request waits for, with one piece.
+YOUNG_S = 0.02
+
+
+class Turns:
+    """Lives on one event loop. `clock`: seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        #: When the round began, None before its first piece.
+        self._since: float | None = None
+        self._begun: set[str] = set()
+        #: The project whose turn is next stands first.
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def take(self, tenant: str) -> None:
+        """Return when a piece of the tenant's work may begin: at once, without giving the loop away, unless
+        others come first."""
+        if not self._may_begin(tenant):
+            called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(tenant, deque()).append(called)
+            await called
+
+    def _may_begin(self, tenant: str) -> bool:
+        if self._since is None:
+            self._begin_round()
+        elif tenant in self._waiting or (tenant in self._begun and self._is_old(self._since)):
+            return False
+        self._begun.add(tenant)
+        return True
+
+    def _is_old(self, since: float) -> bool:
+        return self._clock() - since > YOUNG_S
+
+    def _begin_round(self) -> None:
+        """It ends when the loop has run what is ready by now."""
+        self._since = self._clock()
+        self._begun.clear()
+        asyncio.get_running_loop().call_soon(self._end_round)
+
+    def _end_round(self) -> None:
+        self._since = None
+        for tenant in list(self._waiting):
+            if self._call(tenant):
+                # It ends behind the piece that was called.
+                self._begin_round()
+                self._begun.add(tenant)
+                return
+
+    def _call(self, tenant: str) -> bool:
+        """Let the tenant's first piece begin that still waits, and put the tenant at the end of the line;
+        whether there was one."""
+        waiting = self._waiting.pop(tenant)
+        while waiting and waiting[0].done():  # Its request was cancelled.
+            waiting.popleft()
+        if not waiting:
+            return False
+        waiting.popleft().set_result(None)
+        if waiting:
+            self._waiting[tenant] = waiting
+        return True
