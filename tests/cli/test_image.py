@@ -149,15 +149,6 @@ def test_an_image_is_found_by_its_name(run: Run, tmp_path: Path) -> None:
     assert done.stdout.strip() == image_id, done.stderr
 
 
-def test_images_are_listed_by_how_their_names_begin(run: Run, tmp_path: Path) -> None:
-    stem = f"web-{uuid.uuid4()}"
-    ids = {_upload(run, tmp_path, "--name", f"{stem}-{number}") for number in (1, 2)}
-
-    done = run("publisher", "image", "list", "--name", f"{stem}*", "-f", "value", "-c", "id")
-
-    assert set(done.stdout.split()) == ids, done.stderr
-
-
 def test_a_name_of_several_images_is_answered_with_their_ids(run: Run, tmp_path: Path) -> None:
     name = f"twice-{uuid.uuid4()}"
     ids = {_upload(run, tmp_path, "--name", name), _upload(run, tmp_path, "--name", name)}

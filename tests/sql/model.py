@@ -66,7 +66,6 @@ _COMPARISONS: dict[Op, Callable[[Any, tuple[Any, ...]], bool]] = {
     Op.LE: lambda value, bounds: bool(value <= bounds[0]),
     Op.GE: lambda value, bounds: bool(value >= bounds[0]),
     Op.IN: lambda value, bounds: value in bounds,
-    Op.STARTS: lambda value, bounds: value.startswith(bounds[0]),
     Op.NOT_WITHIN: lambda value, bounds: bool(value < bounds[0] or value >= bounds[1]),
 }
 

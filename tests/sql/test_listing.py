@@ -102,7 +102,7 @@ _TEXT_OPS = [Op.EQ, Op.IN]
 _NUMBER_OPS = [Op.EQ, Op.GE, Op.LE]
 _TIME_OPS = [Op.GE, Op.LT, Op.NOT_WITHIN]
 _ops = {
-    "name": [*_TEXT_OPS, Op.STARTS],
+    "name": _TEXT_OPS,
     "owner": [Op.EQ],
     "status": _TEXT_OPS,
     "disk_format": _TEXT_OPS,

@@ -20,7 +20,6 @@ class Op(StrEnum):
     #: Below the first value, or at or above the second.
     NOT_WITHIN = "not within"
     IN = "in"
-    STARTS = "starts"
     TAG = "tag"
     #: A tag whose key is the first value and whose value, if more are given, is one of the others.
     TAG_PAIR = "tag pair"

@@ -398,10 +398,6 @@ def condition_term(dialect: Dialect, condition: Condition, values: Values) -> st
         return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
     if condition.op is Op.IN:
         return f"image.{condition.field} in ({', '.join(marks)})" if marks else "false"
-    if condition.op is Op.STARTS:
-        # No range of an index of names, which is longer than the list where many names begin so.
-        beginning = f"cast({marks[0]} as text)"
-        return f"substr(image.{condition.field}, 1, length({beginning})) = {beginning}"
     return f"image.{condition.field} {condition.op} {marks[0]}"
 
 

@@ -140,7 +140,7 @@ LIST_PARAMETERS: tuple[Parameter, ...] = (
     query("sort_key", "What to sort by; repeatable.", one_of(*SORT_KEYS)),
     query("sort_dir", "The direction; repeatable.", one_of("asc", "desc")),
     query("sort", "In place of the two: `key:dir,key:dir`."),
-    query("name", "Images of this name, `in:a,b`, or names that begin so: `starts:a`."),
+    query("name", "Images of this name, or `in:a,b`."),
     query("status", "Images in this status, or `in:a,b`."),
     query("owner", "Images of this project."),
     query("tag", "Images with this tag; repeatable."),

@@ -28,8 +28,6 @@ from transom.domain.model import Visibility
 _VISIBILITIES = frozenset({*Visibility, "all"})
 _IN_OPERATOR = frozenset({"name", "id", "status", "container_format", "disk_format"})
 _OPERATORS = frozenset({"eq", "in", "neq", "gt", "gte", "lt", "lte"})
-#: Of names alone, and none of Glance's.
-_BEGINNING = "starts"
 _TEXTS = frozenset({"owner", "checksum", "os_hash_value", "os_hash_algo"})
 #: Neither a filter nor a property: they steer the list.
 _STEERING = frozenset(
@@ -90,11 +88,9 @@ def _parse_protected(name: str, value: str) -> list[Condition]:
 def _parse_operator_text(name: str, value: str) -> list[Condition]:
     operator, colon, rest = value.partition(":")
     # Names may hold a colon ("Debian 8 22:10"), and clients look images up by the bare name.
-    is_plain = not colon or (name == "name" and operator not in (*_OPERATORS, _BEGINNING))
+    is_plain = not colon or (name == "name" and operator not in _OPERATORS)
     if is_plain or operator == "eq":
         return [Condition(name, Op.EQ, (value if is_plain else rest,))]
-    if operator == _BEGINNING and name == "name":
-        return [Condition(name, Op.STARTS, (rest,))]
     if operator != "in":
         raise InvalidError(f"Unable to filter by unknown operator '{operator}'.")
     return [Condition(name, Op.IN, _split_quoted(name, rest))]

@@ -34,7 +34,7 @@ def image() -> None:
 
 
 @image.command("list")
-@click.option("--name", help="Images of this name; `web*`: whose names begin with it.")
+@click.option("--name", help="Images of this name.")
 @click.option("--visibility", type=click.Choice(["private", "shared", "community", "public", "all"]))
 @click.option(
     "--offered", "status", type=click.Choice(_STATUSES), help="Images that others offered, by answer."
@@ -62,7 +62,7 @@ def list_images(
 
     filters: dict[str, Any] = _pairs(properties, "--property")
     if name is not None:
-        filters["name"] = f"starts:{name[:-1]}" if name.endswith("*") else f"eq:{name}"
+        filters["name"] = f"eq:{name}"
     if visibility is not None:
         filters["visibility"] = visibility
     if status is not None:
