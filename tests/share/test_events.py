@@ -43,6 +43,17 @@ def offer(service: Service, image: str, to: str = "recipient") -> str:
     return project
 
 
+def new_token(service: Service, name: str) -> str:
+    cloud = service.clouds[name]
+    domain = {"domain": {"id": "default"}}
+    user = {"name": cloud.username, "password": cloud.password, **domain}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    scope = {"project": {"name": cloud.project_name, **domain}}
+    login = {"auth": {"identity": identity, "scope": scope}}
+    token: str = service.client(None).post("/identity/v3/auth/tokens", json=login).headers["x-subject-token"]
+    return token
+
+
 def test_an_offer_and_its_answer_are_told_to_both_sides(service: Service) -> None:
     image = create_image(service)
     project = offer(service, image)
@@ -169,6 +180,25 @@ def test_a_reader_may_wait_for_the_next_event(server: Service) -> None:
         page = waiting.result()
 
     assert [event["type"] for event in page["events"]] == ["transom.share.offered"]
+
+
+def test_who_loses_the_right_while_waiting_is_told_nothing(server: Service) -> None:
+    image, recipient = create_image(server), server.client("recipient")
+    after = recipient.get(FEED, params={"order": "desc", "limit": "1"}).json()["cursor"]
+    token = new_token(server, "recipient")
+    query, headers = {"after": after, "wait": "30"}, {"X-Auth-Token": token}
+
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(
+            lambda: httpx.get(server.url + FEED, params=query, headers=headers, timeout=60, trust_env=False)
+        )
+        recipient.get(FEED)
+        gone = recipient.delete("/identity/v3/auth/tokens", headers={"X-Subject-Token": token})
+        offer(server, image)
+        answer = waiting.result()
+
+    assert gone.status_code == 204
+    problem_of(answer, "unauthenticated", 401)
 
 
 @pytest.mark.parametrize(

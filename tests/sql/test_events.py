@@ -8,6 +8,7 @@ import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller
 
 from transom.domain.events import Event, EventData, EventQuery, EventType, NewEvent
+from transom.domain.model import Caller
 from transom.sharing.history import list_events
 from transom.sharing.relay import Relay
 from transom.sql import events, outbox
@@ -221,26 +222,79 @@ async def test_an_audit_has_what_has_no_number_yet(db: Database) -> None:
     assert by_nobody == []
 
 
+class _Waiting:
+    """A reader that waits for events of a kind, by this relay's process. `tap`: what it asks."""
+
+    def __init__(self, db: Database, relay: Relay, project: str = OWNER, kind: str = "share.left") -> None:
+        self.tap = Tap(db)
+        self.caller = caller("reader", project)
+        self.is_leaving = False
+        query = EventQuery(limit=10, types=[kind])
+        self.page = asyncio.create_task(
+            list_events(
+                self.tap,
+                relay,
+                self.caller,
+                query,
+                sees_all=False,
+                wait_s=60,
+                is_leaving=lambda: self.is_leaving,
+                find_caller=self._find_caller,
+            )
+        )
+
+    async def _find_caller(self) -> Caller:
+        return self.caller
+
+    async def looks(self, least: int) -> list[str]:
+        """The statements of its looks at the feed, once there are so many."""
+        while len(found := [one.sql for one in self.tap.asked if "seq" in one.sql]) < 2 * least:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        return [one for one in found if one != events.FIND_KEPT]
+
+
 async def test_a_reader_that_waits_looks_only_for_what_came_meanwhile(db: Database, relay: Relay) -> None:
     await append(db)
     await relay.run()
-    tap, leaving = Tap(db), iter((False, True))
-    query = EventQuery(limit=10, types=["share.left"])
+    waiting = _Waiting(db, relay)
+    await waiting.looks(1)
 
-    page = await list_events(
-        tap,
-        relay,
-        caller("reader", OWNER),
-        query,
-        sees_all=False,
-        wait_s=60,
-        is_leaving=lambda: next(leaving),
-    )
+    await append(db)
+    await relay.run()
+    first, second = await waiting.looks(2)
+    waiting.is_leaving = True
+    page = await waiting.page
 
-    assert (page.events, page.cursor) == ([], 1)
-    first, second = [one.sql for one in tap.asked if one.sql != events.FIND_KEPT]
+    assert (page.events, page.cursor) == ([], 2)
     assert "event.seq > $" not in first
     assert "event.seq > $" in second
+
+
+async def test_what_concerns_others_wakes_no_reader(db: Database, relay: Relay) -> None:
+    waiting, concerned = _Waiting(db, relay, STRANGER), _Waiting(db, relay)
+    for one in (waiting, concerned):
+        await one.looks(1)
+
+    for number in range(2, 5):
+        await append(db)
+        await relay.run()
+        await concerned.looks(number)
+    found = await waiting.looks(1)
+    for one in (waiting, concerned):
+        one.is_leaving = True
+        await one.page
+
+    assert len(found) == 1
+
+
+async def test_a_reader_is_told_of_what_another_process_numbers(db: Database, relay: Relay) -> None:
+    waiting = _Waiting(db, relay)
+    await waiting.looks(1)
+
+    await append(db, "share.left")
+    await Relay(db, 400, lambda _seconds: None).run()
+
+    assert seqs((await waiting.page).events) == [1]
 
 
 # ---- families

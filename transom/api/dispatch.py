@@ -38,14 +38,12 @@ from transom.api.sending import send_response
 from transom.api.services import Services
 from transom.api.share.problems import render_error as render_problem
 from transom.api.share.problems import status_of as status_of_problem
-from transom.api.signing import has_signature, signed_request
+from transom.api.signing import authenticate, has_signature
 from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
 from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError, describe
-from transom.domain.model import Caller
-from transom.identity import TokenRequest
 from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
@@ -183,7 +181,7 @@ class Dispatcher:
                 request.dialect = Dialect.OPENSTACK
                 return route, await choose_version(self._services, request)
             if segments[0] in _GUARDED and not _is_open(found):
-                request.caller = await self._authenticate(request)
+                request.caller = await authenticate(self._services, request)
                 await request.join_turns(self._turns)
             if found is None:
                 raise _no_route(request)
@@ -225,21 +223,6 @@ class Dispatcher:
             if found is not None:
                 request.dialect = Dialect.IMS
         return found
-
-    async def _authenticate(self, request: Request) -> Caller:
-        """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
-        identity = self._services.identity
-        if not has_signature(request):
-            return await identity.authenticate(
-                TokenRequest(
-                    token=request.header(b"x-auth-token"),
-                    service_token=request.header(b"x-service-token"),
-                    method=request.method,
-                    raw_path=request.raw_path,
-                )
-            )
-
-        return await identity.authenticate_signed(signed_request(self._services, request))
 
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):

@@ -1,7 +1,9 @@
-"""A signed request as the identity is given it."""
+"""Who sends a request: by its signature, or by its token."""
 
 from transom.api.http import Request
 from transom.api.services import Services
+from transom.domain.model import Caller
+from transom.identity import TokenRequest
 from transom.identity.signature import SignedRequest, is_signed
 
 
@@ -21,4 +23,18 @@ def signed_request(services: Services, request: Request) -> SignedRequest:
         query=request.query,
         headers=request.signed_headers,
         hash_body=hash_body,
+    )
+
+
+async def authenticate(services: Services, request: Request) -> Caller:
+    """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
+    if has_signature(request):
+        return await services.identity.authenticate_signed(signed_request(services, request))
+    return await services.identity.authenticate(
+        TokenRequest(
+            token=request.header(b"x-auth-token"),
+            service_token=request.header(b"x-service-token"),
+            method=request.method,
+            raw_path=request.raw_path,
+        )
     )

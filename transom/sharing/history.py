@@ -1,7 +1,8 @@
 """What the share API asks of events: the feed, and history, which is the feed read backwards."""
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -9,12 +10,15 @@ from transom.domain.events import Event, EventQuery
 from transom.domain.model import Caller
 from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, Viewer, viewer_of
+from transom.sharing.readers import Reader
 from transom.sharing.relay import Relay
 from transom.sql import events
 from transom.sql.db import Database
 
-#: Pause between two looks for events that another process numbered, seconds.
+#: Pause between two looks whether the service stops, seconds.
 _LOOK_S = 0.5
+#: Who the caller is, and what he may do, by now; what refuses him raises.
+FindCaller = Callable[[], Awaitable[Caller]]
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,24 +53,48 @@ async def list_events(
     sees_all: bool,
     wait_s: float,
     is_leaving: Callable[[], bool],
+    find_caller: FindCaller,
 ) -> EventPage:
     """A page of the events that concern the caller's project, or of all of them. When there is none it waits
-    for one, at most `wait_s` seconds, and not while the service stops. `wait_s` is 0 for history."""
-    viewer = EVERYTHING
+    for one, at most `wait_s` seconds, and not while the service stops. `wait_s` is 0 for history. Whoever has
+    waited is shown what he may see then: `find_caller` is asked again."""
+    until = time.monotonic() + wait_s
+    async with _listen(relay, wait_s) as reader:
+        while True:
+            viewer, query = _seen_by(caller, query, sees_all=sees_all)
+            reader.concerns = None if viewer.project is None else viewer.member_ids | {viewer.project}
+            reader.forget()
+            page = await _read_page(db, query, viewer)
+            if page.events or not await _wait(reader, until, is_leaving):
+                return page
+            query = msgspec.structs.replace(query, after=page.cursor)
+            caller = await find_caller()
+
+
+@asynccontextmanager
+async def _listen(relay: Relay, wait_s: float) -> AsyncIterator[Reader]:
+    if wait_s > 0:
+        async with relay.readers.listen_to_all() as reader:
+            yield reader
+    else:
+        yield Reader()
+
+
+def _seen_by(caller: Caller, query: EventQuery, *, sees_all: bool) -> tuple[Viewer, EventQuery]:
     if sees_all:
         rules.see_all_events(caller)
-    else:
-        project = rules.see_events(caller)
-        viewer = viewer_of(caller)
-        query = msgspec.structs.replace(query, project=project, member_ids=sorted(viewer.member_ids))
-    until = time.monotonic() + wait_s
-    while True:
-        page = await _read_page(db, query, viewer)
-        left = until - time.monotonic()
-        if page.events or left <= 0 or is_leaving():
-            return page
-        query = msgspec.structs.replace(query, after=page.cursor)
-        await relay.wait_for_events(min(left, _LOOK_S))
+        return EVERYTHING, query
+    project, viewer = rules.see_events(caller), viewer_of(caller)
+    narrowed = msgspec.structs.replace(query, project=project, member_ids=sorted(viewer.member_ids))
+    return viewer, narrowed
+
+
+async def _wait(reader: Reader, until: float, is_leaving: Callable[[], bool]) -> bool:
+    """Whether something came before this time, monotonic, and before the service stops."""
+    while (left := until - time.monotonic()) > 0 and not is_leaving():
+        if await reader.wait(min(left, _LOOK_S)):
+            return True
+    return False
 
 
 async def _read_page(db: Database, query: EventQuery, viewer: Viewer) -> EventPage:

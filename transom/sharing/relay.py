@@ -12,6 +12,7 @@ from contextlib import suppress
 from transom.clock import now_us
 from transom.domain.errors import TransomError, describe
 from transom.domain.events import Event, EventType
+from transom.sharing.readers import Readers
 from transom.sql import events
 from transom.sql.db import Database, Row
 
@@ -42,7 +43,7 @@ class Relay:
         self._lifetime_us = lifetime_days * _DAY_US
         self._set_behind = set_behind
         self._woken = asyncio.Event()
-        self._readers: set[asyncio.Event] = set()
+        self.readers = Readers(db)
         db.on_events(self._woken.set)
 
     async def serve(self) -> None:
@@ -70,7 +71,7 @@ class Relay:
             numbered = await self._db.run(lambda: events.relay(_MOST))
             if numbered is None:
                 return  # Another process is at it.
-            self._tell_readers()
+            self.readers.tell([events.Concern(row[0], row[3], row[4], row[6]) for row in numbered])
             await _log_changes(numbered)
             if len(numbered) < _MOST:
                 break
@@ -81,21 +82,10 @@ class Relay:
         while await events.delete_old_events(self._db, before, _MOST) == _MOST:
             pass
 
-    # ---- those who wait for events
-
     async def wait_for_events(self, seconds: float) -> None:
         """Return when this process has numbered events, or so many seconds are over."""
-        mine = asyncio.Event()
-        self._readers.add(mine)
-        try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(mine.wait(), seconds)
-        finally:
-            self._readers.discard(mine)
-
-    def _tell_readers(self) -> None:
-        for reader in self._readers:
-            reader.set()
+        with self.readers.listen() as reader:
+            await reader.wait(seconds)
 
 
 async def _log_changes(numbered: Sequence[Row]) -> None:

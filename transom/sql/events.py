@@ -6,6 +6,7 @@ last number stands in that row and not in `event`, which may be emptied: no numb
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -188,6 +189,24 @@ async def delete_old_events(db: Database, before: int, most: int) -> int:
 
 
 # ---- readers
+
+
+class Concern(NamedTuple):
+    """Whom an event concerns."""
+
+    seq: int
+    owner: str | None
+    member_id: str | None
+    family_id: str | None
+
+
+LIST_CONCERNS = "select seq, owner, member_id, family_id from event where seq > $1 order by seq limit $2"
+
+
+async def list_concerns(db: Database, after: int, most: int) -> list[Concern]:
+    """Of the first events behind this number, at most so many."""
+    return [Concern(*row) for row in await db.read(LIST_CONCERNS, after, most)]
+
 
 HAS_AUDIENCE = """
     select 1 from family_audience

@@ -20,8 +20,10 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
+from transom.api.signing import authenticate
 from transom.domain.errors import InvalidError
 from transom.domain.events import EventQuery
+from transom.domain.model import Caller
 from transom.sharing.events import check_types, cloud_event, matching_types, names_from, projects_in
 from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
 
@@ -48,6 +50,12 @@ async def show_events(services: Services, request: Request) -> Response:
         other=read_id(query, "with"),
     )
     sees_all = read_choice(query, "all", ("true", "false"), "false") == "true"
+
+    async def find_caller() -> Caller:
+        await request.take_turn()
+        request.caller = await authenticate(services, request)
+        return request.caller
+
     try:
         page = await list_events(
             services.db,
@@ -57,6 +65,7 @@ async def show_events(services: Services, request: Request) -> Response:
             sees_all=sees_all,
             wait_s=wait_s,
             is_leaving=services.is_leaving,
+            find_caller=find_caller,
         )
     except UnknownCursorError:
         raise wrong_parameter("after", "is not a cursor that this list gave.") from None

@@ -1,0 +1,114 @@
+"""Those who wait for events: one that came wakes those whom it may concern, for hundreds may wait.
+
+This process tells of what it numbers itself. For what others number one look serves all who wait here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+from transom.domain.errors import TransomError
+from transom.sql import events
+from transom.sql.db import Database
+from transom.sql.events import Concern
+
+#: Pause between two looks for events that another process numbered, seconds.
+_LOOK_S = 0.5
+#: Events that a look finds; the next one finds more.
+_MOST = 1_000
+
+
+class Reader:
+    """`concerns`: the project and the member ids whose events are waited for, None for all of them."""
+
+    def __init__(self) -> None:
+        self.concerns: frozenset[str] | None = None
+        self._came = asyncio.Event()
+
+    def forget(self) -> None:
+        """Wait for what comes from now on; to be called before the feed is read."""
+        self._came.clear()
+
+    def tell(self, keys: frozenset[str] | None) -> None:
+        """There are events of these, None: of anybody."""
+        if keys is None or self.concerns is None or not self.concerns.isdisjoint(keys):
+            self._came.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether something came within so many seconds, or before."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._came.wait(), seconds)
+        return self._came.is_set()
+
+
+class Readers:
+    """The readers of one process."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._readers: set[Reader] = set()
+        #: Those who need to know what other processes number, and the last number that they know of.
+        self._lookers = 0
+        self._last: int | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def listen(self) -> Iterator[Reader]:
+        """A reader that is told, while entered, of what this process numbers."""
+        reader = Reader()
+        self._readers.add(reader)
+        try:
+            yield reader
+        finally:
+            self._readers.discard(reader)
+
+    @asynccontextmanager
+    async def listen_to_all(self) -> AsyncIterator[Reader]:
+        """A reader that is told of what any process numbers."""
+        with self.listen() as reader:
+            self._lookers += 1
+            try:
+                await self._begin_looking()
+                yield reader
+            finally:
+                self._lookers -= 1
+                if not self._lookers:
+                    self._end_looking()
+
+    async def _begin_looking(self) -> None:
+        """Before anybody who is to be told reads the feed."""
+        if self._last is None:
+            _oldest, newest = await events.find_kept(self._db)
+            self._last = newest if self._last is None else self._last
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+
+    def _end_looking(self) -> None:
+        self._last = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def tell(self, numbered: Sequence[Concern]) -> None:
+        keys = _keys_of(numbered)
+        for reader in self._readers:
+            reader.tell(keys)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                found = await events.list_concerns(self._db, self._last or 0, _MOST)
+            except TransomError:
+                continue  # Whoever waits until his time is over finds out by himself.
+            if found:
+                self._last = found[-1].seq
+                self.tell(found)
+
+
+def _keys_of(numbered: Sequence[Concern]) -> frozenset[str] | None:
+    """Whom the events concern. What a family tells all of its members may concern anybody: None."""
+    if any(one.member_id is None and one.family_id is not None for one in numbered):
+        return None
+    found = {key for one in numbered for key in (one.owner, one.member_id)}
+    return frozenset(key for key in found if key is not None)
