@@ -50,3 +50,14 @@ def test_a_note_is_of_an_image_or_a_family(
     current = server.client("recipient").get(f"/share/v1/families/{family}/current").json()
 
     assert recipient.get(f"/inbox?did=accepted&id={kind}:{current['image']['id']}").status_code == status
+
+
+def test_properties_called_as_what_a_dict_can_do_are_properties(publisher: Visitor, server: Service) -> None:
+    properties = {name: f"of {name}" for name in ("items", "get", "keys", "update")}
+    document = {"name": "odd", "disk_format": "raw", "container_format": "bare", **properties}
+    image_id = server.client("publisher").post("/v2/images", json=document).json()["id"]
+
+    page = publisher.see(f"/images/{image_id}")
+
+    assert [value for value in properties.values() if value not in page.text] == []
+    assert server.client("publisher").delete(f"/v2/images/{image_id}").status_code == 204

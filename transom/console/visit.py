@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -120,8 +121,9 @@ class Visit:
         return Form(pairs)
 
     def url(self, path: str, **query: Any) -> str:
-        """A link to a page. `path` below /console."""
-        return with_query(f"{self._prefix}{ROOT}{quote(path, safe='/%')}", query)
+        """A link to a page. `path` below /console; a list holds several values of a parameter."""
+        fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in query.items()}
+        return _link(f"{self._prefix}{ROOT}{path}", **fixed)
 
     def static(self, name: str) -> str:
         return f"{self._prefix}{ROOT}/static/{static_files()[name].tag}/{name}"
@@ -200,6 +202,11 @@ class Form:
     def given(self, *names: str) -> Mapping[str, str]:
         """Those of the fields that are not empty."""
         return {name: value for name in names if (value := self.one(name))}
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _link(path: str, /, **query: Any) -> str:
+    return with_query(quote(path, safe="/%"), query)
 
 
 def count_waiting(summary: dict[str, Any]) -> int:

@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup, escape
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: Characters that steer how others are shown, or are not seen: a name could pass for another by them.
 _STEERING = re.compile(
@@ -16,9 +18,15 @@ MOST_COUNTED = 1000
 
 def show_controls(value: Any) -> Any:
     """Steering characters of a text spelled out: `U+202E`. Anything but plain text is left alone."""
-    if type(value) is str:
+    if type(value) is str and not value.isprintable():
         return _STEERING.sub(lambda found: f"U+{ord(found[0]):04X}", value)
     return value
+
+
+def show_name(text: str | None, otherwise: str = "unnamed") -> Markup:
+    """A name that people gave, kept apart from the direction of the text around it."""
+    shown = escape(show_controls(text or otherwise))
+    return Markup(f"<bdi>{shown}</bdi>" if text else f'<i class="muted">{shown}</i>')  # noqa: S704
 
 
 def format_size(size: int | None) -> str:
@@ -66,7 +74,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 def format_moment(moment: datetime) -> str:
     """To the second, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment.astimezone(UTC).isoformat(" ", "seconds").removesuffix("+00:00") + " UTC"
 
 
 def format_day(moment: datetime) -> str:
