@@ -24,7 +24,7 @@ _OFFERS = 25
 _USERS = 10
 _WARM_UP_S = 1
 _INBOX = "/console/inbox"
-#: The page that loads all that there is.
+#: The page whose script is that of all pages and of uploads.
 _UPLOAD = "/console/images/upload"
 
 
@@ -86,8 +86,9 @@ def _weigh(service: Service, headers: dict[str, str]) -> Iterator[Line]:
         f"inbox of {_OFFERS}: HTML, gzip", "kB", [len(gzip.compress(page.content, 5)) / 1000], at_most(6)
     )
     upload = ask(service.client(None), "GET", _UPLOAD, headers=headers)
-    for name, most in (("console.css", 6), ("console.js", 4), ("upload.js", 4)):
-        link = next(part for part in upload.text.split('"') if part.endswith(name))
+    links = [part for text in (page.text, upload.text) for part in text.split('"')]
+    for name, most in (("console.css", 6), ("console.js", 4), ("upload.js", 8)):
+        link = next(part for part in links if part.endswith(name))
         content = ask(service.client(None), "GET", link).content
         yield _line(f"{name}, gzip", "kB", [len(gzip.compress(content)) / 1000], at_most(most))
 

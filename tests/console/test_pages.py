@@ -221,3 +221,13 @@ def test_the_commands_of_every_page_run_and_show_its_facts(story: Story, account
         )
         assert done.returncode == 0, f"{line}: {done.stderr}"
         assert isinstance(json.loads(done.stdout), list | dict), line
+
+
+def test_a_page_asks_for_no_more_than_three_files(story: Story) -> None:
+    with _visit(story, "web-ops") as visitor:
+        asked = {
+            name: len(re.findall(r"/console/static/", visitor.get(path).text))
+            for name, path in story.pages()["web-ops"].items()
+        }
+
+    assert {name: count for name, count in asked.items() if count != 3} == {}

@@ -5,6 +5,7 @@ A request names one of them and its hash; it never becomes a path on a disk.
 
 import gzip
 import hashlib
+import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -20,7 +21,7 @@ _TYPES = {
 
 
 class StaticFile(NamedTuple):
-    """`tag`: of all, as one script names another beside it; changes with the content of any."""
+    """`tag`: of all; changes with the content of any."""
 
     tag: str
     plain: bytes
@@ -33,6 +34,9 @@ def static_files() -> dict[str, StaticFile]:
     """By name."""
     folder = files("transom.console") / "static"
     contents = {name: (folder / name).read_bytes() for name in _TYPES}
+    contents["console.css"] = re.sub(rb"/\*.*?\*/\n?", b"", contents["console.css"], flags=re.DOTALL)
+    # One script, so that the page of uploads takes no more requests than others.
+    contents["upload.js"] = contents["console.js"] + contents["upload.js"]
     tag = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
     return {name: _make(tag, content, _TYPES[name]) for name, content in contents.items()}
 

@@ -174,6 +174,7 @@ class Visit:
             "commands": commands_of,
             "api": self.base_url,
             "here": "",
+            "script": "console.js",
             "waiting": None,
             **time_words(self.now),
         }

@@ -1,25 +1,25 @@
 // What makes the console quicker to use. All pages but the upload (upload.js) work without it.
 
-export const { root, project } = document.body.dataset;
+const { root, project } = document.body.dataset;
 const page = globalThis.trustedTypes
   ? trustedTypes.createPolicy("transom", { createHTML: text => text })
   : { createHTML: text => text };
 // Of pages of the console alone: the server has escaped whatever people wrote.
 const parse = text => new DOMParser().parseFromString(page.createHTML(text), "text/html");
-export const find = (selector, within = document) => within?.querySelector(selector);
+const find = (selector, within = document) => within?.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-export function say(text) {
+function say(text) {
   find("#said").textContent = "";
   setTimeout(() => { find("#said").textContent = text; }, 50);
 }
 
 // An answer of the API that is an error.
-export const refusal = (status, body) =>
+const refusal = (status, body) =>
   ({ status, text: body?.detail || body?.message || `The service answered ${status}.` });
 
 // The body of the API's answer. Throws a refusal.
-export async function ask(method, path, document) {
+async function ask(method, path, document) {
   const headers = { "X-Transom-Project": project, Accept: "application/json" };
   if (document) headers["Content-Type"] = "application/json";
   const answer = await fetch(`${root}/api${path}`, { method, headers, body: document && JSON.stringify(document) });

@@ -1,5 +1,5 @@
 // Uploads: each file goes from the page to the service; where it stops it can be sent again to the same image.
-import { ask, find, project, refusal, root, say } from "./console.js";
+// It is served behind console.js, as one script: what is not made here is made there.
 
 const MOST_AT_ONCE = 2;
 const PAUSES_S = [2, 8, 30];
@@ -77,7 +77,7 @@ function add() {
   });
   find("[data-act=again]", card).addEventListener("click", () => {
     upload.tries = 0;
-    show(upload, "waiting", "waiting", "accent");
+    showState(upload, "waiting", "waiting", "accent");
     run();
   });
   find("#uploads").append(card);
@@ -107,9 +107,9 @@ function run() {
 }
 
 async function start(upload) {
-  show(upload, "running", "uploading", "accent");
+  showState(upload, "running", "uploading", "accent");
   try {
-    const image = await send(upload);
+    const image = await sendFile(upload);
     if (isRunning(upload)) finish(upload, image);
   } catch (failure) {
     if (!isRunning(upload)) return;
@@ -120,7 +120,7 @@ async function start(upload) {
 }
 
 // The image with its data. Throws Failure, or what `explain` takes.
-async function send(upload) {
+async function sendFile(upload) {
   if (upload.id) {
     const { status } = await ask("GET", `/v2/images/${upload.id}`);
     if (status !== "active" && status !== "queued") {
@@ -184,12 +184,12 @@ function progress(upload, done, begun) {
 function again(upload, text) {
   const pause = PAUSES_S[upload.tries];
   upload.tries += 1;
-  show(upload, "running", `again in ${pause} s`, "wait", text);
+  showState(upload, "running", `again in ${pause} s`, "wait", text);
   setTimeout(() => { if (isRunning(upload)) start(upload); }, pause * 1000);
 }
 
 function stop(upload, text, mayTry) {
-  show(upload, "stopped", "stopped", "bad", text);
+  showState(upload, "stopped", "stopped", "bad", text);
   find("[data-act=again]", upload.card).hidden = !mayTry;
   say(`Upload of ${upload.facts.name} stopped. ${text}`);
   run();
@@ -199,15 +199,15 @@ function finish(upload, image) {
   const { expected } = upload, computed = expected.length === 32 ? image.checksum : image.os_hash_value;
   find("progress", upload.card).value = 1;
   if (expected && expected !== computed) {
-    show(upload, "done", "checksum differs", "bad", `Expected ${expected}, and the service computed ${computed}. What arrived is not what you meant: delete it, or look where the difference comes from.`);
+    showState(upload, "done", "checksum differs", "bad", `Expected ${expected}, and the service computed ${computed}. What arrived is not what you meant: delete it, or look where the difference comes from.`);
   } else {
-    show(upload, "done", expected ? "done, checksum as expected" : "done", "good", `${size(upload.file.size)} arrived.`);
+    showState(upload, "done", expected ? "done, checksum as expected" : "done", "good", `${size(upload.file.size)} arrived.`);
   }
   say(`Upload of ${upload.facts.name}: ${find("[data-state]", upload.card).textContent}`);
   run();
 }
 
-function show(upload, state, words, tone, text = "") {
+function showState(upload, state, words, tone, text = "") {
   upload.state = state;
   const pill = find("[data-state]", upload.card), more = find("[data-text]", upload.card);
   pill.textContent = words;
