@@ -78,10 +78,9 @@ function openDialog(content, label, opener) {
   box.addEventListener("close", () => { box.remove(); opener?.focus(); });
   document.body.append(box);
   prepare(box);
+  find("[data-close]", box).hidden = false;
+  // It gives the focus to what has `autofocus`, else to the first field.
   box.showModal();
-  const close = find("[data-close]", box);
-  close.hidden = false;
-  close.focus();
 }
 
 // A part of another page; the whole of it where it is not to be had.

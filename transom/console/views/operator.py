@@ -82,6 +82,7 @@ async def show_publishers(visit: Visit) -> Response:
         "publishers.html",
         q=wanted,
         project_id=project_id,
+        project_name=found.names.get(project_id, project_id) if wanted else "",
         wrong=wrong,
         publisher=publisher,
         did=visit.query.get("did", ""),
