@@ -111,6 +111,8 @@ class Story:
             "web-ops": {
                 "inbox": "/inbox",
                 "inbox-accepted": "/inbox?show=accepted",
+                "leave": f"/inbox/leave?id=image:{self.image}",
+                "leave-family": f"/inbox/leave?id=family:{self.family}",
                 "rules": "/inbox/rules",
                 "images": "/images",
                 "images-shared": "/images?show=shared",

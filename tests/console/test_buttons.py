@@ -194,7 +194,7 @@ BUTTONS: dict[str, tuple[str, str, Callable[[httpx.Client, Things], bool]]] = {
     "withdraw": (_IMAGE, "Withdraw… from recipient", _verb("withdrawals")),
     "accept": (_IMAGE, 'name="accept"', _verb("answers", answer="accepted")),
     "reject": (_IMAGE, 'name="reject"', _verb("answers", answer="rejected")),
-    "leave": (_IMAGE, 'name="leave"', _verb("answers", answer="left")),
+    "leave": (_IMAGE, "Leave…", _verb("answers", answer="left")),
     "add version": (_FAMILY, "Add version", _change_family),
     "family settings": (_FAMILY + "/settings", "Save", _change_family),
     "promote": (_RELEASED, "Promote… version 4", _late("PUT", "/current", {"number": 4})),

@@ -61,3 +61,42 @@ def test_properties_called_as_what_a_dict_can_do_are_properties(publisher: Visit
 
     assert [value for value in properties.values() if value not in page.text] == []
     assert server.client("publisher").delete(f"/v2/images/{image_id}").status_code == 204
+
+
+def test_everything_is_withdrawn_from_a_project_once_its_name_is_typed(
+    publisher: Visitor, server: Service, family: str
+) -> None:
+    to = f"projects/{server.clouds['recipient'].project_id}"
+    shares = f"/share/v1/shares?to={to}"
+
+    assert "What publisher gives to recipient" in publisher.see(f"/shared?to={to}").text
+    assert "Withdraw everything from recipient?" in publisher.see(f"/shared/withdraw?to={to}").text
+    fields = {"to": to, "whom": "recipient", "reason": ""}
+    assert publisher.post("/shared/withdraw", {**fields, "typed": "publisher"}).status_code == 400
+    assert server.client("publisher").get(shares).json()["items"] != []
+
+    assert publisher.post("/shared/withdraw", {**fields, "typed": "recipient"}).status_code == 200
+
+    assert server.client("publisher").get(shares).json()["items"] == []
+
+
+def test_a_family_is_answered_and_left_from_its_page(
+    recipient: Visitor, server: Service, family: str
+) -> None:
+    offer = f"/share/v1/inbox/families/{family}"
+
+    def status() -> str:
+        return str(server.client("recipient").get(offer).json()["status"])
+
+    assert {"Reject"} <= set(recipient.see(f"/families/{family}").buttons)
+    recipient.post("/inbox/answer", {"show": "accepted", "reject": f"family:{family}"})
+    assert status() == "rejected"
+    assert {"Accept"} <= set(recipient.see(f"/families/{family}").buttons)
+    recipient.post("/inbox/answer", {"show": "rejected", "accept": f"family:{family}"})
+    assert status() == "accepted"
+
+    question = recipient.see(f"/inbox/leave?id=family:{family}")
+
+    assert "publisher would have to offer it again" in question.text
+    recipient.post("/inbox/answer", {"show": "accepted", "leave": f"family:{family}"})
+    assert server.client("recipient").get(offer).status_code == 404

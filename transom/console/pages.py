@@ -55,6 +55,7 @@ PAGES: dict[str, Page] = {
     "/project": _shows(signin.show_projects, signin.change_project),
     "/inbox": _shows(inbox.show_inbox, section="inbox", needs=_INBOX),
     "/inbox/answer": _does(inbox.answer, needs=_INBOX),
+    "/inbox/leave": _shows(inbox.show_leave, needs=_INBOX),
     "/inbox/rules": _shows(inbox.show_rules, inbox.change_rules, needs="/share/v1/rules"),
     "/images": _shows(images.show_images, section="images"),
     "/images/upload": _shows(images.show_upload),

@@ -11,6 +11,8 @@ from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import InvalidError
 
+_OFFERS = "/share/v1/inbox/families"
+
 
 def path_of(visit: Visit) -> str:
     return f"{FAMILIES}/{segment(visit.param('id'))}"
@@ -18,15 +20,16 @@ def path_of(visit: Visit) -> str:
 
 async def show_versions(visit: Visit) -> Response:
     path = path_of(visit)
-    family, versions = await asyncio.gather(
+    family, versions, offer = await asyncio.gather(
         visit.client.get(path),
         visit.client.try_get(f"{path}/versions", limit=25, after=visit.query.get("after")),
+        visit.client.try_get(f"{_OFFERS}/{segment(visit.param('id'))}", is_shown=False),
     )
     items = versions.body["items"] if versions.status == 200 else []
     return await visit.page(
         "family.html",
         part="versions",
-        **_head(visit, family),
+        **_head(visit, family, offer.body if offer.status == 200 else None),
         versions=items,
         next_after=cursor_of(versions.body["next"]) if versions.status == 200 else "",
         candidates=[one for one in items if one["state"] == "candidate"],
@@ -34,9 +37,11 @@ async def show_versions(visit: Visit) -> Response:
     )
 
 
-def _head(visit: Visit, family: dict[str, Any]) -> dict[str, Any]:
+def _head(visit: Visit, family: dict[str, Any], offer: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`offer`: that of the family to this project."""
     return {
         "family": family,
+        "offer": offer,
         # Who administers the service may what the owner may.
         "is_owner": family["owner"]["project"] == visit.project_id or visit.here.box.may_operate,
         "did": visit.query.get("did", ""),

@@ -77,10 +77,7 @@ async def _describe_done(visit: Visit) -> dict[str, Any]:
     done, ids = visit.query.get("did", ""), visit.query_all("id")[:_MOST_NAMED]
     name = sender = ""
     if len(ids) == 1 and done in ("accepted", "rejected"):
-        kind, _, own_id = ids[0].partition(":")
-        if kind not in _KINDS:
-            raise InvalidError("id names neither an image nor a family.")
-        path = f"{_INBOX}/{_KINDS[kind]}/{segment(own_id)}"
+        kind, own_id, path = _path_of(ids[0])
         answer = await visit.client.try_get(path, is_shown=False)
         if answer.status == HTTPStatus.OK:
             name = answer.body[kind]["name"] or own_id
@@ -96,8 +93,28 @@ async def _describe_done(visit: Visit) -> dict[str, Any]:
     }
 
 
+def _path_of(offer: str) -> tuple[str, str, str]:
+    """Of `image:…` or `family:…`: the kind, the id, the path of the offer."""
+    kind, _, own_id = offer.partition(":")
+    if kind not in _KINDS:
+        raise InvalidError("id names neither an image nor a family.")
+    return kind, own_id, f"{_INBOX}/{_KINDS[kind]}/{segment(own_id)}"
+
+
 def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
+
+
+async def show_leave(visit: Visit) -> Response:
+    kind, own_id, path = _path_of(visit.query.get("id", ""))
+    item = await visit.client.get(path)
+    return await visit.page(
+        "inbox_leave.html",
+        item=item,
+        thing=item[kind],
+        giver=name_of_sender(item["from"]),
+        page=f"/{_KINDS[kind]}/{own_id}",
+    )
 
 
 async def answer(visit: Visit) -> Response:

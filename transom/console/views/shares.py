@@ -201,7 +201,7 @@ async def show_shared(visit: Visit) -> Response:
         )
         marker = (found.get("next") or "").partition("marker=")[2].partition("&")[0]
         return await visit.page(
-            "shared.html", images=found["images"], next_after=marker, q="", to="", items=None, wrong=""
+            "shared.html", images=found["images"], next_after=marker, whom="", to="", items=None, wrong=""
         )
     key = wanted if "/" in wanted else ""
     if not key:
@@ -218,7 +218,7 @@ async def show_shared(visit: Visit) -> Response:
         images=None,
         items=answer["items"],
         next_after=cursor_of(answer["next"]),
-        q=wanted,
+        whom=await _name_recipient(visit, key, answer["items"]) if "/" in wanted else wanted,
         to=key,
         wrong=wrong,
         did=visit.query.get("did", ""),
@@ -226,26 +226,45 @@ async def show_shared(visit: Visit) -> Response:
     )
 
 
+async def _name_recipient(visit: Visit, to: str, shares: Sequence[dict[str, Any]]) -> str:
+    """The name of who has these shares (`to`: `projects/<id>` …), the id where nobody knows it. The list
+    does not say it, one share does."""
+    kind, _, own_id = to.partition("/")
+    name = None
+    if shares:
+        things, parts = ("images", "shares") if shares[0]["kind"] == "image" else ("families", "members")
+        thing = shares[0]["image" if things == "images" else "family"]["id"]
+        path = f"/share/v1/{things}/{thing}/{parts}/{kind}/{segment(own_id)}"
+        answer = await visit.client.try_get(path, is_shown=False)
+        name = answer.body["name"] if answer.status == HTTPStatus.OK else None
+    return str(name or own_id)
+
+
 async def show_withdraw_all(visit: Visit) -> Response:
-    to = visit.query.get("to", "")
+    return await _ask_to_withdraw_all(visit, visit.query.get("to", ""))
+
+
+async def _ask_to_withdraw_all(
+    visit: Visit, to: str, wrong: str = "", status: int = HTTPStatus.OK
+) -> Response:
     answer = await visit.client.get("/share/v1/shares", to=to, limit=1000)
-    count = len(answer["items"])
-    return await visit.page("withdraw_all.html", to=to, count=count, more=bool(answer["next"]), wrong="")
+    return await visit.page(
+        "withdraw_all.html",
+        status,
+        to=to,
+        whom=await _name_recipient(visit, to, answer["items"]),
+        count=len(answer["items"]),
+        more=bool(answer["next"]),
+        wrong=wrong,
+    )
 
 
 async def withdraw_all(visit: Visit) -> Response:
     form = await visit.form()
     to = form.one("to")
-    if form.one("typed") != to.partition("/")[2]:
-        answer = await visit.client.get("/share/v1/shares", to=to, limit=1000)
-        return await visit.page(
-            "withdraw_all.html",
-            HTTPStatus.BAD_REQUEST,
-            to=to,
-            count=len(answer["items"]),
-            more=bool(answer["next"]),
-            wrong="Type the id to show that you mean it.",
-        )
+    if form.one("typed") != form.one("whom"):
+        wrong = "Type the name to show that you mean it."
+        return await _ask_to_withdraw_all(visit, to, wrong, HTTPStatus.BAD_REQUEST)
     body = {"everything": True, **_by_kind([to]), **form.given("reason")}
     done = (await visit.client.do("POST", _WITHDRAWALS, body)).body
     return visit.go("/shared", to=to, did="withdrawn", n=done["withdrawn"])
