@@ -100,3 +100,7 @@ def test_a_family_is_answered_and_left_from_its_page(
     assert "publisher would have to offer it again" in question.text
     recipient.post("/inbox/answer", {"show": "accepted", "leave": f"family:{family}"})
     assert server.client("recipient").get(offer).status_code == 404
+
+
+def test_the_history_names_the_user_who_looks(publisher: Visitor, server: Service, family: str) -> None:
+    assert f"by {server.clouds['publisher'].username}" in publisher.see(f"/families/{family}/history").text

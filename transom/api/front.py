@@ -10,7 +10,10 @@ from transom.api.services import Services
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url
 
-_STYLE = "body{font:1rem/1.5 sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
+_STYLE = (
+    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;"
+    "padding:0 1rem}pre,code{white-space:pre-wrap;overflow-wrap:anywhere}"
+)
 _PAGE = Template(
     """<!DOCTYPE html>
 <html lang="en">

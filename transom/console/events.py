@@ -8,8 +8,17 @@ from markupsafe import Markup
 from transom.console.words import shorten, show_controls
 
 
+class Reader(NamedTuple):
+    """Who reads: events say only the ids of projects and users."""
+
+    project_id: str
+    user_id: str
+    user_name: str
+
+
 class Told(NamedTuple):
-    """`tone`, `symbol`: how it looks. `said`: a message or a reason in somebody's words."""
+    """`tone`, `symbol`: how it looks. `said`: a message or a reason in somebody's words. `by`: the user's
+    name as far as it is known, else the id."""
 
     tone: str
     symbol: str
@@ -66,24 +75,24 @@ _SENTENCES = {
 TYPES = tuple(_SENTENCES)
 
 
-def tell(event: Mapping[str, Any], own_project: str, link: Mapping[str, str]) -> Told:
+def tell(event: Mapping[str, Any], reader: Reader, link: Mapping[str, str]) -> Told:
     """`link`: kind → where pages of that kind are (image, family)."""
     kind = str(event["type"]).removeprefix("transom.")
     tone, symbol, sentence = _SENTENCES.get(kind, ("", "list", "Something happened to {what}"))
     data = event["data"]
     text = Markup(sentence).format(  # noqa: S704 (one of ours)
-        owner=_project(data.get("owner"), own_project),
-        recipient=_project(data.get("recipient"), own_project),
+        owner=_project(data.get("owner"), reader.project_id),
+        recipient=_project(data.get("recipient"), reader.project_id),
         what=_what(kind, data, link),
         number=(data.get("family") or {}).get("number") or "?",
     )
-    by = data.get("by") or {}
+    user_id = (data.get("by") or {}).get("user") or ""
     return Told(
         tone=tone,
         symbol=symbol,
         text=text,
         said=data.get("reason") or data.get("message") or "",
-        by=by.get("user") or "",
+        by=reader.user_name if user_id and user_id == reader.user_id else user_id,
         via=_VIA.get(data.get("via", ""), ""),
     )
 

@@ -152,7 +152,7 @@ function put(upload) {
     request.addEventListener("load", () => {
       if (request.status === 204) return done();
       const { status, text } = refusal(request.status, request.response);
-      fail({ status, text: `${text} The image stays without data; nothing else was changed.` });
+      fail({ status, text: `${text.replace(/\.?$/, ".")} The image stays without data; nothing else was changed.` });
     });
     request.addEventListener("error", () => {
       const sent = `${size(upload.done || 0)} of ${size(upload.file.size)}`;

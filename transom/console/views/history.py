@@ -5,7 +5,7 @@ from typing import Any
 
 from transom.api.http import Response, encode_json
 from transom.console.client import Refusal
-from transom.console.events import TYPES, tell
+from transom.console.events import TYPES, Reader, tell
 from transom.console.guard import HEADERS
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
@@ -61,7 +61,9 @@ def _scope(is_all: bool) -> dict[str, str]:
 def told(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events as pages show them."""
     link = {"image": visit.url("/images"), "family": visit.url("/families")}
-    return [{"at": one["time"], "told": tell(one, visit.project_id, link), "event": one} for one in events]
+    row = visit.here.row
+    own = Reader(visit.project_id, row.user_id, row.user_name)
+    return [{"at": one["time"], "told": tell(one, own, link), "event": one} for one in events]
 
 
 async def export_activity(visit: Visit) -> Response:
