@@ -139,6 +139,30 @@ def test_a_session_that_ends_in_an_upload_is_told_and_the_file_kept(
         window.page.wait_for_selector(".pill.good:has-text('done')")
 
 
+def test_a_form_is_sent_again_after_its_session_ended(chromium: Chromium, server: Service) -> None:
+    image_id, cloud = _make_image(server, name="before"), server.clouds["publisher"]
+    with chromium.open(server.url) as window:
+        window.sign_in(cloud)
+        window.go(f"/images/{image_id}/edit")
+        window.page.fill("#name", "after")
+        window.page.context.clear_cookies()
+        window.page.get_by_role("button", name="Save").click()
+        dialog = window.page.get_by_role("dialog", name="Your session has ended")
+        dialog.get_by_label("User name").fill(cloud.username)
+        dialog.get_by_label("Password").fill("wrong")
+        dialog.get_by_role("button", name="Sign in").click()
+        dialog.get_by_text("Name, password or domain is wrong.").wait_for()
+        dialog.get_by_label("Password").fill(cloud.password)
+        dialog.get_by_role("button", name="Sign in").click()
+        dialog.wait_for(state="hidden")
+        assert window.focused == "Save"
+        assert server.client("publisher").get(f"/v2/images/{image_id}").json()["name"] == "before"
+        window.page.get_by_role("button", name="Save").click()
+        window.page.wait_for_selector("text=The change is made.")
+        assert server.client("publisher").get(f"/v2/images/{image_id}").json()["name"] == "after"
+        assert not window.faults
+
+
 @pytest.mark.parametrize("has_script", [True, False])
 def test_an_image_is_edited_protected_and_deleted(
     chromium: Chromium, server: Service, has_script: bool

@@ -171,7 +171,14 @@ class Console:
 
     def _ask_to_sign_in(self, visit: Visit) -> Response:
         if visit.request.method not in _SAFE:
-            return visit.show("session_over.html", HTTPStatus.UNAUTHORIZED)
+            keystone_url = visit.signing.keystone_url
+            return visit.show(
+                "session_over.html",
+                HTTPStatus.UNAUTHORIZED,
+                user="",
+                domain="Default",
+                keystone_url=keystone_url,
+            )
         target = visit.request.path.removeprefix(ROOT)
         query = visit.request.query.decode("ascii", "replace")
         return visit.go("/login", next=f"{target}?{query}" if query else target)

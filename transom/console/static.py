@@ -18,6 +18,12 @@ _TYPES = {
     "upload.js": b"text/javascript; charset=utf-8",
     "icon.svg": b"image/svg+xml",
 }
+#: What browsers need not be sent: file → a comment that has lines of its own.
+_COMMENTS = {
+    "console.css": re.compile(rb"^/\*.*?\*/\n", re.MULTILINE),
+    "console.js": re.compile(rb"^ *//.*\n", re.MULTILINE),
+    "upload.js": re.compile(rb"^ *//.*\n", re.MULTILINE),
+}
 
 
 class StaticFile(NamedTuple):
@@ -34,7 +40,8 @@ def static_files() -> dict[str, StaticFile]:
     """By name."""
     folder = files("transom.console") / "static"
     contents = {name: (folder / name).read_bytes() for name in _TYPES}
-    contents["console.css"] = re.sub(rb"/\*.*?\*/\n?", b"", contents["console.css"], flags=re.DOTALL)
+    for name, comment in _COMMENTS.items():
+        contents[name] = comment.sub(b"", contents[name])
     # One script, so that the page of uploads takes no more requests than others.
     contents["upload.js"] = contents["console.js"] + contents["upload.js"]
     tag = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]

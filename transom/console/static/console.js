@@ -67,6 +67,19 @@ async function send(form, button) {
   }
 }
 
+// In a dialog: the page stays as it is, and what was refused is sent again by its button.
+async function signIn(form) {
+  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  const wrong = find("[role=alert]", form);
+  if (answer.ok) {
+    form.closest("dialog").close();
+    say("You are signed in. Send it once more.");
+  } else {
+    wrong.textContent = find("[role=alert]", parse(await answer.text()))?.textContent || "";
+    wrong.hidden = false;
+  }
+}
+
 // ---------- dialogs ----------
 
 // Over the page until it is closed. The focus goes back to `opener`.
@@ -200,8 +213,10 @@ if (find("[data-waiting]") && navigator.locks) {
 document.addEventListener("submit", event => {
   const form = event.target;
   if (form.method !== "post") return;
-  if (/\/(project|logout|login)$/.test(form.getAttribute("action") || "")) return;
+  const isSignIn = form.action.endsWith("/login") && form.closest("dialog");
+  if (/\/(project|logout|login)$/.test(form.getAttribute("action") || "") && !isSignIn) return;
   event.preventDefault();
+  if (isSignIn) return signIn(form);
   send(form, event.submitter);
 });
 
