@@ -281,7 +281,10 @@ async def test_the_feed_of_a_member_reads_the_events_of_its_own_families(tap: Ta
     assert not re.search(r"SCAN (event|audience)", plan), plan
 
 
-@pytest.mark.parametrize("query", [_feed(image_id="image-1"), _feed(types=["family.promoted"])])
+_LONG = EventQuery(limit=1000, project=RECIPIENT, member_ids=[RECIPIENT], descending=True)
+
+
+@pytest.mark.parametrize("query", [_feed(image_id="image-1"), _feed(types=["family.promoted"]), _LONG])
 async def test_a_feed_that_no_index_makes_short_is_read_beside_the_event_loop(
     tap: Tap, query: EventQuery
 ) -> None:

@@ -208,6 +208,9 @@ async def list_concerns(db: Database, after: int, most: int) -> list[Concern]:
     return [Concern(*row) for row in await db.read(LIST_CONCERNS, after, most)]
 
 
+#: At most so many events are read at once in no time: a page of a webhook has a hundred.
+_FEW = 101
+
 HAS_AUDIENCE = """
     select 1 from family_audience
     where member_id in (select value from jsonb_array_elements_text(cast($1 as jsonb))) limit 1"""
@@ -229,8 +232,10 @@ async def list_events(db: Database, query: EventQuery) -> list[Event]:
 
 
 async def _is_short(db: Database, query: EventQuery) -> bool:
-    """Whether indexes lead to the page alone. What families tell their members is merged from all of them,
-    and how much that is others say: who offers a family asks nobody."""
+    """Whether it is a page of a few, to which indexes lead alone. What families tell their members is merged
+    from all of them, and how much that is others say: who offers a family asks nobody."""
+    if query.limit > _FEW:
+        return False
     narrowed = (query.types, query.other, query.user, query.family_id, query.since, query.until)
     if any(one is not None for one in narrowed):
         return False
