@@ -87,10 +87,10 @@ def _weigh(service: Service, headers: dict[str, str]) -> Iterator[Line]:
     )
     upload = ask(service.client(None), "GET", _UPLOAD, headers=headers)
     links = [part for text in (page.text, upload.text) for part in text.split('"')]
-    for name, most in (("console.css", 6), ("console.js", 4), ("upload.js", 8)):
+    for name, limit in (("console.css", 6), ("console.js", 4), ("upload.js", 8)):
         link = next(part for part in links if part.endswith(name))
         content = ask(service.client(None), "GET", link).content
-        yield _line(f"{name}, gzip", "kB", [len(gzip.compress(content)) / 1000], at_most(most))
+        yield _line(f"{name}, gzip", "kB", [len(gzip.compress(content)) / 1000], at_most(limit))
 
 
 def _measure_page(scene: Scene, service: Service, headers: dict[str, str]) -> Iterator[Line]:

@@ -26,10 +26,10 @@ _LONG_PAGE = Form("longest page", "limit=1000")
 _FILTERS = Form("many filters", "&".join(f"p{number}=v&tag=t{number}" for number in range(25)))
 
 
-def _filled(start: str, item: Callable[[int], str], end: str, most: int = 1_000_000) -> bytes:
-    """As many items between start and end as a body may have, or `most`."""
+def _filled(start: str, item: Callable[[int], str], end: str, limit: int = 1_000_000) -> bytes:
+    """As many items between start and end as a body may have, or `limit`."""
     items, size = [], len(start) + len(end)
-    for number in range(most):
+    for number in range(limit):
         text = item(number)
         if size + len(text) + 1 > _BODY_BYTES:
             break

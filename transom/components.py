@@ -58,8 +58,8 @@ def open_watch(settings: Settings) -> Watch:
         idle_s=settings.keep_alive_s,
         stall_s=settings.stall_timeout_s,
         pace_bytes_s=settings.least_pace_bytes_s,
-        most=settings.max_connections,
-        most_by_address=settings.max_connections_per_address,
+        total=settings.max_connections,
+        by_address=settings.max_connections_per_address,
     )
     networks = settings.trusted_networks
     is_trusted = make_trust(networks) if networks else None

@@ -103,11 +103,11 @@ class Ballast:
     def __init__(self, path: Path, room: Room, most_bytes: int) -> None:
         self._path = path
         self._room = room
-        self._most = most_bytes
+        self._limit = most_bytes
 
     def keep(self) -> None:
         """Make it, if it is not there and there is plenty of room."""
-        size = min(self._most, self._room.reserve_bytes // _PART_OF_RESERVE)
+        size = min(self._limit, self._room.reserve_bytes // _PART_OF_RESERVE)
         if not size or self._path.exists() or self._room.is_short(2 * size):
             return
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")

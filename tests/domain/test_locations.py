@@ -138,7 +138,7 @@ def test_places_are_arranged_each_as_often_as_it_is_there(named: list[Location],
     """A place of somebody else's may be there twice, with different metadata."""
     again = Location(store="web", key=URL, metadata={"a": "b"})
     before = image(status=Status.ACTIVE, locations=(OWN, PLACE, again))
-    known = Known(found={}, url_of=lambda location: location.key, algorithm="sha512", most=-1)
+    known = Known(found={}, url_of=lambda location: location.key, algorithm="sha512", limit=-1)
     value = [{"url": one.key, "metadata": one.metadata} for one in named]
     replace = Operation("replace", "locations", value)
 

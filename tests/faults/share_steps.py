@@ -42,11 +42,11 @@ class Step(NamedTuple):
 
 class Steps:
     """The steps that the callers of a service can take. Recipients are `member_id`s as the database has them:
-    a domain's stands with `domain/` before it. `most`: recipients a batch may give an image."""
+    a domain's stands with `domain/` before it. `limit`: recipients a batch may give an image."""
 
-    def __init__(self, service: Service, most: int = shares.MOST) -> None:
+    def __init__(self, service: Service, limit: int = shares.MOST) -> None:
         self._service = service
-        self._most = most
+        self._limit = limit
 
     def actor(self, caller: str) -> Actor:
         return Actor(self.project(caller), is_admin=caller == "admin")
@@ -61,7 +61,7 @@ class Steps:
             caller,
             lambda client: client.post(BATCH, json=body),
             lambda world: _refuse_unknown(
-                shares.share(world, self.actor(caller), images, recipients, self._most)
+                shares.share(world, self.actor(caller), images, recipients, self._limit)
             ),
             is_batch=True,
         )

@@ -78,7 +78,7 @@ EVERYBODY = ("public", "community")
 
 
 def share(
-    world: World, who: Actor, images: list[str], recipients: list[str], most: int = MOST
+    world: World, who: Actor, images: list[str], recipients: list[str], limit: int = MOST
 ) -> tuple[World, Results]:
     results: list[tuple[str, str, str | None]] = []
     for image_id in images:
@@ -88,7 +88,7 @@ def share(
             results += [(image_id, member_id, refusal) for member_id in recipients]
             continue
         offers = image.found() if image.visibility == "shared" else {}
-        outcome = [_offer(offers, member_id, image.owner, most) for member_id in recipients]
+        outcome = [_offer(offers, member_id, image.owner, limit) for member_id in recipients]
         results += [(image_id, *pair) for pair in zip(recipients, outcome, strict=True)]
         if None in outcome:
             world = _with(world, image, offers, "shared")
@@ -110,10 +110,10 @@ def _why_not_shared(image: Image | None, who: Actor) -> str | None:
     return None
 
 
-def _offer(offers: dict[str, Offer], member_id: str, owner: str, most: int) -> str | None:
+def _offer(offers: dict[str, Offer], member_id: str, owner: str, limit: int) -> str | None:
     if member_id == owner:
         return "IMG.0076"
-    if member_id not in offers and len(offers) >= most:
+    if member_id not in offers and len(offers) >= limit:
         return "IMG.9004"
     if member_id not in offers or offers[member_id].status == "rejected":
         offers[member_id] = Offer("accepted" if member_id.startswith("domain/") else "pending")

@@ -36,12 +36,12 @@ def test_it_is_no_more_than_there_are_and_no_less_than_half(body: Any) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(body=_bodies, most=st.integers(0, 30))
-def test_a_body_is_refused_when_it_has_more_values_than_it_may(body: Any, most: int) -> None:
+@given(body=_bodies, limit=st.integers(0, 30))
+def test_a_body_is_refused_when_it_has_more_values_than_it_may(body: Any, limit: int) -> None:
     raw = json.dumps(body).encode()
 
-    if _count(body) > most:
+    if _count(body) > limit:
         with pytest.raises(BodyTooLargeError):
-            decode_body(raw, most)
+            decode_body(raw, limit)
     else:
-        assert decode_body(raw, most) == body
+        assert decode_body(raw, limit) == body

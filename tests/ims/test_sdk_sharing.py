@@ -284,12 +284,12 @@ def test_an_absent_image_is_not_found(service: Service) -> None:
     assert refused(client.glance_list_image_members, request) == (404, "IMG.0027")
 
 
-def _feed(service: Service, image_id: str, most: int) -> list[dict[str, Any]]:
+def _feed(service: Service, image_id: str, limit: int) -> list[dict[str, Any]]:
     """The first events of the image as its owner sees them, without what tells them apart: number, time, and
     the request."""
     deadline = time.monotonic() + PATIENCE_S
     client = service.client("publisher")
-    while len(found := client.get("/share/v1/events", params={"image": image_id}).json()["events"]) < most:
+    while len(found := client.get("/share/v1/events", params={"image": image_id}).json()["events"]) < limit:
         assert time.monotonic() < deadline, found
     own = {"request_id": None, "via": None, "image": None}
     return [{"type": event["type"], "data": event["data"] | own} for event in found]

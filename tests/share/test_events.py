@@ -27,12 +27,12 @@ def create_image(service: Service, name: str = "web-1") -> str:
     return image
 
 
-def events_of(client: httpx.Client, image: str, most: int, **query: str) -> list[dict[str, Any]]:
+def events_of(client: httpx.Client, image: str, least: int, **query: str) -> list[dict[str, Any]]:
     """The events of the image, once there are so many."""
     until = time.monotonic() + PATIENCE_S
     while True:
         found: list[dict[str, Any]] = client.get(FEED, params={"image": image, **query}).json()["events"]
-        if len(found) >= most or time.monotonic() > until:
+        if len(found) >= least or time.monotonic() > until:
             return found
 
 

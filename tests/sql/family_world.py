@@ -88,7 +88,7 @@ def locked(family_id: str = "family") -> Script[Known]:
 async def offer(
     db: Database,
     *member_ids: str,
-    most: int = NO_LIMIT,
+    limit: int = NO_LIMIT,
     now: int = NOW,
     ends_at: int = NEVER,
     expires_at: int = NEVER,
@@ -96,7 +96,7 @@ async def offer(
     terms = Terms(message="take it", ends_at=ends_at, expires_at=expires_at)
 
     def script() -> Script[members.Offered]:
-        return (yield from members.offer((yield from locked()), member_ids, terms, most, act(now)))
+        return (yield from members.offer((yield from locked()), member_ids, terms, limit, act(now)))
 
     return await db.run(script)
 

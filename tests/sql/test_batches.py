@@ -41,11 +41,11 @@ async def _share(
     db: Database,
     images: Sequence[str],
     recipients: Sequence[str],
-    most: int = NO_LIMIT,
+    limit: int = NO_LIMIT,
     who: Caller | None = None,
     job: Job | None = None,
 ) -> list[Failure]:
-    return await db.run(lambda: share(who or caller(), ACTOR, images, recipients, most, NOW, job))
+    return await db.run(lambda: share(who or caller(), ACTOR, images, recipients, limit, NOW, job))
 
 
 async def _answer(
@@ -191,11 +191,11 @@ async def test_an_image_that_is_full_does_not_hinder_the_others(db: Database) ->
     }
 
 
-@pytest.mark.parametrize("most", [NO_LIMIT, 256])
-async def test_an_image_of_a_whole_server_has_ten_recipients_at_most(db: Database, most: int) -> None:
+@pytest.mark.parametrize("limit", [NO_LIMIT, 256])
+async def test_an_image_of_a_whole_server_has_ten_recipients_at_most(db: Database, limit: int) -> None:
     await write_world(db, [image(properties=BACKUP)], [])
 
-    failures = await _share(db, ["image"], [f"p{n:02}" for n in range(12)], most)
+    failures = await _share(db, ["image"], [f"p{n:02}" for n in range(12)], limit)
 
     assert [one.member_id for one in failures] == ["p10", "p11"]
     assert await count(db, "member") == MOST_OF_WHOLE
@@ -243,14 +243,14 @@ async def test_many_images_take_as_many_statements_as_few_whoever_is_named(db: D
     took its own statements then, of which a batch of thousands has tens of thousands."""
     ids = [f"image-{number}" for number in range(12)]
     admin = caller("admin", "admin-project")
-    most = 2 if full else NO_LIMIT
+    limit = 2 if full else NO_LIMIT
     counts, told = [], []
 
     for few in (ids[:2], ids):
         had = [_member(one, "third-project", "accepted") for one in few]
         await write_world(db, _images(*few), had + [_member(one) for one in few] if full else had)
         statements: list[Statement] = []
-        make = partial(share, admin, ACTOR, few, [*BOTH, OWNER], most, NOW, None)
+        make = partial(share, admin, ACTOR, few, [*BOTH, OWNER], limit, NOW, None)
         told.append(await db.run(partial(_noting, statements, make)))
         counts.append(len(statements))
 

@@ -250,7 +250,7 @@ async def test_a_family_has_so_many_members_and_no_more(db: Database) -> None:
     await make_family(db)
     await offer(db, FIRST)
 
-    offered = await offer(db, FIRST, SECOND, THIRD, most=2)
+    offered = await offer(db, FIRST, SECOND, THIRD, limit=2)
 
     assert (offered.offered, offered.unchanged) == (1, 1)
     assert [(who, type(error)) for who, error in offered.failures] == [(THIRD, LimitExceededError)]

@@ -132,9 +132,9 @@ async def test_recipients_are_counted_of_so_many_images_at_most(
     monkeypatch.setattr(images, "RECIPIENTS_OF_PROJECT", statement)
     tap = Tap(populated)
 
-    shared, most = await images.count_shared(tap, PUBLISHER)
+    shared, largest = await images.count_shared(tap, PUBLISHER)
 
-    assert (shared, most) == (100, 3)
+    assert (shared, largest) == (100, 3)
     await _require_few(populated, tap)
 
 

@@ -92,18 +92,18 @@ def _least_values(raw: bytes) -> int:
     return count_signs(b"".join(raw.split(b'"')[::2])) // 2
 
 
-def _too_many_values(most: int) -> BodyTooLargeError:
-    return BodyTooLargeError(f"The request body has more than {most} values.")
+def _too_many_values(limit: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The request body has more than {limit} values.")
 
 
-def _has_more_values(value: dict[str, Any] | list[Any], most: int) -> bool:
+def _has_more_values(value: dict[str, Any] | list[Any], limit: int) -> bool:
     count = 0
     pending: list[dict[str, Any] | list[Any]] = [value]
-    while pending and count <= most:
+    while pending and count <= limit:
         outer = pending.pop()
         count += len(outer) * (2 if isinstance(outer, dict) else 1)
         inner = outer.values() if isinstance(outer, dict) else outer
         # What holds more than is left to be counted need not be looked into.
-        if count <= most:
+        if count <= limit:
             pending += [one for one in inner if isinstance(one, dict | list)]
-    return count > most
+    return count > limit

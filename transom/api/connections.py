@@ -83,17 +83,17 @@ class ClientConnection:
 
 
 class ClientCounts:
-    """Requests under way by the client's address, where proxies hide whose connections there are. `most`: of
+    """Requests under way by the client's address, where proxies hide whose connections there are. `limit`: of
     one address."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._counts: dict[str, int] = {}
 
     def enter(self, client: str) -> None:
         """UnavailableError when this address has too many."""
         count = self._counts.get(client, 0)
-        if count >= self._most:
+        if count >= self._limit:
             raise UnavailableError("Too many requests at once from your address. Try again in a few seconds.")
         self._counts[client] = count + 1
 
@@ -110,15 +110,15 @@ UNWATCHED = ClientConnection(BodyMemory(1 << 62))
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
     """`head_s`: from a connection or a first byte to a request. `idle_s`: between two requests. `stall_s`:
-    how far a client may fall behind `pace_bytes_s`, in sending a body or taking an answer. `most`,
-    `most_by_address`: connections; an address of IPv6 stands for its /64."""
+    how far a client may fall behind `pace_bytes_s`, in sending a body or taking an answer. `total`,
+    `by_address`: connections; an address of IPv6 stands for its /64."""
 
     head_s: float
     idle_s: float
     stall_s: float
     pace_bytes_s: int
-    most: int
-    most_by_address: int
+    total: int
+    by_address: int
 
 
 class _Watched:
@@ -315,7 +315,7 @@ class Watch:
         closings += [(one, "too many") for one in self._choose_surplus(left, now)]
         self._close_all(closings)
         self._forget_gone(known, found)
-        return self._is_stopping or len(left) > self._limits.most
+        return self._is_stopping or len(left) > self._limits.total
 
     def _close_all(self, closings: list[tuple[_Found, str]]) -> None:
         reasons: Counter[str] = Counter()
@@ -402,21 +402,21 @@ class Watch:
         the addresses with the most first. Requests that came whole, and image data, go on."""
         limits = self._limits
         counts = Counter(one.watched.address for one in left)
-        if counts.total() <= min(limits.most, limits.most_by_address):
+        if counts.total() <= min(limits.total, limits.by_address):
             return
         idle = [one for one in left if _may_go(one.watched, now)]
         by_address: dict[str, list[_Found]] = {}
         for one in sorted(idle, key=lambda one: (one.watched.has_asked, one.watched.idle_since)):
             by_address.setdefault(one.watched.address, []).append(one)
         for address, candidates in by_address.items():
-            while candidates and counts[address] > limits.most_by_address:
+            while candidates and counts[address] > limits.by_address:
                 if self._is_proxy(candidates[0].watched):
                     break
                 counts[address] -= 1
                 yield candidates.pop(0)
-        if counts.total() <= limits.most:
+        if counts.total() <= limits.total:
             return
-        for _ in range(counts.total() - int(limits.most * _LOW_WATER)):
+        for _ in range(counts.total() - int(limits.total * _LOW_WATER)):
             heaviest = max(by_address, key=lambda one: (bool(by_address[one]), counts[one]), default=None)
             if heaviest is None or not by_address[heaviest]:
                 return

@@ -16,9 +16,9 @@ from transom.sql import jobs
 async def require_place(services: Services, request: Request) -> None:
     """LimitExceededError when the caller's project may have no more jobs open. The statements that write a
     job make sure of it; this says so."""
-    most = services.tasks.open_jobs_quota
-    if most >= 0 and await jobs.count_open_jobs(services.db, request.caller.project_id or "") >= most:
-        text = f"The project has {most} jobs that wait or run, and may have no more."
+    limit = services.tasks.open_jobs_quota
+    if limit >= 0 and await jobs.count_open_jobs(services.db, request.caller.project_id or "") >= limit:
+        text = f"The project has {limit} jobs that wait or run, and may have no more."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
 
 
@@ -65,10 +65,10 @@ async def start_jobs(
     """Write the jobs and their group, all or none, and wake a worker. LimitExceededError when the project may
     have no more of them open. `token`: kept for the jobs; `most_alike`: jobs of the kind that a project may
     have open, negative for no limit."""
-    most = services.tasks.open_jobs_quota
-    if not await jobs.start_jobs(services.db, new, group, token, most, most_alike):
+    limit = services.tasks.open_jobs_quota
+    if not await jobs.start_jobs(services.db, new, group, token, limit, most_alike):
         await require_place(services, request)
-        limit = f"{most_alike} jobs of this kind" if most_alike >= 0 else f"{most} jobs"
-        text = f"The project may have no more than {limit} that wait or run."
+        bound = f"{most_alike} jobs of this kind" if most_alike >= 0 else f"{limit} jobs"
+        text = f"The project may have no more than {bound} that wait or run."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
     services.wake_jobs()

@@ -45,15 +45,15 @@ def page_link(path: str, pairs: list[tuple[str, str]], marker: str | None) -> st
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def parse_limit(text: str | None, default: int, most: int) -> int:
+def parse_limit(text: str | None, default: int, largest: int) -> int:
     if text is None:
-        return min(default, most)
+        return min(default, largest)
     if not _INTEGER.fullmatch(text):
         raise InvalidError("limit param must be an integer")
     limit = int(text)
     if limit < 0:
         raise InvalidError("limit param must be positive")
-    return min(limit, most)
+    return min(limit, largest)
 
 
 def parse_member_status(value: str | None) -> tuple[str, ...]:

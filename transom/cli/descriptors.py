@@ -27,16 +27,16 @@ def fit_to_descriptors(settings: Settings) -> Settings:
     if soft == resource.RLIM_INFINITY:
         return settings
     room = max(1, (soft - _RESERVE - settings.database_pool) // 2)
-    most = max(1, room - room_beside(room))
-    if most >= settings.max_connections:
+    possible = max(1, room - room_beside(room))
+    if possible >= settings.max_connections:
         return settings
     _log.warning(
         "%d file descriptors are enough for %d connections a worker, not for max_connections, %d",
         soft,
-        most,
+        possible,
         settings.max_connections,
     )
-    return dataclasses.replace(settings, max_connections=most)
+    return dataclasses.replace(settings, max_connections=possible)
 
 
 def room_beside(connections: int) -> int:

@@ -20,11 +20,11 @@ class DamagedError(RefusedError):
 
 
 def list_images(
-    service: Service, filters: dict[str, Any], most: int | None = None
+    service: Service, filters: dict[str, Any], limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Those that a list with these filters has, at most so many."""
     for position, image in enumerate(service.pages("/v2/images", filters, "images")):
-        if position == most:
+        if position == limit:
             return
         yield image
 

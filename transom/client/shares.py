@@ -125,11 +125,11 @@ def event_filters(
     return {"image": image, "family": family, "with": project, "type": types}
 
 
-def list_history(service: Service, filters: Body, most: int) -> Iterator[Body]:
+def list_history(service: Service, filters: Body, limit: int) -> Iterator[Body]:
     """Events, newest first, at most so many."""
-    params = {**_given(**filters), "order": "desc", "limit": min(most, 1000)}
+    params = {**_given(**filters), "order": "desc", "limit": min(limit, 1000)}
     for position, event in enumerate(service.pages(f"{_V1}/events", params, "events")):
-        if position == most:
+        if position == limit:
             return
         yield event
 

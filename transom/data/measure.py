@@ -26,13 +26,13 @@ _BLOCKS_AHEAD = 3
 class Bounds(NamedTuple):
     """How large the data may be (bytes), what to say of more, and how large the client said it is."""
 
-    most: int
+    limit: int
     too_much: str
     announced: int | None
     reason: Reason | None = None
 
     def check(self, received: int) -> None:
-        if received > self.most:
+        if received > self.limit:
             raise LimitExceededError(self.too_much, self.reason)
         if self.announced is not None and received > self.announced:
             raise InvalidError(f"The data is larger than the {self.announced} bytes that were announced.")

@@ -192,12 +192,12 @@ class Uploads:
 
     async def digest(self, chunks: AsyncIterator[bytes], size: int, algorithm: str) -> Content:
         """The hashes of data that somebody else keeps. Its format is not looked at."""
-        bounds = Bounds(most=size, too_much="The data is larger than it was said to be.", announced=size)
+        bounds = Bounds(limit=size, too_much="The data is larger than it was said to be.", announced=size)
         return await self._hashed(chunks, bounds, None, algorithm, (), count)
 
     async def room(self, image: Image) -> int:
         """How many bytes the image's data may have now."""
-        return (await self._bounds(image, None)).most
+        return (await self._bounds(image, None)).limit
 
     async def examine(
         self, image: Image, chunks: AsyncIterator[bytes], size: int, checks: Sequence[DigestCheck] = ()
@@ -223,9 +223,9 @@ class Uploads:
 
     async def _require_room(self, guard: UploadGuard) -> None:
         """LimitExceededError when it is the guard that stood in the way of an upload."""
-        if guard.most >= 0:
+        if guard.limit >= 0:
             used = await count_uploading(self._db, guard.owner)
-            require_room(guard.owner, Limit.UPLOADING, guard.most, used, 1)
+            require_room(guard.owner, Limit.UPLOADING, guard.limit, used, 1)
 
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
@@ -252,7 +252,7 @@ class Uploads:
             cap, too_much, reason = left, self._quota.text, Reason.IMAGE_QUOTA
         if announced is not None and announced > cap:
             raise LimitExceededError(too_much, reason)
-        return Bounds(most=cap, too_much=too_much, announced=announced, reason=reason)
+        return Bounds(limit=cap, too_much=too_much, announced=announced, reason=reason)
 
     async def _put_bounded(
         self,

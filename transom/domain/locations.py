@@ -124,12 +124,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out before a PATCH is decided on. `found`: URL → the store that reads it and the size of
-    the data there; `url_of`: of a place that the image has; `most`: negative for no limit."""
+    the data there; `url_of`: of a place that the image has; `limit`: negative for no limit."""
 
     found: dict[str, tuple[str, int]]
     url_of: Callable[[Location], str]
     algorithm: str
-    most: int
+    limit: int
 
 
 def parse_place(value: Any) -> Place:
@@ -171,10 +171,10 @@ def _add_place(image: Image, place: Place, position: str, known: Known) -> Image
     count = len(image.locations)
     if position != "-" and not (position.isascii() and position.isdigit() and int(position) <= count):
         raise InvalidError(f"Invalid position for adding a location: {shown(position)}")
-    if 0 <= known.most <= count:
+    if 0 <= known.limit <= count:
         raise LimitExceededError(
             "The limit has been exceeded on the number of allowed image locations. "
-            f"Attempted: {count + 1}, Maximum: {known.most}"
+            f"Attempted: {count + 1}, Maximum: {known.limit}"
         )
     store, size = known.found[place.url]
     location = Location(store=store, key=place.url, metadata=_own_metadata(place))

@@ -79,17 +79,17 @@ def values_by_key(texts: Iterable[str]) -> dict[str, list[str]]:
 # ---- changes of an image's tags
 
 
-def put_tags(texts: tuple[str, ...], new: Iterable[Tag], most: int) -> tuple[str, ...]:
+def put_tags(texts: tuple[str, ...], new: Iterable[Tag], limit: int) -> tuple[str, ...]:
     """`texts` with the new tags, each in place of those that have its key.
 
-    LimitExceededError for more than `most`, unless they are no more than before: an image that got too many
+    LimitExceededError for more than `limit`, unless they are no more than before: an image that got too many
     by other ways can still have one replaced.
     """
     by_key = {tag.key: tag_text(tag) for tag in new}
     kept = [text for text in texts if parse_tag(text).key not in by_key]
     together = tuple(sorted({*kept, *by_key.values()}))
-    if len(together) > max(most, len(texts)):
-        raise LimitExceededError(f"An image can have at most {most} tags.", Reason.TAGS_FULL)
+    if len(together) > max(limit, len(texts)):
+        raise LimitExceededError(f"An image can have at most {limit} tags.", Reason.TAGS_FULL)
     return together
 
 

@@ -14,12 +14,12 @@ Ask = Callable[[], Awaitable[tuple[T | None, float]]]
 class Answers(Generic[T]):
     """Answers by key, used by one event loop. A key is worth as much as its value: give a hash of a secret.
 
-    Of either kind, values and "there is none", `most` are kept; then the oldest goes. They do not displace
+    Of either kind, values and "there is none", `limit` are kept; then the oldest goes. They do not displace
     one another, so that whoever sends many made-up keys does not make the true ones be asked for again.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._values: dict[bytes, tuple[T, float]] = {}
         self._absent: dict[bytes, tuple[None, float]] = {}
         self._asking: dict[bytes, asyncio.Task[T | None]] = {}
@@ -59,7 +59,7 @@ class Answers(Generic[T]):
         return value
 
     def _make_room(self, kept: dict[bytes, tuple[T, float]] | dict[bytes, tuple[None, float]]) -> None:
-        if len(kept) >= self._most:
+        if len(kept) >= self._limit:
             del kept[next(iter(kept))]
 
     def _finish(self, key: bytes, done: asyncio.Task[T | None]) -> None:

@@ -73,9 +73,9 @@ async def look_at_locations(
     operations: list[patch.Operation],
     image: Image,
     algorithm: str,
-    most: int,
+    limit: int,
 ) -> Known:
-    """What the operations on locations name. `algorithm`: of the hashes that are recorded; `most`: locations
+    """What the operations on locations name. `algorithm`: of the hashes that are recorded; `limit`: locations
     an image may have. InvalidError for a URL that may not be fetched, or has no data."""
     had = {stores.url(location) for location in image.locations}
     found = {}
@@ -86,7 +86,7 @@ async def look_at_locations(
             url = parse_place(value).url
             if operation.op == "add" or not had:
                 found[url] = await _look_at(stores, outbound, url)
-    return Known(found=found, url_of=stores.url, algorithm=algorithm, most=most)
+    return Known(found=found, url_of=stores.url, algorithm=algorithm, limit=limit)
 
 
 async def _look_at(stores: Stores, outbound: Outbound, url: str) -> tuple[str, int]:

@@ -28,10 +28,10 @@ Guard = Callable[[Image], Awaitable[None]]
 
 async def create_image(db: Database, limits: Limits, image: Image, *, id_was_chosen: bool) -> None:
     """Write the new image. `id_was_chosen`: by the client, so that it may be another image's."""
-    most = await limits.most_images(image.owner)
-    if not await images.insert_image(db, image, most, id_was_chosen=id_was_chosen):
-        if 0 <= most <= await images.count_images(db, image.owner):
-            raise image_quotas.too_many_images(most)
+    limit = await limits.most_images(image.owner)
+    if not await images.insert_image(db, image, limit, id_was_chosen=id_was_chosen):
+        if 0 <= limit <= await images.count_images(db, image.owner):
+            raise image_quotas.too_many_images(limit)
         raise ConflictError(f"Image ID {image.id} already exists!")
 
 

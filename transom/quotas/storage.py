@@ -10,31 +10,31 @@ from transom.sql.images import used_storage
 
 
 class StorageQuota:
-    """`most`: bytes a project may own; 0: no limit, and nothing is asked of the database."""
+    """`limit`: bytes a project may own; 0: no limit, and nothing is asked of the database."""
 
-    def __init__(self, db: Database, most: int) -> None:
+    def __init__(self, db: Database, limit: int) -> None:
         self._db = db
-        self._most = most
+        self._limit = limit
 
     @property
     def text(self) -> str:
         """What is said of data beyond it."""
-        return f"Image exceeds the storage quota: {self._most} bytes a project."
+        return f"Image exceeds the storage quota: {self._limit} bytes a project."
 
     async def room_for(self, image: Image) -> int | None:
         """How many bytes the image's data may have now; None: any number."""
-        if not self._most:
+        if not self._limit:
             return None
         used = await used_storage(self._db, image.owner)
-        return max(self._most - used + _counted(image), 0)
+        return max(self._limit - used + _counted(image), 0)
 
     async def reserve(self, image: Image, blob: LooseBlob, size: int) -> None:
         """Keep room for the image's data, which the blob's holder brings, until the image has it or it is
         given up. LimitExceededError when there is not so much."""
-        if not self._most:
+        if not self._limit:
             return
         growth = max(size - _counted(image), 0)
-        if not await blobs.reserve_room(self._db, blob, image.owner, growth, self._most):
+        if not await blobs.reserve_room(self._db, blob, image.owner, growth, self._limit):
             raise LimitExceededError(self.text, Reason.IMAGE_QUOTA)
 
 

@@ -18,11 +18,11 @@ async def find_rule(db: Database, caller: Caller, publisher: str) -> ShareRule |
     return await share_rules.find_rule(db, rules.look_at_share_rules(caller), publisher)
 
 
-async def put_rule(db: Database, caller: Caller, rule: ShareRule, most: int, guard: Guard) -> bool:
-    """Make the rule, or change it; whether it is new. LimitExceededError beyond `most` rules of a project,
+async def put_rule(db: Database, caller: Caller, rule: ShareRule, limit: int, guard: Guard) -> bool:
+    """Make the rule, or change it; whether it is new. LimitExceededError beyond `limit` rules of a project,
     negative for no limit; what `guard` raises."""
     project_id, user_id = rules.manage_share_rules(caller), caller.user_id
-    return await db.run(lambda: share_rules.put_rule(project_id, rule, user_id, most, guard))
+    return await db.run(lambda: share_rules.put_rule(project_id, rule, user_id, limit, guard))
 
 
 async def delete_rule(db: Database, caller: Caller, publisher: str, guard: Guard) -> bool:

@@ -52,14 +52,14 @@ def share(
     actor: Actor,
     images: Sequence[str],
     recipients: Sequence[str],
-    most: int,
+    limit: int,
     now: int,
     job: Job | None,
     unknown: Collection[str] = (),
 ) -> Script[list[Failure]]:
     """Offer each image to each recipient (`member_id`s); what could not be done. `job` is finished and
     written with the rest. The others: as of `offer`."""
-    done = yield from offer(caller, actor, images, recipients, Terms(), most, now, unknown)
+    done = yield from offer(caller, actor, images, recipients, Terms(), limit, now, unknown)
     failures = done.failures
     if job is not None:
         yield _finished(job, images, failures)
@@ -82,18 +82,18 @@ def offer(
     images: Sequence[str],
     recipients: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     now: int,
     unknown: Collection[str] = (),
 ) -> Script[Offered]:
-    """Offer each image to each recipient (`member_id`s). `most`: recipients an image may have. `unknown`:
+    """Offer each image to each recipient (`member_id`s). `limit`: recipients an image may have. `unknown`:
     those of the recipients that do not exist. What they have by a family becomes direct."""
     found = yield from see_locked(caller, images, now)
-    plan = plan_sharing(caller, images, recipients, found, most, unknown)
+    plan = plan_sharing(caller, images, recipients, found, limit, unknown)
     failures, recipients, offers = plan.failures, plan.recipients, plan.whole
     present = yield from _see_named(plan, now)
     for image, others in plan.crowded:
-        bound = most_recipients(image, most)
+        bound = most_recipients(image, limit)
         for image_id in image.ids:
             named = present.get(image_id, set())
             chosen, refused = choose_recipients(image_id, others, named, image.members, bound)
@@ -262,17 +262,17 @@ def share_one(
     actor: Actor,
     image_id: str,
     member_id: str,
-    most: int,
+    limit: int,
     now: int,
     unknown: Collection[str] = (),
 ) -> Script[Member]:
     """Offer the image, once more if the offer was rejected; the membership. ConflictError when the offer
-    stands. `most`: recipients an image may have. `unknown`: recipients that do not exist."""
+    stands. `limit`: recipients an image may have. `unknown`: recipients that do not exist."""
     yield Statement(members.LOCK_IMAGE, (image_id,), is_lock=True)
     # The recipient's answer changes the membership without its image.
     yield Statement(members.LOCK_MEMBER, (image_id, member_id, now), is_lock=True)
     before = yield from _look(caller, image_id, member_id, now)
-    raise_first((yield from share(caller, actor, [image_id], [member_id], most, now, None, unknown)))
+    raise_first((yield from share(caller, actor, [image_id], [member_id], limit, now, None, unknown)))
     rules.share_once_more(before, member_id)
     after = (yield from _look(caller, image_id, member_id, now)).member
     assert after is not None, "a membership that was just written is there"  # noqa: S101

@@ -43,12 +43,12 @@ async def create_hook(
     caller: Caller,
     url: str,
     types: Sequence[str],
-    most: int,
+    limit: int,
     *,
     is_batch: bool,
     is_global: bool,
 ) -> Hook:
-    """The new hook, which begins at the end of the feed. `most`: hooks a project may have, negative for no
+    """The new hook, which begins at the end of the feed. `limit`: hooks a project may have, negative for no
     limit."""
     project_id = rules.manage_hooks(caller, is_global=is_global)
     hook = Hook(
@@ -74,7 +74,7 @@ async def create_hook(
         created_at=now_us(),
         updated_at=0,
     )
-    return await db.run(lambda: hooks.insert_hook(hook, most))
+    return await db.run(lambda: hooks.insert_hook(hook, limit))
 
 
 async def list_hooks(db: Database, caller: Caller) -> list[Hook]:

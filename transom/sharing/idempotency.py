@@ -45,13 +45,13 @@ class KeyedDatabase:
         db: Database,
         request: KeyedRequest,
         lifetime_us: int,
-        most: int,
+        limit: int,
         show: Callable[[Any], StoredResponse],
     ) -> None:
         self._db = db
         self._request = request
         self._lifetime_us = lifetime_us
-        self._most = most
+        self._limit = limit
         self._show = show
         self.response: StoredResponse | None = None
 
@@ -75,7 +75,7 @@ class KeyedDatabase:
 
     def _with_response(self, script: Script[Result]) -> Script[tuple[Result, StoredResponse]]:
         now = now_us()
-        found = yield from idempotency.claim(self._request, now, now - self._lifetime_us, self._most)
+        found = yield from idempotency.claim(self._request, now, now - self._lifetime_us, self._limit)
         if found is not None:
             raise AlreadyDoneError(found)
         result = yield from script
@@ -91,12 +91,12 @@ def _done(result: Result) -> Script[Result]:
 
 class StoredResponses:
     """The stored responses, and the keys that this process holds. `lifetime_h`: how long they
-    are stored; `most`: how many of a project, negative for no limit."""
+    are stored; `limit`: how many of a project, negative for no limit."""
 
-    def __init__(self, db: Database, lifetime_h: int, most: int) -> None:
+    def __init__(self, db: Database, lifetime_h: int, limit: int) -> None:
         self._db = db
         self._lifetime_us = lifetime_h * _HOUR_US
-        self._most = most
+        self._limit = limit
         #: Requests under way: (project, user, key) → fingerprint.
         self._held: dict[tuple[str, str, str], str] = {}
 
@@ -119,7 +119,7 @@ class StoredResponses:
 
     def keyed(self, request: KeyedRequest, show: Callable[[Any], StoredResponse]) -> KeyedDatabase:
         """The database that the work of this request runs its transaction by."""
-        return KeyedDatabase(self._db, request, self._lifetime_us, self._most, show)
+        return KeyedDatabase(self._db, request, self._lifetime_us, self._limit, show)
 
 
 async def serve_removal(db: Database, lifetime_h: int) -> None:

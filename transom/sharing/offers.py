@@ -37,12 +37,12 @@ def prepare(
     images: Sequence[str],
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     unknown: Collection[str],
 ) -> Callable[[int], Script[Offered]]:
     """Returns a function of the current time that makes a sub-script: offer each image to each recipient.
-    `most`: recipients an image may have, negative for no limit. `unknown`: recipients that do not exist."""
-    return lambda now: batches.offer(caller, actor, images, member_ids, terms, most, now, unknown)
+    `limit`: recipients an image may have, negative for no limit. `unknown`: recipients that do not exist."""
+    return lambda now: batches.offer(caller, actor, images, member_ids, terms, limit, now, unknown)
 
 
 # ---- answer
@@ -61,12 +61,12 @@ NOTHING_ANSWERED = Answered(0, 0, 0, [])
 
 
 async def list_answerable(
-    db: Database, project_id: str, was: str, owner: str | None, most: int, now: int
+    db: Database, project_id: str, was: str, owner: str | None, limit: int, now: int
 ) -> tuple[list[str], int]:
     """(the images that are offered to the project and have the status `was`, newest offer first, at most so
     many; how many more there are). `owner`: only of this project's images."""
     total = await inbox.count_answerable(db, project_id, was, owner, now)
-    images = await inbox.list_answerable(db, project_id, was, owner, now, most)
+    images = await inbox.list_answerable(db, project_id, was, owner, now, limit)
     return images, max(total - len(images), 0)
 
 
@@ -140,12 +140,12 @@ def withdraw_images(
     images: Sequence[str],
     member_ids: Sequence[str] | None,
     reason: str | None,
-    most: int,
+    limit: int,
     now: int,
 ) -> Script[Withdrawn]:
     """Take each image back from each recipient, None: from all of its recipients, at most so many pairs."""
     if member_ids is None:
-        return withdraw_most(caller, actor, images, None, most, now, reason)
+        return withdraw_up_to(caller, actor, images, None, limit, now, reason)
     return _withdraw_named(caller, actor, images, member_ids, now, reason)
 
 
@@ -166,26 +166,26 @@ def _withdraw_named(
 
 
 async def list_withdrawable(
-    db: Database, owner: str, member_ids: Sequence[str] | None, most: int
+    db: Database, owner: str, member_ids: Sequence[str] | None, limit: int
 ) -> tuple[list[str], int]:
-    """(the project's images shared with these recipients (None: with anyone), until they add up to `most` or
+    """(the project's images shared with these recipients (None: with anyone), until they add up to `limit` or
     more pairs; how many pairs the remaining images have)."""
     found = await shares.list_shared_of(db, owner, member_ids, now_us())
     images, pairs = [], 0
     for image_id, number in found:
-        if pairs >= most:
+        if pairs >= limit:
             break
         images.append(image_id)
         pairs += number
     return images, sum(number for _image_id, number in found) - pairs
 
 
-def withdraw_most(
+def withdraw_up_to(
     caller: Caller,
     actor: Actor,
     images: Sequence[str],
     member_ids: Sequence[str] | None,
-    most: int,
+    limit: int,
     now: int,
     reason: str | None,
 ) -> Script[Withdrawn]:
@@ -193,14 +193,14 @@ def withdraw_most(
     possible, failures = yield from batches.see_withdrawable(caller, images, now)
     named = to_json(member_ids) if member_ids is not None else None
     counted = yield Statement(looks.COUNT_EACH, (to_json(possible), named, now))
-    whole, cut, taken = _cut(((image_id, int(number)) for image_id, number in counted), most)
+    whole, cut, taken = _cut(((image_id, int(number)) for image_id, number in counted), limit)
     if whole:
         change = WithdrawEach(image_ids=whole, member_ids=member_ids, now=now, reason=reason)
         yield to_statement(change, actor)
     if cut is not None:
         rows = yield Statement(looks.LIST_RECIPIENTS, (cut, now))
         theirs = sorted(row[0] for row in rows if member_ids is None or row[0] in set(member_ids))
-        some = theirs[: most - taken]
+        some = theirs[: limit - taken]
         taken += len(some)
         change = WithdrawEach(image_ids=[cut], member_ids=some, now=now, reason=reason)
         yield to_statement(change, actor)
@@ -208,13 +208,13 @@ def withdraw_most(
     return Withdrawn(taken, 0, total - taken, failures)
 
 
-def _cut(counted: Iterable[tuple[str, int]], most: int) -> tuple[list[str], str | None, int]:
+def _cut(counted: Iterable[tuple[str, int]], limit: int) -> tuple[list[str], str | None, int]:
     """(images that are taken whole, one of which there is only room for some pairs, pairs of the former)."""
     whole: list[str] = []
     taken = 0
     for image_id, number in counted:
-        if taken + number > most:
-            return whole, (image_id if taken < most else None), taken
+        if taken + number > limit:
+            return whole, (image_id if taken < limit else None), taken
         whole.append(image_id)
         taken += number
     return whole, None, taken
@@ -241,7 +241,7 @@ async def replace(
     image_id: str,
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
 ) -> Replaced:
     """Offer the image to who is missing of these recipients, and withdraw it from who is not named. The
@@ -252,7 +252,7 @@ async def replace(
 
     def script() -> Script[Replaced]:
         now = now_us()
-        return _replace(caller, actor, image_id, member_ids, terms, most, now, unknown, require_unchanged)
+        return _replace(caller, actor, image_id, member_ids, terms, limit, now, unknown, require_unchanged)
 
     return await db.run(script)
 
@@ -263,7 +263,7 @@ def _replace(
     image_id: str,
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     now: int,
     unknown: Collection[str],
     require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
@@ -279,7 +279,7 @@ def _replace(
     missing = [member_id for member_id in member_ids if member_id not in present]
     done = Offered(0, 0, 0, [])
     if missing:
-        done = yield from batches.offer(caller, actor, [image_id], missing, terms, most, now, unknown)
+        done = yield from batches.offer(caller, actor, [image_id], missing, terms, limit, now, unknown)
     after = yield from _terms_of(image_id, now)
     return Replaced(done.offered, len(present & wanted), len(gone), done.failures, after)
 
@@ -289,10 +289,10 @@ def _terms_of(image_id: str, now: int) -> Script[list[tuple[str, int]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def require_few(pairs: int, most: int) -> None:
+def require_few(pairs: int, limit: int) -> None:
     """LimitExceededError for a request about more pairs than it may be."""
-    if pairs > most:
+    if pairs > limit:
         raise LimitExceededError(
-            f"The request has {pairs} pairs of a thing and a recipient; share_batch_limit is {most}.",
+            f"The request has {pairs} pairs of a thing and a recipient; share_batch_limit is {limit}.",
             Reason.TOO_MANY_PAIRS,
         )

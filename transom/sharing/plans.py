@@ -20,10 +20,10 @@ def plan_sharing(
     images: Sequence[str],
     recipients: Sequence[str],
     found: Iterable[Seen],
-    most: int,
+    limit: int,
     unknown: Collection[str] = (),
 ) -> Sharing:
-    """What of `images` × `recipients` can be shared. `most`: recipients an image may have, negative for no
+    """What of `images` × `recipients` can be shared. `limit`: recipients an image may have, negative for no
     limit. `unknown`: those of the recipients that do not exist."""
     possible, failures = _sort_out(
         images, found, lambda image, image_id: rules.share_from(caller, image, image_id)
@@ -40,7 +40,7 @@ def plan_sharing(
         others = tuple(member_id for member_id in known if member_id != image.owner)
         if image.owner in known:
             plan.failures.extend(_own_image(image_id, image.owner) for image_id in image.ids)
-        bound = most_recipients(image, most)
+        bound = most_recipients(image, limit)
         if others and (bound < 0 or image.members + len(others) <= bound):
             plan.whole.setdefault(others, []).extend(image.ids)
         elif others:
@@ -60,11 +60,11 @@ def may_share_any(caller: Caller, images: Sequence[str], found: Iterable[Seen]) 
 MOST_OF_WHOLE = 10
 
 
-def most_recipients(image: Seen, most: int) -> int:
-    """How many recipients such an image may have, negative for no limit; `most`: what any image may."""
+def most_recipients(image: Seen, limit: int) -> int:
+    """How many recipients such an image may have, negative for no limit; `limit`: what any image may."""
     if not is_whole_image(image.properties):
-        return most
-    return MOST_OF_WHOLE if most < 0 else min(most, MOST_OF_WHOLE)
+        return limit
+    return MOST_OF_WHOLE if limit < 0 else min(limit, MOST_OF_WHOLE)
 
 
 def choose_recipients(

@@ -130,12 +130,12 @@ async def share_one(
     actor: Actor,
     image_id: str,
     member_id: str,
-    most: int,
+    limit: int,
 ) -> Member:
-    """Offer the image, again if the offer was rejected; the membership. `most`: recipients it may have."""
+    """Offer the image, again if the offer was rejected; the membership. `limit`: recipients it may have."""
     unknown = await _find_unknown(db, recipients, caller, [image_id], [member_id])
     return await db.run(
-        lambda: batches.share_one(caller, actor, image_id, member_id, most, now_us(), unknown)
+        lambda: batches.share_one(caller, actor, image_id, member_id, limit, now_us(), unknown)
     )
 
 
@@ -146,12 +146,12 @@ async def share(
     actor: Actor,
     images: Sequence[str],
     member_ids: Sequence[str],
-    most: int,
+    limit: int,
     job: Job,
 ) -> None:
-    """Offer each image to each recipient. `most`: recipients an image may have."""
+    """Offer each image to each recipient. `limit`: recipients an image may have."""
     unknown = await _find_unknown(db, recipients, caller, images, member_ids)
-    await db.run(lambda: batches.share(caller, actor, images, member_ids, most, now_us(), job, unknown))
+    await db.run(lambda: batches.share(caller, actor, images, member_ids, limit, now_us(), job, unknown))
 
 
 async def answer_offers(

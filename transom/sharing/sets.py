@@ -52,13 +52,13 @@ async def offer(
     things: Things,
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     most_members: int,
 ) -> Told:
-    """Offer each thing to each recipient. `most`: recipients an image may have, `most_members`: members a
+    """Offer each thing to each recipient. `limit`: recipients an image may have, `most_members`: members a
     family may have; negative: no limit."""
     unknown = await find_unknown(db, recipients, caller, things.images, things.families, member_ids)
-    images = offers.prepare(caller, actor, things.images, member_ids, terms, most, unknown)
+    images = offers.prepare(caller, actor, things.images, member_ids, terms, limit, unknown)
 
     def script() -> Script[Told]:
         now = now_us()
@@ -120,15 +120,15 @@ async def answer_all(
     status: str,
     new_versions: str | None,
     vault_id: str | None,
-    most: int,
+    limit: int,
 ) -> Told:
     """As `answer`, of all offers that have the status `was`, at most so many: families, then images. What was
     answered or withdrawn since they were listed stays as it is. `owner`: only what this project offers."""
     project_id = access.require_project(caller)
     now = now_us()
     found = await family_views.list_answerable(db, project_id, was, owner, now)
-    some = found[:most]
-    images, behind = await offers.list_answerable(db, project_id, was, owner, most - len(some), now)
+    some = found[:limit]
+    images, behind = await offers.list_answerable(db, project_id, was, owner, limit - len(some), now)
 
     def script() -> Script[Told]:
         things = Things(images, some)
@@ -145,7 +145,7 @@ async def withdraw(
     things: Things,
     member_ids: Sequence[str] | None,
     reason: str | None,
-    most: int,
+    limit: int,
 ) -> Told:
     """Take each thing back from each recipient, None: from all, at most so many pairs."""
 
@@ -153,11 +153,11 @@ async def withdraw(
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, most, act)
+        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, limit, act)
         also = offers.NOTHING_WITHDRAWN
         if things.images:
             also = yield from offers.withdraw_images(
-                caller, actor, things.images, member_ids, reason, most - done.done, now
+                caller, actor, things.images, member_ids, reason, limit - done.done, now
             )
         return Told(
             done.done + also.withdrawn,
@@ -177,21 +177,21 @@ async def withdraw_everything(
     actor: Actor,
     member_ids: Sequence[str] | None,
     reason: str | None,
-    most: int,
+    limit: int,
 ) -> Told:
     """Take all families and images of the caller's project back from these recipients, None: from all, at
     most so many pairs: families, then images."""
     owner = access.require_project(caller)
     ids = await family_views.list_owned_ids(db, owner)
-    images, behind = await offers.list_withdrawable(db, owner, member_ids, most)
+    images, behind = await offers.list_withdrawable(db, owner, member_ids, limit)
 
     def script() -> Script[Told]:
         now = now_us()
         yield from verbs.lock(ids, images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.withdraw(caller, ids, member_ids, reason, most, act)
-        left = most - done.done
-        also = yield from offers.withdraw_most(caller, actor, images, member_ids, left, now, reason)
+        done = yield from verbs.withdraw(caller, ids, member_ids, reason, limit, act)
+        left = limit - done.done
+        also = yield from offers.withdraw_up_to(caller, actor, images, member_ids, left, now, reason)
         remaining = done.remaining + also.remaining + behind
         return Told(done.done + also.withdrawn, 0, 0, remaining, also.failures, done.failures)
 

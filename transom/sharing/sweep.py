@@ -33,7 +33,7 @@ class Sweep:
         return (await members.find_next_end(self._db) - now_us()) / 1e6
 
 
-def remove_ended(now: int, most: int) -> Script[int]:
+def remove_ended(now: int, limit: int) -> Script[int]:
     """Remove memberships that have ended, the first ones first, at most so many; how many it were. A script,
     since a thousand rows take longer than the event loop should."""
-    return len((yield members.to_statement(RemoveEnded(now=now, limit=most), CLOCK)))
+    return len((yield members.to_statement(RemoveEnded(now=now, limit=limit), CLOCK)))

@@ -52,7 +52,7 @@ class UploadGuard(NamedTuple):
     """How many images of the owner may have data on its way, this one included; negative for no limit."""
 
     owner: str | None
-    most: int
+    limit: int
 
 
 #: Where nobody is limited.

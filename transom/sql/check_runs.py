@@ -117,11 +117,11 @@ async def list_reports(db: Database) -> list[Report]:
             name=name,
             finished_at=int(finished_at),
             images=int(images),
-            faults=_most(_decode_faults(faults), _decode_faults(last_faults)),
+            faults=_larger(_decode_faults(faults), _decode_faults(last_faults)),
         )
         for name, finished_at, images, faults, last_faults in await db.read(LIST_RUNS)
     ]
 
 
-def _most(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+def _larger(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {kind: max(one.get(kind, 0), other.get(kind, 0)) for kind in {*one, *other}}

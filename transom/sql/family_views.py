@@ -243,9 +243,9 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
 
 
-async def count_by_answer(db: Database, family_id: str, now: int, most: int) -> Counts:
-    """No count is more than `most`."""
-    ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, most)
+async def count_by_answer(db: Database, family_id: str, now: int, limit: int) -> Counts:
+    """No count is more than `limit`."""
+    ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, limit)
     return Counts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
 
 
@@ -292,15 +292,15 @@ LIST_ENDED_MEMBERS = f"""
 NEXT_MEMBER_END = f"select min(ends_at) from family_member where ends_at < {NEVER}"
 
 
-async def list_ended_members(db: Database, now: int, most: int) -> list[tuple[str, str]]:
+async def list_ended_members(db: Database, now: int, limit: int) -> list[tuple[str, str]]:
     """(family, member) of those that have ended, the first ones first."""
-    rows = await db.read(LIST_ENDED_MEMBERS, now, most)
+    rows = await db.read(LIST_ENDED_MEMBERS, now, limit)
     return [(row[0], row[1]) for row in rows]
 
 
-async def list_due_revocations(db: Database, now: int, most: int) -> list[tuple[str, int]]:
+async def list_due_revocations(db: Database, now: int, limit: int) -> list[tuple[str, int]]:
     """(family, number) of the versions whose time has come."""
-    rows = await db.read(LIST_DUE_REVOCATIONS, now, most)
+    rows = await db.read(LIST_DUE_REVOCATIONS, now, limit)
     return [(row[0], row[1]) for row in rows]
 
 

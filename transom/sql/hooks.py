@@ -60,12 +60,12 @@ INSERT_HOOK = """
     from singleton where name = 'relay'"""
 
 
-def insert_hook(hook: Hook, most: int) -> Script[Hook]:
-    """Make the hook; as it is then. `most`: hooks a project may have, negative for no limit."""
+def insert_hook(hook: Hook, limit: int) -> Script[Hook]:
+    """Make the hook; as it is then. `limit`: hooks a project may have, negative for no limit."""
     yield Statement(LOCK_HOOKS, (f"hook/{hook.project_id}",), is_lock=True)
-    if most >= 0:
+    if limit >= 0:
         ((count,),) = yield Statement(COUNT_HOOKS, (hook.project_id,))
-        if count >= most:
+        if count >= limit:
             raise LimitExceededError(f"The project has {count} hooks, the most there may be.")
     named = hook.id, hook.project_id, hook.domain_key, hook.url, to_json(hook.types)
     switches = hook.is_batch, hook.is_enabled, hook.is_global

@@ -40,14 +40,14 @@ COUNT_KEYS = """
     select count(*) from (select 1 from answered_request where project_id = $1 limit $2) as kept"""
 
 
-def claim(request: KeyedRequest, now: int, since: int, most: int) -> Script[StoredResponse | None]:
+def claim(request: KeyedRequest, now: int, since: int, limit: int) -> Script[StoredResponse | None]:
     """Claim the key for this transaction, or return the response stored for it since then. LimitExceededError
-    for a project that has `most` keys already, negative: no limit."""
+    for a project that has `limit` keys already, negative: no limit."""
     if (yield Statement(CLAIM_KEY, (*_id_of(request), request.fingerprint, now, since))):
-        if most >= 0:
-            ((count,),) = yield Statement(COUNT_KEYS, (request.project_id, most + 1))
-            if count > most:
-                text = f"The project has used {most} keys lately, the most it may (idempotency_key_quota)."
+        if limit >= 0:
+            ((count,),) = yield Statement(COUNT_KEYS, (request.project_id, limit + 1))
+            if count > limit:
+                text = f"The project has used {limit} keys lately, the most it may (idempotency_key_quota)."
                 raise LimitExceededError(text)
         return None
     rows = yield Statement(FIND_RESPONSE, (*_id_of(request), since))
@@ -75,9 +75,9 @@ DELETE_OLD_RESPONSES = """
     returning at"""
 
 
-def remove_old(until: int, most: int) -> Script[int]:
-    """Delete responses from `until` or before, at most `most` of them; returns how many."""
-    return len((yield Statement(DELETE_OLD_RESPONSES, (until, most))))
+def remove_old(until: int, limit: int) -> Script[int]:
+    """Delete responses from `until` or before, at most `limit` of them; returns how many."""
+    return len((yield Statement(DELETE_OLD_RESPONSES, (until, limit))))
 
 
 FIND_OLDEST_RESPONSE = "select min(at) from answered_request"

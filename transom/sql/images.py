@@ -297,10 +297,10 @@ USED_STORAGE = f"select {_USED}"
 WITHIN_STORAGE = f"select 1 where {_USED} <= cast($2 as bigint)"
 
 
-def guard_storage(owner: str | None, most: int, *changes: Statement) -> list[Statement]:
+def guard_storage(owner: str | None, limit: int, *changes: Statement) -> list[Statement]:
     """The changes, with a guard around them that the owner has at most so many bytes then. Those of one
     project wait for each other, as new images do."""
-    within = Statement(WITHIN_STORAGE, (owner, most), required=True)
+    within = Statement(WITHIN_STORAGE, (owner, limit), required=True)
     return [Statement(LOCK_OWNER, (owner,), is_lock=True), *changes, within]
 
 
@@ -352,10 +352,10 @@ async def count_uploading(db: Database, owner: str | None) -> int:
 WITHIN_UPLOADING = f"select 1 where ({COUNT_UPLOADING}) <= cast($2 as bigint)"
 
 
-def guard_uploading(owner: str | None, most: int, *changes: Statement) -> list[Statement]:
-    """The changes, with a guard around them that the owner has `most` uploads under way then; negative for no
-    limit. Uploads of one project that begin at once wait for each other, as new images do."""
-    if most < 0:
+def guard_uploading(owner: str | None, limit: int, *changes: Statement) -> list[Statement]:
+    """The changes, with a guard that the owner has `limit` uploads under way then; negative: no limit.
+    Uploads of one project that begin at once wait for each other, as new images do."""
+    if limit < 0:
         return [*changes]
-    within = Statement(WITHIN_UPLOADING, (owner, most), required=True)
+    within = Statement(WITHIN_UPLOADING, (owner, limit), required=True)
     return [lock_owner(owner), *changes, within]

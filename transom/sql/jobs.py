@@ -110,12 +110,12 @@ WITHIN_OPEN = f"select 1 where ({COUNT_OPEN}) <= cast($2 as bigint)"
 WITHIN_KIND = f"select 1 where ({COUNT_OPEN} and kind = $3) <= cast($2 as bigint)"
 
 
-def guard_open(job: Job, most: int, *changes: Statement) -> list[Statement]:
-    """The changes, with a guard around them that the job's project has `most` open jobs then; negative for no
-    limit. Jobs of one project are written one after another."""
-    if most < 0:
+def guard_open(job: Job, limit: int, *changes: Statement) -> list[Statement]:
+    """The changes, with a guard that the job's project has `limit` open jobs then; negative: no limit. Jobs
+    of one project are written one after another."""
+    if limit < 0:
         return [*changes]
-    within = Statement(WITHIN_OPEN, (job.project_id, most), required=True)
+    within = Statement(WITHIN_OPEN, (job.project_id, limit), required=True)
     return [lock_owner(job.project_id), *changes, within]
 
 

@@ -359,8 +359,8 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             told = tell_answered(change.status, change.was, change.now, actor, _FIELDS)
             return Statement(ANSWER, (*who_and_what, change.was), tells=(told,))
         case Offer():
-            most = change.quota if change.quota >= 0 else _NO_LIMIT
-            values = change.image_id, change.member_id, change.now, most
+            limit = change.quota if change.quota >= 0 else _NO_LIMIT
+            values = change.image_id, change.member_id, change.now, limit
             told = tell_offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS)
             return Statement(OFFER, (*values, *_terms(change.terms, actor)), tells=(told,))
         case Withdraw():

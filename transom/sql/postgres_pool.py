@@ -38,14 +38,14 @@ Open = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class Pool:
-    """At most `most` connections, made by `make` (which must not take for ever) when there is need; nobody
+    """At most `limit` connections, made by `make` (which must not take for ever) when there is need; nobody
     waits for one longer than `most_wait_s`. Lives on one event loop."""
 
-    def __init__(self, make: Open, most: int, most_wait_s: float = ACQUIRE_S) -> None:
+    def __init__(self, make: Open, limit: int, most_wait_s: float = ACQUIRE_S) -> None:
         self._make = make
-        self._most = most
-        self._free = most
-        self._free_to_write = most - most // _NOT_TO_WRITE
+        self._limit = limit
+        self._free = limit
+        self._free_to_write = limit - limit // _NOT_TO_WRITE
         self._waiting_to_write: deque[asyncio.Future[None]] = deque()
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
@@ -181,7 +181,7 @@ class Pool:
 
     def _has_own(self) -> bool:
         """Whether there is a connection to wait for, or an attempt to make one."""
-        return self._free < self._most
+        return self._free < self._limit
 
     def _may_open(self) -> bool:
         return self._free > 0 and not (self._is_full and self._has_own())

@@ -55,13 +55,13 @@ PUT_RULE = """
 DELETE_RULE = "delete from share_rule where project_id = $1 and publisher = $2"
 
 
-def put_rule(project_id: str, rule: ShareRule, user_id: str, most: int, guard: Guard) -> Script[bool]:
-    """Make the rule, or change it; whether it is new. `most`: rules a project may have, negative for no
+def put_rule(project_id: str, rule: ShareRule, user_id: str, limit: int, guard: Guard) -> Script[bool]:
+    """Make the rule, or change it; whether it is new. `limit`: rules a project may have, negative for no
     limit."""
     before = yield from _look(project_id, rule.publisher, guard)
-    if before is None and most >= 0:
+    if before is None and limit >= 0:
         ((count,),) = yield Statement(COUNT_RULES, (project_id,))
-        if count >= most:
+        if count >= limit:
             raise LimitExceededError(f"The project has {count} rules, the most there may be.")
     yield Statement(PUT_RULE, (project_id, rule.publisher, rule.answer, rule.updated_at, user_id))
     return before is None

@@ -162,8 +162,8 @@ class Cache:
 
     # ---- room
 
-    def _evict(self, most: int) -> tuple[int, int, int]:
-        """Let go of the images that nobody has used for longest until at most `most` bytes are in use;
+    def _evict(self, limit: int) -> tuple[int, int, int]:
+        """Let go of the images that nobody has used for longest until at most `limit` bytes are in use;
         (images, bytes) let go of, and bytes in use then. Only under `_evicting`."""
         # Before the entries: an image that is published between the two looks is then seen by one of them.
         # The other way round neither would count it, and one image too many would find room.
@@ -175,7 +175,7 @@ class Cache:
         images = freed = 0
         safe_since = time.time() - _GRACE_S
         for entry in sorted(entries, key=lambda entry: entry.last_accessed):
-            if used <= most or entry.last_accessed > safe_since:
+            if used <= limit or entry.last_accessed > safe_since:
                 break
             self._remove(entry.image_id)
             used -= entry.size

@@ -123,7 +123,7 @@ class ObjectClient:
             await self._bucket.abort_uploads(self._ref.key)
             await self._bucket.put(self._ref.key, chunks, _PART_BYTES, expected_bytes, {_WRITTEN_BY: job_id})
         except TooManyPartsError as error:
-            text = f"The object store takes no object of more than {error.most} bytes."
+            text = f"The object store takes no object of more than {error.limit} bytes."
             raise StoreFullError(text) from None
         except ERRORS as error:
             # When the answer to the last request is lost, the next try of it finds no upload to complete.

@@ -44,7 +44,7 @@ class S3Store:
         try:
             return await self._bucket.put(self._path(key), chunks, self._part_bytes, expected_bytes)
         except TooManyPartsError as error:
-            text = f"The store {self.name} takes no blob of more than {error.most} bytes."
+            text = f"The store {self.name} takes no blob of more than {error.limit} bytes."
             raise StoreFullError(text) from None
         except ERRORS as error:
             raise self._renamed(error) from None

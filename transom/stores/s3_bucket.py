@@ -61,11 +61,11 @@ ERRORS = (BaseError, OSError)
 
 
 class TooManyPartsError(Exception):
-    """There is more data than an upload can have parts for; `most` bytes would fit."""
+    """There is more data than an upload can have parts for; `limit` bytes would fit."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(most)
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class Found(NamedTuple):
@@ -231,13 +231,13 @@ def is_full(error: BaseException) -> bool:
     return any(word in str(error).partition("Debug source")[0] for word in _FULL)
 
 
-async def _feed(feed: "_Feed", sending: asyncio.Future[Any], chunks: AsyncIterator[bytes], most: int) -> int:
+async def _feed(feed: "_Feed", sending: asyncio.Future[Any], chunks: AsyncIterator[bytes], limit: int) -> int:
     """Hand the chunks to the upload that is under way, and say that it is whole; its size."""
     size = 0
     async for chunk in chunks:
         size += len(chunk)
-        if size > most:
-            raise TooManyPartsError(most)
+        if size > limit:
+            raise TooManyPartsError(limit)
         await feed.give(chunk, sending)
     await feed.give(None, sending)
     return size

@@ -94,15 +94,15 @@ def _require_id(name: str, value: Any) -> str:
     return value
 
 
-def text(body: dict[str, Any], name: str, most: int = MAX_NAME) -> str | None:
+def text(body: dict[str, Any], name: str, limit: int = MAX_NAME) -> str | None:
     """An optional text; "" and null count as absent."""
     value = body.get(name)
     if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise InvalidError(f"{name}: must be a string.")
-    if len(value) > most:
-        raise InvalidError(f"{name}: must not be longer than {most} characters.")
+    if len(value) > limit:
+        raise InvalidError(f"{name}: must not be longer than {limit} characters.")
     check_characters(name, value)
     return value
 
@@ -125,13 +125,13 @@ def query_values(request: Request) -> dict[str, str]:
     return pairs
 
 
-def page_limit(pairs: dict[str, str], default: int, most: int) -> int:
-    """`limit` of a list: 1 to `most`."""
+def page_limit(pairs: dict[str, str], default: int, largest: int) -> int:
+    """`limit` of a list: 1 to `largest`."""
     given = pairs.get("limit")
     if given is None:
         return default
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= most):
-        raise InvalidError(f"limit: must be a whole number from 1 to {most}.", Reason.BAD_URL)
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= largest):
+        raise InvalidError(f"limit: must be a whole number from 1 to {largest}.", Reason.BAD_URL)
     return int(given)
 
 

@@ -41,11 +41,11 @@ async def copy_image(services: Services, request: Request) -> Response:
     image_quotas.check_metadata(None, image, services.image_quotas.metadata_bytes)
     job = _new_job(request, source, image)
     await services.limits.check_size(image.owner, source.size or 0)
-    most = await services.limits.most_images(image.owner)
+    limit = await services.limits.most_images(image.owner)
     await require_place(services, request)
-    if not await jobs.start_job(services.db, job, image, most, services.tasks.open_jobs_quota):
+    if not await jobs.start_job(services.db, job, image, limit, services.tasks.open_jobs_quota):
         await require_place(services, request)
-        raise image_quotas.too_many_images(most)
+        raise image_quotas.too_many_images(limit)
     services.wake_jobs()
     return json_response({"job_id": job.id})
 

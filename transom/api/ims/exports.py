@@ -23,8 +23,8 @@ async def export_image(services: Services, request: Request) -> Response:
     image = seen.image
     is_quick = body.switch(given, "is_quick_export")
     limits = services.ims_limits
-    most = limits.object_quick_size_cap if is_quick else limits.object_size_cap
-    rules.require_size(image, most, is_quick=is_quick)
+    limit = limits.object_quick_size_cap if is_quick else limits.object_size_cap
+    rules.require_size(image, limit, is_quick=is_quick)
     wanted = rules.export_format(image, given.get("file_format"), is_quick=is_quick)
     ref = services.objects.parse("bucket_url", given.get("bucket_url"))
     target = await services.objects.open(request.caller, ref, write=True)

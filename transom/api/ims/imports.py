@@ -207,11 +207,11 @@ def _origin(given: dict[str, Any]) -> str:
 
 
 def _gigabytes(given: dict[str, Any], sizes: tuple[int, int], field: str) -> int:
-    value, (least, most) = given.get("min_disk"), sizes
+    value, (least, largest) = given.get("min_disk"), sizes
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidError(f"{field}: must be {least} to {most} (GB).", Reason.SIZE_INVALID)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= largest:
+        raise InvalidError(f"{field}: must be {least} to {largest} (GB).", Reason.SIZE_INVALID)
     return value
 
 
@@ -226,16 +226,16 @@ async def _start(services: Services, request: Request, planned: list[_Planned]) 
         raise InvalidError(text, Reason.OBJECT_NAMED_TWICE)
     owner = planned[0].image.owner
     await services.limits.check_size(owner)
-    most = await services.limits.most_images(owner)
+    limit = await services.limits.most_images(owner)
     await require_place(services, request)
     starts = []
     for one in planned:
         job, held = _new_job(services, request, one)
         starts.append((job, one.image, change_statement(one.image, held)))
     group = _group(request, starts[0][1], [job for job, _, _ in starts]) if len(starts) > 1 else None
-    if not await jobs.start_imports(services.db, starts, group, most, services.tasks.open_jobs_quota):
+    if not await jobs.start_imports(services.db, starts, group, limit, services.tasks.open_jobs_quota):
         await require_place(services, request)
-        raise image_quotas.too_many_images(most)
+        raise image_quotas.too_many_images(limit)
     services.wake_jobs()
     return json_response({"job_id": group.id if group is not None else starts[0][0].id})
 

@@ -48,9 +48,9 @@ async def share_images(services: Services, request: Request) -> Response:
     recipients = _recipients(given, project_id, organizations)
     _check_size(services, len(images) * len(recipients))
     job = _new_job(request, JobKind.SHARE, images, recipients)
-    most = services.ims_limits.ims_member_quota
+    limit = services.ims_limits.ims_member_quota
     caller, actor = request.caller, actor_of(request)
-    await service.share(services.db, services.recipients, caller, actor, images, recipients, most, job)
+    await service.share(services.db, services.recipients, caller, actor, images, recipients, limit, job)
     return _job_response(job)
 
 
@@ -123,10 +123,10 @@ def _answer(given: dict[str, Any]) -> tuple[str, str | None]:
 
 
 def _check_size(services: Services, pairs: int) -> None:
-    most = services.ims_limits.ims_batch_limit
-    if pairs > most:
+    limit = services.ims_limits.ims_batch_limit
+    if pairs > limit:
         raise InvalidError(
-            f"The batch has {pairs} pairs of an image and a recipient; at most {most} are taken.",
+            f"The batch has {pairs} pairs of an image and a recipient; at most {limit} are taken.",
             Reason.TOO_MANY_PAIRS,
         )
 
@@ -153,10 +153,10 @@ async def add_member(services: Services, request: Request) -> Response:
     member_id = body.check_id("member", given["member"])
     if member_id == project_id:
         raise rules.shared_with_oneself("member")
-    image_id, most = request.params["image_id"], services.ims_limits.ims_member_quota
+    image_id, limit = request.params["image_id"], services.ims_limits.ims_member_quota
     caller, actor = request.caller, actor_of(request)
     member = await service.share_one(
-        services.db, services.recipients, caller, actor, image_id, member_id, most
+        services.db, services.recipients, caller, actor, image_id, member_id, limit
     )
     return json_response(ims_member(services, member, request.caller))
 

@@ -153,8 +153,8 @@ def _pair(field: str, given: Any) -> Tag:
 
 async def _put(services: Services, request: Request, image_id: str, new: list[Tag]) -> Response:
     quota = services.image_quotas.tags
-    most = min(MOST_TAGS, quota) if quota >= 0 else MOST_TAGS
-    return await _change(services, request, image_id, lambda texts: put_tags(texts, new, most))
+    limit = min(MOST_TAGS, quota) if quota >= 0 else MOST_TAGS
+    return await _change(services, request, image_id, lambda texts: put_tags(texts, new, limit))
 
 
 async def _remove(services: Services, request: Request, given: dict[str, Any]) -> Response:
@@ -324,11 +324,13 @@ def _entries(given: dict[str, Any], name: str) -> list[tuple[str, Any]]:
     return [(f"{name}[{position}]", entry) for position, entry in enumerate(value or [])]
 
 
-def _number(name: str, given: Any, default: int, least: int, most: int, reason: Reason | None = None) -> int:
-    """A number in digits, from `least` to `most`; `default` when it is absent."""
+def _number(
+    name: str, given: Any, default: int, least: int, largest: int, reason: Reason | None = None
+) -> int:
+    """A number in digits, from `least` to `largest`; `default` when it is absent."""
     if given is None:
         return default
     is_number = isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS
-    if not is_number or not least <= int(given) <= most:
-        raise InvalidError(f"{name}: must be a whole number from {least} to {most}, in digits.", reason)
+    if not is_number or not least <= int(given) <= largest:
+        raise InvalidError(f"{name}: must be a whole number from {least} to {largest}, in digits.", reason)
     return int(given)

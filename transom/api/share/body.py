@@ -93,28 +93,28 @@ def invalid(pointer: str, why: str) -> InvalidError:
 # ---- texts
 
 
-def check_text(pointer: str, text: str, most: int) -> str:
+def check_text(pointer: str, text: str, limit: int) -> str:
     """The text, which people read: at most so many characters, of the control characters none but newline."""
-    if len(text) > most:
-        raise invalid(pointer, f"must not be longer than {most} characters.")
+    if len(text) > limit:
+        raise invalid(pointer, f"must not be longer than {limit} characters.")
     for character in text:
         if character != "\n" and unicodedata.category(character) in ("Cc", "Cs"):
             raise invalid(pointer, "can't contain control characters other than newline.")
     return text
 
 
-def check_optional_text(pointer: str, text: str | None, most: int) -> str | None:
+def check_optional_text(pointer: str, text: str | None, limit: int) -> str | None:
     """As `check_text`; "" counts as none."""
-    return check_text(pointer, text, most) if text else None
+    return check_text(pointer, text, limit) if text else None
 
 
-def check_line(pointer: str, text: str, most: int) -> str:
+def check_line(pointer: str, text: str, limit: int) -> str:
     """As `check_text`, of one line that is not blank."""
     if "\n" in text:
         raise invalid(pointer, "must be a single line.")
     if not text.strip():
         raise invalid(pointer, "must not be blank.")
-    return check_text(pointer, text, most)
+    return check_text(pointer, text, limit)
 
 
 # ---- ids

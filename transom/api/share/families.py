@@ -134,10 +134,10 @@ async def _full_body(
             "pending": counts.pending,
             "rejected": counts.rejected,
         }
-        most = service.MOST_COUNTED
+        limit = service.MOST_COUNTED
         body["members"] = {
-            **{name: min(count, most) for name, count in by_answer.items()},
-            "more": any(count > most for count in by_answer.values()),
+            **{name: min(count, limit) for name, count in by_answer.items()},
+            "more": any(count > limit for count in by_answer.values()),
         }
     return body
 
@@ -192,8 +192,10 @@ async def create_family(services: Services, request: Request) -> Family:
         support_url=_url(asked.support_url),
         provided_until=read_end("/provided_until", asked.provided_until),
     )
-    most = services.share_limits.family_quota
-    return await service.create_family(services.db, request.caller, actor_of(request), asked.name, said, most)
+    limit = services.share_limits.family_quota
+    return await service.create_family(
+        services.db, request.caller, actor_of(request), asked.name, said, limit
+    )
 
 
 def show_created(request: Request, family: Family) -> Response:

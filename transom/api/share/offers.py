@@ -103,7 +103,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Told:
     rules.act_on_offers(request.caller)
     body = await read_body(services, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
-    most = services.share_limits.share_batch_limit
+    limit = services.share_limits.share_batch_limit
     if body.all is not None:
         if body.images or body.families:
             raise invalid("/all", "cannot be combined with `images` or `families`.")
@@ -117,12 +117,12 @@ async def answer_offers(services: Services, request: Request) -> sets.Told:
             body.answer,
             body.new_versions,
             vault_id,
-            most,
+            limit,
         )
     if body.owner is not None:
         raise invalid("/from", "is allowed only together with `all`, not with named images or families.")
     things = _things_of(body.images, body.families)
-    offers.require_few(len(things), most)
+    offers.require_few(len(things), limit)
     return await sets.answer(
         services.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
     )
@@ -164,7 +164,7 @@ async def _withdraw(services: Services, request: Request, body: Withdrawals, rea
     if not body.everybody:
         require_recipients(member_ids)
     db, caller, actor = services.db, request.caller, actor_of(request)
-    most = services.share_limits.share_batch_limit
+    limit = services.share_limits.share_batch_limit
     if body.everything:
         if body.images or body.families:
             raise invalid("/everything", "cannot be combined with `images` or `families`.")
@@ -173,13 +173,13 @@ async def _withdraw(services: Services, request: Request, body: Withdrawals, rea
                 "/sure", "must be the id of your own project to withdraw everything from everybody."
             )
         recipients = None if body.everybody else member_ids
-        return await sets.withdraw_everything(db, caller, actor, recipients, reason, most)
+        return await sets.withdraw_everything(db, caller, actor, recipients, reason, limit)
     things = _things_of(body.images, body.families)
     if body.everybody:
-        offers.require_few(len(things), most)
-        return await sets.withdraw(db, caller, actor, things, None, reason, most)
-    offers.require_few(len(things) * len(member_ids), most)
-    return await sets.withdraw(db, caller, actor, things, member_ids, reason, most)
+        offers.require_few(len(things), limit)
+        return await sets.withdraw(db, caller, actor, things, None, reason, limit)
+    offers.require_few(len(things) * len(member_ids), limit)
+    return await sets.withdraw(db, caller, actor, things, member_ids, reason, limit)
 
 
 # ---- what the bodies have in common

@@ -103,9 +103,9 @@ async def _change_locations(services: Services, request: Request, operations: li
     options = services.image_options
 
     async def look(image: Image) -> Known:
-        algorithm, most = options.hashing_algorithm, options.image_location_quota
+        algorithm, limit = options.hashing_algorithm, options.image_location_quota
         outbound = services.outbound.asked_by(request.caller.project_id)
-        return await look_at_locations(services.stores, outbound, operations, image, algorithm, most)
+        return await look_at_locations(services.stores, outbound, operations, image, algorithm, limit)
 
     image_id, guard = request.params["image_id"], _shown_guard(services, request)
     return await change_locations(

@@ -148,13 +148,13 @@ async def list_tasks(services: Services, request: Request) -> Response:
     return json_response(body)
 
 
-def _limit(given: Mapping[str, str], most: int, default: int) -> int:
+def _limit(given: Mapping[str, str], largest: int, default: int) -> int:
     text = given.get("limit")
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise InvalidError("limit: must be a whole number, 0 or more.")
-    return min(int(text), most)
+    return min(int(text), largest)
 
 
 def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default: str = "") -> str:
@@ -207,13 +207,13 @@ async def create_task(services: Services, request: Request) -> Response:
         **expected,
     )
     task = new_job(request, JobKind.IMPORT_NEW, asked, image.id)
-    most = await services.limits.most_images(image.owner)
+    limit = await services.limits.most_images(image.owner)
     new = msgspec.structs.replace(begin(image, task.id, (store,)), updated_at=image.updated_at + 1)
     await require_place(services, request)
     held = change_statement(image, new)
-    if not await jobs.start_image_task(services.db, task, image, most, services.tasks.open_jobs_quota, held):
+    if not await jobs.start_image_task(services.db, task, image, limit, services.tasks.open_jobs_quota, held):
         await require_place(services, request)
-        raise image_quotas.too_many_images(most)
+        raise image_quotas.too_many_images(limit)
     services.wake_jobs()
     location = f"{base_url(services, request)}/v2/tasks/{task.id}".encode("latin-1")
     body = _full_body(task, services.tasks.task_time_to_live)

@@ -49,12 +49,12 @@ def offer(
     known: Known,
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     act: Act,
     unknown: Collection[str] = (),
 ) -> Script[Offered]:
-    """Offer the family to each of these. `most`: members that it may have, negative for no limit. Domains and
-    organisations are not asked: they have accepted at once. `unknown`: recipients that do not exist."""
+    """Offer the family to each of these. `limit`: members that it may have, negative for no limit. Domains
+    and organisations are not asked: they have accepted at once. `unknown`: recipients that do not exist."""
     family = known.family
     found = yield from families.find_members(family.id, member_ids)
     ended = [one for one in found.values() if one.ends_at <= act.now]
@@ -64,7 +64,7 @@ def offer(
     new: list[str] = []
     renewed: list[str] = []
     unchanged = 0
-    free = NEVER if most < 0 else most - (yield from families.count_members(family.id, act.now))
+    free = NEVER if limit < 0 else limit - (yield from families.count_members(family.id, act.now))
     for member_id in member_ids:
         member = live.get(member_id)
         if member_id == family.owner:
@@ -73,7 +73,7 @@ def offer(
         elif member_id in unknown:
             failures.append((member_id, recipient_unknown(member_id)))
         elif member is None and len(new) >= free:
-            text = f"Family {family.id} has {most} members, the most it may have (family_member_quota)."
+            text = f"Family {family.id} has {limit} members, the most it may have (family_member_quota)."
             failures.append((member_id, LimitExceededError(text, Reason.MEMBERS_FULL)))
         elif member is None:
             new.append(member_id)

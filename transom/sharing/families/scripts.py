@@ -33,14 +33,14 @@ def _no_demand(_known: Known) -> None:
 # ---- the family itself
 
 
-def create(family: Family, most: int, act: Act) -> Script[Family]:
-    """ConflictError when the owner has one of this name, LimitExceededError when it has `most` families
+def create(family: Family, limit: int, act: Act) -> Script[Family]:
+    """ConflictError when the owner has one of this name, LimitExceededError when it has `limit` families
     (negative: no limit)."""
     count = yield from families.insert_family(family)
     if count is None:
         raise ConflictError(f"The project has a family named {family.name!r}.")
-    if 0 <= most < count:
-        raise LimitExceededError(f"The project has {most} families, the most it may have (family_quota).")
+    if 0 <= limit < count:
+        raise LimitExceededError(f"The project has {limit} families, the most it may have (family_quota).")
     yield tell_family(act, EventType.FAMILY_CREATED, family)
     return family
 
@@ -92,13 +92,13 @@ class NewVersion(msgspec.Struct, frozen=True, kw_only=True):
 def publish(
     family_id: str,
     new: NewVersion,
-    most: int,
+    limit: int,
     see: Callable[[VersionImage | None], VersionImage],
     act: Act,
     *,
     promotes: bool,
 ) -> Script[tuple[Known, int]]:
-    """Make an image a version; (the family then, the version's number). `most`: versions that a family may
+    """Make an image a version; (the family then, the version's number). `limit`: versions that a family may
     have, negative for no limit. `see`: raises when the caller does not see the image."""
     known = yield from lock(family_id, new.image_id)
     image = see((yield from _see_image(new.image_id)))
@@ -106,8 +106,8 @@ def publish(
         known, image, name=new.name, notes=new.notes, end_of_life=new.end_of_life, now=act.now
     )
     number = after.family.last_number
-    if 0 <= most < len(after.versions):
-        text = f"The family has {most} versions, the most it may have (family_version_quota)."
+    if 0 <= limit < len(after.versions):
+        text = f"The family has {limit} versions, the most it may have (family_version_quota)."
         raise LimitExceededError(text)
     added = changes.describe(after)
     yield from families.write_image(image, added.versions[0].image, act.now, act.actor)

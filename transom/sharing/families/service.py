@@ -165,9 +165,9 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create_family(
-    db: Database, caller: Caller, actor: Actor, name: str, said: Said, most: int
+    db: Database, caller: Caller, actor: Actor, name: str, said: Said, limit: int
 ) -> Family:
-    """`most`: families that a project may have, negative for no limit."""
+    """`limit`: families that a project may have, negative for no limit."""
     owner = rules.create_family(caller)
     act = Act(now=now_us(), actor=actor)
     family = Family(
@@ -183,7 +183,7 @@ async def create_family(
         created_at=act.now,
         updated_at=act.now,
     )
-    return await db.run(lambda: scripts.create(family, most, act))
+    return await db.run(lambda: scripts.create(family, limit, act))
 
 
 async def _manage(db: Database, caller: Caller, family_id: str) -> Seen:
@@ -225,9 +225,9 @@ async def delete_family(db: Database, caller: Caller, actor: Actor, family_id: s
 
 
 async def publish(
-    db: Database, caller: Caller, actor: Actor, family_id: str, new: NewVersion, most: int, *, promotes: bool
+    db: Database, caller: Caller, actor: Actor, family_id: str, new: NewVersion, limit: int, *, promotes: bool
 ) -> tuple[Known, int]:
-    """(the family then, the number of the new version). `most`: versions that a family may have."""
+    """(the family then, the number of the new version). `limit`: versions that a family may have."""
     await _manage(db, caller, family_id)
     await _may_change_image(db, caller, "modify_image", new.image_id)
     act = Act(now=now_us(), actor=actor)
@@ -235,7 +235,7 @@ async def publish(
         lambda: scripts.publish(
             family_id,
             new,
-            most,
+            limit,
             lambda image: rules.take_image(caller, image, new.image_id),
             act,
             promotes=promotes,
@@ -405,7 +405,7 @@ async def set_members(
     family_id: str,
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     require: Callable[[list[tuple[str, int]]], None],
 ) -> SetOutcome:
     """Offer the family to who is missing, withdraw it from who is not named, leave the rest as it is."""
@@ -424,7 +424,7 @@ async def set_members(
         withdrawn, _absent = yield from members.withdraw(known, gone, None, act)
         present = {member_id for member_id, _end in there}
         missing = [member_id for member_id in member_ids if member_id not in present]
-        offered = yield from members.offer(known, missing, terms, most, act, unknown)
+        offered = yield from members.offer(known, missing, terms, limit, act, unknown)
         kept = len(member_ids) - len(missing)
         return SetOutcome(
             offered=_replace(offered, unchanged=offered.unchanged + kept),

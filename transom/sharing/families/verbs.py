@@ -50,11 +50,11 @@ def offer(
     family_ids: Sequence[str],
     member_ids: Sequence[str],
     terms: Terms,
-    most: int,
+    limit: int,
     act: Act,
     unknown: Collection[str] = (),
 ) -> Script[Done]:
-    """Offer each family to each recipient. `most`: members that one may have, negative for no limit.
+    """Offer each family to each recipient. `limit`: members that one may have, negative for no limit.
     `unknown`: recipients that do not exist."""
     done = again = unchanged = 0
     failures: list[FamilyFailure] = []
@@ -62,7 +62,7 @@ def offer(
         known = yield from _see(caller, family_id, rules.offer_family, act, failures)
         if known is None:
             continue
-        offered = yield from members.offer(known, member_ids, terms, most, act, unknown)
+        offered = yield from members.offer(known, member_ids, terms, limit, act, unknown)
         done += offered.offered
         again += offered.renewed
         unchanged += offered.unchanged
@@ -75,7 +75,7 @@ def withdraw(
     family_ids: Sequence[str],
     member_ids: Sequence[str] | None,
     reason: str | None,
-    most: int,
+    limit: int,
     act: Act,
 ) -> Script[Done]:
     """Take each family back from each recipient, None: from all of its members, at most so many pairs."""
@@ -87,11 +87,11 @@ def withdraw(
         if known is None:
             continue
         from_whom = member_ids
-        if from_whom is None or len(from_whom) > most - done:
+        if from_whom is None or len(from_whom) > limit - done:
             there = yield from families.list_terms(family_id, act.now)
             all_of_them = [member_id for member_id, _end in there if named is None or member_id in named]
             unchanged += len(named) - len(all_of_them) if named is not None else 0
-            from_whom = all_of_them[: max(most - done, 0)]
+            from_whom = all_of_them[: max(limit - done, 0)]
             remaining += len(all_of_them) - len(from_whom)
         withdrawn, absent = yield from members.withdraw(known, from_whom, reason, act)
         done += withdrawn
