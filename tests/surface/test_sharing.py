@@ -1,4 +1,4 @@
-"""Memberships are written by two functions, one of them of what families bring (decision 16)."""
+"""Memberships are written by two functions, one of them for inherited ones (decision 16)."""
 
 import ast
 import re
@@ -15,10 +15,10 @@ SQL = re.compile(r"^f?['\"(\s]*(select|insert|update|delete|exists|with|from|mem
 LOOKS_AT_END = re.compile(r"\bends_at\b|\blive(?:_recipients_of)?\(")
 #: Goes with the image, ended or not; its events tell the two apart.
 EVEN_ENDED = "delete from member where image_id = $1 returning"
-#: Of what families bring, that is about rows whatever their end: they go, or get direct, all at once.
+#: Of inherited ones, that is about rows whatever their end: they go, or get direct, all at once.
 ALL_OF_A_FAMILY = re.compile(r"(delete from member|update member set family_id = null)\s+where family_id = ")
-#: All memberships, and those that families bring.
-WRITERS = ("sql/members.py", "sql/brought.py")
+#: All memberships, and inherited ones.
+WRITERS = ("sql/members.py", "sql/inherited.py")
 
 
 def _statements() -> Iterator[tuple[str, str | None]]:
@@ -57,10 +57,10 @@ def _read_elsewhere(names: set[str]) -> set[tuple[str, str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module in (
                 "transom.sql.members",
-                "transom.sql.brought",
+                "transom.sql.inherited",
             ):
                 found |= {(file, alias.name) for alias in node.names if alias.name in names}
-            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("members", "brought"):
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("members", "inherited"):
                 found |= {(file, node.attr)} & {(file, name) for name in names}
     return found
 

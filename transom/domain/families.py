@@ -1,6 +1,6 @@
 """Families of images: an owner's versions of one image, of which one is current, and who gets that one.
 
-Records only: `sql/families.py` brings and writes them, `transom/sharing/families` decides. Images that are
+Records only: `sql/families.py` reads and writes them, `transom/sharing/families` decides. Images that are
 versions say so by their properties `os_share_…`, by which clients of the Image API find the current one.
 """
 

@@ -1,6 +1,6 @@
 """Memberships: what a look at them finds, and each way in which they change.
 
-Records only: `sql/members.py` brings the former and writes the latter, `transom/sharing` decides.
+Records only: `sql/members.py` reads the former and writes the latter, `transom/sharing` decides.
 """
 
 from collections.abc import Sequence
@@ -183,7 +183,7 @@ class WithdrawEach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MakeDirectEach(msgspec.Struct, frozen=True, kw_only=True):
-    """Let each image's membership of these recipients be a direct one from now on, if a family brought it."""
+    """Let each image's membership of these recipients be a direct one from now on, if it was inherited."""
 
     image_ids: Sequence[str]
     member_ids: Sequence[str]
@@ -226,10 +226,10 @@ Each = (
 )
 Change = Single | Each
 
-# ---- how those change that a family brings, for a script that has locked it
+# ---- how those inherited from a family change, for a script that has locked it
 
 
-class Bring(msgspec.Struct, frozen=True, kw_only=True):
+class GrantInherited(msgspec.Struct, frozen=True, kw_only=True):
     """Make a membership of the image for each of the family's accepted members that has none, with the status
     that it wants for new versions and with its end. `member_ids`: only for these."""
 
@@ -239,8 +239,8 @@ class Bring(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
-class AnswerBrought(msgspec.Struct, frozen=True, kw_only=True):
-    """Give the memberships that the family brought one recipient this status. `was`: those with this one."""
+class AnswerInherited(msgspec.Struct, frozen=True, kw_only=True):
+    """Give the memberships that one recipient inherited this status. `was`: those that have this one."""
 
     family_id: str
     member_id: str
@@ -249,8 +249,8 @@ class AnswerBrought(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
-class LimitBrought(msgspec.Struct, frozen=True, kw_only=True):
-    """Let all memberships that the family brought one recipient end then."""
+class LimitInherited(msgspec.Struct, frozen=True, kw_only=True):
+    """Let all memberships that one recipient inherited from the family end then."""
 
     family_id: str
     member_id: str
@@ -258,9 +258,9 @@ class LimitBrought(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
-class RemoveBrought(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove all memberships that the family brought these recipients. `how`: left, withdrawn, lapsed or
-    expired; `reason`: told to the recipients."""
+class RemoveInherited(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove all memberships that these recipients inherited from the family. `how`: left, withdrawn, lapsed
+    or expired; `reason`: told to the recipients."""
 
     family_id: str
     member_ids: Sequence[str]
@@ -269,8 +269,8 @@ class RemoveBrought(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
-class EndBrought(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove those that the family brought these recipients and that have ended: the others go next."""
+class EndInherited(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove those that these recipients inherited and that have ended: the others go next."""
 
     family_id: str
     member_ids: Sequence[str]
@@ -278,17 +278,19 @@ class EndBrought(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """Remove the memberships of the image that have ended: a family brings new ones next."""
+    """Remove the memberships of the image that have ended: a family grants new ones next."""
 
     image_id: str
     now: int
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True):
-    """From now on the memberships that the family brought are direct. `image_id`: those of this image."""
+    """From now on the memberships inherited from the family are direct. `image_id`: those of this image."""
 
     family_id: str
     image_id: str | None
 
 
-Brought = Bring | AnswerBrought | LimitBrought | RemoveBrought | EndBrought | EndBefore | Detach
+InheritedChange = (
+    GrantInherited | AnswerInherited | LimitInherited | RemoveInherited | EndInherited | EndBefore | Detach
+)

@@ -160,7 +160,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     `offered_at`, `offered_by` (a user's id): of the offer, the last one; `answered_at`: None while it is
     pending. From `ends_at` on the membership is absent; once the offer is answered that is `expires_at`.
-    `family_id`: the family that brought it, None if it was given directly.
+    `family_id`: the family it was inherited from, None if it was given directly.
     """
 
     image_id: str

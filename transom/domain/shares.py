@@ -1,6 +1,6 @@
 """What the share API shows of memberships: to those who received an offer, and to those who made it.
 
-Records only: `sql/shares.py` and `sql/inbox.py` bring them, `api/share` shows them.
+Records only: `sql/shares.py` and `sql/inbox.py` read them, `api/share` shows them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ MOST_COUNTED = 1_000
 
 
 class FamilyLink(msgspec.Struct, frozen=True, kw_only=True):
-    """The family that brought a membership. `number`: of the version, None if the image has left it."""
+    """The family that a membership was inherited from. `number`: of the version, None if the image has left
+    it."""
 
     id: str
     name: str

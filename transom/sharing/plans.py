@@ -1,7 +1,7 @@
 """What can be done of many images shared, answered or withdrawn at once (IMS API, "Image sharing"). Pure.
 
 A batch does what can be done and tells of each pair of image and recipient what could not, and why. These
-functions decide on images as a transaction sees them under its locks; `batches.py` brings them and writes
+functions decide on images as a transaction sees them under its locks; `batches.py` reads them and writes
 what was decided. Who may do what is asked of `rules.py`.
 """
 

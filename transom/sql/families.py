@@ -2,7 +2,7 @@
 
 A script locks the family first, then the images of its versions in the order of their ids, then looks, with a
 statement of its own: the one that waited for a lock still sees, beside the rows it waited for, what was there
-before it waited. The memberships that a family brings are written by `to_statement` in `sql/brought.py`.
+before it waited. Memberships inherited from a family are written by `to_statement` in `sql/inherited.py`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Memberships: what a look finds, and every change of them.
 
-Nothing writes any but `to_statement` and, for those that families bring, the function of that name in
-`brought.py`.
+Nothing writes any but `to_statement` and, for those inherited from families, the function of that name in
+`inherited.py`.
 
 A change of one membership is a guarded statement: the guard repeats what the decision before it saw. A batch
 of shares (`sharing/batches.py`) locks its images, looks at their memberships and then writes. Whatever adds

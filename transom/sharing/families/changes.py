@@ -1,7 +1,7 @@
 """What each act does to a family, its versions and their images. Pure.
 
 Each function takes the family as a transaction sees it under its locks and returns it as it is to be, or
-raises what stands against it. `scripts.py` brings the former and writes the difference.
+raises what stands against it. `scripts.py` reads the former and writes the difference.
 
 The current version is the one whose image is not hidden: so clients of the Image API find exactly that one by
 the property `os_share_family`, which all versions have.

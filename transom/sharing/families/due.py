@@ -1,6 +1,6 @@
 """What comes with time: members whose end has come, and versions that are to be revoked.
 
-A member that has ended is absent from that moment on, whether it was removed or not; what it was brought has
+A member that has ended is absent from that moment on, whether it was removed or not; what it inherited has
 the same end. A revocation is done when this finds it.
 """
 

@@ -1,5 +1,5 @@
 """Events of families as a whole. The statements that change members, or what these get from a family, insert
-the events of that themselves (`sql/families.py`, `sql/brought.py`).
+the events of that themselves (`sql/families.py`, `sql/inherited.py`).
 """
 
 import msgspec

@@ -15,10 +15,10 @@ from transom.domain.memberships import Detach
 from transom.domain.model import Image, Location, Status, Visibility
 from transom.sharing.families import changes
 from transom.sharing.families.events import Act, tell_family
-from transom.sharing.families.scripts import bring, look, move_pointer, restore_version, write
+from transom.sharing.families.scripts import grant, look, move_pointer, restore_version, write
 from transom.sql import deletion, families, images, imports
-from transom.sql.brought import to_statement
 from transom.sql.db import Database, Script, Statement
+from transom.sql.inherited import to_statement
 
 _replace = msgspec.structs.replace
 
@@ -104,7 +104,7 @@ def change_image(seen: Image, new: Image, act: Act, statements: Statements) -> S
     if new.status == Status.ACTIVE and version.revoked_at is not None:
         yield from restore_version(changed, version.number, act)
     elif new.visibility == Visibility.SHARED != seen.visibility and _is_current(changed, version):
-        yield from bring(changed, None, act)
+        yield from grant(changed, None, act)
 
 
 def _run(statements: Sequence[Statement]) -> Script[None]:

@@ -1,7 +1,7 @@
 """Whom a family is offered to, what they answer, and what they get by it: each act on one locked family.
 
-A pending family brings nothing. An accepted one brings the current version and each that is promoted. What it
-brought goes when its membership ends, however that ends; what was given directly stays.
+A pending family grants nothing. An accepted one grants the current version and each that is promoted. What is
+inherited goes when the membership ends, however that ends; what was given directly stays.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,14 +18,14 @@ from transom.domain.errors import (
 )
 from transom.domain.events import CLOCK, EventType
 from transom.domain.families import FamilyMember, Known
-from transom.domain.memberships import AnswerBrought, EndBrought, LimitBrought, RemoveBrought, Terms
+from transom.domain.memberships import AnswerInherited, EndInherited, LimitInherited, RemoveInherited, Terms
 from transom.domain.model import NEVER, MemberStatus, MemberType, split_member_id
 from transom.sharing.families.events import Act
-from transom.sharing.families.scripts import bring
+from transom.sharing.families.scripts import grant
 from transom.sharing.rules import recipient_unknown
 from transom.sql import families, family_outbox
-from transom.sql.brought import to_statement
 from transom.sql.db import Script
+from transom.sql.inherited import to_statement
 
 _MEMBER_ID = family_outbox.TOLD_COLUMNS.index("member_id")
 _STATUS = family_outbox.TOLD_COLUMNS.index("status")
@@ -89,7 +89,7 @@ def offer(
 def _write_offers(
     known: Known, member_ids: Sequence[str], terms: Terms, act: Act, was: str | None
 ) -> Script[None]:
-    """Offer it to each, and bring it to those who have it at once: domains, organisations, and those whose
+    """Offer it to each, and grant it to those who have it at once: domains, organisations, and those whose
     rule accepts it."""
     if not member_ids:
         return
@@ -98,17 +98,17 @@ def _write_offers(
     accepted = [member_id for member_id in member_ids if statuses.get(member_id) == MemberStatus.ACCEPTED]
     if accepted:
         for member_id in accepted if was is not None else ():
-            yield from _answer_brought(known, member_id, MemberStatus.ACCEPTED, MemberStatus.ACCEPTED, act)
-        yield from bring(known, accepted, act)
+            yield from _answer_inherited(known, member_id, MemberStatus.ACCEPTED, MemberStatus.ACCEPTED, act)
+        yield from grant(known, accepted, act)
 
 
 # ---- answers
 
 
 def answer(known: Known, member_id: str, status: str, new_versions: str | None, act: Act) -> Script[bool]:
-    """Give the recipient's membership this status, and what the family brought it; whether that changed
-    anything. `new_versions`: None for as before. NotFoundError without an offer, ConflictError for the
-    membership of a domain or an organisation."""
+    """Give the recipient's membership this status, and what it inherited from the family; whether that
+    changed anything. `new_versions`: None for as before. NotFoundError without an offer, ConflictError for
+    the membership of a domain or an organisation."""
     member = yield from require_member(known, member_id, act.now)
     wanted = member.new_versions if new_versions is None else new_versions
     if (member.status, member.new_versions) == (status, wanted):
@@ -117,9 +117,9 @@ def answer(known: Known, member_id: str, status: str, new_versions: str | None, 
     told = family_outbox.tell_changed(kind, act.now, act.actor, member.status)
     yield families.answer_statement(member, status, wanted, act.now, told)
     if member.status != status:
-        yield from _answer_brought(known, member_id, status, wanted, act)
+        yield from _answer_inherited(known, member_id, status, wanted, act)
     if status == MemberStatus.ACCEPTED:
-        yield from bring(known, [member_id], act)
+        yield from grant(known, [member_id], act)
     return True
 
 
@@ -130,14 +130,14 @@ _ANSWERS = {
 }
 
 
-def _answer_brought(known: Known, member_id: str, status: str, new_versions: str, act: Act) -> Script[None]:
-    """Set the status of all memberships that the family brought this recipient: to `new_versions` if it
-    accepted the family, else to `status`."""
+def _answer_inherited(known: Known, member_id: str, status: str, new_versions: str, act: Act) -> Script[None]:
+    """Set the status of all memberships that this recipient inherited: to `new_versions` if it accepted
+    the family, else to `status`."""
     to = new_versions if status == MemberStatus.ACCEPTED else status
     for was in MemberStatus:
         if was != to:
             yield to_statement(
-                AnswerBrought(
+                AnswerInherited(
                     family_id=known.family.id, member_id=member_id, status=to, was=was, now=act.now
                 ),
                 act.by_family,
@@ -145,7 +145,7 @@ def _answer_brought(known: Known, member_id: str, status: str, new_versions: str
 
 
 def leave(known: Known, member_id: str, act: Act) -> Script[None]:
-    """The recipient gives up its membership, and what the family brought it. NotFoundError without one."""
+    """The recipient gives up its membership, and what it inherited. NotFoundError without one."""
     yield from require_member(known, member_id, act.now)
     yield from _remove(known, [member_id], act, "left", None)
 
@@ -179,7 +179,8 @@ def member_absent(family_id: str) -> NotFoundError:
 def withdraw(
     known: Known, member_ids: Collection[str], reason: str | None, act: Act
 ) -> Script[tuple[int, int]]:
-    """Take the family back from each of these, with what it brought; (how many had it, how many had not)."""
+    """Take the family back from each of these, with what they inherited; (how many had it, how many had
+    not)."""
     found = yield from families.find_members(known.family.id, list(member_ids))
     live = [member_id for member_id, one in found.items() if one.ends_at > act.now]
     yield from _end(known, [one for one in found.values() if one.ends_at <= act.now], act)
@@ -191,15 +192,15 @@ def withdraw(
 def _remove(known: Known, member_ids: Sequence[str], act: Act, how: str, reason: str | None) -> Script[None]:
     told = family_outbox.tell_removed(EventType(f"family.{how}"), act.now, act.actor, reason)
     yield families.remove_members_statement(known.family.id, member_ids, told)
-    yield from _remove_brought(known, member_ids, act, how, reason)
+    yield from _remove_inherited(known, member_ids, act, how, reason)
 
 
-def _remove_brought(
+def _remove_inherited(
     known: Known, member_ids: Sequence[str], act: Act, how: str, reason: str | None
 ) -> Script[None]:
     family_id, actor = known.family.id, act.by_family
-    yield to_statement(EndBrought(family_id=family_id, member_ids=member_ids, now=act.now), actor)
-    gone = RemoveBrought(family_id=family_id, member_ids=member_ids, how=how, reason=reason, now=act.now)
+    yield to_statement(EndInherited(family_id=family_id, member_ids=member_ids, now=act.now), actor)
+    gone = RemoveInherited(family_id=family_id, member_ids=member_ids, how=how, reason=reason, now=act.now)
     yield to_statement(gone, actor)
 
 
@@ -210,7 +211,7 @@ def _end(known: Known, ended: Sequence[FamilyMember], act: Act) -> Script[None]:
     member_ids = [one.member_id for one in ended]
     yield families.remove_members_statement(known.family.id, member_ids, family_outbox.tell_ended())
     by_time = Act(now=act.now, actor=CLOCK)
-    yield from _remove_brought(known, member_ids, by_time, "expired", None)
+    yield from _remove_inherited(known, member_ids, by_time, "expired", None)
 
 
 def end_due(known: Known, member_ids: Sequence[str], act: Act) -> Script[int]:
@@ -225,7 +226,7 @@ def end_due(known: Known, member_ids: Sequence[str], act: Act) -> Script[int]:
 
 
 def change_terms(known: Known, member: FamilyMember, terms: Terms, act: Act) -> Script[None]:
-    """Give the member, as it is found under the lock, these terms, and what the family brought it its end."""
+    """Give the member, as it is found under the lock, these terms, and what it inherited its end."""
     changed = msgspec.structs.replace(
         member, message=terms.message, ends_at=terms.ends_at, expires_at=terms.expires_at
     )
@@ -235,7 +236,7 @@ def change_terms(known: Known, member: FamilyMember, terms: Terms, act: Act) -> 
     yield families.change_terms_statement(changed, act.now, told)
     if changed.expires_at != member.expires_at:
         yield to_statement(
-            LimitBrought(
+            LimitInherited(
                 family_id=known.family.id,
                 member_id=member.member_id,
                 expires_at=changed.expires_at,

@@ -1,7 +1,7 @@
 """Each act on a family as one transaction: lock, look, decide (`changes.py`), write the difference, tell.
 
 The order of locks: the family, the images of its versions by their ids, their memberships, the family's
-members. Memberships that a family brings are ordinary ones, and nothing but these lets anybody see an image.
+members. Inherited memberships are ordinary ones, and nothing but memberships lets a recipient see an image.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ import msgspec
 from transom.domain.errors import ConflictError, LimitExceededError
 from transom.domain.events import EventType
 from transom.domain.families import FAMILY, Family, Known, Version, VersionImage
-from transom.domain.memberships import Bring, Detach, EndBefore, WithdrawEach
+from transom.domain.memberships import Detach, EndBefore, GrantInherited, WithdrawEach
 from transom.domain.model import Visibility
 from transom.sharing.families import changes
 from transom.sharing.families.events import Act, tell_family
 from transom.sharing.families.rules import family_absent
 from transom.sql import families, family_outbox, members
-from transom.sql.brought import to_statement
 from transom.sql.db import Script, Statement
+from transom.sql.inherited import to_statement
 
 _replace = msgspec.structs.replace
 
@@ -59,7 +59,7 @@ def change(
 
 
 def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[None]:
-    """Remove the family. Memberships that it brought stay, as direct ones; its versions' images stay."""
+    """Remove the family. Memberships inherited from it stay, as direct ones; its versions' images stay."""
     known = yield from lock(family_id)
     require(known)
     yield from _release(known, known.versions, act)
@@ -142,24 +142,26 @@ def _promote(known: Known, number: int, act: Act) -> Script[None]:
 
 
 def move_pointer(known: Known, after: Known, act: Act) -> Script[None]:
-    """Write what is to be, and bring the members the current version."""
+    """Write what is to be, and grant the members the current version."""
     described = yield from write(known, after, act)
     current = described.current
     if current is None:
         return
     if current.number != known.family.current_number:
         yield tell_family(act, EventType.PROMOTED, described.family, current)
-    yield from bring(described, None, act)
+    yield from grant(described, None, act)
 
 
-def bring(known: Known, member_ids: Sequence[str] | None, act: Act) -> Script[None]:
+def grant(known: Known, member_ids: Sequence[str] | None, act: Act) -> Script[None]:
     """Give the family's accepted members, or those of them that are named, the current version, unless
     everybody sees it or they have it."""
     current = known.current
     if current is None or current.image.visibility != Visibility.SHARED:
         return
     yield to_statement(EndBefore(image_id=current.image.id, now=act.now), act.by_family)
-    change = Bring(family_id=known.family.id, image_id=current.image.id, member_ids=member_ids, now=act.now)
+    change = GrantInherited(
+        family_id=known.family.id, image_id=current.image.id, member_ids=member_ids, now=act.now
+    )
     yield to_statement(change, act.by_family)
 
 
@@ -184,7 +186,7 @@ def change_version(
 
 
 def remove_version(family_id: str, number: int, act: Act, require: Require = _no_demand) -> Script[None]:
-    """Take an image out of the family. Memberships that the family brought of it stay, as direct ones."""
+    """Take an image out of the family. Memberships of it inherited from the family stay, as direct ones."""
     known = yield from lock(family_id)
     require(known)
     version = changes.require_version(known, number)

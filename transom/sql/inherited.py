@@ -1,4 +1,4 @@
-"""The memberships that families bring: every change of them, beside those of `sql/members.py`.
+"""Memberships inherited from families: every change of them, beside those of `sql/members.py`.
 
 They are ordinary memberships with the id of their family. Whoever changes them has locked the family and the
 images, so that nobody else adds or removes any of these meanwhile.
@@ -6,14 +6,14 @@ images, so that nobody else adds or removes any of these meanwhile.
 
 from transom.domain.events import Actor, EventType
 from transom.domain.memberships import (
-    AnswerBrought,
-    Bring,
-    Brought,
+    AnswerInherited,
     Detach,
     EndBefore,
-    EndBrought,
-    LimitBrought,
-    RemoveBrought,
+    EndInherited,
+    GrantInherited,
+    InheritedChange,
+    LimitInherited,
+    RemoveInherited,
 )
 from transom.domain.model import NEVER, MemberStatus
 from transom.sql.db import Statement
@@ -32,75 +32,75 @@ _VALUES = """
     family_member.expires_at, family_member.expires_at, family_member.family_id"""
 _NAMED = "(select value from jsonb_array_elements_text(cast($4 as jsonb)))"
 
-#: The members to whom a family brings an image. `$1`: the family, `$2`: the image, `$3`: now.
-_RECEIVERS = f"""
+#: The members to whom a family grants an image. `$1`: the family, `$2`: the image, `$3`: now.
+_GRANTED_TO = f"""
     from image cross join family_member
     where image.id = $2 and family_member.family_id = $1 and family_member.member_id <> image.owner
       and family_member.status = '{MemberStatus.ACCEPTED}' and {live("$3", "family_member")}"""
 
 # Memberships that have ended were removed before; any other stays as it is, whoever gave it.
-BRING = f"""
-    insert into member ({_COLUMNS}) select {_VALUES} {_RECEIVERS}
+GRANT = f"""
+    insert into member ({_COLUMNS}) select {_VALUES} {_GRANTED_TO}
     on conflict (image_id, member_id) do nothing
     returning {_TOLD}"""
 
-BRING_SOME = f"""
-    insert into member ({_COLUMNS}) select {_VALUES} {_RECEIVERS} and family_member.member_id in {_NAMED}
+GRANT_SOME = f"""
+    insert into member ({_COLUMNS}) select {_VALUES} {_GRANTED_TO} and family_member.member_id in {_NAMED}
     on conflict (image_id, member_id) do nothing
     returning {_TOLD}"""
 
-ANSWER_BROUGHT = f"""
+ANSWER_INHERITED = f"""
     update member
     set status = $3, updated_at = $4, ends_at = expires_at,
         answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end
     where family_id = $1 and member_id = $2 and status = $5 and {live("$4")}
     returning {_TOLD}"""
 
-LIMIT_BROUGHT = f"""
+LIMIT_INHERITED = f"""
     update member set ends_at = $3, expires_at = $3, updated_at = $4
     where family_id = $1 and member_id = $2 and {live("$4")}
     returning {_TOLD}"""
 
 _OF_THESE = "family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
-REMOVE_BROUGHT = f"delete from member where {_OF_THESE} and {live('$3')} returning {_TOLD}"
+REMOVE_INHERITED = f"delete from member where {_OF_THESE} and {live('$3')} returning {_TOLD}"
 
-END_BROUGHT = f"delete from member where {_OF_THESE} and ends_at <= $3 returning {_TOLD}"
+END_INHERITED = f"delete from member where {_OF_THESE} and ends_at <= $3 returning {_TOLD}"
 
 # The words of the index `member_by_end`.
 END_BEFORE = f"""
     delete from member where image_id = $1 and ends_at < {NEVER} and ends_at <= $2 returning {_TOLD}"""
 
-# All memberships that the family brought, whether they have ended or not.
+# All memberships inherited from the family, whether they have ended or not.
 DETACH = "update member set family_id = null where family_id = $1"
 
 DETACH_ONE = "update member set family_id = null where family_id = $1 and image_id = $2"
 
 
-def to_statement(change: Brought, actor: Actor) -> Statement:
+def to_statement(change: InheritedChange, actor: Actor) -> Statement:
     """The statement that makes this change, with the events that tell of it."""
     match change:
-        case Bring():
+        case GrantInherited():
             told = tell_changed(EventType.GRANTED, change.now, actor, None)
             ids = change.family_id, change.image_id, change.now
             if change.member_ids is None:
-                return Statement(BRING, ids, tells=(told,))
-            return Statement(BRING_SOME, (*ids, to_json(change.member_ids)), tells=(told,))
-        case AnswerBrought():
+                return Statement(GRANT, ids, tells=(told,))
+            return Statement(GRANT_SOME, (*ids, to_json(change.member_ids)), tells=(told,))
+        case AnswerInherited():
             answered = change.family_id, change.member_id, change.status, change.now, change.was
             told = tell_answered(change.status, change.was, change.now, actor)
-            return Statement(ANSWER_BROUGHT, answered, tells=(told,))
-        case LimitBrought():
+            return Statement(ANSWER_INHERITED, answered, tells=(told,))
+        case LimitInherited():
             limited = change.family_id, change.member_id, change.expires_at, change.now
             told = tell_changed(EventType.CHANGED, change.now, actor, None)
-            return Statement(LIMIT_BROUGHT, limited, tells=(told,))
-        case RemoveBrought():
+            return Statement(LIMIT_INHERITED, limited, tells=(told,))
+        case RemoveInherited():
             these = change.family_id, to_json(change.member_ids), change.now
             told = tell_removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
-            return Statement(REMOVE_BROUGHT, these, tells=(told,))
-        case EndBrought():
+            return Statement(REMOVE_INHERITED, these, tells=(told,))
+        case EndInherited():
             these = change.family_id, to_json(change.member_ids), change.now
-            return Statement(END_BROUGHT, these, tells=(tell_ended(),))
+            return Statement(END_INHERITED, these, tells=(tell_ended(),))
         case EndBefore():
             return Statement(END_BEFORE, (change.image_id, change.now), tells=(tell_ended(),))
         case Detach(image_id=None):
