@@ -184,7 +184,7 @@ class Worker:
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
-        operator_files.tell(identity, requesters, services.recipients, deliveries)
+        operator_files.hand_organizations_to(identity, requesters, services.recipients, deliveries)
         dispatcher = Dispatcher(
             services,
             _front_options(settings),
@@ -273,7 +273,7 @@ async def run_worker(settings: Settings) -> None:
         relay = open_relay(db, settings.event_lifetime_days)
         poster = Poster(hook_rules(settings), settings.hook_timeout_s)
         deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
-        operator_files.tell(requesters, deliveries)
+        operator_files.hand_organizations_to(requesters, deliveries)
         start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
         start_scrub_of(settings, db, transfer, liveness, undo)
         await jobs.serve()

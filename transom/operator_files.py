@@ -69,14 +69,14 @@ class OperatorFilesInForce:
         self._settings = settings
         self._stores = stores
         self._use_policy = use_policy
-        self._told: tuple[GoesByOrganizations, ...] = ()
+        self._followers: tuple[GoesByOrganizations, ...] = ()
         self.os_versions: OsVersions = read_os_versions(settings.os_versions_file)
         self.organizations = read_organizations(settings.organizations_file)
 
-    def tell(self, *told: GoesByOrganizations) -> None:
+    def hand_organizations_to(self, *followers: GoesByOrganizations) -> None:
         """Tell these of the organisations now and whenever there are others."""
-        self._told = told
-        for one in told:
+        self._followers = followers
+        for one in followers:
             one.use_organizations(self.organizations)
 
     def find_changed(self) -> list[str]:
@@ -101,5 +101,5 @@ class OperatorFilesInForce:
         self._use_buckets(buckets)
         self.os_versions = os_versions
         self.organizations = organizations
-        self.tell(*self._told)
+        self.hand_organizations_to(*self._followers)
         _log.info("the operator's files were read again")

@@ -15,9 +15,9 @@ from transom.domain.imports import (
     begin,
     check_state,
     enrich,
+    extend_undo_log,
     finish,
     is_held_by,
-    noted,
     store_done,
     store_failed,
     undo,
@@ -94,9 +94,9 @@ def test_a_copy_does_not_change_what_is_known_of_the_data() -> None:
 def test_a_failure_puts_back_what_the_import_had_set() -> None:
     before = msgspec.structs.replace(held(), properties={**held().properties, "a": "1", "b": "2"})
     change = Change(fields={"disk_format": "iso"}, properties={"a": "other", "c": "3"})
-    note = noted(None, before, change)
+    note = extend_undo_log(None, before, change)
     changed = enrich(before, change)
-    again = noted(note, changed, Change(properties={"a": "third"}))
+    again = extend_undo_log(note, changed, Change(properties={"a": "third"}))
 
     after = undo(enrich(changed, Change(properties={"a": "third"})), (), again)
 

@@ -21,7 +21,7 @@ import msgspec
 import yaml
 
 from transom.config.settings import SettingsError
-from transom.domain.fields import MAX_NAME, shown
+from transom.domain.fields import MAX_NAME, quoted
 from transom.domain.model import organization_key
 from transom.domain.organizations import ID, MOST_LEVELS, NO_ORGANIZATIONS, Organizations, Unit
 
@@ -68,7 +68,7 @@ def _make_organizations(file: _File) -> Organizations:
         _check_id("account", organization.account)
         for unit_id, entry, unit in _units_of(organization):
             if unit_id in units:
-                raise ValueError(f"{shown(unit_id)} stands there twice")
+                raise ValueError(f"{quoted(unit_id)} stands there twice")
             units[unit_id] = unit
             if entry is not None:
                 _place("project", entry.projects, unit, of_projects)
@@ -95,7 +95,7 @@ def _units_below(
 ) -> Iterator[tuple[str, _Unit | None, Unit]]:
     for entry in entries:
         if level > MOST_LEVELS:
-            raise ValueError(f"{shown(entry.id)}: units stand in each other {MOST_LEVELS} deep at most")
+            raise ValueError(f"{quoted(entry.id)}: units stand in each other {MOST_LEVELS} deep at most")
         unit = _make_unit(entry, f"{start}/{entry.id}", [organization_key(entry.id), *above])
         yield entry.id, entry, unit
         yield from _units_below(entry.units, start, unit.above, level + 1)
@@ -112,15 +112,15 @@ def _place(kind: str, ids: Sequence[str], unit: Unit, of: dict[str, Unit]) -> No
     for one in ids:
         _check_id(kind, one)
         if one in of:
-            raise ValueError(f"{kind} {shown(one)} stands there twice")
+            raise ValueError(f"{kind} {quoted(one)} stands there twice")
         of[one] = unit
 
 
 def _check_unit_id(unit_id: str) -> None:
     if not ID.fullmatch(unit_id):
-        raise ValueError(f"id must be 1 to 64 letters, digits and ._-, not {shown(unit_id)}")
+        raise ValueError(f"id must be 1 to 64 letters, digits and ._-, not {quoted(unit_id)}")
 
 
 def _check_id(kind: str, own_id: str) -> None:
     if not own_id or len(own_id) > MAX_NAME or not own_id.isprintable() or set(own_id) & set("/: "):
-        raise ValueError(f"{kind}: {shown(own_id)} is no id")
+        raise ValueError(f"{kind}: {quoted(own_id)} is no id")

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from transom.config.settings import SettingsError
-from transom.domain.fields import MAX_NAME, shown
+from transom.domain.fields import MAX_NAME, quoted
 from transom.domain.os_versions import BUILT_IN, OS_TYPES, TAGS, OsVersion, OsVersions
 
 
@@ -47,7 +47,7 @@ def read_os_versions(file: str) -> OsVersions:
 def _read_entries(file: _File) -> list[OsVersion]:
     for name, count in Counter(entry.name for entry in file.os_version).items():
         if count > 1:
-            raise ValueError(f"{shown(name)} stands there {count} times")
+            raise ValueError(f"{quoted(name)} stands there {count} times")
     return [_read_entry(entry) for entry in file.os_version]
 
 
@@ -57,17 +57,17 @@ def _read_entry(entry: _Entry) -> OsVersion:
         if not (text and len(text) <= MAX_NAME and text.isprintable() and text == text.strip()):
             raise ValueError(
                 f"{field} must be 1 to {MAX_NAME} printable characters, none of its ends a blank, "
-                f"not {shown(text)}"
+                f"not {quoted(text)}"
             )
     if entry.os_type not in OS_TYPES:
         raise ValueError(
-            f"{entry.name}: os_type must be one of {', '.join(OS_TYPES)}, not {shown(entry.os_type)}"
+            f"{entry.name}: os_type must be one of {', '.join(OS_TYPES)}, not {quoted(entry.os_type)}"
         )
     if entry.os_bit not in (32, 64):
         raise ValueError(f"{entry.name}: os_bit must be 32 or 64, not {entry.os_bit}")
     for tag in entry.tags:
         if tag not in TAGS:
-            raise ValueError(f"{entry.name}: tags may name {', '.join(TAGS)}, not {shown(tag)}")
+            raise ValueError(f"{entry.name}: tags may name {', '.join(TAGS)}, not {quoted(tag)}")
     return OsVersion(
         name=entry.name,
         platform=entry.platform,

@@ -16,7 +16,7 @@ class Reader(NamedTuple):
     user_name: str
 
 
-class Told(NamedTuple):
+class Described(NamedTuple):
     """`tone`, `symbol`: how it looks. `said`: a message or a reason in somebody's words. `by`: the user's
     name as far as it is known, else the id."""
 
@@ -75,7 +75,7 @@ _SENTENCES = {
 TYPES = tuple(_SENTENCES)
 
 
-def tell(event: Mapping[str, Any], reader: Reader, link: Mapping[str, str]) -> Told:
+def describe(event: Mapping[str, Any], reader: Reader, link: Mapping[str, str]) -> Described:
     """`link`: kind → where pages of that kind are (image, family)."""
     kind = str(event["type"]).removeprefix("transom.")
     tone, symbol, sentence = _SENTENCES.get(kind, ("", "list", "Something happened to {what}"))
@@ -87,7 +87,7 @@ def tell(event: Mapping[str, Any], reader: Reader, link: Mapping[str, str]) -> T
         number=(data.get("family") or {}).get("number") or "?",
     )
     user_id = (data.get("by") or {}).get("user") or ""
-    return Told(
+    return Described(
         tone=tone,
         symbol=symbol,
         text=text,

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 #: How often the worker writes down how far it is, and others show what it found, seconds.
 _SAVE_S = 1.0
-_TELL_S = 60.0
+_SHOW_S = 60.0
 #: What a look at an image costs a store beside its bytes, so that small images are held to the pace, too.
 _LOOK_BYTES = 64 << 10
 
@@ -107,7 +107,7 @@ class Scrub:
         finally:
             check.close()
         await check_runs.finish_scrub(self._db, self._me, progress.run)
-        await self._reports.tell()
+        await self._reports.show()
         _log.info("the scrub has compared %d images, faults: %s", progress.images, dict(progress.faults))
 
     async def _compare_images(self, check: Check, progress: "_Progress", pace: Pace) -> None:
@@ -119,7 +119,7 @@ class Scrub:
             progress.images += 1
             progress.position = image.id
             if await progress.save_in_time():
-                await self._reports.tell()
+                await self._reports.show()
         progress.position = ALL_IMAGES
         await progress.save()
 
@@ -174,9 +174,9 @@ class Reports:
 
     async def serve(self) -> None:
         """Look now and again, until cancelled."""
-        await serve_when_due(self.tell, "the look at what was found in the stores")
+        await serve_when_due(self.show, "the look at what was found in the stores")
 
-    async def tell(self) -> float:
+    async def show(self) -> float:
         """Look once; in how many seconds to look again."""
         for report in await check_runs.list_reports(self._db):
             gauges = self._gauges[report.name]
@@ -184,7 +184,7 @@ class Reports:
                 gauges.set_faults(fault.value, report.faults.get(fault.value, 0))
             gauges.set_images(report.images)
             gauges.set_finished(report.finished_at / 1e6)
-        return _TELL_S
+        return _SHOW_S
 
 
 class _Gauges(NamedTuple):

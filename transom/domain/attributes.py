@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 
 from transom.domain.errors import ForbiddenError, InvalidError, LimitExceededError, Reason
-from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, MAX_INT, MAX_NAME, check_field, read_only, shown
+from transom.domain.fields import (
+    FIELDS,
+    IMS_DISK_FORMATS,
+    MAX_INT,
+    MAX_NAME,
+    check_field,
+    quoted,
+    read_only,
+)
 from transom.domain.model import FOR_EVERYBODY, Image, Status, Visibility
 from transom.domain.os_versions import OTHER_LINUX, OsVersions
 from transom.domain.patch import Operation, Rules, check_changeable
@@ -177,7 +185,7 @@ def check_extension_name(name: str) -> None:
     if name in _FIXED or (name in FIELDS and name not in UPDATABLE_FIELDS):
         raise ForbiddenError(f"Attribute '{name}' cannot be updated by this call.", Reason.UNSUPPORTED)
     if name != name.lower():
-        raise InvalidError(f"{shown(name)}: the name of an attribute has no capital letters.")
+        raise InvalidError(f"{quoted(name)}: the name of an attribute has no capital letters.")
 
 
 def replace_or_add(operations: list[Operation]) -> list[Operation]:
@@ -207,7 +215,7 @@ def make_check(os_versions: OsVersions) -> Callable[[str, Any], Any]:
         value = check_value(name, value)
         if name == OS_VERSION and os_versions.find(value) is None:
             raise InvalidError(
-                f"{name}: {shown(value)} is not in the list of GET /v1/cloudimages/os_version.",
+                f"{name}: {quoted(value)} is not in the list of GET /v1/cloudimages/os_version.",
                 Reason.OS_VERSION_INVALID,
             )
         return value
@@ -247,7 +255,7 @@ def _converted(name: str, value: Any) -> Any:
 def _one_of(*allowed: str, reason: Reason | None = None) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if value not in allowed:
-            raise InvalidError(f"{name}: {shown(value)} is not one of {', '.join(allowed)}.", reason)
+            raise InvalidError(f"{name}: {quoted(value)} is not one of {', '.join(allowed)}.", reason)
 
     return check
 

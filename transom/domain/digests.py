@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from transom.domain.errors import InvalidError
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 
 #: Hex digits of a digest, by its algorithm.
 DIGITS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
@@ -50,7 +50,7 @@ def read_expected(arguments: Mapping[str, Any], default_algorithm: str) -> Expec
     if algorithm is None:
         algorithm = default_algorithm
     if algorithm not in tuple(DIGITS):
-        raise InvalidError(f"os_hash_algo: {shown(algorithm)} is not one of {', '.join(DIGITS)}.")
+        raise InvalidError(f"os_hash_algo: {quoted(algorithm)} is not one of {', '.join(DIGITS)}.")
     if not isinstance(value, str):
         raise InvalidError("os_hash_value: is missing beside os_hash_algo, or not a string.")
     check_digits(algorithm, value)

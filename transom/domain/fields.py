@@ -214,42 +214,42 @@ def check_field(name: str, value: Any) -> Any:
     field = FIELDS.get(name)
     if field is None:
         if not isinstance(value, str):
-            raise _mismatch(name, f"{shown(value)} is not of type 'string'")
+            raise _mismatch(name, f"{quoted(value)} is not of type 'string'")
         return value
     if type(value) is float and value.is_integer():
         value = int(value)
     if not any(type(value) in _JSON_TYPES[one] for one in field.types):
-        raise _mismatch(name, f"{shown(value)} is not of type {', '.join(map(repr, field.types))}")
+        raise _mismatch(name, f"{quoted(value)} is not of type {', '.join(map(repr, field.types))}")
     if isinstance(value, list) and name == "tags":
         return _check_tags(value)
     if isinstance(value, str):
         _check_text(field, value)
     elif field.enum is not None and value not in field.enum:
-        raise _mismatch(name, f"{shown(value)} is not one of {list(field.enum)}")
+        raise _mismatch(name, f"{quoted(value)} is not one of {list(field.enum)}")
     return value
 
 
 def _check_text(field: Field, value: str) -> None:
     if field.max_length is not None and len(value) > field.max_length:
-        raise _mismatch(field.name, f"{shown(value)} is too long (at most {field.max_length} characters)")
+        raise _mismatch(field.name, f"{quoted(value)} is too long (at most {field.max_length} characters)")
     if field.enum is not None and value not in field.enum:
         allowed = ["null" if one is None else str(one) for one in field.enum]
-        raise _mismatch(field.name, f"{shown(value)} is not one of {', '.join(allowed)}")
+        raise _mismatch(field.name, f"{quoted(value)} is not one of {', '.join(allowed)}")
     if field.pattern is not None and not re.fullmatch(field.pattern, value):
-        raise _mismatch(field.name, f"{shown(value)} does not match {field.pattern!r}")
+        raise _mismatch(field.name, f"{quoted(value)} does not match {field.pattern!r}")
 
 
 def _check_tags(value: list[Any]) -> tuple[str, ...]:
     for tag in value:
         if not isinstance(tag, str):
-            raise _mismatch("tags", f"{shown(tag)} is not of type 'string'")
+            raise _mismatch("tags", f"{quoted(tag)} is not of type 'string'")
         check_tag(tag)
     return tuple(sorted(set(value)))
 
 
 def check_tag(tag: str) -> None:
     if len(tag) > MAX_NAME:
-        raise _mismatch("tags", f"{shown(tag)} is too long (at most {MAX_NAME} characters)")
+        raise _mismatch("tags", f"{quoted(tag)} is too long (at most {MAX_NAME} characters)")
     check_characters("Tags", tag)
 
 
@@ -291,9 +291,9 @@ def check_id_text(what: str, text: str) -> None:
     and names nobody."""
     check_characters(what, text)
     if text != text.strip():
-        raise InvalidError(f"{what} must not begin or end with blanks: {shown(text)}.")
+        raise InvalidError(f"{what} must not begin or end with blanks: {quoted(text)}.")
     if not text.isprintable() and any(unicodedata.category(character) in _INVISIBLE for character in text):
-        raise InvalidError(f"{what} can't contain control characters: {shown(text)}.")
+        raise InvalidError(f"{what} can't contain control characters: {quoted(text)}.")
 
 
 def check_property_name(name: str) -> None:
@@ -320,7 +320,7 @@ def _mismatch(name: str, why: str) -> InvalidError:
     return InvalidError(f"Provided object does not match schema 'image': {name}: {why}")
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """The value for an error's text: at most 80 characters."""
     try:
         text = repr(value)

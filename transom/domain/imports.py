@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from transom.domain.errors import ConflictError, InvalidError
-from transom.domain.fields import UUID_PATTERN, shown
+from transom.domain.fields import UUID_PATTERN, quoted
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance
 
@@ -104,7 +104,7 @@ def check_texts(body: Any) -> None:
 
 
 def _quoted(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) and len(value) <= 80 else shown(value)
+    return f"'{value}'" if isinstance(value, str) and len(value) <= 80 else quoted(value)
 
 
 def _switch(body: dict[str, Any], name: str, *, default: bool) -> bool:
@@ -156,7 +156,7 @@ def check_remote_image(arguments: dict[str, Any]) -> None:
 
 
 def _unquoted(value: Any) -> str:
-    return value[:80] if isinstance(value, str) else shown(value)
+    return value[:80] if isinstance(value, str) else quoted(value)
 
 
 # ---- what an image becomes
@@ -179,7 +179,7 @@ def begin(image: Image, task_id: str, stores: Sequence[str]) -> Image:
     status = image.status if image.status == Status.ACTIVE else advance(image.status, Status.IMPORTING)
     failed = set(split_names(image.properties.get(FAILED))) - set(stores)
     return msgspec.structs.replace(
-        _tell(image, waiting=stores, failed=failed, task_id=task_id), status=status
+        _with_progress(image, waiting=stores, failed=failed, task_id=task_id), status=status
     )
 
 
@@ -202,14 +202,14 @@ def store_done(image: Image, location: Location, content: Content, *, all_must_s
             os_hash_value=content.os_hash_value,
         )
     filled = msgspec.structs.replace(filled, status=status, locations=(*image.locations, location))
-    return _tell(filled, waiting=waiting)
+    return _with_progress(filled, waiting=waiting)
 
 
 def store_failed(image: Image, store: str) -> Image:
     """One store cannot take the data, and the others go on without it."""
     waiting = [name for name in waiting_stores(image) if name != store]
     failed = {*split_names(image.properties.get(FAILED)), store}
-    return _tell(image, waiting=waiting, failed=failed)
+    return _with_progress(image, waiting=waiting, failed=failed)
 
 
 def finish(image: Image) -> Image:
@@ -217,7 +217,7 @@ def finish(image: Image) -> Image:
     status = image.status
     if status == Status.IMPORTING:
         status = advance(status, Status.ACTIVE)
-    return msgspec.structs.replace(_tell(image, waiting=(), task_id=None), status=status)
+    return msgspec.structs.replace(_with_progress(image, waiting=(), task_id=None), status=status)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,7 +243,7 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     set_properties: dict[str, str] = {}
 
 
-def noted(before: Before | None, image: Image, change: Change) -> Before:
+def extend_undo_log(before: Before | None, image: Image, change: Change) -> Before:
     """`before` with the change, and with what `image` has now of what the change sets, unless that has been
     noted already."""
     earlier = before or Before()
@@ -279,7 +279,7 @@ def undo(image: Image, taken_back: Collection[str], before: Before | None = None
     """The import has failed. An image that had no data before is `queued` again, with what it had `before`;
     one that is in use stays so, without what the stores in `taken_back` got by this import."""
     failed = {*split_names(image.properties.get(FAILED)), *waiting_stores(image)}
-    back = _tell(image, waiting=(), failed=failed, task_id=None)
+    back = _with_progress(image, waiting=(), failed=failed, task_id=None)
     if image.status in WITH_DATA:
         left = tuple(location for location in image.locations if location.store not in taken_back)
         return msgspec.structs.replace(back, locations=left)
@@ -298,7 +298,7 @@ def undo(image: Image, taken_back: Collection[str], before: Before | None = None
 _KEEP = object()
 
 
-def _tell(
+def _with_progress(
     image: Image,
     *,
     waiting: Iterable[str],

@@ -10,7 +10,7 @@ import msgspec
 
 from transom.domain import digests
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, LimitExceededError
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 from transom.domain.imports import TASK, check_texts
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.patch import Operation
@@ -43,7 +43,7 @@ def parse_claim(body: Any) -> Claim:
     algorithm, value = given.get("os_hash_algo"), given.get("os_hash_value")
     if given:
         if algorithm not in _ALGORITHMS:
-            raise InvalidError(f"os_hash_algo: {shown(algorithm)} is not one of {', '.join(_ALGORITHMS)}.")
+            raise InvalidError(f"os_hash_algo: {quoted(algorithm)} is not one of {', '.join(_ALGORITHMS)}.")
         if not isinstance(value, str) or len(value) > _MOST_DIGITS:
             raise InvalidError(f"os_hash_value: must be a string of at most {_MOST_DIGITS} characters.")
     return Claim(url=body["url"], os_hash_algo=algorithm, os_hash_value=value)
@@ -170,7 +170,7 @@ def change_places(operation: Operation, image: Image, known: Known) -> Image:
 def _add_place(image: Image, place: Place, position: str, known: Known) -> Image:
     count = len(image.locations)
     if position != "-" and not (position.isascii() and position.isdigit() and int(position) <= count):
-        raise InvalidError(f"Invalid position for adding a location: {shown(position)}")
+        raise InvalidError(f"Invalid position for adding a location: {quoted(position)}")
     if 0 <= known.limit <= count:
         raise LimitExceededError(
             "The limit has been exceeded on the number of allowed image locations. "
@@ -200,7 +200,7 @@ def _believe(image: Image, claimed: dict[str, str], algorithm: str) -> Image:
     if not claimed:
         return image
     if claimed["os_hash_algo"] != algorithm:
-        raise ConflictError(f"os_hash_algo must be {algorithm}, not {shown(claimed['os_hash_algo'])}")
+        raise ConflictError(f"os_hash_algo must be {algorithm}, not {quoted(claimed['os_hash_algo'])}")
     algorithms = {"os_hash_value": algorithm, "checksum": "md5"}
     for name, value in claimed.items():
         if name in algorithms and not digests.is_digest(algorithms[name], value):
@@ -230,7 +230,7 @@ def _remove_place(image: Image, position: str) -> Image:
     if image.status != Status.ACTIVE:
         raise ConflictError(f"It's not allowed to remove locations if image status is {image.status}.")
     if not (position.isascii() and position.isdigit() and int(position) < len(image.locations)):
-        raise InvalidError(f"Invalid position for removing a location: {shown(position)}")
+        raise InvalidError(f"Invalid position for removing a location: {quoted(position)}")
     if len(image.locations) == 1:
         raise ForbiddenError("Cannot remove last location in the image.")
     at = int(position)

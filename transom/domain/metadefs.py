@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from transom.domain.errors import ConflictError, InvalidError, NotFoundError
-from transom.domain.fields import check_characters, read_only, shown
+from transom.domain.fields import check_characters, quoted, read_only
 from transom.domain.model import Visibility
 
 MAX_NAME = 80
@@ -306,7 +306,7 @@ def check_name(field: str, name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME:
         raise InvalidError(f"{field}: the name must have 1 to {MAX_NAME} characters, not {len(name)}.")
     if "/" in name:
-        raise InvalidError(f"{field}: the name {shown(name)} can't contain '/': no URL could name it.")
+        raise InvalidError(f"{field}: the name {quoted(name)} can't contain '/': no URL could name it.")
     check_characters(field.capitalize(), name)
     return name
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 from transom.domain.outbound import FetchLimits
 
 #: What services take for names of buckets beside what S3 does: Swift also knows capital letters and `_`.
@@ -75,7 +75,7 @@ def parse_object(field: str, value: object, endpoint: str) -> ObjectRef:
 def _split_pair(field: str, value: str) -> tuple[str, str]:
     bucket, colon, key = value.partition(":")
     if not colon:
-        raise InvalidError(f"{field}: {shown(value)} is not bucket:key.", Reason.OBJECT_NAME_MISSING)
+        raise InvalidError(f"{field}: {quoted(value)} is not bucket:key.", Reason.OBJECT_NAME_MISSING)
     return bucket, key
 
 
@@ -103,7 +103,7 @@ def _check_bucket(field: str, bucket: str) -> None:
     if not bucket:
         raise InvalidError(f"{field}: the name of the bucket is missing.", Reason.BUCKET_MISSING)
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        text = f"{field}: the bucket {shown(bucket)} must have 3 to 63 letters, digits, '.', '_' and '-'."
+        text = f"{field}: the bucket {quoted(bucket)} must have 3 to 63 letters, digits, '.', '_' and '-'."
         raise InvalidError(text, Reason.BUCKET_NAME_INVALID)
 
 

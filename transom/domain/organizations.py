@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from transom.domain.errors import InvalidError
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 from transom.domain.model import organization_key
 
 #: How deep units may stand in each other.
@@ -73,5 +73,5 @@ def parse_urn(urn: str) -> str:
     """The id of what it names, there or not. InvalidError for what is no URN."""
     found = _URN.fullmatch(urn)
     if found is None:
-        raise InvalidError(f"organizations: {shown(urn)} is no URN of one.")
+        raise InvalidError(f"organizations: {quoted(urn)} is no URN of one.")
     return found["whole"] or found["part"]

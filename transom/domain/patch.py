@@ -14,8 +14,8 @@ from transom.domain.fields import (
     FIELDS,
     check_field,
     check_not_reserved,
+    quoted,
     read_only,
-    shown,
 )
 
 #: Each makes a new image; together they must not hold up everybody else.
@@ -106,13 +106,13 @@ def _split_old(raw: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _named(op: Any) -> str:
-    return op[:80] if isinstance(op, str) else shown(op)
+    return op[:80] if isinstance(op, str) else quoted(op)
 
 
 def _parse_pointer(pointer: Any) -> list[str]:
     """The segments of a JSON pointer (RFC 6901), blanks around each taken off."""
     if not isinstance(pointer, str):
-        raise InvalidError(f"Pointer `{shown(pointer)}` must be a string.")
+        raise InvalidError(f"Pointer `{quoted(pointer)}` must be a string.")
     if not pointer.startswith("/"):
         raise InvalidError(f'Pointer `{pointer}` does not start with "/".')
     if "//" in pointer:

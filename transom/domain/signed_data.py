@@ -13,7 +13,7 @@ import re
 import msgspec
 
 from transom.domain.errors import InvalidError
-from transom.domain.fields import UUID_PATTERN, shown
+from transom.domain.fields import UUID_PATTERN, quoted
 from transom.domain.model import Image
 
 SIGNATURE = "img_signature"
@@ -46,11 +46,11 @@ def claim_of(image: Image) -> SignatureClaim | None:
         return None
     signature, hash_method, key_type, certificate_id = (image.properties[name] for name in PROPERTIES)
     if hash_method not in HASH_METHODS:
-        raise InvalidError(f"{HASH_METHOD}: {shown(hash_method)} is not one of {', '.join(HASH_METHODS)}.")
+        raise InvalidError(f"{HASH_METHOD}: {quoted(hash_method)} is not one of {', '.join(HASH_METHODS)}.")
     if key_type not in KEY_TYPES:
-        raise InvalidError(f"{KEY_TYPE}: {shown(key_type)} is not one of {', '.join(KEY_TYPES)}.")
+        raise InvalidError(f"{KEY_TYPE}: {quoted(key_type)} is not one of {', '.join(KEY_TYPES)}.")
     if not re.fullmatch(UUID_PATTERN, certificate_id):
-        raise InvalidError(f"{CERTIFICATE_ID}: {shown(certificate_id)} is no UUID.")
+        raise InvalidError(f"{CERTIFICATE_ID}: {quoted(certificate_id)} is no UUID.")
     try:
         # In lines of 64 characters, as openssl and base64 print it.
         raw = base64.b64decode(_BLANKS.sub("", signature), validate=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from transom.domain.errors import InvalidError, LimitExceededError, NotFoundError, Reason
-from transom.domain.fields import MAX_NAME, check_characters, shown
+from transom.domain.fields import MAX_NAME, check_characters, quoted
 from transom.domain.listing import Condition, Op
 
 #: Tags of an image.
@@ -107,7 +107,7 @@ def remove_key(texts: tuple[str, ...], key: str) -> tuple[str, ...]:
     """`texts` without the tags of this key; NotFoundError when there is none."""
     left = remove_tags(texts, [Tag(key)])
     if len(left) == len(texts):
-        raise NotFoundError(f"The image has no tag {shown(key)}.", Reason.TAG_UNKNOWN)
+        raise NotFoundError(f"The image has no tag {quoted(key)}.", Reason.TAG_UNKNOWN)
     return left
 
 

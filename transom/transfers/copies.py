@@ -22,7 +22,7 @@ from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
-from transom.transfers.held import Report, told
+from transom.transfers.held import Report, reporting
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_copy
@@ -57,7 +57,7 @@ class Copies:
         if _is_whole(image, asked):
             return  # An earlier attempt got that far.
         source = await self._find_source(job, image)
-        chunks = told(await read_source(self._transfer, source, asked.size), asked.size, report)
+        chunks = reporting(await read_source(self._transfer, source, asked.size), asked.size, report)
 
         async def judge() -> None:
             await self._find_source(job, await self._find_copy(asked))

@@ -7,7 +7,7 @@ from typing import Any
 
 from transom.domain.attributes import is_encrypted, is_from_backup, is_whole_image
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, LimitExceededError, Reason
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 from transom.domain.model import FOR_EVERYBODY, Caller, Image, ImageTarget, Status
 from transom.images import rules
 
@@ -52,7 +52,7 @@ def export_format(image: Image, wanted: Any, *, is_quick: bool) -> str | None:
         return None
     if not isinstance(wanted, str) or wanted not in (*CONVERTED, *_KEPT):
         allowed = ", ".join((*CONVERTED, *_KEPT))
-        raise InvalidError(f"file_format: {shown(wanted)} is not one of {allowed}.", Reason.EXPORT_FORMAT)
+        raise InvalidError(f"file_format: {quoted(wanted)} is not one of {allowed}.", Reason.EXPORT_FORMAT)
     if wanted == image.disk_format:
         return None
     if wanted in _KEPT or image.disk_format not in _CONVERTIBLE or image.container_format != "bare":

@@ -22,7 +22,7 @@ from transom.sql import images, jobs
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
 from transom.transfers import conversion, export_rules
-from transom.transfers.held import Report, told
+from transom.transfers.held import Report, reporting
 from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
@@ -66,7 +66,7 @@ class Exports:
         location = await self._transfer.reads.find_copy(image)
         if asked.file_format is None:
             size = image.size or 0
-            chunks = told(await self._transfer.reads.read(location, 0, size), size, report)
+            chunks = reporting(await self._transfer.reads.read(location, 0, size), size, report)
             await target.write(self._judged(job, chunks), size, job.id)
             return
         async with self._materials.open_folder() as folder:
@@ -75,7 +75,7 @@ class Exports:
             if made is None:
                 raise ConflictError(f"Image {image.id} is in another format by now.", Reason.EXPORT_FORMAT)
             size = made.path.stat().st_size
-            chunks = told(read_file(made.path), size, report)
+            chunks = reporting(read_file(made.path), size, report)
             await target.write(self._judged(job, chunks), size, job.id)
 
     async def look(self, job: Job) -> None:

@@ -27,8 +27,8 @@ from transom.domain.imports import (
     ImportRequest,
     Method,
     enrich,
+    extend_undo_log,
     finish,
-    noted,
     parse_request,
     store_done,
     store_failed,
@@ -44,7 +44,7 @@ from transom.sql import blobs, imports, jobs
 from transom.sql.blobs import LooseBlob
 from transom.sql.db import Database
 from transom.stores.object_access import ObjectAccess
-from transom.transfers.held import HeldImage, Report, RightEndedError, copied, told
+from transom.transfers.held import HeldImage, Report, RightEndedError, copied, reporting
 from transom.transfers.material import Material, Materials
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
 from transom.transfers.options import Cloud, ImportOptions
@@ -149,7 +149,7 @@ class Imports:
             getattr(image, name) == value for name, value in found.change.fields.items()
         ):
             return job
-        noting = _noting(job, image, found.change)
+        noting = _with_undo_log(job, image, found.change)
         await self._held.change(noting, lambda image: enrich(image, found.change), imports.change_noting)
         return noting
 
@@ -171,21 +171,21 @@ class Imports:
         if request.method is Method.WEB:
             expected = read_expected(request.arguments, self._options.hashing_algorithm)
             async with self._outbound_of(job).open(request.arguments["uri"]) as answer:
-                chunks = told(answer.chunks(), answer.size, report)
+                chunks = reporting(answer.chunks(), answer.size, report)
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
             check = partial(self._check_taken_over, self._requesters.recall(job), remote.change)
             check(image)
             async with remote.open(self._outbound_of(job)) as answer:
-                chunks = told(answer.chunks(), answer.size, report)
+                chunks = reporting(answer.chunks(), answer.size, report)
                 return await self._stage(
                     job, image, chunks, answer.size, remote.change, 0, check, remote.expected
                 )
         if request.method is Method.OBJECT:
             expected = read_expected(request.arguments, self._options.hashing_algorithm)
             found = await self._objects.find(job, request)
-            chunks = told(found.read(), found.size, report)
+            chunks = reporting(found.read(), found.size, report)
             return await self._stage(job, image, chunks, found.size, found.change, 0, expected=expected)
         raise ConflictError(f"Image {image.id} has no staged data.")
 
@@ -231,7 +231,7 @@ class Imports:
 
             async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
                 nonlocal kept
-                kept = _noting(job, seen, change)
+                kept = _with_undo_log(job, seen, change)
                 return await imports.stage_blob(db, kept, holder, blob, staged, seen, new)
 
             def decide(image: Image) -> Image:
@@ -262,7 +262,7 @@ class Imports:
 
             async def write(db: Database, job: Job, holder: str, seen: Image, new: Image) -> bool:
                 nonlocal kept
-                kept = _noting(job, seen, change)
+                kept = _with_undo_log(job, seen, change)
                 return await imports.pass_plugin(db, kept, holder, number, seen, new)
 
             await self._held.change(job, lambda image: enrich(image, change), write)
@@ -300,7 +300,7 @@ class Imports:
     async def _fill(self, job: Job, image: Image, request: ImportRequest, store: str, report: Report) -> None:
         """Give the image a copy of its data in this store."""
         source = await self._find_source(job, image, request)
-        chunks = told(source.read(), source.size, report)
+        chunks = reporting(source.read(), source.size, report)
 
         def placed(content: Content, key: str) -> Callable[[Image], Image]:
             location = Location(store=store, key=key)
@@ -408,8 +408,8 @@ def _require_same(image: Image, content: Content) -> None:
         raise ContentRefusedError("The data is not that of the image's other copies.")
 
 
-def _noting(job: Job, image: Image, change: Change) -> Job:
+def _with_undo_log(job: Job, image: Image, change: Change) -> Job:
     """The job with what the image has before the change, for `undo`."""
     asked = input_of(job, Import)
-    before = noted(asked.before, image, change)
+    before = extend_undo_log(asked.before, image, change)
     return msgspec.structs.replace(job, input=msgspec.structs.replace(asked, before=before))

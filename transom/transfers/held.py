@@ -79,7 +79,7 @@ class HeldImage:
             if await write(self._db, job, self._holder, image, new):
                 return new
             await self._require(job)
-        raise _outrun(job)
+        raise _conflict(job)
 
     async def end(self, job: Job, decide: Callable[[Image], Image]) -> None:
         """As `change`, and the job has done what it was to do; what was staged goes."""
@@ -126,7 +126,7 @@ class RightEndedError(ForbiddenError):
     """Who asked for the job may not have it done any more."""
 
 
-def _outrun(job: Job) -> UnavailableError:
+def _conflict(job: Job) -> UnavailableError:
     return write_conflict(f"Image {job.image_id} is")
 
 
@@ -134,7 +134,7 @@ def _moved_on(seen: Image, new: Image) -> Image:
     return msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
 
 
-async def told(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
+async def reporting(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
     """The same chunks; how many have come is told. `size`: of all of them, if known."""
     done = 0
     async for chunk in chunks:

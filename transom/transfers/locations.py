@@ -11,7 +11,7 @@ from transom.domain.job_inputs import AddedLocation, input_of
 from transom.domain.locations import activate, attach, describe, give_up, release
 from transom.domain.model import Content, Image, Job, Location, Status
 from transom.sql.db import Database
-from transom.transfers.held import HeldImage, Report, told
+from transom.transfers.held import HeldImage, Report, reporting
 from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_location
 
@@ -81,7 +81,7 @@ class AddedLocations:
 
     async def _hash(self, location: Location, size: int, algorithm: str, report: Report) -> Content:
         data = self._transfer.stores.get(location.store).get(location.key, 0, size)
-        chunks = told(data, size, report)
+        chunks = reporting(data, size, report)
         return await self._transfer.uploads.digest(chunks, size, algorithm)
 
 

@@ -23,7 +23,7 @@ from transom.domain.model import Image, Job, Status, Visibility
 from transom.sql import jobs
 from transom.sql.db import Database
 from transom.transfers.copies import find_source, read_source
-from transom.transfers.held import Report, told
+from transom.transfers.held import Report, reporting
 from transom.transfers.objects import naming_reasons
 from transom.transfers.options import Cloud
 from transom.transfers.regions import open_region
@@ -64,7 +64,7 @@ class RegionCopies:
             # What an earlier attempt sent is being given up there.
             text = f"The image in the other region is {found.get('status')}."
             raise UnavailableError(text, Reason.CLOUD_FAILED)
-        chunks = told(await read_source(self._transfer, source, asked.size), asked.size, report)
+        chunks = reporting(await read_source(self._transfer, source, asked.size), asked.size, report)
         await remote.fill(asked.image_id, asked.size, self._judged(job, chunks))
         _require_same(source, await remote.find(asked.image_id) or {})
 

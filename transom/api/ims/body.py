@@ -10,7 +10,7 @@ from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
+from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, quoted
 
 _UUID = re.compile(UUID_PATTERN)
 
@@ -34,7 +34,7 @@ def require_project(request: Request) -> str:
     named = request.params.get("project_id", own)
     if named != own:
         raise InvalidError(
-            f"project_id: {shown(named)} is not the project of the credentials.", Reason.OTHER_PROJECT
+            f"project_id: {quoted(named)} is not the project of the credentials.", Reason.OTHER_PROJECT
         )
     return own
 
@@ -72,7 +72,7 @@ def image_ids(body: dict[str, Any], name: str) -> list[str]:
     found = _ids(body, name, _require_id)
     for image_id in found:
         if not _UUID.fullmatch(image_id):
-            raise InvalidError(f"{name}: {shown(image_id)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
+            raise InvalidError(f"{name}: {quoted(image_id)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
     return found
 
 

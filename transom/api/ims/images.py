@@ -64,10 +64,10 @@ async def list_images(services: Services, request: Request) -> Response:
 
 async def show_image(services: Services, request: Request) -> Response:
     image = (await see_image(services, request)).image
-    return await _shown(services, request, image)
+    return await _render(services, request, image)
 
 
-async def _shown(services: Services, request: Request, image: Image) -> Response:
+async def _render(services: Services, request: Request, image: Image) -> Response:
     return versioned_response(request, image.updated_at, await _body(services, request, image))
 
 
@@ -121,7 +121,7 @@ async def _update(
     changed = await change_image(
         services.db, caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
     )
-    return await _shown(services, request, changed)
+    return await _render(services, request, changed)
 
 
 async def delete_image(services: Services, request: Request) -> Response:

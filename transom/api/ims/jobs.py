@@ -45,8 +45,8 @@ async def show_job(services: Services, request: Request) -> Response:
     """The job and, of a batch, one result for each image and recipient."""
     job = await _find(services, request)
     if max(len(job.failures), len(_recipients_of(job))) > _MANY:
-        return await asyncio.to_thread(_shown, job)
-    return _shown(job, await _subs_of(services, job))
+        return await asyncio.to_thread(_render, job)
+    return _render(job, await _subs_of(services, job))
 
 
 async def _subs_of(services: Services, job: Job) -> list[Job]:
@@ -61,7 +61,7 @@ def _recipients_of(job: Job) -> Sequence[str]:
     return job.input.recipients if isinstance(job.input, Batch) else ()
 
 
-def _shown(job: Job, subs: Sequence[Job] = ()) -> Response:
+def _render(job: Job, subs: Sequence[Job] = ()) -> Response:
     summary = _summary(job)
     # Huawei's SDKs have the reason in the entities too, as `error` (their class JobEntities).
     reason = {"error_code": summary["error_code"], "error": summary["fail_reason"]} if job.failures else {}

@@ -9,7 +9,7 @@ from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.versions import base_url, served_versions
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import shown
+from transom.domain.fields import quoted
 from transom.domain.os_versions import TAGS, OsVersion
 from transom.images import rules
 
@@ -34,7 +34,7 @@ async def list_os_versions(services: Services, request: Request) -> Response:
     tags = [value for name, value in request.query_pairs() if name == "tag"]
     for tag in tags:
         if tag not in TAGS:
-            raise InvalidError(f"tag: {shown(tag)} is not one of {', '.join(TAGS)}.", Reason.BAD_URL)
+            raise InvalidError(f"tag: {quoted(tag)} is not one of {', '.join(TAGS)}.", Reason.BAD_URL)
     by_platform = groupby(services.operator_files.os_versions.select(tags), lambda version: version.platform)
     return json_response(
         [

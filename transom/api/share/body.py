@@ -18,7 +18,7 @@ from transom.api.bodies import count_signs, decode_body
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.errors import InvalidError, TransomError
-from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, shown
+from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, quoted
 
 Body = TypeVar("Body")
 
@@ -125,7 +125,7 @@ def check_image_ids(pointer: str, ids: Iterable[str]) -> list[str]:
     found = list(dict.fromkeys(ids))
     for position, image_id in enumerate(ids):
         if not _UUID.fullmatch(image_id):
-            raise invalid(f"{pointer}/{position}", f"{shown(image_id)} is not the id of an image.")
+            raise invalid(f"{pointer}/{position}", f"{quoted(image_id)} is not the id of an image.")
     return found
 
 
@@ -139,7 +139,7 @@ def check_ids(pointer: str, ids: Iterable[str]) -> list[str]:
 def check_id(pointer: str, value: str) -> str:
     """The id of a project or the like."""
     if not value or len(value) > MAX_NAME or "/" in value:
-        raise invalid(pointer, f"{shown(value)} is not an id.")
+        raise invalid(pointer, f"{quoted(value)} is not an id.")
     try:
         check_characters("An id", value)
         check_id_text("An id", value)

@@ -17,7 +17,7 @@ import msgspec
 
 from transom.api.http import JSON, Headers, Request, Response, encode_json
 from transom.domain.errors import InvalidError
-from transom.domain.fields import MAX_NAME, shown
+from transom.domain.fields import MAX_NAME, quoted
 from transom.domain.model import NEVER
 
 LIMIT_DEFAULT = 25
@@ -41,7 +41,7 @@ def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in request.query_pairs():
         if name not in known:
-            raise InvalidError(f"The query has an unknown parameter {shown(name)}.", parameter=name[:80])
+            raise InvalidError(f"The query has an unknown parameter {quoted(name)}.", parameter=name[:80])
         if name in found:
             raise wrong_parameter(name, "is there twice.")
         if "\0" in value:

@@ -33,7 +33,7 @@ async def create_image(services: Services, request: Request) -> Response:
     if not isinstance(body, dict):
         raise InvalidError("Unexpected body type: an image is a JSON object.")
     image = new_image(body, request.caller, services.image_quotas, check_field, body)
-    shown = shown_body(services, request, image)
+    shown = render_image(services, request, image)
     return await calls.create_image(services, request, image, shown, id_was_chosen="id" in body)
 
 
@@ -41,7 +41,7 @@ async def list_images(services: Services, request: Request) -> Response:
     pairs = request.query_pairs()
     query = parse_list_query(pairs, services.lists)
     found = await find_images(services.db, request.caller, visible_ranges, query)
-    shown = [shown_body(services, request, image) for image in found.images]
+    shown = [render_image(services, request, image) for image in found.images]
     return page_response(pairs, shown, is_full=found.is_full)
 
 
@@ -49,10 +49,10 @@ async def show_image(services: Services, request: Request) -> Response:
     image = (await see_image(services, request)).image
     if access.is_for_service(request.caller):
         services.uses.note(image, request.caller, is_download=False)
-    return versioned_response(request, image.updated_at, shown_body(services, request, image))
+    return versioned_response(request, image.updated_at, render_image(services, request, image))
 
 
-def shown_body(services: Services, request: Request, image: Image) -> dict[str, Any]:
+def render_image(services: Services, request: Request, image: Image) -> dict[str, Any]:
     """The image's body with the places of its data, where there is any and the caller may know."""
     body = image_body(image, request.caller)
     if image.locations and rules.sees_locations(request.caller, image):
@@ -78,7 +78,7 @@ async def update_image(services: Services, request: Request) -> Response:
         changed = await _change_locations(services, request, operations)
     else:
         changed = await _change(services, request, operations)
-    return versioned_response(request, changed.updated_at, shown_body(services, request, changed))
+    return versioned_response(request, changed.updated_at, render_image(services, request, changed))
 
 
 async def _change(services: Services, request: Request, operations: list[patch.Operation]) -> Image:
@@ -125,7 +125,7 @@ def _shown_guard(services: Services, request: Request) -> Guard | None:
     """Of a write whose conditions are about the image as `show_image` shows it."""
 
     async def show(image: Image) -> dict[str, Any]:
-        return shown_body(services, request, image)
+        return render_image(services, request, image)
 
     return guard_of(request, show)
 

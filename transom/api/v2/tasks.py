@@ -22,7 +22,7 @@ from transom.api.wire import timestamp
 from transom.domain import image_quotas
 from transom.domain.digests import read_expected
 from transom.domain.errors import InvalidError, NotFoundError
-from transom.domain.fields import UUID_PATTERN, check_field, shown
+from transom.domain.fields import UUID_PATTERN, check_field, quoted
 from transom.domain.imports import Method, begin, check_texts
 from transom.domain.job_inputs import NewImage
 from transom.domain.model import Job, JobKind, JobStatus
@@ -160,7 +160,7 @@ def _limit(given: Mapping[str, str], largest: int, default: int) -> int:
 def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default: str = "") -> str:
     value = given.get(name, default)
     if value not in tuple(allowed):
-        raise InvalidError(f"{name}: {shown(value)} is not one of {', '.join(allowed)}.")
+        raise InvalidError(f"{name}: {quoted(value)} is not one of {', '.join(allowed)}.")
     return value
 
 
@@ -226,7 +226,7 @@ def _read_task(body: Any) -> dict[str, Any]:
         if not isinstance(body, dict) or name not in body:
             raise InvalidError(f"Task '{name}' is required")
     if body["type"] != JobKind.IMPORT_NEW:
-        raise InvalidError(f"type: {shown(body['type'])} is not one of import.")
+        raise InvalidError(f"type: {quoted(body['type'])} is not one of import.")
     given = body["input"]
     if not isinstance(given, dict):
         raise InvalidError("input: must be an object.")

@@ -6,7 +6,7 @@ from typing import Any
 from transom.api.http import Response
 from transom.console.client import segment
 from transom.console.views.families import FAMILIES
-from transom.console.views.history import told
+from transom.console.views.history import described
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import InvalidError
@@ -89,7 +89,7 @@ async def show_history(visit: Visit) -> Response:
         "family_history.html",
         part="history",
         **_head(visit, family),
-        events=told(visit, events["events"]),
+        events=described(visit, events["events"]),
         next_after=cursor_of(events["next"]),
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from transom.api.http import Response, encode_json
 from transom.console.client import Refusal
-from transom.console.events import TYPES, Reader, tell
+from transom.console.events import TYPES, Reader, describe
 from transom.console.guard import HEADERS
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
@@ -39,7 +39,7 @@ async def _show(visit: Visit, template: str, *, is_all: bool) -> Response:
         template,
         here="audit" if is_all else "activity",
         path="/operator/audit" if is_all else "/activity",
-        events=told(visit, found["events"]),
+        events=described(visit, found["events"]),
         next_after=cursor_of(found["next"]),
         filters=filters,
         groups=_GROUPS,
@@ -58,12 +58,12 @@ def _scope(is_all: bool) -> dict[str, str]:
     return {"all": "true"} if is_all else {}
 
 
-def told(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def described(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events as pages show them."""
     link = {"image": visit.url("/images"), "family": visit.url("/families")}
     row = visit.here.row
     own = Reader(visit.project_id, row.user_id, row.user_name)
-    return [{"at": one["time"], "told": tell(one, own, link), "event": one} for one in events]
+    return [{"at": one["time"], "text": describe(one, own, link), "event": one} for one in events]
 
 
 async def export_activity(visit: Visit) -> Response:

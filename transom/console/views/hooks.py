@@ -6,7 +6,7 @@ from typing import Any
 
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
-from transom.console.views.history import told
+from transom.console.views.history import described
 from transom.console.visit import Form, Visit
 from transom.domain.errors import InvalidError, NotFoundError
 
@@ -77,7 +77,7 @@ async def show_hook(visit: Visit) -> Response:
         "hook.html",
         hook=hook,
         etag=answer.etag,
-        events=told(visit, events),
+        events=described(visit, events),
         has_more=waiting.status == HTTPStatus.OK and bool(waiting.body["next"]),
         groups=GROUPS,
         replays=REPLAYS,

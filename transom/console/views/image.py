@@ -8,7 +8,7 @@ from typing import Any
 from transom.api.http import Response
 from transom.console import passing
 from transom.console.client import Answer, segment
-from transom.console.views.history import told
+from transom.console.views.history import described
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Form, Visit
 from transom.console.words import file_name
@@ -72,7 +72,7 @@ async def show_image(visit: Visit) -> Response:
         summary=_body(summary),
         item=_body(item),
         current=_body(family),
-        events=told(visit, events.body["events"]) if events.status == HTTPStatus.OK else None,
+        events=described(visit, events.body["events"]) if events.status == HTTPStatus.OK else None,
         next_after=cursor_of(shares.body["next"]) if shares.status == HTTPStatus.OK else "",
         answer=query.get("status", ""),
         did=query.get("did", ""),
