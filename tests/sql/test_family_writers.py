@@ -4,13 +4,9 @@ after the other would (share-api, 13). PostgreSQL alone: SQLite writes one at a 
 Of each pair the first writer is held up between its look and its write, as in `test_member_writers.py`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import anyio
-import asyncpg
 import msgspec
 import pytest
 from domain.samples import ACTOR
@@ -20,10 +16,8 @@ from transom.domain.errors import TransomError
 from transom.domain.model import Status
 from transom.sharing.families import due
 from transom.sharing.families import images as versions
-from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.images import find_image
-from transom.sql.migrate import migrate
 
 from .databases import NOBODY, insert_member
 from .family_world import (
@@ -38,63 +32,23 @@ from .family_world import (
     revoke,
     withdraw,
 )
+from .interleaving import Interleaving, Outcome, Writer, interleave, make_database
 
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, NEWCOMER = "first-project", "second-project", "newcomer-project"
-PATIENCE_S = 30
-
-# The first transaction to get lock 1 waits here for lock 2, which the test holds; all others pass.
-HOLD_FIRST = """
-    create function hold_first() returns trigger language plpgsql as $$
-    begin
-        if pg_try_advisory_xact_lock(1) then
-            perform pg_advisory_xact_lock_shared(2);
-        end if;
-        return null;
-    end
-    $$;
-    create trigger hold_first before insert or update or delete on member
-        for each statement execute function hold_first();
-    create trigger hold_first before insert or update or delete on family_member
-        for each statement execute function hold_first();
-    create trigger hold_first before update or delete on image
-        for each statement execute function hold_first();"""
-
-Outcome = Any
-Writer = Callable[[Database], Awaitable[Outcome]]
 
 
 @pytest.fixture(scope="module")
-def families_url(postgresql: PostgreSQL) -> str:
+def writers_url(postgresql: PostgreSQL) -> str:
     """The URL of a database that all pairs share, one after another."""
-    url = postgresql.create_database()
-
-    async def prepare() -> None:
-        db = await open_database(url, 1)
-        await migrate(db)
-        await db.close()
-        connection = await asyncpg.connect(url)
-        await connection.execute(HOLD_FIRST)
-        await connection.close()
-
-    asyncio.run(prepare())
-    return url
+    return make_database(postgresql, "member", "family_member")
 
 
 @pytest.fixture
-async def connection(families_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The test's own, which holds the first writer up."""
-    opened = await asyncpg.connect(families_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pooled(families_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(families_url, 4)
-    yield opened
-    await opened.close()
+async def writers(writers_url: str) -> AsyncIterator["Interleaving[State]"]:
+    async with interleave(writers_url, _begin, _look) as opened:
+        yield opened
 
 
 # ---- the writers
@@ -165,11 +119,9 @@ PAIRS = [
 ]
 
 
-class Told(NamedTuple):
-    """What the two writers were told, and what is in the database after them."""
+class State(NamedTuple):
+    """What is in the database after two writers."""
 
-    first: Outcome
-    second: Outcome
     current: object
     images: list[tuple[object, ...]]
     members: list[tuple[object, ...]]
@@ -190,14 +142,12 @@ async def _begin(db: Database) -> None:
     await answer(db, FIRST)
 
 
-async def _tell(db: Database, first: Outcome, second: Outcome) -> Told:
+async def _look(db: Database) -> State:
     async def rows(sql: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await db.read(sql)]
 
     current = await rows("select current_number from family")
-    return Told(
-        first,
-        second,
+    return State(
         current,
         await rows("select id, status, visibility, os_hidden, properties from image order by id"),
         await rows("select image_id, member_id, status, family_id from member order by 1, 2"),
@@ -205,55 +155,8 @@ async def _tell(db: Database, first: Outcome, second: Outcome) -> Told:
     )
 
 
-async def _in_order(db: Database, first: Writer, second: Writer) -> Told:
-    await _begin(db)
-    told = await first(db)
-    return await _tell(db, told, await second(db))
-
-
-async def _interleaved(db: Database, connection: asyncpg.Connection, first: Writer, second: Writer) -> Told:
-    """The second writer comes between the look and the write of the first one."""
-    await _begin(db)
-    async with _holding(connection):
-        leading = asyncio.ensure_future(first(db))
-        await _until_over_or_waiting(connection, leading, 1)
-        following = asyncio.ensure_future(second(db))
-        await _until_over_or_waiting(connection, following, 1 if leading.done() else 2)
-    return await _tell(db, await leading, await following)
-
-
-@asynccontextmanager
-async def _holding(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    await connection.execute("select pg_advisory_lock(2)")
-    try:
-        yield
-    finally:
-        await connection.execute("select pg_advisory_unlock(2)")
-
-
-async def _until_over_or_waiting(
-    connection: asyncpg.Connection, writing: "asyncio.Future[Outcome]", waiting: int
-) -> None:
-    """Return when the write is over, or so many writers wait for a lock."""
-    with anyio.fail_after(PATIENCE_S):
-        while not writing.done():
-            found = await connection.fetchval(
-                "select count(distinct pid) from pg_locks where not granted"
-                " and pid in (select pid from pg_stat_activity where datname = current_database())"
-            )
-            if found >= waiting:
-                return
-
-
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 async def test_two_writers_at_once_do_what_one_after_the_other_does(
-    pooled: Database, connection: asyncpg.Connection, first: str, second: str
+    writers: Interleaving[State], first: str, second: str
 ) -> None:
-    one, other = WRITERS[first], WRITERS[second]
-    forwards = await _in_order(pooled, one, other)
-    backwards = await _in_order(pooled, other, one)
-    backwards = backwards._replace(first=backwards.second, second=backwards.first)
-
-    together = await _interleaved(pooled, connection, one, other)
-
-    assert together in (forwards, backwards)
+    await writers.require_an_order(WRITERS[first], WRITERS[second])

@@ -1,17 +1,13 @@
 """Whatever writes memberships, beside whatever else does: together they do what one after the other would.
 
-Of each pair the first writer is held up between its look and its write, by a trigger, while the second one
-runs to its end or until it waits for the first. What both tell and what is in the database then must be what
-one of the two orders gives. PostgreSQL alone: SQLite writes one at a time.
+Of each pair the first writer is held up between its look and its write (`interleaving.py`). PostgreSQL alone:
+SQLite writes one at a time.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import anyio
-import asyncpg
 import msgspec
 import pytest
 from domain.samples import ACTOR, RECIPIENT, caller, image, member
@@ -24,20 +20,18 @@ from transom.sharing import offers, service
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.recipients import Recipients
 from transom.sharing.sweep import remove_ended
-from transom.sql.connect import open_database
 from transom.sql.db import Database, Script
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
-from transom.sql.migrate import migrate
 
 from .databases import NOBODY, delete_member, insert_member, write_world
+from .interleaving import Interleaving, Outcome, Writer, interleave, make_database
 
 pytestmark = pytest.mark.anyio
 
 MOST = 3
 NOW = 7
 NEWCOMER, REJECTER, ENDED = "newcomer-project", "rejecter-project", "ended-project"
-PATIENCE_S = 30
 
 #: `full` has as many recipients as it may, `open` one and one whose offer has ended, `closed` is private and
 #: has an old membership, `own` is the recipient's.
@@ -56,58 +50,20 @@ MEMBERS = [
 ]
 PUBLISHER, RECEIVER = caller(), caller(project=RECIPIENT)
 
-# The first transaction to get lock 1 waits here for lock 2, which the test holds; all others pass.
-HOLD_FIRST = """
-    create function hold_first() returns trigger language plpgsql as $$
-    begin
-        if pg_try_advisory_xact_lock(1) then
-            perform pg_advisory_xact_lock_shared(2);
-        end if;
-        return null;
-    end
-    $$;
-    create trigger hold_first before insert or update or delete on member
-        for each statement execute function hold_first();
-    create trigger hold_first before update or delete on image
-        for each statement execute function hold_first();"""
-
 EVENTS = """
     select image_id, member_id, type, data ->> 'status', data ->> 'was' from outbox order by id"""
-
-Outcome = Any
-Writer = Callable[[Database], Awaitable[Outcome]]
 
 
 @pytest.fixture(scope="module")
 def writers_url(postgresql: PostgreSQL) -> str:
     """The URL of a database that all pairs share, one after another."""
-    url = postgresql.create_database()
-
-    async def prepare() -> None:
-        db = await open_database(url, 1)
-        await migrate(db)
-        await db.close()
-        connection = await asyncpg.connect(url)
-        await connection.execute(HOLD_FIRST)
-        await connection.close()
-
-    asyncio.run(prepare())
-    return url
+    return make_database(postgresql, "member")
 
 
 @pytest.fixture
-async def connection(writers_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The test's own, which holds the first writer up."""
-    opened = await asyncpg.connect(writers_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pooled(writers_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(writers_url, 4)
-    yield opened
-    await opened.close()
+async def writers(writers_url: str) -> AsyncIterator["Interleaving[State]"]:
+    async with interleave(writers_url, _begin, _look) as opened:
+        yield opened
 
 
 # ---- the writers
@@ -202,12 +158,10 @@ WRITERS: dict[str, Writer] = {
 # ---- a pair
 
 
-class Told(NamedTuple):
-    """What the two writers were told, and what is in the database after them. `events`: of each membership,
-    in their order, the type, the status of then and the one of before."""
+class State(NamedTuple):
+    """What is in the database after two writers. `events`: of each membership, in their order, the type, the
+    status of then and the one of before."""
 
-    first: Outcome
-    second: Outcome
     images: dict[str, tuple[str, str]]
     members: dict[tuple[str, str], str]
     events: dict[tuple[str, str], list[tuple[str, str, str]]]
@@ -223,75 +177,35 @@ async def _begin(db: Database) -> None:
     await db.write("delete from outbox")
 
 
-async def _tell(db: Database, first: Outcome, second: Outcome) -> Told:
+async def _look(db: Database) -> State:
     images = {row[0]: (row[1], row[2]) for row in await db.read("select id, visibility, status from image")}
     rows = await db.read("select image_id, member_id, status from member")
     members = {(row[0], row[1]): row[2] for row in rows}
     events: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for image_id, member_id, *event in await db.read(EVENTS):
         events.setdefault((image_id, member_id), []).append((event[0], event[1], event[2]))
-    return Told(first, second, images, members, events)
-
-
-async def _in_order(db: Database, first: Writer, second: Writer) -> Told:
-    await _begin(db)
-    told = await first(db)
-    return await _tell(db, told, await second(db))
-
-
-async def _interleaved(db: Database, connection: asyncpg.Connection, first: Writer, second: Writer) -> Told:
-    """The second writer comes between the look and the write of the first one."""
-    await _begin(db)
-    async with _holding(connection):
-        leading = asyncio.ensure_future(first(db))
-        await _until_over_or_waiting(connection, leading, 1)
-        following = asyncio.ensure_future(second(db))
-        await _until_over_or_waiting(connection, following, 1 if leading.done() else 2)
-    return await _tell(db, await leading, await following)
-
-
-@asynccontextmanager
-async def _holding(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    await connection.execute("select pg_advisory_lock(2)")
-    try:
-        yield
-    finally:
-        await connection.execute("select pg_advisory_unlock(2)")
-
-
-async def _until_over_or_waiting(
-    connection: asyncpg.Connection, writing: "asyncio.Future[Outcome]", waiting: int
-) -> None:
-    """Return when the write is over, or so many writers wait for a lock."""
-    with anyio.fail_after(PATIENCE_S):
-        while not writing.done():
-            found = await connection.fetchval(
-                "select count(distinct pid) from pg_locks where not granted"
-                " and pid in (select pid from pg_stat_activity where datname = current_database())"
-            )
-            if found >= waiting:
-                return
+    return State(images, members, events)
 
 
 @pytest.mark.parametrize("second", WRITERS)
 @pytest.mark.parametrize("first", WRITERS)
 async def test_two_writers_at_once_do_what_one_after_the_other_does(
-    pooled: Database, connection: asyncpg.Connection, first: str, second: str
+    writers: Interleaving[State], first: str, second: str
 ) -> None:
-    await _require_an_order(pooled, connection, WRITERS[first], WRITERS[second])
+    await writers.require_an_order(WRITERS[first], WRITERS[second])
 
 
 @pytest.mark.parametrize("change", [{"visibility": "private"}, {"status": "deactivated"}], ids=str)
 @pytest.mark.parametrize("offers_first", [True, False])
 async def test_who_is_offered_an_image_that_is_closed_meanwhile_is_told_of_it_or_refused(
-    pooled: Database, connection: asyncpg.Connection, change: dict[str, str], offers_first: bool
+    writers: Interleaving[State], change: dict[str, str], offers_first: bool
 ) -> None:
     async def offer(db: Database) -> Outcome:
         return await insert_member(db, "open", NEWCOMER, MOST, NOW) is not None
 
     pair = offer, _changes("open", **change)
 
-    await _require_an_order(pooled, connection, *(pair if offers_first else reversed(pair)))
+    await writers.require_an_order(*(pair if offers_first else reversed(pair)))
 
 
 async def _sweep(db: Database) -> Outcome:
@@ -308,11 +222,11 @@ async def _sweep(db: Database) -> Outcome:
     ids=["native offer", "batch"],
 )
 async def test_an_offer_of_what_has_ended_beside_its_removal_is_made_once_and_told_after_the_end(
-    pooled: Database, connection: asyncpg.Connection, offer: Writer, sweeps_first: bool
+    writers: Interleaving[State], offer: Writer, sweeps_first: bool
 ) -> None:
     pair = _sweep, offer
 
-    together = await _require_an_order(pooled, connection, *(pair if sweeps_first else reversed(pair)))
+    together = await writers.require_an_order(*(pair if sweeps_first else reversed(pair)))
 
     assert together.members["open", ENDED] == "pending"
     assert [kind for kind, *_status in together.events["open", ENDED]] == ["share.lapsed", "share.offered"]
@@ -337,30 +251,16 @@ async def _replace_set(db: Database) -> Outcome:
 
 @pytest.mark.parametrize("replaces_first", [True, False])
 async def test_a_set_that_is_replaced_beside_an_offer_is_refused_or_has_been_replaced_before(
-    pooled: Database, connection: asyncpg.Connection, replaces_first: bool
+    writers: Interleaving[State], replaces_first: bool
 ) -> None:
     async def offer(db: Database) -> Outcome:
         return await insert_member(db, "open", NEWCOMER, MOST, NOW) is not None
 
     pair = _replace_set, offer
 
-    together = await _require_an_order(pooled, connection, *(pair if replaces_first else reversed(pair)))
+    together = await writers.require_an_order(*(pair if replaces_first else reversed(pair)))
 
     assert together.members["open", NEWCOMER] == "pending"
-
-
-async def _require_an_order(
-    pooled: Database, connection: asyncpg.Connection, one: Writer, other: Writer
-) -> Told:
-    """What one of the two orders gives, for both at once."""
-    forwards = await _in_order(pooled, one, other)
-    backwards = await _in_order(pooled, other, one)
-    backwards = backwards._replace(first=backwards.second, second=backwards.first)
-
-    together = await _interleaved(pooled, connection, one, other)
-
-    assert together in (forwards, backwards)
-    return together
 
 
 @pytest.mark.parametrize("removal", ["native removal", "native removal from another image"])
@@ -369,17 +269,17 @@ async def _require_an_order(
     ["batch shares two images", "batch of a recipient", "batch withdraws", "batch accepts"],
 )
 async def test_a_removal_is_not_answered_while_a_batch_that_saw_the_membership_goes_on(
-    pooled: Database, connection: asyncpg.Connection, batch: str, removal: str
+    writers: Interleaving[State], batch: str, removal: str
 ) -> None:
     """Whoever looks between that answer and the end of the batch would find that the batch has done nothing
     yet, and would then learn that it still met the membership."""
-    await _begin(pooled)
+    await _begin(writers.db)
 
-    async with _holding(connection):
-        leading = asyncio.ensure_future(WRITERS[batch](pooled))
-        await _until_over_or_waiting(connection, leading, 1)
-        following = asyncio.ensure_future(WRITERS[removal](pooled))
-        await _until_over_or_waiting(connection, following, 2)
+    async with writers.holding():
+        leading = asyncio.ensure_future(WRITERS[batch](writers.db))
+        await writers.wait_until_over_or_waiting(leading, 1)
+        following = asyncio.ensure_future(WRITERS[removal](writers.db))
+        await writers.wait_until_over_or_waiting(following, 2)
         was_answered = (leading.done(), following.done())
     await asyncio.gather(leading, following)
 
