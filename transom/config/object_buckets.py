@@ -8,12 +8,9 @@ A TOML file of tables, read once, before anything is served:
     write = true
 """
 
-import tomllib
-from pathlib import Path
-
 import msgspec
 
-from transom.config.settings import SettingsError
+from transom.config.tables import read_tables
 from transom.domain.objects import BucketRule, BucketTable
 
 
@@ -33,13 +30,8 @@ def read_buckets(file: str) -> BucketTable:
     whose text names the file and the entry."""
     if not file:
         return BucketTable()
-    try:
-        found = msgspec.convert(tomllib.loads(Path(file).read_text(encoding="utf-8")), type=_File)
+    with read_tables("object_store_buckets_file", file, _File) as found:
         return BucketTable(tuple(map(_read_entry, found.bucket)))
-    except OSError as error:
-        raise SettingsError(f"object_store_buckets_file {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"object_store_buckets_file {file}: {error}") from None
 
 
 def _read_entry(entry: _Entry) -> BucketRule:

@@ -7,13 +7,11 @@ A TOML file of tables, read once, before anything is served:
     platform = "Ubuntu"
 """
 
-import tomllib
 from collections import Counter
-from pathlib import Path
 
 import msgspec
 
-from transom.config.settings import SettingsError
+from transom.config.tables import read_tables
 from transom.domain.fields import MAX_NAME, quoted
 from transom.domain.os_versions import BUILT_IN, OS_TYPES, TAGS, OsVersion, OsVersions
 
@@ -35,13 +33,8 @@ def read_os_versions(file: str) -> OsVersions:
     Raises SettingsError, whose text names the file and the entry."""
     if not file:
         return BUILT_IN
-    try:
-        found = msgspec.convert(tomllib.loads(Path(file).read_text(encoding="utf-8")), type=_File)
+    with read_tables("os_versions_file", file, _File) as found:
         return OsVersions([*BUILT_IN, *_read_entries(found)])
-    except OSError as error:
-        raise SettingsError(f"os_versions_file {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"os_versions_file {file}: {error}") from None
 
 
 def _read_entries(file: _File) -> list[OsVersion]:

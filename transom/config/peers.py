@@ -13,12 +13,9 @@ A TOML file of tables:
     to = ["images"]
 """
 
-import tomllib
-from pathlib import Path
-
 import msgspec
 
-from transom.config.settings import SettingsError
+from transom.config.tables import read_tables
 from transom.domain.peers import Peer, PeerUse
 
 
@@ -47,17 +44,12 @@ def read_peers(file: str) -> dict[str, Peer]:
     """Name → peer. `file`: "" for none. Raises SettingsError, whose text names the file and the entry."""
     if not file:
         return {}
-    try:
-        found = msgspec.convert(tomllib.loads(Path(file).read_text(encoding="utf-8")), type=_File)
+    with read_tables("peers_file", file, _File) as found:
         peers = [_read_entry(entry) for entry in found.peer]
-    except OSError as error:
-        raise SettingsError(f"peers_file {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"peers_file {file}: {error}") from None
-    named = {peer.name: peer for peer in peers}
-    if len(named) < len(peers):
-        raise SettingsError(f"peers_file {file}: two peers have the same region")
-    return named
+        named = {peer.name: peer for peer in peers}
+        if len(named) < len(peers):
+            raise ValueError("two peers have the same region")
+        return named
 
 
 def _read_entry(entry: _Entry) -> Peer:
