@@ -15,8 +15,6 @@ from transom.sql.jobs import (
     OpenJob,
     claim_job,
     count_open_jobs,
-    delete_old_jobs,
-    delete_surplus_jobs,
     find_job,
     finish_job,
     hold_job,
@@ -26,6 +24,7 @@ from transom.sql.jobs import (
     release_job,
     start_job,
 )
+from transom.sql.old_jobs import delete_old_jobs, delete_surplus_jobs
 
 from .databases import NOBODY
 

@@ -21,7 +21,8 @@ from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import Names, TokenRequest
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
-from transom.identity.keystone_client import KeyPair, KeystoneClient, TokenBody, in_time
+from transom.identity.keystone_answers import TokenBody
+from transom.identity.keystone_client import KeyPair, KeystoneClient, in_time
 from transom.identity.keystone_records import FoundDomain, FoundProject
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 

@@ -18,8 +18,14 @@ import aiohttp
 import msgspec
 
 from transom.domain.errors import UnavailableError
-from transom.identity.access_rules import AccessRule
 from transom.identity.ec2 import sign_for_ec2
+from transom.identity.keystone_answers import (
+    CredentialAnswer,
+    DomainAnswer,
+    ProjectAnswer,
+    TokenAnswer,
+    TokenBody,
+)
 from transom.identity.keystone_records import FoundDomain, FoundProject
 
 T = TypeVar("T")
@@ -69,67 +75,6 @@ class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
         return f"<KeyPair {self.access}>"
 
 
-class _Domain(msgspec.Struct, frozen=True):
-    #: None for that of a project which is a domain itself.
-    id: str | None
-
-
-class _User(msgspec.Struct, frozen=True):
-    id: str
-    domain: _Domain | None = None
-
-
-class _Project(msgspec.Struct, frozen=True):
-    id: str
-    domain: _Domain | None = None
-
-
-class _Role(msgspec.Struct, frozen=True):
-    name: str
-
-
-class _ApplicationCredential(msgspec.Struct, frozen=True):
-    access_rules: tuple[AccessRule, ...] | None = None
-
-
-class TokenBody(msgspec.Struct, frozen=True):
-    """What Keystone says of a token (Identity API v3, "Validate and show information for token")."""
-
-    user: _User
-    issued_at: datetime
-    expires_at: datetime
-    project: _Project | None = None
-    system: dict[str, Any] | None = None
-    roles: tuple[_Role, ...] = ()
-    application_credential: _ApplicationCredential | None = None
-
-    @property
-    def life_s(self) -> float:
-        """From issue to expiry, by Keystone's clock alone."""
-        return (self.expires_at - self.issued_at).total_seconds()
-
-
-class _TokenAnswer(msgspec.Struct, frozen=True):
-    token: TokenBody
-
-
-class _Credential(msgspec.Struct, frozen=True):
-    type: str
-    blob: str
-
-
-class _CredentialAnswer(msgspec.Struct, frozen=True):
-    credential: _Credential
-
-
-class _ProjectAnswer(msgspec.Struct, frozen=True):
-    project: FoundProject
-
-
-class _DomainAnswer(msgspec.Struct, frozen=True):
-    domain: FoundDomain
-
-
 class _Answer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
@@ -176,14 +121,14 @@ class KeystoneClient:
         )
         if _is_not_found(answer):
             return None
-        return _decode(self._expect(answer, "validate a token"), _TokenAnswer).token
+        return _decode(self._expect(answer, "validate a token"), TokenAnswer).token
 
     async def find_key(self, access: str) -> KeyPair | None:
         """An `ec2` credential by its access key; None when there is none."""
         answer = await self._ask_for_record("credentials", hashlib.sha256(access.encode()).hexdigest())
         if _is_not_found(answer):
             return None
-        credential = _decode(self._expect(answer, "read a credential"), _CredentialAnswer).credential
+        credential = _decode(self._expect(answer, "read a credential"), CredentialAnswer).credential
         if credential.type != "ec2":
             return None
         try:
@@ -194,14 +139,14 @@ class KeystoneClient:
 
     async def find_project(self, project_id: str) -> FoundProject | None:
         """The project of exactly this id, enabled or not."""
-        answer = await self._find_record("projects", project_id, "look up a project", _ProjectAnswer)
+        answer = await self._find_record("projects", project_id, "look up a project", ProjectAnswer)
         # Some databases compare without regard to case; tokens name the id as Keystone keeps it.
         is_it = answer is not None and answer.project.id == project_id and not answer.project.is_domain
         return answer.project if answer is not None and is_it else None
 
     async def find_domain(self, domain_id: str) -> FoundDomain | None:
         """The domain of exactly this id, enabled or not."""
-        answer = await self._find_record("domains", domain_id, "look up a domain", _DomainAnswer)
+        answer = await self._find_record("domains", domain_id, "look up a domain", DomainAnswer)
         return answer.domain if answer is not None and answer.domain.id == domain_id else None
 
     async def log_in_with_key(self, key: KeyPair) -> TokenBody | None:
@@ -217,7 +162,7 @@ class KeystoneClient:
         # 401 may also say that our own token is not valid; then `_ask` has got another one and asked again.
         if answer.status == 401 or _is_not_found(answer):
             return None
-        return _decode(self._expect(answer, "log in with a key"), _TokenAnswer).token
+        return _decode(self._expect(answer, "log in with a key"), TokenAnswer).token
 
     async def read(self, path: str, answer: type[T], what: str) -> T:
         """What Keystone has at a path, for those who have a role on the system. `what` it is, for the log."""
@@ -251,7 +196,7 @@ class KeystoneClient:
         token = answer.headers.get("X-Subject-Token")
         if answer.status != 201 or not token:
             raise self._fail(answer, "log in")
-        return token, _decode(answer.body, _TokenAnswer).token.life_s
+        return token, _decode(answer.body, TokenAnswer).token.life_s
 
     async def _find_record(self, collection: str, record_id: str, what: str, form: type[T]) -> T | None:
         """None when there is none of this id. `what` we do, for the log."""

@@ -25,7 +25,7 @@ from transom.jobs.groups import Groups
 from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
-from transom.sql import jobs
+from transom.sql import jobs, old_jobs
 from transom.sql.db import Database
 from transom.sql.jobs import OpenJob
 from transom.stores.object_access import ObjectAccess
@@ -177,11 +177,11 @@ class Jobs:
         try:
             jobs_before = now_us() - self._options.job_lifetime_us
             tasks_before = now_us() - self._options.task_lifetime_us
-            await jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
+            await old_jobs.delete_old_jobs(self._db, jobs_before, tasks_before)
             if self._options.kept_bytes and now_us() > self._weighed_at + _WEIGH_US:
                 since = self._weighed_at - _WEIGH_US
                 self._weighed_at = now_us()
-                await jobs.delete_surplus_jobs(self._db, self._options.kept_bytes, since, _NEWEST_KEPT)
+                await old_jobs.delete_surplus_jobs(self._db, self._options.kept_bytes, since, _NEWEST_KEPT)
         except TransomError as error:
             _log.warning("old jobs stay: %s", error)
 

@@ -213,12 +213,12 @@ async def find_credential(db: Database, job_id: str) -> str | None:
 
 #: Later than any end.
 _LAST = 2**62
-_IS_TASK = "kind in ({})".format(", ".join(f"'{kind}'" for kind in TASK_KINDS))
+IS_TASK = "kind in ({})".format(", ".join(f"'{kind}'" for kind in TASK_KINDS))
 
 # One range of the index `job_by_image`, read backwards; the id decides between equals.
 LIST_IMAGE_TASKS = f"""
     select {_COLUMNS} from job
-    where image_id = $1 and {_IS_TASK} and (cast($2 as text) is null or project_id = $2)
+    where image_id = $1 and {IS_TASK} and (cast($2 as text) is null or project_id = $2)
       and (cast($3 as text) is null or (begin_at, id) < (select begin_at, id from job where id = $3))
     order by begin_at desc, id desc limit cast($4 as bigint)"""
 
@@ -252,7 +252,7 @@ async def find_jobs(db: Database, job_ids: Sequence[str]) -> list[Job]:
     return [_job_of_row(row) for row in await db.read(FIND_JOBS, to_json(list(job_ids)))]
 
 
-FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {_IS_TASK}"
+FIND_TASK = f"select {_COLUMNS} from job where id = $1 and {IS_TASK}"
 
 
 async def find_task(db: Database, task_id: str) -> Job | None:
@@ -290,7 +290,7 @@ async def list_tasks(
     word, sign = ("desc", "<") if is_descending else ("asc", ">")
     sql = f"""
         select {", ".join(ListedTask._fields)} from job
-        where image_id is not null and {_IS_TASK} and (cast($1 as text) is null or status = $1)
+        where image_id is not null and {IS_TASK} and (cast($1 as text) is null or status = $1)
           and (cast($2 as text) is null or kind = $2) and (cast($4 as text) is null or project_id = $4)
           and (cast($3 as text) is null
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
@@ -405,46 +405,3 @@ async def fail_new_image(db: Database, job: Job, holder: str, image: Image, now:
     somebody changed that since it was looked at."""
     done = await db.transact(finish_statement(job, holder), *delete_statements(image, now, _requester(job)))
     return done is not None
-
-
-DELETE_OLD_JOBS = f"delete from job where end_at < $1 and not {_IS_TASK}"
-
-DELETE_OLD_TASKS = f"delete from job where end_at < $1 and {_IS_TASK}"
-
-
-async def delete_old_jobs(db: Database, jobs_before: int, tasks_before: int) -> None:
-    """Forget the jobs of the IMS API and the tasks of the Image API that ended before these moments."""
-    await db.transact(
-        Statement(DELETE_OLD_JOBS, (jobs_before,)), Statement(DELETE_OLD_TASKS, (tasks_before,))
-    )
-
-
-# For each project with a job that ended since $2: the oldest ended jobs that exceed $1 bytes in total, never
-# the newest $3: their clients may not have read the results yet.
-# PostgreSQL knows the sizes, as stored, without reading the values; SQLite has to read those of these
-# projects. A row is taken for 1,000 bytes more.
-LIST_SURPLUS = """
-    select id from (
-        select id, sum(pg_column_size(input) + pg_column_size(failures) + 1000)
-                   over (partition by project_id order by end_at desc, id) as kept,
-               row_number() over (partition by project_id order by end_at desc, id) as place
-        from job
-        where end_at is not null and project_id in (select project_id from job where end_at >= $2)
-    ) as ended where kept > cast($1 as bigint) and place > cast($3 as bigint)"""
-
-DELETE_SURPLUS = """
-    delete from job
-    where end_at is not null and id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))"""
-
-#: Rows that go at a time: of a batch each may have some megabytes, and SQLite's other writers wait.
-_SURPLUS_SLICE = 20
-
-
-async def delete_surplus_jobs(db: Database, most_bytes: int, since: int, newest_kept: int) -> int:
-    """Forget the oldest ended jobs of projects whose ended jobs take more than `most_bytes`, if one of theirs
-    has ended `since`, but for each project's newest; how many there were. The search runs beside the event
-    loop."""
-    surplus = [row[0] for row in await db.scan(LIST_SURPLUS, most_bytes, since, newest_kept)]
-    for start in range(0, len(surplus), _SURPLUS_SLICE):
-        await db.write(DELETE_SURPLUS, to_json(surplus[start : start + _SURPLUS_SLICE]))
-    return len(surplus)
