@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from harness import organizations
@@ -17,7 +16,7 @@ from harness.accounts import KeptAccounts
 from harness.file_server import FileServer
 from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.swift import Swift
 
 DATABASES = ["sqlite", "postgresql"]
@@ -30,12 +29,6 @@ FURTHER_USERS = [
     ("recipient-reader", "recipient", "reader"),
     ("other-reader", "other", "reader"),
 ]
-
-
-class MakeService(Protocol):
-    """Start a service over a fresh database; settings are environment variables named in full."""
-
-    def __call__(self, database: str, **settings: str) -> Service: ...
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,9 @@
 """One service over SQLite for this folder: nothing here depends on the database."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
 from harness.service import Service
-
-
-class Services(Protocol):
-    def get(self, database: str, **settings: str) -> Service: ...
-
-
-class MakeService(Protocol):
-    def __call__(self, database: str, **settings: str) -> Service: ...
-
 
 #: Limits that are reached soon. The pace is that of the default.
 HURRIED = {

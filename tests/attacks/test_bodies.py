@@ -7,9 +7,9 @@ import socket
 from contextlib import ExitStack, suppress
 
 import pytest
-from harness.service import Service
+from conftest import SharedServices
+from harness.service import MakeService, Service
 
-from .conftest import MakeService, Services
 from .strangers import LOGIN, connect, cpu_s, head, memory_bytes, read_status
 
 JSON = "Content-Type: application/json"
@@ -19,7 +19,7 @@ CRUMBS = 100_000
 
 
 @pytest.fixture(scope="module")
-def server(shared_services: Services) -> Service:
+def server(shared_services: SharedServices) -> Service:
     return shared_services.get("sqlite")
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
-from .conftest import MakeService
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, cpu_s, crowd, head, read_status
 
 #: As the shell sets it: neither limit can be raised any more.

@@ -13,9 +13,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
-from .conftest import MakeService
 from .strangers import LOGIN, PATIENCE_S, connect, cpu_s, head, read_status
 
 ATTACKERS = "127.0.0.66"

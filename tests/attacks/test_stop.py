@@ -10,8 +10,8 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from harness.service import MakeService
 
-from .conftest import MakeService
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
 
 JSON = "Content-Type: application/json"

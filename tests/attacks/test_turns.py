@@ -6,18 +6,18 @@ import asyncio
 from contextlib import ExitStack
 
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 
 from transom.api.turns import Turns
 
-from .conftest import Services
 from .strangers import connect, cpu_s, head, read_status
 
 CROWD = 100
 
 
 @pytest.fixture(scope="module")
-def server(shared_services: Services) -> Service:
+def server(shared_services: SharedServices) -> Service:
     return shared_services.get("sqlite")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 
 from .browsing import Chromium
@@ -14,16 +14,8 @@ from .story import Story
 from .visitor import Visitor
 
 
-class Services(Protocol):
-    def get(self, database: str, **settings: str) -> Service: ...
-
-
-class MakeService(Protocol):
-    def __call__(self, database: str, **settings: str) -> Service: ...
-
-
 @pytest.fixture(scope="session")
-def server(shared_services: Services) -> Service:
+def server(shared_services: SharedServices) -> Service:
     """Over SQLite: pages are made of the API's answers, which other tests get from both databases."""
     return shared_services.get("sqlite")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-from conftest import MakeService
 from harness.child import find_free_port
 from harness.loopback import Handler, LoopbackServer
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .story import Story
 from .visitor import Page, Visitor

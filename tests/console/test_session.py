@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from harness.service import Cloud, Service
+from harness.service import Cloud, MakeService, Service
 
-from .conftest import MakeService
 from .visitor import COOKIE, Visitor
 
 OpenVisitor = Callable[[Service, str], Visitor]

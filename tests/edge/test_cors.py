@@ -9,10 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import SharedServices
 from harness.environments import install
-from harness.service import Service
-
-from edge.conftest import MakeService, Services
+from harness.service import MakeService, Service
 
 HORIZON = "https://horizon.example"
 OTHER = "https://evil.example"
@@ -69,7 +68,7 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def horizons(shared_services: Services) -> Service:
+def horizons(shared_services: SharedServices) -> Service:
     return shared_services.get("sqlite", TRANSOM_CORS_ALLOWED_ORIGINS=HORIZON)
 
 

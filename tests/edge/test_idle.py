@@ -1,11 +1,12 @@
 """Connections that wait for their next request."""
 
-from edge.conftest import Services
+from conftest import SharedServices
+
 from edge.sockets import connect
 
 
 def test_an_idle_connection_is_closed_after_the_time_that_is_set(
-    shared_services: Services,
+    shared_services: SharedServices,
 ) -> None:
     service = shared_services.get("sqlite", TRANSOM_KEEP_ALIVE_S="1")
     with connect(service) as connection:

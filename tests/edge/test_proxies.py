@@ -12,14 +12,13 @@ import openstack
 import pytest
 import yaml
 from clients.console import Console
+from conftest import SharedServices
 from harness.certificates import make_certificate
 from harness.proxies import is_installed, start_haproxy, start_nginx
 from harness.service import Service
 from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
 from huaweicloudsdkcore.http.http_config import HttpConfig  # type: ignore[import-untyped]
 from huaweicloudsdkims.v2 import ImsClient, ListImageMembersRequest, ListImagesRequest  # type: ignore[import-untyped]
-
-from edge.conftest import Services
 
 #: More than the 1 MiB that nginx takes by default, and more than its buffers.
 DATA = bytes(range(256)) * (20 << 10)
@@ -60,7 +59,7 @@ class Proxied:
 
 @pytest.fixture(scope="module", params=STARTS)
 def proxy(
-    request: pytest.FixtureRequest, shared_services: Services, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, shared_services: SharedServices, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, str, Path]]:
     if not is_installed(request.param):
         pytest.skip(f"{request.param} is not installed")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from harness.service import Service
+from conftest import SharedServices
+from harness.service import MakeService, Service
 
-from edge.conftest import MakeService, Services
 from edge.sockets import PATIENCE_S
 
 PROXIED = {
@@ -25,7 +25,7 @@ BASE = "https://images.example/image"
 
 
 @pytest.fixture(scope="session")
-def behind(shared_services: Services) -> Service:
+def behind(shared_services: SharedServices) -> Service:
     """A service that trusts proxies on this machine."""
     return shared_services.get("sqlite", TRANSOM_TRUSTED_PROXIES="127.0.0.0/8")
 

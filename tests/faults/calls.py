@@ -21,7 +21,6 @@ from harness.service import Service
 from harness.stores import MARK, stored_files
 
 Image = dict[str, Any]
-MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
 Seen = TypeVar("Seen")
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"

@@ -14,11 +14,10 @@ from threading import Event
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .at_work import at_work
 from .batch_journal import Ledger, find_strange_jobs, find_wrong_results, read_contents
-from .calls import MakeService
 from .journal import Journal
 from .share_steps import Step, Steps, create_image, outcome_of
 from .shares import DOMAIN

@@ -8,8 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.swift import Swift
 
 from .calls import create_active_image, create_image, expect_eventually, show_image

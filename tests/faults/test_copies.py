@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
-from .calls import MakeService, create_active_image, expect_eventually, list_all_images, stored_sizes
+from .calls import create_active_image, expect_eventually, list_all_images, stored_sizes
 
 SIZE = 96 << 20
 ROUNDS = 3

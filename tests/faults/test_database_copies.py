@@ -15,13 +15,12 @@ import httpx
 import pytest
 from harness.copies import copy_database, execute
 from harness.postgresql import PostgreSQL
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.stores import MARK, stored_files
 from harness.swift import Swift
 
 from .calls import (
     OCTET_STREAM,
-    MakeService,
     create_active_image,
     create_image,
     expect_eventually,

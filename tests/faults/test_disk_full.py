@@ -12,11 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.stores import MARK
 
 from .calls import (
-    MakeService,
     add_member,
     add_property,
     create_active_image,

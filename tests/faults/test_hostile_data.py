@@ -6,9 +6,9 @@ import struct
 from functools import partial
 
 import pytest
+from harness.service import MakeService
 
 from .calls import (
-    MakeService,
     add_property,
     create_image,
     expect_eventually,

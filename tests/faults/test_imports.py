@@ -21,13 +21,12 @@ import httpx
 import pytest
 from conftest import IMPORTING
 from harness.file_server import FileServer
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.stores import stored_files
 
 from .calls import (
     OCTET_STREAM,
     PATIENCE_S,
-    MakeService,
     create_active_image,
     create_image,
     eventually,

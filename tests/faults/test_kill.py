@@ -18,10 +18,9 @@ from random import Random
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import (
-    MakeService,
     add_member,
     create_active_image,
     create_image,

@@ -14,12 +14,11 @@ import pytest
 import yaml
 from harness.objects import ACTION, MIB, OPEN_TO_ALL, Bucket, ask, object_settings, system_image
 from harness.s3_gateway import Asked, BreakOff, HoldUp, S3Gateway
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.stores import stored_files
 from harness.swift import ACCESS_KEY, BUCKET, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, UPLOADS, Swift
 
 from .calls import (
-    MakeService,
     create_active_image,
     eventually,
     expect_eventually,

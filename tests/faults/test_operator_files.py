@@ -8,8 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import eventually, expect_eventually, new_client, worker_pids
 

@@ -14,10 +14,9 @@ import httpx
 import pytest
 from conftest import IMPORTING
 from harness.keystone import Keystone
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import (
-    MakeService,
     add_member,
     create_image,
     expect_eventually,

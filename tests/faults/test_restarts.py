@@ -16,11 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.swift import Swift
 
 from .calls import (
-    MakeService,
     create_active_image,
     create_image,
     eventually,

@@ -12,11 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.child import ServiceFailedError
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.swift import ACCESS_KEY, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, Swift
 
 from .calls import (
-    MakeService,
     create_active_image,
     create_image,
     expect_eventually,

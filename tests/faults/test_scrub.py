@@ -5,8 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.swift import Swift
 
 from .calls import create_active_image, eventually, expect_eventually, show_image

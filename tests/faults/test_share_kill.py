@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 import pytest
 from harness.receiver import Receiver
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .at_work import at_work
-from .calls import MakeService, create_active_image, create_image
+from .calls import create_active_image, create_image
 from .journal import Journal
 from .share_journal import Deliveries, Feed, Keyed, find_wrong_answers
 

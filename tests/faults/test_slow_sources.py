@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from conftest import IMPORTING
 from harness.file_server import FileServer
-from harness.service import Service
+from harness.service import MakeService, Service
 
-from .calls import MakeService, create_image, expect_eventually
+from .calls import create_image, expect_eventually
 from .web_source import WebSource
 
 SIZE = 1 << 20

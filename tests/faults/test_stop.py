@@ -13,11 +13,10 @@ from random import Random
 
 import httpx
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import (
     PATIENCE_S,
-    MakeService,
     create_active_image,
     create_image,
     eventually,

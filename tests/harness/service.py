@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 import yaml
@@ -37,6 +37,12 @@ class Cloud:
     password: str
     project_name: str
     project_id: str
+
+
+class MakeService(Protocol):
+    """Start a service over a fresh database; settings are environment variables named in full."""
+
+    def __call__(self, database: str, **settings: str) -> Service: ...
 
 
 class Service:

@@ -15,7 +15,6 @@ import httpx
 from harness.service import Service
 
 Image = dict[str, Any]
-MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
 Observed = TypeVar("Observed")
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"

@@ -24,7 +24,7 @@ from connections import (
     upload_in_progress,
 )
 from harness.databases import over_one_database
-from harness.service import Service
+from harness.service import MakeService, Service
 from harness.stores import MARK
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +37,6 @@ from images import (
     TEN_BYTES,
     UNKNOWN_ID,
     Image,
-    MakeService,
     brief,
     create_raw_image,
     delete_image,

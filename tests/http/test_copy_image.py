@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import IMPORTING, MakeService
-from harness.service import Service
+from conftest import IMPORTING
+from harness.service import MakeService, Service
 from harness.stores import stored_files
 from images import TEN_BYTES, create_active_image, create_raw_image, explanation, show_image
 from importing import FAILED, WAITING, create_staged_image, finish_import, start_import

@@ -5,8 +5,7 @@ from typing import Any
 
 import disk_formats
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import (
     TEN_BYTES,
     UNKNOWN_ID,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import disk_formats
 import pytest
-from conftest import IMPORTING, MakeService, SharedServices
-from harness.service import Service
+from conftest import IMPORTING, SharedServices
+from harness.service import MakeService, Service
 from images import create_raw_image, show_image, stored_files
 from importing import create_staged_image, finish_import, import_data, stage, start_import, told
 

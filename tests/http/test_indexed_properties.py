@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import httpx
-from conftest import MakeService
+from harness.service import MakeService
 
 _INDEXES = "select count(*) from sqlite_master where type = 'index' and name like 'image_property_%'"
 

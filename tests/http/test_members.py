@@ -7,12 +7,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from harness.databases import over_one_database
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import (
     EMOJI,
     UNKNOWN_ID,
     Image,
-    MakeService,
     brief,
     create_image,
     create_public_image,

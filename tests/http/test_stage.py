@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import (
     NO_FILES,
     TEN_BYTES,

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import IMPORTING, MakeService
+from conftest import IMPORTING
 from harness.file_server import FileServer
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import (
     PATIENCE_S,
     TEN_BYTES,

@@ -3,8 +3,7 @@
 import sqlite3
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import TEN_BYTES, create_active_image
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import disk_formats
 import pytest
-from conftest import MakeService
 from harness.certificates import make_certificate, server_context
 from harness.file_server import FileServer
-from harness.service import Service
+from harness.service import MakeService, Service
 from images import (
     TEN_BYTES,
     create_raw_image,

@@ -3,7 +3,6 @@
 Start reading at `create_image`.
 """
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +10,6 @@ import httpx
 from harness.service import Service
 
 Body = dict[str, Any]
-MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
 
 UNKNOWN_ID = "7f0e9a52-0000-4000-8000-000000000000"
 IMAGES = "/ims/v2/images"

@@ -5,7 +5,6 @@ Everything here goes through HTTP; images are made by the OpenStack API. Start r
 
 import functools
 import json
-from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -15,7 +14,6 @@ from harness.service import Service
 
 Body = dict[str, Any]
 Job = dict[str, Any]
-MakeService = Callable[..., Service]  # of the database's name and settings, as environment variables
 
 BATCH = "/v1/cloudimages/members"
 UNKNOWN_ID = "7f0e9a52-0000-4000-8000-000000000000"

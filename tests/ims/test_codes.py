@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from faults.postgres_server import OwnPostgreSQL
-from harness.service import Service
+from harness.service import MakeService, Service
 from sharing_calls import (
     BATCH,
     ENCRYPTED,
@@ -23,7 +23,6 @@ from sharing_calls import (
     WHOLE_SERVER,
     WHOLE_SERVER_BACKUP,
     Job,
-    MakeService,
     answer,
     create_image,
     create_public_image,

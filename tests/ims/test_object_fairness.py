@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from harness.objects import ACTION, MIB, OPEN_TO_ALL, Bucket, ask, object_settings, system_image
+from harness.service import MakeService
 from harness.swift import Swift
-from sharing_calls import MakeService
 from test_copies import finish
 
 MANY = 8

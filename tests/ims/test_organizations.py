@@ -4,9 +4,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import MakeService
 from harness.organizations import EMEA, ROOT, SALES, WHOLE, put_in_force, tree, urn_of
-from harness.service import Service
+from harness.service import MakeService, Service
 from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]
     BatchAddMembersRequest,
     BatchAddMembersRequestBody,

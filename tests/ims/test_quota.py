@@ -5,8 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from harness.service import Service
-from image_calls import IMAGES, MakeService, create_image, create_native_image, upload
+from harness.service import MakeService, Service
+from image_calls import IMAGES, create_image, create_native_image, upload
 from sharing_calls import refusal, run_batch
 
 DATABASES = ["sqlite", "postgresql"]

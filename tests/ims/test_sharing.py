@@ -12,7 +12,7 @@ import httpx
 import pytest
 from harness.databases import over_one_database
 from harness.postgresql import PostgreSQL
-from harness.service import Service
+from harness.service import MakeService, Service
 from sharing_calls import (
     ACCEPTED,
     DEFAULT_DOMAIN,
@@ -25,7 +25,6 @@ from sharing_calls import (
     UNSEEN,
     WHOLE_SERVER,
     WHOLE_SERVER_BACKUP,
-    MakeService,
     View,
     add_foreigner,
     answer,

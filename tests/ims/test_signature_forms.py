@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
 from huaweicloudsdkcore.region.region import Region  # type: ignore[import-untyped]
 from huaweicloudsdkims.v2 import (  # type: ignore[import-untyped]

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 from huaweicloudsdkcore.auth.credentials import (  # type: ignore[import-untyped]
     BasicCredentials,
     GlobalCredentials,

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from conftest import MakeService, SharedServices
-from harness.service import Service
+from conftest import SharedServices
+from harness.service import MakeService, Service
 
 from .calls import Body, create_image, get, offer, problem_of, project_of
 from .ending import remove_events

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import MakeService, SharedServices
+from conftest import SharedServices
 from harness.receiver import Receiver
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import problem_of
 

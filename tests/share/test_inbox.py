@@ -1,8 +1,8 @@
 """The recipient's side: who offers what, and why; pages and counts."""
 
 import pytest
-from conftest import MakeService, SharedServices
-from harness.service import Service
+from conftest import SharedServices
+from harness.service import MakeService, Service
 
 from .calls import (
     UNKNOWN_ID,

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from conftest import MakeService, SharedServices
+from conftest import SharedServices
 from harness.receiver import Receiver
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from transom.api.share.acts import MOST_KEPT_BYTES
 

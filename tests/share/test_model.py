@@ -9,8 +9,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from conftest import DATABASES, MakeService
-from harness.service import Service
+from conftest import DATABASES
+from harness.service import MakeService, Service
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test

@@ -4,8 +4,8 @@ import uuid
 from typing import Any
 
 import pytest
-from conftest import MakeService, SharedServices
-from harness.service import Service
+from conftest import SharedServices
+from harness.service import MakeService, Service
 
 from .calls import problem_of
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from conftest import DATABASES, MakeService
-from harness.service import Service
+from conftest import DATABASES
+from harness.service import MakeService, Service
 
 from .calls import Body, answer, find_item, get, list_all, offer, project_of, share_path
 from .family_calls import Published, active_image, answer_as, offer_to, ok

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import MakeService
-from harness.service import Service
+from harness.service import MakeService, Service
 
 from .calls import (
     UNKNOWN_ID,
