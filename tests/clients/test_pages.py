@@ -5,7 +5,6 @@ that are not installed here (docs/clients says which) are not run.
 """
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from harness.environments import install
 from harness.node import NodeMissingError, install_node
 from harness.service import Service
 
+from clients import shell
+
 PAGES = Path(__file__).parents[2] / "docs" / "clients"
-LISTEN = "127.0.0.1:9292"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INSTALL = re.compile(r"^(?:pip|npm) install ", re.MULTILINE)
 _FILE = re.compile(r"\S+\.(?:py|js)\b")
@@ -60,17 +60,17 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-def _prepare(step: Step, folder: Path) -> str:
+def _prepare(step: Step, folder: Path) -> Path:
     """The folder with `python` in which the client of the page is; that of `node` is put where npm would."""
     if step.page == "otcextensions.md":
-        return str(install("otc").parent)
+        return install("otc").parent
     if step.page == "nodejs.md":
         try:
             modules = install_node() / "node_modules"
         except NodeMissingError as error:
             pytest.skip(str(error))
         (folder / "node_modules").symlink_to(modules)
-    return str(Path(sys.executable).parent)
+    return Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -89,30 +89,16 @@ def test_a_program_works_as_it_stands(fresh: Service, tmp_path: Path, step: Step
     folder = _prepare(step, tmp_path)
     (tmp_path / "data").symlink_to(fresh.data_dir)
     address = urlsplit(fresh.url).netloc
-    (tmp_path / step.file).write_text(step.program.replace(LISTEN, address))
+    (tmp_path / step.file).write_text(step.program.replace(shell.LISTEN, address))
 
-    done = subprocess.run(
-        ["/bin/sh", "-c", "\n".join(["set -eu", KEYS, step.command])],
-        cwd=tmp_path,
-        env={
-            "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "NO_PROXY": "127.0.0.1",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    printed = shell.run(f"{KEYS}\n{step.command}", tmp_path, programs=folder, timeout_s=120)
 
-    assert done.returncode == 0, done.stdout + done.stderr
     members = fresh.client("publisher").get(f"/v2/images/{image_id}/members").json()["members"]
     if "recipient" in step.command:
         assert [member["status"] for member in members] == ["pending"]
-        assert re.search(r"SUCCESS|pending", done.stdout), done.stdout
+        assert re.search(r"SUCCESS|pending", printed), printed
     else:
-        assert re.search(r"^[1-9]\d* images$", done.stdout, re.MULTILINE), done.stdout
+        assert re.search(r"^[1-9]\d* images$", printed, re.MULTILINE), printed
 
 
 def test_each_page_is_in_the_overview() -> None:

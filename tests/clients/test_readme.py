@@ -11,16 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 from harness.service import Service
 
+from clients import shell
 from clients.console import wait_until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = shell.find_blocks(README)
 #: How to install and start the service is told before; `make test` and the tests of the wheel do that.
-TOUR = re.findall(
-    r"^```sh\n(.*?)^```$", README[README.index("\n## Five minutes") :], re.DOTALL | re.MULTILINE
-)
-LISTEN = "127.0.0.1:9292"
+TOUR = shell.find_blocks(README[README.index("\n## Five minutes") :])
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +33,15 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_the_commands_work_as_they_stand(fresh: Service) -> None:
     """Slow: it starts `openstack` some fifteen times, of which each takes one to three seconds. All blocks
     are run in one shell, as a reader does; only the port is another one."""
-    script = "\n".join(["set -eu", *TOUR]).replace(LISTEN, urlsplit(fresh.url).netloc)
+    script = "\n".join(TOUR).replace(shell.LISTEN, urlsplit(fresh.url).netloc)
 
-    done = subprocess.run(
-        ["/bin/sh", "-c", script],
-        cwd=fresh.work_dir,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(fresh.work_dir), "NO_PROXY": "127.0.0.1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    printed = shell.run(script, fresh.work_dir)
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert (fresh.work_dir / "copy.raw").read_bytes() == (fresh.work_dir / "disk.raw").read_bytes()
-    job, _ = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{"))
+    job, _ = json.JSONDecoder().raw_decode(printed, printed.index("{"))
     assert job["job_id"]
     assert job["status"] in ("INIT", "RUNNING", "SUCCESS")
-    assert "user:         alice" in done.stdout
+    assert "user:         alice" in printed
     # The batch offered the image anew, after it was withdrawn.
     wait_until(lambda: _list_offers(fresh) == ["web-1"])
 

@@ -1,38 +1,22 @@
 """The commands of docs/sharing.md and docs/families.md, in their order, as they stand, on a fresh service."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 from harness.service import Service
 
+from clients import shell
+
 DOCS = Path(__file__).parents[2] / "docs"
-LISTEN = "127.0.0.1:9292"
-_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def _tell(page: str, folder: Path) -> str:
     """What the commands of the page print."""
     with Service(folder) as service:
-        commands = "\n".join(_BLOCK.findall((DOCS / page).read_text(encoding="utf-8")))
-        script = commands.replace(f"http://{LISTEN}", service.url).replace("curl -s", "curl -sf")
-        done = subprocess.run(
-            ["/bin/sh", "-c", f"set -eu\n{script}"],
-            cwd=folder,
-            env={
-                "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(folder),
-                "NO_PROXY": "127.0.0.1",
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+        commands = "\n".join(shell.find_blocks((DOCS / page).read_text(encoding="utf-8")))
+        script = commands.replace(f"http://{shell.LISTEN}", service.url).replace("curl -s", "curl -sf")
+        return shell.run(script, folder, programs=Path(sys.executable).parent)
 
 
 def test_the_whole_story_of_sharing_works_as_it_stands(tmp_path: Path) -> None:

@@ -1,25 +1,22 @@
 """Clients that work side by side while something is done to the service."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
-from typing import Protocol
 
 from .calls import PATIENCE_S
 
-
-class Client(Protocol):
-    def run(self, number: int, stop: Event) -> None:
-        """Work in round `number` until `stop` is set or the service does not answer."""
+#: Works until the event is set or the service does not answer.
+Work = Callable[[Event], None]
 
 
 @contextmanager
-def at_work(clients: Sequence[Client], number: int) -> Iterator[None]:
-    """The clients are at work inside; after it they have stopped."""
+def at_work(works: Sequence[Work]) -> Iterator[None]:
+    """Each works in a thread of its own inside; after it they have stopped."""
     stop = Event()
-    with ThreadPoolExecutor(len(clients)) as threads:
-        running: list[Future[None]] = [threads.submit(client.run, number, stop) for client in clients]
+    with ThreadPoolExecutor(len(works)) as threads:
+        running = [threads.submit(work, stop) for work in works]
         try:
             yield
         finally:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from threading import Event
 
 import httpx
 from harness.service import Service
 
-from .calls import PATIENCE_S, add_member, create_active_image
+from .at_work import at_work
+from .calls import add_member, create_active_image
 from .journal import Journal, data_of
 from .workload import BACK_OFF_S
 
@@ -40,17 +41,8 @@ class Readers:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The clients read inside; after it they have stopped."""
-        stop = Event()
-        with ThreadPoolExecutor(CLIENTS) as threads:
-            running = [threads.submit(self._run, number, stop) for number in range(CLIENTS)]
-            try:
-                yield
-            finally:
-                stop.set()
-                _done, hanging = wait(running, 2 * PATIENCE_S)
-                assert not hanging, "readers still wait for an answer"
-                for future in running:
-                    future.result()
+        with at_work([partial(self._run, number) for number in range(CLIENTS)]):
+            yield
 
     def read_all(self) -> list[str]:
         """What is wrong with the answers to one read of each kind."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import partial
 from random import Random
 from threading import Event
 
@@ -55,7 +56,7 @@ def test_a_batch_is_answered_and_kept_or_whole_or_absent_after_a_kill_of_the_ser
         known = [frozenset(ledger.answered) for ledger in ledgers]
         for name in ("publisher", "recipient"):
             service.client(name)  # Made here: two threads that find none would each make one.
-        with at_work(clients, number):
+        with at_work([partial(client.run, number) for client in clients]):
             journal.wait_for_answers(dice.randint(1, MOST_ANSWERS))
             service.kill()
         service.start()

@@ -16,6 +16,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from threading import Event
 from typing import Any
@@ -72,7 +73,7 @@ def test_what_was_shared_is_told_once_and_keys_work_once_after_a_kill_of_the_ser
         deliveries = Deliveries(receiver, _make_hook(service, receiver))
         for number in range(1, ROUNDS + 1):
             faults: list[str] = []
-            with at_work(clients, number):
+            with at_work([partial(client.run, number) for client in clients]):
                 if dice.random() < 0.5:
                     journal.wait_for_answers(dice.randint(1, MOST_ANSWERS))
                 else:

@@ -7,8 +7,8 @@ drawn from a seeded generator. Start reading at `Workload`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from threading import Event
 from typing import TypeVar
@@ -17,8 +17,8 @@ from uuid import UUID
 import httpx
 from harness.service import Service
 
+from .at_work import at_work
 from .calls import (
-    PATIENCE_S,
     STATUSES,
     add_member,
     add_property,
@@ -61,14 +61,8 @@ class Workload:
         self._rounds += 1
         for name in ("publisher", *MEMBERS):
             self._service.client(name)
-        stop = Event()
-        with ThreadPoolExecutor(CLIENTS) as threads:
-            running = [threads.submit(self._run, number, stop) for number in range(CLIENTS)]
-            try:
-                yield
-            finally:
-                stop.set()
-                _join(running)
+        with at_work([partial(self._run, number) for number in range(CLIENTS)]):
+            yield
 
     def _run(self, number: int, stop: Event) -> None:
         dice = Random(f"{self._seed}-{self._rounds}-{number}")
@@ -82,13 +76,6 @@ class Workload:
         except httpx.TransportError as error:
             if self._may_be_down:
                 self._journal.note_surprise(f"the connection was lost: {error!r}")
-
-
-def _join(running: list[Future[None]]) -> None:
-    _done, hanging = wait(running, 2 * PATIENCE_S)
-    assert not hanging, "clients still wait for an answer"
-    for future in running:
-        future.result()
 
 
 class _Client:
