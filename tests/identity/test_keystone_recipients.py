@@ -17,9 +17,9 @@ from harness.keystone import DOMAIN, Keystone
 from harness.service import Service
 
 from transom.domain.errors import UnavailableError
-from transom.domain.model import MemberType, domain_key
 from transom.domain.organizations import NO_ORGANIZATIONS
 from transom.domain.policy import DEFAULT_POLICY
+from transom.domain.recipients import MemberType, domain_key
 from transom.identity import Names
 from transom.identity.keystone import KeystoneIdentity
 from transom.identity.keystone_client import KeystoneClient, ServiceAccount

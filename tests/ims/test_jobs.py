@@ -33,7 +33,8 @@ from transom.api.ims.errors import code_of
 from transom.api.ims.jobs import results_of
 from transom.domain.errors import Reason
 from transom.domain.job_inputs import Batch
-from transom.domain.model import Failure, Job, JobKind, JobStatus, domain_key
+from transom.domain.model import Failure, Job, JobKind, JobStatus
+from transom.domain.recipients import domain_key
 
 JOB_KEYS = {
     "job_id",

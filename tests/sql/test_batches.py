@@ -13,7 +13,8 @@ from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, caller, image, mem
 
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import Batch
-from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member, Visibility, domain_key
+from transom.domain.model import Caller, Failure, Image, Job, JobStatus, Member, Visibility
+from transom.domain.recipients import domain_key
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.plans import MOST_OF_WHOLE
 from transom.sql.db import Database, Result, Row, Script, Statement

@@ -7,7 +7,8 @@ from domain.samples import OWNER, STRANGER, caller
 from msgspec.structs import replace
 
 from transom.domain.errors import ConflictError, LimitExceededError, NotFoundError, Reason
-from transom.domain.model import NEVER, Image, Status, Visibility, domain_key
+from transom.domain.model import NEVER, Image, Status, Visibility
+from transom.domain.recipients import domain_key
 from transom.sharing.families import images as versions
 from transom.sharing.families import members, scripts, service
 from transom.sql.db import Database, Script

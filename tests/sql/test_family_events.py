@@ -6,7 +6,7 @@ from domain.samples import OWNER
 
 from transom.domain.events import EventData
 from transom.domain.memberships import OfferEach, Terms
-from transom.domain.model import domain_key
+from transom.domain.recipients import domain_key
 from transom.sharing.families import images, members, scripts
 from transom.sql.db import Database, Script
 from transom.sql.images import find_image

@@ -10,7 +10,8 @@ from transom.clock import now_us
 from transom.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from transom.domain.families import Known
 from transom.domain.memberships import Terms
-from transom.domain.model import NEVER, Caller, domain_key
+from transom.domain.model import NEVER, Caller
+from transom.domain.recipients import domain_key
 from transom.sharing.families import changes, due, scripts, service, verbs
 from transom.sql.db import Database, Script
 

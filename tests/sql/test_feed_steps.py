@@ -10,8 +10,8 @@ import pytest
 from domain.samples import RECIPIENT
 
 from transom.domain.events import EventQuery
-from transom.domain.model import organization_key
 from transom.domain.organizations import Organizations, Unit
+from transom.domain.recipients import organization_key
 from transom.sql import events, hooks
 from transom.sql.connect import open_database
 from transom.sql.db import Statement

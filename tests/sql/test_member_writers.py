@@ -15,7 +15,8 @@ from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import ConflictError, TransomError
 from transom.domain.memberships import Terms
-from transom.domain.model import NEVER, Caller, Failure, Member, Visibility, domain_key
+from transom.domain.model import NEVER, Caller, Failure, Member, Visibility
+from transom.domain.recipients import domain_key
 from transom.sharing import offers, service
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.recipients import Recipients

@@ -4,8 +4,9 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from transom.domain.model import Caller, Image, Member, MemberType, split_member_id
+from transom.domain.model import Caller, Image, Member
 from transom.domain.protection import readable
+from transom.domain.recipients import MemberType, split_member_id
 
 
 @lru_cache(maxsize=4096)

@@ -5,6 +5,8 @@ A row has at least these columns, and what else the answer has, for output as JS
 
 from typing import Any
 
+from transom.client.kinds import KINDS
+
 Row = dict[str, Any]
 
 INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "expires_at", "message")
@@ -97,7 +99,7 @@ def name_of(party: Any) -> str | None:
 
 
 def _id_of(party: Any) -> str | None:
-    for kind in ("project", "domain", "organization"):
+    for kind in KINDS:
         if isinstance(party, dict) and party.get(kind):
             return str(party[kind]) if kind == "project" else f"{kind} {party[kind]}"
     return None

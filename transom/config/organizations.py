@@ -22,8 +22,8 @@ import yaml
 
 from transom.config.settings import SettingsError
 from transom.domain.fields import MAX_NAME, quoted
-from transom.domain.model import organization_key
 from transom.domain.organizations import ID, MOST_LEVELS, NO_ORGANIZATIONS, Organizations, Unit
+from transom.domain.recipients import organization_key
 
 # As for the accounts file: libyaml is several times as fast.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from transom.domain.recipients import domain_key
+
 
 class Visibility(StrEnum):
     PRIVATE = "private"
@@ -37,35 +39,6 @@ class MemberStatus(StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-
-
-class MemberType(StrEnum):
-    """What an image can be shared with: one project, all projects of a domain (IMS: an account), or all that
-    are in an organisation or a unit of one."""
-
-    PROJECT = "project"
-    DOMAIN = "domain"
-    ORGANIZATION = "organization"
-
-
-def member_key(kind: MemberType, own_id: str) -> str:
-    """The `member_id` under which a membership is kept. No project's id holds a slash."""
-    return own_id if kind is MemberType.PROJECT else f"{kind}/{own_id}"
-
-
-def domain_key(domain_id: str) -> str:
-    return member_key(MemberType.DOMAIN, domain_id)
-
-
-def organization_key(unit_id: str) -> str:
-    """`unit_id`: of an organisation, its root or one of its units."""
-    return member_key(MemberType.ORGANIZATION, unit_id)
-
-
-def split_member_id(member_id: str) -> tuple[MemberType, str]:
-    """(what the member is, its own id) of a `member_id` as it is kept."""
-    kind, slash, own_id = member_id.partition("/")
-    return (MemberType(kind), own_id) if slash else (MemberType.PROJECT, member_id)
 
 
 class JobStatus(StrEnum):

@@ -16,7 +16,7 @@ import msgspec
 
 from transom.domain.errors import InvalidError
 from transom.domain.fields import quoted
-from transom.domain.model import organization_key
+from transom.domain.recipients import organization_key
 
 #: How deep units may stand in each other.
 MOST_LEVELS = 5

@@ -4,8 +4,9 @@ from typing import Protocol
 
 import msgspec
 
-from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.model import Caller, Policy
 from transom.domain.organizations import Organizations
+from transom.domain.recipients import MemberType
 from transom.identity.signature import SignedRequest
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
-from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.model import Caller, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.recipients import MemberType
 from transom.identity import Names, TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.accounts import AccountsFile, identity_folder

@@ -16,8 +16,9 @@ import time
 import msgspec
 
 from transom.domain.errors import UnauthenticatedError, UnavailableError
-from transom.domain.model import Caller, MemberType, Policy
+from transom.domain.model import Caller, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.recipients import MemberType
 from transom.identity import Names, TokenRequest
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers

@@ -28,12 +28,12 @@ from transom.domain.memberships import (
 )
 from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
+from transom.domain.recipients import is_project
 from transom.sharing import rules
 from transom.sharing.model import Sharing, raise_first, require_known
 from transom.sharing.plans import (
     choose_recipients,
     ids_of,
-    is_project,
     most_recipients,
     plan_answer,
     plan_sharing,

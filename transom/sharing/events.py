@@ -15,7 +15,8 @@ import msgspec
 
 from transom.domain.errors import InvalidError
 from transom.domain.events import Event, EventType, Via
-from transom.domain.model import Caller, MemberStatus, split_member_id
+from transom.domain.model import Caller, MemberStatus
+from transom.domain.recipients import split_member_id
 from transom.identity import Names
 
 SOURCE = "/share/v1"

@@ -14,8 +14,9 @@ from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, Via
 from transom.domain.hooks import Hook, soonest_try
-from transom.domain.model import Caller, split_member_id
+from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.recipients import split_member_id
 from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, NameOf, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from transom.domain.errors import UnavailableError
-from transom.domain.model import MemberType, split_member_id
 from transom.domain.organizations import Organizations
+from transom.domain.recipients import MemberType, split_member_id
 from transom.identity import Identity, Names
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.

@@ -12,7 +12,8 @@ from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.events import Actor
 from transom.domain.memberships import Terms, WithdrawEach
-from transom.domain.model import Caller, Failure, Visibility, split_member_id
+from transom.domain.model import Caller, Failure, Visibility
+from transom.domain.recipients import split_member_id
 from transom.sharing import batches, rules
 from transom.sharing.batches import Offered
 from transom.sharing.lookups import find_unknown

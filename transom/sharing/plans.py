@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from transom.domain.attributes import is_whole_image
 from transom.domain.errors import InvalidError, LimitExceededError, Reason, TransomError
 from transom.domain.memberships import Seen
-from transom.domain.model import Caller, Failure, MemberType, split_member_id
+from transom.domain.model import Caller, Failure
 from transom.sharing import rules
 from transom.sharing.model import Sharing
 
@@ -148,7 +148,3 @@ def _sort_out(
 
 def _failure(error: TransomError, image_id: str, member_id: str | None) -> Failure:
     return Failure(image_id, member_id, error.reason or "", str(error))
-
-
-def is_project(member_id: str) -> bool:
-    return split_member_id(member_id)[0] is MemberType.PROJECT

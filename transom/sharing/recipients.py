@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Collection, Iterator
 
 from transom.domain.errors import UnavailableError
-from transom.domain.model import MemberType, split_member_id
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.recipients import is_organization, split_member_id
 from transom.identity import Identity
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -32,11 +32,11 @@ class Recipients:
 
     def are_checked(self, member_ids: Collection[str]) -> bool:
         """Whether one of these can be found not to exist."""
-        return self._identity is not None or any(map(_is_organization, member_ids))
+        return self._identity is not None or any(map(is_organization, member_ids))
 
     async def find_unknown(self, member_ids: Collection[str]) -> frozenset[str]:
         """Those of the `member_id`s that nothing has. UnavailableError when that cannot be found out now."""
-        named = {one for one in member_ids if _is_organization(one)}
+        named = {one for one in member_ids if is_organization(one)}
         absent = named.difference(self._organizations.keys) if named else frozenset[str]()
         if self._identity is None:
             return frozenset(absent)
@@ -63,7 +63,3 @@ async def _look_up(identity: Identity, waiting: Iterator[str]) -> set[str]:
     return {
         member_id for member_id in waiting if not await identity.has_recipient(*split_member_id(member_id))
     }
-
-
-def _is_organization(member_id: str) -> bool:
-    return split_member_id(member_id)[0] is MemberType.ORGANIZATION

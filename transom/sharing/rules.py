@@ -31,12 +31,11 @@ from transom.domain.model import (
     Image,
     Member,
     MemberStatus,
-    MemberType,
     Target,
     Visibility,
-    split_member_id,
 )
 from transom.domain.policy import owns
+from transom.domain.recipients import is_organization, split_member_id
 
 _MEMBER_STATUSES = frozenset(MemberStatus)
 
@@ -210,8 +209,7 @@ def _refuse_without_vault(properties: dict[str, str], image_id: str) -> None:
 
 def recipient_unknown(member_id: str) -> NotFoundError:
     kind, own_id = split_member_id(member_id)
-    is_organization = kind is MemberType.ORGANIZATION
-    reason = Reason.ORGANIZATION_UNKNOWN if is_organization else Reason.RECIPIENT_UNKNOWN
+    reason = Reason.ORGANIZATION_UNKNOWN if is_organization(member_id) else Reason.RECIPIENT_UNKNOWN
     return NotFoundError(f"No {kind} found with ID {own_id}", reason)
 
 

@@ -17,6 +17,7 @@ from transom.sql import family_outbox, outbox
 from transom.sql.db import Row, Script, Statement, Telling
 from transom.sql.family_outbox import TOLD_COLUMNS
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
+from transom.sql.member_ids import is_group
 from transom.sql.share_rules import first_status
 
 FAMILY_COLUMNS = ", ".join(f"family.{name}" for name in Family.__struct_fields__)
@@ -290,7 +291,7 @@ OFFER_FAMILY = f"""
            cast($7 as bigint), cast($3 as bigint), cast($3 as bigint)
     from (
         select family.id as family_id, recipient.value as member_id,
-               case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+               case when {is_group("recipient.value")} then '{MemberStatus.ACCEPTED}'
                     else {first_status("recipient.value", "family.owner", "$8", "$9")} end as status
         from family cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
         where family.id = $1

@@ -11,8 +11,8 @@ import msgspec
 
 from transom.domain.errors import LimitExceededError
 from transom.domain.hooks import Hook
-from transom.domain.model import domain_key
 from transom.domain.organizations import Organizations
+from transom.domain.recipients import domain_key
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.events import first_heard, last_heard, still_heard
 from transom.sql.images import to_json

@@ -13,7 +13,7 @@ from transom.domain.model import Image, Location, Status, Visibility
 from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
 from transom.sql.live import live
-from transom.sql.member_ids import OWN_IDS, MemberIds, with_own_ids
+from transom.sql.member_ids import OWN_IDS, MemberIds, is_group, with_own_ids
 from transom.sql.outbox import tell_image
 
 #: The columns of an image, in the order of its fields.
@@ -233,7 +233,7 @@ async def shared_among(db: Database, image_ids: Collection[str], tenant: str | N
 
 # Of all its members, few are domains or organisations; an image has at most some hundreds.
 HAS_GROUP_MEMBER = f"""
-    select 1 from member where image_id = $1 and member_id like '%/%' and {live("$2")}
+    select 1 from member where image_id = $1 and {is_group("member_id")} and {live("$2")}
     limit 1"""
 
 

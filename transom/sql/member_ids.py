@@ -18,6 +18,16 @@ OWN_IDS = "($2, $3)"
 _STEP = 4
 
 
+def is_group(column: str) -> str:
+    """The condition that a `member_id` is not one project's: nobody of it is asked
+    (`domain/recipients.py`)."""
+    return f"{column} like '%/%'"
+
+
+def is_project(column: str) -> str:
+    return f"{column} not like '%/%'"
+
+
 def with_own_ids(sql: str, first: Any, member_ids: MemberIds, *rest: Any) -> tuple[Any, ...]:
     """The statement for a caller with these ids, and its values: `first` is `$1`, `rest` begins with `$4`."""
     project, domain, *more = member_ids

@@ -42,12 +42,13 @@ from transom.domain.memberships import (
     Withdraw,
     WithdrawEach,
 )
-from transom.domain.model import NEVER, Member, MemberStatus, MemberType, Visibility, member_key
+from transom.domain.model import NEVER, Member, MemberStatus, Visibility
+from transom.domain.recipients import MemberType, member_key
 from transom.sql.batches import IDS
 from transom.sql.db import Database, Row, Statement, Telling
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
 from transom.sql.live import live
-from transom.sql.member_ids import MemberIds, with_own_ids
+from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
 from transom.sql.outbox import (
     TOLD_COLUMNS,
     tell_answered,
@@ -186,7 +187,7 @@ _NEW_COLUMNS = """
 
 #: A domain or an organisation is not asked, and nobody has answered for it. `new`: the name of a row with
 #: these columns.
-_IS_ASKED = "new.member_id not like '%/%'"
+_IS_ASKED = is_project("new.member_id")
 
 # `live_recipients_of` (schema.sql) waits for other changes of the image's memberships and counts these, all
 # in this one statement: two offers that counted at once would both find the last place free.
@@ -267,7 +268,7 @@ OFFER_EACH = f"""
            case when new.status <> '{MemberStatus.PENDING}' and {_IS_ASKED} then cast($3 as bigint) end
     from (
         select image.id as image_id, image.created_at, recipient.value as member_id,
-               case when recipient.value like '%/%' then '{MemberStatus.ACCEPTED}'
+               case when {is_group("recipient.value")} then '{MemberStatus.ACCEPTED}'
                     else {first_status("recipient.value", "image.owner", "$8", "$9")} end as status
         from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient
         where image.id in {IDS}

@@ -4,6 +4,7 @@ from transom.domain.model import JobStatus, MemberStatus, Status, Visibility
 from transom.domain.operation import HookState, ProjectUse, StoreUse, UseSort
 from transom.sql.db import Database
 from transom.sql.live import live
+from transom.sql.member_ids import is_project
 
 _ON_ITS_WAY = (Status.SAVING, Status.UPLOADING, Status.IMPORTING)
 
@@ -79,7 +80,7 @@ LIST_PROJECTS = f"""
                 select member.member_id, 0, 0, 0, count(*)
                 from member join image on image.id = member.image_id
                 where {live("$2")} and image.visibility = '{Visibility.SHARED}'
-                  and member.status = '{MemberStatus.ACCEPTED}' and member.member_id not like '%/%'
+                  and member.status = '{MemberStatus.ACCEPTED}' and {is_project("member.member_id")}
                 group by member.member_id) as part
             group by project_id) as whole) as ranked
     where rank <= $3 and (rank < $3 or project_id > $4)

@@ -7,8 +7,9 @@ import msgspec
 from transom.domain.errors import ForbiddenError
 from transom.domain.hooks import Hook
 from transom.domain.job_inputs import recall_caller
-from transom.domain.model import Caller, Job, Policy, split_member_id
+from transom.domain.model import Caller, Job, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.recipients import split_member_id
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
 RolesOf = Callable[[str, str | None], frozenset[str]]

@@ -23,7 +23,8 @@ from transom.domain.job_inputs import (
     RegionCopy,
     input_of,
 )
-from transom.domain.model import Job, JobKind, JobStatus, domain_key, organization_key
+from transom.domain.model import Job, JobKind, JobStatus
+from transom.domain.recipients import domain_key, organization_key
 from transom.sql import jobs
 
 #: Failures or recipients of a batch from which on it takes some milliseconds to tell what came of it.

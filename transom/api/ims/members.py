@@ -15,18 +15,8 @@ from transom.domain.errors import (
     Reason,
 )
 from transom.domain.job_inputs import Batch
-from transom.domain.model import (
-    Caller,
-    Job,
-    JobKind,
-    JobStatus,
-    Member,
-    MemberStatus,
-    MemberType,
-    domain_key,
-    organization_key,
-    split_member_id,
-)
+from transom.domain.model import Caller, Job, JobKind, JobStatus, Member, MemberStatus
+from transom.domain.recipients import MemberType, domain_key, organization_key, split_member_id
 from transom.sharing import rules, service
 
 _ANSWERS = frozenset({MemberStatus.ACCEPTED, MemberStatus.REJECTED})

@@ -23,6 +23,7 @@ from transom.api.openapi.model import (
     ref,
 )
 from transom.api.openapi.paging import PAGING
+from transom.api.openapi.recipients import RECIPIENT
 from transom.api.share.families import PATH, FamilyChange, NewFamily
 from transom.api.share.family_members import MemberSet
 from transom.api.share.terms import ChangedTerms
@@ -38,13 +39,6 @@ _IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
 _IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
 _TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
 _STATUS = one_of("pending", "accepted", "rejected")
-_RECIPIENT: Schema = {
-    "type": "object",
-    "properties": {"project": STRING, "domain": STRING, "organization": STRING},
-    "minProperties": 1,
-    "maxProperties": 1,
-    "additionalProperties": False,
-}
 _IMAGE = "8b2a0bb3-7f5c-4f0b-8a35-6d1a9d6f6b57"
 _PROJECT = "3f1d6a2c9d5e4b0f8a7c6b5d4e3f2a1b"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -226,7 +220,7 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "FamilyMember": closed(
         {
-            "recipient": _RECIPIENT,
+            "recipient": RECIPIENT,
             "name": nullable(STRING),
             "status": _STATUS,
             "new_versions": one_of("accepted", "pending"),
@@ -245,7 +239,7 @@ COMPONENTS: dict[str, Schema] = {
             "unchanged": NATURAL,
             "withdrawn": NATURAL,
             "failures": array(
-                closed({"family": STRING, "type": STRING, "detail": STRING}, {"recipient": _RECIPIENT})
+                closed({"family": STRING, "type": STRING, "detail": STRING}, {"recipient": RECIPIENT})
             ),
         }
     ),

@@ -28,6 +28,7 @@ from transom.api.openapi.v2 import IF_MATCH, IF_NONE_MATCH, LIST_PARAMETERS, ima
 from transom.api.v2.schemas import SCHEMAS
 from transom.domain.fields import IMS_DISK_FORMATS
 from transom.domain.os_versions import TAGS
+from transom.domain.recipients import KINDS_BY_PLURAL, MemberType
 
 _LIST_ERRORS = (403, 404)
 _SEEN = (403, 404)
@@ -73,7 +74,7 @@ _OS_VERSION = closed(
 )
 _RECIPIENTS = record(
     {"images": array(STRING, minItems=1)},
-    {name: nullable(array(STRING)) for name in ("projects", "domains", "organizations")},
+    {name: nullable(array(STRING)) for name in KINDS_BY_PLURAL},
 )
 _RESULT = record(
     {"image_id": STRING, "status": one_of("SUCCESS", "FAIL")},
@@ -396,7 +397,7 @@ IMS = Table(
                 "created_at": STRING,
                 "updated_at": STRING,
                 "schema": STRING,
-                "member_type": one_of("project", "domain", "organization"),
+                "member_type": one_of(*MemberType),
             },
             {"urn": STRING, "vault_id": STRING},
         ),

@@ -33,6 +33,7 @@ from transom.api.share.wire import (
     ShareToPage,
     Withdrawn,
 )
+from transom.domain.recipients import GROUPS
 
 _V1 = "/share/v1"
 _SHARES = f"{_V1}/images/{{image_id}}/shares"
@@ -85,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
         query(
             "through",
             "What the project has by its domain or its organisations.",
-            one_of("domain", "organization"),
+            one_of(*GROUPS),
         ),
     ),
     f"GET {_V1}/inbox/summary": _shown("Count what was offered to the project", InboxSummary),

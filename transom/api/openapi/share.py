@@ -38,6 +38,7 @@ from transom.api.openapi.offers import OPERATIONS as OFFERS
 from transom.api.openapi.operation import COMPONENTS as OPERATION_COMPONENTS
 from transom.api.openapi.operation import OPERATIONS as OPERATION
 from transom.api.openapi.paging import PAGING
+from transom.api.openapi.recipients import RECIPIENT
 from transom.api.share.acts import HEADER, KEY_PATTERN
 from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
@@ -50,14 +51,6 @@ IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.
 IF_NONE_MATCH = header(
     "If-None-Match", "304 if it still has this entity tag; `*` with a write: only if it is new."
 )
-#: `{"project": "<id>"}` and the like.
-RECIPIENT: Schema = {
-    "type": "object",
-    "properties": {"project": STRING, "domain": STRING, "organization": STRING},
-    "minProperties": 1,
-    "maxProperties": 1,
-    "additionalProperties": False,
-}
 _TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
 
 

@@ -24,21 +24,20 @@ from transom.api.share.wire import (
     show_received,
     show_received_family,
 )
-from transom.domain.model import MemberStatus, MemberType, split_member_id
+from transom.domain.model import MemberStatus
+from transom.domain.recipients import GROUPS, MemberType, split_member_id
 from transom.sharing import inbox
 
 #: Parameters of the list.
 QUERY = frozenset({"status", "kind", "from", "through", "limit", "after"})
 _CURSOR = "inbox"
-#: Through what a project may have something that was not offered to itself.
-_GROUPS = (MemberType.DOMAIN.value, MemberType.ORGANIZATION.value)
 
 
 async def list_inbox(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     through = query.get("through")
-    if through not in (None, *_GROUPS):
-        raise wrong_parameter("through", f"must be {' or '.join(_GROUPS)}.")
+    if through not in (None, *GROUPS):
+        raise wrong_parameter("through", f"must be {' or '.join(GROUPS)}.")
     default = MemberStatus.PENDING if through is None else MemberStatus.ACCEPTED
     status = read_choice(query, "status", MemberStatus, default)
     if through is not None and status != MemberStatus.ACCEPTED:

@@ -4,20 +4,12 @@ A body has lists of their ids, a path `projects/<id>`, `domains/<id>` or `organi
 `{"project": "<id>"}` and so on.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from transom.api.http import Request
 from transom.api.share.body import check_id, check_ids
 from transom.domain.errors import InvalidError, NotFoundError
-from transom.domain.model import MemberType, member_key, split_member_id
-
-#: Names of the lists in bodies, and of the segments in paths → the kind of recipient.
-KINDS: Mapping[str, MemberType] = {
-    "projects": MemberType.PROJECT,
-    "domains": MemberType.DOMAIN,
-    "organizations": MemberType.ORGANIZATION,
-}
+from transom.domain.recipients import KINDS_BY_PLURAL, member_key, split_member_id
 
 
 class RecipientSets(Protocol):
@@ -35,7 +27,7 @@ def recipients_of(body: RecipientSets) -> list[str]:
     """The `member_id`s of the recipients that a body names, each once, in the order given."""
     return [
         member_key(kind, own_id)
-        for name, kind in KINDS.items()
+        for name, kind in KINDS_BY_PLURAL.items()
         for own_id in check_ids(f"/{name}", getattr(body, name))
     ]
 
@@ -47,7 +39,7 @@ def names_groups(body: RecipientSets) -> bool:
 
 def recipient_of_path(request: Request) -> str:
     """The `member_id` of `{recipients}/{recipient_id}` in the path. NotFoundError for what none can have."""
-    kind = KINDS.get(request.params["recipients"])
+    kind = KINDS_BY_PLURAL.get(request.params["recipients"])
     if kind is None:
         raise NotFoundError("The resource could not be found.")
     try:

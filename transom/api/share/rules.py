@@ -17,7 +17,7 @@ from transom.api.share.query import encode_cursor, page_response, read_cursor, r
 from transom.api.share.recipients import recipient_of_path, show_recipient
 from transom.clock import now_us
 from transom.domain.errors import NotFoundError
-from transom.domain.model import MemberType, split_member_id
+from transom.domain.recipients import is_organization
 from transom.domain.share_rules import EVERYBODY, ShareRule
 from transom.sharing import auto_answers, rules
 
@@ -69,7 +69,7 @@ def _publisher_of_path(request: Request) -> str:
     if "recipients" not in request.params:
         return EVERYBODY
     publisher = recipient_of_path(request)
-    if split_member_id(publisher)[0] is MemberType.ORGANIZATION:
+    if is_organization(publisher):
         raise NotFoundError("The resource could not be found.")
     return publisher
 

@@ -16,7 +16,7 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
-from transom.api.share.recipients import KINDS, names_groups, recipient_of_path, recipients_of
+from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of
 from transom.api.share.terms import check_terms, read_new_terms, read_terms
 from transom.api.share.wire import (
     SetReplaced,
@@ -27,7 +27,8 @@ from transom.api.share.wire import (
     show_given_to,
 )
 from transom.clock import now_us
-from transom.domain.model import MemberStatus, member_key
+from transom.domain.model import MemberStatus
+from transom.domain.recipients import KINDS_BY_PLURAL, member_key
 from transom.domain.shares import Given
 from transom.sharing import offers, rules, shares
 from transom.sharing.inbox import NEWEST
@@ -169,7 +170,7 @@ def _read_to(value: str | None) -> str:
     if not value:
         raise wrong_parameter("to", "is missing: the id of a project.")
     kind, slash, own_id = value.rpartition("/")
-    if slash and kind not in KINDS:
-        kinds = ", ".join(f"{one}/<id>" for one in KINDS)
+    if slash and kind not in KINDS_BY_PLURAL:
+        kinds = ", ".join(f"{one}/<id>" for one in KINDS_BY_PLURAL)
         raise wrong_parameter("to", f"must be the id of a project, or one of {kinds}.")
-    return member_key(KINDS[kind or "projects"], own_id)
+    return member_key(KINDS_BY_PLURAL[kind or "projects"], own_id)

@@ -90,7 +90,9 @@ def _visible(character: str) -> str:
 def _party(value: dict[str, Any]) -> str | None:
     """Somebody, as the API has projects, domains and organizations: by name, else by id; None for another
     thing."""
-    for kind in ("project", "domain", "organization"):
+    from transom.client.kinds import KINDS
+
+    for kind in KINDS:
         if isinstance(value.get(kind), str):
             own = cell(value.get("name") or value[kind])
             return own if kind == "project" else f"{kind} {own}"

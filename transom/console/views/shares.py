@@ -12,13 +12,13 @@ from transom.console.views.image import path_of
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import ForbiddenError, InvalidError
+from transom.domain.recipients import KINDS_BY_PLURAL
 
 _OFFERS = "/share/v1/offers"
 _WITHDRAWALS = "/share/v1/withdrawals"
 #: Above so many the number is typed before they lose something.
 TYPED_ABOVE = 20
 _NEVER_USED = {"last_used_at": None}
-_KINDS = ("projects", "domains", "organizations")
 
 
 class Subject:
@@ -181,7 +181,7 @@ def _by_kind(chosen: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in chosen:
         kind, _, own_id = one.partition("/")
-        if kind in _KINDS and own_id:
+        if kind in KINDS_BY_PLURAL and own_id:
             found.setdefault(kind, []).append(own_id)
     if not found:
         raise InvalidError("Nobody is selected.")
