@@ -53,6 +53,7 @@ class PreparationError(Exception):
 
 
 def open_watch(settings: Settings) -> Watch:
+    """What keeps to the limits of connections, and of memory for bodies."""
     limits = ConnectionLimits(
         head_s=settings.head_timeout_s,
         idle_s=settings.keep_alive_s,
@@ -67,6 +68,7 @@ def open_watch(settings: Settings) -> Watch:
 
 
 def find_disks(settings: Settings, stores: Stores) -> dict[str, Room]:
+    """The disks of this machine that fill: the data folder's as `data`, local stores' by their ids."""
     local = {info.id: stores.get(info.id) for info in stores.infos}
     return {
         "data": Room(settings.data_path, settings.disk_reserve),
@@ -95,6 +97,7 @@ def open_identity(settings: Settings, keystone: "KeystoneClient | None", policy:
 
 
 def open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
+    """The limits of projects: Keystone's if `use_keystone_limits`, else the settings'."""
     if keystone is None or not settings.use_keystone_limits:
         return Limits(settings.image_count_quota, settings.user_storage_quota, db, None)
     from transom.identity.limits import KeystoneLimits
@@ -158,6 +161,7 @@ def open_transfer(
     ownership: Ownership,
     cache: Cache | None = None,
 ) -> Transfer:
+    """All that moves image data. `cache`: None on a machine that has none."""
     rules = UploadRules(
         size_cap=settings.image_size_cap,
         project_quota=settings.user_storage_quota,
@@ -170,6 +174,7 @@ def open_transfer(
 
 
 def open_certificates(settings: Settings) -> Certificates:
+    """Where certificates of signed images are looked for: in a folder, in Barbican, in neither."""
     folder = settings.image_signature_certificates_dir
     key_manager = KeyManager(
         keystone_auth_url=settings.keystone_auth_url,
@@ -216,6 +221,7 @@ def open_jobs(
     liveness: Liveness,
     objects: ObjectAccess,
 ) -> Jobs:
+    """What runs jobs; nothing runs before `Jobs.serve`."""
     options = JobOptions(
         at_once=settings.jobs_at_once,
         attempts=settings.job_attempts,
@@ -237,6 +243,7 @@ def open_jobs(
 
 
 def cloud_of(settings: Settings) -> Cloud:
+    """The cloud around this service, which has none with the built-in identity."""
     return Cloud(
         auth_url=settings.keystone_auth_url if settings.identity == "keystone" else None,
         cafile=settings.keystone_cafile,
@@ -249,6 +256,7 @@ def cloud_of(settings: Settings) -> Cloud:
 def start_scrub_of(
     settings: Settings, db: Database, transfer: Transfer, liveness: Liveness, undo: AsyncExitStack
 ) -> None:
+    """As `start_scrub`, by the settings."""
     options = ScrubOptions(
         pace=settings.scrub_pace_bytes_s,
         pause_us=settings.scrub_pause_h * 3_600_000_000,

@@ -80,6 +80,8 @@ def parse_boolean(name: str, shown: str, text: str) -> bool:
 
 
 def parse_sort(pairs: list[tuple[str, str]]) -> tuple[SortKey, ...]:
+    """The order that `sort`, or `sort_key` and `sort_dir`, ask for, made total by created_at and id.
+    InvalidError for both syntaxes at once, or a key or direction that there is not."""
     sorts = [value for name, value in pairs if name == "sort"]
     keys = [value for name, value in pairs if name == "sort_key"]
     dirs = [value for name, value in pairs if name == "sort_dir"]

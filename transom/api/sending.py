@@ -8,6 +8,7 @@ from transom.api.http import Dialect, Request, Response, Send
 
 
 async def send_response(request: Request, response: Response, send: Send) -> None:
+    """Send all of it, with the headers that every response has. Chunks end when the client is gone."""
     headers = response.headers
     request_id = request.request_id.encode("latin-1")
     headers.append((b"x-openstack-request-id", request_id))

@@ -13,6 +13,9 @@ def has_signature(request: Request) -> bool:
 
 
 def signed_request(services: Services, request: Request) -> SignedRequest:
+    """What `identity/signature.py` verifies. `hash_body` reads the body: only when the signature covers
+    it."""
+
     async def hash_body(*, keep: bool) -> str:
         return await request.hash_body(services.bodies.signed_body_limit, keep=keep)
 

@@ -7,6 +7,7 @@ from transom.domain.stores import StoreKind, StoreOptions
 
 
 def store_options(settings: Settings) -> StoreOptions:
+    """Raises ValueError as `fetch_rules` does."""
     return StoreOptions(
         infos=settings.store_infos,
         disk_reserve=settings.disk_reserve,
@@ -19,6 +20,7 @@ def store_options(settings: Settings) -> StoreOptions:
 
 
 def object_store(settings: Settings) -> ObjectStore:
+    """The service of `object_store_endpoint`, which may be none."""
     return ObjectStore(
         endpoint=settings.object_store_endpoint,
         region=settings.object_store_region,

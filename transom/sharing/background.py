@@ -19,6 +19,7 @@ _BEHIND_TEXT = "How long the oldest event has waited for its number, which makes
 
 
 def open_relay(db: Database, event_lifetime_days: int) -> Relay:
+    """What numbers events, and wakes who waits for one."""
     set_behind = open_gauge("transom_events_behind_seconds", _BEHIND_TEXT)
     return Relay(db, event_lifetime_days, set_behind)
 
@@ -31,6 +32,7 @@ def open_deliveries(
     find_maker: FindMaker,
     undo: AsyncExitStack,
 ) -> Delivery:
+    """What sends events to webhooks. `find_maker`: who made a hook, as that caller is now."""
     deliveries = Delivery(db, poster, liveness, relay.wait_for_events, find_maker)
     undo.push_async_callback(deliveries.close)
     return deliveries
@@ -47,6 +49,7 @@ def start_background(
 
 
 def start_uses(db: Database, undo: AsyncExitStack) -> Uses:
+    """What writes down uses of shared images, from now on."""
     uses = Uses(db)
     undo.push_async_callback(uses.close)
     undo.callback(asyncio.create_task(uses.serve()).cancel)

@@ -34,6 +34,8 @@ MOST_WAIT_S = 30
 
 
 async def show_events(services: Services, request: Request) -> Response:
+    """A page of the feed behind `after`; with `wait` the answer waits so long for the next event. 400 for a
+    cursor of another list, 410 with the oldest cursor there is when events in between were removed."""
     query = read_query(request, QUERY)
     after = read_cursor(query, CURSOR, tuple[int])
     descending = read_choice(query, "order", ("asc", "desc"), "asc") == "desc"

@@ -146,6 +146,7 @@ async def _full_body(
 
 
 async def list_families(services: Services, request: Request) -> Response:
+    """A page, by name, of the families that the caller owns or is a member of."""
     query = read_query(request, QUERY)
     limit = read_limit(query)
     role = read_choice(query, "role", ("owner", "member"), "")
@@ -182,6 +183,8 @@ class NewFamily(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def create_family(services: Services, request: Request) -> Family:
+    """Make a family without versions or members. InvalidError for a value that its field does not take,
+    ConflictError when the project has one of this name, LimitExceededError beyond `family_quota`."""
     asked = await read_body(services, request, NewFamily)
     if not _NAME.fullmatch(asked.name):
         why = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit."
@@ -199,6 +202,7 @@ async def create_family(services: Services, request: Request) -> Family:
 
 
 def show_created(request: Request, family: Family) -> Response:
+    """201 with the family and where it is."""
     body = {**_said(family), "status": None, "current": None, "members": _NO_MEMBERS}
     location = f"{request.prefix}{PATH}/{family.id}".encode()
     return tagged_response(
@@ -228,6 +232,7 @@ def read_end(pointer: str, time: datetime | None) -> int:
 
 
 async def show_family(services: Services, request: Request) -> Response:
+    """The family with its current version and its tag. NotFoundError for one that the caller does not see."""
     seen = await service.see_family(services.db, request.caller, request.params["family_id"])
     current = await service.find_current(services.db, request.caller, seen)
     body = await _full_body(services, request, seen, current)
@@ -252,6 +257,7 @@ class FamilyChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def change_family(services: Services, request: Request) -> Response:
+    """Apply the merge patch. 412 when `If-Match` names another state."""
     asked = await read_body(services, request, FamilyChange)
     changed: dict[str, Any] = {}
     if asked.title is not UNSET:

@@ -37,6 +37,7 @@ QUERY = frozenset({"limit", "after", "status"})
 
 
 def member_body(given: GivenFamily, names: Mapping[str, Names]) -> dict[str, Any]:
+    """A member as its owner sees it. `names`: by `member_id`; nobody's name is null."""
     member, name = given.member, names.get(given.member.member_id)
     is_pending = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
     return {
@@ -54,15 +55,18 @@ def member_body(given: GivenFamily, names: Mapping[str, Names]) -> dict[str, Any
 
 
 def member_tag(member: FamilyMember) -> str:
+    """The tag of one member: its terms and its answer."""
     offer = member.offered_at, member.message, member.expires_at, member.ends_at
     return tag_of(member.family_id, member.member_id, member.status, member.new_versions, offer)
 
 
 def set_tag(terms: Sequence[tuple[str, int]]) -> str:
+    """The tag of the whole set. `terms`: (`member_id`, end) of each member, in the order of the ids."""
     return tag_of([list(one) for one in terms])
 
 
 async def list_members(services: Services, request: Request) -> Response:
+    """A page of the members, by their ids; the first one with the tag of the whole set."""
     query = read_query(request, QUERY)
     limit = read_limit(query)
     status = read_choice(query, "status", MemberStatus, "") or None
@@ -92,6 +96,7 @@ def _cursor_of(given: GivenFamily) -> str:
 
 
 async def show_member(services: Services, request: Request) -> Response:
+    """One member with its tag. NotFoundError when the family is not offered to that recipient."""
     member_id = recipient_of_path(request)
     given = await service.show_member(services.db, request.caller, request.params["family_id"], member_id)
     names = await services.names.find([member_id])
@@ -99,6 +104,7 @@ async def show_member(services: Services, request: Request) -> Response:
 
 
 async def change_member(services: Services, request: Request) -> Response:
+    """Give a member other terms. 412 when `If-Match` names another state of it."""
     member_id = recipient_of_path(request)
     new = await read_new_terms(services, request)
     given = await service.change_member(
@@ -124,6 +130,9 @@ class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def set_members(services: Services, request: Request) -> Response:
+    """Make these the only members: offer to who is new, withdraw from who is not named. 428 without
+    `If-Match`, 412 when the set is another one; LimitExceededError for more recipients than
+    `share_batch_limit`."""
     require_if_match(request)
     asked = await read_body(services, request, MemberSet)
     member_ids = recipients_of(asked)

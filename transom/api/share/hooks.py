@@ -50,6 +50,9 @@ class CursorBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def create_hook(services: Services, request: Request) -> Hook:
+    """Make a webhook, which begins at the end of the feed. Raises InvalidError for a URL or a type that it
+    cannot have, LimitExceededError beyond `hook_quota`, and ForbiddenError for the scope `all` unless the
+    caller is an admin."""
     body = await read_body(services, request, HookBody)
     is_global = body.scope == "all"
     hooks.may_manage(request.caller, is_global=is_global)
@@ -88,11 +91,14 @@ def _position_of(hook: Hook) -> tuple[int, str]:
 
 
 async def show_hook(services: Services, request: Request) -> Response:
+    """The webhook, without its secret. NotFoundError for another project's."""
     hook = await hooks.show_hook(services.db, request.caller, request.params["hook_id"])
     return tagged_response(request, _show(hook), _tag(hook))
 
 
 async def change_hook(services: Services, request: Request) -> Response:
+    """Change the fields that the body names, and deliver what waits. 412 when `If-Match` names another
+    state."""
     body = await read_body(services, request, HookPatch)
     change: dict[str, Any] = {}
     if body.url is not msgspec.UNSET:
@@ -116,6 +122,7 @@ async def change_secret(services: Services, request: Request) -> Hook:
 
 
 def show_secret(_request: Request, hook: Hook) -> Response:
+    """The new secret, and until when the old one signs as well."""
     until = hook.old_secret_until or 0
     return json_response({"secret": hook.secret, "old_secret_until": show_time(until)})
 
@@ -133,6 +140,8 @@ def show_test(_request: Request, _nothing: None) -> Response:
 
 
 async def set_cursor(services: Services, request: Request) -> Response:
+    """Deliver again, or leave out: go on behind this event of the feed. InvalidError for a cursor whose
+    events are not kept any more."""
     body = await read_body(services, request, CursorBody)
     try:
         cursor = read_cursor({"after": body.after}, _FEED, tuple[int])

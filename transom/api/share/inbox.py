@@ -34,6 +34,8 @@ _CURSOR = "inbox"
 
 
 async def list_inbox(services: Services, request: Request) -> Response:
+    """A page, the newest first, of what was offered to the caller's project or (`through`) to a group that it
+    is in. InvalidError for a parameter with a value that it does not take."""
     query = read_query(request, QUERY)
     through = query.get("through")
     if through not in (None, *GROUPS):
@@ -68,6 +70,7 @@ async def list_inbox(services: Services, request: Request) -> Response:
 
 
 async def summarize_inbox(services: Services, request: Request) -> Response:
+    """How many offers there are in each state; counts end at a bound, which `more` says."""
     found = await inbox.summarize(services.db, request.caller)
     newest = found.newest_offered_at
     body = InboxSummary(
@@ -82,6 +85,7 @@ async def summarize_inbox(services: Services, request: Request) -> Response:
 
 
 async def show_offer(services: Services, request: Request) -> Response:
+    """What was offered of one image, with its tag. NotFoundError without an offer."""
     item = await inbox.find_offer(services.db, request.caller, request.params["image_id"])
     names = await services.names.find([item.image.owner])
     shown = show_received(item, names)

@@ -69,6 +69,8 @@ class Withdrawals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 async def make_offers(services: Services, request: Request) -> sets.Told:
+    """Offer each image and family to each recipient, each pair for itself. Raises InvalidError for a body
+    that names nothing or nobody, LimitExceededError for more pairs than `share_batch_limit`."""
     rules.act_on_shares(request.caller)
     body = await read_body(services, request, Offers)
     things = _things_of(body.images, body.families)
@@ -89,6 +91,7 @@ async def make_offers(services: Services, request: Request) -> sets.Told:
 
 
 def show_offers(_request: Request, done: sets.Told) -> Response:
+    """How many pairs were offered, renewed and unchanged, and why the others were not."""
     return json_response(
         OffersMade(
             offered=done.done,
@@ -100,6 +103,8 @@ def show_offers(_request: Request, done: sets.Told) -> Response:
 
 
 async def answer_offers(services: Services, request: Request) -> sets.Told:
+    """Answer the named offers or, with `all`, those that have this status, as many as one request takes.
+    InvalidError for a body that asks for both."""
     rules.act_on_offers(request.caller)
     body = await read_body(services, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
@@ -129,6 +134,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Told:
 
 
 def show_answers(_request: Request, done: sets.Told) -> Response:
+    """How many were changed, how many are left for another request, and why others were not changed."""
     return json_response(
         AnswersGiven(
             changed=done.done,

@@ -74,6 +74,7 @@ def _show_room(services: Services, store: str) -> dict[str, Any] | None:
 
 
 async def list_projects(services: Services, request: Request) -> Response:
+    """A page of what each project has, the largest first by `sort`. For admins."""
     query = read_query(request, QUERY)
     sort = UseSort(read_choice(query, "sort", UseSort, UseSort.BYTES))
     # A cursor of a list that is sorted otherwise is no position in this one.

@@ -28,6 +28,7 @@ class PublisherBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def show_publisher(services: Services, request: Request) -> Response:
+    """The name by which a project is known. NotFoundError when it has none."""
     found = await publishers.find_publisher(services.db, request.caller, request.params["project_id"])
     if found is None:
         raise _absent()
@@ -35,6 +36,7 @@ async def show_publisher(services: Services, request: Request) -> Response:
 
 
 async def put_publisher(services: Services, request: Request) -> Response:
+    """Give a project a verified name, or change it: 201 or 200. For admins."""
     rules.manage_publishers(request.caller)
     project_id = _project_of_path(request)
     body = await read_body(services, request, PublisherBody)

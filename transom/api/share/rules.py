@@ -39,6 +39,7 @@ async def list_rules(services: Services, request: Request) -> Response:
 
 
 async def show_rule(services: Services, request: Request) -> Response:
+    """The rule for one publisher. NotFoundError when there is none."""
     found = await auto_answers.find_rule(services.db, request.caller, _publisher_of_path(request))
     if found is None:
         raise _absent()
@@ -46,6 +47,7 @@ async def show_rule(services: Services, request: Request) -> Response:
 
 
 async def put_rule(services: Services, request: Request) -> Response:
+    """Make the rule, or change it: 201 or 200. LimitExceededError beyond `share_rule_quota`."""
     rules.manage_share_rules(request.caller)
     publisher = _publisher_of_path(request)
     body = await read_body(services, request, RuleBody)

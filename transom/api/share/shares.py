@@ -51,6 +51,8 @@ class Recipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 async def list_shares(services: Services, request: Request) -> Response:
+    """A page of whom the caller's image is shared with, by their ids; the first page with the tag of the
+    whole set."""
     query = read_query(request, QUERY)
     status = read_choice(query, "status", MemberStatus, "") or None
     after = read_cursor(query, _CURSOR, tuple[str])

@@ -53,6 +53,8 @@ def _number(request: Request) -> int:
 
 
 async def list_versions(services: Services, request: Request) -> Response:
+    """A page, the newest first, of the versions that the caller may see. NotFoundError for a family it does
+    not see."""
     query = read_query(request, frozenset({"limit", "after"}))
     limit = read_limit(query)
     (before,) = read_cursor(query, "versions", tuple[int]) or (NEVER,)
@@ -81,6 +83,8 @@ class Publishing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def publish(services: Services, request: Request) -> tuple[Known, int]:
+    """Make an image a version of the family and, unless `promote` is false, the current one. Raises
+    InvalidError for a value that its field does not take, and what `service.publish` does."""
     asked = await read_body(services, request, Publishing)
     check_image_ids("/image_id", [asked.image_id])
     new = NewVersion(
@@ -101,6 +105,7 @@ async def publish(services: Services, request: Request) -> tuple[Known, int]:
 
 
 def show_published(request: Request, published: tuple[Known, int]) -> Response:
+    """201 with the version and where it is."""
     known, number = published
     location = f"{request.prefix}{PATH}/{request.params['family_id']}/versions/{number}".encode()
     return _version_response(request, known, number, HTTPStatus.CREATED, [(b"location", location)])
@@ -119,6 +124,7 @@ def _version_response(
 
 
 async def show_version(services: Services, request: Request) -> Response:
+    """One version with its tag. NotFoundError for what the caller does not see."""
     number = _number(request)
     _seen, shown = await service.show_version(
         services.db, request.caller, request.params["family_id"], number
@@ -144,6 +150,8 @@ class VersionPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def change_version(services: Services, request: Request) -> Response:
+    """Apply the merge patch. 412 when `If-Match` names another state; raises what `service.change_version`
+    does."""
     number = _number(request)
     asked = await read_body(services, request, VersionPatch)
     revoke_at: int | UnsetType = UNSET
@@ -172,6 +180,7 @@ async def change_version(services: Services, request: Request) -> Response:
 
 
 async def remove_version(services: Services, request: Request) -> Response:
+    """Take the image out of the family; memberships of it inherited from the family stay, as direct ones."""
     number = _number(request)
     family_id = request.params["family_id"]
     await service.remove_version(
@@ -187,6 +196,8 @@ class Revoking(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def revoke(services: Services, request: Request) -> Known:
+    """Revoke the version now or, with `at`, then. If it is the current one, an earlier one takes its place;
+    ConflictError where `fall_back` forbids that."""
     number = _number(request)
     asked = await read_body(services, request, Revoking)
     at = check_future("/at", asked.at, now_us()) if asked.at is not None else None
@@ -206,6 +217,7 @@ async def revoke(services: Services, request: Request) -> Known:
 
 
 async def restore(services: Services, request: Request) -> Known:
+    """Take a revocation back; the version does not become current by that."""
     number = _number(request)
     return await service.restore(
         services.db,
@@ -226,6 +238,7 @@ def show_changed(request: Request, known: Known) -> Response:
 
 
 async def show_current(services: Services, request: Request) -> Response:
+    """The current version with its tag. Without one 404, whose tag the first write names in `If-Match`."""
     seen = await service.see_family(services.db, request.caller, request.params["family_id"])
     current = await service.find_current(services.db, request.caller, seen)
     if current is None:
@@ -242,6 +255,8 @@ class Pointing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def set_current(services: Services, request: Request) -> Response:
+    """Promote the version of this number. 428 without a condition, 412 when another version is current than
+    the condition names."""
     require_condition(request)
     asked = await read_body(services, request, Pointing)
     if not 0 < asked.number < NEVER:

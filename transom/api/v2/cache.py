@@ -48,6 +48,7 @@ async def queue_image(services: Services, request: Request) -> Response:
 
 
 async def remove_image(services: Services, request: Request) -> Response:
+    """Let go of the image, or of the wish to have it. NotFoundError when neither is here."""
     image_id, caller = request.params["image_id"], request.caller
     found = await images.find_image(services.db, image_id, caller.member_ids)
     is_here = services.cache is not None and (
@@ -60,6 +61,7 @@ async def remove_image(services: Services, request: Request) -> Response:
 
 
 async def clear_cache(services: Services, request: Request) -> Response:
+    """Empty the cache, its queue or (no target) both. InvalidError for another target."""
     cache = _require_cache(services, request, "cache_delete")
     target = (request.header(b"x-image-cache-clear-target") or "").strip().lower()
     if target not in _TARGETS:

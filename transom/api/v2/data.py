@@ -22,6 +22,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
 async def upload_image(services: Services, request: Request) -> Response:
+    """PUT file: the body becomes the image's data (Image API v2, "Upload binary image data"). Whoever may
+    not, and an image that takes none, is refused before the body is read. Raises ConflictError for an image
+    with data, and what `Uploads.receive` does."""
     require_octets(request)
     announced = announced_size(request)
     digests = read_digests(request)
@@ -88,6 +91,8 @@ def announced_size(request: Request) -> int | None:
 
 
 async def download_image(services: Services, request: Request) -> Response:
+    """GET file: all bytes, or the range that was asked for; 204 without data, 304 for a tag that fits. Raises
+    UnavailableError when no store gives data of the recorded hash."""
     target = await see_image(services, request)
     rules.download_image(request.caller, target)
     image = target.image

@@ -162,6 +162,7 @@ async def reactivate_image(services: Services, request: Request) -> Response:
 
 
 async def add_tag(services: Services, request: Request) -> Response:
+    """Idempotent. InvalidError for a text that no tag has, LimitExceededError beyond `image_tag_quota`."""
     tag = request.params["tag"]
     check_tag(tag)
 
@@ -183,6 +184,7 @@ async def add_tag(services: Services, request: Request) -> Response:
 
 
 async def remove_tag(services: Services, request: Request) -> Response:
+    """NotFoundError when the image has no such tag."""
     tag = request.params["tag"]
 
     def decide(target: ImageTarget) -> Image:

@@ -120,6 +120,7 @@ def _moment(microseconds: int) -> str:
 
 
 async def list_tasks(services: Services, request: Request) -> Response:
+    """A page of all projects' tasks. InvalidError for a value that a parameter does not take."""
     rules.use_tasks(request.caller)
     pairs = request.query_pairs()
     refuse_nul(pairs)

@@ -19,6 +19,7 @@ def path_of(visit: Visit) -> str:
 
 
 async def show_versions(visit: Visit) -> Response:
+    """The family with a page of its versions. A recipient who may not list these sees the rest."""
     path = path_of(visit)
     family, versions, offer = await asyncio.gather(
         visit.client.get(path),
@@ -58,6 +59,7 @@ def _find_previous(versions: list[dict[str, Any]]) -> int | None:
 
 
 async def show_members(visit: Visit) -> Response:
+    """A page of its members, filtered by their answer."""
     path = path_of(visit)
     status = visit.query.get("status", "")
     family, members = await asyncio.gather(
@@ -75,6 +77,7 @@ async def show_members(visit: Visit) -> Response:
 
 
 async def show_history(visit: Visit) -> Response:
+    """A page of its events, the newest first."""
     family, events = await asyncio.gather(
         visit.client.get(path_of(visit)),
         visit.client.get(
@@ -95,12 +98,14 @@ async def show_history(visit: Visit) -> Response:
 
 
 async def show_settings(visit: Visit) -> Response:
+    """The form of its texts, with the tag that the change has to name."""
     answer = await visit.client.try_get(path_of(visit))
     family = visit.client.require(answer).body
     return await visit.page("family_settings.html", part="settings", **_head(visit, family), etag=answer.etag)
 
 
 async def change_settings(visit: Visit) -> Response:
+    """Write the form; an empty field removes the text. Refused when somebody changed it meanwhile."""
     form = await visit.form()
     until = form.one("provided_until")
     body = {

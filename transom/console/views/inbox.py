@@ -37,6 +37,7 @@ _MOST_NAMED = 25
 
 
 async def show_inbox(visit: Visit) -> Response:
+    """The tab that `show` names, filtered by kind and sender; an unknown tab is the first one."""
     query = visit.query
     tab = query.get("show", "pending") if query.get("show") in TABS else "pending"
     kind, sender = query.get("kind", ""), query.get("from", "")
@@ -118,6 +119,8 @@ async def show_leave(visit: Visit) -> Response:
 
 
 async def answer(visit: Visit) -> Response:
+    """Give the answer of the button that was pressed, and go back to the list, which says what was done.
+    InvalidError when nothing is selected."""
     form = await visit.form()
     body, ids = _read_answer(form)
     done = (await visit.client.do("POST", _ANSWERS, body)).body
@@ -159,6 +162,7 @@ def _ids_of(ids: Sequence[str], kind: str) -> list[str]:
 
 
 async def show_rules(visit: Visit) -> Response:
+    """Whose offers are answered by a rule."""
     found = await visit.client.get(_RULES, limit=100, after=visit.query.get("after"))
     return await visit.page(
         "rules.html",
@@ -171,6 +175,8 @@ async def show_rules(visit: Visit) -> Response:
 
 
 async def change_rules(visit: Visit) -> Response:
+    """Remove the rule that `remove` names, or keep the one of the form; the page again, with what is wrong,
+    when it does not name one project."""
     form = await visit.form()
     if gone := form.one("remove"):
         await visit.client.do("DELETE", f"{_RULES}/{_rule_path(gone)}")

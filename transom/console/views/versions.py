@@ -30,6 +30,7 @@ async def _show_add(visit: Visit, given: Any, wrong: str, status: int = HTTPStat
 
 
 async def add(visit: Visit) -> Response:
+    """Publish the image of the form; the form again, with the reason, when that is refused."""
     form = await visit.form()
     given = form.given("image_id", "notes", "name")
     body = {**given, "promote": form.one("promote") == "now"}
@@ -44,6 +45,7 @@ async def add(visit: Visit) -> Response:
 
 
 async def show_act(visit: Visit) -> Response:
+    """Ask before the act of the path is done. NotFoundError for an act or a version that there is not."""
     act = visit.param("act")
     if act not in ACTS:
         raise NotFoundError("There is no such page.")
@@ -65,6 +67,7 @@ async def show_act(visit: Visit) -> Response:
 
 
 async def act(visit: Visit) -> Response:
+    """Do it, if the version is as the page showed it, and go back to the family."""
     form = await visit.form()
     act, number = visit.param("act"), visit.param("number")
     if not (number.isascii() and number.isdigit() and len(number) < 18):
