@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import IMPORTING, SharedServices
+from harness.databases import over_one
 from harness.file_server import FileServer
 from harness.service import Service
 from images import (
@@ -84,6 +85,7 @@ def test_what_is_said_of_the_data_is_compared(placing: Service, files: FileServe
     assert (failed["status"], failed["os_hash_algo"], failed["checksum"]) == ("queued", None, None)
 
 
+@over_one("placing")
 @pytest.mark.parametrize("status", [404, 500])
 def test_data_that_is_not_there_fails_the_task(placing: Service, files: FileServer, status: int) -> None:
     client = placing.client("publisher")

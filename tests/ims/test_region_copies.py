@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.child import find_free_port
+from harness.databases import over_one
 from harness.keystone import Keystone
 from harness.region import PASSWORD, PROJECT, REGION, USER, OtherRegion, peer_table
 from harness.service import Service
@@ -263,6 +264,7 @@ def test_a_peer_that_does_not_fit_the_table(source: Service, other: Service, nam
     assert (job["status"], job["error_code"]) == ("FAIL", code)
 
 
+@over_one("shared")
 def test_a_region_that_is_away(source: Service) -> None:
     job = copy(source, create_image(source), region="away", project_name=PROJECT)
 

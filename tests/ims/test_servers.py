@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.cloud import SERVER, VOLUME, Cloud
+from harness.databases import over_one
 from harness.keystone import Keystone
 from harness.objects import ACTION
 from harness.postgresql import PostgreSQL
@@ -267,6 +268,7 @@ REFUSALS = [
 ]
 
 
+@over_one("shared")
 @pytest.mark.parametrize(
     ("given", "answer", "code"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS]
 )
@@ -282,6 +284,7 @@ def test_a_refusal_of_the_cloud_ends_the_job_with_its_code(
     assert len(cloud.asked) == 1
 
 
+@over_one("shared")
 def test_a_server_whose_state_allows_no_whole_image(service: Service, cloud: Cloud) -> None:
     cloud.refusal = (409, "conflictingRequest", "Cannot 'createImage' while it is in vm_state building")
 
@@ -290,6 +293,7 @@ def test_a_server_whose_state_allows_no_whole_image(service: Service, cloud: Clo
     assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0126")
 
 
+@over_one("shared")
 def test_an_image_that_was_made_elsewhere_is_none_of_this_service(service: Service, cloud: Cloud) -> None:
     cloud.makes_nothing = True
 
@@ -399,12 +403,14 @@ def test_it_is_told_before_that_there_is_no_cloud(
     assert refusal(ask(shared_services.get("sqlite"), path, "publisher", **given)) == (400, code)
 
 
+@over_one("shared")
 def test_who_may_make_no_images_may_make_none_of_servers(service: Service) -> None:
     answer = ask(service, who="demo-reader", instance_id=SERVER)
 
     assert refusal(answer) == (403, "IMG.0026")
 
 
+@over_one("shared")
 def test_without_such_a_service_in_the_catalog_the_call_is_not_supported(
     service: Service, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
