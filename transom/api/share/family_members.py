@@ -7,12 +7,10 @@ answer never stands in the way of a publisher who replaces the set.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import Time, read_body, show_time
+from transom.api.share.body import read_body, show_time
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.families import show_end
 from transom.api.share.problems import name_of_failure, type_of
@@ -25,7 +23,7 @@ from transom.api.share.query import (
     read_query,
 )
 from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of, show_recipient
-from transom.api.share.terms import check_terms, read_new_terms, read_terms
+from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
 from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember, GivenFamily
 from transom.domain.model import MemberStatus
@@ -120,13 +118,8 @@ async def change_member(services: Services, request: Request) -> Response:
     return json_response(member_body(given, names), headers=[(b"etag", member_tag(given.member).encode())])
 
 
-class MemberSet(msgspec.Struct, forbid_unknown_fields=True):
-    projects: list[str] = []
-    domains: list[str] = []
-    organizations: list[str] = []
-    message: str | None = None
-    answer_by: Time | None = None
-    expires_at: Time | None = None
+class MemberSet(NewOffers, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All members that a family is to have, and the terms for those that it does not have yet."""
 
 
 async def set_members(services: Services, request: Request) -> Response:

@@ -13,7 +13,6 @@ from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import (
     MAX_REASON,
-    Time,
     check_id,
     check_ids,
     check_image_ids,
@@ -21,25 +20,19 @@ from transom.api.share.body import (
     invalid,
     read_body,
 )
-from transom.api.share.recipients import names_groups, recipients_of
-from transom.api.share.terms import check_terms, read_terms
+from transom.api.share.recipients import RecipientSets, names_groups, recipients_of
+from transom.api.share.terms import NewOffers, check_terms, read_terms
 from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failures
 from transom.domain import access
 from transom.domain.model import MemberStatus
 from transom.sharing import offers, rules, sets
 
 
-class Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Offers(NewOffers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Offer each of the images and families to each of the recipients."""
 
-    images: list[str] = []
-    families: list[str] = []
-    projects: list[str] = []
-    domains: list[str] = []
-    organizations: list[str] = []
-    message: str | None = None
-    answer_by: Time | None = None
-    expires_at: Time | None = None
+    images: list[str] = msgspec.field(default_factory=list)
+    families: list[str] = msgspec.field(default_factory=list)
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,15 +47,12 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     vault_id: str | None = None
 
 
-class Withdrawals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Withdrawals(RecipientSets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Take things back: the named ones or `everything`, from the named recipients or from `everybody`."""
 
-    images: list[str] = []
-    families: list[str] = []
+    images: list[str] = msgspec.field(default_factory=list)
+    families: list[str] = msgspec.field(default_factory=list)
     everything: bool = False
-    projects: list[str] = []
-    domains: list[str] = []
-    organizations: list[str] = []
     everybody: bool = False
     sure: str | None = None
     reason: str | None = None

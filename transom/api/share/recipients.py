@@ -4,7 +4,7 @@ A body has lists of their ids, a path `projects/<id>`, `domains/<id>` or `organi
 `{"project": "<id>"}` and so on.
 """
 
-from typing import Protocol
+import msgspec
 
 from transom.api.http import Request
 from transom.api.share.body import check_id, check_ids
@@ -12,15 +12,12 @@ from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.recipients import KINDS_BY_PLURAL, member_key, split_member_id
 
 
-class RecipientSets(Protocol):
-    """A body that names recipients."""
+class RecipientSets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body that names recipients by their ids; a list for each kind (`domain/recipients.py`)."""
 
-    @property
-    def projects(self) -> list[str]: ...
-    @property
-    def domains(self) -> list[str]: ...
-    @property
-    def organizations(self) -> list[str]: ...
+    projects: list[str] = []
+    domains: list[str] = []
+    organizations: list[str] = []
 
 
 def recipients_of(body: RecipientSets) -> list[str]:

@@ -1,11 +1,9 @@
 """Whom the caller's project shares with: the shares of an image, one of them, and those of one recipient."""
 
-import msgspec
-
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import Time, read_body
+from transom.api.share.body import read_body
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.query import (
     cut_page_response,
@@ -17,7 +15,7 @@ from transom.api.share.query import (
     wrong_parameter,
 )
 from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of
-from transom.api.share.terms import check_terms, read_new_terms, read_terms
+from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
 from transom.api.share.wire import (
     SetReplaced,
     ShareSummary,
@@ -39,15 +37,8 @@ _CURSOR = "shares"
 _CURSOR_TO = "shares-to"
 
 
-class Recipients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Recipients(NewOffers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All recipients that an image is to have, and the terms for those that it does not have yet."""
-
-    projects: list[str] = []
-    domains: list[str] = []
-    organizations: list[str] = []
-    message: str | None = None
-    answer_by: Time | None = None
-    expires_at: Time | None = None
 
 
 async def list_shares(services: Services, request: Request) -> Response:

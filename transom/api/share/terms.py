@@ -1,13 +1,12 @@
 """Terms of offers and of shares: message, time to answer by and end, as bodies have them."""
 
-from typing import Protocol
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, invalid, read_body
+from transom.api.share.recipients import RecipientSets
 from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.memberships import NewTerms, Terms
@@ -18,15 +17,12 @@ _DAY_US = 86_400_000_000
 _FAR_DAYS = 3_000_000
 
 
-class HasTerms(Protocol):
-    """A body with the terms of new offers."""
+class NewOffers(RecipientSets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body that names recipients, and the terms of what they are offered."""
 
-    @property
-    def message(self) -> str | None: ...
-    @property
-    def answer_by(self) -> Time | None: ...
-    @property
-    def expires_at(self) -> Time | None: ...
+    message: str | None = None
+    answer_by: Time | None = None
+    expires_at: Time | None = None
 
 
 class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +33,7 @@ class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     expires_at: Time | UnsetType | None = UNSET
 
 
-def check_terms(body: HasTerms, *, has_groups: bool) -> None:
+def check_terms(body: NewOffers, *, has_groups: bool) -> None:
     """InvalidError for terms that recipients of this kind cannot have."""
     if has_groups and body.answer_by is not None:
         raise invalid(
@@ -45,7 +41,7 @@ def check_terms(body: HasTerms, *, has_groups: bool) -> None:
         )
 
 
-def read_terms(services: Services, body: HasTerms) -> Terms:
+def read_terms(services: Services, body: NewOffers) -> Terms:
     """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
     now = now_us()
     expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
