@@ -117,7 +117,7 @@ class Ownership:
                 continue
             if found.standing is Standing.OWN and not found.is_known:
                 await record_owned_store(self._db, store_id)
-            self._note(store_id, found)
+            self._record(store_id, found)
             return found
         raise UnavailableError(f"The mark of store {store_id} changes while it is looked at.")
 
@@ -129,7 +129,7 @@ class Ownership:
         await record_owned_store(self._db, store_id)
         _log.info("store %s is marked as this database's, which is %s", store_id, found.wanted.database)
 
-    def _note(self, store_id: str, found: Finding) -> None:
+    def _record(self, store_id: str, found: Finding) -> None:
         before, self._standings[store_id] = self._standings.get(store_id), found.standing
         self._report(store_id, found.standing in CHANGEABLE)
         if found.standing in (before, Standing.OWN):

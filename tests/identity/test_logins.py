@@ -68,7 +68,7 @@ def test_an_account_without_failures_goes_before_one_that_has_some() -> None:
     async def tell() -> list[str]:
         crowd = Crowd()
         await crowd.fill_places()
-        crowd.turns.note_failure(_attempt("192.0.2.1", "guessed"))
+        crowd.turns.record_failure(_attempt("192.0.2.1", "guessed"))
         for _ in range(10):
             await crowd.come("guessed", _attempt("192.0.2.1", "guessed"))
         await crowd.come("bob", _attempt("192.0.2.1", "bob"))
@@ -97,7 +97,7 @@ def test_after_failures_a_client_pauses_at_the_account_and_another_does_not() ->
     async def tell() -> list[str]:
         crowd = Crowd()
         for _ in range(FREE_FAILURES + 10):
-            crowd.turns.note_failure(_attempt("192.0.2.1"))
+            crowd.turns.record_failure(_attempt("192.0.2.1"))
         await crowd.come("failed", _attempt("192.0.2.1"))
         await crowd.come("other", _attempt("192.0.2.2"))
         served = list(crowd.served)
@@ -111,7 +111,7 @@ def test_a_client_that_fails_everywhere_pauses_and_is_served() -> None:
     async def tell() -> list[str]:
         crowd = Crowd()
         for number in range(FREE_FAILURES + 10):
-            crowd.turns.note_failure(_attempt("192.0.2.1", f"account-{number}"))
+            crowd.turns.record_failure(_attempt("192.0.2.1", f"account-{number}"))
         await crowd.come("sprayed", _attempt("192.0.2.1", "one more"))
         before = list(crowd.served)
         await crowd.finish()

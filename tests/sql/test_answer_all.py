@@ -51,7 +51,7 @@ async def _answer_image(db: Database, image_id: str, status: str) -> None:
     assert await db.run(script)
 
 
-async def _answer_all(db: Database, status: str) -> sets.Told:
+async def _answer_all(db: Database, status: str) -> sets.Outcome:
     return await sets.answer_all(db, RECEIVER, ACTOR, "pending", None, status, None, None, 100)
 
 

@@ -521,7 +521,7 @@ async def test_a_hook_that_was_served_waits_behind_those_that_were_not(world: Wo
     held = await hooks.claim_hook(world.db, first, "worker", until)
     assert held is not None
 
-    await hooks.note_success(world.db, held, "worker", held.cursor + 1, until, world.db.now_us(), 200)
+    await hooks.record_success(world.db, held, "worker", held.cursor + 1, until, world.db.now_us(), 200)
     await hooks.release_hook(world.db, first.id, "worker")
 
     due = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)

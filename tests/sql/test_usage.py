@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 def note(uses: Uses, image_id: str = "image", project: str | None = RECIPIENT, downloads: int = 1) -> None:
     for _ in range(max(downloads, 1)):
-        uses.note(image(id=image_id), caller(project=project), is_download=downloads > 0)
+        uses.record(image(id=image_id), caller(project=project), is_download=downloads > 0)
 
 
 async def list_uses(db: Database, image_id: str) -> dict[str, Use]:

@@ -103,7 +103,7 @@ class Scrub:
             # Their listing begins anew in a process that takes over.
             progress.forget(Fault.ORPHAN)
             async for finding in check.find_orphans():
-                progress.note([finding])
+                progress.record([finding])
         finally:
             check.close()
         await check_runs.finish_scrub(self._db, self._me, progress.run)
@@ -115,7 +115,7 @@ class Scrub:
             return
         async for image in all_images(self._db, progress.position):
             await pace.wait(_LOOK_BYTES)
-            progress.note(await check.check_image(image))
+            progress.record(await check.check_image(image))
             progress.images += 1
             progress.position = image.id
             if await progress.save_in_time():
@@ -139,7 +139,7 @@ class _Progress:
     def run(self) -> CheckRun:
         return CheckRun(position=self.position, images=self.images, faults=dict(self.faults))
 
-    def note(self, findings: Iterable[Finding]) -> None:
+    def record(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self.faults[finding.fault.value] += 1
             fields = {

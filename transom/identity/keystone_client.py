@@ -242,12 +242,12 @@ class KeystoneClient:
         try:
             answer = await self._exchange(method, path, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._note(is_reachable=False, why=f"{type(error).__name__}: {error}")
+            self._record(is_reachable=False, why=f"{type(error).__name__}: {error}")
             raise UnavailableError(UNAVAILABLE) from error
         if answer.status >= 500:
-            self._note(is_reachable=False, why=f"{method} {path.partition('?')[0]}: {answer.status}")
+            self._record(is_reachable=False, why=f"{method} {path.partition('?')[0]}: {answer.status}")
             raise UnavailableError(UNAVAILABLE)
-        self._note(is_reachable=True)
+        self._record(is_reachable=True)
         return answer
 
     async def _exchange(
@@ -292,7 +292,7 @@ class KeystoneClient:
         )
         return UnavailableError(UNAVAILABLE)
 
-    def _note(self, *, is_reachable: bool, why: str = "") -> None:
+    def _record(self, *, is_reachable: bool, why: str = "") -> None:
         """Once when it changes, not with every request that meets it."""
         if is_reachable != self.is_reachable:
             if is_reachable:

@@ -69,12 +69,12 @@ class LoginTurns:
             self._free += 1
             self._serve()
 
-    def note_failure(self, attempt: Attempt) -> None:
+    def record_failure(self, attempt: Attempt) -> None:
         """The password was wrong. Call it before the turn ends."""
         for key in (attempt.client, (attempt.account,), attempt):
             self._failures.add(key)
 
-    def note_success(self, attempt: Attempt) -> None:
+    def record_success(self, attempt: Attempt) -> None:
         """The client knows the account's password now. What others did to the account stays."""
         self._failures.forget(attempt)
 

@@ -82,9 +82,9 @@ class PasswordChecker:
         async with self._turns.turn(attempt):
             is_right = await asyncio.to_thread(verify_password, wanted, password)
             if expected_hash is None or not is_right:
-                self._turns.note_failure(attempt)
+                self._turns.record_failure(attempt)
                 raise UnauthenticatedError(REFUSED)
-            self._turns.note_success(attempt)
+            self._turns.record_success(attempt)
         if len(self._known) >= KNOWN_PASSWORDS:
             del self._known[next(iter(self._known))]
         self._known[mark] = None

@@ -190,7 +190,7 @@ class Delivery:
         else:
             status = reply.status
         try:
-            await hooks.note_test(self._db, hook.id, now_us(), status, error)
+            await hooks.record_test(self._db, hook.id, now_us(), status, error)
         except TransomError as problem:
             _log.warning("what came of a hook's test is not on record: %s", describe(problem))
 
@@ -239,7 +239,7 @@ class Delivery:
         except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held, nor be tried at once)
             _log.exception("hook %s failed", hook.id)
             with suppress(TransomError):
-                await self._note_failure(current or hook, Failed(_UNEXPECTED))
+                await self._record_failure(current or hook, Failed(_UNEXPECTED))
         finally:
             with suppress(TransomError):
                 await asyncio.shield(hooks.release_hook(self._db, hook.id, self._liveness.name))
@@ -271,10 +271,12 @@ class Delivery:
             message = message_of(hook, found, viewer, names_from(await self._find_names(found)))
             reply = await self._post(hook, message)
         except Failed as failed:
-            await self._note_failure(hook, failed)
+            await self._record_failure(hook, failed)
             return None
         holder, until = self._liveness.name, self._lease()
-        return await hooks.note_success(self._db, hook, holder, found[-1].seq, until, now_us(), reply.status)
+        return await hooks.record_success(
+            self._db, hook, holder, found[-1].seq, until, now_us(), reply.status
+        )
 
     async def _find_names(self, found: Sequence[Event]) -> Mapping[str, Names]:
         if self._identity is None:
@@ -287,14 +289,14 @@ class Delivery:
         if maker is not None and not rules.sees_hook(maker, hook):
             raise Failed(_NO_RIGHT, is_final=True, was_sent=False)
 
-    async def _note_failure(self, hook: Hook, failed: Failed) -> None:
+    async def _record_failure(self, hook: Hook, failed: Failed) -> None:
         pause_s = None
         if not failed.is_final:
             pause_s = pause_after(hook.attempts + 1, failed.retry_after_s, random.random())  # noqa: S311
         disabled = tell_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
         next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
         holder = self._liveness.name
-        was_noted = await hooks.note_failure(
+        was_recorded = await hooks.record_failure(
             self._db,
             hook,
             holder,
@@ -305,7 +307,7 @@ class Delivery:
             disabled,
             was_sent=failed.was_sent,
         )
-        if was_noted and pause_s is None:
+        if was_recorded and pause_s is None:
             _log.warning("hook %s is disabled: %s", hook.id, failed)
 
     async def _post(self, hook: Hook, message: Message) -> Reply:

@@ -32,7 +32,7 @@ class Things(NamedTuple):
         return len(self.images) + len(self.families)
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     """Pairs of a thing and a recipient: what was `done`, done `again` (offered once more), `unchanged` or
     absent, and what one request did not take."""
 
@@ -54,19 +54,19 @@ async def offer(
     terms: Terms,
     limit: int,
     most_members: int,
-) -> Told:
+) -> Outcome:
     """Offer each thing to each recipient. `limit`: recipients an image may have, `most_members`: members a
     family may have; negative: no limit."""
     unknown = await find_unknown(db, recipients, caller, things.images, things.families, member_ids)
     images = offers.prepare(caller, actor, things.images, member_ids, terms, limit, unknown)
 
-    def script() -> Script[Told]:
+    def script() -> Script[Outcome]:
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
         done = yield from verbs.offer(caller, things.families, member_ids, terms, most_members, act, unknown)
         also = (yield from images(now)) if things.images else offers.NOTHING_OFFERED
-        return Told(
+        return Outcome(
             done.done + also.offered,
             done.again + also.renewed,
             done.unchanged + also.unchanged,
@@ -86,7 +86,7 @@ async def answer(
     status: str,
     new_versions: str | None,
     vault_id: str | None,
-) -> Told:
+) -> Outcome:
     """Give the offers of these things to the caller's project this status, or leave them (`offers.LEFT`)."""
     return await db.run(lambda: _answer(caller, actor, things, status, new_versions, vault_id))
 
@@ -99,7 +99,7 @@ def _answer(
     new_versions: str | None,
     vault_id: str | None,
     was: str | None = None,
-) -> Script[Told]:
+) -> Script[Outcome]:
     """`was`: pass by those that are gone or have another status than this one."""
     now = now_us()
     yield from verbs.lock(things.families, things.images)
@@ -108,7 +108,9 @@ def _answer(
     also = offers.NOTHING_ANSWERED
     if things.images:
         also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now, was)
-    return Told(done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures)
+    return Outcome(
+        done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures
+    )
 
 
 async def answer_all(
@@ -121,7 +123,7 @@ async def answer_all(
     new_versions: str | None,
     vault_id: str | None,
     limit: int,
-) -> Told:
+) -> Outcome:
     """As `answer`, of all offers that have the status `was`, at most so many: families, then images. What was
     answered or withdrawn since they were listed stays as it is. `owner`: only what this project offers."""
     project_id = access.require_project(caller)
@@ -130,7 +132,7 @@ async def answer_all(
     some = found[:limit]
     images, behind = await offers.list_answerable(db, project_id, was, owner, limit - len(some), now)
 
-    def script() -> Script[Told]:
+    def script() -> Script[Outcome]:
         things = Things(images, some)
         done = yield from _answer(caller, actor, things, status, new_versions, vault_id, was)
         return done._replace(remaining=len(found) - len(some) + behind)
@@ -146,10 +148,10 @@ async def withdraw(
     member_ids: Sequence[str] | None,
     reason: str | None,
     limit: int,
-) -> Told:
+) -> Outcome:
     """Take each thing back from each recipient, None: from all, at most so many pairs."""
 
-    def script() -> Script[Told]:
+    def script() -> Script[Outcome]:
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
@@ -159,7 +161,7 @@ async def withdraw(
             also = yield from offers.withdraw_images(
                 caller, actor, things.images, member_ids, reason, limit - done.done, now
             )
-        return Told(
+        return Outcome(
             done.done + also.withdrawn,
             0,
             done.unchanged + also.absent,
@@ -178,14 +180,14 @@ async def withdraw_everything(
     member_ids: Sequence[str] | None,
     reason: str | None,
     limit: int,
-) -> Told:
+) -> Outcome:
     """Take all families and images of the caller's project back from these recipients, None: from all, at
     most so many pairs: families, then images."""
     owner = access.require_project(caller)
     ids = await family_views.list_owned_ids(db, owner)
     images, behind = await offers.list_withdrawable(db, owner, member_ids, limit)
 
-    def script() -> Script[Told]:
+    def script() -> Script[Outcome]:
         now = now_us()
         yield from verbs.lock(ids, images)
         act = Act(now=now, actor=actor)
@@ -193,6 +195,6 @@ async def withdraw_everything(
         left = limit - done.done
         also = yield from offers.withdraw_up_to(caller, actor, images, member_ids, left, now, reason)
         remaining = done.remaining + also.remaining + behind
-        return Told(done.done + also.withdrawn, 0, 0, remaining, also.failures, done.failures)
+        return Outcome(done.done + also.withdrawn, 0, 0, remaining, also.failures, done.failures)
 
     return await db.run(script)

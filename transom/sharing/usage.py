@@ -30,16 +30,16 @@ class Uses:
     def __init__(self, db: Database) -> None:
         self._db = db
         #: By the ids of image and project: how many downloads, and the last use.
-        self._noted: dict[tuple[str, str], tuple[int, int]] = {}
+        self._recorded: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def note(self, image: Image, caller: Caller, *, is_download: bool) -> None:
+    def record(self, image: Image, caller: Caller, *, is_download: bool) -> None:
         """The caller's project uses the image; `is_download`: its data is sent from the first byte on. The
         owner's own uses do not count."""
         project_id = caller.project_id
         if project_id is None or project_id == image.owner:
             return
         key = image.id, project_id
-        self._noted[key] = self._noted.get(key, (0, 0))[0] + is_download, now_us()
+        self._recorded[key] = self._recorded.get(key, (0, 0))[0] + is_download, now_us()
 
     async def serve(self) -> None:
         """Write what was noted again and again, until cancelled."""
@@ -54,19 +54,19 @@ class Uses:
 
     async def write(self) -> None:
         """Write what was noted. What could not be written is kept for the next time."""
-        noted, self._noted = list(self._noted.items()), {}
+        recorded, self._recorded = list(self._recorded.items()), {}
         try:
-            while noted:
+            while recorded:
                 uses = [
                     (key, Use(downloads=count, last_used_at=at))
-                    for key, (count, at) in noted[:_PAIRS_AT_ONCE]
+                    for key, (count, at) in recorded[:_PAIRS_AT_ONCE]
                 ]
                 await usage.add_uses(self._db, uses)
-                del noted[:_PAIRS_AT_ONCE]
+                del recorded[:_PAIRS_AT_ONCE]
         finally:
-            for key, (count, at) in noted[:_MOST_PAIRS]:
-                since, last = self._noted.get(key, (0, 0))
-                self._noted[key] = since + count, max(last, at)
+            for key, (count, at) in recorded[:_MOST_PAIRS]:
+                since, last = self._recorded.get(key, (0, 0))
+                self._recorded[key] = since + count, max(last, at)
 
     async def close(self) -> None:
         """Write what is left."""

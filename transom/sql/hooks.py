@@ -221,7 +221,7 @@ async def move_cursor(db: Database, hook: Hook, holder: str, cursor: int, until:
     return _hook_of_row(rows[0]) if rows else None
 
 
-async def note_success(
+async def record_success(
     db: Database, hook: Hook, holder: str, cursor: int, until: int, now: int, status: int
 ) -> Hook | None:
     """Record a delivery and move the cursor behind the last event that was delivered. The hook then comes
@@ -239,7 +239,7 @@ NOTE_FAILURE = f"""
     returning id"""
 
 
-async def note_failure(
+async def record_failure(
     db: Database,
     hook: Hook,
     holder: str,
@@ -269,7 +269,7 @@ NOTE_TEST = """
     where id = $1"""
 
 
-async def note_test(db: Database, hook_id: str, now: int, status: int | None, error: str | None) -> None:
+async def record_test(db: Database, hook_id: str, now: int, status: int | None, error: str | None) -> None:
     """Record the result of a test delivery."""
     succeeded, failed = (now, None) if error is None else (None, now)
     await db.write(NOTE_TEST, hook_id, status, error, succeeded, failed)

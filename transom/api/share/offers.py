@@ -58,7 +58,7 @@ class Withdrawals(RecipientSets, frozen=True, kw_only=True, forbid_unknown_field
     reason: str | None = None
 
 
-async def make_offers(services: Services, request: Request) -> sets.Told:
+async def make_offers(services: Services, request: Request) -> sets.Outcome:
     """Offer each image and family to each recipient, each pair for itself. Raises InvalidError for a body
     that names nothing or nobody, LimitExceededError for more pairs than `share_batch_limit`."""
     rules.act_on_shares(request.caller)
@@ -80,7 +80,7 @@ async def make_offers(services: Services, request: Request) -> sets.Told:
     )
 
 
-def show_offers(_request: Request, done: sets.Told) -> Response:
+def show_offers(_request: Request, done: sets.Outcome) -> Response:
     """How many pairs were offered, renewed and unchanged, and why the others were not."""
     return json_response(
         OffersMade(
@@ -92,7 +92,7 @@ def show_offers(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def answer_offers(services: Services, request: Request) -> sets.Told:
+async def answer_offers(services: Services, request: Request) -> sets.Outcome:
     """Answer the named offers or, with `all`, those that have this status, as many as one request takes.
     InvalidError for a body that asks for both."""
     rules.act_on_offers(request.caller)
@@ -123,7 +123,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Told:
     )
 
 
-def show_answers(_request: Request, done: sets.Told) -> Response:
+def show_answers(_request: Request, done: sets.Outcome) -> Response:
     """How many were changed, how many are left for another request, and why others were not changed."""
     return json_response(
         AnswersGiven(
@@ -135,14 +135,14 @@ def show_answers(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def withdraw_offers(services: Services, request: Request) -> sets.Told:
+async def withdraw_offers(services: Services, request: Request) -> sets.Outcome:
     rules.act_on_withdrawals(request.caller)
     body = await read_body(services, request, Withdrawals)
     reason = check_optional_text("/reason", body.reason, MAX_REASON)
     return await _withdraw(services, request, body, reason)
 
 
-def show_withdrawals(_request: Request, done: sets.Told) -> Response:
+def show_withdrawals(_request: Request, done: sets.Outcome) -> Response:
     return json_response(
         Withdrawn(
             withdrawn=done.done,
@@ -153,7 +153,9 @@ def show_withdrawals(_request: Request, done: sets.Told) -> Response:
     )
 
 
-async def _withdraw(services: Services, request: Request, body: Withdrawals, reason: str | None) -> sets.Told:
+async def _withdraw(
+    services: Services, request: Request, body: Withdrawals, reason: str | None
+) -> sets.Outcome:
     member_ids = recipients_of(body)
     if body.everybody and member_ids:
         raise invalid("/everybody", "cannot be combined with named recipients.")

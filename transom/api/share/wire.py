@@ -14,7 +14,7 @@ from transom.domain.recipients import is_project
 from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
-from transom.sharing.sets import Told
+from transom.sharing.sets import Outcome
 
 
 class OfferedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,7 +259,7 @@ def show_failure(failure: Failure) -> FailureShown:
     )
 
 
-def show_failures(done: Told) -> list[FailureShown]:
+def show_failures(done: Outcome) -> list[FailureShown]:
     """What could not be done of images and of families."""
     return [*map(show_failure, done.failures), *map(show_family_failure, done.of_families)]
 

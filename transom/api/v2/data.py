@@ -107,7 +107,7 @@ async def download_image(services: Services, request: Request) -> Response:
         return Response(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", tag.encode())] if tag else [])
     part = _wanted_part(request, image, image.size)
     if request.method == "GET" and (part is None or part[0] == 0):
-        services.uses.note(image, request.caller, is_download=True)
+        services.uses.record(image, request.caller, is_download=True)
     try:
         # Never serve bytes that are not the ones whose hash is on record.
         return await _answer(services, request, image, image.size, part, preferred)

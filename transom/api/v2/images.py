@@ -48,7 +48,7 @@ async def list_images(services: Services, request: Request) -> Response:
 async def show_image(services: Services, request: Request) -> Response:
     image = (await see_image(services, request)).image
     if access.is_for_service(request.caller):
-        services.uses.note(image, request.caller, is_download=False)
+        services.uses.record(image, request.caller, is_download=False)
     return versioned_response(request, image.updated_at, render_image(services, request, image))
 
 
