@@ -14,7 +14,7 @@ from harness.receiver import Received, Receiver
 
 from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
-from transom.domain.hooks import PAUSES_S, SOONEST_S, Hook
+from transom.domain.hooks import PAUSES_S, SOONEST_S, TESTS_AT_ONCE, Hook
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
@@ -447,6 +447,78 @@ async def test_no_change_by_a_user_brings_the_next_try_close_to_one_that_failed(
         change = {"is_enabled": is_enabled}
         enabled = await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
     assert (enabled.attempts, enabled.next_at) == (0, soonest)
+
+
+async def test_a_try_that_fails_counts_although_the_hook_was_changed_meanwhile(
+    world: World, receiver: Receiver
+) -> None:
+    """Else whoever changes it again and again has the receiver asked without a pause."""
+    receiver.status = 500
+    receiver.may_answer.clear()
+    hook = await world.hook(receiver.origin)
+    await world.tell("share.offered")
+    delivery = world.delivery()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delivery.serve)
+        await take(receiver)
+        change = {"is_batch": True}
+        await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
+        receiver.may_answer.set()
+        tasks.cancel_scope.cancel()
+    failed = await world.deliver_until(hook, lambda hook: hook.attempts > 0, delivery)
+
+    assert failed.last_failure_at is not None
+    assert (failed.is_batch, failed.attempts) == (True, 1)
+    assert failed.next_at >= failed.last_failure_at + SOONEST_S * 900_000
+    assert receiver.is_empty
+
+
+async def test_another_url_is_tried_soon_and_what_failed_at_the_old_one_does_not_count(
+    world: World, receiver: Receiver
+) -> None:
+    hook = await world.hook("http://127.0.0.1:1/")
+    await world.tell("share.offered")
+    await world.db.write("update hook set attempts = 7, next_at = $1", 1 << 60)
+    change = {"url": receiver.origin}
+    await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
+
+    done = await world.deliver_until(hook, has_come_to(1))
+
+    assert types_of([receiver.take()]) == ["share.offered"]
+    assert done.attempts == 0
+
+
+async def test_another_url_brings_no_try_close_to_one_that_failed(world: World) -> None:
+    hook = await world.hook("http://127.0.0.1:1/")
+    failed_at = world.db.now_us()
+    await world.db.write(
+        "update hook set attempts = 7, next_at = $1, last_failure_at = $2", 1 << 60, failed_at
+    )
+    change = {"url": "http://127.0.0.1:2/"}
+
+    new = await service.change_hook(world.db, caller(), ACTOR, hook.id, change, lambda _hook: None)
+
+    assert (new.attempts, new.next_at) == (0, failed_at + SOONEST_S * 1_000_000)
+
+
+async def test_a_project_tests_its_hooks_at_a_pace(world: World, receiver: Receiver) -> None:
+    """Its other hooks as well, else it makes a new one for each test."""
+    delivery = world.delivery()
+    for _ in range(TESTS_AT_ONCE):
+        hook = await world.hook(receiver.origin)
+        delivery.test(hook)
+        await take(receiver)
+        while (await world.find(hook)).last_status is None:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+    mine, others = await world.hook(receiver.origin), await world.hook(receiver.origin, project=STRANGER)
+
+    with pytest.raises(UnavailableError, match="tested its webhooks often"):
+        delivery.test(mine)
+    delivery.test(others)
+
+    await take(receiver)
+    await delivery.close()
+    assert receiver.is_empty
 
 
 async def test_tests_of_a_projects_hooks_take_the_places_of_its_deliveries(

@@ -6,9 +6,13 @@ import msgspec
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 #: Pauses differ from these by at most so much, so that what failed together is not tried again together.
 SPREAD = 0.2
-#: Shortest pause between a failed try and one that a user asks for, by another place in the feed or by
-#: enabling the hook, seconds: the receiver may be a third party, who is not to be asked as fast as one likes.
+#: Shortest pause between a failed try and one that a user asks for, by another place in the feed, by another
+#: URL or by enabling the hook, seconds: the receiver may be a third party, who is not to be asked as fast as
+#: one likes.
 SOONEST_S = 60
+#: Tests that a project may ask one process for at once, and seconds until one more, for the same reason.
+TESTS_AT_ONCE = 30
+TEST_EACH_S = 6
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""How often one user may do what leaves a trace for the life of a token: some times at once, then slowly."""
+"""How often somebody may do what leaves a trace, or reaches others: some times at once, then slowly."""
 
 from collections.abc import Callable
 
@@ -6,27 +6,27 @@ from transom.domain.errors import UnavailableError
 
 
 class Pace:
-    """Lives in one process. at_once: so many acts of one user. each_s: seconds until one more is allowed."""
+    """Lives in one process. at_once: so many acts of one. each_s: seconds until one more is allowed."""
 
     def __init__(self, at_once: int, each_s: float, clock: Callable[[], float]) -> None:
         self._at_once = at_once
         self._each_s = each_s
         self._clock = clock
-        #: When all acts of the user will be allowed again, the user who is done first at the front.
+        #: When all acts of him will be allowed again, whoever is done first at the front.
         self._full_at: dict[str, float] = {}
 
-    def take(self, user_id: str, refusal: str) -> None:
+    def take(self, who: str, refusal: str) -> None:
         """Count one act. UnavailableError, with the text `refusal`, when it is one too many now."""
         now = self._clock()
-        full_at = max(self._full_at.pop(user_id, now), now) + self._each_s
+        full_at = max(self._full_at.pop(who, now), now) + self._each_s
         if full_at - now > self._at_once * self._each_s:
-            self._full_at[user_id] = full_at - self._each_s
+            self._full_at[who] = full_at - self._each_s
             raise UnavailableError(refusal)
-        self._full_at[user_id] = full_at
+        self._full_at[who] = full_at
         self._forget(now)
 
     def _forget(self, now: float) -> None:
         """Of those who are allowed all acts again nothing is kept. Two at a time: more than one comes in."""
-        for user_id in list(self._full_at)[:2]:
-            if self._full_at[user_id] <= now:
-                del self._full_at[user_id]
+        for who in list(self._full_at)[:2]:
+            if self._full_at[who] <= now:
+                del self._full_at[who]

@@ -8,6 +8,7 @@ the same id. A receiver that does not answer holds up its own hook and no other.
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -17,10 +18,11 @@ from typing import Any
 from transom.clock import now_us
 from transom.domain.errors import ConflictError, TransomError, UnavailableError, describe
 from transom.domain.events import CLOCK, Event, EventQuery
-from transom.domain.hooks import Hook, pause_after
+from transom.domain.hooks import TEST_EACH_S, TESTS_AT_ONCE, Hook, pause_after
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import Identity, Names
+from transom.identity.pace import Pace
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
 from transom.sharing import rules
@@ -51,6 +53,7 @@ _PAGE = 100
 _SLACK_S = 30
 _GONE = 410
 _UNEXPECTED = "The service failed to send it; its log says more."
+_TESTED = f"The project has tested its webhooks often: there is one more test each {TEST_EACH_S} seconds."
 _NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
 
 #: The caller in whose right a hook is told, as that one is now; None where that cannot be known.
@@ -122,6 +125,7 @@ class Delivery:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._places = Places()
         self._testing: dict[str, asyncio.Task[None]] = {}
+        self._tests = Pace(TESTS_AT_ONCE, TEST_EACH_S, time.monotonic)
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -173,11 +177,12 @@ class Delivery:
 
     def test(self, hook: Hook) -> None:
         """Send the hook an event that is in no feed, beside the order. ConflictError when one is on its way,
-        UnavailableError when all places are taken."""
+        UnavailableError when all places are taken, or the project has tested much lately."""
         if hook.id in self._testing:
             raise ConflictError("A test of this hook is on its way.")
         if self._places.are_full_for(hook.project_id):
             raise UnavailableError("All places for webhooks are taken: test it a few seconds later.")
+        self._tests.take(hook.project_id, _TESTED)
         self._occupy(self._testing, hook, self._test(hook))
 
     async def _test(self, hook: Hook) -> None:

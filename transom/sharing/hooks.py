@@ -93,7 +93,8 @@ async def change_hook(
     db: Database, caller: Caller, actor: Actor, hook_id: str, change: Mapping[str, Any], guard: Guard
 ) -> Hook:
     """The hook with these fields. One that is enabled again goes on at its cursor, or at the oldest event
-    that is kept, in the right of who enables it."""
+    that is kept, in the right of who enables it. One with another URL is tried soon: what failed has failed
+    at the old one."""
     oldest, _last = await events.find_kept(db)
 
     def decide(seen: Hook | None) -> Hook:
@@ -102,6 +103,8 @@ async def change_hook(
         new = msgspec.structs.replace(hook, **change, updated_at=_moved_on(hook))
         if new.is_enabled and not hook.is_enabled:
             return _enabled(new, caller, oldest)
+        if new.url != hook.url:
+            return msgspec.structs.replace(new, attempts=0, next_at=min(new.next_at, soonest_try(hook)))
         return new
 
     def tell(seen: Hook, new: Hook) -> Script[None]:

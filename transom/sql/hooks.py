@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from transom.domain.errors import LimitExceededError
-from transom.domain.hooks import Hook
+from transom.domain.hooks import SOONEST_S, Hook
 from transom.domain.organizations import Organizations
 from transom.domain.recipients import domain_key
 from transom.sql.db import Database, Row, Script, Statement
@@ -239,6 +239,13 @@ NOTE_FAILURE = f"""
     returning id"""
 
 
+# What a user has changed meanwhile stays, but for when the receiver is asked next.
+NOTE_ASKED = """
+    update hook set attempts = attempts + 1, last_failure_at = $2,
+                    next_at = case when next_at < cast($3 as bigint) then cast($3 as bigint) else next_at end
+    where id = $1"""
+
+
 async def record_failure(
     db: Database,
     hook: Hook,
@@ -253,12 +260,17 @@ async def record_failure(
 ) -> bool:
     """A try has failed; whether the hook was as it was seen. `event`: tells that the hook is disabled by
     that, None when it is tried again at `next_at`. `was_sent`: the receiver was asked, and is not to be asked
-    again at once."""
+    again at once, whoever has changed the hook meanwhile."""
     values = (*_seen(hook, holder), next_at, now, status, error, event is None, was_sent)
     statements = [Statement(NOTE_FAILURE, values, required=True)]
     if event is not None:
         statements.append(event)
-    return await db.transact(*statements) is not None
+    if await db.transact(*statements) is not None:
+        return True
+    if was_sent:
+        soonest = db.now_us() + SOONEST_S * 1_000_000
+        await db.write(NOTE_ASKED, hook.id, now, soonest)
+    return False
 
 
 NOTE_TEST = """
