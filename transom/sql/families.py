@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from transom.domain.events import Actor
+from transom.domain.events import Actor, EventType
 from transom.domain.families import Family, FamilyMember, Known, Version, VersionImage
 from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
-from transom.sql import family_outbox, outbox
+from transom.sql import outbox
 from transom.sql.db import Row, Script, Statement, Telling
-from transom.sql.family_outbox import TOLD_COLUMNS
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
 from transom.sql.member_ids import is_group
 from transom.sql.share_rules import first_status
+from transom.sql.tellings import OF_FAMILIES
 
 FAMILY_COLUMNS = ", ".join(f"family.{name}" for name in Family.__struct_fields__)
 FAMILY_WIDTH = len(Family.__struct_fields__)
@@ -276,7 +276,7 @@ def list_terms(family_id: str, now: int) -> Script[list[tuple[str, int]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-_TOLD = ", ".join(TOLD_COLUMNS)
+_TOLD = ", ".join(OF_FAMILIES.columns)
 
 # `$2`: a JSON array of member ids. Who has a row has rejected the offer, or what it had has ended. Domains
 # are not asked; of projects their rules decide, as of offers of images.
@@ -315,10 +315,10 @@ def offer_statement(
     was: str | None,
 ) -> Statement:
     """Make each of these a member, or offer the family anew to those who have rejected it (`was`). It returns
-    each as it is then, by TOLD_COLUMNS."""
+    each as it is then, by the columns of OF_FAMILIES."""
     ends = terms.message, terms.ends_at, terms.expires_at
     values = family_id, to_json(member_ids), now, actor.user, *ends, actor.project, actor.domain
-    told = family_outbox.tell_offered(now, actor, was, terms.ends_at)
+    told = OF_FAMILIES.offered(EventType.FAMILY_OFFERED, now, actor, was, terms.ends_at)
     return Statement(OFFER_FAMILY, values, tells=(told,))
 
 

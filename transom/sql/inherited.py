@@ -19,9 +19,9 @@ from transom.domain.model import NEVER, MemberStatus
 from transom.sql.db import Statement
 from transom.sql.images import to_json
 from transom.sql.live import live
-from transom.sql.outbox import TOLD_COLUMNS, tell_answered, tell_changed, tell_ended, tell_removed
+from transom.sql.tellings import OF_IMAGES
 
-_TOLD = ", ".join(TOLD_COLUMNS)
+_TOLD = ", ".join(OF_IMAGES.columns)
 
 _COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, ends_at, expires_at,
@@ -81,28 +81,28 @@ def to_statement(change: InheritedChange, actor: Actor) -> Statement:
     """The statement that makes this change, with the events that tell of it."""
     match change:
         case GrantInherited():
-            told = tell_changed(EventType.GRANTED, change.now, actor, None)
+            told = OF_IMAGES.changed(EventType.GRANTED, change.now, actor, None)
             ids = change.family_id, change.image_id, change.now
             if change.member_ids is None:
                 return Statement(GRANT, ids, tells=(told,))
             return Statement(GRANT_SOME, (*ids, to_json(change.member_ids)), tells=(told,))
         case AnswerInherited():
             answered = change.family_id, change.member_id, change.status, change.now, change.was
-            told = tell_answered(change.status, change.was, change.now, actor)
+            told = OF_IMAGES.answered(change.status, change.was, change.now, actor)
             return Statement(ANSWER_INHERITED, answered, tells=(told,))
         case LimitInherited():
             limited = change.family_id, change.member_id, change.expires_at, change.now
-            told = tell_changed(EventType.CHANGED, change.now, actor, None)
+            told = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None)
             return Statement(LIMIT_INHERITED, limited, tells=(told,))
         case RemoveInherited():
             these = change.family_id, to_json(change.member_ids), change.now
-            told = tell_removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
+            told = OF_IMAGES.removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
             return Statement(REMOVE_INHERITED, these, tells=(told,))
         case EndInherited():
             these = change.family_id, to_json(change.member_ids), change.now
-            return Statement(END_INHERITED, these, tells=(tell_ended(),))
+            return Statement(END_INHERITED, these, tells=(OF_IMAGES.ended(),))
         case EndBefore():
-            return Statement(END_BEFORE, (change.image_id, change.now), tells=(tell_ended(),))
+            return Statement(END_BEFORE, (change.image_id, change.now), tells=(OF_IMAGES.ended(),))
         case Detach(image_id=None):
             return Statement(DETACH, (change.family_id,))
         case Detach():

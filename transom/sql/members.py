@@ -49,16 +49,8 @@ from transom.sql.db import Database, Row, Statement, Telling
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
-from transom.sql.outbox import (
-    TOLD_COLUMNS,
-    tell_answered,
-    tell_changed,
-    tell_deleted,
-    tell_ended,
-    tell_offered,
-    tell_removed,
-)
 from transom.sql.share_rules import first_status
+from transom.sql.tellings import OF_IMAGES, tell_deleted
 
 #: The columns of a membership, in the order of its fields.
 _FIELDS = Member.__struct_fields__
@@ -255,7 +247,7 @@ CHANGE_TERMS = f"""
 
 # ---- changes of those of many images; `$1` is a JSON array of the images' ids
 
-_TOLD = ", ".join(TOLD_COLUMNS)
+_TOLD = ", ".join(OF_IMAGES.columns)
 _RECIPIENTS = "(select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
 OFFER_EACH = f"""
@@ -353,39 +345,41 @@ async def find_next_end(db: Database) -> int:
 def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one case for each kind of change)
     """The statement that makes this change, with the events that tell of it: whatever else has to happen with
     each change belongs here. It returns each membership as it is then, or was before it was removed: those of
-    one membership whole, the others by TOLD_COLUMNS; no row when their guard fails."""
+    one membership whole, the others by those of OF_IMAGES; no row when their guard fails."""
     match change:
         case Answer():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
-            told = tell_answered(change.status, change.was, change.now, actor, _FIELDS)
+            told = OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS)
             return Statement(ANSWER, (*who_and_what, change.was), tells=(told,))
         case Offer():
             limit = change.quota if change.quota >= 0 else _NO_LIMIT
             values = change.image_id, change.member_id, change.now, limit
-            told = tell_offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS)
+            told = OF_IMAGES.offered(
+                EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS
+            )
             return Statement(OFFER, (*values, *_terms(change.terms, actor)), tells=(told,))
         case Withdraw():
-            told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
+            told = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
             return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), tells=(told,))
         case AnswerWithVault():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
             seen = change.seen_vault_id, change.seen_version, change.was
             tells: tuple[Telling, ...] = ()
             if change.status != change.was:
-                tells = (tell_answered(change.status, change.was, change.now, actor, _FIELDS),)
+                tells = (OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS),)
             return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), tells=tells)
         case OfferEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            told = tell_offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
+            told = OF_IMAGES.offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
             return Statement(OFFER_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
         case RenewEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             was = MemberStatus.REJECTED
-            told = tell_offered(EventType.RENEWED, change.now, actor, was, change.terms.ends_at)
+            told = OF_IMAGES.offered(EventType.RENEWED, change.now, actor, was, change.terms.ends_at)
             return Statement(RENEW_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
         case AnswerEach():
             each = to_json(change.image_ids), change.member_id, change.status, change.now, change.was
-            told = tell_answered(change.status, change.was, change.now, actor)
+            told = OF_IMAGES.answered(change.status, change.was, change.now, actor)
             return Statement(ANSWER_EACH, each, tells=(told,))
         case NameVaultEach():
             # Nobody but the recipient itself sees its vault.
@@ -395,30 +389,30 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             # A clock that was set back must not make the version an old one again.
             version = max(change.now, change.seen_version + 1)
             new = (*_terms(change.terms, actor)[:3], change.seen_version)
-            told = tell_changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
+            told = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
             pair = change.image_id, change.member_id
             return Statement(CHANGE_TERMS, (*pair, version, *new), tells=(told,))
         case LeaveEach():
             left = to_json(change.image_ids), change.member_id, change.now
-            return Statement(LEAVE_EACH, left, tells=(tell_removed(EventType.LEFT, change.now, actor),))
+            return Statement(LEAVE_EACH, left, tells=(OF_IMAGES.removed(EventType.LEFT, change.now, actor),))
         case MakeDirectEach():
             # No event: the change gives and takes no rights on either side.
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             return Statement(MAKE_DIRECT_EACH, (*pairs, change.now))
         case WithdrawEach():
-            told = tell_removed(EventType.WITHDRAWN, change.now, actor, change.reason)
+            told = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason)
             if change.member_ids is None:
                 return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now), tells=(told,))
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             return Statement(WITHDRAW_EACH, (*pairs, change.now), tells=(told,))
         case RemoveEndedOf():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(REMOVE_ENDED_OF, (*pairs, change.now), tells=(tell_ended(),))
+            return Statement(REMOVE_ENDED_OF, (*pairs, change.now), tells=(OF_IMAGES.ended(),))
         case RemoveWithImage():
             told = tell_deleted(change.now, actor)
             return Statement(REMOVE_WITH_IMAGE, (change.image_id,), tells=(told,))
         case RemoveEnded():
-            return Statement(REMOVE_ENDED, (change.now, change.limit), tells=(tell_ended(),))
+            return Statement(REMOVE_ENDED, (change.now, change.limit), tells=(OF_IMAGES.ended(),))
 
 
 def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:

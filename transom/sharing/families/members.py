@@ -24,12 +24,13 @@ from transom.domain.recipients import is_project, split_member_id
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import grant
 from transom.sharing.rules import recipient_unknown
-from transom.sql import families, family_outbox
+from transom.sql import families
 from transom.sql.db import Script
 from transom.sql.inherited import to_statement
+from transom.sql.tellings import OF_FAMILIES
 
-_MEMBER_ID = family_outbox.TOLD_COLUMNS.index("member_id")
-_STATUS = family_outbox.TOLD_COLUMNS.index("status")
+_MEMBER_ID = OF_FAMILIES.columns.index("member_id")
+_STATUS = OF_FAMILIES.columns.index("status")
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ def answer(known: Known, member_id: str, status: str, new_versions: str | None, 
     if (member.status, member.new_versions) == (status, wanted):
         return False
     kind = _ANSWERS[MemberStatus(status)] if member.status != status else EventType.FAMILY_CHANGED
-    told = family_outbox.tell_changed(kind, act.now, act.actor, member.status)
+    told = OF_FAMILIES.changed(kind, act.now, act.actor, member.status)
     yield families.answer_statement(member, status, wanted, act.now, told)
     if member.status != status:
         yield from _answer_inherited(known, member_id, status, wanted, act)
@@ -187,7 +188,7 @@ def withdraw(
 
 
 def _remove(known: Known, member_ids: Sequence[str], act: Act, how: str, reason: str | None) -> Script[None]:
-    told = family_outbox.tell_removed(EventType(f"family.{how}"), act.now, act.actor, reason)
+    told = OF_FAMILIES.removed(EventType(f"family.{how}"), act.now, act.actor, reason)
     yield families.remove_members_statement(known.family.id, member_ids, told)
     yield from _remove_inherited(known, member_ids, act, how, reason)
 
@@ -206,7 +207,7 @@ def _end(known: Known, ended: Sequence[FamilyMember], act: Act) -> Script[None]:
     if not ended:
         return
     member_ids = [one.member_id for one in ended]
-    yield families.remove_members_statement(known.family.id, member_ids, family_outbox.tell_ended())
+    yield families.remove_members_statement(known.family.id, member_ids, OF_FAMILIES.ended())
     by_time = Act(now=act.now, actor=CLOCK)
     yield from _remove_inherited(known, member_ids, by_time, "expired", None)
 
@@ -229,7 +230,7 @@ def change_terms(known: Known, member: FamilyMember, terms: Terms, act: Act) -> 
     )
     if changed == member:
         return
-    told = family_outbox.tell_changed(EventType.FAMILY_CHANGED, act.now, act.actor, member.status)
+    told = OF_FAMILIES.changed(EventType.FAMILY_CHANGED, act.now, act.actor, member.status)
     yield families.change_terms_statement(changed, act.now, told)
     if changed.expires_at != member.expires_at:
         yield to_statement(

@@ -16,9 +16,10 @@ from transom.domain.model import Visibility
 from transom.sharing.families import changes
 from transom.sharing.families.events import Act, tell_family
 from transom.sharing.families.rules import family_absent
-from transom.sql import families, family_outbox, members
+from transom.sql import families, members
 from transom.sql.db import Script, Statement
 from transom.sql.inherited import to_statement
+from transom.sql.tellings import OF_FAMILIES
 
 _replace = msgspec.structs.replace
 
@@ -65,8 +66,8 @@ def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[No
     yield from _release(known, known.versions, act)
     yield to_statement(Detach(family_id=family_id, image_id=None), act.actor)
     # Memberships that have ended, but are not removed yet, get the event of their end, not of a withdrawal.
-    yield families.remove_ended_statement(family_id, act.now, family_outbox.tell_ended())
-    told = family_outbox.tell_removed(EventType.FAMILY_WITHDRAWN, act.now, act.actor, None)
+    yield families.remove_ended_statement(family_id, act.now, OF_FAMILIES.ended())
+    told = OF_FAMILIES.removed(EventType.FAMILY_WITHDRAWN, act.now, act.actor)
     yield families.remove_pending_statement(family_id, act.now, told)
     yield tell_family(act, EventType.FAMILY_DELETED, known.family)
     yield Statement(families.DELETE_FAMILY, (family_id,))

@@ -1,0 +1,216 @@
+"""What the statements that change memberships tell of them: of images, and of families.
+
+`changed`: the memberships as they are then, or were before they were removed. `$1`: now, `$2`: the type of
+the event, `$3` to `$6`: who did it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transom.domain.events import Actor, EventType, Via
+from transom.domain.model import NEVER, MemberStatus
+from transom.sql.db import Telling
+from transom.sql.live import live
+from transom.sql.outbox import COLUMNS, who
+
+
+class _Shared(NamedTuple):
+    """What they are memberships of. `name`: the table, and what data calls it. `ids`: the event's image and
+    family. `brought`: pairs of data that name what brought the membership."""
+
+    name: str
+    columns: tuple[str, ...]
+    ids: str
+    answers: dict[MemberStatus, EventType]
+    lapsed: EventType
+    expired: EventType
+    brought: str = ""
+
+
+_OF_AN_IMAGE = _Shared(
+    name="image",
+    columns=("image_id", "member_id", "status", "family_id", "message", "ends_at", "expires_at"),
+    ids="changed.image_id, changed.family_id",
+    answers={
+        MemberStatus.ACCEPTED: EventType.ACCEPTED,
+        MemberStatus.REJECTED: EventType.REJECTED,
+        MemberStatus.PENDING: EventType.RESET,
+    },
+    lapsed=EventType.LAPSED,
+    expired=EventType.EXPIRED,
+    # Nearly all were brought by no family: nothing is looked up for them.
+    brought=""",
+        'family', case when changed.family_id is not null then
+            (select family.name from family where family.id = changed.family_id) end,
+        'number', case when changed.family_id is not null then
+            (select family_version.number from family_version
+             where family_version.image_id = changed.image_id
+               and family_version.family_id = changed.family_id) end""",
+)
+_OF_A_FAMILY = _Shared(
+    name="family",
+    columns=("family_id", "member_id", "status", "message", "ends_at", "expires_at"),
+    ids="cast(null as text), changed.family_id",
+    answers={
+        MemberStatus.ACCEPTED: EventType.FAMILY_ACCEPTED,
+        MemberStatus.REJECTED: EventType.FAMILY_REJECTED,
+        MemberStatus.PENDING: EventType.FAMILY_RESET,
+    },
+    lapsed=EventType.FAMILY_LAPSED,
+    expired=EventType.FAMILY_EXPIRED,
+)
+
+
+def _joined(of: _Shared) -> str:
+    return f"changed join {of.name} on {of.name}.id = changed.{of.name}_id"
+
+
+def _changed(of: _Shared) -> str:
+    """`$7`: the status of before."""
+    return f"""
+    insert into outbox ({COLUMNS})
+    select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
+           json_build_object(
+               '{of.name}', {of.name}.name, 'status', changed.status, 'was', cast($7 as text),
+               'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
+               'expires_at', nullif(changed.expires_at, {NEVER}){of.brought})
+    from {_joined(of)}"""
+
+
+_ASKED = "changed.member_id not like '%/%'"
+_DURING_OFFER = f"""
+    case when {_ASKED} then nullif(cast($8 as bigint), {NEVER}) else nullif(changed.ends_at, {NEVER}) end"""
+
+
+def _offered(of: _Shared) -> str:
+    """As of `_changed`. `$8`: until when the offer could be answered. One that a rule of the recipient
+    answered at once has a second event for that, as if somebody had answered: by the recipient, and by a
+    rule, which its own side alone is told."""
+    return f"""
+    insert into outbox ({COLUMNS})
+    select cast($1 as bigint),
+           case when step.number = 1 then $2
+                when changed.status = '{MemberStatus.ACCEPTED}' then '{of.answers[MemberStatus.ACCEPTED]}'
+                else '{of.answers[MemberStatus.REJECTED]}' end,
+           {of.name}.owner, changed.member_id, {of.ids},
+           case when step.number = 1 then $3 else changed.member_id end,
+           case when step.number = 1 then cast($4 as text) end,
+           case when step.number = 1 then cast($5 as text) end,
+           case when step.number = 1 then $6 else '{Via.RULE}' end,
+           json_build_object(
+               '{of.name}', {of.name}.name,
+               'status', case when step.number = 1 and {_ASKED} then '{MemberStatus.PENDING}'
+                              else changed.status end,
+               'was', case when step.number = 1 then cast($7 as text) else '{MemberStatus.PENDING}' end,
+               'message', changed.message,
+               'ends_at', case when step.number = 1 then {_DURING_OFFER}
+                               else nullif(changed.ends_at, {NEVER}) end,
+               'expires_at', nullif(changed.expires_at, {NEVER}))
+    from {_joined(of)}
+    cross join (select 1 as number union all select 2) as step
+    where step.number = 1 or (changed.status <> '{MemberStatus.PENDING}' and {_ASKED})
+    order by step.number"""
+
+
+def _removed(of: _Shared) -> str:
+    """`$7`: the reason."""
+    return f"""
+    insert into outbox ({COLUMNS})
+    select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
+           json_build_object(
+               '{of.name}', {of.name}.name, 'was', changed.status, 'reason', cast($7 as text){of.brought})
+    from {_joined(of)}"""
+
+
+def _how_it_ended(of: _Shared) -> str:
+    """An offer that nobody answered in time has lapsed, unless the share would have ended then as well."""
+    return f"""
+    case when changed.status = '{MemberStatus.PENDING}' and changed.ends_at < changed.expires_at
+         then '{of.lapsed}' else '{of.expired}' end"""
+
+
+def _ended(of: _Shared) -> str:
+    """At the time when they ended, and by nobody. No values."""
+    return f"""
+    insert into outbox ({COLUMNS})
+    select changed.ends_at, {_how_it_ended(of)}, {of.name}.owner, changed.member_id, {of.ids},
+           cast(null as text), cast(null as text), cast(null as text), '{Via.TIME}',
+           json_build_object('{of.name}', {of.name}.name, 'was', changed.status{of.brought})
+    from {_joined(of)}"""
+
+
+class Tellings:
+    """The events of memberships of one kind. `columns`: what a statement returns so that they can be told."""
+
+    def __init__(self, of: _Shared) -> None:
+        self.columns = of.columns
+        self._answers = of.answers
+        self._changed = _changed(of)
+        self._offered = _offered(of)
+        self._removed = _removed(of)
+        self._ended = _ended(of)
+
+    def changed(
+        self, kind: EventType, now: int, actor: Actor, was: str | None, columns: Sequence[str] | None = None
+    ) -> Telling:
+        """An event for each that the statement makes or changes. `was`: the status of before, None for a new
+        one. `columns`: those that the statement returns, where it returns more."""
+        return Telling(self._changed, (now, kind, *who(actor), was), tuple(columns or self.columns))
+
+    def answered(
+        self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
+    ) -> Telling:
+        return self.changed(self._answers[MemberStatus(status)], now, actor, was, columns)
+
+    def offered(
+        self,
+        kind: EventType,
+        now: int,
+        actor: Actor,
+        was: str | None,
+        ends_at: int,
+        columns: Sequence[str] | None = None,
+    ) -> Telling:
+        """As `changed`, of offers that can be answered until `ends_at`, and of their answers by rules."""
+        values = now, kind, *who(actor), was, ends_at
+        return Telling(self._offered, values, tuple(columns or self.columns))
+
+    def removed(
+        self,
+        kind: EventType,
+        now: int,
+        actor: Actor,
+        reason: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Telling:
+        """An event for each that the statement removes."""
+        return Telling(self._removed, (now, kind, *who(actor), reason), tuple(columns or self.columns))
+
+    def ended(self) -> Telling:
+        """An event for each that the statement removes because it has ended."""
+        return Telling(self._ended, (), self.columns)
+
+
+OF_IMAGES = Tellings(_OF_AN_IMAGE)
+OF_FAMILIES = Tellings(_OF_A_FAMILY)
+
+
+#: `$1`: now, `$2` to `$5`: who deletes the image. Of a membership that has ended and was not
+#: removed yet, that it had ended.
+_DELETED = f"""
+    insert into outbox ({COLUMNS})
+    select case when {live("$1", "changed")} then cast($1 as bigint) else changed.ends_at end,
+           case when {live("$1", "changed")} then '{EventType.IMAGE_DELETED}'
+                else {_how_it_ended(_OF_AN_IMAGE)} end,
+           image.owner, changed.member_id, changed.image_id, changed.family_id,
+           case when {live("$1", "changed")} then cast($2 as text) end,
+           case when {live("$1", "changed")} then cast($3 as text) end,
+           case when {live("$1", "changed")} then cast($4 as text) end,
+           case when {live("$1", "changed")} then cast($5 as text) else '{Via.TIME}' end,
+           json_build_object('image', image.name, 'was', changed.status{_OF_AN_IMAGE.brought})
+    from {_joined(_OF_AN_IMAGE)}"""
+
+
+def tell_deleted(now: int, actor: Actor) -> Telling:
+    """An event for each membership that the statement removes because its image is deleted next."""
+    return Telling(_DELETED, (now, *who(actor)), OF_IMAGES.columns)
