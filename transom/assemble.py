@@ -131,7 +131,7 @@ class Worker:
         objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
         jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
         undo.push_async_callback(jobs.close)
-        relay = open_relay(db, settings.event_lifetime_days)
+        relay = open_relay(db, settings.event_lifetime_days, settings.log_format)
         poster = Poster(hook_rules(settings), settings.hook_timeout_s)
         deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         if settings.serve_runs_jobs:
@@ -270,7 +270,7 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        relay = open_relay(db, settings.event_lifetime_days)
+        relay = open_relay(db, settings.event_lifetime_days, settings.log_format)
         poster = Poster(hook_rules(settings), settings.hook_timeout_s)
         deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         operator_files.hand_organizations_to(requesters, deliveries)

@@ -30,6 +30,9 @@ _METRICS = "transom-metrics-"
 #: (route, method, status, seconds) → None
 ObserveRequest = Callable[[str, str, int, float], None]
 
+#: (message, fields) → None
+WriteLine = Callable[[str, dict[str, object]], None]
+
 
 #: The fields of a line, in order → the line without its end.
 FormatLine = Callable[[dict[str, Any]], str]
@@ -98,13 +101,37 @@ def set_up_logging(level: str, log_format: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-class RequestLog:
-    """One line a request, written past `logging`, whose record and formatter cost ten times the line."""
+class _Lines:
+    """Lines on stderr, written past `logging`, whose record and formatter cost ten times the line."""
 
     def __init__(self, log_format: str) -> None:
         self._format_line = choose_format(log_format)
         # Unbuffered writes of whole lines: lines of several workers do not mix, and none is lost by kill -9.
         self._fd = sys.stderr.fileno()
+
+    def write(self, line: dict[str, Any]) -> None:
+        with suppress(OSError):  # A full log disk stops the log, not the service.
+            os.write(self._fd, self._format_line(line).encode(errors="backslashreplace") + b"\n")
+
+
+def open_lines(logger: str, log_format: str) -> WriteLine:
+    """Writes what is told often: lines of a logger at level info, unless that is not logged."""
+    if not logging.getLogger(logger).isEnabledFor(logging.INFO):
+        return lambda _message, _fields: None
+    lines = _Lines(log_format)
+
+    def write(message: str, fields: dict[str, object]) -> None:
+        head = {"time": _timestamp(time.time()), "level": "info", "logger": logger, "message": message}
+        lines.write(head | fields)
+
+    return write
+
+
+class RequestLog:
+    """One line a request."""
+
+    def __init__(self, log_format: str) -> None:
+        self._lines = _Lines(log_format)
 
     def write(
         self,
@@ -130,8 +157,7 @@ class RequestLog:
             "user_id": user_id,
             "project_id": project_id,
         }
-        with suppress(OSError):  # A full log disk stops the log, not the service.
-            os.write(self._fd, self._format_line(line).encode(errors="backslashreplace") + b"\n")
+        self._lines.write(line)
 
 
 def _timestamp(seconds: float) -> str:

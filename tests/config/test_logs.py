@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from harness.service import Service
 
+from transom.telemetry import open_lines
+
 
 def _first_line(folder: Path, stderr: int, read_from: int, log_format: str | None) -> str:
     """What `transom work` logs first to `stderr`, as read at the other end."""
@@ -79,3 +81,18 @@ def test_a_request_is_one_line_for_people(text_log: str, tmp_path: Path) -> None
 def test_no_control_character_of_a_stranger_reaches_the_terminal(text_log: str) -> None:
     assert r"/v2/images/a\x1b[2J\n\x9bé/file" in text_log
     assert all(character.isprintable() or character == "\n" for character in text_log)
+
+
+@pytest.mark.parametrize(("level", "is_written"), [("INFO", True), ("WARNING", False)])
+def test_a_line_that_is_written_often_is_as_any_other(
+    level: str, is_written: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(level, "transom.often")
+
+    open_lines("transom.often", "json")("share.accepted", {"image_id": "one", "was": None})
+
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    told: dict[str, object] = {"level": "info", "logger": "transom.often", "message": "share.accepted"}
+    wanted = [told | {"image_id": "one", "was": None}] if is_written else []
+    assert [{name: line[name] for name in line if name != "time"} for line in lines] == wanted
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)

@@ -21,9 +21,15 @@ pytestmark = pytest.mark.anyio
 FAMILY, MEMBER = "family", RECIPIENT
 
 
+def make_relay(db: Database, lines: list[tuple[str, dict[str, object]]] | None = None) -> Relay:
+    """`lines`: takes those of the log."""
+    written = lines if lines is not None else []
+    return Relay(db, 400, lambda _seconds: None, lambda *line: written.append(line))
+
+
 @pytest.fixture
 async def relay(db: Database) -> Relay:
-    return Relay(db, 400, lambda _seconds: None)
+    return make_relay(db)
 
 
 async def append(
@@ -88,9 +94,9 @@ async def test_more_than_a_transaction_takes_is_numbered_as_well(db: Database, r
 
 
 async def test_each_change_of_a_membership_has_a_line_in_the_log(
-    db: Database, relay: Relay, caplog: pytest.LogCaptureFixture
+    db: Database,
 ) -> None:
-    caplog.set_level("INFO", "transom.sharing.relay")
+    lines: list[tuple[str, dict[str, object]]] = []
     answered = NewEvent(
         at=1,
         type=EventType.ACCEPTED,
@@ -103,10 +109,10 @@ async def test_each_change_of_a_membership_has_a_line_in_the_log(
     await append_of_family(db, "offered")
     await append(db, "image.deactivated", member_id=None)
     await append(db, "image.closed")
-    await relay.run()
+    await make_relay(db, lines).run()
 
-    assert [record.getMessage() for record in caplog.records] == ["share.accepted", "image.closed"]
-    assert vars(caplog.records[0])["fields"] == {
+    assert [message for message, _fields in lines] == ["share.accepted", "image.closed"]
+    assert lines[0][1] == {
         "event": 1,
         "image_id": "image",
         "owner": OWNER,
@@ -121,7 +127,7 @@ async def test_each_change_of_a_membership_has_a_line_in_the_log(
 
 
 async def test_two_relays_at_once_number_each_event_once(db: Database, neighbour: Database) -> None:
-    relays = [Relay(one, 400, lambda _seconds: None) for one in (db, neighbour)]
+    relays = [make_relay(one) for one in (db, neighbour)]
     for n in range(20):
         await append(db, at=n)
         await asyncio.gather(*(one.run() for one in relays))
@@ -137,7 +143,7 @@ async def test_a_transaction_that_commits_late_is_seen_late_and_not_skipped(
 ) -> None:
     """Both ids are drawn in one order and committed in the other: by ids a reader would skip the first."""
     assert kind == "postgresql"
-    relay = Relay(db, 400, lambda _seconds: None)
+    relay = make_relay(db)
     slow = await asyncpg.connect(url)
     transaction = slow.transaction()
     await transaction.start()
@@ -292,7 +298,7 @@ async def test_a_reader_is_told_of_what_another_process_numbers(db: Database, re
     await waiting.looks(1)
 
     await append(db, "share.left")
-    await Relay(db, 400, lambda _seconds: None).run()
+    await make_relay(db).run()
 
     assert seqs((await waiting.page).events) == [1]
 

@@ -13,15 +13,16 @@ from transom.sharing.relay import Relay
 from transom.sharing.sweep import Sweep
 from transom.sharing.usage import Uses
 from transom.sql.db import Database
-from transom.telemetry import open_gauge
+from transom.telemetry import open_gauge, open_lines
 
 _BEHIND_TEXT = "How long the oldest event has waited for its number, which makes it visible"
 
 
-def open_relay(db: Database, event_lifetime_days: int) -> Relay:
+def open_relay(db: Database, event_lifetime_days: int, log_format: str) -> Relay:
     """What numbers events, and wakes who waits for one."""
     set_behind = open_gauge("transom_events_behind_seconds", _BEHIND_TEXT)
-    return Relay(db, event_lifetime_days, set_behind)
+    log_change = open_lines("transom.sharing.relay", log_format)
+    return Relay(db, event_lifetime_days, set_behind, log_change)
 
 
 def open_deliveries(
