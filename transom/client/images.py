@@ -84,29 +84,40 @@ def download(service: Service, image: dict[str, Any], target: Path, advance: Adv
     right; a later call goes on where one broke off. DamagedError, after which the part is gone."""
     part = target.with_name(f"{target.name}.part")
     digest = hashlib.new(image["os_hash_algo"]) if image.get("os_hash_algo") else None
-    with part.open("ab+") as file:
-        file.seek(0)
-        while chunk := file.read(_CHUNK):
-            if digest is not None:
-                digest.update(chunk)
-            advance(len(chunk))
-        have, size = file.tell(), image.get("size")
-        try:
-            if size is None or have < size:
-                for chunk in _read_from(service, image, have):
-                    file.write(chunk)
-                    if digest is not None:
-                        digest.update(chunk)
-                    advance(len(chunk))
-        except requests.RequestException as error:
-            raise RefusedError(f"The download broke off: {error}. Start it again to go on.") from None
-        have = file.tell()
+
+    def take(chunk: bytes) -> None:
+        if digest is not None:
+            digest.update(chunk)
+        advance(len(chunk))
+
+    size = image.get("size")
+    try:
+        have = _fill(service, image, part, take)
+    except requests.RequestException as error:
+        raise RefusedError(f"The download broke off: {error}. Start it again to go on.") from None
+    except OSError as error:
+        raise RefusedError(f"{part}: {error.strerror}. Start it again to go on.") from None
     if size is not None and have < size:
         raise RefusedError(f"The download broke off after {have} bytes. Start it again to go on.")
     if have != (size or have) or (digest and digest.hexdigest() != image["os_hash_value"]):
         part.unlink()
         raise DamagedError(f"The data of image {image['id']} is damaged; what arrived was thrown away.")
     part.replace(target)
+
+
+def _fill(service: Service, image: dict[str, Any], part: Path, take: Callable[[bytes], None]) -> int:
+    """Append to the part what it lacks of the image's data; how many bytes it has then. `take`: called with
+    each chunk, also of what is there."""
+    with part.open("ab+") as file:
+        file.seek(0)
+        while chunk := file.read(_CHUNK):
+            take(chunk)
+        have, size = file.tell(), image.get("size")
+        if size is None or have < size:
+            for chunk in _read_from(service, image, have):
+                file.write(chunk)
+                take(chunk)
+        return file.tell()
 
 
 def _read_from(service: Service, image: dict[str, Any], start: int) -> Iterator[bytes]:

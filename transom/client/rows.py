@@ -12,7 +12,7 @@ Row = dict[str, Any]
 INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "expires_at", "message")
 SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_at", "last_used_at")
 SHARES_TO = ("kind", "id", "name", "status", "offered_at", "answer_by", "expires_at")
-EVENTS = ("time", "type", "image", "family", "owner", "recipient", "by", "via", "reason")
+EVENTS = ("time", "type", "image", "family", "version", "owner", "recipient", "by", "via", "reason")
 FAMILIES = ("id", "name", "title", "owner", "current_number", "status", "updated_at")
 VERSIONS = (
     *("number", "image_id", "image", "state", "name", "promoted_at", "last_used_at"),
@@ -76,6 +76,7 @@ def event_row(event: Row) -> Row:
         # Of what a family brought the name of the image says more than an id.
         "family": family.get("name") or (None if image else family.get("id")),
         "owner": name_of(data.get("owner")),
+        "version": family.get("number"),
         "recipient": name_of(data.get("recipient")),
         "by": name_of(data.get("by")),
         "via": data.get("via"),

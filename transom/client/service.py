@@ -1,5 +1,8 @@
 """Requests to the service as one account: endpoints from the catalog, tokens, refusals, pages."""
 
+import logging
+import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +12,11 @@ from keystoneauth1 import exceptions
 from keystoneauth1.session import Session
 
 _TIMEOUT_S = 60
+#: Times that a read which the service puts off is sent, and the longest that it is waited for, seconds.
+_TRIES, _MOST_WAIT_S = 3, 10
+_PUT_OFF = (requests.codes.too_many_requests, requests.codes.service_unavailable)
+#: What keystoneauth1 adds to the text of a refusal.
+_ADDED = re.compile(r" \(HTTP \d+\)( \(Request-ID: [^)]*\))?$")
 #: Statuses from here on are refusals.
 _FIRST_REFUSAL = 400
 
@@ -48,7 +56,14 @@ class Service:
         """The answer to a request of `path`, which is below the endpoint; RefusedError for a status from 400
         on that is not among `allowed`."""
         headers = {"Accept": "application/json", **options.pop("headers", {})}
-        answer = self._send(method, self._url(path, service), headers=headers, **options)
+        url = self._url(path, service)
+        answer = self._send(method, url, headers=headers, **options)
+        for _ in range(1, _TRIES if method == "GET" else 1):
+            wait_s = _wait_of(answer)
+            if wait_s is None or wait_s > _MOST_WAIT_S:
+                break
+            time.sleep(wait_s)
+            answer = self._send(method, url, headers=headers, **options)
         if answer.status_code >= _FIRST_REFUSAL and answer.status_code not in allowed:
             raise refusal_of(answer)
         return answer
@@ -103,14 +118,32 @@ class Service:
 class _Renamed:
     """Errors of keystoneauth1 and requests become RefusedError."""
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        # What it warns of is said by the error that follows.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, (exceptions.ConnectFailure, exceptions.DiscoveryFailure)):
+            raise RefusedError(f"The service cannot be reached: {_reason_of(error)}") from None
         if isinstance(error, exceptions.ClientException):
             status = getattr(error, "http_status", 0) or 0
-            raise RefusedError(str(error) or type(error).__name__, status) from None
+            raise RefusedError(_ADDED.sub("", str(error)) or type(error).__name__, status) from None
         if isinstance(error, requests.RequestException):
             raise RefusedError(f"The service cannot be reached: {error}") from None
+
+
+def _reason_of(error: BaseException) -> str:
+    """The address that was tried and what the system said; all of the text where those are not in it."""
+    text = str(error)
+    address = re.search(r"https?://[^\s:]+(?::\d+)?[^\s:]*", text)
+    reason = re.search(r"\[Errno [-\d]+\] ([^'\")]+)", text)
+    return f"{address[0]}: {reason[1]}" if address and reason else text
+
+
+def _wait_of(answer: requests.Response) -> int | None:
+    """Seconds after which the service wants to be asked again; None where it does not say so."""
+    after = answer.headers.get("Retry-After", "")
+    return int(after) if answer.status_code in _PUT_OFF and after.isdecimal() else None
 
 
 def refusal_of(answer: requests.Response) -> RefusedError:
@@ -125,6 +158,8 @@ def refusal_of(answer: requests.Response) -> RefusedError:
     inner = error if isinstance(error, dict) else body
     text = inner.get("detail") or inner.get("message") or inner.get("title") or answer.reason
     kind = str(body.get("type", "")).rsplit("/", 1)[-1]
+    if (wait_s := _wait_of(answer)) is not None:
+        text = f"{text} Try again in {wait_s} s."
     return RefusedError(str(text), answer.status_code, kind, str(body.get("field", "")))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transom.cli.remote.options import Time, recipient_options
+from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, report, with_service, yes_option
 
@@ -46,7 +46,7 @@ def create_family(
     _print_family(families.create_family(service, {"name": name, **given}), form, columns)
 
 
-@family.command("show")
+@family.command("show", epilog=examples("family show web", "family show web --versions -f json"))
 @click.argument("name", metavar="FAMILY")
 @click.option("--versions", is_flag=True, help="Its versions instead.")
 @format_options
@@ -63,7 +63,10 @@ def show_family(service: "Service", name: str, versions: bool, form: str, column
         _print_family(found, form, columns)
 
 
-@family.command("publish")
+@family.command(
+    "publish",
+    epilog=examples("family publish web web-1 --notes 'First.'", "family publish web web-2 --candidate"),
+)
 @click.argument("name", metavar="FAMILY")
 @click.argument("image")
 @click.option("--name", "version", metavar="TEXT", help="What the version is called.")
@@ -100,7 +103,7 @@ def publish(
     print_one(version_row(families.publish(service, family_id, given)), form, columns)
 
 
-@family.command("promote")
+@family.command("promote", epilog=examples("family promote web 1"))
 @click.argument("name", metavar="FAMILY")
 @click.argument("number", type=click.IntRange(min=1))
 @format_options
@@ -114,7 +117,13 @@ def promote(service: "Service", name: str, number: int, form: str, columns: tupl
     print_one(version_row(families.promote(service, family_id, number)), form, columns)
 
 
-@family.command("revoke")
+@family.command(
+    "revoke",
+    epilog=examples(
+        "family revoke web 2 --reason CVE-2026-1234",
+        "family revoke web 1 --reason 'No longer supported.' --at 30d",
+    ),
+)
 @click.argument("name", metavar="FAMILY")
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--reason", required=True, help="Members read it.")
@@ -160,7 +169,9 @@ def restore(service: "Service", name: str, number: int, form: str, columns: tupl
     print_one(version_row(families.restore(service, family_id, number)), form, columns)
 
 
-@family.command("members")
+@family.command(
+    "members", epilog=examples("family members web", "family members web --set --to-file customers.csv")
+)
 @click.argument("name", metavar="FAMILY")
 @click.option("--status", type=click.Choice(["pending", "accepted", "rejected"]))
 @click.option("--set", "replace", is_flag=True, help="Replace all members by those named with --to….")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transom.cli.remote.options import examples
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, with_service, yes_option
 
@@ -39,7 +40,9 @@ def show_hook(service: "Service", hook_id: str, form: str, columns: tuple[str, .
     print_one(shares.show_hook(service, hook_id), form, columns)
 
 
-@hook.command("create")
+@hook.command(
+    "create", epilog=examples("hook create https://ci.example.org/images --type 'share.*' --type 'family.*'")
+)
 @click.argument("url")
 @click.option("--type", "types", multiple=True, default=["*"], help="share.*, …; repeatable.")
 @click.option("--batch", is_flag=True, help="Up to 100 events in a request.")

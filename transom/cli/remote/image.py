@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transom.cli.remote.options import examples
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.progress import transfer_bar
 from transom.cli.remote.run import with_service
@@ -33,7 +34,7 @@ def image() -> None:
     """Images: list, show, upload, download."""
 
 
-@image.command("list")
+@image.command("list", epilog=examples("image list --property os_share_family=web -f json"))
 @click.option("--name", help="Images of this name.")
 @click.option("--visibility", type=click.Choice(["private", "shared", "community", "public", "all"]))
 @click.option(
@@ -85,7 +86,7 @@ def show_image(service: "Service", image_name: str, form: str, columns: tuple[st
     print_one(find_image(service, image_name), form, columns)
 
 
-@image.command("upload")
+@image.command("upload", epilog=examples("image upload web-1.qcow2 --name web-1 --property os_distro=debian"))
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--name", help="The file's name unless given.")
 @click.option("--disk-format", help="Told by the file's ending unless given.")
@@ -147,7 +148,7 @@ def upload_image(
     print_one(done, form, columns)
 
 
-@image.command("download")
+@image.command("download", epilog=examples("image download web-1 --file web-1.qcow2"))
 @click.argument("image_name", metavar="IMAGE")
 @click.option(
     "--file", "path", type=click.Path(path_type=Path, dir_okay=False), help="Named by the id unless given."

@@ -11,6 +11,11 @@ from transom.cli.remote.run import require_client
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+def examples(*lines: str) -> str:
+    """The end of a verb's help: commands as they are typed."""
+    return "\b\nExamples:\n" + "\n".join(f"  transom {line}" for line in lines)
+
+
 def recipient_options(command: _Command) -> _Command:
     """`--to`, `--to-domain`, `--to-organization` and `--to-file`, which the command gets as `to`,
     `to_domain`, `to_organization` and `to_file`."""

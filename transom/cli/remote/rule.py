@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from transom.cli.remote.options import examples
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, with_service, yes_option
 
@@ -41,7 +42,9 @@ def list_rules(service: "Service", form: str, columns: tuple[str, ...]) -> None:
     print_rows(map(_row, shares.list_rules(service)), _COLUMNS, form, columns)
 
 
-@rule.command("set")
+@rule.command(
+    "set", epilog=examples("rule set accepted --project golden-images", "rule set rejected --everybody")
+)
 @click.argument("word", metavar="ANSWER", type=click.Choice(["accepted", "rejected"]))
 @publisher_options
 @format_options

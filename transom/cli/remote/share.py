@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from transom.cli.remote.options import Time, recipient_options
+from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, print_rows
 from transom.cli.remote.run import confirm, report, with_service, yes_option
 
@@ -32,7 +32,7 @@ def share() -> None:
 # ---- the recipient's side
 
 
-@share.command("inbox")
+@share.command("inbox", epilog=examples("share inbox", "share inbox --status accepted --kind family -f json"))
 @click.option("--status", type=_STATUSES, default="pending", show_default=True)
 @click.option("--kind", type=click.Choice(["image", "family"]))
 @click.option("--from", "sender", metavar="PROJECT", help="Of this project only.")
@@ -76,10 +76,13 @@ def _nothing_more(command: _Command) -> _Command:
     return command
 
 
+_ANSWERED = ("web-1", "--family web", "--all pending --from golden-images")
+
+
 def _answer(name: str, word: str, text: str) -> None:
     """Add a verb that answers offers."""
 
-    @share.command(name, help=text)
+    @share.command(name, help=text, epilog=examples(*(f"share {name} {more}" for more in _ANSWERED)))
     @things
     @click.option("--all", "status", type=_STATUSES, help="All of this status instead of named ones.")
     @click.option("--from", "sender", metavar="PROJECT", help="With --all: of this project only.")
@@ -135,7 +138,13 @@ _answer("leave", "left", "Give up what was offered or accepted. Only a new offer
 # ---- the publisher's side
 
 
-@share.command("offer")
+@share.command(
+    "offer",
+    epilog=examples(
+        "share offer web-1 --to customer-a --message 'Replaces web-0.' --expires-at 90d",
+        "share offer --family web --to-file customers.csv --answer-by 7d",
+    ),
+)
 @things
 @recipient_options
 @click.option("--message", help="Why; the recipient reads it in its inbox.")
@@ -169,7 +178,14 @@ def make_offers(
     report(shares.offer(service, image_ids, family_ids, recipients, given))
 
 
-@share.command("withdraw")
+@share.command(
+    "withdraw",
+    epilog=examples(
+        "share withdraw web-1 --to customer-a --reason 'The licence has ended.'",
+        "share withdraw web-1 --everybody",
+        "share withdraw --everything --to customer-a",
+    ),
+)
 @things
 @recipient_options
 @click.option("--everybody", is_flag=True, help="From all recipients.")
@@ -215,7 +231,7 @@ def withdraw_offers(
     report(shares.withdraw(service, body))
 
 
-@share.command("list")
+@share.command("list", epilog=examples("share list web-1 --status accepted", "share list --to customer-a"))
 @click.argument("image", required=False)
 @click.option("--to", metavar="PROJECT", help="All that is shared with this project, instead of an image's.")
 @click.option("--status", type=_STATUSES)
@@ -258,7 +274,10 @@ def event_options(command: _Command) -> _Command:
     return command
 
 
-@share.command("history")
+@share.command(
+    "history",
+    epilog=examples("share history --image web-1", "share history --with customer-a --type 'share.*' -f csv"),
+)
 @event_options
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @format_options
@@ -280,7 +299,7 @@ def show_history(
     print_rows(map(rows.event_row, shares.list_history(service, filters, limit)), rows.EVENTS, form, columns)
 
 
-@share.command("watch")
+@share.command("watch", epilog=examples("share watch --type 'family.*' -f json"))
 @event_options
 @click.option(
     "-f",
