@@ -288,6 +288,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "events.CLOSE_AUDIENCE": ("[1]",),
     "events.CLOSE_FAMILY": ("family", 1),
     "events.FIND_KEPT": (),
+    "events.LIST_CONCERNS": (1, 10),
     "events.HAS_AUDIENCE": ('["someone"]',),
     "events.DELETE_OLD_EVENTS": (1, 10),
     "events.DELETE_OLD_AUDIENCE": (),

@@ -103,14 +103,14 @@ _CLOSING = frozenset(
 )
 
 
-def relay(most: int) -> Script[Sequence[Row] | None]:
-    """Give numbers to the `most` events that have waited longest, in the order of their ids; rows of COLUMNS,
+def relay(limit: int) -> Script[Sequence[Row] | None]:
+    """Give numbers to the `limit` events that waited longest, in the order of their ids; rows of COLUMNS,
     None when another relay is at work."""
     locked = yield Statement(LOCK_RELAY, ())
     if not locked:
         return None
     last_seq = int(locked[0][0])
-    waiting = yield Statement(LIST_WAITING, (most,))
+    waiting = yield Statement(LIST_WAITING, (limit,))
     if not waiting:
         return []
     ids = to_json([row[0] for row in waiting])
@@ -176,11 +176,11 @@ DELETE_OLD_AUDIENCE = """
     where to_seq < (select coalesce(min(event.seq), 0) from event)"""
 
 
-async def delete_old_events(db: Database, before: int, most: int) -> int:
+async def delete_old_events(db: Database, before: int, limit: int) -> int:
     """Delete at most so many events from before the time `before`, oldest first; how many it were."""
 
     def delete() -> Script[int]:
-        deleted = yield Statement(DELETE_OLD_EVENTS, (before, most))
+        deleted = yield Statement(DELETE_OLD_EVENTS, (before, limit))
         if deleted:
             yield Statement(DELETE_OLD_AUDIENCE, ())
         return len(deleted)
@@ -203,9 +203,9 @@ class Concern(NamedTuple):
 LIST_CONCERNS = "select seq, owner, member_id, family_id from event where seq > $1 order by seq limit $2"
 
 
-async def list_concerns(db: Database, after: int, most: int) -> list[Concern]:
+async def list_concerns(db: Database, after: int, limit: int) -> list[Concern]:
     """Of the first events behind this number, at most so many."""
-    return [Concern(*row) for row in await db.read(LIST_CONCERNS, after, most)]
+    return [Concern(*row) for row in await db.read(LIST_CONCERNS, after, limit)]
 
 
 #: At most so many events are read at once in no time: a page of a webhook has a hundred.
