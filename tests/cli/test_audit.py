@@ -106,3 +106,15 @@ def test_a_time_that_is_none_is_refused(service: Service) -> None:
 
     assert done.returncode == 2
     assert "'yesterday' is no time like" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_names_of_users_cannot_steer_the_operators_terminal(service: Service, form: str) -> None:
+    image_id = make_image(service, "\x1b]0;own\x07\x1b[31mred")
+    body = {"member": service.clouds["recipient"].project_id}
+    assert service.client("publisher").post(f"/v2/images/{image_id}/members", json=body).status_code == 200
+
+    told = _audit(service, "--image", image_id, "-f", form).stdout
+
+    assert "\\x1b]0;own\\x07\\x1b[31mred" in told
+    assert "\x1b" not in told

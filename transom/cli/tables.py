@@ -6,6 +6,8 @@ from typing import Any
 import click
 import msgspec
 
+from transom.cli.spelling import spell_out
+
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -25,4 +27,4 @@ def print_rows(columns: Sequence[str], rows: Sequence[dict[str, Any]], output: s
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else ",".join(value)
+    return spell_out(value if isinstance(value, str) else ",".join(value))

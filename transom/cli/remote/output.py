@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from transom.cli.spelling import spell_out
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "value")
 #: What is never broken in two, so that it can be copied: ids, and times, whose fraction tables leave out.
@@ -79,12 +81,7 @@ def cell(value: Any) -> str:
         return ", ".join(map(cell, value))
     if isinstance(value, dict):
         return _party(value) or ", ".join(f"{cell(name)}: {cell(one)}" for name, one in value.items())
-    text = str(value)
-    return text if text.isprintable() else "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    return spell_out(str(value))
 
 
 def _party(value: dict[str, Any]) -> str | None:
