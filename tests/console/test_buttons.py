@@ -126,6 +126,11 @@ def _change_family(client: httpx.Client, things: Things) -> bool:
     return client.patch(f"/share/v1/families/{things.family}", json={"title": "New"}).is_success
 
 
+def _change_terms(client: httpx.Client, things: Things) -> bool:
+    path = f"/share/v1/images/{things.image}/shares/projects/{things.recipient}"
+    return client.patch(path, json={"message": "new"}).is_success
+
+
 def _make_family(client: httpx.Client, _things: Things) -> bool:
     made = client.post("/share/v1/families", json={"name": f"n-{uuid.uuid4().hex[:20]}"})
     if made.is_success:
@@ -192,6 +197,7 @@ BUTTONS: dict[str, tuple[str, str, Callable[[httpx.Client, Things], bool]]] = {
     "delete": (_IMAGE, ">Delete…<", _delete),
     "offer": (_IMAGE, '/offer" data-dialog', _verb("offers")),
     "withdraw": (_IMAGE, "Withdraw… from recipient", _verb("withdrawals")),
+    "end of a share": (_IMAGE, ": the share with recipient ends", _change_terms),
     "accept": (_IMAGE, 'name="accept"', _verb("answers", answer="accepted")),
     "reject": (_IMAGE, 'name="reject"', _verb("answers", answer="rejected")),
     "leave": (_IMAGE, "Leave…", _verb("answers", answer="left")),

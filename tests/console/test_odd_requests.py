@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,3 +106,25 @@ def test_a_family_is_answered_and_left_from_its_page(
 
 def test_the_history_names_the_user_who_looks(publisher: Visitor, server: Service, family: str) -> None:
     assert f"by {server.clouds['publisher'].username}" in publisher.see(f"/families/{family}/history").text
+
+
+def test_a_share_gets_another_end_and_loses_it(publisher: Visitor, server: Service, family: str) -> None:
+    to = f"projects/{server.clouds['recipient'].project_id}"
+    page, member = f"/families/{family}/terms?to={to}", f"/share/v1/families/{family}/members/{to}"
+
+    def change(day: str, etag: str = "") -> int:
+        found = re.search('name="etag" value="([^"]+)"', publisher.get(page).text)
+        assert found is not None
+        return publisher.post(page, {"expires_at": day, "etag": etag or html.unescape(found[1])}).status_code
+
+    def end() -> str | None:
+        found: str | None = server.client("publisher").get(member).json()["expires_at"]
+        return found
+
+    assert end() is None
+    assert change("2090-01-02") == 200
+    assert str(end()).startswith("2090-01-02T23:59:59")
+    assert (change("2090-01-03", etag='"old"'), change("2001-01-01"), change("today")) == (412, 400, 400)
+    assert str(end()).startswith("2090-01-02T23:59:59")
+    assert change("") == 200
+    assert end() is None

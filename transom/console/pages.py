@@ -16,6 +16,7 @@ from transom.console.views import (
     operator,
     shares,
     signin,
+    terms,
     versions,
 )
 from transom.console.visit import Visit
@@ -64,6 +65,7 @@ PAGES: dict[str, Page] = {
     "/images/{id}/edit": _shows(image.show_edit, image.edit),
     "/images/{id}/offer": _shows(shares.show_offer, shares.offer, needs=_SHARES),
     "/images/{id}/withdraw": _shows(shares.show_withdrawal, shares.withdraw, needs=_SHARES),
+    "/images/{id}/terms": _shows(terms.show_image_terms, terms.change_image_terms, needs=_SHARES),
     "/images/{id}/{act}": _shows(image.show_act, image.act),
     "/shared": _shows(shares.show_shared, section="shared", needs=_SHARES),
     "/shared/withdraw": _shows(shares.show_withdraw_all, shares.withdraw_all, needs=_SHARES),
@@ -76,6 +78,7 @@ PAGES: dict[str, Page] = {
     "/families/{id}/delete": _shows(family.show_delete, family.delete, needs=_FAMILIES),
     "/families/{id}/offer": _shows(shares.show_family_offer, shares.offer_family, needs=_FAMILIES),
     "/families/{id}/withdraw": _shows(shares.show_family_withdrawal, shares.withdraw_family, needs=_FAMILIES),
+    "/families/{id}/terms": _shows(terms.show_family_terms, terms.change_family_terms, needs=_FAMILIES),
     "/families/{id}/add": _shows(versions.show_add, versions.add, needs=_FAMILIES),
     "/families/{id}/versions/{number}/{act}": _shows(versions.show_act, versions.act, needs=_FAMILIES),
     "/activity": _shows(history.show_activity, section="activity", needs=_EVENTS),

@@ -59,11 +59,20 @@ def _scope(is_all: bool) -> dict[str, str]:
 
 
 def described(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Events as pages show them."""
+    """Events as pages show them. `day`: of the first of a day, the newest first."""
     link = {"image": visit.url("/images"), "family": visit.url("/families")}
     row = visit.here.row
     own = Reader(visit.project_id, row.user_id, row.user_name)
-    return [{"at": one["time"], "text": describe(one, own, link), "event": one} for one in events]
+    days = [str(one["time"])[:10] for one in events]
+    return [
+        {
+            "at": one["time"],
+            "day": one["time"] if number == 0 or days[number - 1] != days[number] else None,
+            "text": describe(one, own, link),
+            "event": one,
+        }
+        for number, one in enumerate(events)
+    ]
 
 
 async def export_activity(visit: Visit) -> Response:

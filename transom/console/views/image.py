@@ -54,13 +54,13 @@ async def show_image(visit: Visit) -> Response:
     query = visit.query
     manages = is_owner or visit.here.box.may_operate
     page: dict[str, Any] = {"limit": 25, "status": query.get("status"), "after": query.get("after")}
-    shares, summary, item, family = await asyncio.gather(
+    shares, summary, item, family, events = await asyncio.gather(
         ask(f"{share}/shares", **page) if manages else _nothing(),
         ask(f"{share}/shares/summary") if manages else _nothing(),
         _nothing() if is_owner else ask(f"/share/v1/inbox/images/{segment(image['id'])}"),
         _nothing() if is_owner else _find_family(visit, image),
+        ask("/share/v1/events", image=image["id"], order="desc", limit=6),
     )
-    events = await ask("/share/v1/events", image=image["id"], order="desc", limit=6)
     return await visit.page(
         "image.html",
         image=image,

@@ -86,7 +86,7 @@ async def _offer(visit: Visit, subject: Subject) -> Response:
         return await _show_offer(visit, subject, HTTPStatus.BAD_REQUEST, given, wrong)
     body: dict[str, Any] = {subject.kind: [subject.id], "projects": list(found.names)}
     body |= {name: given[name] for name in ("message",) if name in given}
-    body |= {name: _end_of(given[name]) for name in ("answer_by", "expires_at") if name in given}
+    body |= {name: end_of(given[name]) for name in ("answer_by", "expires_at") if name in given}
     done = (await visit.client.do("POST", _OFFERS, body)).body
     if done["failures"]:
         failures = [(_name_failure(one, found), one["detail"]) for one in done["failures"]]
@@ -102,7 +102,7 @@ def _name_failure(failure: Mapping[str, Any], found: Recipients) -> str:
     return found.names.get(own_id, own_id)
 
 
-def _end_of(day: str) -> str:
+def end_of(day: str) -> str:
     """The end of a day, as the API has times. InvalidError for what is no day."""
     try:
         return f"{date.fromisoformat(day).isoformat()}T23:59:59Z"
