@@ -105,6 +105,10 @@ def test_a_family_is_answered_and_left_from_its_page(
 
 
 def test_the_history_names_the_user_who_looks(publisher: Visitor, server: Service, family: str) -> None:
+    # An event is told once it is numbered, which follows the change.
+    told = server.client("publisher").get(f"/share/v1/events?family={family}&wait=30").json()["events"]
+
+    assert told
     assert f"by {server.clouds['publisher'].username}" in publisher.see(f"/families/{family}/history").text
 
 
