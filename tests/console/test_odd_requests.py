@@ -132,3 +132,11 @@ def test_a_share_gets_another_end_and_loses_it(publisher: Visitor, server: Servi
     assert str(end()).startswith("2090-01-02T23:59:59")
     assert change("") == 200
     assert end() is None
+
+
+def test_who_deletes_a_version_is_offered_to_revoke_it(
+    publisher: Visitor, server: Service, family: str
+) -> None:
+    image = server.client("publisher").get(f"/share/v1/families/{family}/current").json()["image"]["id"]
+
+    assert f"/console/families/{family}/versions/1/revoke" in publisher.get(f"/images/{image}/delete").text

@@ -24,6 +24,7 @@ _OWN = frozenset(
         *("locations", "owner_specified"),
     }
 )
+_NOTHING = Answer(HTTPStatus.NOT_FOUND, {}, None)
 #: What the service says of families.
 FAMILY = "os_share_"
 #: Act → the change that it is.
@@ -58,7 +59,7 @@ async def show_image(visit: Visit) -> Response:
         ask(f"{share}/shares", **page) if manages else _nothing(),
         ask(f"{share}/shares/summary") if manages else _nothing(),
         _nothing() if is_owner else ask(f"/share/v1/inbox/images/{segment(image['id'])}"),
-        _nothing() if is_owner else _find_family(visit, image),
+        _nothing() if is_owner else _find_current(visit, image),
         ask("/share/v1/events", image=image["id"], order="desc", limit=6),
     )
     return await visit.page(
@@ -83,23 +84,31 @@ async def show_image(visit: Visit) -> Response:
 
 
 async def _nothing() -> Answer:
-    return Answer(HTTPStatus.NOT_FOUND, {}, None)
+    return _NOTHING
 
 
 def _body(answer: Answer) -> Any:
     return answer.body if answer.status == HTTPStatus.OK else None
 
 
-async def _find_family(visit: Visit, image: Mapping[str, Any]) -> Answer:
+async def _find_current(visit: Visit, image: Mapping[str, Any]) -> Answer:
     """The current version of the family that the image belongs to, for who has been given another."""
-    name, owner = image.get(f"{FAMILY}family"), image["owner"]
+    family_id = await _find_family_id(visit, image)
+    return (
+        await visit.client.try_get(f"/share/v1/families/{segment(family_id)}/current")
+        if family_id
+        else _NOTHING
+    )
+
+
+async def _find_family_id(visit: Visit, image: Mapping[str, Any]) -> str:
+    """Of the family that the image is a version of, "" where there is none."""
+    name = image.get(f"{FAMILY}family")
     if not name:
-        return await _nothing()
-    found = await visit.client.try_get("/share/v1/families", name=name, owner=owner)
+        return ""
+    found = await visit.client.try_get("/share/v1/families", name=name, owner=image["owner"])
     items = found.body["items"] if found.status == HTTPStatus.OK else []
-    if not items:
-        return await _nothing()
-    return await visit.client.try_get(f"/share/v1/families/{segment(items[0]['id'])}/current")
+    return str(items[0]["id"]) if items else ""
 
 
 def properties_of(image: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,9 +134,16 @@ async def show_act(visit: Visit) -> Response:
     if act not in EXPLAINED:
         raise NotFoundError("There is no such page.")
     image = await get_image(visit)
-    summary = await visit.client.try_get(f"/share/v1/images/{segment(image['id'])}/shares/summary")
+    summary, family_id = await asyncio.gather(
+        visit.client.try_get(f"/share/v1/images/{segment(image['id'])}/shares/summary"),
+        _find_family_id(visit, image),
+    )
     return await visit.page(
-        f"image_{act}.html", image=image, family=_family_of(image), summary=_body(summary)
+        f"image_{act}.html",
+        image=image,
+        family=_family_of(image),
+        family_id=family_id,
+        summary=_body(summary),
     )
 
 
