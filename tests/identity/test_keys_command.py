@@ -107,6 +107,18 @@ def test_end_keys_ends_them_under_a_running_service(server: Service) -> None:
     assert _list(server.data_dir, "ending") == []
 
 
+def test_a_removed_users_tokens_and_keys_end_under_a_running_service(server: Service) -> None:
+    server.add_user("leaving", "leaving", "member")
+    access, secret = _add(server.data_dir, "leaving")
+    client = server.client("leaving")
+    before = client.get("/v2/images").status_code, _ask_signed(server, access, secret)
+
+    _run(server.data_dir, "remove", "leaving")
+    after = client.get("/v2/images").status_code, _ask_signed(server, access, secret)
+
+    assert (before, after) == ((200, 200), (401, 401))
+
+
 def test_end_keys_ends_application_credentials_of_this_user_only(data_dir: Path) -> None:
     file = AccountsFile(data_dir)
     for name in ("publisher", "other"):
