@@ -98,7 +98,9 @@ _SQLITE_CATALOG = {
         select t.name, f."table", f."from", f."to", f.on_update, f.on_delete
         from sqlite_master as t join pragma_foreign_key_list(t.name) as f where t.type = 'table'
         order by 1, 3""",
-    "others": "select type, name from sqlite_master where type in ('view', 'trigger') order by 1, 2",
+    "others": """
+        select type, name, replace(replace(lower(sql), char(10), ''), ' ', '') from sqlite_master
+        where type in ('view', 'trigger') order by 1, 2""",
 }
 _POSTGRESQL_CATALOG = {
     "tables": "select tablename from pg_tables where schemaname = current_schema() order by 1",
@@ -109,6 +111,15 @@ _POSTGRESQL_CATALOG = {
     "constraints": """
         select conrelid::regclass::text, contype::text, pg_get_constraintdef(oid) from pg_constraint
         where connamespace = current_schema()::regnamespace order by 1, 2, 3""",
+    "triggers": """
+        select pg_get_triggerdef(oid) from pg_trigger
+        where not tgisinternal and tgrelid in
+              (select oid from pg_class where relnamespace = current_schema()::regnamespace)
+        order by 1""",
+    "views": "select viewname, definition from pg_views where schemaname = current_schema() order by 1",
+    "functions": """
+        select proname::text, prosrc from pg_proc where pronamespace = current_schema()::regnamespace
+        order by 1""",
     "others": """
         select relkind::text, relname::text from pg_class
         where relnamespace = current_schema()::regnamespace and relkind not in ('r', 'i') order by 1, 2""",
@@ -119,6 +130,17 @@ async def catalog(db: Database, kind: str) -> dict[str, list[tuple[Any, ...]]]:
     """Everything the database knows of its tables; without the values in them."""
     statements = _SQLITE_CATALOG if kind == "sqlite" else _POSTGRESQL_CATALOG
     return {what: [tuple(row) for row in await db.scan(sql)] for what, sql in statements.items()}
+
+
+_ASTRAY = """
+    select * from (select * from {0} except select * from {1}) as astray"""
+_WORDS = "(select image_id, word, owner, visibility, created_at from {0}) as words_of_{0}"
+
+
+async def words_astray(db: Database) -> list[Row]:
+    """The rows that the table of words lacks, and those that it should not have."""
+    kept, wanted = _WORDS.format("image_tag"), _WORDS.format("image_word")
+    return [row for pair in ((kept, wanted), (wanted, kept)) for row in await db.scan(_ASTRAY.format(*pair))]
 
 
 # ---- query plans

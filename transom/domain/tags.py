@@ -2,7 +2,7 @@
 
 A pair is kept as `key=value`, or as `key` when its value is empty. Any tag can be read as a pair: it is split
 at its first `=` or, if it has none, at its first `.`, as older services kept pairs; where nothing stands
-before that sign, the whole tag is a key. In SQL the same is `TAG_KEY` and `TAG_VALUE` in `sql/listing.py`.
+before that sign, the whole tag is a key. In SQL the same is `TAG_KEY` and `TAG_VALUE` in `sql/conditions.py`.
 
 Source: IMS API, "Image Tag Format", "Adding or Deleting Image Tags in a Batch", "Querying Images by Tag".
 """
@@ -188,3 +188,13 @@ def seek_tags(field: str, conditions: list[Condition]) -> tuple[Condition, ...]:
         raise _invalid(field, f"at most {_MOST_SOUGHT} keys are taken")
     check_unique(field, [str(condition.values[0]) for condition in conditions])
     return tuple(conditions)
+
+
+def word_of(condition: Condition) -> str:
+    """The word that images with the tag or the pair are found by. An image has as words its tags as this API
+    keeps them, and their keys (`image_tag` in `sql/schema.sql`). More images have it than meet the condition
+    where a tag is written otherwise than it would be kept, and where one of several values is sought."""
+    first, *any_value = map(str, condition.values)
+    if condition.op is Op.TAG:
+        return tag_text(parse_tag(first))
+    return tag_text(Tag(first, any_value[0])) if len(any_value) == 1 else first

@@ -148,11 +148,22 @@ class Database(Protocol):
     async def close(self) -> None: ...
 
 
+#: How a migration is known that is run in pieces, and which images the next one is about, given the last id
+#: of the one before. Where several write at once the images are locked, so that none changes meanwhile; in
+#: SQLite a piece is one statement.
+IN_PIECES = "$1"
+NEXT_PIECE = "select id from image where id > $1 order by id limit 1000 for share"
+
+
 class SchemaHistory(Protocol):
     """What `migrate.py` asks of a database."""
 
     async def run_script(self, script: str, version: int) -> bool:
         """Apply `script` and record `version` in one transaction, under a lock against other migrators.
+
+        A script with the places `$1` and `$2` is one statement about the images whose ids are past the first
+        and up to the second: it is run for some after the others, so that nobody waits for all of them. When
+        it was cut short, it is run for all of them again.
 
         False, and nothing done, when `version` or a later one is recorded already.
         """

@@ -1,4 +1,5 @@
-"""Bring a database to the schema this release works with: numbered scripts, each in a transaction."""
+"""Bring a database to the schema this release works with: numbered scripts, each in a transaction, or in
+pieces (`run_script`)."""
 
 from importlib.resources import files
 from typing import cast

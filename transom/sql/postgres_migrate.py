@@ -2,7 +2,8 @@
 
 It may take as long as it needs, but nobody waits behind it: a lock that it does not get soon it asks for
 again later, since whoever comes after a waiting lock waits with it; and a migration of nothing but indexes
-makes them beside readers and writers (`concurrently`), which cannot be done in a transaction.
+makes them beside readers and writers (`concurrently`), which cannot be done in a transaction. What is to be
+written for each image is written in pieces, each in a transaction of its own.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import re
 from typing import NamedTuple
 
 import asyncpg
+
+from transom.sql.db import NEXT_PIECE
 
 #: Longest wait for a table that others use, in PostgreSQL's words; and the pause before the next try, s.
 LOCK_TIMEOUT = "500ms"
@@ -83,6 +86,23 @@ async def run_index_steps(connection: asyncpg.Connection, steps: list[IndexStep]
         if step.made is not None and await connection.fetchval(_IS_HALF_MADE, step.made):
             await connection.execute(f"drop index concurrently {step.made}")
         await connection.execute(step.sql)
+
+
+async def run_in_pieces(connection: asyncpg.Connection, statement: str) -> None:
+    """Run the statement for all images, some at a time. Whoever wants to change some of these waits for a
+    piece, unless that waits for others: then it is given up and tried again."""
+    await connection.execute(f"set statement_timeout = 0; set lock_timeout = '{LOCK_TIMEOUT}'")
+    last = ""
+    while True:
+        try:
+            async with connection.transaction():
+                piece = await connection.fetch(NEXT_PIECE, last)
+                if not piece:
+                    return
+                await connection.execute(statement, last, piece[-1]["id"])
+            last = piece[-1]["id"]
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(PAUSE_S)
 
 
 _IS_HALF_MADE = "select exists (select 1 from pg_index where indexrelid = to_regclass($1) and not indisvalid)"

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Arm, Place, Result, Row, Script, Statement
+from transom.sql.db import IN_PIECES, Arm, Place, Result, Row, Script, Statement
 from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
@@ -20,6 +20,7 @@ from transom.sql.postgres_migrate import (
     IndexStep,
     have_rows,
     index_steps,
+    run_in_pieces,
     run_index_steps,
     take_turn,
 )
@@ -272,10 +273,19 @@ class PostgresDatabase:
         # A query of the simple protocol ends what the last one has left open, the snapshot that it read by.
         # The makers of an index would wait for whoever has an older one.
         await connection.execute("select")
-        if not await self._apply_beside(index_steps(script)):
+        if IN_PIECES in script:
+            await self._apply_in_pieces(script)
+        elif not await self._apply_beside(index_steps(script)):
             await connection.execute(script)
         await connection.execute("insert into schema_version (version) values ($1)", version)
         return True
+
+    async def _apply_in_pieces(self, script: str) -> None:
+        beside = await self._connector.connect()
+        try:
+            await run_in_pieces(beside, script)
+        finally:
+            beside.terminate()
 
     async def _apply_beside(self, steps: list[IndexStep], *, even_if_empty: bool = False) -> bool:
         """Run the steps outside the transaction, on a connection of their own: they wait for whoever has

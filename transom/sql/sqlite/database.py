@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Place, Result, Row, Script, Statement
+from transom.sql.db import IN_PIECES, NEXT_PIECE, Place, Result, Row, Script, Statement
 from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
 from transom.sql.sqlite.place import find_place
@@ -159,7 +159,25 @@ class SqliteDatabase:
         return int(rows[0][0])
 
     async def run_script(self, script: str, version: int) -> bool:
-        return await asyncio.to_thread(self._run_script, translated(script), version)
+        if IN_PIECES not in script:
+            return await asyncio.to_thread(self._run_script, translated(script), version)
+        if await self.schema_version() >= version:
+            return False
+        # No harm is done by two that do so at once.
+        await asyncio.to_thread(self._run_in_pieces, translated(script))
+        return await asyncio.to_thread(self._run_script, "", version)
+
+    def _run_in_pieces(self, statement: str) -> None:
+        connection = sqlite3.connect(self._file(), isolation_level=None, timeout=BUSY_MS / 1000)
+        last = ""
+        try:
+            while piece := connection.execute(translated(NEXT_PIECE), (last,)).fetchall():
+                connection.execute(statement, (last, piece[-1][0]))
+                last = piece[-1][0]
+        except sqlite3.Error as error:
+            raise renamed(error) from error
+        finally:
+            connection.close()
 
     def _run_script(self, script: str, version: int) -> bool:
         connection = sqlite3.connect(self._file(), isolation_level=None, timeout=BUSY_MS / 1000)

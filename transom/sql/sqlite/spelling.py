@@ -11,6 +11,12 @@ from transom.sql.db import Arm
 #: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
 #: where one writes at a time.
 SPELLING = {
+    "execute function write_image_tags()": (
+        "begin delete from image_tag where image_id = new.id;"
+        " insert into image_tag (image_id, word, owner, visibility, created_at)"
+        " select image_id, word, owner, visibility, created_at from image_word where image_id = new.id; end"
+    ),
+    "execute function delete_image_tags()": "begin delete from image_tag where image_id = old.id; end",
     ' collate "C"': "",
     "jsonb_array_elements_text": "json_each",
     "jsonb_array_elements": "json_each",
