@@ -1,7 +1,7 @@
 """Look-ups by what clients know of an image: no more is read for them in a large cloud than in a small one.
 
-By the id or the name of an image, whoever asks and whoever has much: a project that owns half of the images
-or was offered half of them, or none; and whether half of the images have the name or nobody has it.
+By the id or the name of an image, a property or a tag, whoever asks and whoever has much: a project that owns
+half of the images or was offered half of them, or none; and whether half of the images have it or nobody.
 """
 
 import json
@@ -53,12 +53,13 @@ _IMAGES = f"""
            case when n / 4 % 2 = 0 then '{COMMON}' else 'name-' || n end, 'active',
            case when n % 20 = 0 then 'public' when n % 20 = 1 then 'community' when n % 3 = 0 then 'private'
                 else 'shared' end,
-           0, 0, false, false, '[]',
+           0, 0, false, false, {{tags}},
            {{properties}}, '[]', n, n
     from numbers"""
 _PROPERTIES = (
     f"""'{{"os_distro": "' || case when n / 4 % 2 = 0 then '{COMMON}' else 'name-' || n end || '"}}'"""
 )
+_TAGS = f"""'["env.test", "' || case when n / 4 % 2 = 0 then '{COMMON}' else 'name-' || n end || '"]'"""
 _OFFERS = f"""
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
     select id, case when created_at % 4 < 2 then '{BUYER}' else 'small-' || created_at % 999 end,
@@ -86,8 +87,10 @@ async def populated(
     file = tmp_path_factory.mktemp("look-ups") / "transom.db"
     db = await open_database(postgresql.create_database() if is_postgresql else f"sqlite:///{file}", 1)
     await migrate(db)
-    properties = f"cast({_PROPERTIES} as jsonb)" if is_postgresql else _PROPERTIES
-    await db.write(_IMAGES.format(properties=properties))
+    made = {"properties": _PROPERTIES, "tags": _TAGS}
+    if is_postgresql:
+        made = {name: f"cast({sql} as jsonb)" for name, sql in made.items()}
+    await db.write(_IMAGES.format(**made))
     await make_property_indexes(db, ["os_distro", "os_version"], drops=True)
     await db.write(_OFFERS)
     if is_postgresql:
@@ -101,13 +104,17 @@ BY_PROPERTY = {
     f"property {name}": (Condition("os_distro", Op.PROPERTY, (name,), is_indexed=True),)
     for name in (COMMON, RARE, NONES)
 }
+BY_TAG = {f"tag {name}": (Condition("tags", Op.TAG, (name,)),) for name in (COMMON, RARE, NONES)} | {
+    f"pair {' '.join(pair)}": (Condition("tags", Op.TAG_PAIR, pair),)
+    for pair in [("env",), ("env", "test"), ("env", "none")]
+}
 BY_ID = {
     "id": (Condition("id", Op.EQ, ("image-8",)),),
     "ids": (Condition("id", Op.IN, ("image-8", "image-9")),),
 }
 
 
-LOOK_UPS = BY_NAME | BY_PROPERTY | BY_ID
+LOOK_UPS = BY_NAME | BY_PROPERTY | BY_TAG | BY_ID
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)

@@ -77,6 +77,9 @@ LISTS = {
     "pending": ListQuery(limit=LIMIT, visibility="shared", member_statuses=(MemberStatus.PENDING,)),
     "rejected": ListQuery(limit=LIMIT, visibility="shared", member_statuses=(MemberStatus.REJECTED,)),
     "all": ListQuery(limit=LIMIT, visibility="all", member_statuses=tuple(MemberStatus)),
+    "shared, whatever was answered": ListQuery(
+        limit=LIMIT, visibility="shared", member_statuses=tuple(MemberStatus)
+    ),
     "public": ListQuery(limit=LIMIT, visibility="public"),
 }
 CALLERS = {

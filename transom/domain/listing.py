@@ -29,6 +29,7 @@ class Op(StrEnum):
     PROPERTY_OR_ABSENT = "property or absent"
 
 
+ABOUT_TAGS = frozenset({Op.TAG, Op.TAG_PAIR})
 ABOUT_PROPERTIES = frozenset({Op.PROPERTY, Op.WITHOUT_PROPERTY, Op.PROPERTY_OR_ABSENT})
 
 

@@ -12,9 +12,9 @@ import msgspec
 
 from transom.domain.events import Actor, Event, EventData, EventQuery, EventType, Via
 from transom.domain.model import NEVER
+from transom.sql.conditions import Values
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.images import to_json
-from transom.sql.listing import Values
 
 _OUTBOX_COLUMNS = """
     at, type, owner, member_id, image_id, family_id, actor_project, actor_user, request_id, via, data"""

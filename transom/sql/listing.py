@@ -7,22 +7,23 @@ everything (for an admin) in `image_by_age`. Each is in the list's default order
 same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
 A name that is sought makes each range a shorter one, of the indexes `image_by_name_and_owner`,
 `image_public_by_name`, `image_community_by_name` and `image_by_name`; so does a property that has indexes
-(`property_indexes.py`).
+(`property_indexes.py`), and so does a tag, of the table `image_tag`: it has the words that an image is found
+by, with what the ranges and the order are made of.
 
 Paging is by key, not by offset: the page after a marker starts where the marker would stand, whatever came or
 went meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from transom.clock import now_us
 from transom.domain.listing import (
-    ABOUT_PROPERTIES,
+    ABOUT_TAGS,
     NULLABLE_SORT_KEYS,
     Condition,
     ListQuery,
@@ -31,25 +32,16 @@ from transom.domain.listing import (
     SortKey,
 )
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
+from transom.domain.tags import word_of
+from transom.sql.conditions import Values, condition_term
 from transom.sql.db import Arm, Database, Dialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 
 #: As the indexes `image_by_age` and `image_by_name` have it; true of each image.
 _ANYBODYS_SQL = "image.id <> ''"
-#: Key and value of `tag.value`, a tag as it stands in an image, as `parse_tag` of `domain/tags.py` has them.
-TAG_KEY = """
-    case when strpos(tag.value, '=') > 1 then substr(tag.value, 1, strpos(tag.value, '=') - 1)
-         when strpos(tag.value, '=') = 0 and strpos(tag.value, '.') > 1
-         then substr(tag.value, 1, strpos(tag.value, '.') - 1)
-         else tag.value end"""
-TAG_VALUE = """
-    case when strpos(tag.value, '=') > 1 then substr(tag.value, strpos(tag.value, '=') + 1)
-         when strpos(tag.value, '=') = 0 and strpos(tag.value, '.') > 1
-         then substr(tag.value, strpos(tag.value, '.') + 1)
-         else '' end"""
-
-
+#: The images with a word, by the index of `image_tag` that the terms choose; SQLite joins in this order.
+TAGGED = "image_tag as tagged cross join image"
 #: Pages of at most so many images are not weighed: it would cost them time, and the quotas of an image's
 #: properties and tags bound them.
 _FEW = 25
@@ -64,28 +56,6 @@ _SIZE = (
 #: The images of a name that somebody was offered are looked for among his memberships if he has at most so
 #: many of a status, else among all images of the name.
 _FEW_OFFERS = 100
-
-#: Stands for the time when the statement runs, which its text does not hold: that is kept.
-_NOW = object()
-
-
-class Values:
-    """Collects the values of a statement; `add` gives the `$n` that stands for one."""
-
-    def __init__(self) -> None:
-        self.collected: list[Any] = []
-
-    def now(self) -> str:
-        """The `$n` of the time when the statement runs."""
-        return f"${self.collected.index(_NOW) + 1}" if _NOW in self.collected else self.add(_NOW)
-
-    def bound(self, now: int) -> tuple[Any, ...]:
-        """The values of a statement that runs at the time `now`."""
-        return tuple(now if value is _NOW else value for value in self.collected)
-
-    def add(self, value: Any) -> str:
-        self.collected.append(value)
-        return f"${len(self.collected)}"
 
 
 def size_of(image: Image) -> int:
@@ -134,7 +104,9 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     limit = str(int(query.limit))
     looked_up = _find_look_up(query)
     sought = None if looked_up is None else _make_sought(dialect, looked_up, values)
-    conditions = _conditions(dialect, query, values, but=looked_up)
+    # A word finds some images too many.
+    is_exact = sought is not None and not sought.is_tag
+    conditions = _conditions(dialect, query, values, but=looked_up if is_exact else None)
     wanted = _Wanted(query.sort, after, conditions, sought)
     arms = [arm for found in ranges for arm in _select_arms(found, wanted, values)]
     if any(found.groups for found in ranges):
@@ -180,27 +152,53 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
     return " union ".join(parts)
 
 
+class _Spelling(NamedTuple):
+    """How the terms of a range are spelt, which decides what indexes a planner can use for them."""
+
+    owner: str = "image.owner"
+    visibility: str = "image.visibility"
+    anybodys: str = _ANYBODYS_SQL
+
+
+_AS_INDEXED = _Spelling()
+#: As the indexes of a property have it.
+_OF_PROPERTY = _Spelling(owner="(image.owner || '')")
+#: As none has it: the index is one of `image_tag`, and whether it is right is asked of the image.
+_OF_TAG = _Spelling("(image.owner || '')", "(image.visibility || '')", "true")
+
+
 class _Sought(NamedTuple):
-    """A column, or a property, that an index has, and the `$n` of the value that the images have in it.
-    `owner`: how the index of an owner's images has the owner."""
+    """What a page is looked up by: a column or a property of the images, or a word that they are tagged with;
+    and the `$n` of the value that is sought."""
 
     column: str
     value: str
-    owner: str
+    spelling: _Spelling
+
+    @property
+    def is_tag(self) -> bool:
+        return self.spelling is _OF_TAG
+
+    @property
+    def table(self) -> str:
+        return TAGGED if self.is_tag else "image"
 
 
 def _find_look_up(query: ListQuery) -> Condition | None:
-    """The condition that the page is looked up by: a name, or else a property that has an index."""
+    """The condition that the page is looked up by: a name, else a property that has an index, else a tag."""
     names = [one for one in query.conditions if one.field == "name" and one.op is Op.EQ]
     properties = [one for one in query.conditions if one.is_indexed and len(one.values) == 1]
-    return next(iter([*names, *properties]), None)
+    tags = [one for one in query.conditions if one.op in ABOUT_TAGS]
+    return next(iter([*names, *properties, *tags]), None)
 
 
 def _make_sought(dialect: Dialect, condition: Condition, values: Values) -> _Sought:
+    if condition.op in ABOUT_TAGS:
+        return _Sought("tagged.word", values.add(word_of(condition)), _OF_TAG)
     value = values.add(condition.values[0])
     if condition.op is Op.EQ:
-        return _Sought("image.name", value, "image.owner")
-    return _Sought(dialect.json_text("image.properties", condition.field), value, "(image.owner || '')")
+        return _Sought("image.name", value, _AS_INDEXED)
+    return _Sought(dialect.json_text("image.properties", condition.field), value, _OF_PROPERTY)
 
 
 def _conditions(
@@ -235,6 +233,14 @@ def _parts_of(found: Range) -> list[Range]:
     return [msgspec.structs.replace(found, member_id=one, groups=()) for one in found.groups]
 
 
+def _parts_by_visibility(found: Range) -> list[Range]:
+    """The range, or those that it is made of, each with an index of `image_tag` that has it in its order."""
+    if found.owner is not None or found.member_id is not None or found.visibility is not None:
+        return [found]
+    wanted = [one for one in Visibility if not (found.but_community and one is Visibility.COMMUNITY)]
+    return [msgspec.structs.replace(found, visibility=one, but_community=False) for one in wanted]
+
+
 class _Wanted(NamedTuple):
     """What all ranges of a page have in common. `sought`: what it is looked up by."""
 
@@ -248,14 +254,34 @@ def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
     arms = []
     for part in _parts_of(found):
         if wanted.sought is None:
-            arms.append(_arm(part, *_range_terms(part, values), wanted, values))
+            arms.append(_arm(_copies_in(part), *_range_terms(part, values), wanted, values))
         elif part.member_id is None:
-            table, terms = _range_terms(part, values, owner=wanted.sought.owner)
-            term = f"{wanted.sought.column} = {wanted.sought.value}"
-            arms.append(_arm(part, table, [term, *terms], wanted, values))
+            arms += _arms_of_look_up(part, wanted.sought, wanted, values)
         else:
             arms += _arms_of_member(part, wanted.sought, wanted, values)
     return arms
+
+
+def _arms_of_look_up(found: Range, sought: _Sought, wanted: _Wanted, values: Values) -> list[Arm]:
+    """A range of images, not of memberships, in which something is looked up."""
+    if not sought.is_tag:
+        table, terms = _range_terms(found, values, sought.spelling)
+        return [_arm({}, table, [f"{sought.column} = {sought.value}", *terms], wanted, values)]
+    arms = []
+    for part in _parts_by_visibility(found):
+        _, terms = _range_terms(part, values, sought.spelling)
+        tagged = tagged_terms(sought.value, part.owner, part.visibility, values)
+        arms.append(_arm(_IN_TAGGED, sought.table, [*tagged, *terms], wanted, values))
+    return arms
+
+
+def tagged_terms(word: str, owner: str | None, visibility: str | None, values: Values) -> list[str]:
+    """The terms that make a range of `TAGGED`, for its join with the images too: the owner's, or those of a
+    visibility. `word`: the `$n` of the word, or an expression."""
+    in_range = (
+        f"tagged.visibility = '{visibility}'" if owner is None else f"tagged.owner = {values.add(owner)}"
+    )
+    return ["image.id = tagged.image_id", f"tagged.word = {word}", in_range]
 
 
 def _arms_of_member(found: Range, sought: _Sought, wanted: _Wanted, values: Values) -> list[Arm]:
@@ -271,27 +297,34 @@ def _arms_of_member(found: Range, sought: _Sought, wanted: _Wanted, values: Valu
     )
     are_few = f"(select count(*) from ({offers}) as offers) <= {_FEW_OFFERS}"
     # What an index compares with null it does not read.
-    table, terms = _range_terms(found, values, f"case when {are_few} then {member_id} end")
-    # An expression, lest a planner that does not know the value begins with it.
-    by_offer = _arm(found, table, [f"{sought.column} || '' = {sought.value}", *terms], wanted, values)
+    table, terms = _range_terms(found, values, member_id=f"case when {are_few} then {member_id} end")
+    if not sought.is_tag:
+        # An expression, lest a planner that does not know the value begins with it.
+        terms.append(f"{sought.column} || '' = {sought.value}")
+    by_offer = _arm(_IN_MEMBER, table, terms, wanted, values)
     is_member = (
         "(select own.status from member as own where own.image_id = image.id"
         f" and own.member_id = {member_id} and {live(values.now(), 'own')}) = {status}"
     )
-    named = [
-        _ANYBODYS_SQL,
-        f"{sought.column} = case when {are_few} then null else {sought.value} end",
-        f"image.visibility = '{Visibility.SHARED}'",
+    value = f"case when {are_few} then null else {sought.value} end"
+    if sought.is_tag:
+        index_terms = tagged_terms(value, None, Visibility.SHARED, values)
+    else:
+        index_terms = [f"{sought.column} = {value}", _ANYBODYS_SQL]
+    of_value = [
+        *index_terms,
+        f"{sought.spelling.visibility} = '{Visibility.SHARED}'",
         is_member,
         *_terms_of_stranger(found, "image.id", values),
     ]
-    by_name = _arm(msgspec.structs.replace(found, member_id=None), "image", named, wanted, values)
-    return [by_offer, by_name]
+    by_value = _arm(_IN_TAGGED if sought.is_tag else {}, sought.table, of_value, wanted, values)
+    return [by_offer, by_value]
 
 
-def _arm(found: Range, table: str, terms: list[str], wanted: _Wanted, values: Values) -> Arm:
+def _arm(copies: Mapping[str, str], table: str, terms: list[str], wanted: _Wanted, values: Values) -> Arm:
+    """`copies`: of columns of an image that the index has from another table, key → column there."""
     where = [*wanted.conditions, *terms]
-    names = [_sort_column(key.key, found) for key in wanted.sort]
+    names = [copies.get(key.key, f"image.{key.key}") for key in wanted.sort]
     if wanted.after is not None:
         where.append(_past(names, wanted.sort, wanted.after, values))
     keys = ", ".join(f"{name} as k{n}" for n, name in enumerate(names))
@@ -300,10 +333,9 @@ def _arm(found: Range, table: str, terms: list[str], wanted: _Wanted, values: Va
 
 
 def _range_terms(
-    found: Range, values: Values, member_id: str | None = None, owner: str = "image.owner"
+    found: Range, values: Values, spelling: _Spelling = _AS_INDEXED, member_id: str | None = None
 ) -> tuple[str, list[str]]:
-    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place;
-    `owner`: the same of the column."""
+    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place."""
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
@@ -321,14 +353,14 @@ def _range_terms(
         )
         where.append(has if found.has_members else f"not {has}")
     if found.owner is not None:
-        where.append(f"{owner} = {values.add(found.owner)}")
+        where.append(f"{spelling.owner} = {values.add(found.owner)}")
     elif found.member_id is None and found.visibility not in FOR_EVERYBODY:
-        where.append(_ANYBODYS_SQL)
+        where.append(spelling.anybodys)
     if found.visibility is not None:
         # Spelt out, not a value: a partial index is found by its words, in SQLite by exactly its words.
-        where.append(f"image.visibility = '{Visibility(found.visibility)}'")
+        where.append(f"{spelling.visibility} = '{Visibility(found.visibility)}'")
     if found.but_community:
-        where.append(f"image.visibility <> '{Visibility.COMMUNITY}'")
+        where.append(f"{spelling.visibility} <> '{Visibility.COMMUNITY}'")
     return table, where
 
 
@@ -345,11 +377,12 @@ def _terms_of_stranger(found: Range, image_id: str, values: Values) -> list[str]
     ]
 
 
-def _sort_column(key: str, found: Range) -> str:
-    """The column to sort by. In a range of memberships those of the table `member`, which its index has."""
-    if found.member_id is not None:
-        return {"created_at": "member.image_created_at", "id": "member.image_id"}.get(key, f"image.{key}")
-    return f"image.{key}"
+_IN_MEMBER = {"created_at": "member.image_created_at", "id": "member.image_id"}
+_IN_TAGGED = {"created_at": "tagged.created_at", "id": "tagged.image_id"}
+
+
+def _copies_in(found: Range) -> Mapping[str, str]:
+    return {} if found.member_id is None else _IN_MEMBER
 
 
 def _order(name: str, key: SortKey) -> str:
@@ -383,40 +416,3 @@ def _beyond(name: str, key: SortKey, mark: str | None) -> str | None:
     if key.descending:
         return f"{name} < {mark}"
     return f"({name} > {mark} or {name} is null)" if key.key in NULLABLE_SORT_KEYS else f"{name} > {mark}"
-
-
-def condition_term(dialect: Dialect, condition: Condition, values: Values) -> str:
-    """The condition as a term over `image`."""
-    marks = [values.add(value) for value in condition.values]
-    if condition.op is Op.TAG:
-        return dialect.json_has_element("image.tags", marks[0])
-    if condition.op is Op.TAG_PAIR:
-        return _has_tag_pair(marks[0], marks[1:])
-    if condition.op in ABOUT_PROPERTIES:
-        return _property_term(dialect, condition, marks, values)
-    if condition.op is Op.NOT_WITHIN:
-        return f"(image.{condition.field} < {marks[0]} or image.{condition.field} >= {marks[1]})"
-    if condition.op is Op.IN:
-        return f"image.{condition.field} in ({', '.join(marks)})" if marks else "false"
-    return f"image.{condition.field} {condition.op} {marks[0]}"
-
-
-def _has_tag_pair(key: str, any_value: list[str]) -> str:
-    value_fits = f" and {TAG_VALUE} in ({', '.join(any_value)})" if any_value else ""
-    return (
-        "exists (select 1 from jsonb_array_elements_text(image.tags) as tag"
-        f" where {TAG_KEY} = {key}{value_fits})"
-    )
-
-
-def _property_term(dialect: Dialect, condition: Condition, any_value: list[str], values: Values) -> str:
-    name = values.add(condition.field)
-    has_value = " or ".join(dialect.json_has_pair("image.properties", name, value) for value in any_value)
-    if condition.op is Op.PROPERTY and condition.where_absent is None:
-        return f"({has_value})"
-    has_name = dialect.json_has_key("image.properties", name)
-    if condition.where_absent is not None:
-        otherwise = condition_term(dialect, condition.where_absent, values)
-        return f"({has_value} or (not {has_name} and {otherwise}))"
-    # In this order: what is compared with an absent value is neither true nor false.
-    return f"(not {has_name} or {'not ' if condition.op is Op.WITHOUT_PROPERTY else ''}({has_value}))"

@@ -23,9 +23,9 @@ from transom.domain.metadefs import (
     namespace_exists,
 )
 from transom.domain.model import Visibility
+from transom.sql.conditions import Values
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.images import to_json
-from transom.sql.listing import Values
 
 See = Callable[[Namespace | None], Namespace]
 

@@ -1,16 +1,18 @@
 """Tags looked at across images: which there are, and which images have them.
 
 They stand in the rows of the images (`image.tags`), so each statement reads a range of images whole: one
-project's own by `image_by_owner`, or the ranges of a list (`listing.py`). All are scans.
+project's own by `image_by_owner`, or the ranges of a list (`listing.py`). All are scans. Of images that must
+have a tag only those are read that have its word (`image_tag`).
 """
 
 from transom.clock import now_us
 from transom.domain.listing import Condition, ListQuery, Range
 from transom.domain.model import Image
-from transom.domain.tags import TagSearch
+from transom.domain.tags import TagSearch, word_of
+from transom.sql.conditions import Values, condition_term
 from transom.sql.db import Database, Dialect
 from transom.sql.images import COLUMNS, image_of_row
-from transom.sql.listing import Values, condition_term, range_ids
+from transom.sql.listing import TAGGED, range_ids, tagged_terms
 
 LIST_OWN_TAGS = """
     select distinct tag.value from image cross join jsonb_array_elements_text(image.tags) as tag
@@ -44,14 +46,16 @@ async def find_images(
 ) -> list[Image]:
     """A page of the project's own images that are sought, newest first; of those past `after` if given."""
     values = Values()
-    sought = _sought(db.dialect, owner, search, values)
+    table, terms = _sought(db.dialect, owner, search, values)
+    created_at, image_id = (
+        ("tagged.created_at", "tagged.image_id") if table == TAGGED else ("image.created_at", "image.id")
+    )
     if after is not None:
-        sought += (
-            f" and (image.created_at, image.id) < ({values.add(after.created_at)}, {values.add(after.id)})"
-        )
+        marks = f"({values.add(after.created_at)}, {values.add(after.id)})"
+        terms.append(f"({created_at}, {image_id}) < {marks}")
     sql = (
-        f"select {COLUMNS} from image where {sought} "
-        "order by image.created_at desc, image.id desc "
+        f"select {COLUMNS} from {table} where {' and '.join(terms)} "
+        f"order by {created_at} desc, {image_id} desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )
     return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()), tenant=owner)]
@@ -60,12 +64,24 @@ async def find_images(
 async def count_images(db: Database, owner: str, search: TagSearch) -> int:
     """How many `find_images` has on all its pages."""
     values = Values()
-    sql = f"select count(*) from image where {_sought(db.dialect, owner, search, values)}"
+    table, terms = _sought(db.dialect, owner, search, values)
+    sql = f"select count(*) from {table} where {' and '.join(terms)}"
     return int((await db.scan(sql, *values.bound(now_us()), tenant=owner))[0][0])
 
 
-def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> str:
-    terms = [f"image.owner = {values.add(owner)}"]
+def _own_range(owner: str, search: TagSearch, values: Values) -> tuple[str, list[str]]:
+    """As `_sought`, before anything but a tag that all must have narrows it."""
+    required = search.all_of or (search.any_of if len(search.any_of) == 1 else ())
+    if search.untagged or not required:
+        return "image", [f"image.owner = {values.add(owner)}"]
+    # The owner of the image itself is in no words that an index has.
+    terms = tagged_terms(values.add(word_of(required[0])), owner, None, values)
+    return TAGGED, [*terms, f"(image.owner || '') = {values.add(owner)}"]
+
+
+def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> tuple[str, list[str]]:
+    """(the tables to read, the terms that the images meet)"""
+    table, terms = _own_range(owner, search, values)
     if search.image_id is not None:
         terms.append(f"image.id = {values.add(search.image_id)}")
     if search.name:
@@ -74,7 +90,7 @@ def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> 
         terms.append("coalesce(image.name, '') = ''")
     if search.untagged:
         terms.append("image.tags = '[]'")
-        return " and ".join(terms)
+        return table, terms
 
     def joined(conditions: tuple[Condition, ...], word: str) -> str:
         return f" {word} ".join(condition_term(dialect, condition, values) for condition in conditions)
@@ -87,4 +103,4 @@ def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> 
         terms.append(f"not ({joined(search.not_all_of, 'and')})")
     if search.none_of:
         terms.append(f"not ({joined(search.none_of, 'or')})")
-    return " and ".join(terms)
+    return table, terms
