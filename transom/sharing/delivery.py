@@ -30,8 +30,8 @@ from transom.sharing.events import Viewer, matching_types, names_from, projects_
 from transom.sharing.hooks import (
     Message,
     message_of,
+    record_disabled,
     signed_headers,
-    tell_disabled,
     test_message,
     viewer_of_hook,
 )
@@ -298,7 +298,7 @@ class Delivery:
         pause_s = None
         if not failed.is_final:
             pause_s = pause_after(hook.attempts + 1, failed.retry_after_s, random.random())  # noqa: S311
-        disabled = tell_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
+        disabled = record_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
         next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
         holder = self._liveness.name
         was_recorded = await hooks.record_failure(

@@ -109,7 +109,7 @@ async def change_hook(
 
     def tell(seen: Hook, new: Hook) -> Script[None]:
         if seen.is_enabled and not new.is_enabled:
-            yield tell_disabled(new, actor, "A user has disabled it.")
+            yield record_disabled(new, actor, "A user has disabled it.")
 
     return await db.run(lambda: hooks.change_hook(hook_id, decide, tell))
 
@@ -188,7 +188,7 @@ def manage(caller: Caller, hook: Hook | None) -> Hook:
     return seen
 
 
-def tell_disabled(hook: Hook, actor: Actor, reason: str) -> Statement:
+def record_disabled(hook: Hook, actor: Actor, reason: str) -> Statement:
     """Appends the event that the hook is disabled."""
     data = EventData(hook=hook.id, reason=reason)
     event = NewEvent(at=now_us(), type=EventType.HOOK_DISABLED, owner=hook.project_id, data=data)

@@ -91,11 +91,11 @@ def answer_images(
     changed = sum(len(image.ids) for image in possible) - unchanged
     if was is not None:
         failures = [failure for failure in failures if failure.reason != Reason.MEMBER_UNKNOWN]
-    failures = yield from _tell_groups(caller, failures, now)
+    failures = yield from _explain_groups(caller, failures, now)
     return Answered(changed, unchanged, 0, failures)
 
 
-def _tell_groups(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
+def _explain_groups(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
     """The failures. Where the image is shared with the caller's whole domain or organisation, the reason
     MEMBER_UNKNOWN is replaced by SHARED_WITH_DOMAIN."""
     unknown = [failure.image_id for failure in failures if failure.reason == Reason.MEMBER_UNKNOWN]

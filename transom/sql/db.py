@@ -13,7 +13,7 @@ Row = Sequence[Any]
 Result = TypeVar("Result")
 
 
-class Telling(NamedTuple):
+class EventInsert(NamedTuple):
     """An `insert into outbox` that reads the rows which a statement returns, as `changed` with these columns;
     it has `$n` of its own."""
 
@@ -25,7 +25,7 @@ class Telling(NamedTuple):
 class Statement(NamedTuple):
     """A statement's text and the values of its `$n`. `required`: a guard, it must return a row. `is_lock`: it
     only takes a lock; SQLite, which has one writer, skips it and returns no rows. `frees_room`: an insert
-    that prepares a deletion, allowed even when the disk is full. `tells`: events made of the returned rows,
+    that prepares a deletion, allowed even when the disk is full. `events`: events made of the returned rows,
     inserted atomically with the statement and without a further round trip.
     """
 
@@ -34,11 +34,11 @@ class Statement(NamedTuple):
     required: bool = False
     is_lock: bool = False
     frees_room: bool = False
-    tells: tuple[Telling, ...] = ()
+    events: tuple[EventInsert, ...] = ()
 
     @property
     def appends_events(self) -> bool:
-        return bool(self.tells) or self.sql.lstrip().startswith("insert into outbox")
+        return bool(self.events) or self.sql.lstrip().startswith("insert into outbox")
 
 
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.

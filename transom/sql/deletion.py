@@ -23,7 +23,7 @@ async def delete_image(db: Database, seen: Image, now: int, actor: Actor) -> boo
 def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
     """The statements of `delete_image`, for a transaction that does more."""
     return [
-        *(_tell_recipients(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
+        *(_record_deletion(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
         *loosen_staged(seen.id),
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
@@ -31,7 +31,7 @@ def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
     ]
 
 
-def _tell_recipients(seen: Image, now: int, actor: Actor) -> list[Statement]:
+def _record_deletion(seen: Image, now: int, actor: Actor) -> list[Statement]:
     """Remove the memberships, with an event for each. Only for a shared image: recipients of one that was
     closed got an event then, and its memberships are deleted with its row."""
     return [

@@ -14,11 +14,11 @@ from transom.domain.families import Family, FamilyMember, Known, Version, Versio
 from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
 from transom.sql import outbox
-from transom.sql.db import Row, Script, Statement, Telling
+from transom.sql.db import EventInsert, Row, Script, Statement
 from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
 from transom.sql.member_ids import is_group
+from transom.sql.membership_events import OF_FAMILIES
 from transom.sql.share_rules import first_status
-from transom.sql.tellings import OF_FAMILIES
 
 FAMILY_COLUMNS = ", ".join(f"family.{name}" for name in Family.__struct_fields__)
 FAMILY_WIDTH = len(Family.__struct_fields__)
@@ -223,8 +223,8 @@ def write_image(old: VersionImage, new: VersionImage, now: int, actor: Actor) ->
     """Make an image that is locked what it is to be."""
     if new != old:
         looks = new.status, new.visibility, new.os_hidden, to_json(new.properties)
-        told = outbox.tell_version(old, new, now, actor)
-        yield Statement(SET_VERSION_IMAGE, (new.id, now, *looks), tells=told)
+        event = outbox.record_version(old, new, now, actor)
+        yield Statement(SET_VERSION_IMAGE, (new.id, now, *looks), events=event)
 
 
 def _update_family(family: Family, now: int) -> Statement:
@@ -276,7 +276,7 @@ def list_terms(family_id: str, now: int) -> Script[list[tuple[str, int]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-_TOLD = ", ".join(OF_FAMILIES.columns)
+_RETURNED = ", ".join(OF_FAMILIES.columns)
 
 # `$2`: a JSON array of member ids. Who has a row has rejected the offer, or what it had has ended. Domains
 # are not asked; of projects their rules decide, as of offers of images.
@@ -303,7 +303,7 @@ OFFER_FAMILY = f"""
         ends_at = excluded.ends_at, expires_at = excluded.expires_at, updated_at = excluded.updated_at,
         created_at = case when family_member.ends_at > excluded.offered_at then family_member.created_at
                           else excluded.created_at end
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
 def offer_statement(
@@ -318,62 +318,64 @@ def offer_statement(
     each as it is then, by the columns of OF_FAMILIES."""
     ends = terms.message, terms.ends_at, terms.expires_at
     values = family_id, to_json(member_ids), now, actor.user, *ends, actor.project, actor.domain
-    told = OF_FAMILIES.offered(EventType.FAMILY_OFFERED, now, actor, was, terms.ends_at)
-    return Statement(OFFER_FAMILY, values, tells=(told,))
+    event = OF_FAMILIES.offered(EventType.FAMILY_OFFERED, now, actor, was, terms.ends_at)
+    return Statement(OFFER_FAMILY, values, events=(event,))
 
 
 ANSWER_FAMILY = f"""
     update family_member
     set status = $3, new_versions = $4, answered_at = $5, ends_at = expires_at, updated_at = $6
     where family_id = $1 and member_id = $2
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
 def answer_statement(
-    member: FamilyMember, status: str, new_versions: str, now: int, told: Telling
+    member: FamilyMember, status: str, new_versions: str, now: int, event: EventInsert
 ) -> Statement:
     """Give the member this status. An offer that was answered does not lapse any more."""
     answered_at = now if status != MemberStatus.PENDING else None
     ids = member.family_id, member.member_id
-    return Statement(ANSWER_FAMILY, (*ids, status, new_versions, answered_at, now), tells=(told,))
+    return Statement(ANSWER_FAMILY, (*ids, status, new_versions, answered_at, now), events=(event,))
 
 
 CHANGE_FAMILY_MEMBER = f"""
     update family_member set message = $3, ends_at = $4, expires_at = $5, updated_at = $6
     where family_id = $1 and member_id = $2
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
-def change_terms_statement(member: FamilyMember, now: int, told: Telling) -> Statement:
+def change_terms_statement(member: FamilyMember, now: int, event: EventInsert) -> Statement:
     """Give the member the terms that it has in this record."""
     terms = member.message, member.ends_at, member.expires_at
     values = member.family_id, member.member_id, *terms, now
-    return Statement(CHANGE_FAMILY_MEMBER, values, tells=(told,))
+    return Statement(CHANGE_FAMILY_MEMBER, values, events=(event,))
 
 
 REMOVE_FAMILY_MEMBERS = f"""
     delete from family_member
     where family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
-def remove_members_statement(family_id: str, member_ids: Sequence[str], told: Telling) -> Statement:
-    return Statement(REMOVE_FAMILY_MEMBERS, (family_id, to_json(member_ids)), tells=(told,))
+def remove_members_statement(family_id: str, member_ids: Sequence[str], event: EventInsert) -> Statement:
+    return Statement(REMOVE_FAMILY_MEMBERS, (family_id, to_json(member_ids)), events=(event,))
 
 
 REMOVE_PENDING_MEMBERS = f"""
     delete from family_member where family_id = $1 and status = '{MemberStatus.PENDING}' and ends_at > $2
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
-REMOVE_ENDED_MEMBERS = f"delete from family_member where family_id = $1 and ends_at <= $2 returning {_TOLD}"
+REMOVE_ENDED_MEMBERS = (
+    f"delete from family_member where family_id = $1 and ends_at <= $2 returning {_RETURNED}"
+)
 
 
-def remove_ended_statement(family_id: str, now: int, told: Telling) -> Statement:
+def remove_ended_statement(family_id: str, now: int, event: EventInsert) -> Statement:
     """Remove those whose membership has ended."""
-    return Statement(REMOVE_ENDED_MEMBERS, (family_id, now), tells=(told,))
+    return Statement(REMOVE_ENDED_MEMBERS, (family_id, now), events=(event,))
 
 
-def remove_pending_statement(family_id: str, now: int, told: Telling) -> Statement:
+def remove_pending_statement(family_id: str, now: int, event: EventInsert) -> Statement:
     """Remove those who have not answered."""
-    return Statement(REMOVE_PENDING_MEMBERS, (family_id, now), tells=(told,))
+    return Statement(REMOVE_PENDING_MEMBERS, (family_id, now), events=(event,))

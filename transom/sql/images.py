@@ -14,7 +14,7 @@ from transom.domain.status import WITH_DATA
 from transom.sql.db import Database, Row, Statement
 from transom.sql.live import live
 from transom.sql.member_ids import OWN_IDS, MemberIds, is_group, with_own_ids
-from transom.sql.outbox import tell_image
+from transom.sql.outbox import record_image
 
 #: The columns of an image, in the order of its fields.
 COLUMNS = ", ".join(f"image.{name}" for name in Image.__struct_fields__)
@@ -175,7 +175,7 @@ def update_statements(seen: Image, new: Image, actor: Actor) -> list[Statement]:
     """As `update_image`, for a transaction that they belong to. Most changes are one statement, which is a
     round trip; those that recipients are told of, which are rare, begin with the lock."""
     update = _update_statement(seen, new, actor)
-    return [lock_seen(seen), update] if update.tells else [update]
+    return [lock_seen(seen), update] if update.events else [update]
 
 
 def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
@@ -196,7 +196,7 @@ def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
         to_json(new.properties),
         new.updated_at,
     )
-    return Statement(UPDATE_IMAGE, values, required=True, tells=tell_image(seen, new, actor))
+    return Statement(UPDATE_IMAGE, values, required=True, events=record_image(seen, new, actor))
 
 
 def moved_on(image: Image, now: int) -> int:

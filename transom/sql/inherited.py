@@ -19,9 +19,9 @@ from transom.domain.model import NEVER, MemberStatus
 from transom.sql.db import Statement
 from transom.sql.images import to_json
 from transom.sql.live import live
-from transom.sql.tellings import OF_IMAGES
+from transom.sql.membership_events import OF_IMAGES
 
-_TOLD = ", ".join(OF_IMAGES.columns)
+_RETURNED = ", ".join(OF_IMAGES.columns)
 
 _COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, ends_at, expires_at,
@@ -42,34 +42,34 @@ _GRANTED_TO = f"""
 GRANT = f"""
     insert into member ({_COLUMNS}) select {_VALUES} {_GRANTED_TO}
     on conflict (image_id, member_id) do nothing
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 GRANT_SOME = f"""
     insert into member ({_COLUMNS}) select {_VALUES} {_GRANTED_TO} and family_member.member_id in {_NAMED}
     on conflict (image_id, member_id) do nothing
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 ANSWER_INHERITED = f"""
     update member
     set status = $3, updated_at = $4, ends_at = expires_at,
         answered_at = case when $3 = '{MemberStatus.PENDING}' then null else cast($4 as bigint) end
     where family_id = $1 and member_id = $2 and status = $5 and {live("$4")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 LIMIT_INHERITED = f"""
     update member set ends_at = $3, expires_at = $3, updated_at = $4
     where family_id = $1 and member_id = $2 and {live("$4")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 _OF_THESE = "family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
-REMOVE_INHERITED = f"delete from member where {_OF_THESE} and {live('$3')} returning {_TOLD}"
+REMOVE_INHERITED = f"delete from member where {_OF_THESE} and {live('$3')} returning {_RETURNED}"
 
-END_INHERITED = f"delete from member where {_OF_THESE} and ends_at <= $3 returning {_TOLD}"
+END_INHERITED = f"delete from member where {_OF_THESE} and ends_at <= $3 returning {_RETURNED}"
 
 # The words of the index `member_by_end`.
 END_BEFORE = f"""
-    delete from member where image_id = $1 and ends_at < {NEVER} and ends_at <= $2 returning {_TOLD}"""
+    delete from member where image_id = $1 and ends_at < {NEVER} and ends_at <= $2 returning {_RETURNED}"""
 
 # All memberships inherited from the family, whether they have ended or not.
 DETACH = "update member set family_id = null where family_id = $1"
@@ -81,28 +81,28 @@ def to_statement(change: InheritedChange, actor: Actor) -> Statement:
     """The statement that makes this change, with the events that tell of it."""
     match change:
         case GrantInherited():
-            told = OF_IMAGES.changed(EventType.GRANTED, change.now, actor, None)
+            event = OF_IMAGES.changed(EventType.GRANTED, change.now, actor, None)
             ids = change.family_id, change.image_id, change.now
             if change.member_ids is None:
-                return Statement(GRANT, ids, tells=(told,))
-            return Statement(GRANT_SOME, (*ids, to_json(change.member_ids)), tells=(told,))
+                return Statement(GRANT, ids, events=(event,))
+            return Statement(GRANT_SOME, (*ids, to_json(change.member_ids)), events=(event,))
         case AnswerInherited():
             answered = change.family_id, change.member_id, change.status, change.now, change.was
-            told = OF_IMAGES.answered(change.status, change.was, change.now, actor)
-            return Statement(ANSWER_INHERITED, answered, tells=(told,))
+            event = OF_IMAGES.answered(change.status, change.was, change.now, actor)
+            return Statement(ANSWER_INHERITED, answered, events=(event,))
         case LimitInherited():
             limited = change.family_id, change.member_id, change.expires_at, change.now
-            told = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None)
-            return Statement(LIMIT_INHERITED, limited, tells=(told,))
+            event = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None)
+            return Statement(LIMIT_INHERITED, limited, events=(event,))
         case RemoveInherited():
             these = change.family_id, to_json(change.member_ids), change.now
-            told = OF_IMAGES.removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
-            return Statement(REMOVE_INHERITED, these, tells=(told,))
+            event = OF_IMAGES.removed(EventType(f"share.{change.how}"), change.now, actor, change.reason)
+            return Statement(REMOVE_INHERITED, these, events=(event,))
         case EndInherited():
             these = change.family_id, to_json(change.member_ids), change.now
-            return Statement(END_INHERITED, these, tells=(OF_IMAGES.ended(),))
+            return Statement(END_INHERITED, these, events=(OF_IMAGES.ended(),))
         case EndBefore():
-            return Statement(END_BEFORE, (change.image_id, change.now), tells=(OF_IMAGES.ended(),))
+            return Statement(END_BEFORE, (change.image_id, change.now), events=(OF_IMAGES.ended(),))
         case Detach(image_id=None):
             return Statement(DETACH, (change.family_id,))
         case Detach():

@@ -45,12 +45,12 @@ from transom.domain.memberships import (
 from transom.domain.model import NEVER, Member, MemberStatus, Visibility
 from transom.domain.recipients import MemberType, member_key
 from transom.sql.batches import IDS
-from transom.sql.db import Database, Row, Statement, Telling
+from transom.sql.db import Database, EventInsert, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
+from transom.sql.membership_events import OF_IMAGES, record_deleted
 from transom.sql.share_rules import first_status
-from transom.sql.tellings import OF_IMAGES, tell_deleted
 
 #: The columns of a membership, in the order of its fields.
 _FIELDS = Member.__struct_fields__
@@ -247,7 +247,7 @@ CHANGE_TERMS = f"""
 
 # ---- changes of those of many images; `$1` is a JSON array of the images' ids
 
-_TOLD = ", ".join(OF_IMAGES.columns)
+_RETURNED = ", ".join(OF_IMAGES.columns)
 _RECIPIENTS = "(select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
 OFFER_EACH = f"""
@@ -267,7 +267,7 @@ OFFER_EACH = f"""
     ) as new
     where true
     on conflict (image_id, member_id) do nothing
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 RENEW_EACH = f"""
     update member
@@ -284,26 +284,26 @@ RENEW_EACH = f"""
     ) as new
     where image_id = new.of_image and member_id = new.of_member and status = '{MemberStatus.REJECTED}'
       and {live("$3")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 ANSWER_EACH = f"""
     update member set status = $3, updated_at = $4, {_ANSWERED}
     where member_id = $2 and image_id in {IDS} and status = $5 and {live("$4")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 NAME_VAULT_EACH = f"""
     update member set vault_id = $3 where member_id = $2 and image_id in {IDS} and {live("$4")}"""
 
 LEAVE_EACH = f"""
     delete from member where image_id in {IDS} and member_id = $2 and {live("$3")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 WITHDRAW_EACH = f"""
     delete from member where image_id in {IDS} and member_id in {_RECIPIENTS} and {live("$3")}
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 WITHDRAW_ALL = f"""
-    delete from member where image_id in {IDS} and {live("$2")} returning {_TOLD}"""
+    delete from member where image_id in {IDS} and {live("$2")} returning {_RETURNED}"""
 
 
 # Nothing that the recipient has changes, so neither does the version of the row.
@@ -321,16 +321,16 @@ _HAS_END = f"ends_at < {NEVER}"
 REMOVE_ENDED_OF = f"""
     delete from member
     where image_id in {IDS} and member_id in {_RECIPIENTS} and {_HAS_END} and ends_at <= $3
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
-REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_TOLD}"
+REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_RETURNED}"
 
 # Rows that another transaction has locked are left for the next run: that avoids deadlocks.
 REMOVE_ENDED = f"""
     delete from member where (image_id, member_id) in (
         select image_id, member_id from member where {_HAS_END} and ends_at <= $1
         order by ends_at limit $2 for update skip locked)
-    returning {_TOLD}"""
+    returning {_RETURNED}"""
 
 
 FIND_NEXT_END = f"select min(ends_at) from member where {_HAS_END}"
@@ -349,38 +349,38 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
     match change:
         case Answer():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
-            told = OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS)
-            return Statement(ANSWER, (*who_and_what, change.was), tells=(told,))
+            event = OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS)
+            return Statement(ANSWER, (*who_and_what, change.was), events=(event,))
         case Offer():
             limit = change.quota if change.quota >= 0 else _NO_LIMIT
             values = change.image_id, change.member_id, change.now, limit
-            told = OF_IMAGES.offered(
+            event = OF_IMAGES.offered(
                 EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS
             )
-            return Statement(OFFER, (*values, *_terms(change.terms, actor)), tells=(told,))
+            return Statement(OFFER, (*values, *_terms(change.terms, actor)), events=(event,))
         case Withdraw():
-            told = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
-            return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), tells=(told,))
+            event = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
+            return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), events=(event,))
         case AnswerWithVault():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
             seen = change.seen_vault_id, change.seen_version, change.was
-            tells: tuple[Telling, ...] = ()
+            events: tuple[EventInsert, ...] = ()
             if change.status != change.was:
-                tells = (OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS),)
-            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), tells=tells)
+                events = (OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS),)
+            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), events=events)
         case OfferEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            told = OF_IMAGES.offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
-            return Statement(OFFER_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
+            event = OF_IMAGES.offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
+            return Statement(OFFER_EACH, (*pairs, change.now, *_terms(change.terms, actor)), events=(event,))
         case RenewEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             was = MemberStatus.REJECTED
-            told = OF_IMAGES.offered(EventType.RENEWED, change.now, actor, was, change.terms.ends_at)
-            return Statement(RENEW_EACH, (*pairs, change.now, *_terms(change.terms, actor)), tells=(told,))
+            event = OF_IMAGES.offered(EventType.RENEWED, change.now, actor, was, change.terms.ends_at)
+            return Statement(RENEW_EACH, (*pairs, change.now, *_terms(change.terms, actor)), events=(event,))
         case AnswerEach():
             each = to_json(change.image_ids), change.member_id, change.status, change.now, change.was
-            told = OF_IMAGES.answered(change.status, change.was, change.now, actor)
-            return Statement(ANSWER_EACH, each, tells=(told,))
+            event = OF_IMAGES.answered(change.status, change.was, change.now, actor)
+            return Statement(ANSWER_EACH, each, events=(event,))
         case NameVaultEach():
             # Nobody but the recipient itself sees its vault.
             named = to_json(change.image_ids), change.member_id, change.vault_id, change.now
@@ -389,30 +389,30 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             # A clock that was set back must not make the version an old one again.
             version = max(change.now, change.seen_version + 1)
             new = (*_terms(change.terms, actor)[:3], change.seen_version)
-            told = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
+            event = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
             pair = change.image_id, change.member_id
-            return Statement(CHANGE_TERMS, (*pair, version, *new), tells=(told,))
+            return Statement(CHANGE_TERMS, (*pair, version, *new), events=(event,))
         case LeaveEach():
             left = to_json(change.image_ids), change.member_id, change.now
-            return Statement(LEAVE_EACH, left, tells=(OF_IMAGES.removed(EventType.LEFT, change.now, actor),))
+            return Statement(LEAVE_EACH, left, events=(OF_IMAGES.removed(EventType.LEFT, change.now, actor),))
         case MakeDirectEach():
             # No event: the change gives and takes no rights on either side.
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             return Statement(MAKE_DIRECT_EACH, (*pairs, change.now))
         case WithdrawEach():
-            told = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason)
+            event = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason)
             if change.member_ids is None:
-                return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now), tells=(told,))
+                return Statement(WITHDRAW_ALL, (to_json(change.image_ids), change.now), events=(event,))
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(WITHDRAW_EACH, (*pairs, change.now), tells=(told,))
+            return Statement(WITHDRAW_EACH, (*pairs, change.now), events=(event,))
         case RemoveEndedOf():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
-            return Statement(REMOVE_ENDED_OF, (*pairs, change.now), tells=(OF_IMAGES.ended(),))
+            return Statement(REMOVE_ENDED_OF, (*pairs, change.now), events=(OF_IMAGES.ended(),))
         case RemoveWithImage():
-            told = tell_deleted(change.now, actor)
-            return Statement(REMOVE_WITH_IMAGE, (change.image_id,), tells=(told,))
+            event = record_deleted(change.now, actor)
+            return Statement(REMOVE_WITH_IMAGE, (change.image_id,), events=(event,))
         case RemoveEnded():
-            return Statement(REMOVE_ENDED, (change.now, change.limit), tells=(OF_IMAGES.ended(),))
+            return Statement(REMOVE_ENDED, (change.now, change.limit), events=(OF_IMAGES.ended(),))
 
 
 def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:

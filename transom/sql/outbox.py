@@ -1,9 +1,9 @@
 """The outbox: events as the transactions append them that make the changes. `sql/events.py` numbers them.
 
-Most are told of the rows that a statement changes (`Statement.tells`), by one more insert that reads these as
-`changed`: on PostgreSQL both are one statement, on SQLite one transaction. The rows are changed, and so
+Most are made of the rows that a statement changes (`Statement.events`), by one more insert that reads these
+as `changed`: on PostgreSQL both are one statement, on SQLite one transaction. The rows are changed, and so
 locked, before their events are appended: those of one membership have their ids in the order of the commits.
-Those of memberships are in `tellings.py`.
+Those of memberships are in `membership_events.py`.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from transom.domain.events import Actor, EventType, NewEvent
 from transom.domain.families import VersionImage
 from transom.domain.model import Image, Status, Visibility
-from transom.sql.db import Statement, Telling
+from transom.sql.db import EventInsert, Statement
 from transom.sql.live import live
 
 COLUMNS = """
@@ -20,14 +20,14 @@ COLUMNS = """
 # ---- of images; `changed`: the image's id, alone
 
 #: One for each recipient. `$7`: the image's name, `$8`: its owner.
-TELL_CLOSED = f"""
+RECORD_CLOSED = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text), 'was', member.status)
     from changed join member on member.image_id = changed.id and {live("$1")}"""
 
 #: One for each recipient or, where there is none, one for the owner. `$9`: the image's visibility.
-TELL_SWITCHED = f"""
+RECORD_SWITCHED = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text))
@@ -35,8 +35,8 @@ TELL_SWITCHED = f"""
     left join member on member.image_id = changed.id and {live("$1")}
         and cast($9 as text) = '{Visibility.SHARED}'"""
 
-#: One for each recipient that a family did not bring the image: its members are told of the version.
-TELL_SWITCHED_VERSION = f"""
+#: One for each recipient with a direct membership: members of the family have the event of the version.
+RECORD_SWITCHED_VERSION = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text))
@@ -44,41 +44,41 @@ TELL_SWITCHED_VERSION = f"""
     join member on member.image_id = changed.id and member.family_id is null and {live("$1")}"""
 
 #: `$9`: the new owner.
-TELL_TRANSFERRED = f"""
+RECORD_TRANSFERRED = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, $9, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text))
     from changed"""
 
 
-def tell_image(seen: Image, new: Image, actor: Actor) -> tuple[Telling, ...]:
+def record_image(seen: Image, new: Image, actor: Actor) -> tuple[EventInsert, ...]:
     """The events of a change of an image, to be inserted with a statement that returns the image's id."""
-    told = []
+    events = []
     named = new.name, seen.owner
 
-    def tell(sql: str, kind: EventType, *more: object) -> None:
-        told.append(Telling(sql, (new.updated_at, kind, *who(actor), *named, *more), ("id",)))
+    def record(sql: str, kind: EventType, *more: object) -> None:
+        events.append(EventInsert(sql, (new.updated_at, kind, *who(actor), *named, *more), ("id",)))
 
     if seen.visibility == Visibility.SHARED != new.visibility:
-        tell(TELL_CLOSED, EventType.IMAGE_CLOSED)
+        record(RECORD_CLOSED, EventType.IMAGE_CLOSED)
     if new.status == Status.DEACTIVATED != seen.status:
-        tell(TELL_SWITCHED, EventType.IMAGE_DEACTIVATED, new.visibility)
+        record(RECORD_SWITCHED, EventType.IMAGE_DEACTIVATED, new.visibility)
     if seen.status == Status.DEACTIVATED and new.status == Status.ACTIVE:
-        tell(TELL_SWITCHED, EventType.IMAGE_REACTIVATED, new.visibility)
+        record(RECORD_SWITCHED, EventType.IMAGE_REACTIVATED, new.visibility)
     if seen.owner != new.owner:
-        tell(TELL_TRANSFERRED, EventType.IMAGE_TRANSFERRED, new.owner)
-    return tuple(told)
+        record(RECORD_TRANSFERRED, EventType.IMAGE_TRANSFERRED, new.owner)
+    return tuple(events)
 
 
-def tell_version(old: VersionImage, new: VersionImage, now: int, actor: Actor) -> tuple[Telling, ...]:
-    """As `tell_image`, of one that is deactivated or reactivated because it is a version of a family."""
+def record_version(old: VersionImage, new: VersionImage, now: int, actor: Actor) -> tuple[EventInsert, ...]:
+    """As `record_image`, of one that is deactivated or reactivated because it is a version of a family."""
     if old.status == new.status or new.visibility != Visibility.SHARED:
         return ()
     kind = {
         Status.DEACTIVATED: EventType.IMAGE_DEACTIVATED,
         Status.ACTIVE: EventType.IMAGE_REACTIVATED,
     }[Status(new.status)]
-    return (Telling(TELL_SWITCHED_VERSION, (now, kind, *who(actor), new.name, new.owner), ("id",)),)
+    return (EventInsert(RECORD_SWITCHED_VERSION, (now, kind, *who(actor), new.name, new.owner), ("id",)),)
 
 
 # ---- of anything else

@@ -1,4 +1,4 @@
-"""A change and the events that it tells, as one statement: one round trip, whole or not at all."""
+"""A change and its events, as one statement: one round trip, whole or not at all."""
 
 import re
 from functools import lru_cache
@@ -10,23 +10,23 @@ _VALUE = re.compile(r"\$(\d+)")
 
 
 def with_events(statement: Statement) -> tuple[str, tuple[Any, ...]]:
-    """(text, values) of the statement and what it tells; it returns the columns that the latter names."""
-    if not statement.tells:
+    """(text, values) of the statement and its events; it returns the columns that the latter names."""
+    if not statement.events:
         return statement.sql, statement.values
     values = statement.values
     firsts = []
-    for tell in statement.tells:
+    for event in statement.events:
         firsts.append(len(values))
-        values += tell.values
-    texts = tuple((tell.sql, first) for tell, first in zip(statement.tells, firsts, strict=True))
-    return _joined(statement.sql, texts, statement.tells[0].columns), values
+        values += event.values
+    texts = tuple((event.sql, first) for event, first in zip(statement.events, firsts, strict=True))
+    return _joined(statement.sql, texts, statement.events[0].columns), values
 
 
 @lru_cache(maxsize=512)
-def _joined(sql: str, tells: tuple[tuple[str, int], ...], columns: tuple[str, ...]) -> str:
+def _joined(sql: str, events: tuple[tuple[str, int], ...], columns: tuple[str, ...]) -> str:
     parts = [f"changed as ({sql})"]
-    for number, (text, first) in enumerate(tells):
-        parts.append(f"told_{number} as ({_shifted(text, first)})")
+    for number, (text, first) in enumerate(events):
+        parts.append(f"event_{number} as ({_shifted(text, first)})")
     return f"with {', '.join(parts)} select {', '.join(columns)} from changed"
 
 

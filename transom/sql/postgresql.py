@@ -126,7 +126,7 @@ class PostgresDatabase:
             only = statements[0]
             sql, values = with_events(only)
             found = await self.write(sql, *values)
-            self._tell(statements)
+            self._log_changes(statements)
             return [found] if found or not only.required else None
         rows: list[list[Row]] = []
         try:
@@ -140,7 +140,7 @@ class PostgresDatabase:
                             raise _GuardFailed
         except _GuardFailed:
             return None
-        self._tell(statements)
+        self._log_changes(statements)
         return rows
 
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
@@ -167,13 +167,13 @@ class PostgresDatabase:
                     sql, values = with_events(statement)
                     with _Limit(connection, self._command_s):
                         rows = await connection.fetch(sql, *values)
-            self._tell(done)
+            self._log_changes(done)
             return result
 
     def on_events(self, wake: Callable[[], None]) -> None:
         self._wake = wake
 
-    def _tell(self, done: Sequence[Statement]) -> None:
+    def _log_changes(self, done: Sequence[Statement]) -> None:
         """It is committed."""
         if any(statement.appends_events for statement in done):
             self._wake()

@@ -24,7 +24,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.actor, via=Via.FAMILY)
 
 
-def tell_family(act: Act, kind: EventType, family: Family, version: Version | None = None) -> Statement:
+def record_family(act: Act, kind: EventType, family: Family, version: Version | None = None) -> Statement:
     """One event for the owner and all members of the family, but that what was never current is told to the
     owner alone."""
     is_secret = version is not None and (

@@ -14,7 +14,7 @@ from transom.domain.families import FAMILY, Known, Version
 from transom.domain.memberships import Detach
 from transom.domain.model import Image, Location, Status, Visibility
 from transom.sharing.families import changes
-from transom.sharing.families.events import Act, tell_family
+from transom.sharing.families.events import Act, record_family
 from transom.sharing.families.scripts import grant, look, move_pointer, restore_version, write
 from transom.sql import deletion, families, images, imports
 from transom.sql.db import Database, Script, Statement
@@ -120,7 +120,7 @@ def _is_current(known: Known, version: Version) -> bool:
 
 def _drop(known: Known, version: Version, act: Act) -> Script[None]:
     """The image of the version is none of the family's any more, and was written already."""
-    yield tell_family(act, EventType.FAMILY_CHANGED, known.family, version)
+    yield record_family(act, EventType.FAMILY_CHANGED, known.family, version)
     after = changes.drop_version(known, version)
     if after.family.current_number == known.family.current_number:
         yield from write(known, after, act)

@@ -27,7 +27,7 @@ from transom.sharing.rules import recipient_unknown
 from transom.sql import families
 from transom.sql.db import Script
 from transom.sql.inherited import to_statement
-from transom.sql.tellings import OF_FAMILIES
+from transom.sql.membership_events import OF_FAMILIES
 
 _MEMBER_ID = OF_FAMILIES.columns.index("member_id")
 _STATUS = OF_FAMILIES.columns.index("status")

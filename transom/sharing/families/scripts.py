@@ -14,12 +14,12 @@ from transom.domain.families import FAMILY, Family, Known, Version, VersionImage
 from transom.domain.memberships import Detach, EndBefore, GrantInherited, WithdrawEach
 from transom.domain.model import Visibility
 from transom.sharing.families import changes
-from transom.sharing.families.events import Act, tell_family
+from transom.sharing.families.events import Act, record_family
 from transom.sharing.families.rules import family_absent
 from transom.sql import families, members
 from transom.sql.db import Script, Statement
 from transom.sql.inherited import to_statement
-from transom.sql.tellings import OF_FAMILIES
+from transom.sql.membership_events import OF_FAMILIES
 
 _replace = msgspec.structs.replace
 
@@ -42,7 +42,7 @@ def create(family: Family, limit: int, act: Act) -> Script[Family]:
         raise ConflictError(f"The project has a family named {family.name!r}.")
     if 0 <= limit < count:
         raise LimitExceededError(f"The project has {limit} families, the most it may have (family_quota).")
-    yield tell_family(act, EventType.FAMILY_CREATED, family)
+    yield record_family(act, EventType.FAMILY_CREATED, family)
     return family
 
 
@@ -55,7 +55,7 @@ def change(
     after = _replace(known, family=change_it(known.family))
     if after.family != known.family:
         yield from write(known, after, act)
-        yield tell_family(act, EventType.FAMILY_CHANGED, after.family)
+        yield record_family(act, EventType.FAMILY_CHANGED, after.family)
     return (yield from look(family_id))
 
 
@@ -69,7 +69,7 @@ def delete(family_id: str, act: Act, require: Require = _no_demand) -> Script[No
     yield families.remove_ended_statement(family_id, act.now, OF_FAMILIES.ended())
     told = OF_FAMILIES.removed(EventType.FAMILY_WITHDRAWN, act.now, act.actor)
     yield families.remove_pending_statement(family_id, act.now, told)
-    yield tell_family(act, EventType.FAMILY_DELETED, known.family)
+    yield record_family(act, EventType.FAMILY_DELETED, known.family)
     yield Statement(families.DELETE_FAMILY, (family_id,))
 
 
@@ -113,7 +113,7 @@ def publish(
     added = changes.describe(after)
     yield from families.write_image(image, added.versions[0].image, act.now, act.actor)
     yield from write(known, added, act)
-    yield tell_family(act, EventType.VERSION_PUBLISHED, added.family, added.versions[0])
+    yield record_family(act, EventType.VERSION_PUBLISHED, added.family, added.versions[0])
     if promotes:
         yield from _promote(added, number, act)
     return (yield from look(family_id)), number
@@ -149,7 +149,7 @@ def move_pointer(known: Known, after: Known, act: Act) -> Script[None]:
     if current is None:
         return
     if current.number != known.family.current_number:
-        yield tell_family(act, EventType.PROMOTED, described.family, current)
+        yield record_family(act, EventType.PROMOTED, described.family, current)
     yield from grant(described, None, act)
 
 
@@ -180,7 +180,7 @@ def change_version(
     after = change_it(known)
     if after != known:
         described = yield from write(known, after, act)
-        yield tell_family(
+        yield record_family(
             act, EventType.FAMILY_CHANGED, described.family, changes.require_version(described, number)
         )
     return (yield from look(family_id))
@@ -195,7 +195,7 @@ def remove_version(family_id: str, number: int, act: Act, require: Require = _no
     yield from _release(known, [version], act)
     yield to_statement(Detach(family_id=family_id, image_id=version.image.id), act.actor)
     yield from write(known, after, act)
-    yield tell_family(act, EventType.FAMILY_CHANGED, after.family, version)
+    yield record_family(act, EventType.FAMILY_CHANGED, after.family, version)
 
 
 def revoke(
@@ -221,7 +221,7 @@ def _revoke(
     if after == known:
         return
     revoked = changes.require_version(after, number)
-    yield tell_family(act, EventType.REVOKED, after.family, revoked)
+    yield record_family(act, EventType.REVOKED, after.family, revoked)
     if after.family.current_number == known.family.current_number:
         yield from write(known, after, act)
     else:
@@ -248,7 +248,7 @@ def restore_version(known: Known, number: int, act: Act) -> Script[None]:
     after = changes.restore(known, number)
     if after != known:
         yield from write(known, after, act)
-        yield tell_family(act, EventType.RESTORED, after.family, changes.require_version(after, number))
+        yield record_family(act, EventType.RESTORED, after.family, changes.require_version(after, number))
 
 
 # ---- what they have in common

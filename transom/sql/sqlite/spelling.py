@@ -70,9 +70,8 @@ def translated(sql: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def telling(sql: str, values: int, columns: tuple[str, ...]) -> str:
-    """The statement of a `Telling`, for one row. The row's values come after its own, of which there are so
-    many."""
+def event_insert(sql: str, values: int, columns: tuple[str, ...]) -> str:
+    """The statement of an `EventInsert`, for one row, whose values come after its own `values`."""
     row = ", ".join(f"?{values + n}" for n in range(1, len(columns) + 1))
     return f"with changed ({', '.join(columns)}) as (select {row}) {translated(sql)}"
 

@@ -13,7 +13,7 @@ from transom.disk import Ballast, Room
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
-from transom.sql.sqlite.spelling import telling, translated
+from transom.sql.sqlite.spelling import event_insert, translated
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
 _BATCH = 256
@@ -195,7 +195,7 @@ class Writer:
     def _run_unit(self, unit: _Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
         if (
-            len(unit.statements) == 1 and not unit.statements[0].tells
+            len(unit.statements) == 1 and not unit.statements[0].events
         ):  # SQLite takes a failing statement back by itself.
             try:
                 unit.outcome = self._run_all(unit.statements)
@@ -244,10 +244,10 @@ class Writer:
         if statement.is_lock:
             return []
         rows: list[Row] = self._connection.execute(translated(statement.sql), statement.values).fetchall()
-        for tell in statement.tells if rows else ():
-            sql = telling(tell.sql, len(tell.values), tell.columns)
-            told = len(tell.columns)
-            self._connection.executemany(sql, [(*tell.values, *row[:told]) for row in rows])
+        for event in statement.events if rows else ():
+            sql = event_insert(event.sql, len(event.values), event.columns)
+            told = len(event.columns)
+            self._connection.executemany(sql, [(*event.values, *row[:told]) for row in rows])
         return rows
 
 

@@ -1,4 +1,4 @@
-"""What the statements that change memberships tell of them: of images, and of families.
+"""The events of changes of memberships: of images, and of families.
 
 `changed`: the memberships as they are then, or were before they were removed. `$1`: now, `$2`: the type of
 the event, `$3` to `$6`: who did it.
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from transom.domain.events import Actor, EventType, Via
 from transom.domain.model import NEVER, MemberStatus
-from transom.sql.db import Telling
+from transom.sql.db import EventInsert
 from transom.sql.live import live
 from transom.sql.outbox import COLUMNS, who
 
 
 class _Shared(NamedTuple):
     """What they are memberships of. `name`: the table, and what data calls it. `ids`: the event's image and
-    family. `brought`: pairs of data that name what brought the membership."""
+    family. `origin`: pairs of data that name the family and version it was inherited from."""
 
     name: str
     columns: tuple[str, ...]
@@ -24,7 +24,7 @@ class _Shared(NamedTuple):
     answers: dict[MemberStatus, EventType]
     lapsed: EventType
     expired: EventType
-    brought: str = ""
+    origin: str = ""
 
 
 _OF_AN_IMAGE = _Shared(
@@ -38,8 +38,8 @@ _OF_AN_IMAGE = _Shared(
     },
     lapsed=EventType.LAPSED,
     expired=EventType.EXPIRED,
-    # Nearly all were brought by no family: nothing is looked up for them.
-    brought=""",
+    # Nearly all are direct ones: nothing is looked up for them.
+    origin=""",
         'family', case when changed.family_id is not null then
             (select family.name from family where family.id = changed.family_id) end,
         'number', case when changed.family_id is not null then
@@ -73,7 +73,7 @@ def _changed(of: _Shared) -> str:
            json_build_object(
                '{of.name}', {of.name}.name, 'status', changed.status, 'was', cast($7 as text),
                'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
-               'expires_at', nullif(changed.expires_at, {NEVER}){of.brought})
+               'expires_at', nullif(changed.expires_at, {NEVER}){of.origin})
     from {_joined(of)}"""
 
 
@@ -118,7 +118,7 @@ def _removed(of: _Shared) -> str:
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
            json_build_object(
-               '{of.name}', {of.name}.name, 'was', changed.status, 'reason', cast($7 as text){of.brought})
+               '{of.name}', {of.name}.name, 'was', changed.status, 'reason', cast($7 as text){of.origin})
     from {_joined(of)}"""
 
 
@@ -135,12 +135,12 @@ def _ended(of: _Shared) -> str:
     insert into outbox ({COLUMNS})
     select changed.ends_at, {_how_it_ended(of)}, {of.name}.owner, changed.member_id, {of.ids},
            cast(null as text), cast(null as text), cast(null as text), '{Via.TIME}',
-           json_build_object('{of.name}', {of.name}.name, 'was', changed.status{of.brought})
+           json_build_object('{of.name}', {of.name}.name, 'was', changed.status{of.origin})
     from {_joined(of)}"""
 
 
-class Tellings:
-    """The events of memberships of one kind. `columns`: what a statement returns so that they can be told."""
+class MembershipEvents:
+    """The events of memberships of one kind. `columns`: what a statement returns for them."""
 
     def __init__(self, of: _Shared) -> None:
         self.columns = of.columns
@@ -152,14 +152,14 @@ class Tellings:
 
     def changed(
         self, kind: EventType, now: int, actor: Actor, was: str | None, columns: Sequence[str] | None = None
-    ) -> Telling:
+    ) -> EventInsert:
         """An event for each that the statement makes or changes. `was`: the status of before, None for a new
         one. `columns`: those that the statement returns, where it returns more."""
-        return Telling(self._changed, (now, kind, *who(actor), was), tuple(columns or self.columns))
+        return EventInsert(self._changed, (now, kind, *who(actor), was), tuple(columns or self.columns))
 
     def answered(
         self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
-    ) -> Telling:
+    ) -> EventInsert:
         return self.changed(self._answers[MemberStatus(status)], now, actor, was, columns)
 
     def offered(
@@ -170,10 +170,10 @@ class Tellings:
         was: str | None,
         ends_at: int,
         columns: Sequence[str] | None = None,
-    ) -> Telling:
+    ) -> EventInsert:
         """As `changed`, of offers that can be answered until `ends_at`, and of their answers by rules."""
         values = now, kind, *who(actor), was, ends_at
-        return Telling(self._offered, values, tuple(columns or self.columns))
+        return EventInsert(self._offered, values, tuple(columns or self.columns))
 
     def removed(
         self,
@@ -182,17 +182,17 @@ class Tellings:
         actor: Actor,
         reason: str | None = None,
         columns: Sequence[str] | None = None,
-    ) -> Telling:
+    ) -> EventInsert:
         """An event for each that the statement removes."""
-        return Telling(self._removed, (now, kind, *who(actor), reason), tuple(columns or self.columns))
+        return EventInsert(self._removed, (now, kind, *who(actor), reason), tuple(columns or self.columns))
 
-    def ended(self) -> Telling:
+    def ended(self) -> EventInsert:
         """An event for each that the statement removes because it has ended."""
-        return Telling(self._ended, (), self.columns)
+        return EventInsert(self._ended, (), self.columns)
 
 
-OF_IMAGES = Tellings(_OF_AN_IMAGE)
-OF_FAMILIES = Tellings(_OF_A_FAMILY)
+OF_IMAGES = MembershipEvents(_OF_AN_IMAGE)
+OF_FAMILIES = MembershipEvents(_OF_A_FAMILY)
 
 
 #: `$1`: now, `$2` to `$5`: who deletes the image. Of a membership that has ended and was not
@@ -207,10 +207,10 @@ _DELETED = f"""
            case when {live("$1", "changed")} then cast($3 as text) end,
            case when {live("$1", "changed")} then cast($4 as text) end,
            case when {live("$1", "changed")} then cast($5 as text) else '{Via.TIME}' end,
-           json_build_object('image', image.name, 'was', changed.status{_OF_AN_IMAGE.brought})
+           json_build_object('image', image.name, 'was', changed.status{_OF_AN_IMAGE.origin})
     from {_joined(_OF_AN_IMAGE)}"""
 
 
-def tell_deleted(now: int, actor: Actor) -> Telling:
+def record_deleted(now: int, actor: Actor) -> EventInsert:
     """An event for each membership that the statement removes because its image is deleted next."""
-    return Telling(_DELETED, (now, *who(actor)), OF_IMAGES.columns)
+    return EventInsert(_DELETED, (now, *who(actor)), OF_IMAGES.columns)
