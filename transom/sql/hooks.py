@@ -207,7 +207,7 @@ MOVE_CURSOR = f"""
     where {_AS_SEEN}
     returning {_COLUMNS}"""
 
-NOTE_SUCCESS = f"""
+RECORD_SUCCESS = f"""
     update hook set cursor = $5, held_until = $6, attempts = 0, next_at = $9, last_success_at = $7,
                     last_status = $8, last_error = null
     where {_AS_SEEN}
@@ -226,11 +226,11 @@ async def record_success(
 ) -> Hook | None:
     """Record a delivery and move the cursor behind the last event that was delivered. The hook then comes
     after all that have waited until now."""
-    rows = await db.write(NOTE_SUCCESS, *_seen(hook, holder), cursor, until, now, status, db.now_us())
+    rows = await db.write(RECORD_SUCCESS, *_seen(hook, holder), cursor, until, now, status, db.now_us())
     return _hook_of_row(rows[0]) if rows else None
 
 
-NOTE_FAILURE = f"""
+RECORD_FAILURE = f"""
     update hook set attempts = attempts + 1, next_at = $5, last_status = $7, last_error = $8,
                     is_enabled = $9, held_until = 0, holder = null,
                     last_failure_at = case when $10 then cast($6 as bigint) else last_failure_at end,
@@ -240,7 +240,7 @@ NOTE_FAILURE = f"""
 
 
 # What a user has changed meanwhile stays, but for when the receiver is asked next.
-NOTE_ASKED = """
+RECORD_ASKED = """
     update hook set attempts = attempts + 1, last_failure_at = $2,
                     next_at = case when next_at < cast($3 as bigint) then cast($3 as bigint) else next_at end
     where id = $1"""
@@ -262,18 +262,18 @@ async def record_failure(
     that, None when it is tried again at `next_at`. `was_sent`: the receiver was asked, and is not to be asked
     again at once, whoever has changed the hook meanwhile."""
     values = (*_seen(hook, holder), next_at, now, status, error, event is None, was_sent)
-    statements = [Statement(NOTE_FAILURE, values, required=True)]
+    statements = [Statement(RECORD_FAILURE, values, required=True)]
     if event is not None:
         statements.append(event)
     if await db.transact(*statements) is not None:
         return True
     if was_sent:
         soonest = db.now_us() + SOONEST_S * 1_000_000
-        await db.write(NOTE_ASKED, hook.id, now, soonest)
+        await db.write(RECORD_ASKED, hook.id, now, soonest)
     return False
 
 
-NOTE_TEST = """
+RECORD_TEST = """
     update hook
     set last_status = $2, last_error = $3,
         last_success_at = coalesce(cast($4 as bigint), last_success_at),
@@ -284,7 +284,7 @@ NOTE_TEST = """
 async def record_test(db: Database, hook_id: str, now: int, status: int | None, error: str | None) -> None:
     """Record the result of a test delivery."""
     succeeded, failed = (now, None) if error is None else (None, now)
-    await db.write(NOTE_TEST, hook_id, status, error, succeeded, failed)
+    await db.write(RECORD_TEST, hook_id, status, error, succeeded, failed)
 
 
 def _seen(hook: Hook, holder: str) -> tuple[str | int, ...]:
