@@ -12,6 +12,7 @@ from conftest import SharedServices
 from harness.service import Service
 
 from .calls import UNKNOWN_ID, answer, create_image, offer, post, project_of
+from .ending import end_share
 
 #: The callers of the columns, by their accounts.
 CALLERS = ("publisher", "publisher-reader", "recipient", "recipient-reader", "other", "other-reader", "admin")
@@ -38,7 +39,7 @@ answer          any         not-found  403       done       403       not-found 
 answer          none        not-found  403       not-found  403       not-found  403       not-found
 leave           any         not-found  403       done       403       not-found  403       not-found
 """
-STATUSES = {"any": ("pending", "accepted", "rejected"), "none": ("none", "left", "withdrawn")}
+STATUSES = {"any": ("pending", "accepted", "rejected"), "none": ("none", "left", "withdrawn", "lapsed")}
 _SHARES = "/share/v1/images/{image}/shares"
 _SHARE = f"{_SHARES}/projects/{{recipient}}"
 #: Call → (method, path, body, headers).
@@ -77,14 +78,18 @@ def _make(server: Service, status: str) -> str:
     if status == "none":
         return image
     offer(server, image)
-    if status == "withdrawn":
+    if status == "lapsed":
+        end_share(server, image, project_of(server, "recipient"))
+    elif status == "withdrawn":
         post(server, "publisher", "withdrawals", images=[image], projects=[project_of(server, "recipient")])
     elif status != "pending":
         answer(server, image, status=status)
     return image
 
 
-def _ask(server: Service, caller: str, call: str, image: str) -> httpx.Response:
+def _ask(
+    server: Service, caller: str, call: str, image: str, more: dict[str, str] | None = None
+) -> httpx.Response:
     method, path, body = CALLS[call]
     recipient = project_of(server, "recipient")
     filled = {
@@ -93,7 +98,7 @@ def _ask(server: Service, caller: str, call: str, image: str) -> httpx.Response:
         else value
         for name, value in (body or {}).items()
     }
-    headers = {"If-Match": "*", "X-Openstack-Request-Id": "req-same"}
+    headers = {"If-Match": "*", "X-Openstack-Request-Id": "req-same", **(more or {})}
     return server.client(caller).request(
         method,
         path.format(image=image, recipient=recipient),
@@ -133,7 +138,7 @@ def test_a_stranger_cannot_tell_hidden_from_absent(server: Service, call: str, c
     assert answer_about(image) == answer_about(UNKNOWN_ID)
 
 
-@pytest.mark.parametrize("status", ["left", "withdrawn"])
+@pytest.mark.parametrize("status", ["left", "withdrawn", "lapsed"])
 @pytest.mark.parametrize("call", ["show_offer", "answer", "leave", "list_shares", "offer", "withdraw"])
 def test_who_has_an_offer_no_more_cannot_tell_it_from_absent(server: Service, call: str, status: str) -> None:
     image = _make(server, status)
@@ -143,3 +148,55 @@ def test_who_has_an_offer_no_more_cannot_tell_it_from_absent(server: Service, ca
         return response.status_code, response.text.replace(image_id, "")
 
     assert answer_about(image) == answer_about(UNKNOWN_ID)
+
+
+# ---- who has it through its domain, and who has no project
+
+#: Call → the cell of a member of the domain that the image is shared with, and of a reader there.
+THROUGH_A_DOMAIN = {
+    "list_shares": ("404", "404"),
+    "summarize": ("404", "404"),
+    "show_share": ("404", "404"),
+    "patch_share": ("404", "403"),
+    "put_set": ("404", "403"),
+    "show_offer": ("404", "404"),
+    "list_inbox": ("200", "200"),
+    "count_inbox": ("200", "200"),
+    "offer": ("forbidden", "403"),
+    "withdraw": ("forbidden", "403"),
+    "answer": ("conflict", "403"),
+    "leave": ("conflict", "403"),
+}
+
+
+@pytest.mark.parametrize("call", THROUGH_A_DOMAIN)
+def test_who_has_it_through_its_domain_sees_it_and_answers_nothing(server: Service, call: str) -> None:
+    image = create_image(server)
+    post(server, "publisher", "offers", images=[image], domains=["default"])
+
+    cells = [_cell(_ask(server, caller, call, image)) for caller in ("other", "other-reader")]
+
+    assert tuple(cells) == THROUGH_A_DOMAIN[call]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_token_without_a_project_does_and_learns_nothing(server: Service, call: str) -> None:
+    image = _make(server, "accepted")
+    token = _token_without_project(server, "other")
+
+    def ask(image_id: str) -> tuple[int, str]:
+        response = _ask(server, "other", call, image_id, {"X-Auth-Token": token})
+        return response.status_code, response.text.replace(image_id, "")
+
+    status, text = ask(image)
+    assert (status, text) == ask(UNKNOWN_ID)
+    assert status == (404 if call in ("list_shares", "summarize", "show_share") else 403)
+
+
+def _token_without_project(server: Service, caller: str) -> str:
+    cloud = server.clouds[caller]
+    user = {"name": cloud.username, "password": cloud.password, "domain": {"id": "default"}}
+    auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": "unscoped"}
+    response = httpx.post(f"{cloud.auth_url}/auth/tokens", json={"auth": auth}, trust_env=False)
+    assert response.status_code == 201, response.text
+    return response.headers["x-subject-token"]
