@@ -35,14 +35,10 @@ WriteLine = Callable[[str, dict[str, object]], None]
 
 
 #: The fields of a line, in order → the line without its end.
-FormatLine = Callable[[dict[str, Any]], str]
+FormatLine = Callable[[dict[str, Any]], bytes]
 
 
-def _format_json(line: dict[str, Any]) -> str:
-    return _encode(line).decode()
-
-
-def _format_text(line: dict[str, Any]) -> str:
+def _format_text(line: dict[str, Any]) -> bytes:
     """For people. What stands in a line may come from strangers: no control character reaches a terminal."""
     rest = dict(line)
     moment = datetime.fromisoformat(rest.pop("time")).astimezone()
@@ -54,7 +50,8 @@ def _format_text(line: dict[str, Any]) -> str:
     else:
         words = [f"{level} {rest.pop('message')}", *_name_fields({**rest, "logger": logger})]
     text = _escape(f"{moment:%Y-%m-%d %H:%M:%S} {' '.join(words)}")
-    return "\n".join([text, *map(_escape, exception.splitlines())]) if exception else text
+    whole = "\n".join([text, *map(_escape, exception.splitlines())]) if exception else text
+    return whole.encode(errors="backslashreplace")
 
 
 def _name_fields(fields: dict[str, Any]) -> list[str]:
@@ -73,7 +70,7 @@ def _escape(text: str) -> str:
 def choose_format(log_format: str) -> FormatLine:
     """log_format: `json`, `text`, or `auto`: text where a terminal shows it."""
     is_text = sys.stderr.isatty() if log_format == "auto" else log_format == "text"
-    return _format_text if is_text else _format_json
+    return _format_text if is_text else _encode
 
 
 class _LineFormatter(logging.Formatter):
@@ -91,7 +88,7 @@ class _LineFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self._format_line(line)
+        return self._format_line(line).decode()
 
 
 def set_up_logging(level: str, log_format: str) -> None:
@@ -111,7 +108,7 @@ class _Lines:
 
     def write(self, line: dict[str, Any]) -> None:
         with suppress(OSError):  # A full log disk stops the log, not the service.
-            os.write(self._fd, self._format_line(line).encode(errors="backslashreplace") + b"\n")
+            os.write(self._fd, self._format_line(line) + b"\n")
 
 
 def open_lines(logger: str, log_format: str) -> WriteLine:

@@ -110,13 +110,9 @@ class Dispatcher:
         self._answer_console = open_console(self.answer) if open_console is not None else None
         self._logs_in = services.cloud.auth_url is None
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
-        self._routers = {
-            Dialect.OPENSTACK: _make_router(own),
-            Dialect.KEYSTONE: _make_router(own),
-            Dialect.SHARE: _make_router(own),
-            # What the IMS API does not do otherwise is as in the other table.
-            Dialect.IMS: _make_router((*own, *routes.IMS_ROUTES)),
-        }
+        # What the IMS API does not do otherwise is as in the other table.
+        of_ims = _make_router((*own, *routes.IMS_ROUTES))
+        self._routers = dict.fromkeys(Dialect, _make_router(own)) | {Dialect.IMS: of_ims}
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request of the ASGI server, from its first byte to its log line."""
@@ -168,13 +164,17 @@ class Dispatcher:
             return "", self._refuse(request, error)
         if request.method == "OPTIONS":
             return "", Response()
-        return await self.answer(request)
+        return await self._answer(request)
 
     async def answer(self, request: Request) -> tuple[str, Response]:
-        """(the route's template or "", the response) of a request whose origin has been found."""
+        """As of `_answer`, of a request that somebody within the service made."""
+        request.dialect = _dialect_of(request)
+        return await self._answer(request)
+
+    async def _answer(self, request: Request) -> tuple[str, Response]:
+        """(the route's template or "", the response) of a request whose dialect and origin were found."""
         route = ""
         try:
-            request.dialect = _dialect_of(request)
             segments = self._read_path(request)
             found = self._find(request, segments)
             if _names_no_version(request, segments, found):

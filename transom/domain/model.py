@@ -127,7 +127,7 @@ class Image(msgspec.Struct, frozen=True):
 NEVER = 2**62
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
+class Member(msgspec.Struct, frozen=True):
     """One recipient's membership of one image. `member_id`: a project's id, or a `member_key`. `vault_id`:
     the backup vault that a recipient named for an image made from a backup.
 

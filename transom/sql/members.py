@@ -58,7 +58,7 @@ _MEMBER_COLUMNS = ", ".join(_FIELDS)
 
 
 def member_of_row(row: Row) -> Member:
-    return Member(**dict(zip(_FIELDS, row, strict=True)))
+    return Member(*row)
 
 
 # ---- looks
