@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -199,6 +200,29 @@ def test_offers_while_the_owner_hides_and_shows_the_image_are_made_or_forbidden(
         assert others_than(answers[len(toggles) :], 200, 403) == []
         _set_visibility(owner, image_id, "shared")
         assert len(member_statuses(owner, image_id)) == statuses(answers[len(toggles) :])[200]
+
+
+def test_an_offer_beside_a_change_of_the_recipients_rule_goes_by_the_rule_before_or_after(
+    service: Service, owner: httpx.Client, recipient: httpx.Client, recipient_id: str
+) -> None:
+    publisher = service.clouds["publisher"].project_id
+    rule = f"/share/v1/rules/projects/{publisher}"
+    assert recipient.put(rule, json={"answer": "accepted"}).is_success
+    for number in range(ROUNDS):
+        before, after = ("accepted", "rejected") if number % 2 == 0 else ("rejected", "accepted")
+        image_ids = [create_image(owner)["id"] for _ in range(3)]
+
+        *offered, changed = together(
+            *(partial(add_member, owner, image_id, recipient_id) for image_id in image_ids),
+            partial(recipient.put, rule, json={"answer": after}),
+        )
+
+        assert changed.status == 200
+        assert others_than(offered, 200) == []
+        assert {json.loads(answer.text)["status"] for answer in offered} <= {before, after}
+        image_id = create_image(owner)["id"]
+        assert add_member(owner, image_id, recipient_id).json()["status"] == after
+    assert recipient.delete(rule).is_success
 
 
 # ---- image data
