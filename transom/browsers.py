@@ -1,32 +1,52 @@
 """The console, put together: pages for browsers over the API of the same process.
 
-Imported with its templates only where there is one: who has none does without them.
+A worker imports it with its templates for the first page that it is asked for: one that shows none does
+without them.
 """
 
+import asyncio
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from transom.api.dispatch import OpenConsole
+from transom.api.dispatch import AnswerRequest, OpenConsole
+from transom.api.http import Request, Response
 from transom.config import Settings
 from transom.sql.console_sessions import ConsoleSessions
 from transom.sql.db import Database
 
 if TYPE_CHECKING:
+    from transom.console import Console
     from transom.identity.keystone_client import KeystoneClient
-
-
-def prepare_console(settings: Settings) -> None:
-    """Import it, for the workers to inherit. Templates are compiled as pages are first asked for: all of
-    them at once would make a start noticeably longer."""
-    if settings.has_console:
-        importlib.import_module("transom.console")
 
 
 def open_console(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> OpenConsole:
     """`keystone`: None with the built-in identity."""
-    from transom.console import Console
-
     rows = ConsoleSessions(db, settings.console_idle_s * 1_000_000)
     ask_keystone = keystone.ask_for_user if keystone is not None else None
     keystone_url = settings.keystone_auth_url if keystone is not None else ""
-    return lambda answer: Console(settings.public_endpoint, keystone_url, rows, answer, ask_keystone).answer
+
+    def open_pages(answer: AnswerRequest) -> AnswerRequest:
+        def make() -> "Console":
+            from transom.console import Console
+
+            return Console(settings.public_endpoint, keystone_url, rows, answer, ask_keystone)
+
+        return _Pages(make).answer
+
+    return open_pages
+
+
+class _Pages:
+    """The console from the first request on."""
+
+    def __init__(self, make: Callable[[], "Console"]) -> None:
+        self._make = make
+        self._console: Console | None = None
+
+    async def answer(self, request: Request) -> tuple[str, Response]:
+        if self._console is None:
+            # It takes longer than others may wait. Who comes meanwhile waits for the same import.
+            await asyncio.to_thread(importlib.import_module, "transom.console")
+            self._console = self._console or self._make()
+        return await self._console.answer(request)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-from transom.browsers import prepare_console
 from transom.components import PreparationError, open_cafile, open_liveness, read_policy
 from transom.config import Settings
 from transom.data.recovery import give_up_dead
@@ -33,7 +32,6 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     """
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = read_policy(settings)
-    prepare_console(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
     identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
     for failed in await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True):

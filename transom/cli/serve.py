@@ -109,8 +109,7 @@ def _import_for_workers(settings: Settings) -> None:
     for_identity = {"keystone": "aiohttp", "builtin": "jwt"}
     for_uploads = "oslo_utils.imageutils.format_inspector"
     for_all = ("granian", "prometheus_client.multiprocess", for_uploads)
-    for_console = ("jinja2", "cryptography.hazmat.primitives.ciphers.aead") if settings.has_console else ()
-    for name in (for_identity[settings.identity], *for_console, *for_all):
+    for name in (for_identity[settings.identity], *for_all):
         importlib.import_module(name)
 
 
