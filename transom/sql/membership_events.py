@@ -11,6 +11,7 @@ from transom.domain.events import Actor, EventType, Via
 from transom.domain.model import NEVER, MemberStatus
 from transom.sql.db import EventInsert
 from transom.sql.live import live
+from transom.sql.member_ids import is_project
 from transom.sql.outbox import COLUMNS, who
 
 
@@ -77,7 +78,7 @@ def _changed(of: _Shared) -> str:
     from {_joined(of)}"""
 
 
-_ASKED = "changed.member_id not like '%/%'"
+_ASKED = is_project("changed.member_id")
 _DURING_OFFER = f"""
     case when {_ASKED} then nullif(cast($8 as bigint), {NEVER}) else nullif(changed.ends_at, {NEVER}) end"""
 
