@@ -46,6 +46,21 @@ def test_what_could_not_be_done_is_told_and_the_status_is_3(service: Service, ru
     assert image_id in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("verb", "count"), [(("offer", "--to", "publisher"), "offered"), (("accept",), "changed")]
+)
+def test_a_program_reads_what_was_done_and_what_failed(
+    service: Service, run: Run, verb: tuple[str, ...], count: str
+) -> None:
+    image_id = make_image(service, new_name())
+
+    done = run("publisher", "share", verb[0], image_id, *verb[1:], "-f", "json")
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told[count], done.stderr) == (3, 0, "")
+    assert image_id in str(told["failures"])
+
+
 def test_nobody_is_offered_anything_when_one_is_not_found(service: Service, run: Run, tmp_path: Path) -> None:
     image_id = make_image(service, new_name())
     (tmp_path / "to.txt").write_text("recipient\nnobody\nno one\n")

@@ -206,7 +206,7 @@ def show_members(
         return
     recipients = read_recipients(service, to, to_domain, to_organization, to_file)
     confirm(about_members(service, found, recipients), yes=yes)
-    report(families.set_members(service, found["id"], recipients))
+    report(families.set_members(service, found["id"], recipients), form)
 
 
 def _print_family(found: dict[str, Any], form: str, columns: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,14 +89,29 @@ def confirm(question: str, *, yes: bool) -> None:
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def report(done: dict[str, Any]) -> None:
-    """Counts on standard output, failures one a line on standard error; exit status 3 if there are any."""
+report_option = click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json: counts and failures as the API has them.",
+)
+
+
+def report(done: dict[str, Any], form: str) -> None:
+    """Counts on standard output, failures one a line on standard error, or both as JSON on standard output;
+    exit status 3 if there are failures."""
     from transom.client.rows import failure_text
 
-    counts = {name: value for name, value in done.items() if name != "failures" and value}
     failures = done.get("failures", [])
-    click.echo(", ".join(f"{name}: {value}" for name, value in counts.items()) or "nothing to do")
-    for failure in failures:
-        click.echo(failure_text(failure), err=True)
+    if form == "json":
+        click.echo(json.dumps(done, indent=2, ensure_ascii=False))
+    else:
+        counts = {name: value for name, value in done.items() if name != "failures" and value}
+        click.echo(", ".join(f"{name}: {value}" for name, value in counts.items()) or "nothing to do")
+        for failure in failures:
+            click.echo(failure_text(failure), err=True)
     if failures:
         raise SystemExit(SOME_FAILED)

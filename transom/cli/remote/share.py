@@ -9,7 +9,7 @@ import click
 
 from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, print_rows
-from transom.cli.remote.run import confirm, report, with_service, yes_option
+from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
 
 if TYPE_CHECKING:
     from transom.client import Service
@@ -88,6 +88,7 @@ def _answer(name: str, word: str, text: str) -> None:
     @click.option("--from", "sender", metavar="PROJECT", help="With --all: of this project only.")
     @(ask_each_time_option if word == "accepted" else _nothing_more)
     @yes_option
+    @report_option
     @with_service
     def run(
         service: "Service",
@@ -96,6 +97,7 @@ def _answer(name: str, word: str, text: str) -> None:
         status: str | None,
         sender: str | None,
         yes: bool,
+        form: str,
         ask_each_time: bool = False,
     ) -> None:
         from transom.client import shares
@@ -110,12 +112,13 @@ def _answer(name: str, word: str, text: str) -> None:
         if status:
             sender_id = _project(service, sender)
             _confirm_all(service, word, status, sender_id, yes=yes)
-            report(shares.answer_all(service, word, status, sender_id))
+            report(shares.answer_all(service, word, status, sender_id), form)
             return
         image_ids, family_ids = _ids(service, images, families)
         if word == "left":
             confirm(about_leaving(image_ids, family_ids), yes=yes)
-        report(shares.answer(service, word, image_ids, family_ids, "pending" if ask_each_time else None))
+        new_versions = "pending" if ask_each_time else None
+        report(shares.answer(service, word, image_ids, family_ids, new_versions), form)
 
 
 def _confirm_all(service: "Service", word: str, status: str, sender_id: str | None, *, yes: bool) -> None:
@@ -150,6 +153,7 @@ _answer("leave", "left", "Give up what was offered or accepted. Only a new offer
 @click.option("--message", help="Why; the recipient reads it in its inbox.")
 @click.option("--answer-by", type=Time(), help="When an unanswered offer ends: a time, or 7d.")
 @click.option("--expires-at", type=Time(), help="When the share ends: a time, or 90d.")
+@report_option
 @with_service
 def make_offers(
     service: "Service",
@@ -162,6 +166,7 @@ def make_offers(
     message: str | None,
     answer_by: str | None,
     expires_at: str | None,
+    form: str,
 ) -> None:
     """Offer images and families to projects, domains and organisations."""
     from transom.client import shares
@@ -175,7 +180,7 @@ def make_offers(
     image_ids, family_ids = _ids(service, images, families)
     terms = {"message": message, "answer_by": answer_by, "expires_at": expires_at}
     given = {name: value for name, value in terms.items() if value is not None}
-    report(shares.offer(service, image_ids, family_ids, recipients, given))
+    report(shares.offer(service, image_ids, family_ids, recipients, given), form)
 
 
 @share.command(
@@ -192,6 +197,7 @@ def make_offers(
 @click.option("--everything", is_flag=True, help="All images and families of your project.")
 @click.option("--reason", help="Why; the recipients are told.")
 @yes_option
+@report_option
 @with_service
 def withdraw_offers(
     service: "Service",
@@ -205,6 +211,7 @@ def withdraw_offers(
     everything: bool,
     reason: str | None,
     yes: bool,
+    form: str,
 ) -> None:
     """Take back what was offered. Access ends at once; who has the data keeps it."""
     from transom.client import shares
@@ -228,7 +235,7 @@ def withdraw_offers(
         "reason": reason,
     }
     confirm(about_withdrawal(service, body), yes=yes)
-    report(shares.withdraw(service, body))
+    report(shares.withdraw(service, body), form)
 
 
 @share.command("list", epilog=examples("share list web-1 --status accepted", "share list --to customer-a"))
