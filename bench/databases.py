@@ -133,8 +133,8 @@ class PostgresConnection:
         return time.perf_counter() - began
 
     def tidy(self) -> None:
-        self.ask("vacuum analyze image")
-        self.ask("vacuum analyze member")
+        for table in "image", "member", "event":
+            self.ask(f"vacuum analyze {table}")
 
 
 @contextmanager
