@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,10 +24,7 @@ def list_images(
     service: Service, filters: dict[str, Any], limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Those that a list with these filters has, at most so many."""
-    for position, image in enumerate(service.pages("/v2/images", filters, "images")):
-        if position == limit:
-            return
-        yield image
+    return islice(service.pages("/v2/images", filters, "images"), limit)
 
 
 def create_image(service: Service, fields: dict[str, Any]) -> dict[str, Any]:

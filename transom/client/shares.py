@@ -4,6 +4,7 @@ Bodies are those of the API, as dictionaries; times are texts of RFC 3339.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -128,10 +129,7 @@ def event_filters(
 def list_history(service: Service, filters: Body, limit: int) -> Iterator[Body]:
     """Events, newest first, at most so many."""
     params = {**_given(**filters), "order": "desc", "limit": min(limit, 1000)}
-    for position, event in enumerate(service.pages(f"{_V1}/events", params, "events")):
-        if position == limit:
-            return
-        yield event
+    return islice(service.pages(f"{_V1}/events", params, "events"), limit)
 
 
 def watch_events(service: Service, filters: Body) -> Iterator[Body]:
