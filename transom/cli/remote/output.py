@@ -32,6 +32,20 @@ def format_options(command: _Command) -> _Command:
     )(command)
 
 
+def json_option(text: str) -> Callable[[_Command], _Command]:
+    """`-f` of verbs that print no table of things, which the command gets as `form`. `text`: what `json`
+    is."""
+    return click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help=f"json: {text}",
+    )
+
+
 def print_rows(
     rows: Iterable[dict[str, Any]], known: Sequence[str], form: str, columns: Sequence[str] = ()
 ) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from transom.cli.remote.output import json_option
+
 if TYPE_CHECKING:
     from transom.client import Service
 
@@ -87,17 +89,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-
-
-report_option = click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json: counts and failures as the API has them.",
-)
+report_option = json_option("counts and failures as the API has them.")
 
 
 def report(done: dict[str, Any], form: str) -> None:

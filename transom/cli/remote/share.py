@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from transom.cli.remote.options import Time, examples, recipient_options
-from transom.cli.remote.output import cell, format_options, print_rows
+from transom.cli.remote.output import cell, format_options, json_option, print_rows
 from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
 
 if TYPE_CHECKING:
@@ -308,15 +308,7 @@ def show_history(
 
 @share.command("watch", epilog=examples("share watch --type 'family.*' -f json"))
 @event_options
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json: the event as the API has it, in one line.",
-)
+@json_option("the event as the API has it, in one line.")
 @with_service
 def watch_events(
     service: "Service", image: str | None, family: str | None, other: str | None, types: str | None, form: str
