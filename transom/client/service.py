@@ -1,6 +1,5 @@
 """Requests to the service as one account: endpoints from the catalog, tokens, refusals, pages."""
 
-import logging
 import re
 import time
 from collections.abc import Iterator
@@ -118,9 +117,7 @@ class Service:
 class _Renamed:
     """Errors of keystoneauth1 and requests become RefusedError."""
 
-    def __enter__(self) -> None:
-        # What it warns of is said by the error that follows.
-        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+    def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, (exceptions.ConnectFailure, exceptions.DiscoveryFailure)):

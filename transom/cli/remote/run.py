@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +42,9 @@ class Access:
         """The service as this account; click's error when that is not configured."""
         require_client()
         from transom.client import CloudError, connect
+
+        # What it warns of is said by the error that follows.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
         try:
             return connect(self._cloud)
