@@ -152,6 +152,20 @@ def test_what_cannot_be_converted_fails_the_task_and_keeps_the_formats(
 
 
 @needs_qemu
+def test_a_disk_that_says_too_much_of_itself_is_not_converted(plugged: Service, tmp_path: Path) -> None:
+    """qemu-img describes each snapshot; a disk can have 100 MB of them."""
+    client = plugged.client("publisher")
+    made = tmp_path / "snapshots.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(made), "1M"], check=True, timeout=60)
+    data = disk_formats.with_snapshots(made.read_bytes(), 4000)
+
+    image_id, task = import_data(client, data, disk_format="qcow2")
+
+    assert (task["status"], "too many snapshots" in task["message"]) == ("failure", True), task
+    assert show_image(client, image_id)["status"] == "queued"
+
+
+@needs_qemu
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -37,6 +37,7 @@ GOOD_CONTENT = [
     pytest.param("iso", disk_formats.HYBRID_ISO, 350 * 2048, id="iso with a partition table"),
     pytest.param("vdi", disk_formats.VDI, 5 * 2**20, id="vdi"),
     pytest.param("vhd", disk_formats.VHD, 6 * 2**20, id="vhd"),
+    pytest.param("vhdx", disk_formats.VHDX, 7 * 2**20, id="vhdx"),
     pytest.param("raw", disk_formats.ZEROS, 65536, id="raw"),
     pytest.param("raw", b"", None, id="nothing as raw"),
     pytest.param("ami", disk_formats.ZEROS, 65536, id="ami"),
@@ -74,6 +75,30 @@ UNSAFE_CONTENT = [
     pytest.param("raw", disk_formats.VMDK_DESCRIPTOR_ALONE, id="vmdk descriptor alone as raw"),
     pytest.param("raw", disk_formats.QED, id="qed as raw"),
     pytest.param("raw", disk_formats.MBR_WITH_BAD_BOOT_FLAG, id="partition table with bad boot flag as raw"),
+    pytest.param("vmdk", disk_formats.VMDK_WITH_PARENT, id="vmdk with parent"),
+    pytest.param(
+        "vmdk", disk_formats.VMDK_WITH_PARENT_BEHIND_ITS_TEXT, id="vmdk with parent behind its text"
+    ),
+    pytest.param("vmdk", disk_formats.VMDK_OF_TWO_TYPES, id="vmdk of two types"),
+    pytest.param("vmdk", disk_formats.VMDK_WITHOUT_CAPACITY, id="vmdk without capacity"),
+    pytest.param("vmdk", disk_formats.VMDK_WITH_TABS_IN_AN_EXTENT, id="vmdk with tabs in an extent"),
+    pytest.param("vmdk", disk_formats.VMDK_WITH_EXTENT_BESIDE_IT, id="vmdk with an extent beside it"),
+    pytest.param("vmdk", disk_formats.VMDK_WITH_ENDLESS_TEXT, id="vmdk with endless text"),
+    pytest.param("raw", disk_formats.VMDK_WITH_PARENT, id="vmdk with parent as raw"),
+    pytest.param(
+        "raw", disk_formats.VMDK_OF_VERSION_3_WITH_PARENT, id="vmdk of version 3 with parent as raw"
+    ),
+    pytest.param(
+        "raw", disk_formats.VMDK_DESCRIPTOR_IN_ODD_SPELLING, id="vmdk descriptor in odd spelling as raw"
+    ),
+    pytest.param(
+        "raw", disk_formats.SHORT_QCOW2_WITH_BACKING_FILE, id="short qcow2 with backing file as raw"
+    ),
+    pytest.param("qcow2", disk_formats.SHORT_QCOW2_WITH_BACKING_FILE, id="short qcow2 with backing file"),
+    pytest.param("vhd", disk_formats.VHD_WITH_PARENT, id="vhd with parent"),
+    pytest.param("raw", disk_formats.VHD_WITH_PARENT, id="vhd with parent as raw"),
+    pytest.param("vhdx", disk_formats.VHDX_WITH_PARENT, id="vhdx with parent"),
+    pytest.param("vhdx", disk_formats.VHDX_OF_MANY_ITEMS, id="vhdx of many items"),
 ]
 
 

@@ -2,8 +2,9 @@
 
 The parsers are oslo.utils' format inspectors, which Nova, Glance and Cinder share. The verdicts are those of
 Glance 33 (CVE-2024-32498, CVE-2022-47951): a qcow2 that names other files or a vmdk that describes them is
-refused whatever it claims to be. The parsers raise what they please on bytes made to break them, and on some
-that are not; here each is asked under guard.
+refused whatever it claims to be. So is what the parsers let through and QEMU opens other files for
+(`other_files.py`). The parsers raise what they please on bytes made to break them, and on some that are not;
+here each is asked under guard.
 """
 
 from contextlib import suppress
@@ -11,6 +12,8 @@ from contextlib import suppress
 from oslo_utils.imageutils import format_inspector
 from oslo_utils.imageutils.format_inspector import FileInspector
 
+from transom.data.other_files import LOOK_BYTES, SECTOR_BYTES, names_other_files
+from transom.data.parsers import PARSERS
 from transom.domain.errors import ContentRefusedError
 from transom.domain.fields import DISK_FORMATS
 
@@ -29,7 +32,7 @@ def detect(start: bytes) -> str:
     """The disk format of data that begins so, as an image names it: `raw` for what has no sign of its own, as
     a fixed VHD, which shows itself at its end. ContentRefusedError for a format that no image can have, or
     when several show themselves."""
-    parsers = [made() for made in format_inspector.ALL_FORMATS.values()]
+    parsers = [made() for made in PARSERS.values()]
     for parser in parsers:
         _eat(parser, start)
     found = {parser.NAME for parser in parsers if _matches(parser)}
@@ -52,14 +55,20 @@ class Inspection:
         self._claimed = disk_format
         self._must_match = must_match and disk_format not in _TAKE_ANY
         self._nonfatal = nonfatal_checks | ({"mbr"} if disk_format in _MBR_FREE else set())
-        self._raw = format_inspector.ALL_FORMATS["raw"]()
-        self._parsers = [made() for name, made in format_inspector.ALL_FORMATS.items() if name != "raw"]
+        self._raw = PARSERS["raw"]()
+        self._parsers = [made() for name, made in PARSERS.items() if name != "raw"]
         #: Those that still want to see blocks.
         self._hungry = list(self._parsers)
         self._is_decided = False
+        #: The beginning of the data.
+        self._start = b""
 
     def feed(self, block: bytes) -> None:
         """Raises ContentRefusedError as soon as the blocks show that the claim is wrong."""
+        if len(self._start) < LOOK_BYTES:
+            self._start += block[: LOOK_BYTES - len(self._start)]
+            if len(self._start) == LOOK_BYTES:
+                self._check_start()
         self._hungry = [parser for parser in self._hungry if _eat(parser, block)]
         if not self._is_decided and not self._hungry:
             self._is_decided = True
@@ -71,9 +80,12 @@ class Inspection:
         for parser in self._parsers:
             with suppress(Exception):  # see the head of this module
                 parser.finish()
+        if size < LOOK_BYTES:
+            self._check_start()
         found = self._detected()
-        if found is not None:
-            self._check_safety(found)
+        # What can be taken for several formats must be safe as each of them.
+        for parser in self._matching() if found is None else (found,):
+            self._check_safety(parser)
         return self._judge(found, size) or None
 
     def _judge(self, found: FileInspector | None, size: int) -> int | None:
@@ -94,13 +106,23 @@ class Inspection:
 
     def _detected(self) -> FileInspector | None:
         """The one format that matches, raw if none does; None if several do."""
-        found = [parser for parser in self._parsers if _matches(parser)]
+        found = self._matching()
         if {parser.NAME for parser in found} == {"iso", "gpt"}:
             # A hybrid ISO carries a partition table for USB sticks: an ISO all the same.
             return next(parser for parser in found if parser.NAME == "iso")
         if not found:
             return self._raw
         return found[0] if len(found) == 1 else None
+
+    def _matching(self) -> list[FileInspector]:
+        return [parser for parser in self._parsers if _matches(parser)]
+
+    def _check_start(self) -> None:
+        """QEMU reads what a file lacks as zeros, so one shorter than a header can be of any format."""
+        start = self._start
+        is_header_cut = len(start) < SECTOR_BYTES and detect(start.ljust(SECTOR_BYTES, b"\0")) != "raw"
+        if is_header_cut or names_other_files(start):
+            raise ContentRefusedError("Image failed safety checks")
 
     def _check_safety(self, found: FileInspector) -> None:
         if found is self._raw:

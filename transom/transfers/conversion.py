@@ -8,6 +8,7 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from transom.domain.errors import (
     ProgramMissingError,
 )
 from transom.domain.imports import Change
-from transom.transfers.material import Material
+from transom.transfers.material import Material, read_file
 
 #: What qemu-img calls the formats that it can convert.
 _QEMU_NAMES = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
@@ -28,7 +29,10 @@ _PROGRAM = "qemu-img"
 _MOST_S = 3600
 _MEMORY_BYTES = 2 << 30
 _CPU_S = 3600
-#: Sets the limits in the process that becomes qemu-img: none is left to the event loop's own process.
+#: Snapshots and bitmaps of one disk can have 100 MB of names.
+_MOST_PRINTED = 1 << 20
+#: Sets the limits in the process that becomes qemu-img, which gives way to the service: none is left to the
+#: event loop's own process.
 _LIMITED = """
 import os, resource, sys
 memory, cpu, file_size = map(int, sys.argv[1:4])
@@ -36,6 +40,7 @@ resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
 resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.nice(10)
 os.execvp(sys.argv[4], sys.argv[4:])
 """
 
@@ -55,13 +60,15 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
     room for it, ProgramMissingError when it has no qemu-img.
     """
     source = material.image.disk_format or ""
-    await _inspect(material, source)
     if source in ("iso", target):
+        await _inspect(material, material.read(), source)
         return None
     if source not in _QEMU_NAMES:
         raise InvalidError(f"Data in the format {source} cannot be converted to {target}.")
     _require_program()
     async with material.as_file() as path:
+        # Of the file that will be opened: data at a place of the user's may change between two reads.
+        await _inspect(material, read_file(path), source)
         await _check(material, path, _QEMU_NAMES[source])
         made = folder / f"converted.{target}"
         await _run(
@@ -77,14 +84,14 @@ def _require_program() -> None:
         raise ProgramMissingError(f"Disks cannot be converted here: {_PROGRAM} is not installed.")
 
 
-async def _inspect(material: Material, source: str) -> None:
+async def _inspect(material: Material, chunks: AsyncIterator[bytes], source: str) -> None:
     """The data must be what it claims to be, whatever `require_image_format_match` lets through elsewhere."""
     # Imported only here: its parsers' library takes a tenth of a second, which every start would wait for.
     from transom.data.inspection import Inspection
 
     inspection = Inspection(source, True, material.options.nonfatal_checks)
     size = 0
-    async for chunk in material.read():
+    async for chunk in chunks:
         inspection.feed(chunk)
         size += len(chunk)
     inspection.finish(size)
@@ -108,17 +115,18 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
 
 
 async def _run(most_bytes: int, *arguments: str) -> bytes:
-    """What qemu-img prints. ContentRefusedError when it fails."""
+    """What qemu-img prints. ContentRefusedError when it fails, or prints more than of any honest disk."""
     limits = (str(_MEMORY_BYTES), str(_CPU_S), str(most_bytes + (1 << 24)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _LIMITED, *limits, _PROGRAM, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(_MOST_S):
-            printed, _said = await process.communicate()
+            printed = await _read_printed(process)
+            await process.wait()
     except BaseException:
         if process.returncode is None:
             process.kill()
@@ -127,3 +135,12 @@ async def _run(most_bytes: int, *arguments: str) -> bytes:
     if process.returncode != 0:
         raise ContentRefusedError("qemu-img could not read or convert the data.")
     return printed
+
+
+async def _read_printed(process: asyncio.subprocess.Process) -> bytes:
+    printed = bytearray()
+    while process.stdout is not None and (piece := await process.stdout.read(_MOST_PRINTED)):
+        printed += piece
+        if len(printed) > _MOST_PRINTED:
+            raise ContentRefusedError("The data has too many snapshots, bitmaps or extents to be converted.")
+    return bytes(printed)
