@@ -117,8 +117,17 @@ def _chunks() -> Iterator[bytes]:
         yield DATA[start : start + (64 << 10)]
 
 
-def test_the_metrics_stay_inside(proxied: Proxied) -> None:
-    assert proxied.publisher.get("/metrics").status_code == 404
+@pytest.mark.parametrize(
+    "path", ["metrics", "%6detrics", "/metrics", "ims/metrics", "ims//metrics", "ims%2Fmetrics", "./metrics"]
+)
+def test_the_metrics_stay_inside(proxied: Proxied, path: str) -> None:
+    """However the path is spelled. What is no path here is answered with the versions."""
+    url = httpx.URL(proxied.url)
+    raw_path = f"{url.path.rstrip('/')}/{path}".encode()
+
+    answered = proxied.publisher.get(url.copy_with(raw_path=raw_path))
+
+    assert answered.status_code in (300, 404)
 
 
 def test_a_refusal_names_the_identity_service_behind_the_proxy(proxied: Proxied) -> None:

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from transom.api.http import Request, Response, json_response
+from transom.api.http import HttpError, Request, Response, json_response
 from transom.api.services import Services
 from transom.domain.errors import UnavailableError
 
@@ -50,7 +50,10 @@ async def check_health_briefly(_services: Services, _request: Request) -> Respon
     return Response(HTTPStatus.NO_CONTENT)
 
 
-async def show_metrics(services: Services, _request: Request) -> Response:
+async def show_metrics(services: Services, request: Request) -> Response:
+    """In one spelling of the path only: proxies refuse it to strangers by a comparison of paths."""
+    if request.raw_path != b"/metrics":
+        raise HttpError(HTTPStatus.NOT_FOUND, "The resource could not be found.")
     return Response(
         body=services.render_metrics(),
         headers=[(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")],
