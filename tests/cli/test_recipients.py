@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from transom.client.recipients import Named, RecipientsError, read_file
+from transom.client.recipients import RecipientsError, read_file
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_file_names_projects_domains_and_organisations(
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
 
-    assert read_file(path) == Named(projects, domains, organizations)
+    assert read_file(path) == {"projects": projects, "domains": domains, "organizations": organizations}
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 It knows the service from outside only and imports nothing of it, so it can be installed without what the
 service needs: `requirements/client.lock`. `clouds.py` finds account and service, `service.py` makes requests;
 the other modules are a module for each kind of thing.
+
+This module imports none of them: commands are declared by `kinds.py`, also where packages that the others
+need are not installed.
 """
-
-from transom.client.clouds import CloudError, connect
-from transom.client.service import RefusedError, Service
-
-__all__ = ["CloudError", "RefusedError", "Service", "connect"]

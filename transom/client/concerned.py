@@ -10,7 +10,6 @@ from transom.client.kinds import KINDS
 from transom.client.service import Service
 
 Body = dict[str, Any]
-#: Kinds of recipients → names of their sets.
 
 
 def count_of(count: int, thing: str, *, more: bool = False) -> str:
@@ -35,7 +34,7 @@ def about_all(service: Service, status: str, sender: str | None) -> str:
 
 def about_withdrawal(service: Service, body: Body) -> str:
     """`body`: of the withdrawal, as the API has it."""
-    recipients = [f"{kind}/{one}" for kind in KINDS.values() for one in body[kind]]
+    recipients = [f"{kind.plural}/{one}" for kind in KINDS for one in body[kind.plural]]
     whom = "everybody" if body.get("everybody") else count_of(len(recipients), "recipient")
     if not body.get("everything"):
         what = _things(len(body["images"]), len(body["families"]))
@@ -66,7 +65,7 @@ def about_revocation(family: Body, number: int) -> str:
 
 def about_members(service: Service, family: Body, recipients: Body) -> str:
     """That these (ids of `projects`, `domains`, `organizations`) are to be the only members."""
-    wanted = {(kind, one) for kind, name in KINDS.items() for one in recipients[name]}
+    wanted = {(kind.name, one) for kind in KINDS for one in recipients[kind.plural]}
     found = of_families.list_members(service, family["id"])
     now = {one for item in found for one in item["recipient"].items()}
     joining, leaving = count_of(len(wanted - now), "new member"), len(now - wanted)

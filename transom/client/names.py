@@ -34,15 +34,17 @@ def is_uuid(text: str) -> bool:
 def find_project(service: Service, text: str) -> str:
     """The id of the project of this id or name. Where the identity service tells the caller nothing, a text
     that has the form of an id is taken for one."""
-    return _find_in_identity(service, "projects", "project", text)
+    return find_in_identity(service, "project", text)
 
 
 def find_domain(service: Service, text: str) -> str:
     """As `find_project`, of a domain."""
-    return _find_in_identity(service, "domains", "domain", text)
+    return find_in_identity(service, "domain", text)
 
 
-def _find_in_identity(service: Service, key: str, kind: str, text: str) -> str:
+def find_in_identity(service: Service, kind: str, text: str) -> str:
+    """As `find_project`, of a kind of which the identity service has a list."""
+    key = f"{kind}s"
     options: dict[str, Any] = {"service": "identity", "allowed": _NO_ANSWER}
     answer = service.request("GET", f"/{key}/{quote(text, safe='')}", **options)
     if answer.ok:

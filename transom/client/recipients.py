@@ -2,28 +2,19 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
-from transom.client.names import find_domain, find_project
+from transom.client.kinds import KINDS, Kind
+from transom.client.names import find_in_identity
 from transom.client.service import RefusedError, Service
 
-#: Heads of the column that has the recipients, in the order in which they are looked for.
+#: Heads of the column that has the projects, in the order in which they are looked for.
 _COLUMNS = ("project", "project_id", "id", "name")
 
-
-class Named(NamedTuple):
-    """Ids or names, as they were written; of organisations and their units ids."""
-
-    projects: list[str]
-    domains: list[str]
-    organizations: list[str]
-
-
-#: The sets of recipients, as a request has them.
+#: Recipients by the plural of their kind, as a request has them: ids, or names that are still to be found.
 Sets = dict[str, list[str]]
 
 
@@ -31,28 +22,26 @@ class RecipientsError(Exception):
     """Somebody is not found, or a file names nobody; the text says who or why."""
 
 
-def read_recipients(
-    service: Service,
-    to: Iterable[str],
-    to_domain: Iterable[str],
-    to_organization: Iterable[str],
-    to_file: Path | None,
-) -> Sets:
-    """Ids of projects, domains and organisations, each once. RecipientsError, which names all that are not
-    found; which organisations there are only the service knows."""
-    named = read_file(to_file) if to_file is not None else Named([], [], [])
+def read_recipients(service: Service, to: Mapping[str, Iterable[str]], to_file: Path | None) -> Sets:
+    """The ids of all that `to` (ids or names, by the plural of their kind) and the file name, each once.
+    RecipientsError, which names all that are not found."""
+    named = read_file(to_file) if to_file is not None else _sets()
     return {
-        "projects": _find_all(service, [*to, *named.projects], find_project),
-        "domains": _find_all(service, [*to_domain, *named.domains], find_domain),
-        "organizations": list(dict.fromkeys([*to_organization, *named.organizations])),
+        kind.plural: _find_all(service, kind, [*to.get(kind.plural, ()), *named[kind.plural]])
+        for kind in KINDS
     }
 
 
-def _find_all(service: Service, texts: Iterable[str], find: Callable[[Service, str], str]) -> list[str]:
+def _sets(projects: Iterable[str] = ()) -> Sets:
+    return {kind.plural: [] for kind in KINDS} | {"projects": list(projects)}
+
+
+def _find_all(service: Service, kind: Kind, texts: Iterable[str]) -> list[str]:
+    """Which there are of a kind without names, only the service knows."""
     found, wrong = [], []
     for text in dict.fromkeys(texts):
         try:
-            found.append(find(service, text))
+            found.append(find_in_identity(service, kind.name, text) if kind.has_names else text)
         except RefusedError as error:
             wrong.append(str(error))
     if wrong:
@@ -60,8 +49,8 @@ def _find_all(service: Service, texts: Iterable[str], find: Callable[[Service, s
     return list(dict.fromkeys(found))
 
 
-def read_file(path: Path) -> Named:
-    """RecipientsError for a file that cannot be read, or has nobody in it."""
+def read_file(path: Path) -> Sets:
+    """What is written there. RecipientsError for a file that cannot be read, or has nobody in it."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -71,48 +60,51 @@ def read_file(path: Path) -> Named:
         named = read(text)
     except (csv.Error, ValueError) as error:
         raise RecipientsError(f"{path}: {error}") from None
-    if not any(named):
+    if not any(named.values()):
         raise RecipientsError(f"{path} names nobody.")
     return named
 
 
-def _read_lines(text: str) -> Named:
+def _read_lines(text: str) -> Sets:
     """A line each; blank ones and what stands behind # say nothing."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return Named([line for line in lines if line], [], [])
+    return _sets(line for line in lines if line)
 
 
-def _read_csv(text: str) -> Named:
-    """The column `project` (or `project_id`, `id`, `name`), and `domain` and `organization` if there are any;
-    without a head that names one of them, the first column."""
+def _read_csv(text: str) -> Sets:
+    """The column `project` (or `project_id`, `id`, `name`), and those of the other kinds, if there are any;
+    without a head that names one of them, the first column, of projects."""
     rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
     if not rows:
-        return Named([], [], [])
+        return _sets()
     head = [cell.strip().lower() for cell in rows[0]]
-    names = [next((name for name in _COLUMNS if name in head), ""), "domain", "organization"]
-    columns = [head.index(name) if name in head else None for name in names]
-    if not any(column is not None for column in columns):
-        return Named(_column(rows, 0), [], [])
-    return Named(*(_column(rows[1:], column) for column in columns))
+    heads = {kind.plural: kind.name for kind in KINDS}
+    heads["projects"] = next((name for name in _COLUMNS if name in head), "project")
+    columns = {plural: head.index(name) for plural, name in heads.items() if name in head}
+    if not columns:
+        return _sets(_column(rows, 0))
+    return _sets() | {plural: _column(rows[1:], column) for plural, column in columns.items()}
 
 
-def _column(rows: list[list[str]], column: int | None) -> list[str]:
-    if column is None:
-        return []
+def _column(rows: list[list[str]], column: int) -> list[str]:
     return [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
 
 
-def _read_yaml(text: str) -> Named:
-    """A list of projects, or `projects`, `domains` and `organizations`."""
+def _read_yaml(text: str) -> Sets:
+    """A list of projects, or lists by the plurals of their kinds."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     if isinstance(value, list):
         value = {"projects": value}
-    if not isinstance(value, dict) or set(value) - set(Named._fields):
-        raise ValueError("must be a list, or have `projects`, `domains` and `organizations` only.")
-    sets = [value.get(name) or [] for name in Named._fields]
-    if not all(isinstance(one, list) and all(isinstance(item, str | int) for item in one) for one in sets):
-        raise ValueError("`projects`, `domains` and `organizations` must be lists of ids or names.")
-    return Named(*([str(item) for item in one] for one in sets))
+    plurals = [kind.plural for kind in KINDS]
+    quoted = ", ".join(f"`{one}`" for one in plurals[:-1]) + f" and `{plurals[-1]}`"
+    if not isinstance(value, dict) or set(value) - set(plurals):
+        raise ValueError(f"must be a list, or have {quoted} only.")
+    sets = {name: value.get(name) or [] for name in plurals}
+    if not all(
+        isinstance(one, list) and all(isinstance(item, str | int) for item in one) for one in sets.values()
+    ):
+        raise ValueError(f"{quoted} must be lists of ids or names.")
+    return {name: [str(item) for item in one] for name, one in sets.items()}

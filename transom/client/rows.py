@@ -5,7 +5,7 @@ A row has at least these columns, and what else the answer has, for output as JS
 
 from typing import Any
 
-from transom.client.kinds import KINDS
+from transom.client.kinds import name_party
 
 Row = dict[str, Any]
 
@@ -35,11 +35,7 @@ def inbox_row(item: Row) -> Row:
 
 
 def share_row(item: Row) -> Row:
-    return {**item, "recipient": _id_of(item.get("recipient")), "last_used_at": _last_used(item)}
-
-
-def member_row(item: Row) -> Row:
-    return share_row(item)
+    return {**item, "recipient": name_party(item.get("recipient")), "last_used_at": _last_used(item)}
 
 
 def _last_used(item: Row) -> Any:
@@ -61,7 +57,7 @@ def family_row(family: Row) -> Row:
     current = family.get("current")
     return {
         **family,
-        "owner": name_of(family.get("owner")),
+        "owner": name_party(family.get("owner")),
         **({"current": version_row(current)["image_id"] if current else None} if "current" in family else {}),
     }
 
@@ -75,10 +71,10 @@ def event_row(event: Row) -> Row:
         "image": image.get("name") or image.get("id"),
         # Of what a family brought the name of the image says more than an id.
         "family": family.get("name") or (None if image else family.get("id")),
-        "owner": name_of(data.get("owner")),
+        "owner": name_party(data.get("owner")),
         "version": family.get("number"),
-        "recipient": name_of(data.get("recipient")),
-        "by": name_of(data.get("by")),
+        "recipient": name_party(data.get("recipient")),
+        "by": name_party(data.get("by")),
         "via": data.get("via"),
         "reason": data.get("reason"),
     }
@@ -90,17 +86,3 @@ def failure_text(failure: Row) -> str:
     recipient = failure.get("recipient") or {}
     whom = next((f" to {value}" for value in recipient.values()), "")
     return f"{thing}{whom}: {failure.get('detail') or failure.get('type')}"
-
-
-def name_of(party: Any) -> str | None:
-    """A project or domain by its name, if that is known."""
-    if isinstance(party, dict) and party.get("name"):
-        return str(party["name"])
-    return _id_of(party)
-
-
-def _id_of(party: Any) -> str | None:
-    for kind in KINDS:
-        if isinstance(party, dict) and party.get(kind):
-            return str(party[kind]) if kind == "project" else f"{kind} {party[kind]}"
-    return None

@@ -1,16 +1,17 @@
 """`transom family`: images in versions, of which one is current (docs/cli.md)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from transom.cli.remote.options import Time, examples, recipient_options
+from transom.cli.remote.options import RECIPIENT_OPTIONS, Time, examples, recipient_options
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, report, with_service, yes_option
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 
 @click.group()
@@ -184,9 +185,7 @@ def show_members(
     name: str,
     status: str | None,
     replace: bool,
-    to: tuple[str, ...],
-    to_domain: tuple[str, ...],
-    to_organization: tuple[str, ...],
+    to: Mapping[str, Sequence[str]],
     to_file: Path | None,
     yes: bool,
     form: str,
@@ -197,14 +196,14 @@ def show_members(
     from transom.client.concerned import about_members
     from transom.client.recipients import read_recipients
 
-    if bool(to or to_domain or to_organization or to_file) != replace:
-        raise click.UsageError("--set goes with --to, --to-domain, --to-organization or --to-file.")
+    if bool(any(to.values()) or to_file) != replace:
+        raise click.UsageError(f"--set goes with {RECIPIENT_OPTIONS}.")
     found = families.find_family(service, name)
     if not replace:
-        listed = map(rows.member_row, families.list_members(service, found["id"], status))
+        listed = map(rows.share_row, families.list_members(service, found["id"], status))
         print_rows(listed, rows.MEMBERS, form, columns)
         return
-    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    recipients = read_recipients(service, to, to_file)
     confirm(about_members(service, found, recipients), yes=yes)
     report(families.set_members(service, found["id"], recipients), form)
 

@@ -9,7 +9,7 @@ from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, with_service, yes_option
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 _COLUMNS = ("id", "url", "types", "enabled", "failed_tries", "last_success_at", "last_error")
 

@@ -12,7 +12,7 @@ from transom.cli.remote.progress import transfer_bar
 from transom.cli.remote.run import with_service
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 _COLUMNS = ("id", "name", "status", "visibility", "size", "owner", "created_at")
 #: Endings of files that say which format the data is of.

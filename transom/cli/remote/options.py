@@ -1,5 +1,6 @@
 """Options that several verbs for users have."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,8 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from transom.cli.remote.run import require_client
+from transom.client.kinds import KINDS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+#: The options that name recipients, as texts name them.
+RECIPIENT_OPTIONS = ", ".join(kind.option for kind in KINDS) + " or --to-file"
+#: Shorter ways to write an option, by the kind of recipient.
+_ALIASES = {"organization": ("--organization",)}
 
 
 def examples(*lines: str) -> str:
@@ -17,27 +23,26 @@ def examples(*lines: str) -> str:
 
 
 def recipient_options(command: _Command) -> _Command:
-    """`--to`, `--to-domain`, `--to-organization` and `--to-file`, which the command gets as `to`,
-    `to_domain`, `to_organization` and `to_file`."""
-    for option in (
-        click.option(
-            "--to-file",
-            type=click.Path(path_type=Path, allow_dash=True),
-            help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
-        ),
-        click.option(
-            "--to-organization",
-            "--organization",
-            "to_organization",
-            multiple=True,
-            metavar="ID",
-            help="An organisation or a unit of one, by its id; repeatable.",
-        ),
-        click.option("--to-domain", multiple=True, metavar="DOMAIN", help="A whole domain; repeatable."),
-        click.option("--to", multiple=True, metavar="PROJECT", help="Id or name; repeatable."),
-    ):
-        command = option(command)
-    return command
+    """An option for each kind of recipient, and `--to-file`. The command gets `to`, what was given by the
+    plural of its kind, and `to_file`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **kwargs: Any) -> Any:
+        to = {kind.plural: kwargs.pop(kind.plural) for kind in KINDS}
+        return command(*args, to=to, **kwargs)
+
+    # What is added last comes first in the help.
+    gathered = click.option(
+        "--to-file",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Projects of a file: one a line, a CSV column `project`, or YAML; - is standard input.",
+    )(gathered)
+    for kind in reversed(KINDS):
+        names = (kind.option, *_ALIASES.get(kind.name, ()), kind.plural)
+        gathered = click.option(
+            *names, multiple=True, metavar=kind.metavar.upper(), help=f"{kind.help}; repeatable."
+        )(gathered)
+    return gathered  # type: ignore[return-value]
 
 
 class Time(click.ParamType[str]):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from transom.cli.spelling import spell_out
+from transom.client.kinds import name_party
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "value")
@@ -94,20 +95,15 @@ def cell(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(cell, value))
     if isinstance(value, dict):
-        return _party(value) or ", ".join(f"{cell(name)}: {cell(one)}" for name, one in value.items())
+        return _cell_of_object(value)
     return spell_out(str(value))
 
 
-def _party(value: dict[str, Any]) -> str | None:
-    """Somebody, as the API has projects, domains and organizations: by name, else by id; None for another
-    thing."""
-    from transom.client.kinds import KINDS
-
-    for kind in KINDS:
-        if isinstance(value.get(kind), str):
-            own = cell(value.get("name") or value[kind])
-            return own if kind == "project" else f"{kind} {own}"
-    return None
+def _cell_of_object(value: dict[str, Any]) -> str:
+    party = name_party(value)
+    if party is not None:
+        return spell_out(party)
+    return ", ".join(f"{cell(name)}: {cell(one)}" for name, one in value.items())
 
 
 def _short(value: Any) -> str:

@@ -10,7 +10,7 @@ from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, with_service, yes_option
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _COLUMNS = ("publisher", "answer", "updated_at")

@@ -13,7 +13,7 @@ import click
 from transom.cli.remote.output import json_option
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 #: Everything was done; the service refused; some of several things could not be done.
 DONE, REFUSED, SOME_FAILED = 0, 1, 3
@@ -41,7 +41,7 @@ class Access:
     def connect(self) -> "Service":
         """The service as this account; click's error when that is not configured."""
         require_client()
-        from transom.client import CloudError, connect
+        from transom.client.clouds import CloudError, connect
 
         # What it warns of is said by the error that follows.
         logging.getLogger("keystoneauth").setLevel(logging.ERROR)
@@ -59,8 +59,8 @@ def with_service(run: _Run) -> _Run:
     @functools.wraps(run)
     def wrapped(access: Access, /, *args: Any, **kwargs: Any) -> Any:
         service = access.connect()
-        from transom.client import RefusedError
         from transom.client.recipients import RecipientsError
+        from transom.client.service import RefusedError
 
         try:
             return run(service, *args, **kwargs)

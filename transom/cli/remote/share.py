@@ -1,18 +1,18 @@
 """`transom share`: offers, answers, who has what, and what happened (docs/cli.md)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from transom.cli.remote.options import Time, examples, recipient_options
+from transom.cli.remote.options import RECIPIENT_OPTIONS, Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, json_option, print_rows
 from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
 
 if TYPE_CHECKING:
-    from transom.client import Service
+    from transom.client.service import Service
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _STATUSES = click.Choice(["pending", "accepted", "rejected"])
@@ -159,9 +159,7 @@ def make_offers(
     service: "Service",
     images: tuple[str, ...],
     families: tuple[str, ...],
-    to: tuple[str, ...],
-    to_domain: tuple[str, ...],
-    to_organization: tuple[str, ...],
+    to: Mapping[str, Sequence[str]],
     to_file: Path | None,
     message: str | None,
     answer_by: str | None,
@@ -174,9 +172,9 @@ def make_offers(
 
     if not (images or families):
         raise click.UsageError("Name an image or a family.")
-    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    recipients = read_recipients(service, to, to_file)
     if not any(recipients.values()):
-        raise click.UsageError("Name somebody: --to, --to-domain, --to-organization or --to-file.")
+        raise click.UsageError(f"Name somebody: {RECIPIENT_OPTIONS}.")
     image_ids, family_ids = _ids(service, images, families)
     terms = {"message": message, "answer_by": answer_by, "expires_at": expires_at}
     given = {name: value for name, value in terms.items() if value is not None}
@@ -203,9 +201,7 @@ def withdraw_offers(
     service: "Service",
     images: tuple[str, ...],
     families: tuple[str, ...],
-    to: tuple[str, ...],
-    to_domain: tuple[str, ...],
-    to_organization: tuple[str, ...],
+    to: Mapping[str, Sequence[str]],
     to_file: Path | None,
     everybody: bool,
     everything: bool,
@@ -220,10 +216,9 @@ def withdraw_offers(
 
     if bool(images or families) == everything:
         raise click.UsageError("Name images or families, or use --everything.")
-    recipients = read_recipients(service, to, to_domain, to_organization, to_file)
+    recipients = read_recipients(service, to, to_file)
     if any(recipients.values()) == everybody:
-        text = "Name somebody (--to, --to-domain, --to-organization, --to-file), or use --everybody."
-        raise click.UsageError(text)
+        raise click.UsageError(f"Name somebody ({RECIPIENT_OPTIONS}), or use --everybody.")
     image_ids, family_ids = _ids(service, images, families)
     body: dict[str, Any] = {
         "images": image_ids,

@@ -11,6 +11,7 @@ from osc_lib.command import command
 
 from transom.client import rows
 from transom.client.families import find_family
+from transom.client.kinds import KINDS
 from transom.client.names import find_image
 from transom.client.recipients import RecipientsError, Sets, read_recipients
 from transom.client.service import RefusedError, Service
@@ -121,12 +122,15 @@ def find_things(service: Service, arguments: Arguments) -> tuple[list[str], list
 
 
 def add_recipients(parser: Parser) -> None:
-    more: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument("--to", metavar="<project>", help="Id or name (repeatable)", **more)
-    parser.add_argument("--to-domain", metavar="<domain>", help="A whole domain (repeatable)", **more)
-    parser.add_argument(
-        "--to-organization", metavar="<id>", help="An organisation or a unit of one (repeatable)", **more
-    )
+    for kind in KINDS:
+        parser.add_argument(
+            kind.option,
+            dest=kind.plural,
+            metavar=f"<{kind.metavar}>",
+            help=f"{kind.help} (repeatable)",
+            action="append",
+            default=[],
+        )
     parser.add_argument(
         "--to-file",
         metavar="<file>",
@@ -137,8 +141,8 @@ def add_recipients(parser: Parser) -> None:
 
 def find_recipients(service: Service, arguments: Arguments) -> Sets:
     """Their ids."""
-    named = arguments.to, arguments.to_domain, arguments.to_organization
-    return read_recipients(service, *named, arguments.to_file)
+    to = {kind.plural: getattr(arguments, kind.plural) for kind in KINDS}
+    return read_recipients(service, to, arguments.to_file)
 
 
 def add_yes(parser: Parser) -> None:

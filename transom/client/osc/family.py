@@ -75,7 +75,7 @@ class Members(Listing):
 
     def find(self, service: Service, arguments: Arguments) -> Iterable[rows.Row]:
         family_id = families.find_family(service, arguments.family)["id"]
-        return map(rows.member_row, families.list_members(service, family_id, arguments.status))
+        return map(rows.share_row, families.list_members(service, family_id, arguments.status))
 
 
 class Publish(Showing):
