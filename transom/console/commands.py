@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from transom.console.client import Call
+from transom.domain.recipients import GROUPS
 
 
 class _Way(NamedTuple):
@@ -47,7 +48,7 @@ _WAYS = (
         "/share/v1/inbox",
         "share inbox",
         {"status": "--status", "kind": "--kind", "from": "--from"},
-        {("through", "domain"): "--through-domain", **_ANY_LIMIT},
+        {**{("through", str(kind)): f"--through-{kind}" for kind in GROUPS}, **_ANY_LIMIT},
     ),
     _way("/share/v1/images/{}/shares", "share list {}", _STATUS, _ANY_LIMIT),
     _way("/share/v1/rules", "rule list", {}, _ANY_LIMIT),

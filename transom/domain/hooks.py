@@ -2,6 +2,8 @@
 
 import msgspec
 
+from transom.domain.recipients import split_member_id
+
 #: Pauses after the first failed try and each further one, seconds. After the last the hook is disabled.
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 #: Pauses differ from these by at most so much, so that what failed together is not tried again together.
@@ -46,6 +48,10 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Hook {self.id}>"
+
+    @property
+    def domain_id(self) -> str | None:
+        return split_member_id(self.domain_key)[1] if self.domain_key is not None else None
 
 
 def soonest_try(hook: Hook) -> int:

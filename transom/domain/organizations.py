@@ -16,7 +16,7 @@ import msgspec
 
 from transom.domain.errors import InvalidError
 from transom.domain.fields import quoted
-from transom.domain.recipients import organization_key
+from transom.domain.recipients import organization_key, split_member_id
 
 #: How deep units may stand in each other.
 MOST_LEVELS = 5
@@ -53,6 +53,10 @@ class Organizations(msgspec.Struct, frozen=True, kw_only=True):
         own, shared = self.of_projects.get(project_id), self.of_domains.get(domain_id or "")
         found = [key for unit in (own, shared) if unit is not None for key in unit.above]
         return tuple(dict.fromkeys(found))
+
+    def find(self, member_id: str) -> Unit | None:
+        """The unit of a `member_id` of this kind."""
+        return self.units.get(split_member_id(member_id)[1])
 
     def own_id_of(self, urn: str) -> str:
         """The id of what the URN names; of what there is not, the URN, which is nobody's id."""

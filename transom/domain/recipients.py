@@ -1,13 +1,15 @@
 """Recipients of images: which kinds there are, and how one is written.
 
 A recipient is kept as its `member_id`: a project's is its own id, that of each other kind has the kind and a
-slash before it. Where a kind is known beside this module: `sharing/recipients.py` (does it exist?),
-`sharing/names.py` (its name), `Caller.member_ids` (who is one), `sql/member_ids.py` (statements), bodies of
-the IMS API.
+slash before it. What differs from kind to kind is in `KINDS`; CONTRIBUTING.md says which other modules name
+one.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
+
+from transom.domain.errors import Reason
 
 
 class MemberType(StrEnum):
@@ -19,10 +21,44 @@ class MemberType(StrEnum):
     ORGANIZATION = "organization"
 
 
-#: Names of lists of recipients in bodies, and of segments of paths → the kind.
-KINDS_BY_PLURAL: Mapping[str, MemberType] = {f"{kind}s": kind for kind in MemberType}
-#: The kinds that many projects are in: none of these is asked, an offer is accepted at once.
-GROUPS = tuple(kind for kind in MemberType if kind is not MemberType.PROJECT)
+class Kind(NamedTuple):
+    """`plural`: the name of lists of them in bodies, and of a segment of paths. `is_group`: many projects are
+    in one, so that nobody is asked, and an offer is accepted at once. `is_in_identity`: the identity service
+    knows which there are, else the operator's file does. `owns_images`: it, or a project in it, may be a
+    publisher. `unknown`: the reason of an error for one that does not exist."""
+
+    plural: str
+    is_group: bool
+    is_in_identity: bool
+    owns_images: bool
+    unknown: Reason
+
+
+KINDS: Mapping[MemberType, Kind] = {
+    MemberType.PROJECT: Kind(
+        plural="projects",
+        is_group=False,
+        is_in_identity=True,
+        owns_images=True,
+        unknown=Reason.RECIPIENT_UNKNOWN,
+    ),
+    MemberType.DOMAIN: Kind(
+        plural="domains",
+        is_group=True,
+        is_in_identity=True,
+        owns_images=True,
+        unknown=Reason.RECIPIENT_UNKNOWN,
+    ),
+    MemberType.ORGANIZATION: Kind(
+        plural="organizations",
+        is_group=True,
+        is_in_identity=False,
+        owns_images=False,
+        unknown=Reason.ORGANIZATION_UNKNOWN,
+    ),
+}
+KINDS_BY_PLURAL: Mapping[str, MemberType] = {facts.plural: kind for kind, facts in KINDS.items()}
+GROUPS = tuple(kind for kind, facts in KINDS.items() if facts.is_group)
 
 
 def member_key(kind: MemberType, own_id: str) -> str:
@@ -45,11 +81,10 @@ def split_member_id(member_id: str) -> tuple[MemberType, str]:
     return (MemberType(kind), own_id) if slash else (MemberType.PROJECT, member_id)
 
 
-def is_project(member_id: str) -> bool:
-    """Whether it is one project, which is asked, and not a group."""
-    return split_member_id(member_id)[0] is MemberType.PROJECT
+def kind_of(member_id: str) -> Kind:
+    return KINDS[split_member_id(member_id)[0]]
 
 
-def is_organization(member_id: str) -> bool:
-    """Whether the operator's file has it (or has not), and not the identity service."""
-    return split_member_id(member_id)[0] is MemberType.ORGANIZATION
+def is_group(member_id: str) -> bool:
+    """Whether many projects are in it: it is not asked."""
+    return kind_of(member_id).is_group

@@ -28,7 +28,7 @@ from transom.domain.memberships import (
 )
 from transom.domain.model import Caller, Failure, Job, JobStatus, Member, MemberStatus, Visibility
 from transom.domain.policy import looks_at_images
-from transom.domain.recipients import is_project
+from transom.domain.recipients import is_group
 from transom.sharing import rules
 from transom.sharing.model import Sharing, raise_first, require_known
 from transom.sharing.plans import (
@@ -152,7 +152,7 @@ def _open(
         # They may have memberships from a time when they were shared, which are not to come back.
         yield to_statement(WithdrawEach(image_ids=closed, member_ids=None, now=now), actor)
         yield Statement(batches.OPEN_IMAGES, (to_json(closed), now))
-    if not all(map(is_project, recipients)):
+    if any(map(is_group, recipients)):
         yield Statement(batches.TOUCH_IMAGES, (to_json(list(shared)), now))
 
 

@@ -16,7 +16,7 @@ import msgspec
 from transom.domain.errors import InvalidError
 from transom.domain.events import Event, EventType, Via
 from transom.domain.model import Caller, MemberStatus
-from transom.domain.recipients import split_member_id
+from transom.domain.recipients import MemberType, split_member_id
 from transom.identity import Names
 
 SOURCE = "/share/v1"
@@ -137,7 +137,7 @@ def _data(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
     # A family is never offered to its owner: such an event is told to the owner alone.
     if event.member_id is not None and not (event.family_id and event.member_id == event.owner):
         kind, own_id = split_member_id(event.member_id)
-        told["recipient"] = _project(own_id, name_of) if kind.value == "project" else {kind.value: own_id}
+        told["recipient"] = _project(own_id, name_of) if kind is MemberType.PROJECT else {kind.value: own_id}
     return told | _status(event) | _who(event, viewer, name_of)
 
 

@@ -16,7 +16,6 @@ from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, 
 from transom.domain.hooks import Hook, soonest_try
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.domain.recipients import split_member_id
 from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, NameOf, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
@@ -209,8 +208,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def viewer_of_hook(hook: Hook, organizations: Organizations) -> Viewer:
     if hook.is_global:
         return EVERYTHING
-    domain_id = split_member_id(hook.domain_key)[1] if hook.domain_key is not None else None
-    own = (hook.project_id, hook.domain_key, *organizations.keys_of(hook.project_id, domain_id))
+    own = (hook.project_id, hook.domain_key, *organizations.keys_of(hook.project_id, hook.domain_id))
     return Viewer(project=hook.project_id, member_ids=frozenset(one for one in own if one is not None))
 
 

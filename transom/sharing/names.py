@@ -1,5 +1,5 @@
-"""What people call those who share and those who are shared with, as far as identity and the file of
-organisations tell.
+"""What people call those who share and those who are shared with, as far as identity and the operator's file
+tell.
 
 Names are for people to read: what cannot be found out soon is shown without, and nothing is decided by them.
 """
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from transom.domain.errors import UnavailableError
 from transom.domain.organizations import Organizations
-from transom.domain.recipients import MemberType, split_member_id
+from transom.domain.recipients import kind_of, split_member_id
 from transom.identity import Identity, Names
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -20,7 +20,7 @@ PATIENCE_S = 2.0
 
 
 class NameBook:
-    """Names as identity tells them, which keeps what it was told; of organisations by the file."""
+    """Names as identity tells them, which keeps what it was told; else by the operator's file."""
 
     def __init__(self, identity: Identity, organizations: Organizations) -> None:
         self._identity = identity
@@ -42,14 +42,14 @@ class NameBook:
         """Several of these share one iterator until it is empty."""
         for member_id in waiting:
             try:
-                names = await self._find(*split_member_id(member_id))
+                names = await self._find(member_id)
             except UnavailableError:
                 return
             if names is not None:
                 found[member_id] = names
 
-    async def _find(self, kind: MemberType, own_id: str) -> Names | None:
-        if kind is not MemberType.ORGANIZATION:
-            return await self._identity.find_names(kind, own_id)
-        unit = self._organizations.units.get(own_id)
+    async def _find(self, member_id: str) -> Names | None:
+        if kind_of(member_id).is_in_identity:
+            return await self._identity.find_names(*split_member_id(member_id))
+        unit = self._organizations.find(member_id)
         return Names(name=unit.name) if unit is not None else None

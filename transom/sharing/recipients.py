@@ -1,5 +1,5 @@
-"""Which recipients of an offer do not exist: of organisations and their units always, of projects and domains
-where the operator wants that checked (`check_recipients`).
+"""Which recipients of an offer do not exist. The operator's file is always asked, the identity service where
+the operator wants it (`check_recipients`).
 
 Only who may offer an image may learn which there are: ask after that right was judged.
 """
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from transom.domain.errors import UnavailableError
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.domain.recipients import is_organization, split_member_id
+from transom.domain.recipients import kind_of, split_member_id
 from transom.identity import Identity
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -22,7 +22,7 @@ class Recipients:
     """One per worker process."""
 
     def __init__(self, identity: Identity | None) -> None:
-        """`identity`: None where projects and domains are not looked up: then all of them exist."""
+        """`identity`: None where those that it has are not looked up: then all of them exist."""
         self._identity = identity
         self._organizations = NO_ORGANIZATIONS
 
@@ -32,16 +32,16 @@ class Recipients:
 
     def are_checked(self, member_ids: Collection[str]) -> bool:
         """Whether one of these can be found not to exist."""
-        return self._identity is not None or any(map(is_organization, member_ids))
+        return self._identity is not None or not all(kind_of(one).is_in_identity for one in member_ids)
 
     async def find_unknown(self, member_ids: Collection[str]) -> frozenset[str]:
         """Those of the `member_id`s that nothing has. UnavailableError when that cannot be found out now."""
-        named = {one for one in member_ids if is_organization(one)}
-        absent = named.difference(self._organizations.keys) if named else frozenset[str]()
+        in_file = {one for one in member_ids if not kind_of(one).is_in_identity}
+        absent = frozenset(one for one in in_file if self._organizations.find(one) is None)
         if self._identity is None:
-            return frozenset(absent)
-        others = [one for one in member_ids if one not in named]
-        return frozenset(absent) | await self._ask_identity(self._identity, others)
+            return absent
+        others = [one for one in member_ids if one not in in_file]
+        return absent | await self._ask_identity(self._identity, others)
 
     async def _ask_identity(self, identity: Identity, member_ids: Collection[str]) -> frozenset[str]:
         waiting = iter(member_ids)

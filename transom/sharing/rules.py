@@ -35,7 +35,7 @@ from transom.domain.model import (
     Visibility,
 )
 from transom.domain.policy import owns
-from transom.domain.recipients import is_organization, split_member_id
+from transom.domain.recipients import KINDS, split_member_id
 
 _MEMBER_STATUSES = frozenset(MemberStatus)
 
@@ -209,8 +209,7 @@ def _refuse_without_vault(properties: dict[str, str], image_id: str) -> None:
 
 def recipient_unknown(member_id: str) -> NotFoundError:
     kind, own_id = split_member_id(member_id)
-    reason = Reason.ORGANIZATION_UNKNOWN if is_organization(member_id) else Reason.RECIPIENT_UNKNOWN
-    return NotFoundError(f"No {kind} found with ID {own_id}", reason)
+    return NotFoundError(f"No {kind} found with ID {own_id}", KINDS[kind].unknown)
 
 
 def shared_with_oneself(field: str) -> InvalidError:

@@ -9,7 +9,6 @@ from transom.domain.hooks import Hook
 from transom.domain.job_inputs import recall_caller
 from transom.domain.model import Caller, Job, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.domain.recipients import split_member_id
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
 RolesOf = Callable[[str, str | None], frozenset[str]]
@@ -48,12 +47,11 @@ class Requesters:
         user's tells these."""
         if self._roles_of is None or hook.created_by is None:
             return None
-        domain_id = split_member_id(hook.domain_key)[1] if hook.domain_key is not None else None
         return Caller(
             user_id=hook.created_by,
             project_id=hook.project_id,
             roles=self._roles_of(hook.created_by, hook.project_id),
-            domain_id=domain_id,
-            organizations=self._organizations.keys_of(hook.project_id, domain_id),
+            domain_id=hook.domain_id,
+            organizations=self._organizations.keys_of(hook.project_id, hook.domain_id),
             policy=self._policy,
         )

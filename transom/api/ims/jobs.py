@@ -24,7 +24,7 @@ from transom.domain.job_inputs import (
     input_of,
 )
 from transom.domain.model import Job, JobKind, JobStatus
-from transom.domain.recipients import domain_key, organization_key
+from transom.domain.recipients import GROUPS, member_key
 from transom.sql import jobs
 
 #: Failures or recipients of a batch from which on it takes some milliseconds to tell what came of it.
@@ -36,9 +36,8 @@ _IMAGE = b"\0"
 #: How a result ends, or goes on.
 _DONE = b',"status":"%b"}' % JobStatus.SUCCESS.value.encode()
 _FAILED = b',"status":"%b"' % JobStatus.FAIL.value.encode()
-#: How the `member_id` of a domain, and of an organisation, begins.
-_DOMAIN = b'"' + domain_key("").encode()
-_ORGANIZATION = b'"' + organization_key("").encode()
+#: How the `member_id` of a group begins in JSON → how a result names it.
+_GROUPS = {f'"{member_key(kind, "")}'.encode(): f'"{kind}_id":"'.encode() for kind in GROUPS}
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -140,7 +139,7 @@ def _image_of(job: Job) -> dict[str, Any]:
 
 
 def results_of(job: Job) -> msgspec.Raw:
-    """`[{"image_id", "project_id", "domain_id" or "organization_id", "status"}, …]`, with `error_code` and
+    """`[{"image_id", "project_id" (or that of a group), "status"}, …]`, with `error_code` and
     `fail_reason` of what failed. There may be ten thousand, so they are put together as bytes: what they have
     in common is encoded once, and all those of an image without failures are one replacement."""
     batch = input_of(job, Batch)
@@ -175,10 +174,9 @@ def _ends_of_failures(job: Job) -> dict[tuple[str | None, str | None], bytes]:
 
 def _target(member: bytes) -> bytes:
     """A recipient as a result names it, of its `member_id` in JSON."""
-    if member.startswith(_DOMAIN):
-        return b'"domain_id":"' + member[len(_DOMAIN) :]
-    if member.startswith(_ORGANIZATION):
-        return b'"organization_id":"' + member[len(_ORGANIZATION) :]
+    for start, name in _GROUPS.items():
+        if member.startswith(start):
+            return name + member[len(start) :]
     return b'"project_id":' + member
 
 

@@ -79,9 +79,7 @@ _RECIPIENTS = record(
 _RESULT = record(
     {"image_id": STRING, "status": one_of("SUCCESS", "FAIL")},
     {
-        "project_id": STRING,
-        "domain_id": STRING,
-        "organization_id": STRING,
+        **{f"{kind}_id": STRING for kind in MemberType},
         "error_code": STRING,
         "fail_reason": STRING,
     },

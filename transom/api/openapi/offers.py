@@ -33,7 +33,7 @@ from transom.api.share.wire import (
     ShareToPage,
     Withdrawn,
 )
-from transom.domain.recipients import GROUPS
+from transom.domain.recipients import GROUPS, KINDS_BY_PLURAL
 
 _V1 = "/share/v1"
 _SHARES = f"{_V1}/images/{{image_id}}/shares"
@@ -45,6 +45,8 @@ _IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
 _IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
 _TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
 _IMAGE, _PROJECT = "8b2a0bb3-7f5c-4f0b-8a35-6d1a9d6f6b57", "3f1d6a2c9d5e4b0f8a7c6b5d4e3f2a1b"
+
+_PATHS = ", ".join(f"`{plural}/<id>`" for plural in KINDS_BY_PLURAL)
 
 
 def _shown(summary: str, shape: Shape) -> Operation:
@@ -119,7 +121,7 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {_V1}/shares": _listed(
         "List what the project shares with one recipient",
         ShareToPage,
-        query("to", "The id of a project, or `projects/<id>`, `domains/<id>`, `organizations/<id>`.", STRING),
+        query("to", f"The id of a project, or {_PATHS}.", STRING),
     ),
     f"GET {_SHARES}": _listed(
         "List whom an image is shared with",

@@ -22,7 +22,7 @@ from transom.api.share.query import (
     read_limit,
     read_query,
 )
-from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of, show_recipient
+from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
 from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
 from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember, GivenFamily
@@ -132,7 +132,7 @@ async def set_members(services: Services, request: Request) -> Response:
     if len(member_ids) > services.share_limits.share_batch_limit:
         text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
         raise LimitExceededError(f"{text}{services.share_limits.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
-    check_terms(asked, has_groups=names_groups(asked))
+    check_terms(asked)
     terms = read_terms(services, asked)
     family_id = request.params["family_id"]
     done = await service.set_members(

@@ -20,11 +20,12 @@ from transom.api.share.body import (
     invalid,
     read_body,
 )
-from transom.api.share.recipients import RecipientSets, names_groups, recipients_of
+from transom.api.share.recipients import RecipientSets, recipients_of
 from transom.api.share.terms import NewOffers, check_terms, read_terms
 from transom.api.share.wire import AnswersGiven, OffersMade, Withdrawn, show_failures
 from transom.domain import access
 from transom.domain.model import MemberStatus
+from transom.domain.recipients import KINDS_BY_PLURAL
 from transom.sharing import offers, rules, sets
 
 
@@ -65,7 +66,7 @@ async def make_offers(services: Services, request: Request) -> sets.Outcome:
     body = await read_body(services, request, Offers)
     things = _things_of(body.images, body.families)
     member_ids = require_recipients(recipients_of(body))
-    check_terms(body, has_groups=names_groups(body))
+    check_terms(body)
     offers.require_few(len(things) * len(member_ids), services.share_limits.share_batch_limit)
     return await sets.offer(
         services.db,
@@ -192,7 +193,6 @@ def _things_of(images: list[str], families: list[str]) -> sets.Things:
 
 def require_recipients(member_ids: list[str]) -> list[str]:
     if not member_ids:
-        raise invalid(
-            "/projects", "at least one recipient is needed, in `projects`, `domains` or `organizations`."
-        )
+        *first, last = (f"`{one}`" for one in KINDS_BY_PLURAL)
+        raise invalid("/projects", f"at least one recipient is needed, in {', '.join(first)} or {last}.")
     return member_ids

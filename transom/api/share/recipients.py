@@ -1,6 +1,6 @@
-"""Recipients in bodies and paths: projects, domains and organizations, all alike.
+"""Recipients in bodies and paths, all kinds alike.
 
-A body has lists of their ids, a path `projects/<id>`, `domains/<id>` or `organizations/<id>`, a response
+A body has lists of their ids by the plurals of their kinds, a path `projects/<id>` and so on, a response
 `{"project": "<id>"}` and so on.
 """
 
@@ -9,11 +9,11 @@ import msgspec
 from transom.api.http import Request
 from transom.api.share.body import check_id, check_ids
 from transom.domain.errors import InvalidError, NotFoundError
-from transom.domain.recipients import KINDS_BY_PLURAL, member_key, split_member_id
+from transom.domain.recipients import GROUPS, KINDS, KINDS_BY_PLURAL, member_key, split_member_id
 
 
 class RecipientSets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body that names recipients by their ids; a list for each kind (`domain/recipients.py`)."""
+    """A body that names recipients by their ids; a list for each of `KINDS`."""
 
     projects: list[str] = []
     domains: list[str] = []
@@ -30,8 +30,8 @@ def recipients_of(body: RecipientSets) -> list[str]:
 
 
 def names_groups(body: RecipientSets) -> bool:
-    """Whether it names domains or organisations, which are not asked."""
-    return bool(body.domains or body.organizations)
+    """Whether some of the recipients are not asked."""
+    return any(getattr(body, KINDS[kind].plural) for kind in GROUPS)
 
 
 def recipient_of_path(request: Request) -> str:

@@ -17,7 +17,7 @@ from transom.api.share.query import encode_cursor, page_response, read_cursor, r
 from transom.api.share.recipients import recipient_of_path, show_recipient
 from transom.clock import now_us
 from transom.domain.errors import NotFoundError
-from transom.domain.recipients import is_organization
+from transom.domain.recipients import kind_of
 from transom.domain.share_rules import EVERYBODY, ShareRule
 from transom.sharing import auto_answers, rules
 
@@ -67,11 +67,11 @@ async def delete_rule(services: Services, request: Request) -> Response:
 
 
 def _publisher_of_path(request: Request) -> str:
-    """NotFoundError for organisations as well: those share nothing."""
+    """NotFoundError for what owns no images as well: it never publishes any."""
     if "recipients" not in request.params:
         return EVERYBODY
     publisher = recipient_of_path(request)
-    if is_organization(publisher):
+    if not kind_of(publisher).owns_images:
         raise NotFoundError("The resource could not be found.")
     return publisher
 

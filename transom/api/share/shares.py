@@ -14,7 +14,7 @@ from transom.api.share.query import (
     read_query,
     wrong_parameter,
 )
-from transom.api.share.recipients import names_groups, recipient_of_path, recipients_of
+from transom.api.share.recipients import recipient_of_path, recipients_of
 from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
 from transom.api.share.wire import (
     SetReplaced,
@@ -114,7 +114,7 @@ async def replace_shares(services: Services, request: Request) -> Response:
     body = await read_body(services, request, Recipients)
     member_ids = recipients_of(body)
     offers.require_few(len(member_ids), services.share_limits.share_batch_limit)
-    check_terms(body, has_groups=names_groups(body))
+    check_terms(body)
 
     def require_unchanged(terms: shares.Terms) -> None:
         require_tag(request, tag_of_set(terms))
@@ -159,7 +159,7 @@ async def list_shares_to(services: Services, request: Request) -> Response:
 
 
 def _read_to(value: str | None) -> str:
-    """`<project id>`, or with the kind before it: `projects/<id>`, `domains/<id>`, `organizations/<id>`."""
+    """The `member_id` of `<project id>`, or of one with the plural of its kind before it: `domains/<id>`."""
     if not value:
         raise wrong_parameter("to", "is missing: the id of a project.")
     kind, slash, own_id = value.rpartition("/")

@@ -6,10 +6,11 @@ from msgspec import UNSET, UnsetType
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.api.share.body import MAX_MESSAGE, Time, check_future, check_optional_text, invalid, read_body
-from transom.api.share.recipients import RecipientSets
+from transom.api.share.recipients import RecipientSets, names_groups
 from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.memberships import NewTerms, Terms
+from transom.domain.recipients import GROUPS, KINDS
 from transom.sharing import rules
 
 _DAY_US = 86_400_000_000
@@ -33,12 +34,11 @@ class ChangedTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     expires_at: Time | UnsetType | None = UNSET
 
 
-def check_terms(body: NewOffers, *, has_groups: bool) -> None:
-    """InvalidError for terms that recipients of this kind cannot have."""
-    if has_groups and body.answer_by is not None:
-        raise invalid(
-            "/answer_by", "is not allowed with `domains` or `organizations`: their shares need no answer."
-        )
+def check_terms(body: NewOffers) -> None:
+    """InvalidError for terms that recipients of the kinds in the body cannot have."""
+    if names_groups(body) and body.answer_by is not None:
+        groups = " or ".join(f"`{KINDS[kind].plural}`" for kind in GROUPS)
+        raise invalid("/answer_by", f"is not allowed with {groups}: their shares need no answer.")
 
 
 def read_terms(services: Services, body: NewOffers) -> Terms:

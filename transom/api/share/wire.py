@@ -10,7 +10,7 @@ from transom.api.share.problems import name_of_failure, name_of_reason, type_of
 from transom.api.share.recipients import show_recipient
 from transom.domain.families import Family, FamilyMember, GivenFamily, ReceivedFamily
 from transom.domain.model import NEVER, Failure, Member, MemberStatus
-from transom.domain.recipients import is_project
+from transom.domain.recipients import is_group
 from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
@@ -296,7 +296,7 @@ def show_received(item: Received, names: Mapping[str, Names]) -> InboxItem:
         offered_at=show_time(item.offered_at),
         answer_by=_time(answer_by(member)),
         expires_at=show_end(member.expires_at),
-        through=None if is_project(member.member_id) else show_recipient(member.member_id),
+        through=show_recipient(member.member_id) if is_group(member.member_id) else None,
         family=_family(item.family),
         usage=OwnUse(last_used_at=_time(item.last_used_at)),
     )
@@ -317,7 +317,7 @@ def show_received_family(item: ReceivedFamily, names: Mapping[str, Names]) -> In
         answer_by=_family_answer_by(member),
         expires_at=show_end(member.expires_at),
         new_versions=member.new_versions,
-        through=None if is_project(member.member_id) else show_recipient(member.member_id),
+        through=show_recipient(member.member_id) if is_group(member.member_id) else None,
     )
 
 

@@ -11,6 +11,7 @@ from transom.console.client import segment
 from transom.console.recipients import read_recipients
 from transom.console.visit import Form, Visit
 from transom.domain.errors import InvalidError
+from transom.domain.recipients import GROUPS
 
 _INBOX = "/share/v1/inbox"
 _ANSWERS = "/share/v1/answers"
@@ -20,9 +21,7 @@ TABS: dict[str, dict[str, str]] = {
     "pending": {"status": "pending"},
     "accepted": {"status": "accepted"},
     "rejected": {"status": "rejected"},
-    "domain": {"status": "accepted", "through": "domain"},
-    "organization": {"status": "accepted", "through": "organization"},
-}
+} | {str(kind): {"status": "accepted", "through": str(kind)} for kind in GROUPS}
 #: Button → answer.
 _ANSWER_OF = {
     "accept": "accepted",

@@ -20,7 +20,7 @@ from transom.domain.events import CLOCK, EventType
 from transom.domain.families import FamilyMember, Known
 from transom.domain.memberships import AnswerInherited, EndInherited, LimitInherited, RemoveInherited, Terms
 from transom.domain.model import NEVER, MemberStatus
-from transom.domain.recipients import is_project, split_member_id
+from transom.domain.recipients import is_group, split_member_id
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import grant
 from transom.sharing.rules import recipient_unknown
@@ -152,7 +152,7 @@ def require_member(known: Known, member_id: str, now: int) -> Script[FamilyMembe
     member = yield from families.find_member(known.family.id, member_id, now)
     if member is None:
         raise member_absent(known.family.id)
-    if not is_project(member_id):
+    if is_group(member_id):
         kind = split_member_id(member_id)[0]
         raise ConflictError(f"Family {known.family.id} is shared with the whole {kind}.")
     return member
