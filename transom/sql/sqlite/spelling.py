@@ -11,12 +11,6 @@ from transom.sql.db import Arm
 #: bytewise anyway. Both functions that open a JSON array call its elements `value`. Nobody waits for a lock
 #: where one writes at a time.
 SPELLING = {
-    "execute function write_image_tags()": (
-        "begin delete from image_tag where image_id = new.id;"
-        " insert into image_tag (image_id, word, owner, visibility, created_at)"
-        " select image_id, word, owner, visibility, created_at from image_word where image_id = new.id; end"
-    ),
-    "execute function delete_image_tags()": "begin delete from image_tag where image_id = old.id; end",
     ' collate "C"': "",
     "jsonb_array_elements_text": "json_each",
     "jsonb_array_elements": "json_each",
@@ -77,11 +71,21 @@ def event_insert(sql: str, values: int, columns: tuple[str, ...]) -> str:
 
 
 _FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)
+#: A function that only triggers call: its name, and its statements.
+_TRIGGERED = re.compile(
+    r"^create function (\w+)\(\) returns trigger language plpgsql as \$\$\n"
+    r"begin\n(.*?)    return null;\nend\n\$\$;$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def statements_of(script: str) -> list[str]:
-    """The script's statements one by one: `executescript` would end the transaction they belong to. Functions
-    are PostgreSQL's; SPELLING has what stands for a call of them."""
+    """The script's statements one by one: `executescript` would end the transaction they belong to.
+
+    Functions are PostgreSQL's. Triggers of SQLite have the statements of theirs in themselves; for a call of
+    another kind see `translated`."""
+    for name, body in _TRIGGERED.findall(script):
+        script = script.replace(f"execute function {name}()", f"begin\n{body}end")
     found: list[str] = []
     pending = ""
     for line in _FUNCTION.sub("", script).splitlines(keepends=True):
