@@ -19,10 +19,10 @@ from transom.api.share.body import (
     check_image_ids,
     check_text,
     decode,
-    show_time,
 )
 from transom.api.share.query import encode_cursor, read_cursor, read_limit
 from transom.domain.errors import BodyTooLargeError, InvalidError
+from transom.domain.times import show_time
 
 NOW = 1_796_000_000_000_000
 

@@ -7,7 +7,6 @@ for all members of a family names the image to the owner only: some members may 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +16,7 @@ from transom.domain.errors import InvalidError
 from transom.domain.events import Event, EventType, Via
 from transom.domain.model import Caller, MemberStatus
 from transom.domain.recipients import MemberType, split_member_id
+from transom.domain.times import show_time
 from transom.identity import Names
 
 SOURCE = "/share/v1"
@@ -26,8 +26,6 @@ PREFIX = "transom."
 #: Patterns of one hook or query: each is compiled, on the event loop.
 MOST_TYPES = 50
 _PATTERN = re.compile(r"(?:\*|[a-z_]+)(?:\.(?:\*|[a-z_]+)){0,3}")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +98,7 @@ def cloud_event(event: Event, viewer: Viewer, name_of: NameOf = _no_name) -> dic
         shown["subject"] = subject
     return {
         **shown,
-        "time": _time(event.at),
+        "time": show_time(event.at),
         "sequence": sequence_of(event),
         "datacontenttype": "application/json",
         "data": _data(event, viewer, name_of),
@@ -150,9 +148,9 @@ def _status(event: Event) -> dict[str, Any]:
         told["reason"] = data.reason
     is_open = data.status == MemberStatus.PENDING and data.ends_at != data.expires_at
     if is_open and data.ends_at is not None:
-        told["answer_by"] = _time(data.ends_at)
+        told["answer_by"] = show_time(data.ends_at)
     if data.expires_at is not None:
-        told["expires_at"] = _time(data.expires_at)
+        told["expires_at"] = show_time(data.expires_at)
     return told
 
 
@@ -175,9 +173,3 @@ def _who(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
 
 def _project(project_id: str, name_of: NameOf) -> dict[str, Any]:
     return {"project": project_id, "name": name_of(project_id)}
-
-
-def _time(at: int) -> str:
-    """RFC 3339 with microseconds."""
-    moment = _EPOCH + timedelta(microseconds=at)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

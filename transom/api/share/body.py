@@ -19,6 +19,7 @@ from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.errors import InvalidError, TransomError
 from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, quoted
+from transom.domain.times import EPOCH
 
 Body = TypeVar("Body")
 
@@ -41,7 +42,6 @@ _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NAMED = re.compile(r"(?:unknown field|missing required field) `(.*?)`(?: - at `\$.*`)?\Z", re.DOTALL)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: The last moment that four digits of a year can show.
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -153,9 +153,9 @@ def check_id(pointer: str, value: str) -> str:
 
 def to_microseconds(pointer: str, time: datetime) -> int:
     """Microseconds since the epoch, UTC."""
-    if not _EPOCH <= time <= _LAST:
+    if not EPOCH <= time <= _LAST:
         raise invalid(pointer, "must be a time between the years 1970 and 9999.")
-    return (time - _EPOCH) // _MICROSECOND
+    return (time - EPOCH) // _MICROSECOND
 
 
 def check_future(pointer: str, time: datetime, now: int) -> int:
@@ -164,12 +164,6 @@ def check_future(pointer: str, time: datetime, now: int) -> int:
     if at <= now:
         raise invalid(pointer, "must not be in the past.")
     return at
-
-
-def show_time(microseconds: int) -> str:
-    """`2026-12-06T00:00:00.000000Z`."""
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    return f"{(_EPOCH + timedelta(seconds=seconds)):%Y-%m-%dT%H:%M:%S}.{fraction:06}Z"
 
 
 #: A value in a JSON text: the way to it, of keys and the ways to what is around it.

@@ -23,7 +23,6 @@ from transom.api.share.body import (
     check_optional_text,
     invalid,
     read_body,
-    show_time,
     to_microseconds,
 )
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
@@ -39,6 +38,7 @@ from transom.api.share.query import (
 from transom.domain.families import Family, Seen, Version, state_of
 from transom.domain.model import NEVER
 from transom.domain.shares import MOST_COUNTED, Usage
+from transom.domain.times import show_time
 from transom.sharing.families import service
 
 PATH = "/share/v1/families"

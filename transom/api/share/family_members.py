@@ -10,7 +10,7 @@ from typing import Any
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import read_body, show_time
+from transom.api.share.body import read_body
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
 from transom.api.share.families import show_end
 from transom.api.share.problems import name_of_failure, type_of
@@ -27,6 +27,7 @@ from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read
 from transom.domain.errors import LimitExceededError, Reason, TransomError
 from transom.domain.families import FamilyMember, GivenFamily
 from transom.domain.model import MemberStatus
+from transom.domain.times import show_time
 from transom.identity import Names
 from transom.sharing.families import service
 

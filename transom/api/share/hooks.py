@@ -10,7 +10,7 @@ import msgspec
 from transom.api.actors import actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.services import Services
-from transom.api.share.body import invalid, read_body, show_time
+from transom.api.share.body import invalid, read_body
 from transom.api.share.conditions import require_tag, tag_of, tagged_response
 from transom.api.share.query import (
     PAGING,
@@ -23,6 +23,7 @@ from transom.api.share.query import (
 from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.hooks import Hook
+from transom.domain.times import show_time
 from transom.sharing import hooks
 from transom.sharing.events import check_types
 

@@ -2,7 +2,6 @@
 
 from transom.api.http import Request, Response
 from transom.api.services import Services
-from transom.api.share.body import show_time
 from transom.api.share.conditions import tag_of, tagged_response
 from transom.api.share.family_members import member_tag
 from transom.api.share.query import (
@@ -26,6 +25,7 @@ from transom.api.share.wire import (
 )
 from transom.domain.model import MemberStatus
 from transom.domain.recipients import GROUPS, MemberType, split_member_id
+from transom.domain.times import show_time
 from transom.sharing import inbox
 
 #: Parameters of the list.

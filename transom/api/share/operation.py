@@ -4,7 +4,6 @@ from typing import Any
 
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
-from transom.api.share.body import show_time
 from transom.api.share.query import (
     PAGING,
     encode_cursor,
@@ -16,6 +15,7 @@ from transom.api.share.query import (
 )
 from transom.clock import now_us
 from transom.domain.operation import Operation, ProjectUse, StoreUse, UseSort
+from transom.domain.times import show_time
 from transom.identity import Names
 from transom.sharing import operation
 

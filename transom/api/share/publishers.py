@@ -9,12 +9,13 @@ import msgspec
 
 from transom.api.http import Request, Response, no_content
 from transom.api.services import Services
-from transom.api.share.body import check_id, check_line, invalid, read_body, show_time
+from transom.api.share.body import check_id, check_line, invalid, read_body
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.clock import now_us
 from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import check_characters
 from transom.domain.publishers import Publisher
+from transom.domain.times import show_time
 from transom.sharing import publishers, rules
 
 _MOST_NAME = 255

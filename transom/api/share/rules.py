@@ -11,7 +11,7 @@ import msgspec
 
 from transom.api.http import Request, Response, no_content
 from transom.api.services import Services
-from transom.api.share.body import read_body, show_time
+from transom.api.share.body import read_body
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
 from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
 from transom.api.share.recipients import recipient_of_path, show_recipient
@@ -19,6 +19,7 @@ from transom.clock import now_us
 from transom.domain.errors import NotFoundError
 from transom.domain.recipients import kind_of
 from transom.domain.share_rules import EVERYBODY, ShareRule
+from transom.domain.times import show_time
 from transom.sharing import auto_answers, rules
 
 _CURSOR = "rules"

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from transom.api.share.body import show_time
 from transom.api.share.problems import name_of_failure, name_of_reason, type_of
 from transom.api.share.recipients import show_recipient
 from transom.domain.families import Family, FamilyMember, GivenFamily, ReceivedFamily
 from transom.domain.model import NEVER, Failure, Member, MemberStatus
 from transom.domain.recipients import is_group
 from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
+from transom.domain.times import show_time
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
 from transom.sharing.sets import Outcome

@@ -8,7 +8,6 @@ the property `os_share_family`, which all versions have.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -29,10 +28,9 @@ from transom.domain.families import (
 )
 from transom.domain.fields import FAMILY_PREFIX
 from transom.domain.model import NEVER, Status, Visibility
+from transom.domain.times import show_time
 
 _replace = msgspec.structs.replace
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 # ---- versions come and go
@@ -269,9 +267,3 @@ def _said(version: Version, state: State, known: Known, replaced_by: str | None)
 def without_family(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties without those that the service sets for versions."""
     return {name: value for name, value in properties.items() if not name.startswith(FAMILY_PREFIX)}
-
-
-def show_time(microseconds: int) -> str:
-    """`2026-12-06T00:00:00.000000Z`."""
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{fraction:06}Z"
