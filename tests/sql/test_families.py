@@ -10,7 +10,7 @@ from transom.domain.errors import ConflictError, LimitExceededError, NotFoundErr
 from transom.domain.model import NEVER, Image, Status, Visibility
 from transom.domain.recipients import domain_key
 from transom.sharing.families import images as versions
-from transom.sharing.families import members, scripts, service
+from transom.sharing.families import members, scripts, views
 from transom.sql.db import Database, Script
 from transom.sql.images import find_image
 
@@ -550,7 +550,7 @@ async def test_a_page_of_anothers_families_is_full_of_those_that_are_seen(db: Da
     await publish(db, "image", family_id="f3")
 
     pages = [
-        await service.list_families(db, who, role=None, owner=OWNER, name=None, after=("", ""), limit=2)
+        await views.list_families(db, who, role=None, owner=OWNER, name=None, after=("", ""), limit=2)
         for who in (caller(project="reader"), caller("admin", "else"))
     ]
 

@@ -39,7 +39,7 @@ from transom.domain.families import Family, Seen, Version, state_of
 from transom.domain.model import NEVER
 from transom.domain.shares import MOST_COUNTED, Usage
 from transom.domain.times import show_time
-from transom.sharing.families import service
+from transom.sharing.families import service, views
 
 PATH = "/share/v1/families"
 #: Parameters of the list.
@@ -77,7 +77,7 @@ def show_end(at: int | None) -> str | None:
     return show_time(at) if at is not None and at < NEVER else None
 
 
-def version_body(shown: service.Shown) -> dict[str, Any]:
+def version_body(shown: views.Shown) -> dict[str, Any]:
     """A version as the caller sees it. Its image is null for who does not see that."""
     version = shown.version
     image = version.image
@@ -123,18 +123,18 @@ def family_tag(family: Family, current: Version | None) -> str:
 
 
 async def _full_body(
-    services: Services, request: Request, seen: Seen, current: service.Shown | None
+    services: Services, request: Request, seen: Seen, current: views.Shown | None
 ) -> dict[str, Any]:
     body = {**family_body(seen), "current": version_body(current) if current is not None else None}
-    if service.is_owner(request.caller, seen):
-        counts = await service.count_members(services.db, seen)
+    if views.is_owner(request.caller, seen):
+        counts = await views.count_members(services.db, seen)
         by_answer = {
             "accepted": counts.accepted,
             "asked_each_time": counts.asked_each_time,
             "pending": counts.pending,
             "rejected": counts.rejected,
         }
-        limit = service.MOST_COUNTED
+        limit = views.MOST_COUNTED
         body["members"] = {
             **{name: min(count, limit) for name, count in by_answer.items()},
             "more": any(count > limit for count in by_answer.values()),
@@ -150,7 +150,7 @@ async def list_families(services: Services, request: Request) -> Response:
     query = read_query(request, QUERY)
     limit = read_limit(query)
     role = read_choice(query, "role", ("owner", "member"), "")
-    found = await service.list_families(
+    found = await views.list_families(
         services.db,
         request.caller,
         role=role or None,
@@ -233,13 +233,13 @@ def read_end(pointer: str, time: datetime | None) -> int:
 
 async def show_family(services: Services, request: Request) -> Response:
     """The family with its current version and its tag. NotFoundError for one that the caller does not see."""
-    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
-    current = await service.find_current(services.db, request.caller, seen)
+    seen = await views.see_family(services.db, request.caller, request.params["family_id"])
+    current = await views.find_current(services.db, request.caller, seen)
     body = await _full_body(services, request, seen, current)
     return tagged_response(request, body, _seen_tag(seen, current))
 
 
-def _seen_tag(seen: Seen, current: service.Shown | None) -> str:
+def _seen_tag(seen: Seen, current: views.Shown | None) -> str:
     return family_tag(seen.family, current.version if current is not None else None)
 
 
@@ -281,8 +281,8 @@ async def change_family(services: Services, request: Request) -> Response:
 
 async def show_family_again(services: Services, request: Request) -> Response:
     """The family after a write: whatever its conditions were, they held before it."""
-    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
-    current = await service.find_current(services.db, request.caller, seen)
+    seen = await views.see_family(services.db, request.caller, request.params["family_id"])
+    current = await views.find_current(services.db, request.caller, seen)
     body = await _full_body(services, request, seen, current)
     return json_response(body, headers=[(b"etag", _seen_tag(seen, current).encode())])
 

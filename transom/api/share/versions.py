@@ -30,18 +30,18 @@ from transom.domain.errors import NotFoundError
 from transom.domain.families import Known
 from transom.domain.fields import MAX_NAME
 from transom.domain.model import NEVER
-from transom.sharing.families import service
+from transom.sharing.families import service, views
 from transom.sharing.families.scripts import NewVersion
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
-def _shown_of(known: Known, number: int) -> service.Shown:
+def _shown_of(known: Known, number: int) -> views.Shown:
     """A version as its owner sees it."""
     version = known.find(number)
     if version is None:
         raise NotFoundError(f"The family has no version {number}.")
-    return service.Shown(version=version, current_number=known.family.current_number, sees_image=True)
+    return views.Shown(version=version, current_number=known.family.current_number, sees_image=True)
 
 
 def _number(request: Request) -> int:
@@ -59,7 +59,7 @@ async def list_versions(services: Services, request: Request) -> Response:
     limit = read_limit(query)
     (before,) = read_cursor(query, "versions", tuple[int]) or (NEVER,)
     family_id = request.params["family_id"]
-    _seen, found = await service.list_versions(services.db, request.caller, family_id, before, limit + 1)
+    _seen, found = await views.list_versions(services.db, request.caller, family_id, before, limit + 1)
     return await cut_page_response(
         request,
         found[:limit],
@@ -70,7 +70,7 @@ async def list_versions(services: Services, request: Request) -> Response:
     )
 
 
-def _cursor_of(shown: service.Shown) -> str:
+def _cursor_of(shown: views.Shown) -> str:
     return encode_cursor("versions", (shown.version.number,))
 
 
@@ -126,9 +126,7 @@ def _version_response(
 async def show_version(services: Services, request: Request) -> Response:
     """One version with its tag. NotFoundError for what the caller does not see."""
     number = _number(request)
-    _seen, shown = await service.show_version(
-        services.db, request.caller, request.params["family_id"], number
-    )
+    _seen, shown = await views.show_version(services.db, request.caller, request.params["family_id"], number)
     return tagged_response(request, version_body(shown), version_tag(shown.version, shown.current_number))
 
 
@@ -239,8 +237,8 @@ def show_changed(request: Request, known: Known) -> Response:
 
 async def show_current(services: Services, request: Request) -> Response:
     """The current version with its tag. Without one 404, whose tag the first write names in `If-Match`."""
-    seen = await service.see_family(services.db, request.caller, request.params["family_id"])
-    current = await service.find_current(services.db, request.caller, seen)
+    seen = await views.see_family(services.db, request.caller, request.params["family_id"])
+    current = await views.find_current(services.db, request.caller, seen)
     if current is None:
         # What a first write of it names in If-Match.
         text = "The family has no current version that the caller could see."

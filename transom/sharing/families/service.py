@@ -1,8 +1,8 @@
-"""What the API asks of families: see, make, change, publish, promote, revoke. Start reading here.
+"""What the API asks of families: make, change, publish, promote, revoke, and who is a member. Start reading
+here; `views.py` has the reads.
 
-A read is one look at the family as the caller stands to it (`rules.py`). A write looks first, so that what
-the caller may not know of looks absent, and then runs a script (`scripts.py`), which locks, looks again and
-judges what may have changed. Whose a family is never changes.
+A write looks first, so that what the caller may not know of looks absent, and then runs a script
+(`scripts.py`), which locks, looks again and judges what may have changed. Whose a family is never changes.
 """
 
 import uuid
@@ -14,143 +14,19 @@ import msgspec
 from transom.clock import now_us
 from transom.domain.errors import NotFoundError
 from transom.domain.events import Actor
-from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen, Version
+from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen
 from transom.domain.memberships import NewTerms, Terms
 from transom.domain.model import NEVER, Caller
-from transom.domain.shares import NEVER_USED, Usage
-from transom.sharing.families import changes, members, rules, scripts, uses
+from transom.sharing.families import changes, members, rules, scripts, views
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
 from transom.sharing.recipients import Recipients
 from transom.sharing.rules import new_terms
 from transom.sql import families, family_views, images
 from transom.sql.db import Database, Script
-from transom.sql.family_views import Counts
 
 _replace = msgspec.structs.replace
 Member = TypeVar("Member", FamilyMember, GivenFamily)
-
-#: Where counts of members end.
-MOST_COUNTED = 1_000
-
-
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as the caller sees it. `current_number`: of the family. `sees_image`: whether the caller sees
-    the image. `use`: of that, None: not looked up."""
-
-    version: Version
-    current_number: int | None
-    sees_image: bool
-    use: Usage | None = None
-
-
-# ---- see
-
-
-async def see_family(db: Database, caller: Caller, family_id: str) -> Seen:
-    """The family; NotFoundError when it is absent or hidden."""
-    rules.look_at_families(caller)
-    seen = await family_views.find_family(db, family_id, caller.member_ids, now_us())
-    return rules.see_family(caller, seen, family_id)
-
-
-async def find_current(db: Database, caller: Caller, seen: Seen) -> Shown | None:
-    """The current version; None when there is none, or the caller may not see it."""
-    number = seen.family.current_number
-    if number is None or not rules.sees_current(caller, seen):
-        return None
-    return await _find_version(db, caller, seen, number)
-
-
-async def show_version(db: Database, caller: Caller, family_id: str, number: int) -> tuple[Seen, Shown]:
-    seen = await see_family(db, caller, family_id)
-    rules.see_versions(caller, seen)
-    shown = await _find_version(db, caller, seen, number)
-    rules.see_version(caller, seen, shown.version if shown is not None else None, number)
-    assert shown is not None, "rules.see_version has seen it"  # noqa: S101
-    return seen, shown
-
-
-async def _find_version(db: Database, caller: Caller, seen: Seen, number: int) -> Shown | None:
-    found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
-    if found is None:
-        return None
-    return (await _with_uses(db, caller, seen, [_shown(caller, seen, *found)]))[0]
-
-
-def _shown(caller: Caller, seen: Seen, version: Version, is_seen: bool) -> Shown:
-    return Shown(
-        version=version,
-        current_number=seen.family.current_number,
-        sees_image=is_seen or rules.is_owner(caller, seen.family),
-    )
-
-
-async def list_versions(
-    db: Database, caller: Caller, family_id: str, before: int, limit: int
-) -> tuple[Seen, list[Shown]]:
-    """The versions with numbers below `before`, newest first."""
-    seen = await see_family(db, caller, family_id)
-    rules.see_versions(caller, seen)
-    found = await family_views.list_versions(
-        db,
-        family_id,
-        caller.member_ids,
-        now_us(),
-        before=before,
-        limit=limit,
-        with_candidates=rules.is_owner(caller, seen.family),
-    )
-    shown = [_shown(caller, seen, version, is_seen) for version, is_seen in found]
-    return seen, await _with_uses(db, caller, seen, shown)
-
-
-async def _with_uses(db: Database, caller: Caller, seen: Seen, shown: list[Shown]) -> list[Shown]:
-    found = await uses.find_uses(db, caller, seen, [one.version.image.id for one in shown])
-    return [_replace(one, use=found.get(one.version.image.id, NEVER_USED)) for one in shown]
-
-
-async def list_families(
-    db: Database,
-    caller: Caller,
-    *,
-    role: str | None,
-    owner: str | None,
-    name: str | None,
-    after: tuple[str, str],
-    limit: int,
-) -> list[Seen]:
-    """The families past `after` (name, id), by these: those that the caller's project owns (`role` owner),
-    those that it is a member of (member), or both, and with `owner` that project's that it sees. `name`: of
-    this one only."""
-    rules.look_at_families(caller)
-    who, now = caller.member_ids, now_us()
-    own_id = caller.project_id or ""
-    found: list[Seen] = []
-    if name is not None:
-        # Lists are ordered by name: families of this name begin after the place (name, "").
-        after = max(after, (name, ""))
-    if role in (None, "owner") and (owner is None or owner == own_id):
-        found += await family_views.list_owned(db, own_id, who, now, after, limit)
-    elif role is None and owner is not None:
-        sees_all = caller.is_admin
-        found += await family_views.list_seen(db, owner, who, now, after, limit, sees_all=sees_all)
-    if role in (None, "member"):
-        found += await family_views.list_joined(db, owner, who, now, after, limit)
-    by_place = {(seen.family.name, seen.family.id): seen for seen in found}
-    ordered = [by_place[place] for place in sorted(by_place)][:limit]
-    return [seen for seen in ordered if name is None or seen.family.name == name]
-
-
-async def count_members(db: Database, seen: Seen) -> Counts:
-    """The family's members by their answer, each count at most MOST_COUNTED + 1."""
-    return await family_views.count_by_answer(db, seen.family.id, now_us(), MOST_COUNTED + 1)
-
-
-def is_owner(caller: Caller, seen: Seen) -> bool:
-    """Whether the caller sees all of the family."""
-    return rules.is_owner(caller, seen.family)
-
 
 # ---- make and change
 
@@ -188,7 +64,7 @@ async def create_family(
 
 async def _manage(db: Database, caller: Caller, family_id: str) -> Seen:
     """The family if the caller may change it."""
-    seen = await see_family(db, caller, family_id)
+    seen = await views.see_family(db, caller, family_id)
     rules.manage_family(caller, seen)
     return seen
 
@@ -328,7 +204,7 @@ async def restore(
 
 
 async def _see_members(db: Database, caller: Caller, family_id: str) -> Seen:
-    seen = await see_family(db, caller, family_id)
+    seen = await views.see_family(db, caller, family_id)
     rules.see_members(caller, seen)
     return seen
 
