@@ -25,6 +25,7 @@ from transom.data.uploads import UploadRules
 from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
+from transom.domain.times import HOUR_US, SECOND_US
 from transom.identity import Identity
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.current_roles import CurrentRoles
@@ -165,7 +166,7 @@ def open_transfer(
     rules = UploadRules(
         size_cap=settings.image_size_cap,
         project_quota=settings.user_storage_quota,
-        lease_us=settings.upload_lease_s * 1_000_000,
+        lease_us=settings.upload_lease_s * SECOND_US,
         hashing_algorithm=settings.hashing_algorithm,
         must_match_format=settings.require_image_format_match,
         nonfatal_checks=settings.nonfatal_checks,
@@ -225,9 +226,9 @@ def open_jobs(
     options = JobOptions(
         at_once=settings.jobs_at_once,
         attempts=settings.job_attempts,
-        lease_us=settings.upload_lease_s * 1_000_000,
-        job_lifetime_us=settings.job_lifetime_s * 1_000_000,
-        task_lifetime_us=settings.task_time_to_live * 3_600_000_000,
+        lease_us=settings.upload_lease_s * SECOND_US,
+        job_lifetime_us=settings.job_lifetime_s * SECOND_US,
+        task_lifetime_us=settings.task_time_to_live * HOUR_US,
         kept_bytes=settings.kept_jobs_bytes,
     )
     transfers = TransferOptions(
@@ -259,9 +260,9 @@ def start_scrub_of(
     """As `start_scrub`, by the settings."""
     options = ScrubOptions(
         pace=settings.scrub_pace_bytes_s,
-        pause_us=settings.scrub_pause_h * 3_600_000_000,
+        pause_us=settings.scrub_pause_h * HOUR_US,
         repairs=settings.scrub_repairs,
-        lease_us=settings.upload_lease_s * 1_000_000,
+        lease_us=settings.upload_lease_s * SECOND_US,
     )
     start_scrub(options, db, transfer.stores, transfer.ownership, liveness, undo)
 

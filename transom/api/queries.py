@@ -13,13 +13,13 @@ import msgspec
 from transom.domain.errors import InvalidError
 from transom.domain.listing import SORT_KEYS, Condition, Op, SortKey
 from transom.domain.model import MemberStatus
+from transom.domain.times import SECOND_US
 
 _MEMBER_STATUSES = frozenset({*MemberStatus, "all"})
 TIMES = frozenset({"created_at", "updated_at"})
 NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 #: Each is a term of the statement, and databases bound those.
 _MOST_VALUES = 200
-_SECOND_US = 1_000_000
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,1000}\s*")
 #: A year, or a month.
 _COARSE_TIME = re.compile(r"[0-9]{4}(-[0-9]{2})?")
@@ -197,16 +197,16 @@ def _second_of(name: str, text: str) -> int:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() // 1) * _SECOND_US
+        return int(moment.timestamp() // 1) * SECOND_US
     except (ValueError, OverflowError):
         raise InvalidError(f'Bad "{name}" query filter format. Use ISO 8601 DateTime notation.') from None
 
 
 _TIME_CONDITIONS: dict[str, Callable[[str, int], list[Condition]]] = {
-    "gt": lambda name, at: [Condition(name, Op.GE, (at + _SECOND_US,))],
+    "gt": lambda name, at: [Condition(name, Op.GE, (at + SECOND_US,))],
     "gte": lambda name, at: [Condition(name, Op.GE, (at,))],
     "lt": lambda name, at: [Condition(name, Op.LT, (at,))],
-    "lte": lambda name, at: [Condition(name, Op.LT, (at + _SECOND_US,))],
-    "eq": lambda name, at: [Condition(name, Op.GE, (at,)), Condition(name, Op.LT, (at + _SECOND_US,))],
-    "neq": lambda name, at: [Condition(name, Op.NOT_WITHIN, (at, at + _SECOND_US))],
+    "lte": lambda name, at: [Condition(name, Op.LT, (at + SECOND_US,))],
+    "eq": lambda name, at: [Condition(name, Op.GE, (at,)), Condition(name, Op.LT, (at + SECOND_US,))],
+    "neq": lambda name, at: [Condition(name, Op.NOT_WITHIN, (at, at + SECOND_US))],
 }

@@ -13,6 +13,7 @@ from transom.cli.spelling import spell_out
 from transom.cli.tables import print_rows
 from transom.config import Settings
 from transom.domain.events import Event, EventQuery
+from transom.domain.times import show_time
 from transom.sql.connect import open_database
 from transom.sql.events import audit_events
 
@@ -88,8 +89,7 @@ async def _read(settings: Settings, query: EventQuery) -> list[Event]:
 def _row(event: Event) -> dict[str, str | None]:
     data, actor = event.data, event.actor
     return {
-        "time": datetime.fromtimestamp(event.at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        + f".{event.at % 1_000_000:06}Z",
+        "time": show_time(event.at),
         "type": event.type,
         "image": event.image_id,
         "name": data.image,

@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from transom.clock import now_us
 from transom.console.identity import Project, Token
 from transom.domain.console import ConsoleSession
+from transom.domain.times import SECOND_US
 
 KEY_BYTES = 32
 #: Projects that a session remembers for the menu; the page of projects lists them all.
 MOST_PROJECTS = 20
 _NONCE_BYTES = 12
 #: Use is noted once in so long, microseconds.
-_NOTE_US = 300 * 1_000_000
+_NOTE_US = 300 * SECOND_US
 
 
 class SessionRows(Protocol):

@@ -16,13 +16,14 @@ from transom.domain.events import Actor, Event, EventData, EventType, NewEvent, 
 from transom.domain.hooks import Hook, soonest_try
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
+from transom.domain.times import DAY_US
 from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, NameOf, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Script, Statement
 
 #: How long the secret of before signs as well, microseconds.
-OLD_SECRET_US = 24 * 3600 * 1_000_000
+OLD_SECRET_US = DAY_US
 _SECRET_BYTES = 32
 
 #: Raises when the hook is not what the client takes it for.

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from transom.clock import now_us
 from transom.domain.idempotency import KeyedRequest, StoredResponse
+from transom.domain.times import HOUR_US
 from transom.sql import idempotency
 from transom.sql.db import Database, Result, Script
 from transom.timed import serve_when_due
 
-_HOUR_US = 3_600_000_000
 #: Stored responses that one transaction deletes: other requests write between two.
 _MOST = 1_000
 
@@ -95,7 +95,7 @@ class StoredResponses:
 
     def __init__(self, db: Database, lifetime_h: int, limit: int) -> None:
         self._db = db
-        self._lifetime_us = lifetime_h * _HOUR_US
+        self._lifetime_us = lifetime_h * HOUR_US
         self._limit = limit
         #: Requests under way: (project, user, key) → fingerprint.
         self._held: dict[tuple[str, str, str], str] = {}
@@ -125,7 +125,7 @@ class StoredResponses:
 async def serve_removal(db: Database, lifetime_h: int) -> None:
     """Delete expired stored responses until cancelled, in every process. Housekeeping only: lookups ignore
     expired rows anyway."""
-    lifetime_us = lifetime_h * _HOUR_US
+    lifetime_us = lifetime_h * HOUR_US
 
     async def run() -> float:
         while await db.run(lambda: idempotency.remove_old(now_us() - lifetime_us, _MOST)) == _MOST:

@@ -8,11 +8,11 @@ from transom.clock import now_us
 from transom.domain.errors import UnavailableError
 from transom.domain.model import NEVER, Caller
 from transom.domain.operation import Operation, ProjectUse, UseSort
+from transom.domain.times import DAY_US
 from transom.sharing import rules
 from transom.sql import events, operation
 from transom.sql.db import Database
 
-_DAY_US = 86_400_000_000
 #: Before the first project of a list.
 FIRST = (NEVER, "")
 
@@ -30,7 +30,7 @@ async def look(db: Database, caller: Caller) -> Operation:
         latency_us=latency_us,
         behind_us=max(0, now - oldest) if oldest is not None else 0,
         uploads=await operation.count_uploads(db, tenant),
-        jobs=await operation.count_jobs(db, now - _DAY_US, tenant),
+        jobs=await operation.count_jobs(db, now - DAY_US, tenant),
         hooks=await operation.count_hook_states(db, tenant),
         stores=await operation.count_stores(db, tenant),
     )

@@ -12,6 +12,7 @@ from contextlib import suppress
 from transom.clock import now_us
 from transom.domain.errors import TransomError, describe
 from transom.domain.events import Event, EventType
+from transom.domain.times import DAY_US
 from transom.sharing.readers import Readers
 from transom.sql import events
 from transom.sql.db import Database, Row
@@ -28,7 +29,6 @@ _PAUSE_S = 0.05
 _MOST = 1_000
 #: Pause between two looks for events that are too old, seconds.
 _TIDY_S = 60.0
-_DAY_US = 86_400_000_000
 #: Lines of the log between which requests have their turn.
 _LINES = 20
 #: Events of one membership each, beside those of `share.*`: they end it.
@@ -43,7 +43,7 @@ class Relay:
         self, db: Database, lifetime_days: int, set_behind: Callable[[float], None], log_change: WriteLine
     ) -> None:
         self._db = db
-        self._lifetime_us = lifetime_days * _DAY_US
+        self._lifetime_us = lifetime_days * DAY_US
         self._set_behind = set_behind
         self._log_change = log_change
         self._woken = asyncio.Event()

@@ -17,6 +17,7 @@ from transom.domain.events import Actor, Via
 from transom.domain.job_inputs import Capture, input_of
 from transom.domain.model import Image, Job, JobKind, Status, Visibility
 from transom.domain.status import WITH_DATA
+from transom.domain.times import DAY_US, SECOND_US
 from transom.images import rules
 from transom.lease import LostError
 from transom.sql import captures, images, imports, jobs
@@ -29,13 +30,13 @@ from transom.transfers.options import Cloud
 from transom.transfers.requesters import Requesters
 
 #: Longest time that an image may take, from the request on.
-_MOST_US = 24 * 3600 * 1_000_000
+_MOST_US = DAY_US
 #: A service that has not answered may make the image for so long still.
-_SETTLED_US = int(ANSWER_S * 1_000_000)
+_SETTLED_US = int(ANSWER_S * SECOND_US)
 #: How far the clocks of two machines may be apart.
-_APART_US = 600_000_000
+_APART_US = 600 * SECOND_US
 #: How long a service of the cloud may be away.
-_BRIDGED_US = 900_000_000
+_BRIDGED_US = 900 * SECOND_US
 _TRIES = 100
 #: Percent, by the status of an image that is followed.
 _PROGRESS = {Status.QUEUED: 20}

@@ -17,6 +17,7 @@ from transom.domain.attributes import shown_status
 from transom.domain.listing import ims_ranges
 from transom.domain.model import Caller, Image, Visibility
 from transom.domain.protection import readable
+from transom.domain.times import SECOND_US
 from transom.images.lists import find_images
 
 _FILTERS = frozenset(
@@ -25,7 +26,6 @@ _FILTERS = frozenset(
         *("limit", "marker", "sort_key", "sort_dir"),
     }
 )
-_MICROSECOND = 1_000_000
 #: What a header's name is made of (RFC 9110, 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Everything a header's value may hold as it is, but for the sign that marks what was encoded.
@@ -85,6 +85,6 @@ def _v1_image(image: Image, caller: Caller) -> dict[str, Any]:
 
 def _moment(microseconds: int) -> str:
     """`2016-05-22T06:04:20.425843`, UTC without saying so."""
-    seconds, rest = divmod(microseconds, _MICROSECOND)
+    seconds, rest = divmod(microseconds, SECOND_US)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest, tzinfo=None)
     return moment.isoformat(timespec="microseconds")

@@ -11,9 +11,9 @@ from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.memberships import NewTerms, Terms
 from transom.domain.recipients import GROUPS, KINDS
+from transom.domain.times import DAY_US
 from transom.sharing import rules
 
-_DAY_US = 86_400_000_000
 #: Further than any time that can be shown.
 _FAR_DAYS = 3_000_000
 
@@ -48,7 +48,7 @@ def read_terms(services: Services, body: NewOffers) -> Terms:
     answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None
     days = min(services.share_limits.offer_lifetime_days, _FAR_DAYS)
     if answer_by is None and days > 0:
-        answer_by = now + days * _DAY_US
+        answer_by = now + days * DAY_US
     message = check_optional_text("/message", body.message, MAX_MESSAGE)
     return rules.terms_of(message, answer_by, expires_at)
 

@@ -26,6 +26,7 @@ from transom.domain.fields import UUID_PATTERN, check_field, quoted
 from transom.domain.imports import Method, begin, check_texts
 from transom.domain.job_inputs import NewImage
 from transom.domain.model import Job, JobKind, JobStatus
+from transom.domain.times import HOUR_US
 from transom.images.creation import new_image
 from transom.sql import jobs
 from transom.sql.imports import change_statement
@@ -47,7 +48,6 @@ _SHOWN_INPUT = {
     JobKind.ADD_LOCATION: ("image_id", "loc_url", "validation_data"),
 }
 _STATES = {shown: state for state, shown in _STATUS.items()}
-_HOUR_US = 3_600_000_000
 #: Most tasks of an image in a page. Glance has no pages here, and hardly any image has more tasks.
 _PAGE = 100
 
@@ -271,4 +271,4 @@ def _full_body(task: Job, hours_to_live: int) -> dict[str, Any]:
 
 
 def _expiry(task: Job | ListedTask, hours_to_live: int) -> int | None:
-    return task.end_at + hours_to_live * _HOUR_US if task.end_at is not None else None
+    return task.end_at + hours_to_live * HOUR_US if task.end_at is not None else None

@@ -6,12 +6,13 @@ from transom.clock import now_us
 from transom.domain.families import Seen
 from transom.domain.model import Caller
 from transom.domain.shares import Usage
+from transom.domain.times import DAY_US
 from transom.sharing.families import rules
 from transom.sql import usage
 from transom.sql.db import Database
 
 #: What counts as of late.
-_LATE_US = 30 * 86_400_000_000
+_LATE_US = 30 * DAY_US
 
 
 async def find_uses(
