@@ -121,9 +121,7 @@ class Jobs:
         holder = liveness.name
         copies = Copies(db, transfer, requesters, holder)
         materials, cloud = Materials(transfers, transfer, holder), transfers.cloud
-        imports = Imports(
-            transfers.imports, cloud, db, transfer, outbound, limits, requesters, materials, holder, objects
-        )
+        imports = Imports(transfers, db, transfer, outbound, limits, requesters, materials, holder, objects)
         exports = Exports(transfers.object_size_cap, db, transfer, objects, requesters, materials, holder)
         region_copies = RegionCopies(cloud, db, transfer, requesters, holder)
         captures = Captures(cloud, options.lease_us, db, requesters, holder)

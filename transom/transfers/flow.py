@@ -47,7 +47,7 @@ from transom.stores.object_access import ObjectAccess
 from transom.transfers.held import HeldImage, Report, RightEndedError, copied, reporting
 from transom.transfers.material import Material, Materials
 from transom.transfers.objects import ObjectSources, naming_reasons, require_fitting
-from transom.transfers.options import Cloud, ImportOptions
+from transom.transfers.options import TransferOptions
 from transom.transfers.plugins import PLUGINS
 from transom.transfers.requesters import Requesters
 from transom.transfers.sources import RemoteImage, find_endpoint, find_remote_image
@@ -64,8 +64,7 @@ class Imports:
 
     def __init__(
         self,
-        options: ImportOptions,
-        cloud: Cloud,
+        options: TransferOptions,
         db: Database,
         transfer: Transfer,
         outbound: Outbound,
@@ -75,8 +74,8 @@ class Imports:
         holder: str,
         objects: ObjectAccess,
     ) -> None:
-        self._options = options
-        self._cloud = cloud
+        self._options = options.imports
+        self._cloud = options.cloud
         self._db = db
         self._transfer = transfer
         self._outbound = outbound
