@@ -1,4 +1,4 @@
-"""What a process makes of the operator's files, and how it goes on with others when they are changed."""
+"""The operator's files in one process: read at the start, and again after SIGHUP."""
 
 import dataclasses
 import logging

@@ -1,4 +1,4 @@
-"""Work that comes with time: it is done when it is due, by every process, for as long as it runs."""
+"""Repeated work: every process runs it each time when it is next due, for as long as the process runs."""
 
 import asyncio
 import logging

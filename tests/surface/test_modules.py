@@ -1,6 +1,7 @@
 """No module grows beyond what can be read in one sitting, and each says what it answers for."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def test_no_module_is_longer_than_450_lines() -> None:
 @pytest.mark.parametrize("name", [name for name, text in SOURCES.items() if text.strip()])
 def test_a_module_opens_with_what_it_answers_for(name: str) -> None:
     assert ast.get_docstring(ast.parse(SOURCES[name]))
+
+
+def test_modules_that_others_name_are_there() -> None:
+    """Beside them, in their packages, or from `transom` on; of the repository, as `tests/…`."""
+    absent = {
+        (name, named)
+        for name, text in SOURCES.items()
+        for named in re.findall(r"`((?!glance/)[a-z0-9_/]+\.(?:py|sql))`", text)
+        if not any((folder / named).is_file() for folder in (PACKAGE.parent, *(PACKAGE / name).parents))
+    }
+
+    assert absent == set()
 
 
 def test_hours_and_days_in_microseconds_are_named_once() -> None:

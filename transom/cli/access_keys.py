@@ -19,7 +19,7 @@ _COLUMNS = ("access_key", "user", "project", "user_id", "project_id")
 
 @click.group()
 def keys() -> None:
-    """Access keys, for signed requests. A running service heeds a change with its next request."""
+    """Access keys, for signed requests. A change takes effect with the next request to a running service."""
 
 
 @keys.command("list")

@@ -45,7 +45,7 @@ accounts.add_command(keys)
 
 @accounts.command("add")
 @click.argument("name")
-@click.option("--project", help="The user's project; made if there is none. Default: the user's name.")
+@click.option("--project", help="The user's project, created if it does not exist. Default: the user's name.")
 @click.option("--role", "roles", multiple=True, type=_ROLE, help="Role in it, repeatable. Default: member.")
 @_PASSWORD_STDIN
 @click.pass_obj

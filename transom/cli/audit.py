@@ -44,7 +44,7 @@ class _Time(click.ParamType[int]):
 @click.option("--since", type=_Time(), help="From this time on; UTC unless it says otherwise.")
 @click.option("--until", type=_Time(), help="Before this time.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The newest so many."
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Show only the newest."
 )
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
@@ -60,8 +60,10 @@ def audit(
     since: int | None,
     until: int | None,
 ) -> None:
-    """Show what happened to shares, by whichever API, oldest first: what has a number, and at the end what
-    has none yet. Changes nothing. JSON and CSV tell more than the table: ids, and requests."""
+    """List the events of sharing, from all APIs, oldest first. Changes nothing.
+
+    Events that have no number yet come last. JSON and CSV have more than the table: ids, and requests.
+    """
     if settings.database_url.startswith("sqlite:"):
         require_folder(settings)
     query = EventQuery(

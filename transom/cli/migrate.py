@@ -18,7 +18,7 @@ from transom.sql.property_indexes import make_property_indexes
 def migrate(settings: Settings, check: bool) -> None:
     """Bring the database's schema up to date. Safe to run while the service runs, and more than once.
 
-    The indexes of `indexed_properties` are made, and those of properties that it no longer names dropped.
+    Creates the indexes of `indexed_properties`, and drops those of properties no longer named there.
     """
     if settings.database_url.startswith("sqlite:"):
         require_folder(settings)

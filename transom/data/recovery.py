@@ -1,4 +1,4 @@
-"""What a crash leaves of uploads: the rows, which are put right without touching a store.
+"""Recovery of uploads after a crash: it corrects the rows, and touches no store.
 
 So this may run in the process that forks the workers: a library that reaches a store has threads of its own,
 and threads do not survive a fork. The bytes are removed by the workers (`Removal.recover`).

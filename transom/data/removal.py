@@ -1,4 +1,4 @@
-"""Bytes on their way out of the stores.
+"""Removes blobs from stores: of deleted images, of uploads that failed, of workers that died.
 
 Each has a row (`sql/blobs.py`) until it is gone, so nothing is lost when this is cut short: the next round
 takes it up. A store that hangs holds up nobody but its own removals.

@@ -1,4 +1,4 @@
-"""What every process that moves data does beside its work, again and again, for as long as it runs."""
+"""The periodic clean-up of every process that moves data."""
 
 import asyncio
 import logging

@@ -92,7 +92,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
 def visible_ranges(caller: Caller, query: ListQuery) -> list[Range]:
     """The ranges whose union the list is made of (Image API v2; reference tables in Glance's
-    `db/sqlalchemy/api.py`, `_make_conditions_from_filters` and `_select_images_query`)."""
+    `glance/db/sqlalchemy/api.py`, `_make_conditions_from_filters` and `_select_images_query`)."""
     if caller.is_admin:
         return _ranges_of_admin(caller, query.visibility)
     own = caller.project_id

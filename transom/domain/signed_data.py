@@ -2,7 +2,7 @@
 
 As OpenStack's cursive has it, by which Glance and Nova verify: four properties name a signature in base64,
 the hash that was signed, the kind of the key, and the certificate that holds the public key. An image that
-lacks one of the four is not signed, and the others are properties like any. `transom/signature_check.py`
+lacks one of the four is not signed, and the others are properties like any. `data/signature_check.py`
 verifies.
 """
 

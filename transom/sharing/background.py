@@ -1,5 +1,5 @@
-"""What goes on in the background of sharing: numbering events, removing what has ended or is too old, noting
-uses, delivering to webhooks."""
+"""What sharing does in the background: number events, remove what has ended or is too old, record usage,
+deliver to webhooks."""
 
 import asyncio
 from contextlib import AsyncExitStack

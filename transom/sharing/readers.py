@@ -1,6 +1,6 @@
-"""Those who wait for events: one that came wakes those whom it may concern, for hundreds may wait.
+"""Readers that wait for events: a new event wakes only those whom it may concern, for hundreds may wait.
 
-This process tells of what it numbers itself. For what others number one look serves all who wait here.
+This process wakes them for events that it numbers itself; one query finds those that other processes number.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Removes memberships that have ended, and tells of it. Nothing is right or wrong by it: what has ended is
-absent from that moment on (`sql/live.py`).
+"""Removes memberships that have ended, with an event for each. Nothing depends on when that is: what has
+ended is absent from that moment on (`sql/live.py`).
 
 Each process runs one; those at work at once take different rows. One that is killed leaves a whole
 transaction or none.

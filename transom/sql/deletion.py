@@ -1,4 +1,4 @@
-"""How an image ends: its row, its memberships, what is told of them. Its bytes are left to `blobs.py`."""
+"""Deletes an image: its row and its memberships, with their events. Its bytes are left to `blobs.py`."""
 
 from transom.domain.events import Actor
 from transom.domain.memberships import RemoveWithImage

@@ -1,4 +1,4 @@
-"""Which memberships there are: those that have not ended.
+"""Which memberships are live: those that have not ended.
 
 One that has is absent for every call from that moment, whether its row was removed yet or not. So each
 statement that looks at memberships, or changes one, has the term that `live` makes; a test finds those that

@@ -110,7 +110,7 @@ def publish(
 @format_options
 @with_service
 def promote(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
-    """Make a version the current one, an older one too. The one before is hidden, and usable by its id."""
+    """Make a version, even an older one, the current one. The one before is hidden, and usable by id."""
     from transom.client import families
     from transom.client.rows import version_row
 
@@ -128,7 +128,7 @@ def promote(service: "Service", name: str, number: int, form: str, columns: tupl
 @click.argument("name", metavar="FAMILY")
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--reason", required=True, help="Members read it.")
-@click.option("--at", type=Time(), help="Then instead of now: a time, or 7d.")
+@click.option("--at", type=Time(), help="Revoke it later: at a time, or in 7d.")
 @click.option("--no-fall-back", is_flag=True, help="Refuse to revoke the current version.")
 @yes_option
 @format_options
@@ -144,7 +144,7 @@ def revoke(
     form: str,
     columns: tuple[str, ...],
 ) -> None:
-    """Close a version's data to all. Members still see it, and why; who has the data keeps it."""
+    """Close a version's data to all. Members still see it and the reason; copies of the data stay."""
     from transom.client import families
     from transom.client.concerned import about_revocation
     from transom.client.rows import version_row
@@ -162,7 +162,7 @@ def revoke(
 @format_options
 @with_service
 def restore(service: "Service", name: str, number: int, form: str, columns: tuple[str, ...]) -> None:
-    """Open a revoked version's data again. It does not become the current one by that."""
+    """Open a revoked version's data again. The version does not become the current one."""
     from transom.client import families
     from transom.client.rows import version_row
 
@@ -191,7 +191,7 @@ def show_members(
     form: str,
     columns: tuple[str, ...],
 ) -> None:
-    """Who is a member, and what they answered; with --set, who is to be one, and nobody else."""
+    """List the members of a family with their answers; with --set, replace them."""
     from transom.client import families, rows
     from transom.client.concerned import about_members
     from transom.client.recipients import read_recipients

@@ -51,7 +51,7 @@ def show_hook(service: "Service", hook_id: str, form: str, columns: tuple[str, .
 def create_hook(
     service: "Service", url: str, types: tuple[str, ...], batch: bool, form: str, columns: tuple[str, ...]
 ) -> None:
-    """Have events sent to URL from now on. The secret is shown this once."""
+    """Send events to URL from now on. The secret is shown only once."""
     from transom.client import shares
 
     print_one(shares.create_hook(service, url, types, batch=batch), form, columns)
@@ -60,13 +60,13 @@ def create_hook(
 @hook.command("set")
 @click.argument("hook_id", metavar="HOOK")
 @click.option("--url")
-@click.option("--type", "types", multiple=True, help="In place of those it has; repeatable.")
+@click.option("--type", "types", multiple=True, help="Replaces the types that it has; repeatable.")
 @click.option("--batch/--no-batch", default=None)
 @click.option("--enable/--disable", "enabled", default=None)
 @format_options
 @with_service
 def change_hook(service: "Service", hook_id: str, form: str, columns: tuple[str, ...], **fields: Any) -> None:
-    """Change a hook, stop it or let it go on."""
+    """Change, disable or enable a hook."""
     from transom.client import shares
 
     change = {name: value for name, value in fields.items() if value not in (None, ())}
@@ -81,7 +81,7 @@ def change_hook(service: "Service", hook_id: str, form: str, columns: tuple[str,
 @click.argument("hook_id", metavar="HOOK")
 @with_service
 def test_hook(service: "Service", hook_id: str) -> None:
-    """Have an event sent now; `show` tells what was answered."""
+    """Send a test event now; `hook show` has the receiver's answer."""
     from transom.client import shares
 
     shares.send_test(service, hook_id)
@@ -94,7 +94,7 @@ def test_hook(service: "Service", hook_id: str) -> None:
 @format_options
 @with_service
 def renew_secret(service: "Service", hook_id: str, yes: bool, form: str, columns: tuple[str, ...]) -> None:
-    """Have another secret; the one before signs as well for a day."""
+    """Make a new secret; the old one signs, too, for one more day."""
     from transom.client import shares
 
     confirm("The receiver has to know the new secret within a day. Go on?", yes=yes)
@@ -107,7 +107,7 @@ def renew_secret(service: "Service", hook_id: str, yes: bool, form: str, columns
 @format_options
 @with_service
 def replay(service: "Service", hook_id: str, cursor: str, form: str, columns: tuple[str, ...]) -> None:
-    """Send what comes after CURSOR, again if it was sent; a later cursor skips what is before it."""
+    """Send the events after CURSOR, even those sent before. A later cursor skips the events up to it."""
     from transom.client import shares
 
     print_one(shares.set_cursor(service, hook_id, cursor), form, columns)
@@ -118,7 +118,7 @@ def replay(service: "Service", hook_id: str, cursor: str, form: str, columns: tu
 @yes_option
 @with_service
 def delete_hook(service: "Service", hook_id: str, yes: bool) -> None:
-    """Send nothing there any more."""
+    """Delete a hook: nothing is sent to it any more."""
     from transom.client import shares
 
     confirm(f"Delete the hook to {shares.show_hook(service, hook_id)['url']}?", yes=yes)

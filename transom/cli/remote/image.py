@@ -43,7 +43,7 @@ def image() -> None:
 @click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", help="With this property.")
 @click.option("--tag", "tags", multiple=True, help="With this tag; repeatable.")
 @click.option("--hidden", is_flag=True, help="Hidden images instead of the others.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
 @format_options
 @with_service
 def list_images(
@@ -114,7 +114,7 @@ def upload_image(
 ) -> None:
     """Make an image of a file.
 
-    The hash that the service has of the data is compared with that of the file. If the upload fails, the
+    The service's hash of the data is compared with that of the file. If the upload fails, the
     image is deleted again.
     """
     from transom.client import images
@@ -158,7 +158,7 @@ def upload_image(
 def download_image(service: "Service", image_name: str, path: Path | None, force: bool) -> None:
     """Save the data of an image in a file.
 
-    What arrived of a download that broke off is in FILE.part, and the same command goes on from there. The
+    An interrupted download leaves what arrived in FILE.part, and the same command resumes it. The
     file gets its name when all data is there and its hash is right.
     """
     from transom.client import images

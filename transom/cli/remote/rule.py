@@ -1,4 +1,4 @@
-"""`transom rule`: how offers are answered before anybody looks (docs/cli.md)."""
+"""`transom rule`: rules that answer offers automatically (docs/cli.md)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,13 +18,13 @@ _COLUMNS = ("publisher", "answer", "updated_at")
 
 @click.group()
 def rule() -> None:
-    """How offers are answered before anybody looks."""
+    """Rules that answer offers automatically."""
 
 
 def publisher_options(command: _Command) -> _Command:
     """One of three, which the command gets as `project`, `domain` and `everybody`."""
     for option in (
-        click.option("--everybody", is_flag=True, help="Whoever has no rule of its own."),
+        click.option("--everybody", is_flag=True, help="Every publisher without a rule of its own."),
         click.option("--domain", help="All projects of a domain: id or name."),
         click.option("--project", help="Id or name."),
     ):
@@ -58,7 +58,7 @@ def set_rule(
     form: str,
     columns: tuple[str, ...],
 ) -> None:
-    """Answer what a publisher will offer. What waits already stays as it is."""
+    """Answer future offers of a publisher automatically. Offers that wait already do not change."""
     from transom.client import shares
 
     publisher = _publisher(service, project, domain, everybody=everybody)
@@ -72,7 +72,7 @@ def set_rule(
 def delete_rule(
     service: "Service", project: str | None, domain: str | None, everybody: bool, yes: bool
 ) -> None:
-    """Ask again before offers of a publisher are answered."""
+    """Delete a rule: further offers of the publisher wait for an answer again."""
     from transom.client import shares
 
     publisher = _publisher(service, project, domain, everybody=everybody)

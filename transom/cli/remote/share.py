@@ -46,7 +46,7 @@ def share() -> None:
     "--through-organization",
     "through",
     flag_value="organization",
-    help="What your organisations and units have, likewise.",
+    help="What your organisations and units have, likewise without an answer.",
 )
 @format_options
 @with_service
@@ -84,7 +84,7 @@ def _answer(name: str, word: str, text: str) -> None:
 
     @share.command(name, help=text, epilog=examples(*(f"share {name} {more}" for more in _ANSWERED)))
     @things
-    @click.option("--all", "status", type=_STATUSES, help="All of this status instead of named ones.")
+    @click.option("--all", "status", type=_STATUSES, help="All with this status, instead of named ones.")
     @click.option("--from", "sender", metavar="PROJECT", help="With --all: of this project only.")
     @(ask_each_time_option if word == "accepted" else _nothing_more)
     @yes_option
@@ -209,7 +209,7 @@ def withdraw_offers(
     yes: bool,
     form: str,
 ) -> None:
-    """Take back what was offered. Access ends at once; who has the data keeps it."""
+    """Take back what was offered. Access ends at once; copies of the data stay."""
     from transom.client import shares
     from transom.client.concerned import about_withdrawal
     from transom.client.recipients import read_recipients

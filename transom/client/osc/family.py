@@ -103,7 +103,7 @@ class Publish(Showing):
 
 
 class Promote(Showing):
-    """Make a version the current one, an older one too"""
+    """Make a version, even an older one, the current one"""
 
     def add_arguments(self, parser: Parser) -> None:
         _add_version(parser)
@@ -119,7 +119,7 @@ class Revoke(Showing):
     def add_arguments(self, parser: Parser) -> None:
         _add_version(parser)
         parser.add_argument("--reason", metavar="<text>", required=True, help="Members read it")
-        parser.add_argument("--at", metavar="<time>", type=time, help="Then instead of now: a time, or 7d")
+        parser.add_argument("--at", metavar="<time>", type=time, help="Revoke it later: at a time, or in 7d")
         parser.add_argument(
             "--no-fall-back",
             action="store_const",

@@ -44,7 +44,10 @@ class _Answering(Acting):
     def add_arguments(self, parser: Parser) -> None:
         add_things(parser)
         parser.add_argument(
-            "--all", dest="status", choices=STATUSES, help="All of this status instead of named ones"
+            "--all",
+            dest="status",
+            choices=STATUSES,
+            help="All with this status, instead of named ones",
         )
         parser.add_argument(
             "--from", dest="sender", metavar="<project>", help="With --all: of this project only"
@@ -95,7 +98,7 @@ class Leave(_Answering):
 
 
 class Offer(Acting):
-    """Offer images and families to projects and domains"""
+    """Offer images and families to projects, domains and organisations"""
 
     def add_arguments(self, parser: Parser) -> None:
         add_things(parser)
@@ -120,7 +123,7 @@ class Offer(Acting):
 
 
 class Withdraw(Acting):
-    """Take back what was offered; access ends at once, who has the data keeps it"""
+    """Take back what was offered; access ends at once, copies of the data stay"""
 
     def add_arguments(self, parser: Parser) -> None:
         add_things(parser)

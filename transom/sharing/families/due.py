@@ -1,4 +1,4 @@
-"""What comes with time: members whose end has come, and versions that are to be revoked.
+"""What is due at a time: members that end, and versions whose revocation was scheduled.
 
 A member that has ended is absent from that moment on, whether it was removed or not; what it inherited has
 the same end. A revocation is done when this finds it.
