@@ -46,7 +46,7 @@ from transom.components import (
     start_scrub_of,
 )
 from transom.config import Settings, select
-from transom.config.operator_files import find_changed, list_copied
+from transom.config.copied_files import find_changed, list_copied
 from transom.config.outbound import fetch_limits, fetch_rules, hook_rules
 from transom.data.prefetch import Prefetch
 from transom.data.sweep import sweep

@@ -1,4 +1,5 @@
-"""The operator's files in one process: read at the start, and again after SIGHUP."""
+"""The operator's files in a worker: read at the start, and again after SIGHUP. What it reads are copies
+(`config/copied_files.py`)."""
 
 import dataclasses
 import logging
@@ -6,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from transom.config import Settings, SettingsError
+from transom.config.copied_files import find_changed
 from transom.config.object_buckets import read_buckets
-from transom.config.operator_files import find_changed
 from transom.config.organizations import read_organizations
 from transom.config.os_versions import read_os_versions
 from transom.config.peers import read_peers

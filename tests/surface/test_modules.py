@@ -51,3 +51,10 @@ def test_hours_and_days_in_microseconds_are_named_once() -> None:
     }
 
     assert found == set()
+
+
+def test_a_caller_is_it_or_they() -> None:
+    """Callers are programs, projects and people."""
+    found = {name: re.findall(r"\b(?:he|him|his|himself)\b", text) for name, text in SOURCES.items()}
+
+    assert {name: words for name, words in found.items() if words} == {}

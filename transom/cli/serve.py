@@ -20,7 +20,7 @@ from transom.cli.descriptors import fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
-from transom.config.operator_files import OperatorFiles
+from transom.config.copied_files import CopiedFiles
 from transom.identity.served import announce
 from transom.operator_files import check_files, name_files
 from transom.telemetry import runtime_folder, set_up_logging
@@ -67,10 +67,10 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
         _run_workers(settings, files)
 
 
-def _take_files(settings: Settings, folder: Path) -> OperatorFiles:
+def _take_files(settings: Settings, folder: Path) -> CopiedFiles:
     """The operator's files, in force as they are now. `folder`: for their copies."""
     folder.mkdir(mode=0o700)
-    files = OperatorFiles(folder, name_files(settings))
+    files = CopiedFiles(folder, name_files(settings))
     with report_failures(SettingsError):
         files.take(check_files)
     return files
@@ -153,7 +153,7 @@ def _console_line(settings: Settings) -> str:
     return f"  Console: {settings.advertised_url}/console\n" if settings.has_console else ""
 
 
-def _run_workers(settings: Settings, files: OperatorFiles) -> None:
+def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels

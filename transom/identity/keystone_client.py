@@ -172,7 +172,7 @@ class KeystoneClient:
     async def ask_for_user(
         self, method: str, path: str, token: str | None, document: Any
     ) -> tuple[int, str | None, Any]:
-        """Pass on what a user asks with his own credentials: (status, X-Subject-Token, decoded body)."""
+        """Pass on what a user asks with its own credentials: (status, X-Subject-Token, decoded body)."""
         headers = {} if token is None else {"X-Auth-Token": token}
         if token is not None and method == "DELETE":
             headers["X-Subject-Token"] = token

@@ -12,7 +12,7 @@ class Pace:
         self._at_once = at_once
         self._each_s = each_s
         self._clock = clock
-        #: When all acts of him will be allowed again, whoever is done first at the front.
+        #: Who → when all of its acts will be allowed again; the earliest come first.
         self._full_at: dict[str, float] = {}
 
     def take(self, who: str, refusal: str) -> None:

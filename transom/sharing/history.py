@@ -17,7 +17,7 @@ from transom.sql.db import Database
 
 #: Pause between two looks whether the service stops, seconds.
 _LOOK_S = 0.5
-#: Who the caller is, and what he may do, by now; what refuses him raises.
+#: Who the caller is by now, and what it may do; raises what refuses it.
 FindCaller = Callable[[], Awaitable[Caller]]
 
 
@@ -56,8 +56,8 @@ async def list_events(
     find_caller: FindCaller,
 ) -> EventPage:
     """A page of the events that concern the caller's project, or of all of them. When there is none it waits
-    for one, at most `wait_s` seconds, and not while the service stops. `wait_s` is 0 for history. Whoever has
-    waited is shown what he may see then: `find_caller` is asked again."""
+    for one, at most `wait_s` seconds, and not while the service stops. `wait_s` is 0 for history. After
+    a wait the caller is shown what it may see then: `find_caller` is asked again."""
     until = time.monotonic() + wait_s
     async with _listen(relay, wait_s) as reader:
         while True:

@@ -100,7 +100,7 @@ class Readers:
             try:
                 found = await events.list_concerns(self._db, self._last or 0, _MOST)
             except TransomError:
-                continue  # Whoever waits until his time is over finds out by himself.
+                continue  # A reader whose time is over looks for itself.
             if found:
                 self._last = found[-1].seq
                 self.tell(found)

@@ -1,7 +1,7 @@
 """Lists of images: a union of index ranges, each cut at the page size before they are merged.
 
-The caller's own images are a range of `image_by_owner` or `image_shared_by_owner`, what was shared with him
-is one of `member_by_project` (with the domain and the organisations that he is in, several that are merged
+The caller's own images are a range of `image_by_owner` or `image_shared_by_owner`, what was shared with it
+is one of `member_by_project` (with the domain and the organisations that it is in, several that are merged
 as they are read), what is for everybody stands in `image_public` and `image_community`, and
 everything (for an admin) in `image_by_age`. Each is in the list's default order already, so a page costs the
 same however many images there are, and has one plan for all: PostgreSQL makes it without the values.
@@ -53,8 +53,8 @@ _SIZE = (
 )
 
 
-#: The images of a name that somebody was offered are looked for among his memberships if he has at most so
-#: many of a status, else among all images of the name.
+#: The images of a name that somebody was offered are looked for among the recipient's memberships, if these
+#: are at most so many of a status, else among all images of the name.
 _FEW_OFFERS = 100
 
 

@@ -23,7 +23,7 @@ _DO_NOT_WAIT = "pragma busy_timeout = 0"
 _CACHE_KIB = 32_768
 #: Rows changed since the log was last written back that make it worth while again.
 _CHANGES_A_CHECKPOINT = 1_000
-#: Pages in the log from which the writer sees to it himself: there it ends, whoever falls behind (64 MiB).
+#: Pages in the log from which the writer does so itself, which bounds the log (64 MiB).
 _MOST_PAGES = 16_000
 #: Room for deletions on a disk that others have filled, bytes.
 _BALLAST_BYTES = 16 << 20

@@ -1,4 +1,4 @@
-"""The operator's files as they are in force: one process takes them, all workers go by the same.
+"""Copies of the operator's files: one process makes them, workers (`transom/operator_files.py`) read them.
 
 The parent copies the files, checks the copies, and puts them in force all at once or not at all: at the start
 and whenever it is sent SIGHUP. Workers read the copies alone. So one that replaces another goes by the same
@@ -29,7 +29,7 @@ _IN_FORCE = "in_force"
 _ORIGINALS = "originals.json"
 
 
-class OperatorFiles:
+class CopiedFiles:
     """Copies in `folder`, which only this process writes. `settings`: they name the operator's own files."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
