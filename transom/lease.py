@@ -37,7 +37,7 @@ async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what:
             _log.warning("the lease of %s could not be renewed: %s", what, error)
         else:
             if not is_held:
-                raise LostError(f"{what} was taken for dead, and over by another worker.")
+                raise LostError(f"{what} was taken over by another worker, which took this one for dead.")
 
 
 @asynccontextmanager

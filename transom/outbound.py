@@ -298,7 +298,7 @@ async def _request(
     url = URL(target.url, encoded=True)
     # As it is sent, for not every name that is spelled in ASCII stands for another one (RFC 5891).
     if normalize_host(url.raw_host or "") != target.host or url.port != target.port:
-        raise InvalidError("The URL is not one that every reader understands alike.")
+        raise InvalidError("The URL is ambiguous: programs understand it differently.")
     connector = aiohttp.TCPConnector(
         resolver=_pinned(target, addresses), use_dns_cache=False, force_close=True
     )

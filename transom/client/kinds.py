@@ -28,6 +28,8 @@ KINDS = (
         has_names=False,
     ),
 )
+#: The options that name recipients, as texts name them.
+OPTIONS = ", ".join(kind.option for kind in KINDS) + " or --to-file"
 
 
 def name_party(party: Any) -> str | None:

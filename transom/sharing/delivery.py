@@ -181,7 +181,7 @@ class Delivery:
         if hook.id in self._testing:
             raise ConflictError("A test of this hook is on its way.")
         if self._places.are_full_for(hook.project_id):
-            raise UnavailableError("All places for webhooks are taken: test it a few seconds later.")
+            raise UnavailableError("All deliveries are busy: test the hook again in a few seconds.")
         self._tests.take(hook.project_id, _TESTED)
         self._occupy(self._testing, hook, self._test(hook))
 

@@ -236,7 +236,7 @@ class Pool:
         now = self._loop.time()
         for until, waiting in self._waiting:
             if until <= now and not waiting.done():
-                waiting.set_exception(TimeoutError("No connection was free in good time."))
+                waiting.set_exception(TimeoutError("No database connection became free in time."))
         self._waiting = deque(one for one in self._waiting if not one[1].done())
         self._giving_up = None
         if self._waiting:

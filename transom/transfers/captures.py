@@ -27,7 +27,7 @@ from transom.transfers.cloud import ANSWER_S, capture, find_service
 from transom.transfers.held import NotYetError, Report
 from transom.transfers.objects import naming_reasons
 from transom.transfers.options import Cloud
-from transom.transfers.requesters import Requesters
+from transom.transfers.requesters import Requesters, no_token_left
 
 #: Longest time that an image may take, from the request on.
 _MOST_US = DAY_US
@@ -100,7 +100,7 @@ class Captures:
                 raise NotYetError(f"Job {job.id} waits for what was asked for.")
         token = await jobs.find_credential(self._db, job.id)
         if token is None:
-            raise ConflictError("The job has nothing left to act with for the user.", Reason.TOKEN_ENDED)
+            raise no_token_left()
         url = await find_service(self._cloud, token, is_for_server=bool(asked.server_id))
         asked = msgspec.structs.replace(asked, asked_at=now_us())
         job = msgspec.structs.replace(job, input=asked)

@@ -15,6 +15,7 @@ from transom.domain.model import Caller
 from transom.domain.peers import Peer
 from transom.identity.catalog import UserAnswer, ask, endpoint_in, read_catalog
 from transom.transfers.options import Cloud
+from transom.transfers.requesters import no_token_left
 
 _UNAVAILABLE = "The identity service of the region cannot be asked now."
 _VERSION = re.compile(r"(/ims)?(/v2(\.[0-9]+)?)?$")
@@ -87,7 +88,7 @@ async def open_region(cloud: Cloud, caller: Caller, token: str | None, name: str
     if cloud.auth_url is None:
         raise _unknown(name)
     if token is None:
-        raise ConflictError("The job has nothing left to act with for the user.", Reason.TOKEN_ENDED)
+        raise no_token_left()
     url, cafile = cloud.auth_url, cloud.cafile
     own = await _show_token(url, cafile, token)
     if own.project.name == to:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from transom.domain.errors import ForbiddenError
+from transom.domain.errors import ConflictError, ForbiddenError, Reason
 from transom.domain.hooks import Hook
 from transom.domain.job_inputs import recall_caller
 from transom.domain.model import Caller, Job, Policy
@@ -55,3 +55,8 @@ class Requesters:
             organizations=self._organizations.keys_of(hook.project_id, hook.domain_id),
             policy=self._policy,
         )
+
+
+def no_token_left() -> ConflictError:
+    """Of a job that asks another service: its token was removed when it ended, or never kept."""
+    return ConflictError("The job no longer has a token to act for the user.", Reason.TOKEN_ENDED)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transom.cli.remote.options import RECIPIENT_OPTIONS, Time, examples, recipient_options
+from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.run import confirm, report, with_service, yes_option
+from transom.client import kinds
 
 if TYPE_CHECKING:
     from transom.client.service import Service
@@ -197,7 +198,7 @@ def show_members(
     from transom.client.recipients import read_recipients
 
     if bool(any(to.values()) or to_file) != replace:
-        raise click.UsageError(f"--set goes with {RECIPIENT_OPTIONS}.")
+        raise click.UsageError(f"--set goes with {kinds.OPTIONS}.")
     found = families.find_family(service, name)
     if not replace:
         listed = map(rows.share_row, families.list_members(service, found["id"], status))

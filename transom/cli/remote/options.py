@@ -11,8 +11,6 @@ from transom.cli.remote.run import require_client
 from transom.client.kinds import KINDS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-#: The options that name recipients, as texts name them.
-RECIPIENT_OPTIONS = ", ".join(kind.option for kind in KINDS) + " or --to-file"
 #: Shorter ways to write an option, by the kind of recipient.
 _ALIASES = {"organization": ("--organization",)}
 

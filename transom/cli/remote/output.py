@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -51,9 +51,7 @@ def print_rows(
     rows: Iterable[dict[str, Any]], known: Sequence[str], form: str, columns: Sequence[str] = ()
 ) -> None:
     """`known`: the columns there are; a row may lack some."""
-    unknown = [column for column in columns if column not in known]
-    if unknown:
-        raise click.UsageError(f"There is no column {unknown[0]}; there are {', '.join(known)}.")
+    _require_columns(columns, known)
     shown = list(columns or known)
     found = [{column: row.get(column) for column in shown} for row in rows]
     if form == "json":
@@ -73,9 +71,7 @@ def print_rows(
 def print_one(row: dict[str, Any], form: str, columns: Sequence[str] = ()) -> None:
     """One thing: its fields below one another."""
     shown = list(columns or row)
-    unknown = [column for column in shown if column not in row]
-    if unknown:
-        raise click.UsageError(f"There is no column {unknown[0]}; there are {', '.join(row)}.")
+    _require_columns(shown, row)
     if form == "json":
         click.echo(json.dumps({name: row[name] for name in shown}, indent=2, ensure_ascii=False))
     elif form == "value":
@@ -84,6 +80,12 @@ def print_one(row: dict[str, Any], form: str, columns: Sequence[str] = ()) -> No
     else:
         fields = [{"field": name, "value": cell(row[name])} for name in shown]
         print_rows(fields, ("field", "value"), form, ("field", "value"))
+
+
+def _require_columns(wanted: Iterable[str], known: Collection[str]) -> None:
+    unknown = [column for column in wanted if column not in known]
+    if unknown:
+        raise click.UsageError(f"There is no column {unknown[0]}; there are {', '.join(known)}.")
 
 
 def cell(value: Any) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from transom.cli.remote.options import RECIPIENT_OPTIONS, Time, examples, recipient_options
+from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, json_option, print_rows
 from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
+from transom.client import kinds
 
 if TYPE_CHECKING:
     from transom.client.service import Service
@@ -174,7 +175,7 @@ def make_offers(
         raise click.UsageError("Name an image or a family.")
     recipients = read_recipients(service, to, to_file)
     if not any(recipients.values()):
-        raise click.UsageError(f"Name somebody: {RECIPIENT_OPTIONS}.")
+        raise click.UsageError(f"Name somebody: {kinds.OPTIONS}.")
     image_ids, family_ids = _ids(service, images, families)
     terms = {"message": message, "answer_by": answer_by, "expires_at": expires_at}
     given = {name: value for name, value in terms.items() if value is not None}
@@ -218,7 +219,7 @@ def withdraw_offers(
         raise click.UsageError("Name images or families, or use --everything.")
     recipients = read_recipients(service, to, to_file)
     if any(recipients.values()) == everybody:
-        raise click.UsageError(f"Name somebody ({RECIPIENT_OPTIONS}), or use --everybody.")
+        raise click.UsageError(f"Name somebody ({kinds.OPTIONS}), or use --everybody.")
     image_ids, family_ids = _ids(service, images, families)
     body: dict[str, Any] = {
         "images": image_ids,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from osc_lib import exceptions
 
-from transom.client import concerned, rows, shares
+from transom.client import concerned, kinds, rows, shares
 from transom.client.names import find_image, find_project
 from transom.client.osc.commands import (
     STATUSES,
@@ -116,7 +116,7 @@ class Offer(Acting):
             raise exceptions.CommandError("Name an image or a family.")
         recipients = find_recipients(service, arguments)
         if not any(recipients.values()):
-            raise exceptions.CommandError("Name somebody: --to, --to-domain or --to-file.")
+            raise exceptions.CommandError(f"Name somebody: {kinds.OPTIONS}.")
         images, families = find_things(service, arguments)
         terms = {name: getattr(arguments, name) for name in ("message", "answer_by", "expires_at")}
         return shares.offer(service, images, families, recipients, terms)
@@ -137,7 +137,7 @@ class Withdraw(Acting):
         if not (arguments.images or arguments.families):
             raise exceptions.CommandError("Name an image or a family.")
         if any(recipients.values()) == arguments.everybody:
-            raise exceptions.CommandError("Name somebody (--to, --to-domain, --to-file), or use --everybody.")
+            raise exceptions.CommandError(f"Name somebody ({kinds.OPTIONS}), or use --everybody.")
         images, families = find_things(service, arguments)
         body = {
             "images": images,
