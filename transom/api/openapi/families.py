@@ -9,13 +9,11 @@ from transom.api.openapi.model import (
     NATURAL,
     NOTHING,
     STRING,
-    Answer,
     Operation,
     Parameter,
     Schema,
     array,
     closed,
-    header,
     json,
     nullable,
     one_of,
@@ -24,6 +22,18 @@ from transom.api.openapi.model import (
 )
 from transom.api.openapi.paging import PAGING
 from transom.api.openapi.recipients import RECIPIENT
+from transom.api.openapi.tagged import (
+    CHANGED,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IMAGE,
+    MERGE_PATCH,
+    PROJECT,
+    SEEN,
+    STATUS,
+    shown,
+    tagged,
+)
 from transom.api.share.families import PATH, FamilyChange, NewFamily
 from transom.api.share.family_members import MemberSet
 from transom.api.share.terms import ChangedTerms
@@ -32,29 +42,7 @@ from transom.api.share.versions import Pointing, Publishing, Revoking, VersionPa
 _FAMILY = f"{PATH}/{{family_id}}"
 _VERSION = f"{_FAMILY}/versions/{{number}}"
 _MEMBER = f"{_FAMILY}/members/{{recipients}}/{{recipient_id}}"
-_SEEN = (403, 404)
-_CHANGED = (403, 404, 409, 412, 413)
-_REPLACED = (*_CHANGED, 428)
-_IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
-_IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
-_TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
-_STATUS = one_of("pending", "accepted", "rejected")
-_IMAGE = "8b2a0bb3-7f5c-4f0b-8a35-6d1a9d6f6b57"
-_PROJECT = "3f1d6a2c9d5e4b0f8a7c6b5d4e3f2a1b"
-_MERGE_PATCH = "application/merge-patch+json"
-
-
-def _tagged(schema: Schema, **more: str) -> Answer:
-    return Answer(shape=schema, headers={**_TAGGED, **more})
-
-
-def _shown(summary: str, schema: Schema) -> Operation:
-    return Operation(
-        summary=summary,
-        answers={200: _tagged(schema), 304: NOTHING},
-        errors=(*_SEEN, 412),
-        parameters=(_IF_NONE_MATCH, _IF_MATCH),
-    )
+_REPLACED = (*CHANGED, 428)
 
 
 def _listed(summary: str, of: Schema, *parameters: Parameter, **headers: str) -> Operation:
@@ -62,7 +50,7 @@ def _listed(summary: str, of: Schema, *parameters: Parameter, **headers: str) ->
     return Operation(
         summary=summary,
         answers={200: json(page, **headers)},
-        errors=_SEEN,
+        errors=SEEN,
         parameters=(*parameters, *PAGING),
     )
 
@@ -71,7 +59,7 @@ def _made(summary: str, body: type, schema: Schema, example: dict[str, Any]) -> 
     return Operation(
         summary=summary,
         bodies={JSON: body},
-        answers={201: _tagged(schema, Location="Where it is.")},
+        answers={201: tagged(schema, Location="Where it is.")},
         errors=(403, 404, 409, 413),
         example=example,
     )
@@ -80,10 +68,10 @@ def _made(summary: str, body: type, schema: Schema, example: dict[str, Any]) -> 
 def _changed(summary: str, body: type, schema: Schema, example: dict[str, Any]) -> Operation:
     return Operation(
         summary=summary,
-        bodies={_MERGE_PATCH: body, JSON: body},
-        answers={200: _tagged(schema)},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH,),
+        bodies={MERGE_PATCH: body, JSON: body},
+        answers={200: tagged(schema)},
+        errors=CHANGED,
+        parameters=(IF_MATCH,),
         example=example,
     )
 
@@ -92,15 +80,15 @@ def _replaced(summary: str, body: type, schema: Schema, example: dict[str, Any])
     return Operation(
         summary=summary,
         bodies={JSON: body},
-        answers={200: _tagged(schema)},
+        answers={200: tagged(schema)},
         errors=_REPLACED,
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        parameters=(IF_MATCH, IF_NONE_MATCH),
         example=example,
     )
 
 
 def _removed(summary: str) -> Operation:
-    return Operation(summary=summary, answers={204: NOTHING}, errors=_CHANGED, parameters=(_IF_MATCH,))
+    return Operation(summary=summary, answers={204: NOTHING}, errors=CHANGED, parameters=(IF_MATCH,))
 
 
 OPERATIONS = {
@@ -112,7 +100,7 @@ OPERATIONS = {
         query("name", "Only those of this name."),
     ),
     f"POST {PATH}": _made("Make a family", NewFamily, ref("WholeFamily"), {"name": "web"}),
-    f"GET {_FAMILY}": _shown("Show a family", ref("WholeFamily")),
+    f"GET {_FAMILY}": shown("Show a family", ref("WholeFamily")),
     f"PATCH {_FAMILY}": _changed(
         "Change what is said of a family", FamilyChange, ref("WholeFamily"), {"title": "Web server"}
     ),
@@ -122,9 +110,9 @@ OPERATIONS = {
         "Make an image the next version",
         Publishing,
         ref("FamilyVersion"),
-        {"image_id": _IMAGE, "name": "1.4", "notes": "nginx 1.28", "promote": True},
+        {"image_id": IMAGE, "name": "1.4", "notes": "nginx 1.28", "promote": True},
     ),
-    f"GET {_VERSION}": _shown("Show a version", ref("FamilyVersion")),
+    f"GET {_VERSION}": shown("Show a version", ref("FamilyVersion")),
     f"PATCH {_VERSION}": _changed(
         "Change what is said of a version, or when it is to be revoked",
         VersionPatch,
@@ -135,34 +123,34 @@ OPERATIONS = {
     f"POST {_VERSION}/revoke": Operation(
         summary="Revoke a version, now or at a time to come",
         bodies={JSON: Revoking},
-        answers={200: _tagged(ref("FamilyVersion"))},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH,),
+        answers={200: tagged(ref("FamilyVersion"))},
+        errors=CHANGED,
+        parameters=(IF_MATCH,),
         example={"reason": "CVE-2026-1234", "fall_back": True},
     ),
     f"POST {_VERSION}/restore": Operation(
         summary="Let a revoked version be used again",
-        answers={200: _tagged(ref("FamilyVersion"))},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH,),
+        answers={200: tagged(ref("FamilyVersion"))},
+        errors=CHANGED,
+        parameters=(IF_MATCH,),
     ),
-    f"GET {_FAMILY}/current": _shown("Show the current version", ref("FamilyVersion")),
+    f"GET {_FAMILY}/current": shown("Show the current version", ref("FamilyVersion")),
     f"PUT {_FAMILY}/current": _replaced(
         "Promote a version, or roll back to it", Pointing, ref("FamilyVersion"), {"number": 6}
     ),
     f"GET {_FAMILY}/members": _listed(
         "List whom a family was offered to",
         ref("FamilyMember"),
-        query("status", "Only members with this status.", _STATUS),
+        query("status", "Only members with this status.", STATUS),
         ETag="Of the whole set; `PUT` names it in `If-Match`.",
     ),
     f"PUT {_FAMILY}/members": _replaced(
         "Offer a family to these and to nobody else",
         MemberSet,
         ref("FamilySetDone"),
-        {"projects": [_PROJECT], "message": "Golden images of the platform team."},
+        {"projects": [PROJECT], "message": "Golden images of the platform team."},
     ),
-    f"GET {_MEMBER}": _shown("Show one member of a family", ref("FamilyMember")),
+    f"GET {_MEMBER}": shown("Show one member of a family", ref("FamilyMember")),
     f"PATCH {_MEMBER}": _changed(
         "Change the terms of a member",
         ChangedTerms,
@@ -182,7 +170,7 @@ _FAMILY_FIELDS = {
     "provided_until": nullable(STRING),
     "created_at": STRING,
     "updated_at": STRING,
-    "status": nullable(_STATUS),
+    "status": nullable(STATUS),
 }
 COMPONENTS: dict[str, Schema] = {
     "Family": closed(_FAMILY_FIELDS),
@@ -222,7 +210,7 @@ COMPONENTS: dict[str, Schema] = {
         {
             "recipient": RECIPIENT,
             "name": nullable(STRING),
-            "status": _STATUS,
+            "status": STATUS,
             "new_versions": one_of("accepted", "pending"),
             "offered_at": STRING,
             "answered_at": nullable(STRING),

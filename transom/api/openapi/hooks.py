@@ -7,29 +7,21 @@ from transom.api.openapi.model import (
     NATURAL,
     NOTHING,
     STRING,
-    Answer,
     Operation,
     Schema,
     array,
     closed,
-    header,
     json,
     nullable,
     one_of,
     ref,
 )
 from transom.api.openapi.paging import PAGING
+from transom.api.openapi.tagged import CHANGED, IF_MATCH, IF_NONE_MATCH, MERGE_PATCH, shown, tagged
 from transom.api.share.hooks import CursorBody, HookBody, HookPatch
 
 _V1 = "/share/v1"
-_MERGE_PATCH = "application/merge-patch+json"
-_CHANGED = (403, 404, 409, 412, 413)
-
-_IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
-_IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
-_TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
-_SHOWN = Answer(shape=ref("Hook"), headers=_TAGGED)
-_NEW = {**_TAGGED, "Location": "The hook."}
+_SHOWN = tagged(ref("Hook"))
 
 OPERATIONS = {
     f"GET {_V1}/hooks": Operation(
@@ -41,35 +33,30 @@ OPERATIONS = {
     f"POST {_V1}/hooks": Operation(
         summary="Make a webhook",
         bodies={JSON: HookBody},
-        answers={201: Answer(shape=ref("NewHook"), headers=_NEW)},
+        answers={201: tagged(ref("NewHook"), Location="The hook.")},
         errors=(403, 413),
         example={"url": "https://ci.example.org/images", "types": ["share.*"]},
     ),
-    f"GET {_V1}/hooks/{{hook_id}}": Operation(
-        summary="Show a webhook, and what came of it",
-        answers={200: _SHOWN, 304: NOTHING},
-        errors=(403, 404, 412),
-        parameters=(_IF_NONE_MATCH, _IF_MATCH),
-    ),
+    f"GET {_V1}/hooks/{{hook_id}}": shown("Show a webhook, and what came of it", ref("Hook")),
     f"PATCH {_V1}/hooks/{{hook_id}}": Operation(
         summary="Change, enable or disable a webhook",
-        bodies={JSON: HookPatch, _MERGE_PATCH: HookPatch},
+        bodies={JSON: HookPatch, MERGE_PATCH: HookPatch},
         answers={200: _SHOWN},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        errors=CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
         example={"enabled": True},
     ),
     f"DELETE {_V1}/hooks/{{hook_id}}": Operation(
         summary="Remove a webhook",
         answers={204: NOTHING},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        errors=CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
     ),
     f"POST {_V1}/hooks/{{hook_id}}/secret": Operation(
         summary="Give a webhook another secret",
         answers={200: json(closed({"secret": STRING, "old_secret_until": STRING}))},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        errors=CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
     ),
     f"POST {_V1}/hooks/{{hook_id}}/test": Operation(
         summary="Send a webhook an event that is in no feed", answers={202: NOTHING}, errors=(403, 404, 409)
@@ -78,8 +65,8 @@ OPERATIONS = {
         summary="Set a webhook back or forth in the feed",
         bodies={JSON: CursorBody},
         answers={200: _SHOWN},
-        errors=_CHANGED,
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        errors=CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
     ),
 }
 _HOOK: Schema = {

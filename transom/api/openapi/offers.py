@@ -4,18 +4,28 @@ from typing import Any
 
 from transom.api.openapi.model import (
     JSON,
-    NOTHING,
     STRING,
     Answer,
     Operation,
     Parameter,
     Shape,
-    header,
     json,
     one_of,
     query,
 )
 from transom.api.openapi.paging import PAGING
+from transom.api.openapi.tagged import (
+    CHANGED,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IMAGE,
+    MERGE_PATCH,
+    PROJECT,
+    SEEN,
+    STATUS,
+    shown,
+    tagged,
+)
 from transom.api.share.offers import Answers, Offers, Withdrawals
 from transom.api.share.shares import Recipients
 from transom.api.share.terms import ChangedTerms
@@ -38,31 +48,14 @@ from transom.domain.recipients import GROUPS, KINDS_BY_PLURAL
 _V1 = "/share/v1"
 _SHARES = f"{_V1}/images/{{image_id}}/shares"
 _SHARE = f"{_SHARES}/{{recipients}}/{{recipient_id}}"
-_SEEN = (403, 404)
-_MERGE_PATCH = "application/merge-patch+json"
-_STATUS = one_of("pending", "accepted", "rejected")
-_IF_NONE_MATCH = header("If-None-Match", "304 if it still has this entity tag.")
-_IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
-_TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
-_IMAGE, _PROJECT = "8b2a0bb3-7f5c-4f0b-8a35-6d1a9d6f6b57", "3f1d6a2c9d5e4b0f8a7c6b5d4e3f2a1b"
-
 _PATHS = ", ".join(f"`{plural}/<id>`" for plural in KINDS_BY_PLURAL)
-
-
-def _shown(summary: str, shape: Shape) -> Operation:
-    return Operation(
-        summary=summary,
-        answers={200: Answer(shape=shape, headers=_TAGGED), 304: NOTHING},
-        errors=(*_SEEN, 412),
-        parameters=(_IF_NONE_MATCH, _IF_MATCH),
-    )
 
 
 def _listed(summary: str, shape: Shape, *parameters: Parameter) -> Operation:
     return Operation(
         summary=summary,
         answers={200: Answer(shape=shape)},
-        errors=_SEEN,
+        errors=SEEN,
         parameters=(*parameters, *PAGING),
     )
 
@@ -82,7 +75,7 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {_V1}/inbox": _listed(
         "List what was offered to the project",
         InboxPage,
-        query("status", "Only offers with this status; `pending` unless told.", _STATUS),
+        query("status", "Only offers with this status; `pending` unless told.", STATUS),
         query("kind", "Only offers of this kind.", one_of("image", "family")),
         query("from", "Only what this project offers, by its id."),
         query(
@@ -91,22 +84,22 @@ OPERATIONS: dict[str, Operation] = {
             one_of(*GROUPS),
         ),
     ),
-    f"GET {_V1}/inbox/summary": _shown("Count what was offered to the project", InboxSummary),
-    f"GET {_V1}/inbox/images/{{image_id}}": _shown("Show one offer to the project", InboxItem),
-    f"GET {_V1}/inbox/families/{{family_id}}": _shown("Show the offer of a family", InboxFamily),
+    f"GET {_V1}/inbox/summary": shown("Count what was offered to the project", InboxSummary),
+    f"GET {_V1}/inbox/images/{{image_id}}": shown("Show one offer to the project", InboxItem),
+    f"GET {_V1}/inbox/families/{{family_id}}": shown("Show the offer of a family", InboxFamily),
     f"POST {_V1}/answers": _verb(
         "Answer offers",
         Answers,
         AnswersGiven,
-        {"images": [_IMAGE], "answer": "accepted"},
+        {"images": [IMAGE], "answer": "accepted"},
     ),
     f"POST {_V1}/offers": _verb(
         "Offer images",
         Offers,
         OffersMade,
         {
-            "images": [_IMAGE],
-            "projects": [_PROJECT],
+            "images": [IMAGE],
+            "projects": [PROJECT],
             "message": "Replaces web-0; please move by Friday.",
             "answer_by": "2026-12-31T00:00:00Z",
             "expires_at": None,
@@ -116,7 +109,7 @@ OPERATIONS: dict[str, Operation] = {
         "Withdraw images",
         Withdrawals,
         Withdrawn,
-        {"images": [_IMAGE], "projects": [_PROJECT], "reason": "The licence has ended."},
+        {"images": [IMAGE], "projects": [PROJECT], "reason": "The licence has ended."},
     ),
     f"GET {_V1}/shares": _listed(
         "List what the project shares with one recipient",
@@ -126,28 +119,28 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {_SHARES}": _listed(
         "List whom an image is shared with",
         SharePage,
-        query("status", "Only shares with this status.", _STATUS),
+        query("status", "Only shares with this status.", STATUS),
     ),
     f"PUT {_SHARES}": Operation(
         summary="Say who all the recipients of an image are",
         bodies={JSON: Recipients},
-        answers={200: Answer(shape=SetReplaced, headers=_TAGGED)},
-        errors=(*_SEEN, 409, 412, 413, 428),
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
-        example={"projects": [_PROJECT], "message": "For all customers of the web plan."},
+        answers={200: tagged(SetReplaced)},
+        errors=(*CHANGED, 428),
+        parameters=(IF_MATCH, IF_NONE_MATCH),
+        example={"projects": [PROJECT], "message": "For all customers of the web plan."},
     ),
     f"GET {_SHARES}/summary": Operation(
         summary="Count whom an image is shared with",
         answers={200: json(ShareSummary)},
-        errors=_SEEN,
+        errors=SEEN,
     ),
-    f"GET {_SHARE}": _shown("Show one share of an image", Share),
+    f"GET {_SHARE}": shown("Show one share of an image", Share),
     f"PATCH {_SHARE}": Operation(
         summary="Change the terms of a share",
-        bodies={_MERGE_PATCH: ChangedTerms, JSON: ChangedTerms},
-        answers={200: Answer(shape=Share, headers=_TAGGED)},
-        errors=(*_SEEN, 409, 412, 413),
-        parameters=(_IF_MATCH, _IF_NONE_MATCH),
+        bodies={MERGE_PATCH: ChangedTerms, JSON: ChangedTerms},
+        answers={200: tagged(Share)},
+        errors=CHANGED,
+        parameters=(IF_MATCH, IF_NONE_MATCH),
         example={"expires_at": "2027-06-30T00:00:00Z"},
     ),
 }

@@ -39,38 +39,19 @@ from transom.api.openapi.operation import COMPONENTS as OPERATION_COMPONENTS
 from transom.api.openapi.operation import OPERATIONS as OPERATION
 from transom.api.openapi.paging import PAGING
 from transom.api.openapi.recipients import RECIPIENT
+from transom.api.openapi.tagged import CHANGED, IF_MATCH, shown, tagged
 from transom.api.share.acts import HEADER, KEY_PATTERN
 from transom.api.share.events import MOST_WAIT_S
 from transom.api.share.publishers import PublisherBody
 from transom.api.share.rules import RuleBody
 
 _V1 = "/share/v1"
-_SEEN = (403, 404)
-_CHANGED = (403, 404, 409, 412, 413)
-IF_MATCH = header("If-Match", "Do it only to what has this entity tag; 412 else.")
-IF_NONE_MATCH = header(
-    "If-None-Match", "304 if it still has this entity tag; `*` with a write: only if it is new."
-)
-_TAGGED = {"ETag": "Of what somebody decided; `If-Match` of a write names it."}
+_IF_NEW = header("If-None-Match", "304 if it still has this entity tag; `*` with a write: only if it is new.")
 
 
 def items(of: Schema) -> Schema:
     """A page of a list: `next` is a path, null on the last one."""
     return closed({"items": array(of), "next": nullable(STRING)})
-
-
-def tagged(schema: Schema) -> Answer:
-    return Answer(shape=schema, headers=_TAGGED)
-
-
-def shown(summary: str, schema: Schema) -> Operation:
-    """A look at one thing, which has an entity tag."""
-    return Operation(
-        summary=summary,
-        answers={200: tagged(schema), 304: NOTHING},
-        errors=(*_SEEN, 412),
-        parameters=(IF_NONE_MATCH, IF_MATCH),
-    )
 
 
 def put(summary: str, body: Shape, schema: Schema, example: Any = None) -> Operation:
@@ -79,16 +60,14 @@ def put(summary: str, body: Shape, schema: Schema, example: Any = None) -> Opera
         summary=summary,
         bodies={JSON: body},
         answers={200: tagged(schema), 201: tagged(schema)},
-        errors=_CHANGED,
-        parameters=(IF_MATCH, IF_NONE_MATCH),
+        errors=CHANGED,
+        parameters=(IF_MATCH, _IF_NEW),
         example=example,
     )
 
 
 def removed(summary: str) -> Operation:
-    return Operation(
-        summary=summary, answers={204: NOTHING}, errors=_CHANGED, parameters=(IF_MATCH, IF_NONE_MATCH)
-    )
+    return Operation(summary=summary, answers={204: NOTHING}, errors=CHANGED, parameters=(IF_MATCH, _IF_NEW))
 
 
 _ROOT = {
