@@ -10,7 +10,7 @@ from transom.clock import now_us
 from transom.domain.memberships import AnswerEach
 from transom.domain.model import NEVER
 from transom.sharing import sets
-from transom.sharing.offers import LEFT
+from transom.sharing.model import LEFT
 from transom.sql.db import Database, Result, Script
 from transom.sql.members import to_statement
 
@@ -65,7 +65,7 @@ async def test_an_image_that_was_accepted_meanwhile_stays_accepted(db: Database,
     left = await world.memberships(db)
     assert left["image-1"] == {RECIPIENT: "accepted"}
     assert left.get("image-2") == (None if status == LEFT else {RECIPIENT: status})
-    assert (told.done, told.unchanged, told.failures) == (1, 0, [])
+    assert (told.done, told.unchanged, told.images.failures) == (1, 0, [])
 
 
 @pytest.mark.parametrize("status", ["rejected", LEFT])
@@ -78,4 +78,4 @@ async def test_a_family_that_was_accepted_meanwhile_stays_accepted(db: Database,
     told = await _answer_all(busy, status)
 
     assert await world.family_members(db) == {RECIPIENT: "accepted"}
-    assert (told.done, told.unchanged, told.of_families) == (0, 0, [])
+    assert (told.done, told.unchanged, told.families.failures) == (0, 0, [])

@@ -13,6 +13,7 @@ from transom.domain.memberships import Terms
 from transom.domain.model import NEVER, Caller
 from transom.domain.recipients import domain_key
 from transom.sharing.families import changes, due, scripts, service, verbs
+from transom.sharing.model import LEFT, Done
 from transom.sql.db import Database, Script
 
 from .family_world import (
@@ -33,18 +34,20 @@ from .family_world import (
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND = "first-project", "second-project"
+Result = Done[verbs.FamilyFailure]
+
 PUBLISHER, RECEIVER = caller(project=OWNER), caller(project=FIRST)
 
 
-async def _do(db: Database, make: Callable[[], Script[verbs.Done]], *family_ids: str) -> verbs.Done:
-    def script() -> Script[verbs.Done]:
+async def _do(db: Database, make: Callable[[], Script[Result]], *family_ids: str) -> Result:
+    def script() -> Script[Result]:
         yield from verbs.lock(family_ids, [])
         return (yield from make())
 
     return await db.run(script)
 
 
-async def _offer(db: Database, who: Caller, *family_ids: str) -> verbs.Done:
+async def _offer(db: Database, who: Caller, *family_ids: str) -> Result:
     return await _do(
         db,
         lambda: verbs.offer(who, family_ids, [FIRST, SECOND], Terms(), NO_LIMIT, act()),
@@ -52,7 +55,7 @@ async def _offer(db: Database, who: Caller, *family_ids: str) -> verbs.Done:
     )
 
 
-async def _answer(db: Database, who: Caller, status: str, *family_ids: str) -> verbs.Done:
+async def _answer(db: Database, who: Caller, status: str, *family_ids: str) -> Result:
     return await _do(db, lambda: verbs.answer(who, family_ids, status, None, act()), *family_ids)
 
 
@@ -88,7 +91,7 @@ async def test_a_set_is_answered_and_left(db: Database) -> None:
     accepted = await _answer(db, RECEIVER, "accepted", "family", "other", "nothing")
     again = await _answer(db, RECEIVER, "accepted", "family")
     has = await memberships(db)
-    left = await _answer(db, RECEIVER, verbs.LEFT, "family")
+    left = await _answer(db, RECEIVER, LEFT, "family")
 
     assert (accepted.done, again.unchanged, left.done) == (1, 1, 1)
     hidden, absent = (str(one.error) for one in accepted.failures)
@@ -101,7 +104,7 @@ async def test_what_a_domain_has_is_not_its_projects_to_answer(db: Database) -> 
     await offer(db, domain_key("theirs"))
     of_domain = msgspec.structs.replace(RECEIVER, domain_id="theirs")
 
-    done = await _answer(db, of_domain, verbs.LEFT, "family")
+    done = await _answer(db, of_domain, LEFT, "family")
 
     assert [type(one.error) for one in done.failures] == [ConflictError]
 

@@ -6,7 +6,6 @@ transaction, so that the answer tells of the very moment of the change.
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +29,7 @@ from transom.domain.model import Caller, Failure, Job, JobStatus, Member, Member
 from transom.domain.policy import looks_at_images
 from transom.domain.recipients import is_group
 from transom.sharing import rules
-from transom.sharing.model import Sharing, raise_first, require_known
+from transom.sharing.model import Done, Sharing, raise_first, require_known
 from transom.sharing.plans import (
     choose_recipients,
     ids_of,
@@ -66,16 +65,6 @@ def share(
     return failures
 
 
-class Offered(NamedTuple):
-    """Counts of (image, recipient) pairs by outcome. `renewed`: offered again after a rejection; `unchanged`:
-    already offered and not rejected. `failures`: what could not be offered, and why."""
-
-    offered: int
-    renewed: int
-    unchanged: int
-    failures: list[Failure]
-
-
 def offer(
     caller: Caller,
     actor: Actor,
@@ -85,7 +74,7 @@ def offer(
     limit: int,
     now: int,
     unknown: Collection[str] = (),
-) -> Script[Offered]:
+) -> Script[Done[Failure]]:
     """Offer each image to each recipient (`member_id`s). `limit`: recipients an image may have. `unknown`:
     those of the recipients that do not exist. What they have by a family becomes direct."""
     found = yield from see_locked(caller, images, now)
@@ -110,7 +99,7 @@ def offer(
         if had:
             yield to_statement(MakeDirectEach(image_ids=ids, member_ids=some, now=now), actor)
         offered, renewed, unchanged = offered + len(new), renewed + len(again), unchanged + had
-    return Offered(offered, renewed, unchanged, failures)
+    return Done(offered, renewed, unchanged, failures)
 
 
 def _see_named(plan: Sharing, now: int) -> Script[dict[str, set[str]]]:

@@ -1,6 +1,7 @@
-"""What can be done of a batch of shares, and what could not be done and why."""
+"""What can be done of a batch of shares, what was done, and what could not be done and why."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,6 +15,22 @@ from transom.domain.errors import (
 )
 from transom.domain.memberships import Seen
 from transom.domain.model import Failure
+
+#: What an answer may be besides a status: the membership is given up.
+LEFT = "left"
+_Failure = TypeVar("_Failure")
+
+
+class Done(NamedTuple, Generic[_Failure]):
+    """Pairs of a thing and a recipient that were offered, answered or withdrawn: `done`, or `renewed`, which
+    is offered again after a rejection. `unchanged`: they were so before or, of a withdrawal, there was none.
+    `remaining`: beyond what one request takes."""
+
+    done: int
+    renewed: int
+    unchanged: int
+    failures: list[_Failure]
+    remaining: int = 0
 
 
 def raise_first(failures: Sequence[Failure]) -> None:

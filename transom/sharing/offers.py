@@ -15,8 +15,8 @@ from transom.domain.memberships import Terms, WithdrawEach
 from transom.domain.model import Caller, Failure, Visibility
 from transom.domain.recipients import split_member_id
 from transom.sharing import batches, rules
-from transom.sharing.batches import Offered
 from transom.sharing.lookups import find_unknown
+from transom.sharing.model import LEFT, Done
 from transom.sharing.recipients import Recipients
 from transom.sql import batches as looks
 from transom.sql import inbox, shares
@@ -24,10 +24,8 @@ from transom.sql.db import Database, Script, Statement
 from transom.sql.images import to_json
 from transom.sql.members import to_statement
 
-#: What an answer may be besides a status: the membership is given up.
-LEFT = "left"
-
-NOTHING_OFFERED = Offered(0, 0, 0, [])
+#: Of a request that names no images.
+NOTHING: Done[Failure] = Done(0, 0, 0, [])
 
 # ---- offer
 
@@ -40,25 +38,13 @@ def prepare(
     terms: Terms,
     limit: int,
     unknown: Collection[str],
-) -> Callable[[int], Script[Offered]]:
+) -> Callable[[int], Script[Done[Failure]]]:
     """Returns a function of the current time that makes a sub-script: offer each image to each recipient.
     `limit`: recipients an image may have, negative for no limit. `unknown`: recipients that do not exist."""
     return lambda now: batches.offer(caller, actor, images, member_ids, terms, limit, now, unknown)
 
 
 # ---- answer
-
-
-class Answered(NamedTuple):
-    """`remaining`: of "all", those that one request did not take."""
-
-    changed: int
-    unchanged: int
-    remaining: int
-    failures: list[Failure]
-
-
-NOTHING_ANSWERED = Answered(0, 0, 0, [])
 
 
 async def list_answerable(
@@ -79,7 +65,7 @@ def answer_images(
     vault_id: str | None,
     now: int,
     was: str | None = None,
-) -> Script[Answered]:
+) -> Script[Done[Failure]]:
     """Give the offers of these images to the caller's project this status, or leave them (LEFT). A part of a
     script. `was`: pass by those that are gone or have another status than this one, which nobody asked for by
     name."""
@@ -92,7 +78,7 @@ def answer_images(
     if was is not None:
         failures = [failure for failure in failures if failure.reason != Reason.MEMBER_UNKNOWN]
     failures = yield from _explain_groups(caller, failures, now)
-    return Answered(changed, unchanged, 0, failures)
+    return Done(changed, 0, unchanged, failures)
 
 
 def _explain_groups(caller: Caller, failures: list[Failure], now: int) -> Script[list[Failure]]:
@@ -123,18 +109,6 @@ def _explain_groups(caller: Caller, failures: list[Failure], now: int) -> Script
 # ---- withdraw
 
 
-class Withdrawn(NamedTuple):
-    """`absent`: pairs that there were none of; `remaining`: those that one request did not take."""
-
-    withdrawn: int
-    absent: int
-    remaining: int
-    failures: list[Failure]
-
-
-NOTHING_WITHDRAWN = Withdrawn(0, 0, 0, [])
-
-
 def withdraw_images(
     caller: Caller,
     actor: Actor,
@@ -143,7 +117,7 @@ def withdraw_images(
     reason: str | None,
     limit: int,
     now: int,
-) -> Script[Withdrawn]:
+) -> Script[Done[Failure]]:
     """Take each image back from each recipient, None: from all of its recipients, at most so many pairs."""
     if member_ids is None:
         return withdraw_up_to(caller, actor, images, None, limit, now, reason)
@@ -157,13 +131,13 @@ def _withdraw_named(
     member_ids: Sequence[str],
     now: int,
     reason: str | None,
-) -> Script[Withdrawn]:
+) -> Script[Done[Failure]]:
     possible, failures = yield from batches.see_withdrawable(caller, images, now)
     if not possible:
-        return Withdrawn(0, 0, 0, failures)
+        return Done(0, 0, 0, failures)
     change = WithdrawEach(image_ids=possible, member_ids=member_ids, now=now, reason=reason)
     gone = yield to_statement(change, actor)
-    return Withdrawn(len(gone), len(possible) * len(member_ids) - len(gone), 0, failures)
+    return Done(len(gone), 0, len(possible) * len(member_ids) - len(gone), failures)
 
 
 async def list_withdrawable(
@@ -189,7 +163,7 @@ def withdraw_up_to(
     limit: int,
     now: int,
     reason: str | None,
-) -> Script[Withdrawn]:
+) -> Script[Done[Failure]]:
     """Take the images back from these recipients, None: from all, at most so many pairs, in a script."""
     possible, failures = yield from batches.see_withdrawable(caller, images, now)
     named = to_json(member_ids) if member_ids is not None else None
@@ -206,7 +180,7 @@ def withdraw_up_to(
         change = WithdrawEach(image_ids=[cut], member_ids=some, now=now, reason=reason)
         yield to_statement(change, actor)
     total = sum(int(number) for _image_id, number in counted)
-    return Withdrawn(taken, 0, total - taken, failures)
+    return Done(taken, 0, 0, failures, remaining=total - taken)
 
 
 def _cut(counted: Iterable[tuple[str, int]], limit: int) -> tuple[list[str], str | None, int]:
@@ -278,11 +252,11 @@ def _replace(
     if gone:
         yield to_statement(WithdrawEach(image_ids=[image_id], member_ids=gone, now=now), actor)
     missing = [member_id for member_id in member_ids if member_id not in present]
-    done = Offered(0, 0, 0, [])
+    done = NOTHING
     if missing:
         done = yield from batches.offer(caller, actor, [image_id], missing, terms, limit, now, unknown)
     after = yield from _terms_of(image_id, now)
-    return Replaced(done.offered, len(present & wanted), len(gone), done.failures, after)
+    return Replaced(done.done, len(present & wanted), len(gone), done.failures, after)
 
 
 def _terms_of(image_id: str, now: int) -> Script[list[tuple[str, int]]]:

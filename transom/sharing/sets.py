@@ -17,6 +17,7 @@ from transom.sharing.families import verbs
 from transom.sharing.families.events import Act
 from transom.sharing.families.verbs import FamilyFailure
 from transom.sharing.lookups import find_unknown
+from transom.sharing.model import Done
 from transom.sharing.recipients import Recipients
 from transom.sql import family_views
 from transom.sql.db import Database, Script
@@ -33,15 +34,27 @@ class Things(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Pairs of a thing and a recipient: what was `done`, done `again` (offered once more), `unchanged` or
-    absent, and what one request did not take."""
+    """What came of a request. `behind`: pairs that it did not even look at."""
 
-    done: int
-    again: int
-    unchanged: int
-    remaining: int
-    failures: Sequence[Failure]
-    of_families: Sequence[FamilyFailure]
+    images: Done[Failure]
+    families: Done[FamilyFailure]
+    behind: int = 0
+
+    @property
+    def done(self) -> int:
+        return self.images.done + self.families.done
+
+    @property
+    def renewed(self) -> int:
+        return self.images.renewed + self.families.renewed
+
+    @property
+    def unchanged(self) -> int:
+        return self.images.unchanged + self.families.unchanged
+
+    @property
+    def remaining(self) -> int:
+        return self.images.remaining + self.families.remaining + self.behind
 
 
 async def offer(
@@ -64,16 +77,10 @@ async def offer(
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.offer(caller, things.families, member_ids, terms, most_members, act, unknown)
-        also = (yield from images(now)) if things.images else offers.NOTHING_OFFERED
-        return Outcome(
-            done.done + also.offered,
-            done.again + also.renewed,
-            done.unchanged + also.unchanged,
-            0,
-            also.failures,
-            done.failures,
+        families = yield from verbs.offer(
+            caller, things.families, member_ids, terms, most_members, act, unknown
         )
+        return Outcome((yield from images(now)) if things.images else offers.NOTHING, families)
 
     return await db.run(script)
 
@@ -87,7 +94,7 @@ async def answer(
     new_versions: str | None,
     vault_id: str | None,
 ) -> Outcome:
-    """Give the offers of these things to the caller's project this status, or leave them (`offers.LEFT`)."""
+    """Give the offers of these things to the caller's project this status, or leave them (`model.LEFT`)."""
     return await db.run(lambda: _answer(caller, actor, things, status, new_versions, vault_id))
 
 
@@ -104,13 +111,11 @@ def _answer(
     now = now_us()
     yield from verbs.lock(things.families, things.images)
     act = Act(now=now, actor=actor)
-    done = yield from verbs.answer(caller, things.families, status, new_versions, act, was)
-    also = offers.NOTHING_ANSWERED
+    families = yield from verbs.answer(caller, things.families, status, new_versions, act, was)
+    images = offers.NOTHING
     if things.images:
-        also = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now, was)
-    return Outcome(
-        done.done + also.changed, 0, done.unchanged + also.unchanged, 0, also.failures, done.failures
-    )
+        images = yield from offers.answer_images(caller, actor, things.images, status, vault_id, now, was)
+    return Outcome(images, families)
 
 
 async def answer_all(
@@ -135,7 +140,7 @@ async def answer_all(
     def script() -> Script[Outcome]:
         things = Things(images, some)
         done = yield from _answer(caller, actor, things, status, new_versions, vault_id, was)
-        return done._replace(remaining=len(found) - len(some) + behind)
+        return done._replace(behind=len(found) - len(some) + behind)
 
     return await db.run(script)
 
@@ -155,20 +160,13 @@ async def withdraw(
         now = now_us()
         yield from verbs.lock(things.families, things.images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.withdraw(caller, things.families, member_ids, reason, limit, act)
-        also = offers.NOTHING_WITHDRAWN
+        families = yield from verbs.withdraw(caller, things.families, member_ids, reason, limit, act)
+        images = offers.NOTHING
         if things.images:
-            also = yield from offers.withdraw_images(
-                caller, actor, things.images, member_ids, reason, limit - done.done, now
+            images = yield from offers.withdraw_images(
+                caller, actor, things.images, member_ids, reason, limit - families.done, now
             )
-        return Outcome(
-            done.done + also.withdrawn,
-            0,
-            done.unchanged + also.absent,
-            done.remaining + also.remaining,
-            also.failures,
-            done.failures,
-        )
+        return Outcome(images, families)
 
     return await db.run(script)
 
@@ -191,10 +189,10 @@ async def withdraw_everything(
         now = now_us()
         yield from verbs.lock(ids, images)
         act = Act(now=now, actor=actor)
-        done = yield from verbs.withdraw(caller, ids, member_ids, reason, limit, act)
-        left = limit - done.done
-        also = yield from offers.withdraw_up_to(caller, actor, images, member_ids, left, now, reason)
-        remaining = done.remaining + also.remaining + behind
-        return Outcome(done.done + also.withdrawn, 0, 0, remaining, also.failures, done.failures)
+        of_families = yield from verbs.withdraw(caller, ids, member_ids, reason, limit, act)
+        left = limit - of_families.done
+        of_images = yield from offers.withdraw_up_to(caller, actor, images, member_ids, left, now, reason)
+        # Nobody asked for the pairs that there are none of.
+        return Outcome(of_images, of_families._replace(unchanged=0), behind)
 
     return await db.run(script)

@@ -86,7 +86,7 @@ def show_offers(_request: Request, done: sets.Outcome) -> Response:
     return json_response(
         OffersMade(
             offered=done.done,
-            renewed=done.again,
+            renewed=done.renewed,
             unchanged=done.unchanged,
             failures=show_failures(done),
         )

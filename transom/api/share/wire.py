@@ -261,7 +261,7 @@ def show_failure(failure: Failure) -> FailureShown:
 
 def show_failures(done: Outcome) -> list[FailureShown]:
     """What could not be done of images and of families."""
-    return [*map(show_failure, done.failures), *map(show_family_failure, done.of_families)]
+    return [*map(show_failure, done.images.failures), *map(show_family_failure, done.families.failures)]
 
 
 def show_family_failure(failure: FamilyFailure) -> FailureShown:

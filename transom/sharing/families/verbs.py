@@ -12,12 +12,10 @@ from transom.domain.memberships import Terms
 from transom.domain.model import Caller
 from transom.sharing.families import members, rules
 from transom.sharing.families.events import Act
+from transom.sharing.model import LEFT, Done
 from transom.sql import families, family_views
 from transom.sql.db import Script, Statement
 from transom.sql.member_ids import with_own_ids
-
-#: What an answer may be besides a status: the membership is given up.
-LEFT = "left"
 
 
 class FamilyFailure(NamedTuple):
@@ -26,17 +24,6 @@ class FamilyFailure(NamedTuple):
     family_id: str
     member_id: str | None
     error: TransomError
-
-
-class Done(NamedTuple):
-    """Pairs of a family and a recipient by what became of them: `done`; `again`, those that were offered once
-    more; `unchanged`; `remaining`, those that one request did not take."""
-
-    done: int
-    again: int
-    unchanged: int
-    failures: list[FamilyFailure]
-    remaining: int = 0
 
 
 def lock(family_ids: Sequence[str], image_ids: Sequence[str]) -> Script[None]:
@@ -53,10 +40,10 @@ def offer(
     limit: int,
     act: Act,
     unknown: Collection[str] = (),
-) -> Script[Done]:
+) -> Script[Done[FamilyFailure]]:
     """Offer each family to each recipient. `limit`: members that one may have, negative for no limit.
     `unknown`: recipients that do not exist."""
-    done = again = unchanged = 0
+    done = renewed = unchanged = 0
     failures: list[FamilyFailure] = []
     for family_id in family_ids:
         known = yield from _see(caller, family_id, rules.offer_family, act, failures)
@@ -64,10 +51,10 @@ def offer(
             continue
         offered = yield from members.offer(known, member_ids, terms, limit, act, unknown)
         done += offered.offered
-        again += offered.renewed
+        renewed += offered.renewed
         unchanged += offered.unchanged
         failures += [FamilyFailure(family_id, member_id, error) for member_id, error in offered.failures]
-    return Done(done, again, unchanged, failures)
+    return Done(done, renewed, unchanged, failures)
 
 
 def withdraw(
@@ -77,7 +64,7 @@ def withdraw(
     reason: str | None,
     limit: int,
     act: Act,
-) -> Script[Done]:
+) -> Script[Done[FamilyFailure]]:
     """Take each family back from each recipient, None: from all of its members, at most so many pairs."""
     done = unchanged = remaining = 0
     named = frozenset(member_ids) if member_ids is not None else None
@@ -106,7 +93,7 @@ def answer(
     new_versions: str | None,
     act: Act,
     was: str | None = None,
-) -> Script[Done]:
+) -> Script[Done[FamilyFailure]]:
     """Give the offers of the families to the caller's project this status, or leave them (LEFT). `was`: pass
     by those that are gone or have another status than this one, which nobody asked for by name."""
     done = unchanged = 0
