@@ -10,7 +10,10 @@ from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.identity.directory import Role, User
 from transom.identity.sessions import Session, TokenSession
 
-NOT_FOUND = "Could not find {}: {}."
+
+def absent(what: str, own_id: str) -> NotFoundError:
+    """As Keystone says it, of what is hidden as well."""
+    return NotFoundError(f"Could not find {what}: {own_id}.")
 
 
 def hold_token(session: Session) -> TokenSession:
@@ -36,7 +39,7 @@ def see_user(session: Session, user_id: str) -> None:
 def act_for_oneself(session: Session, user_id: str) -> None:
     """What not even an admin does for others."""
     if user_id != session.user.id:
-        raise NotFoundError(NOT_FOUND.format("user", user_id))
+        raise absent("user", user_id)
 
 
 def list_users(session: Session) -> Iterable[User]:

@@ -13,8 +13,7 @@ from transom.api.identity.session import identity_url, open_session
 from transom.api.identity.wire import read_filters, render_list
 from transom.api.services import Services
 from transom.api.versions import base_url
-from transom.domain.errors import NotFoundError
-from transom.identity.rules import NOT_FOUND
+from transom.identity import rules
 from transom.identity.sessions import Session
 
 INTERFACES = ("public", "internal", "admin")
@@ -105,7 +104,7 @@ async def _show(services: Services, request: Request, key: str, word: str) -> Re
     for document in _render_all(services, request, key):
         if document["id"] == wanted:
             return json_response({word: document})
-    raise NotFoundError(NOT_FOUND.format(word, wanted))
+    raise rules.absent(word, wanted)
 
 
 def _render_all(services: Services, request: Request, key: str) -> list[dict[str, Any]]:

@@ -21,10 +21,8 @@ from transom.api.identity.wire import (
     render_list,
 )
 from transom.api.services import Services
-from transom.domain.errors import NotFoundError
 from transom.identity import rules
 from transom.identity.passwords import require_length
-from transom.identity.rules import NOT_FOUND
 
 
 async def list_credentials(services: Services, request: Request) -> Response:
@@ -64,7 +62,7 @@ async def get_credential(services: Services, request: Request) -> Response:
     rules.see_user(session, user_id)
     credential = session.directory.credentials.get(wanted)
     if credential is None or credential.user_id != user_id:
-        raise NotFoundError(NOT_FOUND.format("application credential", wanted))
+        raise rules.absent("application credential", wanted)
     document = render_credential(session.directory, credential, identity_url(services, request))
     return json_response({"application_credential": document})
 
@@ -98,7 +96,7 @@ async def get_access_rule(services: Services, request: Request) -> Response:
     rules.see_user(session, user_id)
     rule = session.directory.access_rules.get(wanted)
     if rule is None or rule.user_id != user_id:
-        raise NotFoundError(NOT_FOUND.format("access rule", wanted))
+        raise rules.absent("access rule", wanted)
     return json_response({"access_rule": render_access_rule(rule, identity_url(services, request))})
 
 

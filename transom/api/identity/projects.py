@@ -18,10 +18,8 @@ from transom.api.identity.wire import (
     render_project,
 )
 from transom.api.services import Services
-from transom.domain.errors import NotFoundError
 from transom.identity import rules
 from transom.identity.directory import Domain, Project
-from transom.identity.rules import NOT_FOUND
 from transom.identity.sessions import Session, TokenSession
 
 #: Filter of a list → whether a project passes. Keystone passes over filters it does not know, and so do we.
@@ -68,7 +66,7 @@ async def get_project(services: Services, request: Request) -> Response:
     wanted = request.params["id"]
     project = session.directory.projects.get(wanted)
     if project is None:
-        raise NotFoundError(NOT_FOUND.format("project", wanted))
+        raise rules.absent("project", wanted)
     return json_response({"project": render_project(project, identity_url(services, request))})
 
 
@@ -93,5 +91,5 @@ async def get_domain(services: Services, request: Request) -> Response:
     wanted = request.params["id"]
     domain = session.directory.domains.get(wanted)
     if domain is None:
-        raise NotFoundError(NOT_FOUND.format("domain", wanted))
+        raise rules.absent("domain", wanted)
     return json_response({"domain": render_domain(domain, identity_url(services, request))})

@@ -21,11 +21,10 @@ from transom.api.identity.wire import (
     render_user,
 )
 from transom.api.services import Services
-from transom.domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
+from transom.domain.errors import UnauthenticatedError, UnavailableError
 from transom.identity import rules
 from transom.identity.directory import Directory, Grant, Role, imply_roles
 from transom.identity.passwords import require_length
-from transom.identity.rules import NOT_FOUND
 
 
 async def list_users(services: Services, request: Request) -> Response:
@@ -46,7 +45,7 @@ async def get_user(services: Services, request: Request) -> Response:
     rules.see_user(session, wanted)
     user = session.directory.users.get(wanted)
     if user is None:
-        raise NotFoundError(NOT_FOUND.format("user", wanted))
+        raise rules.absent("user", wanted)
     return json_response({"user": render_user(user, identity_url(services, request))})
 
 
@@ -56,7 +55,7 @@ async def list_user_projects(services: Services, request: Request) -> Response:
     rules.see_user(session, user_id)
     directory, root = session.directory, identity_url(services, request)
     if user_id not in directory.users:
-        raise NotFoundError(NOT_FOUND.format("user", user_id))
+        raise rules.absent("user", user_id)
     projects = [render_project(project, root) for project in directory.list_projects(user_id)]
     return json_response(render_list("projects", projects, f"{root}/users/{user_id}/projects"))
 
@@ -91,7 +90,7 @@ async def get_role(services: Services, request: Request) -> Response:
     await open_session(services, request)
     wanted = request.params["id"]
     if wanted not in list(Role):
-        raise NotFoundError(NOT_FOUND.format("role", wanted))
+        raise rules.absent("role", wanted)
     return json_response({"role": render_role(Role(wanted), identity_url(services, request))})
 
 
