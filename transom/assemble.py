@@ -30,13 +30,13 @@ from transom.browsers import open_console
 from transom.components import (
     cloud_of,
     find_disks,
-    needs_keystone,
     open_cache,
     open_identity,
     open_jobs,
     open_keystone,
     open_limits,
     open_liveness,
+    open_names,
     open_objects,
     open_requesters,
     open_stores_of,
@@ -141,7 +141,7 @@ class Worker:
             start_scrub_of(settings, db, transfer, liveness, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
         identity = open_identity(settings, keystone, policy)
-        deliveries.use_identity(identity)
+        deliveries.use_names(identity)
         use_policy = (requesters.use_policy, identity.use_policy)
         with preparing():
             operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
@@ -257,7 +257,7 @@ async def run_worker(settings: Settings) -> None:
         stores = open_stores_of(settings)
         transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores))
         undo.push_async_callback(transfer.close)
-        keystone = open_keystone(settings, undo) if needs_keystone(settings) else None
+        keystone = open_keystone(settings, undo) if settings.identity == "keystone" else None
         limits = open_limits(settings, db, keystone)
         outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
         objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
@@ -274,6 +274,8 @@ async def run_worker(settings: Settings) -> None:
         poster = Poster(hook_rules(settings), settings.hook_timeout_s)
         deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         operator_files.hand_organizations_to(requesters, deliveries)
+        if (names := open_names(settings, keystone, policy)) is not None:
+            deliveries.use_names(names)
         start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
         start_scrub_of(settings, db, transfer, liveness, undo)
         await jobs.serve()

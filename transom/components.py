@@ -26,7 +26,7 @@ from transom.disk import Room
 from transom.domain.errors import UnavailableError
 from transom.domain.model import Policy
 from transom.domain.times import HOUR_US, SECOND_US
-from transom.identity import Identity
+from transom.identity import Identity, NameSource
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.current_roles import CurrentRoles
 from transom.jobs.runner import JobOptions, Jobs
@@ -95,6 +95,14 @@ def open_identity(settings: Settings, keystone: "KeystoneClient | None", policy:
         policy,
         has_strict_signatures=settings.has_strict_signatures,
     )
+
+
+def open_names(settings: Settings, keystone: "KeystoneClient | None", policy: Policy) -> NameSource | None:
+    """Who knows names, for a worker that answers no requests; None on a machine without the accounts."""
+    if settings.identity == "keystone":
+        return open_identity(settings, keystone, policy)
+    accounts = CurrentRoles(settings.data_path)
+    return accounts if accounts.is_known else None
 
 
 def open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | None") -> Limits:
@@ -204,12 +212,6 @@ def open_objects(settings: Settings, keystone: "KeystoneClient | None") -> Objec
         return ObjectAccess(store, table, partial(find_key_of, keystone))
     current = CurrentRoles(settings.data_path)
     return ObjectAccess(store, table, current.find_key if current.is_known else None)
-
-
-def needs_keystone(settings: Settings) -> bool:
-    """Whether a worker that answers no requests has to ask Keystone."""
-    asks_for_keys = bool(settings.object_store_endpoint) and settings.object_store_mode == "caller"
-    return settings.use_keystone_limits or (settings.identity == "keystone" and asks_for_keys)
 
 
 def open_jobs(

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transom.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from transom.identity import changes
+from transom.domain.recipients import MemberType
+from transom.identity import Names, changes
 from transom.identity.accounts import AccountsFile, create_first_accounts, new_project
 from transom.identity.changes import CREDENTIALS_PER_USER
 from transom.identity.clouds import refresh_clouds
+from transom.identity.current_roles import CurrentRoles
 from transom.identity.directory import (
     Accounts,
     AccountsError,
@@ -50,6 +52,23 @@ def _edit(data_dir: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.anyio
+async def test_names_are_those_that_the_file_has_now(data_dir: Path) -> None:
+    file, names = AccountsFile(data_dir), CurrentRoles(data_dir)
+    user = file.read().get_user("publisher")
+    project_id = file.read().get_project("publisher").id
+    named = Names(name="publisher", domain_id="default", domain_name="Default")
+
+    assert await names.find_user_names(user.id) == named
+    assert await names.find_names(MemberType.PROJECT, project_id) == named
+    assert await names.find_names(MemberType.DOMAIN, "default") == Names(name="Default")
+    assert await names.find_user_names(project_id) is None
+    assert await names.find_names(MemberType.PROJECT, user.id) is None
+
+    file.change(lambda accounts: changes.remove_user(accounts, user.id))
+    assert await names.find_user_names(user.id) is None
 
 
 def test_first_start_makes_four_users_in_projects_of_their_names(data_dir: Path) -> None:

@@ -224,6 +224,23 @@ def test_projects_and_domains_are_called_what_keystone_calls_them(
     }
 
 
+def test_users_are_called_what_keystone_calls_them(keystone: Keystone) -> None:
+    async def ask() -> list[Names | None]:
+        async with use_identity(keystone) as identity:
+            user_id = keystone.users["alt"]
+            return [await identity.find_user_names(one) for one in (user_id, user_id.upper(), ABSENT)]
+
+    assert asyncio.run(ask()) == [Names(name="alt", domain_id=DOMAIN, domain_name="Default"), None, None]
+
+
+def test_an_account_that_may_not_look_learns_no_names_of_users(keystone: Keystone) -> None:
+    async def ask() -> Names | None:
+        async with use_identity(keystone, user="demo") as identity:
+            return await identity.find_user_names(keystone.users["alt"])
+
+    assert asyncio.run(ask()) is None
+
+
 def test_a_name_is_asked_for_once(
     keystone: Keystone, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

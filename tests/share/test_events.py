@@ -81,9 +81,11 @@ def test_an_offer_and_its_answer_are_told_to_both_sides(service: Service) -> Non
         "request_id": answered.headers["x-openstack-request-id"],
     }
     assert accepted["data"]["by"]["user"] is not None
-    assert by_owner[1]["data"]["by"] == {**accepted["data"]["by"], "user": None}
+    assert accepted["data"]["by"]["user_name"] == service.clouds["recipient"].username
+    assert by_owner[1]["data"]["by"] == {**accepted["data"]["by"], "user": None, "user_name": None}
     assert by_owner[0]["data"]["by"]["user"] is not None
-    assert by_recipient[0]["data"]["by"]["user"] is None
+    assert by_owner[0]["data"]["by"]["user_name"] == service.clouds["publisher"].username
+    assert by_recipient[0]["data"]["by"]["user"] is by_recipient[0]["data"]["by"]["user_name"] is None
 
 
 def test_an_event_is_a_cloud_event(server: Service) -> None:

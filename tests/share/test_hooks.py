@@ -52,7 +52,7 @@ def share_image(service: Service, to: str = "recipient") -> str:
 
 def test_a_hook_is_told_of_what_happens_and_shows_that_it_was(each: Service, receiver: Receiver) -> None:
     client = each.client("recipient")
-    hook = make_hook(client, url=f"{receiver.origin}/in", types=["share.offered"])
+    hook = make_hook(client, url=f"{receiver.origin}/in", types=["share.*"])
 
     image_id = share_image(each)
 
@@ -64,6 +64,10 @@ def test_a_hook_is_told_of_what_happens_and_shows_that_it_was(each: Service, rec
     feed = client.get("/share/v1/events", params={"image": image_id}).json()["events"]
     assert event == feed[0]
     assert event["data"]["owner"]["name"] is not None
+    project = each.clouds["recipient"].project_id
+    client.put(f"/v2/images/{image_id}/members/{project}", json={"status": "accepted"})
+    by = receiver.take().events[0]["data"]["by"]
+    assert by["user_name"] == each.clouds["recipient"].username
     assert client.delete(f"{PATH}/{hook['id']}").status_code == 204
 
 

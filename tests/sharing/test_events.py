@@ -5,7 +5,8 @@ import pytest
 from domain.samples import OWNER, RECIPIENT
 
 from transom.domain.events import Actor, Event, EventData, Via
-from transom.sharing.events import EVERYTHING, Viewer, cloud_event
+from transom.identity import Names
+from transom.sharing.events import EVERYTHING, EventNames, Viewer, cloud_event, users_in
 
 PUBLISHER = Viewer(project=OWNER, member_ids=frozenset({OWNER}))
 MEMBER = Viewer(project=RECIPIENT, member_ids=frozenset({RECIPIENT}))
@@ -48,6 +49,18 @@ def test_a_publisher_cannot_tell_the_answer_of_a_rule_from_that_of_a_person() ->
 )
 def test_a_request_is_named_to_the_side_that_made_it(viewer: Viewer, shown: str | None) -> None:
     assert cloud_event(ANSWERED, viewer)["data"]["request_id"] == shown
+
+
+@pytest.mark.parametrize(
+    ("viewer", "shown"),
+    [(PUBLISHER, None), (MEMBER, "Ann"), (EVERYTHING, "Ann")],
+    ids=["other", "own", "all"],
+)
+def test_a_user_is_asked_for_and_named_on_the_own_side_alone(viewer: Viewer, shown: str | None) -> None:
+    names = EventNames(users={"person": Names(name="Ann")})
+
+    assert cloud_event(ANSWERED, viewer, names)["data"]["by"]["user_name"] == shown
+    assert list(users_in([ANSWERED], viewer)) == (["person"] if shown else [])
 
 
 def test_what_all_members_of_a_family_are_told_does_not_name_the_image() -> None:

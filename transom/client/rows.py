@@ -74,7 +74,7 @@ def event_row(event: Row) -> Row:
         "owner": name_party(data.get("owner")),
         "version": family.get("number"),
         "recipient": name_party(data.get("recipient")),
-        "by": name_party(data.get("by")),
+        "by": (data.get("by") or {}).get("user_name") or name_party(data.get("by")),
         "via": data.get("via"),
         "reason": data.get("reason"),
     }

@@ -9,7 +9,7 @@ from transom.console.words import shorten, show_controls
 
 
 class Reader(NamedTuple):
-    """Who reads: events say only the ids of projects and users."""
+    """Who reads. The own name is shown where identity did not tell it with the event."""
 
     project_id: str
     user_id: str
@@ -17,14 +17,14 @@ class Reader(NamedTuple):
 
 
 class Described(NamedTuple):
-    """`tone`, `symbol`: how it looks. `said`: a message or a reason in somebody's words. `by`: the user's
-    name as far as it is known, else the id."""
+    """`tone`, `symbol`: how it looks. `said`: a message or a reason in somebody's words. `by`: the user,
+    empty where the event does not say which."""
 
     tone: str
     symbol: str
     text: Markup
     said: str
-    by: str
+    by: Markup
     via: str
 
 
@@ -86,15 +86,20 @@ def describe(event: Mapping[str, Any], reader: Reader, link: Mapping[str, str]) 
         what=_what(kind, data, link),
         number=(data.get("family") or {}).get("number") or "?",
     )
-    user_id = (data.get("by") or {}).get("user") or ""
     return Described(
         tone=tone,
         symbol=symbol,
         text=text,
         said=data.get("reason") or data.get("message") or "",
-        by=reader.user_name if user_id and user_id == reader.user_id else user_id,
+        by=_user(data.get("by") or {}, reader),
         via=_VIA.get(data.get("via", ""), ""),
     )
+
+
+def _user(who: Mapping[str, Any], reader: Reader) -> Markup:
+    user_id = who.get("user") or ""
+    name = who.get("user_name") or (reader.user_name if user_id == reader.user_id else shorten(user_id))
+    return Markup('<bdi title="{}">{}</bdi>').format(user_id, show_controls(name)) if user_id else Markup()
 
 
 def _project(who: Mapping[str, Any] | None, own_project: str) -> Markup:

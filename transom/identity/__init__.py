@@ -22,15 +22,29 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What people call a project or a domain. Of a project the domain that it belongs to as well, as far as
-    that is known."""
+    """What people call a project, a domain or a user. Of projects and users the domain that they belong to as
+    well, as far as that is known."""
 
     name: str
     domain_id: str | None = None
     domain_name: str | None = None
 
 
-class Identity(Protocol):
+class NameSource(Protocol):
+    """Knows what people call projects, domains and users. Names are for people to read, and nothing waits for
+    them: None when there is none of this id, or its name cannot be found out soon. Who may be told a name is
+    for those who ask to decide."""
+
+    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
+        """The names of a project or a domain."""
+        ...
+
+    async def find_user_names(self, user_id: str) -> Names | None:
+        """The names of a user."""
+        ...
+
+
+class Identity(NameSource, Protocol):
     """Says who the caller is."""
 
     @property
@@ -77,9 +91,4 @@ class Identity(Protocol):
 
         Raises UnavailableError when that cannot be found out now.
         """
-        ...
-
-    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
-        """The names of a project or a domain; None when there is none of this id, or they cannot be found out
-        soon: names are for people to read, and nothing waits for them."""
         ...

@@ -19,6 +19,7 @@ from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.domain.recipients import MemberType
 from transom.identity import Names, TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
+from transom.identity.account_names import names_in, user_names_in
 from transom.identity.accounts import AccountsFile, identity_folder
 from transom.identity.credentials import (
     CredentialDraft,
@@ -159,16 +160,11 @@ class BuiltinIdentity:
 
     async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
         """See `Identity`."""
-        directory = self.directory()
-        if kind is MemberType.DOMAIN:
-            found = directory.domains.get(own_id)
-            return Names(name=found.name) if found is not None else None
-        project = directory.projects.get(own_id)
-        if project is None:
-            return None
-        domain = directory.domains.get(project.domain_id)
-        domain_name = domain.name if domain is not None else None
-        return Names(name=project.name, domain_id=project.domain_id, domain_name=domain_name)
+        return names_in(self.directory(), kind, own_id)
+
+    async def find_user_names(self, user_id: str) -> Names | None:
+        """See `Identity`."""
+        return user_names_in(self.directory(), user_id)
 
     def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""

@@ -1,14 +1,18 @@
-"""The roles and keys that users of the built-in identity have now, for work that goes on without tokens."""
+"""The roles, keys and names that users of the built-in identity have now, for work that goes on without tokens."""
 
 from pathlib import Path
 
 from transom.domain.errors import UnavailableError
+from transom.domain.recipients import MemberType
+from transom.identity import Names
+from transom.identity.account_names import names_in, user_names_in
 from transom.identity.accounts import AccountsFile
 from transom.identity.directory import AccessKey, AccountsError, Directory
 
 
 class CurrentRoles:
-    """Read from the accounts file, at the cost of one `stat` when that has not changed."""
+    """Read from the accounts file, at the cost of one `stat` when that has not changed. Fills the protocol
+    `NameSource`."""
 
     def __init__(self, data_dir: Path) -> None:
         self._accounts = AccountsFile(data_dir)
@@ -27,6 +31,14 @@ class CurrentRoles:
         """The user's oldest key pair in the project, None without any. UnavailableError as `roles_of`."""
         keys = self._read().access_keys.values()
         return next((key for key in keys if (key.user_id, key.project_id) == (user_id, project_id)), None)
+
+    async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
+        """See `NameSource`. UnavailableError as `roles_of`."""
+        return names_in(self._read(), kind, own_id)
+
+    async def find_user_names(self, user_id: str) -> Names | None:
+        """See `NameSource`. UnavailableError as `roles_of`."""
+        return user_names_in(self._read(), user_id)
 
     def _read(self) -> Directory:
         try:

@@ -12,6 +12,8 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 
@@ -24,7 +26,7 @@ from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.answers import Answers
 from transom.identity.keystone_answers import TokenBody
 from transom.identity.keystone_client import KeyPair, KeystoneClient, in_time
-from transom.identity.keystone_records import FoundDomain, FoundProject
+from transom.identity.keystone_records import FoundDomain, FoundProject, FoundUser
 from transom.identity.signature import SignedRequest, is_genuine, read_signature
 
 #: Tokens that a worker knows, and as many that it knows to be bad; about 1 KiB each of the former.
@@ -45,6 +47,8 @@ SERVICE_ROLE = "service"
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 _REFUSED = "The token is not valid: it is malformed, expired or revoked."
 _KEY_REFUSED = "The access key or the signature is not valid."
+
+_Named = FoundProject | FoundDomain | FoundUser
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,11 +147,17 @@ class KeystoneIdentity:
 
     async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
         """See `Identity`. What Keystone does not say now is asked again in some seconds."""
+        return await self._find_names(f"{kind} {own_id}", partial(self._find_record, kind, own_id))
 
+    async def find_user_names(self, user_id: str) -> Names | None:
+        """See `Identity` and `find_names`."""
+        return await self._find_names(f"user {user_id}", partial(self._client.find_user, user_id))
+
+    async def _find_names(self, key: str, find_record: Callable[[], Awaitable[_Named | None]]) -> Names | None:
         async def ask() -> tuple[Names | None, float]:
             try:
                 async with asyncio.timeout(NAMES_PATIENCE_S):
-                    record = await self._find_record(kind, own_id)
+                    record = await find_record()
             except (TimeoutError, UnavailableError):
                 record = None
             if record is None:
@@ -158,7 +168,7 @@ class KeystoneIdentity:
             names = Names(name=record.name, domain_id=domain_id, domain_name=domain_name)
             return names, max(NAMES_KEPT_S, self._cache_s)
 
-        return await self._names.get(f"{kind} {own_id}".encode(), ask)
+        return await self._names.get(key.encode(), ask)
 
     async def _find_record(self, kind: MemberType, own_id: str) -> FoundProject | FoundDomain | None:
         if kind is MemberType.DOMAIN:

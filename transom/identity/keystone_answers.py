@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from transom.identity.access_rules import AccessRule
-from transom.identity.keystone_records import FoundDomain, FoundProject
+from transom.identity.keystone_records import FoundDomain, FoundProject, FoundUser
 
 
 class _Domain(msgspec.Struct, frozen=True):
@@ -68,3 +68,7 @@ class ProjectAnswer(msgspec.Struct, frozen=True):
 
 class DomainAnswer(msgspec.Struct, frozen=True):
     domain: FoundDomain
+
+
+class UserAnswer(msgspec.Struct, frozen=True):
+    user: FoundUser

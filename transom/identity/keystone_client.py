@@ -25,8 +25,9 @@ from transom.identity.keystone_answers import (
     ProjectAnswer,
     TokenAnswer,
     TokenBody,
+    UserAnswer,
 )
-from transom.identity.keystone_records import FoundDomain, FoundProject
+from transom.identity.keystone_records import FoundDomain, FoundProject, FoundUser
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -148,6 +149,11 @@ class KeystoneClient:
         """The domain of exactly this id, enabled or not."""
         answer = await self._find_record("domains", domain_id, "look up a domain", DomainAnswer)
         return answer.domain if answer is not None and answer.domain.id == domain_id else None
+
+    async def find_user(self, user_id: str) -> FoundUser | None:
+        """The user of exactly this id, enabled or not."""
+        answer = await self._find_record("users", user_id, "look up a user", UserAnswer)
+        return answer.user if answer is not None and answer.user.id == user_id else None
 
     async def log_in_with_key(self, key: KeyPair) -> TokenBody | None:
         """What a token that the key gives stands for; None when Keystone gives none (the user or project is

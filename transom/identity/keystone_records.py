@@ -1,4 +1,4 @@
-"""What is looked at of projects and domains that Keystone has (Identity API v3)."""
+"""What is looked at of projects, domains and users that Keystone has (Identity API v3)."""
 
 import msgspec
 
@@ -18,3 +18,11 @@ class FoundDomain(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+
+
+class FoundUser(msgspec.Struct, frozen=True):
+    """As much of a user as is looked at here."""
+
+    id: str
+    name: str
+    domain_id: str | None = None

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,12 +21,12 @@ from transom.domain.events import CLOCK, Event, EventQuery
 from transom.domain.hooks import TEST_EACH_S, TESTS_AT_ONCE, Hook, pause_after
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.identity import Identity, Names
+from transom.identity import NameSource
 from transom.identity.pace import Pace
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
 from transom.sharing import rules
-from transom.sharing.events import Viewer, matching_types, names_from, projects_in
+from transom.sharing.events import NO_NAMES, EventNames, Viewer, matching_types
 from transom.sharing.hooks import (
     Message,
     message_of,
@@ -119,7 +119,7 @@ class Delivery:
         self._find_maker = find_maker
         self._wait_for_events = wait_for_events
         self._organizations = NO_ORGANIZATIONS
-        self._identity: Identity | None = None
+        self._names: NameSource | None = None
         self._poster = poster
         self._liveness = liveness
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -135,9 +135,9 @@ class Delivery:
         """Tell hooks of later events what concerns these."""
         self._organizations = organizations
 
-    def use_identity(self, identity: Identity) -> None:
-        """Ask it for the names of projects in later events. Without one they are told without."""
-        self._identity = identity
+    def use_names(self, source: NameSource) -> None:
+        """Ask it for the names in later events. Without one they are told without."""
+        self._names = source
 
     async def serve(self) -> None:
         """Deliver until cancelled: woken by this process, or looking by itself for what others wrote."""
@@ -273,7 +273,7 @@ class Delivery:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
             self._require_right(hook)
-            message = message_of(hook, found, viewer, names_from(await self._find_names(found)))
+            message = message_of(hook, found, viewer, await self._find_names(found, viewer))
             reply = await self._post(hook, message)
         except Failed as failed:
             await self._record_failure(hook, failed)
@@ -283,10 +283,10 @@ class Delivery:
             self._db, hook, holder, found[-1].seq, until, now_us(), reply.status
         )
 
-    async def _find_names(self, found: Sequence[Event]) -> Mapping[str, Names]:
-        if self._identity is None:
-            return {}
-        return await NameBook(self._identity, self._organizations).find(projects_in(found))
+    async def _find_names(self, found: Sequence[Event], viewer: Viewer) -> EventNames:
+        if self._names is None:
+            return NO_NAMES
+        return await NameBook(self._names, self._organizations).find_in(found, viewer)
 
     def _require_right(self, hook: Hook) -> None:
         """Failed when who made the hook may not see what it is told any more."""

@@ -6,7 +6,7 @@ for all members of a family names the image to the owner only: some members may 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -68,26 +68,39 @@ def event_id(event: Event) -> str:
     return f"evt-{sequence_of(event)}"
 
 
-NameOf = Callable[[str], str | None]
+class EventNames(msgspec.Struct, frozen=True, kw_only=True):
+    """The names that were found for some events, by the ids of `projects_in` and `users_in`."""
+
+    projects: Mapping[str, Names] = {}
+    users: Mapping[str, Names] = {}
+
+    def of_project(self, project_id: str | None) -> str | None:
+        return _name_in(self.projects, project_id)
+
+    def of_user(self, user_id: str | None) -> str | None:
+        return _name_in(self.users, user_id)
+
+
+def _name_in(found: Mapping[str, Names], own_id: str | None) -> str | None:
+    return found[own_id].name if own_id is not None and own_id in found else None
+
+
+NO_NAMES = EventNames()
 
 
 def projects_in(events: Iterable[Event]) -> Iterable[str | None]:
-    """The ids that the names of `cloud_event` are asked for."""
+    """The ids of projects whose names `cloud_event` shows."""
     for event in events:
         yield from (event.owner, event.member_id, event.actor.project)
 
 
-def names_from(found: Mapping[str, Names]) -> NameOf:
-    """The names that were found, for `cloud_event`."""
-    return lambda project: found[project].name if project in found else None
+def users_in(events: Iterable[Event], viewer: Viewer) -> Iterable[str | None]:
+    """The ids of users whose names `cloud_event` shows to this viewer: nobody else is asked for."""
+    return (event.actor.user for event in events if _is_own_side(event, viewer))
 
 
-def _no_name(_project: str) -> None:
-    """Identity is not asked."""
-
-
-def cloud_event(event: Event, viewer: Viewer, name_of: NameOf = _no_name) -> dict[str, Any]:
-    """The event as the viewer sees it. `name_of`: a project's name by its id, None where it is not known."""
+def cloud_event(event: Event, viewer: Viewer, names: EventNames = NO_NAMES) -> dict[str, Any]:
+    """The event as the viewer sees it; a name is None where it is not known."""
     shown: dict[str, Any] = {
         "specversion": "1.0",
         "id": event_id(event),
@@ -101,7 +114,7 @@ def cloud_event(event: Event, viewer: Viewer, name_of: NameOf = _no_name) -> dic
         "time": show_time(event.at),
         "sequence": sequence_of(event),
         "datacontenttype": "application/json",
-        "data": _data(event, viewer, name_of),
+        "data": _data(event, viewer, names),
     }
 
 
@@ -121,7 +134,7 @@ def _subject(event: Event, viewer: Viewer) -> str | None:
     return f"families/{event.family_id}" if event.family_id is not None else None
 
 
-def _data(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
+def _data(event: Event, viewer: Viewer, names: EventNames) -> dict[str, Any]:
     data = event.data
     told: dict[str, Any] = {}
     if data.hook is not None:
@@ -131,12 +144,12 @@ def _data(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
     if event.family_id is not None:
         told["family"] = {"id": event.family_id, "name": data.family, "number": data.number}
     if event.owner is not None:
-        told["owner"] = _project(event.owner, name_of)
+        told["owner"] = _project(event.owner, names)
     # A family is never offered to its owner: such an event is told to the owner alone.
     if event.member_id is not None and not (event.family_id and event.member_id == event.owner):
         kind, own_id = split_member_id(event.member_id)
-        told["recipient"] = _project(own_id, name_of) if kind is MemberType.PROJECT else {kind.value: own_id}
-    return told | _status(event) | _who(event, viewer, name_of)
+        told["recipient"] = _project(own_id, names) if kind is MemberType.PROJECT else {kind.value: own_id}
+    return told | _status(event) | _who(event, viewer, names)
 
 
 def _status(event: Event) -> dict[str, Any]:
@@ -154,22 +167,28 @@ def _status(event: Event) -> dict[str, Any]:
     return told
 
 
-def _who(event: Event, viewer: Viewer, name_of: NameOf) -> dict[str, Any]:
+def _is_own_side(event: Event, viewer: Viewer) -> bool:
+    """Whether the viewer is told which user did it: one of its own project, or it sees all."""
+    actor_project = event.actor.project
+    return viewer.project is None or (actor_project is not None and actor_project == viewer.project)
+
+
+def _who(event: Event, viewer: Viewer, names: EventNames) -> dict[str, Any]:
     actor = event.actor
-    sees_all = viewer.project is None
-    is_own = sees_all or (actor.project is not None and actor.project == viewer.project)
+    is_own = _is_own_side(event, viewer)
     via = actor.via
-    if via is Via.RULE and not sees_all and event.member_id not in viewer.member_ids:
+    if via is Via.RULE and viewer.project is not None and event.member_id not in viewer.member_ids:
         via = Via.SHARE
     by = None
     if actor.project is not None or actor.user is not None:
         by = {
             "project": actor.project,
-            "name": name_of(actor.project) if actor.project is not None else None,
+            "name": names.of_project(actor.project),
             "user": actor.user if is_own else None,
+            "user_name": names.of_user(actor.user) if is_own else None,
         }
     return {"by": by, "via": via, "request_id": actor.request_id if is_own else None}
 
 
-def _project(project_id: str, name_of: NameOf) -> dict[str, Any]:
-    return {"project": project_id, "name": name_of(project_id)}
+def _project(project_id: str, names: EventNames) -> dict[str, Any]:
+    return {"project": project_id, "name": names.of_project(project_id)}

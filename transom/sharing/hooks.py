@@ -18,7 +18,7 @@ from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.domain.times import DAY_US
 from transom.sharing import rules
-from transom.sharing.events import EVERYTHING, NameOf, Viewer, cloud_event, event_id
+from transom.sharing.events import EVERYTHING, EventNames, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Script, Statement
 
@@ -213,9 +213,9 @@ def viewer_of_hook(hook: Hook, organizations: Organizations) -> Viewer:
     return Viewer(project=hook.project_id, member_ids=frozenset(one for one in own if one is not None))
 
 
-def message_of(hook: Hook, found: Sequence[Event], viewer: Viewer, name_of: NameOf) -> Message:
+def message_of(hook: Hook, found: Sequence[Event], viewer: Viewer, names: EventNames) -> Message:
     """The events as the hook's project sees them: one, or a batch."""
-    shown = [cloud_event(event, viewer, name_of) for event in found]
+    shown = [cloud_event(event, viewer, names) for event in found]
     if not hook.is_batch:
         return _message(event_id(found[0]), shown[0])
     first, last = event_id(found[0]), event_id(found[-1])

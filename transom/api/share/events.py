@@ -24,7 +24,7 @@ from transom.api.signing import authenticate
 from transom.domain.errors import InvalidError
 from transom.domain.events import EventQuery
 from transom.domain.model import Caller
-from transom.sharing.events import check_types, cloud_event, matching_types, names_from, projects_in
+from transom.sharing.events import check_types, cloud_event, matching_types
 from transom.sharing.history import CursorTooOldError, EventPage, UnknownCursorError, list_events
 
 QUERY = PAGING | {"type", "image", "family", "with", "order", "wait", "all"}
@@ -75,7 +75,7 @@ async def show_events(services: Services, request: Request) -> Response:
         oldest = encode_cursor(CURSOR, (error.oldest,))
         text = "after: what comes next was removed; `oldest` is the first cursor that is good."
         raise ProblemError("cursor-too-old", text, more={"oldest": oldest}) from None
-    names = names_from(await services.names.find(projects_in(page.events)))
+    names = await services.names.find_in(page.events, page.viewer)
     shown = await cut_to_size(
         request,
         page.events,
