@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from transom.cli.spelling import spell_cell
 from transom.client.recipients import RecipientsError, read_file
 
 
@@ -19,6 +20,7 @@ from transom.client.recipients import RecipientsError, read_file
         ("to.csv", "name\none\n", ["one"], [], []),
         ("to.csv", "one\ntwo\n", ["one", "two"], [], []),
         ("to.csv", 'project,domain\n"one, two",\n,all\n', ["one, two"], ["all"], []),
+        ("to.csv", "project\n'=one\n''@two\n'three\n-four\n", ["=one", "'@two", "'three", "-four"], [], []),
         ("to.csv", "domain\nall\n", [], ["all"], []),
         ("to.yaml", "- one\n- 2\n", ["one", "2"], [], []),
         ("to.csv", "project,organization\none,\n,ou-1\n", ["one"], [], ["ou-1"]),
@@ -58,3 +60,14 @@ def test_a_file_that_names_nobody_is_refused(tmp_path: Path, name: str, data: by
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipientsError, match=r"none\.txt: No such file"):
         read_file(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+1", "-1", "@sum", "＝1", "'=1", "''-1", "1-1", "'", "plain", "a=b"]
+)
+def test_a_cell_is_no_formula_and_is_read_as_it_was(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "to.csv"
+    path.write_text(f"project\n{spell_cell(name)}\n", encoding="utf-8")
+
+    assert spell_cell(name)[0] not in "=+-@＝"
+    assert read_file(path)["projects"] == [name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -219,3 +220,32 @@ def test_history_names_both_sides_and_the_reason(service: Service, run: Run) -> 
     ]
     sides = (name, "publisher", "recipient")
     assert told == [("share.withdrawn", *sides, "Ended."), ("share.offered", *sides, None)]
+
+
+def test_history_finds_what_is_gone_by_its_name(service: Service, run: Run) -> None:
+    name, family = new_name(), new_name("f")
+    image_id = make_image(service, name)
+    run("publisher", "family", "create", family)
+    run("publisher", "share", "offer", image_id, "--family", family, "--to", "recipient")
+    run("publisher", "share", "withdraw", image_id, "--family", family, "--to", "recipient", "--yes")
+    service.client("publisher").delete(f"/v2/images/{image_id}")
+    told: list[str] = []
+    while told.count(name) < 2 or told.count(family) < 2:
+        events = service.client("recipient").get("/share/v1/events?order=desc").json()["events"]
+        told = [
+            one.get("name") for event in events for one in map(event["data"].get, ("image", "family")) if one
+        ]
+
+    of_image = run("recipient", "share", "history", "--image", name, "-f", "json")
+    of_family = run("recipient", "share", "history", "--family", family, "-f", "csv")
+    of_none = run("recipient", "share", "history", "--image", f"{name}-else")
+
+    rows = json.loads(of_image.stdout)
+    assert [row["type"] for row in rows] == ["share.withdrawn", "share.offered"]
+    assert {row["image_id"] for row in rows} == {image_id}
+    rows = list(csv.DictReader(of_family.stdout.splitlines()))
+    assert [(row["type"], row["by_user"]) for row in rows] == [
+        ("family.withdrawn", ""),
+        ("family.offered", ""),
+    ]
+    assert (of_none.returncode, "that you can see" in of_none.stderr) == (1, True)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from transom.cli.failures import report_failures, require_folder
-from transom.cli.spelling import spell_out
+from transom.cli.spelling import spell_cell
 from transom.cli.tables import print_rows
 from transom.config import Settings
 from transom.domain.events import Event, EventQuery
@@ -75,7 +75,7 @@ def audit(
     if form == "csv":
         writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: spell_out(text or "") for name, text in row.items()} for row in rows)
+        writer.writerows({name: spell_cell(text or "") for name, text in row.items()} for row in rows)
     else:
         print_rows(_SHOWN if form == "table" else _COLUMNS, rows, form)
 

@@ -1,9 +1,22 @@
-"""Texts of strangers on an operator's or a user's terminal."""
+"""Texts of strangers on an operator's or a user's terminal, and in their spreadsheets."""
+
+import re
+
+#: What spreadsheets take for a formula, whichever width it has. Quotes before it, so that one that was
+#: prefixed can be told from one that came so.
+_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def spell_out(text: str) -> str:
     """The text in one line: its control characters are shown, not obeyed."""
     return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def spell_cell(text: str) -> str:
+    """The text as a cell of a CSV file: spelled out, and with a `'` before what a spreadsheet would run as a
+    formula. Who takes one `'` away from before such a text has it as it was."""
+    shown = spell_out(text)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
 
 
 def _visible(character: str) -> str:

@@ -13,6 +13,11 @@ INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "exp
 SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_at", "last_used_at")
 SHARES_TO = ("kind", "id", "name", "status", "offered_at", "answer_by", "expires_at")
 EVENTS = ("time", "type", "image", "family", "version", "owner", "recipient", "by", "via", "reason")
+#: Of an event, what is for programs.
+EVENTS_MORE = (
+    *("image_id", "family_id", "owner_id", "recipient_id", "was", "status", "message"),
+    *("by_project", "by_user", "request_id", "sequence"),
+)
 FAMILIES = ("id", "name", "title", "owner", "current_number", "status", "updated_at")
 VERSIONS = (
     *("number", "image_id", "image", "state", "name", "promoted_at", "last_used_at"),
@@ -65,6 +70,7 @@ def family_row(family: Row) -> Row:
 def event_row(event: Row) -> Row:
     data = event.get("data") or {}
     image, family = data.get("image") or {}, data.get("family") or {}
+    actor = data.get("by") or {}
     return {
         "time": event.get("time"),
         "type": str(event.get("type", "")).removeprefix("transom."),
@@ -74,10 +80,25 @@ def event_row(event: Row) -> Row:
         "owner": name_party(data.get("owner")),
         "version": family.get("number"),
         "recipient": name_party(data.get("recipient")),
-        "by": (data.get("by") or {}).get("user_name") or name_party(data.get("by")),
+        "by": actor.get("user_name") or name_party(actor),
         "via": data.get("via"),
         "reason": data.get("reason"),
+        "image_id": image.get("id"),
+        "family_id": family.get("id"),
+        "owner_id": _id_of(data.get("owner")),
+        "recipient_id": _id_of(data.get("recipient")),
+        "was": data.get("was"),
+        "status": data.get("status"),
+        "message": data.get("message"),
+        "by_project": actor.get("project"),
+        "by_user": actor.get("user"),
+        "request_id": data.get("request_id"),
+        "sequence": event.get("sequence"),
     }
+
+
+def _id_of(party: Row | None) -> str | None:
+    return name_party({**party, "name": None}) if party else None
 
 
 def failure_text(failure: Row) -> str:

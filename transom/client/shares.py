@@ -3,18 +3,22 @@
 Bodies are those of the API, as dictionaries; times are texts of RFC 3339.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
+import requests
+
 from transom.client.families import find_family
 from transom.client.names import find_image, find_project, is_uuid
-from transom.client.service import Service
+from transom.client.service import RefusedError, Service
 
 _V1 = "/share/v1"
 #: As long as the service lets a reader wait for an event, seconds.
 _WAIT_S = 30
+#: Events that are searched for a name that nothing has any more.
+_SEARCHED = 1000
 
 Body = dict[str, Any]
 
@@ -116,14 +120,34 @@ def count_shares(service: Service, image_id: str) -> tuple[int, bool]:
 def event_filters(
     service: Service, image: str | None, family: str | None, other: str | None, types: str | None
 ) -> Body:
-    """For the lists below, of ids or names. An id is not looked up: history outlives what it is about, and
-    tells of what the account cannot see any more."""
-    if image and not is_uuid(image):
-        image = find_image(service, image)["id"]
-    if family and not is_uuid(family):
-        family = find_family(service, family)["id"]
-    project = find_project(service, other) if other else None
-    return {"image": image, "family": family, "with": project, "type": types}
+    """For the lists below, of ids or names, as history has them: it outlives what it is about, and tells of
+    what the account cannot see any more."""
+    return {
+        "image": _find_in_history(service, "image", image, find_image) if image else None,
+        "family": _find_in_history(service, "family", family, find_family) if family else None,
+        "with": find_project(service, other) if other else None,
+        "type": types,
+    }
+
+
+def _find_in_history(service: Service, kind: str, text: str, find: Callable[[Service, str], Body]) -> str:
+    """The id; of a name that nothing in sight has, of what had it in the last events. An id is not looked
+    up."""
+    if is_uuid(text):
+        return text
+    try:
+        return str(find(service, text)["id"])
+    except RefusedError as error:
+        if error.status != requests.codes.not_found:
+            raise
+        told = (event["data"].get(kind) or {} for event in list_history(service, {}, _SEARCHED))
+        ids = {one["id"] for one in told if one.get("name") == text}
+        if not ids:
+            raise
+        if len(ids) > 1:
+            several = f"{len(ids)} of the name {text!r} are gone; give the id: {', '.join(sorted(ids))}."
+            raise RefusedError(several, requests.codes.conflict) from None
+        return str(ids.pop())
 
 
 def list_history(service: Service, filters: Body, limit: int) -> Iterator[Body]:

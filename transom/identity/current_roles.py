@@ -1,4 +1,4 @@
-"""The roles, keys and names that users of the built-in identity have now, for work that goes on without tokens."""
+"""The roles, keys and names that the built-in identity has now, for work that goes on without tokens."""
 
 from pathlib import Path
 

@@ -153,7 +153,9 @@ class KeystoneIdentity:
         """See `Identity` and `find_names`."""
         return await self._find_names(f"user {user_id}", partial(self._client.find_user, user_id))
 
-    async def _find_names(self, key: str, find_record: Callable[[], Awaitable[_Named | None]]) -> Names | None:
+    async def _find_names(
+        self, key: str, find_record: Callable[[], Awaitable[_Named | None]]
+    ) -> Names | None:
         async def ask() -> tuple[Names | None, float]:
             try:
                 async with asyncio.timeout(NAMES_PATIENCE_S):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from transom.cli.spelling import spell_out
+from transom.cli.spelling import spell_cell, spell_out
 from transom.client.kinds import name_party
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -48,18 +48,23 @@ def json_option(text: str) -> Callable[[_Command], _Command]:
 
 
 def print_rows(
-    rows: Iterable[dict[str, Any]], known: Sequence[str], form: str, columns: Sequence[str] = ()
+    rows: Iterable[dict[str, Any]],
+    known: Sequence[str],
+    form: str,
+    columns: Sequence[str] = (),
+    more: Sequence[str] = (),
 ) -> None:
-    """`known`: the columns there are; a row may lack some."""
-    _require_columns(columns, known)
-    shown = list(columns or known)
+    """`known`: the columns there are; a row may lack some. `more`: those that JSON and CSV have besides, and
+    other forms if they are asked for."""
+    _require_columns(columns, (*known, *more))
+    shown = list(columns or (*known, *(more if form in ("json", "csv") else ())))
     found = [{column: row.get(column) for column in shown} for row in rows]
     if form == "json":
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(shown)
-        writer.writerows([cell(row[column]) for column in shown] for row in found)
+        writer.writerows([_csv_cell(row[column]) for column in shown] for row in found)
     elif form == "value":
         for row in found:
             click.echo(" ".join(cell(row[column]) for column in shown))
@@ -99,6 +104,11 @@ def cell(value: Any) -> str:
     if isinstance(value, dict):
         return _cell_of_object(value)
     return spell_out(str(value))
+
+
+def _csv_cell(value: Any) -> str:
+    """Only texts are somebody's: a number below nothing is no formula."""
+    return cell(value) if isinstance(value, int | float) else spell_cell(cell(value))
 
 
 def _cell_of_object(value: dict[str, Any]) -> str:

@@ -299,7 +299,8 @@ def show_history(
     from transom.client import rows, shares
 
     filters = shares.event_filters(service, image, family, other, types)
-    print_rows(map(rows.event_row, shares.list_history(service, filters, limit)), rows.EVENTS, form, columns)
+    found = map(rows.event_row, shares.list_history(service, filters, limit))
+    print_rows(found, rows.EVENTS, form, columns, rows.EVENTS_MORE)
 
 
 @share.command("watch", epilog=examples("share watch --type 'family.*' -f json"))
