@@ -28,8 +28,9 @@ _WRITE_IMAGE = (
 )
 _WRITE_MEMBER = """
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, vault_id,
-                        offered_at, offered_by, answered_at, message, ends_at, expires_at, family_id)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+                        offered_at, offered_by, answered_at, message, ends_at, expires_at, family_id,
+                        is_asleep)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 
 
 def write_image(image: Image) -> Statement:
@@ -59,6 +60,7 @@ def write_member(member: Member, image: Image) -> Statement:
             member.ends_at,
             member.expires_at,
             member.family_id,
+            image.visibility != "shared" or image.owner == member.member_id,
         ),
     )
 
@@ -141,6 +143,18 @@ async def words_astray(db: Database) -> list[Row]:
     """The rows that the table of words lacks, and those that it should not have."""
     kept, wanted = _WORDS.format("image_tag"), _WORDS.format("image_word")
     return [row for pair in ((kept, wanted), (wanted, kept)) for row in await db.scan(_ASTRAY.format(*pair))]
+
+
+_MISJUDGED = """
+    select member.image_id, member.member_id, member.is_asleep
+    from member join image on image.id = member.image_id
+    where member.is_asleep
+          <> (image.visibility <> 'shared' or coalesce(image.owner = member.member_id, false))"""
+
+
+async def misjudged_members(db: Database) -> list[Row]:
+    """The memberships of which `is_asleep` is not what their images say."""
+    return await db.scan(_MISJUDGED)
 
 
 # ---- query plans

@@ -25,7 +25,7 @@ from transom.sql.db import Database, Script
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
 
-from .databases import NOBODY, delete_member, insert_member, write_world
+from .databases import NOBODY, delete_member, insert_member, misjudged_members, write_world
 from .interleaving import Interleaving, Outcome, Writer, interleave, make_database
 
 pytestmark = pytest.mark.anyio
@@ -179,6 +179,7 @@ async def _begin(db: Database) -> None:
 
 
 async def _look(db: Database) -> State:
+    assert await misjudged_members(db) == []
     images = {row[0]: (row[1], row[2]) for row in await db.read("select id, visibility, status from image")}
     rows = await db.read("select image_id, member_id, status from member")
     members = {(row[0], row[1]): row[2] for row in rows}

@@ -8,7 +8,10 @@ import pytest
 
 from .sources import PACKAGE, parse_all
 
-WRITES = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+member\b", re.IGNORECASE)
+#: But for the copy of what the image says, which a trigger keeps: nobody decides it, and no event tells it.
+WRITES = re.compile(
+    r"\b(insert\s+into|update|delete\s+from)\s+member\b(?!\s+set\s+is_asleep\b)", re.IGNORECASE
+)
 READS = re.compile(r"\b(?:from|join|into|update)\s+member\b|\bmember\s+join\b", re.IGNORECASE)
 SQL = re.compile(r"^f?['\"(\s]*(select|insert|update|delete|exists|with|from|member)\b", re.IGNORECASE)
 #: What makes a statement leave out, or look for, the memberships that have ended.
@@ -73,7 +76,8 @@ def test_the_search_finds_what_writes_memberships() -> None:
         "UPDATE Member",
     ):
         assert WRITES.search(text)
-    assert not WRITES.search("update member_rule set")
+    for text in ("update member_rule set", "update member set is_asleep = true"):
+        assert not WRITES.search(text)
 
 
 def test_statements_that_write_memberships_stand_in_two_modules() -> None:
@@ -93,7 +97,7 @@ def test_one_function_uses_them(writer: str) -> None:
     assert _read_elsewhere(names) == set()
 
 
-def test_no_trigger_or_function_of_the_schema_writes_memberships() -> None:
+def test_no_trigger_or_function_of_the_schema_writes_what_was_decided() -> None:
     schema = (PACKAGE / "sql" / "schema.sql").read_text(encoding="utf-8")
 
     assert not WRITES.search(schema)

@@ -1,7 +1,8 @@
 """What was offered to a project, newest first.
 
-A page is a range of `member_inbox`, cut at its size before anything else is looked up for its rows, so that
-it costs the same however many offers there are. Counts stop at one more than is shown.
+A page is a range of `member_received`, cut at its size before anything else is looked up for its rows, so
+that it costs the same however many offers there are. Counts stop at one more than is shown, and those of what
+was offered to a project itself read nothing but that index.
 """
 
 from collections.abc import Sequence
@@ -16,18 +17,19 @@ from transom.sql.members import member_of_row
 
 _MEMBER = ", ".join(f"member.{name}" for name in Member.__struct_fields__)
 _MEMBER_WIDTH = len(Member.__struct_fields__)
-#: The words of the index `member_inbox`.
+#: The words of the index `member_received`.
 OFFERED_AT = "coalesce(member.offered_at, member.created_at)"
+_AWAKE = "not member.is_asleep"
 
 
 def _received(project: str, more: str = "") -> str:
     """The term that is true of a membership whose image others share now. `project`: the statement's `$n` for
-    who asks; `more`: further terms on the image.
+    who asks; `more`: further terms on the image. What the index says is not enough to show anybody an image.
 
     Not a join: memberships are read in the order of their index, and the reading ends with the page. A
     planner that thinks few images have another owner would begin with the images, and look at all of them.
     """
-    return f"""
+    return f"""{_AWAKE} and
     (select 1 from image
      where image.id = member.image_id and image.visibility = '{Visibility.SHARED}'
        and (image.owner is null or image.owner <> {project}) {more}) is not null"""
@@ -121,22 +123,26 @@ async def find_received(
     return _received_of_row(rows[0]) if rows else None
 
 
-def _newest(status: str, member: str, now: str) -> str:
+def _count(status: str) -> str:
+    return f"""
+    (select count(*) from (
+        select 1 from member
+        where member.member_id = $1 and member.status = '{status}' and {live("$3")} and {_AWAKE}
+        limit {MOST_COUNTED + 1}) as counted)"""
+
+
+def _shared_with(group: str, now: str) -> str:
+    """Who asks may own some of these, which no index of memberships says."""
     return f"""
         select member.image_id from member
-        where member.member_id = {member} and member.status = '{status}' and {live(now)}
+        where member.member_id = {group} and member.status = '{MemberStatus.ACCEPTED}' and {live(now)}
           and {_received("$1")}
         order by {OFFERED_AT} desc, member.image_id desc limit {MOST_COUNTED + 1}"""
 
 
-def _count(status: str, member: str) -> str:
-    return f"""
-    (select count(*) from ({_newest(status, member, "$3")}) as counted)"""
-
-
 COUNT_RECEIVED = f"""
-    select {", ".join(_count(status, "$1") for status in MemberStatus)},
-           {_count(MemberStatus.ACCEPTED, "$2")},
+    select {", ".join(map(_count, MemberStatus))},
+           (select count(*) from ({_shared_with("$2", "$3")}) as counted),
            (select {OFFERED_AT} from member
             where member.member_id = $1 and member.status = '{MemberStatus.PENDING}' and {live("$3")}
               and {_received("$1")}
@@ -158,7 +164,7 @@ async def count_received(
 def _count_shared(groups: int) -> str:
     """`$1`: who asks, `$2`: now, then the groups. They are few, an organisation and units above one another,
     and each is cut by itself, so that the union of them has few rows, too."""
-    ranges = (_newest(MemberStatus.ACCEPTED, f"${n}", "$2") for n in range(3, 3 + groups))
+    ranges = (_shared_with(f"${n}", "$2") for n in range(3, 3 + groups))
     each = (f"select r{number}.image_id from ({one}) as r{number}" for number, one in enumerate(ranges))
     return f"select count(*) from ({' union '.join(each)}) as counted"
 

@@ -18,18 +18,19 @@ from transom.domain.memberships import (
 from transom.domain.model import NEVER, MemberStatus
 from transom.sql.db import Statement
 from transom.sql.images import to_json
-from transom.sql.live import live
+from transom.sql.live import falls_asleep, live
 from transom.sql.membership_events import OF_IMAGES
 
 _RETURNED = ", ".join(OF_IMAGES.columns)
 
 _COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, ends_at, expires_at,
-    family_id"""
-_VALUES = """
+    family_id, is_asleep"""
+_VALUES = f"""
     image.id, family_member.member_id, family_member.new_versions, image.created_at,
     cast($3 as bigint), cast($3 as bigint), cast($3 as bigint),
-    family_member.expires_at, family_member.expires_at, family_member.family_id"""
+    family_member.expires_at, family_member.expires_at, family_member.family_id,
+    {falls_asleep("family_member.member_id")}"""
 _NAMED = "(select value from jsonb_array_elements_text(cast($4 as jsonb)))"
 
 #: The members to whom a family grants an image. `$1`: the family, `$2`: the image, `$3`: now.

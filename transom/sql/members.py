@@ -47,7 +47,7 @@ from transom.domain.recipients import MemberType, member_key
 from transom.sql.batches import IDS
 from transom.sql.db import Database, EventInsert, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
-from transom.sql.live import live
+from transom.sql.live import falls_asleep, live
 from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
 from transom.sql.membership_events import OF_IMAGES, record_deleted
 from transom.sql.share_rules import first_status
@@ -175,7 +175,7 @@ _STILL_SHARED = f"""
 
 _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
-    expires_at, offered_by, answered_at"""
+    expires_at, offered_by, answered_at, is_asleep"""
 
 #: A domain or an organisation is not asked, and nobody has answered for it. `new`: the name of a row with
 #: these columns.
@@ -190,9 +190,9 @@ OFFER = f"""
            case when new.status = '{MemberStatus.PENDING}' then cast($6 as bigint)
                 else cast($7 as bigint) end,
            cast($7 as bigint), $8,
-           case when new.status <> '{MemberStatus.PENDING}' then cast($3 as bigint) end
+           case when new.status <> '{MemberStatus.PENDING}' then cast($3 as bigint) end, new.is_asleep
     from (
-        select image.id as image_id, image.created_at,
+        select image.id as image_id, image.created_at, {falls_asleep("$2")} as is_asleep,
                {first_status("$2", "image.owner", "$9", "$10")} as status
         from image
         where image.id = $1 and image.visibility = '{Visibility.SHARED}'
@@ -257,9 +257,11 @@ OFFER_EACH = f"""
            case when new.status = '{MemberStatus.PENDING}' then cast($5 as bigint)
                 else cast($6 as bigint) end,
            cast($6 as bigint), $7,
-           case when new.status <> '{MemberStatus.PENDING}' and {_IS_ASKED} then cast($3 as bigint) end
+           case when new.status <> '{MemberStatus.PENDING}' and {_IS_ASKED} then cast($3 as bigint) end,
+           new.is_asleep
     from (
         select image.id as image_id, image.created_at, recipient.value as member_id,
+               {falls_asleep("recipient.value")} as is_asleep,
                case when {is_group("recipient.value")} then '{MemberStatus.ACCEPTED}'
                     else {first_status("recipient.value", "image.owner", "$8", "$9")} end as status
         from image cross join jsonb_array_elements_text(cast($2 as jsonb)) as recipient

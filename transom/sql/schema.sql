@@ -140,13 +140,32 @@ create table member (
     expires_at bigint not null default 4611686018427387904,
     -- The family that brought it; null: it was given directly.
     family_id text collate "C",
+    -- A copy of what its image says: true while the image is not shared, or is the member's own. Such a
+    -- membership gives nothing, and is in no inbox. A trigger keeps it.
+    is_asleep boolean not null default false,
     primary key (image_id, member_id)
 );
 
 create index member_by_project on member (member_id, status, image_created_at, image_id);
-create index member_inbox on member (member_id, status, coalesce(offered_at, created_at), image_id);
+-- An inbox, in its order. The last two are for counts, which so read nothing else.
+create index member_received
+    on member (member_id, status, coalesce(offered_at, created_at), image_id, ends_at, is_asleep)
+    where not is_asleep;
 create index member_by_end on member (ends_at) where ends_at < 4611686018427387904;
 create index member_by_family on member (family_id, member_id) where family_id is not null;
+
+create function wake_members() returns trigger language plpgsql as $$
+begin
+    update member set is_asleep = (new.visibility <> 'shared' or coalesce(member_id = new.owner, false))
+    where image_id = new.id
+      and is_asleep <> (new.visibility <> 'shared' or coalesce(member_id = new.owner, false));
+    return null;
+end
+$$;
+
+create trigger members_waked after update of owner, visibility on image for each row
+    when (new.visibility <> old.visibility or coalesce(new.owner, '') <> coalesce(old.owner, ''))
+    execute function wake_members();
 
 -- How many recipients an image has, null when it is not shared (any more): counted behind the image's lock, so
 -- that offers made at once do not find the same place free. In a function of this kind each statement sees

@@ -90,7 +90,7 @@ async def count_given(db: Database, image_id: str, now: int, tenant: str | None)
     return dict(zip(MemberStatus, map(int, row), strict=True))
 
 
-# The recipient's range of `member_inbox`: whose an image is stands in no index of memberships.
+# The recipient's range of `member_by_project`: whose an image is stands in no index of memberships.
 LIST_GIVEN_TO = f"""
     select {_DETAILS}, {BRIEF_COLUMNS}
     from member join image on image.id = member.image_id {_JOINED}
