@@ -94,8 +94,7 @@ def _merge(entry: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
     merged = dict(entry)
     for name, value in added.items():
         old = merged.get(name)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[name] = _merge(old, value) if both else value  # type: ignore[arg-type]
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 

@@ -1,7 +1,7 @@
 """What a plugin of an import, or a conversion, has to work with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     options: PluginOptions
     image: Image
     roles: frozenset[str]
-    read: Callable[[], AsyncIterator[bytes]]
+    read: Callable[[], AsyncGenerator[bytes, None]]
     as_file: Callable[[], AbstractAsyncContextManager[Path]]
     open_folder: Callable[[], AbstractAsyncContextManager[Path]]
     most_bytes: int

@@ -9,6 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 from transom.domain.errors import ContentRefusedError
@@ -49,11 +50,8 @@ async def decompress(material: Material, keep: Keep) -> None:
 
 
 async def _first_bytes(material: Material) -> bytes:
-    chunks = material.read()
-    try:
+    async with aclosing(material.read()) as chunks:
         return await anext(chunks, b"")
-    finally:
-        await chunks.aclose()  # type: ignore[attr-defined]
 
 
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
