@@ -1,4 +1,4 @@
-"""Values that settings cannot have, each alone or with another."""
+"""Checks of settings: values that one cannot have, by itself or together with another."""
 
 import re
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""Compare the database with the stores: data that is missing, is not as it was recorded, or is nobody's.
+"""Compare the database with the stores: data that is missing, is not as recorded, or belongs to no image.
 
 Runs beside a service at work. What may have changed since it was looked at is looked at again before it is
 told.

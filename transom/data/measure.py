@@ -1,4 +1,4 @@
-"""What is learnt of image data while it goes by: its size, its hashes, whether it is what it claims to be.
+"""Measures image data while it streams: its size, its hashes, whether it is what it claims to be.
 
 Knows neither stores nor images: `uploads.py` says what the bytes are to be, and where they go.
 """

@@ -1,4 +1,4 @@
-"""How it is judged who may do what: by the rules of the operator or, where it has set none, of the code.
+"""How rights are judged: by the operator's rules or, where it has set none, by those of the code.
 
 Which action asks for which rule stands with its subject: `images/rules.py`, `sharing/rules.py`,
 `transfers/rules.py`, `data/rules.py`, `metadefs/rules.py`. What no rule can change is which images a caller

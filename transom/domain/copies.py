@@ -1,4 +1,4 @@
-"""What a copy of an image has of it, in this region or in another. Pure."""
+"""What a copy of an image takes over from it, in this region or in another. Pure."""
 
 from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.model import Image

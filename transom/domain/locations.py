@@ -1,4 +1,4 @@
-"""Places of data that somebody else keeps, as an image's own: what may be named, and what the image becomes.
+"""Locations that users add, of data that somebody else keeps: what may be named, and what the image becomes.
 
 Image API v2, "Locations". A task holds the image while the data there is hashed.
 """

@@ -1,4 +1,4 @@
-"""Turns at checking passwords: fair between clients, and slower for whoever guesses.
+"""Queue for password checks: fair between clients, and slower for those who guess.
 
 A check costs much, so few run at once and the others wait. The clients (by address) take turns; of a client's
 logins those for the account with the fewest failures are next, and of these the newest and a random one in

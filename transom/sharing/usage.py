@@ -1,7 +1,7 @@
-"""Notes which projects use images of others, and writes that down every few seconds.
+"""Records which projects use images of others: in memory, and every few seconds in the database.
 
-A request only notes: one entry of a dictionary. What was noted since it was last written is lost when the
-process is killed. It records API calls, not running servers: a server runs on without any more calls.
+A request only adds an entry to a dictionary. What was not yet written is lost when the process is killed. API
+calls are recorded, not running servers: a server runs on without any more calls.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a database does for us, whichever it is. The two that do it: `sqlite/` and `postgresql.py`.
+"""The interface of both databases: `sqlite/` and `postgresql.py` implement it.
 
 Statements are written once, in the subset that both speak and in PostgreSQL's words, with `$1`, `$2` … for
 values. Rows come back as sequences in the order of the statement's columns. A driver's own errors never leave

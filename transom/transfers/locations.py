@@ -1,4 +1,4 @@
-"""Tasks that give an image data which lies elsewhere: is it there, and is it what was said of it?
+"""Tasks that give an image data which lies elsewhere, once it is there and has the hash that was stated.
 
 Begun again wherever it stopped: attaching twice is attaching once, and hashing starts anew.
 """

@@ -40,15 +40,15 @@ _OF_ALL: _Reasons = (
     (ConflictError, Reason.IMAGE_NOT_READY),
 )
 _OF_COPIES: _Reasons = (*_OF_ALL, (LimitExceededError, Reason.IMAGE_QUOTA))
-_OF_BOTH: _Reasons = (*_OF_ALL, (UnusableSourceError, Reason.BUCKET_UNREACHABLE))
+_OF_OBJECTS: _Reasons = (*_OF_ALL, (UnusableSourceError, Reason.BUCKET_UNREACHABLE))
 _OF_IMPORTS: _Reasons = (
-    *_OF_BOTH,
+    *_OF_OBJECTS,
     (ContentRefusedError, Reason.OBJECT_UNUSABLE),
     (InvalidError, Reason.OBJECT_UNUSABLE),
     (LimitExceededError, Reason.IMAGE_QUOTA),
 )
 _OF_EXPORTS: _Reasons = (
-    *_OF_BOTH,
+    *_OF_OBJECTS,
     (ContentRefusedError, Reason.EXPORT_REFUSED),
     (LimitExceededError, Reason.EXPORT_TOO_LARGE),
 )

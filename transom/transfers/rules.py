@@ -1,4 +1,4 @@
-"""Who may look at tasks, and what may still be done for who asked for it a while ago: one function for each
+"""Who may look at tasks, and what a job may still do for its requester: one function for each
 kind of job. Pure.
 
 A job is judged when it begins, when another worker takes it over, every few seconds while it runs and right

@@ -1,4 +1,4 @@
-"""What is told of passwords that were tried in vain: a line of the log, and a count."""
+"""Reports of failed logins: a line of the log, and a count."""
 
 import logging
 

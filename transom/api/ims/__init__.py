@@ -1,0 +1,1 @@
+"""The IMS API of Huawei Cloud and Open Telekom Cloud. Its own shapes: `wire.py`, `errors.py`."""
