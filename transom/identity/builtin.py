@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
@@ -75,6 +76,14 @@ _TOO_MANY_REVOKED = "Too many tokens were revoked. Try again in a few seconds, o
 REMEMBERED_TOKENS = 4096
 
 
+class _Remembered(NamedTuple):
+    """A token that was found valid. `expires_at`: seconds since the epoch."""
+
+    caller: Caller
+    expires_at: int
+    access_rules: tuple[AccessRule, ...] | None
+
+
 class BuiltinIdentity:
     """Fills the `Identity` protocol. One per worker process, used by its event loop only."""
 
@@ -104,7 +113,7 @@ class BuiltinIdentity:
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
         self._organizations = NO_ORGANIZATIONS
-        self._remembered: dict[str, tuple[Caller, int, tuple[AccessRule, ...] | None]] = {}
+        self._remembered: dict[str, _Remembered] = {}
         self._has_strict_signatures = has_strict_signatures
         self._region = region
         self._reported = ""
@@ -136,15 +145,15 @@ class BuiltinIdentity:
             raise UnauthenticatedError(REFUSED)
         self._see_changes()
         remembered = self._remembered.get(token)
-        if remembered is not None and time.time() < remembered[1]:
-            require_allowed(remembered[2], IMAGE, request.method, request.raw_path)
-            return remembered[0]
+        if remembered is not None and time.time() < remembered.expires_at:
+            require_allowed(remembered.access_rules, IMAGE, request.method, request.raw_path)
+            return remembered.caller
         session = self._find_session(token)
         caller = self._make_caller(session)
         if len(self._remembered) >= REMEMBERED_TOKENS:
             # The oldest goes. Least recently used would be a better guess and cost each request a write.
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[token] = (caller, session.claims.expires_at, session.access_rules)
+        self._remembered[token] = _Remembered(caller, session.claims.expires_at, session.access_rules)
         require_allowed(session.access_rules, IMAGE, request.method, request.raw_path)
         return caller
 
