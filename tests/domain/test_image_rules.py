@@ -165,12 +165,12 @@ ASKED: dict[str, tuple[Callable[[Caller], object], Asked]] = {
             ("publicize_image", Target(STRANGER, "public")),
         ],
     ),
-    "publish": (lambda who: rules.change_visibility(who, MINE, "public"), [("publicize_image", MINE)]),
+    "publish": (lambda who: rules.set_visibility(who, MINE, "public"), [("publicize_image", MINE)]),
     "give to all": (
-        lambda who: rules.change_visibility(who, MINE, "community"),
+        lambda who: rules.set_visibility(who, MINE, "community"),
         [("communitize_image", MINE)],
     ),
-    "hide": (lambda who: rules.change_visibility(who, MINE, "private"), []),
+    "hide": (lambda who: rules.set_visibility(who, MINE, "private"), []),
     "list": (rules.list_images, [("get_images", OWN)]),
     "be listed": (
         lambda who: rules.is_listed(who, OFFERED),

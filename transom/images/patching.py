@@ -78,7 +78,7 @@ def _check_rights(operation: Operation, target: ImageTarget, caller: Caller) -> 
     if operation.root == "owner" and operation.op != "remove":
         rules.change_owner(caller)
     if operation.root == "visibility" and operation.op != "remove":
-        rules.change_visibility(caller, target, operation.value)
+        rules.set_visibility(caller, target, operation.value)
     rules.modify_image(caller, target)
     if operation.root == "locations":
         if operation.op == "replace" and not operation.value:

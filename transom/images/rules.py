@@ -87,10 +87,6 @@ def change_owner(caller: Caller) -> None:
         raise ForbiddenError("Owner can't be updated by non admin.")
 
 
-def change_visibility(caller: Caller, target: ImageTarget, visibility: str) -> None:
-    set_visibility(caller, target, visibility)
-
-
 def update_ims_image(caller: Caller, target: ImageTarget) -> None:
     """The extension's update is for images whose data is there."""
     modify_image(caller, target)

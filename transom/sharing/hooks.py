@@ -34,11 +34,6 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def may_manage(caller: Caller, *, is_global: bool) -> None:
-    """ForbiddenError unless the caller may make such hooks."""
-    rules.manage_hooks(caller, is_global=is_global)
-
-
 async def create_hook(
     db: Database,
     caller: Caller,
