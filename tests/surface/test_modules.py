@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,22 @@ def test_a_caller_is_it_or_they() -> None:
     found = {name: re.findall(r"\b(?:he|him|his|himself)\b", text) for name, text in SOURCES.items()}
 
     assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_what_a_module_defines_is_used() -> None:
+    """Somewhere in the code beside its definition; commands, which are decorated, on a command line."""
+    named = Counter(word for text in SOURCES.values() for word in re.findall(r"\w+", text))
+    # `openstack` finds its commands there.
+    named.update(re.findall(r"\w+", (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")))
+
+    unused = {
+        (name, node.name)
+        for name, text in SOURCES.items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.decorator_list
+        and not node.name.startswith("__")
+        and named[node.name] == 1
+    }
+
+    assert unused == set()

@@ -55,15 +55,6 @@ def read_cloud(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
     return _merge(clouds[name], added)
 
 
-def list_clouds(environ: Mapping[str, str]) -> list[str]:
-    """The names in clouds.yaml, none where it is missing or unreadable: for completion."""
-    try:
-        path = find_file("clouds", environ)
-        return sorted(_read_clouds(path)) if path is not None else []
-    except CloudError:
-        return []
-
-
 def find_file(kind: str, environ: Mapping[str, str]) -> Path | None:
     """`kind`: "clouds" or "secure"."""
     variable = {"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}[kind]

@@ -24,7 +24,6 @@ VERSIONS = (
     *("revoked_at", "revoke_reason"),
 )
 MEMBERS = ("recipient", "name", "status", "new_versions", "offered_at", "expires_at", "last_used_at")
-COUNTS = ("offered", "renewed", "changed", "withdrawn", "unchanged", "absent", "remaining")
 
 
 def inbox_row(item: Row) -> Row:
