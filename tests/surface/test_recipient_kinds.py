@@ -40,7 +40,8 @@ def test_modules_that_name_a_kind_of_recipient_are_in_contributing() -> None:
     }
 
     assert found - told == set()
-    assert len(found - {"identity/builtin.py", "identity/keystone.py", "api/ims/members.py"}) <= 10
+    # Identities and bodies of the IMS API have their own word for each.
+    assert len([one for one in found if not one.startswith(("identity/", "api/ims/"))]) <= 10
 
 
 def test_bodies_and_clients_have_each_kind() -> None:
