@@ -217,6 +217,29 @@ async def test_memberships_end_with_the_familys(db: Database) -> None:
     ]
 
 
+async def test_what_a_family_brought_ends_with_the_terms_of_its_new_offer(db: Database) -> None:
+    """It was rejected, and is pending with the family: then it lapses with it, or lasts as long."""
+    await make_family(db)
+    await make_images(db, "image-1")
+    await publish(db, "image-1")
+    await offer(db, FIRST, expires_at=NOW + 10)
+    await answer(db, FIRST)
+    await answer(db, FIRST, "rejected")
+    ends = []
+    for say in (
+        lambda: offer(db, FIRST, ends_at=NOW + 5, expires_at=NOW + 20),
+        lambda: answer(db, FIRST, "pending", "pending"),
+        lambda: answer(db, FIRST),
+    ):
+        await say()
+        found = await db.read(
+            "select member.ends_at, family_member.ends_at from member join family_member using (family_id)"
+        )
+        ends.append(tuple(found[0]))
+
+    assert ends == [(NOW + 5, NOW + 5), (NOW + 5, NOW + 5), (NOW + 20, NOW + 20)]
+
+
 async def test_who_has_left_an_image_gets_the_next_one(db: Database) -> None:
     await make_family(db)
     await make_images(db, "image-1", "image-2")

@@ -272,7 +272,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "inherited.GRANT": ("family", "image", 1),
     "inherited.GRANT_SOME": ("family", "image", 1, '["someone"]'),
     "inherited.ANSWER_INHERITED": ("family", "someone", "accepted", 1, "pending"),
-    "inherited.LIMIT_INHERITED": ("family", "someone", 2, 1),
+    "inherited.LIMIT_INHERITED": ("family", '["someone"]', 2, 1),
     "inherited.REMOVE_INHERITED": ("family", '["someone"]', 1),
     "inherited.END_INHERITED": ("family", '["someone"]', 1),
     "inherited.END_BEFORE": ("image", 1),

@@ -250,11 +250,11 @@ class AnswerInherited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitInherited(msgspec.Struct, frozen=True, kw_only=True):
-    """Let all memberships that one recipient inherited from the family end then."""
+    """Let all memberships that these recipients inherited from the family end then."""
 
     family_id: str
-    member_id: str
-    expires_at: int
+    member_ids: Sequence[str]
+    ends_at: int
     now: int
 
 

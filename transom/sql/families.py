@@ -324,7 +324,8 @@ def offer_statement(
 
 ANSWER_FAMILY = f"""
     update family_member
-    set status = $3, new_versions = $4, answered_at = $5, ends_at = expires_at, updated_at = $6
+    set status = $3, new_versions = $4, answered_at = $5, updated_at = $6,
+        ends_at = case when status = $3 then ends_at else expires_at end
     where family_id = $1 and member_id = $2
     returning {_RETURNED}"""
 
@@ -332,7 +333,8 @@ ANSWER_FAMILY = f"""
 def answer_statement(
     member: FamilyMember, status: str, new_versions: str, now: int, event: EventInsert
 ) -> Statement:
-    """Give the member this status. An offer that was answered does not lapse any more."""
+    """Give the member this status. An offer that was answered does not lapse any more; who says only how new
+    versions are to come has not answered it."""
     answered_at = now if status != MemberStatus.PENDING else None
     ids = member.family_id, member.member_id
     return Statement(ANSWER_FAMILY, (*ids, status, new_versions, answered_at, now), events=(event,))

@@ -57,12 +57,12 @@ ANSWER_INHERITED = f"""
     where family_id = $1 and member_id = $2 and status = $5 and {live("$4")}
     returning {_RETURNED}"""
 
+_OF_THESE = "family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"
+
 LIMIT_INHERITED = f"""
     update member set ends_at = $3, expires_at = $3, updated_at = $4
-    where family_id = $1 and member_id = $2 and {live("$4")}
+    where {_OF_THESE} and {live("$4")} and (ends_at <> $3 or expires_at <> $3)
     returning {_RETURNED}"""
-
-_OF_THESE = "family_id = $1 and member_id in (select value from jsonb_array_elements_text(cast($2 as jsonb)))"
 
 REMOVE_INHERITED = f"delete from member where {_OF_THESE} and {live('$3')} returning {_RETURNED}"
 
@@ -92,7 +92,7 @@ def to_statement(change: InheritedChange, actor: Actor) -> Statement:
             event = OF_IMAGES.answered(change.status, change.was, change.now, actor)
             return Statement(ANSWER_INHERITED, answered, events=(event,))
         case LimitInherited():
-            limited = change.family_id, change.member_id, change.expires_at, change.now
+            limited = change.family_id, to_json(change.member_ids), change.ends_at, change.now
             event = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None)
             return Statement(LIMIT_INHERITED, limited, events=(event,))
         case RemoveInherited():

@@ -94,6 +94,11 @@ def _write_offers(
     rows = yield families.offer_statement(known.family.id, member_ids, terms, act.actor, act.now, was)
     statuses = {str(row[_MEMBER_ID]): row[_STATUS] for row in rows}
     accepted = [member_id for member_id in member_ids if statuses.get(member_id) == MemberStatus.ACCEPTED]
+    if was is not None:
+        waiting = [member_id for member_id in member_ids if statuses.get(member_id) == MemberStatus.PENDING]
+        answered = [member_id for member_id in member_ids if statuses.get(member_id) != MemberStatus.PENDING]
+        yield from _limit_inherited(known, waiting, terms.ends_at, act)
+        yield from _limit_inherited(known, answered, terms.expires_at, act)
     if accepted:
         for member_id in accepted if was is not None else ():
             yield from _answer_inherited(known, member_id, MemberStatus.ACCEPTED, MemberStatus.ACCEPTED, act)
@@ -116,6 +121,8 @@ def answer(known: Known, member_id: str, status: str, new_versions: str | None, 
     yield families.answer_statement(member, status, wanted, act.now, told)
     if member.status != status:
         yield from _answer_inherited(known, member_id, status, wanted, act)
+        if member.ends_at != member.expires_at:
+            yield from _limit_inherited(known, [member_id], member.expires_at, act)
     if status == MemberStatus.ACCEPTED:
         yield from grant(known, [member_id], act)
     return True
@@ -140,6 +147,15 @@ def _answer_inherited(known: Known, member_id: str, status: str, new_versions: s
                 ),
                 act.by_family,
             )
+
+
+def _limit_inherited(known: Known, member_ids: Sequence[str], ends_at: int, act: Act) -> Script[None]:
+    """What these inherited ends with their memberships, also where nobody has removed those yet."""
+    if member_ids:
+        limited = LimitInherited(
+            family_id=known.family.id, member_ids=member_ids, ends_at=ends_at, now=act.now
+        )
+        yield to_statement(limited, act.by_family)
 
 
 def leave(known: Known, member_id: str, act: Act) -> Script[None]:
@@ -232,13 +248,5 @@ def change_terms(known: Known, member: FamilyMember, terms: Terms, act: Act) -> 
         return
     told = OF_FAMILIES.changed(EventType.FAMILY_CHANGED, act.now, act.actor, member.status)
     yield families.change_terms_statement(changed, act.now, told)
-    if changed.expires_at != member.expires_at:
-        yield to_statement(
-            LimitInherited(
-                family_id=known.family.id,
-                member_id=member.member_id,
-                expires_at=changed.expires_at,
-                now=act.now,
-            ),
-            act.by_family,
-        )
+    if changed.ends_at != member.ends_at:
+        yield from _limit_inherited(known, [member.member_id], changed.ends_at, act)
