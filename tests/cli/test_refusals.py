@@ -110,6 +110,7 @@ def test_a_wrong_password_is_told_of_in_a_line(run: Run, service: Service) -> No
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: The account cannot log in: ")
     assert done.stderr.endswith("requires authentication. (401)\n")
 
 

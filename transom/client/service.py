@@ -124,7 +124,11 @@ class _Renamed:
             raise RefusedError(f"The service cannot be reached: {_reason_of(error)}") from None
         if isinstance(error, exceptions.ClientException):
             status = getattr(error, "http_status", 0) or 0
-            raise RefusedError(_ADDED.sub("", str(error)) or type(error).__name__, status) from None
+            text = _ADDED.sub("", str(error)) or type(error).__name__
+            if isinstance(error, exceptions.Unauthorized):
+                # Of a login: what the service itself answers is no exception of the session's.
+                text = f"The account cannot log in: {text}"
+            raise RefusedError(text, status) from None
         if isinstance(error, requests.RequestException):
             raise RefusedError(f"The service cannot be reached: {error}") from None
 
