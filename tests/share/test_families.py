@@ -317,6 +317,26 @@ def test_a_revoked_version_says_why_and_the_one_before_takes_its_place(family: P
     }
 
 
+def test_a_download_under_way_ends_although_its_version_is_revoked(family: Published) -> None:
+    data = bytes(16 << 20)
+    image_id = queued_image(family.owner, visibility="private")["id"]
+    headers = {"Content-Type": "application/octet-stream"}
+    assert family.owner.put(f"/v2/images/{image_id}/file", content=data, headers=headers).is_success
+    family.publish(image_id)
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+    member = family.service.client("recipient")
+
+    with member.stream("GET", f"/v2/images/{image_id}/file") as download:
+        chunks = download.iter_raw()
+        received = len(next(chunks))
+        assert family.act(1, "revoke", reason="CVE-2026-1").status_code == 200
+        received += sum(map(len, chunks))
+
+    assert received == len(data)
+    assert member.get(f"/v2/images/{image_id}/file").status_code == 403
+
+
 def test_with_nothing_to_fall_back_to_nothing_is_current(family: Published) -> None:
     first = family.image()
     family.publish(first)
