@@ -57,7 +57,13 @@ from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound, Poster
 from transom.ownership import Ownership
 from transom.prepare import require_schema
-from transom.sharing.background import open_deliveries, open_relay, start_background, start_uses
+from transom.sharing.background import (
+    open_deliveries,
+    open_relay,
+    start_background,
+    start_event_quota,
+    start_uses,
+)
 from transom.sharing.idempotency import StoredResponses
 from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
@@ -160,6 +166,7 @@ class Worker:
             db=db,
             transfer=transfer,
             limits=limits,
+            event_quota=start_event_quota(db, settings.event_quota_per_day, undo),
             image_quotas=ImageQuotas(
                 settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
             ),

@@ -43,7 +43,7 @@ from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
-from transom.domain.errors import InvalidError, TransomError, UnauthenticatedError, describe
+from transom.domain.errors import InvalidError, SpentError, TransomError, UnauthenticatedError, describe
 from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
@@ -242,6 +242,8 @@ class Dispatcher:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             # What a driver said stays in the log: it names users, hosts and tables.
             _log.warning("%s", describe(error), extra={"fields": {"request_id": request.request_id}})
+        if isinstance(error, SpentError):
+            headers.append((b"retry-after", str(error.retry_after_s).encode()))
         return self._render(request, status, str(error), headers, error)
 
     def _identity_uri(self, request: Request) -> str:

@@ -64,6 +64,7 @@ class ShareLimits(msgspec.Struct, frozen=True, kw_only=True):
     offer_lifetime_days: int
     share_rule_quota: int
     event_lifetime_days: int
+    event_quota_per_day: int
     idempotency_lifetime_h: int
     idempotency_key_quota: int
     hook_quota: int

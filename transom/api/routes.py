@@ -182,6 +182,7 @@ STATUS: dict[type[errors.TransomError], int] = {
     errors.ConflictError: 409,
     errors.VanishedError: 410,
     errors.LimitExceededError: 413,
+    errors.SpentError: 413,
     errors.BodyTooLargeError: 413,
     errors.StoreFullError: 413,
     errors.ContentRefusedError: 415,

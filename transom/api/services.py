@@ -19,6 +19,7 @@ from transom.domain.image_quotas import ImageQuotas
 from transom.identity import Identity
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound
+from transom.quotas.events import EventQuota
 from transom.quotas.projects import Limits
 from transom.sharing.delivery import Delivery
 from transom.sharing.idempotency import StoredResponses
@@ -49,6 +50,7 @@ class Services:
     #: The disks of this machine that are filled: the data folder's as `data`, local stores' by their ids.
     disks: Mapping[str, Room]
     limits: Limits
+    event_quota: EventQuota
     image_quotas: ImageQuotas
     outbound: Outbound
     cloud: Cloud

@@ -69,6 +69,11 @@ class Settings(ServingSettings, Readings):
     event_lifetime_days: int = setting(
         400, "How long events of sharing are kept, in history and for webhooks, days."
     )
+    event_quota_per_day: int = setting(
+        200_000,
+        "Events of sharing that a project may cause in a day (UTC); beyond, it can only reject, withdraw, "
+        "revoke and delete; negative: no limit.",
+    )
     idempotency_lifetime_h: int = setting(
         24, "How long the answer to a request of the share API with an Idempotency-Key is kept, hours."
     )

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     MEMBERS_FULL = "members_full"
     VAULT_MISSING = "vault_missing"
     SHARED_WITH_DOMAIN = "shared_with_domain"
+    EVENTS_SPENT = "events_spent"
     RECIPIENT_UNKNOWN = "recipient_unknown"
     ORGANIZATION_UNKNOWN = "organization_unknown"
     # jobs, tags, copies
@@ -148,6 +149,14 @@ class ConflictError(TransomError):
 
 class LimitExceededError(TransomError):
     """A quota or a size limit would be passed."""
+
+
+class SpentError(LimitExceededError):
+    """What a project may do in a time is spent. `retry_after_s`: in how many seconds it may go on."""
+
+    def __init__(self, message: str, reason: Reason, retry_after_s: int) -> None:
+        super().__init__(message, reason)
+        self.retry_after_s = retry_after_s
 
 
 class BodyTooLargeError(TransomError):

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from transom.liveness import Liveness
 from transom.outbound import Poster
+from transom.quotas.events import EventQuota
 from transom.sharing.delivery import Delivery, FindMaker
 from transom.sharing.families import due
 from transom.sharing.idempotency import serve_removal
@@ -55,3 +56,10 @@ def start_uses(db: Database, undo: AsyncExitStack) -> Uses:
     undo.push_async_callback(uses.close)
     undo.callback(asyncio.create_task(uses.serve()).cancel)
     return uses
+
+
+def start_event_quota(db: Database, event_quota_per_day: int, undo: AsyncExitStack) -> EventQuota:
+    """What knows which projects have caused their events of the day, from now on."""
+    quota = EventQuota(db, event_quota_per_day)
+    undo.callback(asyncio.create_task(quota.serve()).cancel)
+    return quota

@@ -14,7 +14,7 @@ from transom.domain.errors import TransomError, describe
 from transom.domain.events import Event, EventType
 from transom.domain.times import DAY_US
 from transom.sharing.readers import Readers
-from transom.sql import events
+from transom.sql import event_counts, events
 from transom.sql.db import Database, Row
 from transom.telemetry import WriteLine
 
@@ -85,6 +85,7 @@ class Relay:
         before = now_us() - self._lifetime_us
         while await events.delete_old_events(self._db, before, _MOST) == _MOST:
             pass
+        await event_counts.delete_old_counts(self._db, now_us() // DAY_US)
 
     async def wait_for_events(self, seconds: float) -> None:
         """Return when this process has numbered events, or so many seconds are over."""

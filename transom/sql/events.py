@@ -14,6 +14,7 @@ from transom.domain.events import Actor, Event, EventData, EventQuery, EventType
 from transom.domain.model import NEVER
 from transom.sql.conditions import Values
 from transom.sql.db import Database, Row, Script, Statement
+from transom.sql.event_counts import count_caused
 from transom.sql.images import to_json
 
 _OUTBOX_COLUMNS = """
@@ -116,6 +117,7 @@ def relay(limit: int) -> Script[Sequence[Row] | None]:
     ids = to_json([row[0] for row in waiting])
     yield Statement(NUMBER_EVENTS, (ids, last_seq))
     yield Statement(DELETE_NUMBERED, (ids,))
+    yield count_caused(last_seq)
     yield Statement(SET_LAST_SEQ, (last_seq + len(waiting),))
     numbered = [(seq, *row[1:]) for seq, row in enumerate(waiting, last_seq + 1)]
     yield from _keep_audience(numbered)

@@ -431,6 +431,17 @@ create index event_by_family on event (family_id, seq);
 -- What is told to all members of a family.
 create index event_of_family on event (family_id, seq) where member_id is null;
 
+-- How many events each project has caused on a day (UTC), as far as they have their numbers.
+create table event_count (
+    project_id text collate "C" not null,
+    -- Days since the epoch.
+    day bigint not null,
+    events bigint not null,
+    primary key (project_id, day)
+);
+
+create index event_count_by_day on event_count (day, events);
+
 -- Who was a pending or accepted member of a family between which events: they see its events.
 create table family_audience (
     family_id text collate "C" not null,

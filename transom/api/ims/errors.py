@@ -55,6 +55,7 @@ CODES: dict[Reason, str] = {
     Reason.TAG_INVALID: "IMG.0115",
     Reason.TAGS_FULL: "IMG.0116",
     Reason.TAG_UNKNOWN: "IMG.9010",
+    Reason.EVENTS_SPENT: "IMG.9011",
     Reason.COPY_NOT_ACCEPTED: "IMG.0196",
     Reason.COPY_ENCRYPTED: "IMG.0197",
     Reason.COPY_WHOLE: "IMG.0130",

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from transom.api import images as calls
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, patching_actor_of
 from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import page_response, read_patch, see_image
@@ -118,8 +118,9 @@ async def _update(
         return new
 
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, services, request))
+    actor = patching_actor_of(services, request, operations)
     changed = await change_image(
-        services.db, caller, actor_of(request), image_id, decide, touches=bool(operations), guard=guard
+        services.db, caller, actor, image_id, decide, touches=bool(operations), guard=guard
     )
     return await _render(services, request, changed)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, answering_actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
@@ -39,7 +39,7 @@ async def share_images(services: Services, request: Request) -> Response:
     _check_size(services, len(images) * len(recipients))
     job = _new_job(request, JobKind.SHARE, images, recipients)
     limit = services.ims_limits.ims_member_quota
-    caller, actor = request.caller, actor_of(request)
+    caller, actor = request.caller, giving_actor_of(services, request)
     await service.share(services.db, services.recipients, caller, actor, images, recipients, limit, job)
     return _job_response(job)
 
@@ -57,7 +57,8 @@ async def answer_offers(services: Services, request: Request) -> Response:
     status, vault_id = _answer(given)
     _check_size(services, len(images))
     job = _new_job(request, JobKind.ANSWER, images, [project_id])
-    await service.answer_offers(services.db, request.caller, actor_of(request), images, status, vault_id, job)
+    actor = answering_actor_of(services, request, status)
+    await service.answer_offers(services.db, request.caller, actor, images, status, vault_id, job)
     return _job_response(job)
 
 
@@ -144,7 +145,7 @@ async def add_member(services: Services, request: Request) -> Response:
     if member_id == project_id:
         raise rules.shared_with_oneself("member")
     image_id, limit = request.params["image_id"], services.ims_limits.ims_member_quota
-    caller, actor = request.caller, actor_of(request)
+    caller, actor = request.caller, giving_actor_of(services, request)
     member = await service.share_one(
         services.db, services.recipients, caller, actor, image_id, member_id, limit
     )
@@ -155,8 +156,9 @@ async def set_member_status(services: Services, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     given = await read_object(services, request)
+    actor = answering_actor_of(services, request, given.get("status"))
     answered = await service.answer_for_itself(
-        services.db, request.caller, actor_of(request), image_id, member_id, lambda: _answer(given)
+        services.db, request.caller, actor, image_id, member_id, lambda: _answer(given)
     )
     return json_response(ims_member(services, answered, request.caller))
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.services import Services
 from transom.api.share.body import (
@@ -195,10 +195,8 @@ async def create_family(services: Services, request: Request) -> Family:
         support_url=_url(asked.support_url),
         provided_until=read_end("/provided_until", asked.provided_until),
     )
-    limit = services.share_limits.family_quota
-    return await service.create_family(
-        services.db, request.caller, actor_of(request), asked.name, said, limit
-    )
+    limit, actor = services.share_limits.family_quota, giving_actor_of(services, request)
+    return await service.create_family(services.db, request.caller, actor, asked.name, said, limit)
 
 
 def show_created(request: Request, family: Family) -> Response:
@@ -272,9 +270,9 @@ async def change_family(services: Services, request: Request) -> Response:
     def change_it(family: Family) -> Family:
         return msgspec.structs.replace(family, **changed)
 
-    family_id = request.params["family_id"]
+    family_id, actor = request.params["family_id"], giving_actor_of(services, request)
     await service.change_family(
-        services.db, request.caller, actor_of(request), family_id, change_it, _require_family(request)
+        services.db, request.caller, actor, family_id, change_it, _require_family(request)
     )
     return await show_family_again(services, request)
 

@@ -7,7 +7,7 @@ answer never stands in the way of a publisher who replaces the set.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of, require_room_for
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import read_body
@@ -109,7 +109,7 @@ async def change_member(services: Services, request: Request) -> Response:
     given = await service.change_member(
         services.db,
         request.caller,
-        actor_of(request),
+        giving_actor_of(services, request),
         request.params["family_id"],
         member_id,
         new,
@@ -136,6 +136,11 @@ async def set_members(services: Services, request: Request) -> Response:
     check_terms(asked)
     terms = read_terms(services, asked)
     family_id = request.params["family_id"]
+
+    def require(there: list[tuple[str, int]]) -> None:
+        require_tag(request, set_tag(there))
+        require_room_for(services, request, member_ids, there)
+
     done = await service.set_members(
         services.db,
         services.recipients,
@@ -145,7 +150,7 @@ async def set_members(services: Services, request: Request) -> Response:
         member_ids,
         terms,
         services.share_limits.family_member_quota,
-        lambda there: require_tag(request, set_tag(there)),
+        require,
     )
     body = {
         "offered": done.offered.offered,

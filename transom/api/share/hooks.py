@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response, no_content
 from transom.api.services import Services
 from transom.api.share.body import invalid, read_body
@@ -110,7 +110,8 @@ async def change_hook(services: Services, request: Request) -> Response:
         change["is_batch"] = body.batch
     if body.enabled is not msgspec.UNSET:
         change["is_enabled"] = body.enabled
-    hook_id, actor = request.params["hook_id"], actor_of(request)
+    hook_id = request.params["hook_id"]
+    actor = giving_actor_of(services, request) if body.enabled is True else actor_of(request)
     hook = await hooks.change_hook(services.db, request.caller, actor, hook_id, change, _guard(request))
     services.deliveries.wake()
     return tagged_response(request, _show(hook), _tag(hook))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, answering_actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import (
@@ -72,7 +72,7 @@ async def make_offers(services: Services, request: Request) -> sets.Outcome:
         services.db,
         services.recipients,
         request.caller,
-        actor_of(request),
+        giving_actor_of(services, request),
         things,
         member_ids,
         read_terms(services, body),
@@ -100,6 +100,10 @@ async def answer_offers(services: Services, request: Request) -> sets.Outcome:
     body = await read_body(services, request, Answers)
     vault_id = check_id("/vault_id", body.vault_id) if body.vault_id else None
     limit = services.share_limits.share_batch_limit
+    gives = body.new_versions is not None
+    actor = (
+        giving_actor_of(services, request) if gives else answering_actor_of(services, request, body.answer)
+    )
     if body.all is not None:
         if body.images or body.families:
             raise invalid("/all", "cannot be combined with `images` or `families`.")
@@ -107,7 +111,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Outcome:
         return await sets.answer_all(
             services.db,
             request.caller,
-            actor_of(request),
+            actor,
             body.all,
             owner,
             body.answer,
@@ -120,7 +124,7 @@ async def answer_offers(services: Services, request: Request) -> sets.Outcome:
     things = _things_of(body.images, body.families)
     offers.require_few(len(things), limit)
     return await sets.answer(
-        services.db, request.caller, actor_of(request), things, body.answer, body.new_versions, vault_id
+        services.db, request.caller, actor, things, body.answer, body.new_versions, vault_id
     )
 
 

@@ -1,6 +1,6 @@
 """Whom the caller's project shares with: the shares of an image, one of them, and those of one recipient."""
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of, require_room_for
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import read_body
@@ -94,9 +94,9 @@ async def update_share(services: Services, request: Request) -> Response:
     def require_unchanged(share: Given) -> None:
         require_tag(request, tag_of(*decided_of(share.member)))
 
-    image_id = request.params["image_id"]
+    image_id, actor = request.params["image_id"], giving_actor_of(services, request)
     share = await shares.change_terms(
-        services.db, request.caller, actor_of(request), image_id, member_id, new, require_unchanged
+        services.db, request.caller, actor, image_id, member_id, new, require_unchanged
     )
     return await _share_response(services, request, share)
 
@@ -116,8 +116,9 @@ async def replace_shares(services: Services, request: Request) -> Response:
     offers.require_few(len(member_ids), services.share_limits.share_batch_limit)
     check_terms(body)
 
-    def require_unchanged(terms: shares.Terms) -> None:
+    def require(terms: shares.Terms) -> None:
         require_tag(request, tag_of_set(terms))
+        require_room_for(services, request, member_ids, terms)
 
     done = await offers.replace(
         services.db,
@@ -128,7 +129,7 @@ async def replace_shares(services: Services, request: Request) -> Response:
         member_ids,
         read_terms(services, body),
         services.share_limits.share_member_quota,
-        require_unchanged,
+        require,
     )
     answer = SetReplaced(
         offered=done.offered,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of
 from transom.api.http import Headers, Request, Response, json_response, no_content
 from transom.api.services import Services
 from transom.api.share.body import (
@@ -96,7 +96,7 @@ async def publish(services: Services, request: Request) -> tuple[Known, int]:
     return await service.publish(
         services.db,
         request.caller,
-        actor_of(request),
+        giving_actor_of(services, request),
         request.params["family_id"],
         new,
         services.share_limits.family_version_quota,
@@ -168,7 +168,7 @@ async def change_version(services: Services, request: Request) -> Response:
     known = await service.change_version(
         services.db,
         request.caller,
-        actor_of(request),
+        giving_actor_of(services, request),
         request.params["family_id"],
         number,
         change,
@@ -204,7 +204,7 @@ async def revoke(services: Services, request: Request) -> Known:
     return await service.revoke(
         services.db,
         request.caller,
-        actor_of(request),
+        actor_of(request) if at is None else giving_actor_of(services, request),
         request.params["family_id"],
         number,
         check_optional_text("/reason", asked.reason, MAX_REASON),
@@ -220,7 +220,7 @@ async def restore(services: Services, request: Request) -> Known:
     return await service.restore(
         services.db,
         request.caller,
-        actor_of(request),
+        giving_actor_of(services, request),
         request.params["family_id"],
         number,
         _require_version(request, number),
@@ -263,8 +263,6 @@ async def set_current(services: Services, request: Request) -> Response:
     def require(known: Known) -> None:
         require_tag(request, version_tag(known.current, known.family.current_number))
 
-    family_id = request.params["family_id"]
-    known = await service.promote(
-        services.db, request.caller, actor_of(request), family_id, asked.number, require
-    )
+    family_id, actor = request.params["family_id"], giving_actor_of(services, request)
+    known = await service.promote(services.db, request.caller, actor, family_id, asked.number, require)
     return _version_response(request, known, asked.number)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from transom.api import images as calls
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, giving_actor_of, patching_actor_of
 from transom.api.conditions import guard_of, versioned_response
 from transom.api.http import Request, Response, no_content
 from transom.api.images import page_response, read_patch, see_image
@@ -91,7 +91,7 @@ async def _change(services: Services, request: Request, operations: list[patch.O
     return await change_image(
         services.db,
         request.caller,
-        actor_of(request),
+        patching_actor_of(services, request, operations),
         image_id,
         decide,
         touches=bool(operations),
@@ -112,7 +112,7 @@ async def _change_locations(services: Services, request: Request, operations: li
         services.db,
         services.transfer,
         request.caller,
-        actor_of(request),
+        patching_actor_of(services, request, operations),
         image_id,
         operations,
         look,
@@ -154,7 +154,8 @@ async def reactivate_image(services: Services, request: Request) -> Response:
         rules.reactivate_image(request.caller, target)
         return msgspec.structs.replace(target.image, status=Status.ACTIVE)
 
-    await change_image(services.db, request.caller, actor_of(request), request.params["image_id"], decide)
+    actor = giving_actor_of(services, request)
+    await change_image(services.db, request.caller, actor, request.params["image_id"], decide)
     return no_content()
 
 

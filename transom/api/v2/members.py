@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transom.api.actors import actor_of
+from transom.api.actors import actor_of, answering_actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.wire import member_body
@@ -14,7 +14,7 @@ from transom.sharing import service
 async def add_member(services: Services, request: Request) -> Response:
     member_id = _member_id_of(await request.json(services.bodies.json_body_limit))
     image_id, quota = request.params["image_id"], services.image_options.image_member_quota
-    caller, actor = request.caller, actor_of(request)
+    caller, actor = request.caller, giving_actor_of(services, request)
     member = await service.offer(services.db, services.recipients, caller, actor, image_id, member_id, quota)
     return json_response(member_body(member))
 
@@ -56,7 +56,8 @@ async def set_member_status(services: Services, request: Request) -> Response:
     """A recipient's answer to an offer."""
     status = _status_of(await request.json(services.bodies.json_body_limit))
     image_id, member_id = request.params["image_id"], request.params["member_id"]
-    member = await service.answer(services.db, request.caller, actor_of(request), image_id, member_id, status)
+    actor = answering_actor_of(services, request, status)
+    member = await service.answer(services.db, request.caller, actor, image_id, member_id, status)
     return json_response(member_body(member))
 
 
