@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 
+import asyncpg
 import pytest
 from conftest import SharedServices
 from harness.service import Service
@@ -14,6 +15,7 @@ from transom.api.turns import Turns
 from .strangers import connect, cpu_s, head, read_status
 
 CROWD = 100
+JSON_BODY = "Content-Type: application/json"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,56 @@ def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_
             spent_s.append(cpu_s(server) - before)
 
     assert max(spent_s) < CROWD / 4 * one_s
+
+
+def test_a_project_that_waits_for_its_own_locks_keeps_nobody_from_writing(
+    shared_services: SharedServices,
+) -> None:
+    """Its image is locked, as by a long batch, while a hundred of its requests want to write to it."""
+    server = shared_services.get("postgresql")
+    image_id, other_id = (
+        server.client(name).post("/v2/images", json={"name": name}).json()["id"]
+        for name in ("publisher", "other")
+    )
+    token, body = f"X-Auth-Token: {server.token('publisher')}", b'{"member": "somebody"}'
+    request = head("POST", f"/v2/images/{image_id}/members", token, JSON_BODY, f"Content-Length: {len(body)}")
+
+    async def attack() -> list[int]:
+        holder = await asyncpg.connect(server.database)
+        try:
+            async with holder.transaction():
+                await holder.execute("select 1 from image where id = $1 for update", image_id)
+                for connection in crowd:
+                    connection.sendall(request + body)
+                while not await holder.fetchval(_ARE_WAITING):
+                    pass
+                return await asyncio.to_thread(write_beside)
+        finally:
+            await holder.close()
+
+    def write_beside() -> list[int]:
+        client, path = server.client("other"), f"/v2/images/{other_id}/members"
+        return [
+            client.post(path, json={"member": "customer"}).status_code,
+            client.get(f"{path}/customer").status_code,
+            client.delete(f"{path}/customer").status_code,
+        ]
+
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(connect(server)) for _ in range(CROWD)]
+        beside = asyncio.run(attack())
+        statuses = sorted(read_status(connection) for connection in crowd)
+
+    assert beside == [200, 200, 204]
+    # One of them is the first; the place is taken then. Some have waited too long for theirs.
+    assert statuses.count(200) == 1
+    assert set(statuses) <= {200, 409, 503}
+
+
+#: Some of the crowd have come as far as the lock.
+_ARE_WAITING = """
+    select count(*) >= 3 from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'"""
 
 
 class _Loop:

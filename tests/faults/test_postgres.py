@@ -21,7 +21,7 @@ from harness.service import Service
 
 from transom.domain.errors import UnavailableError
 from transom.sql.connect import open_database
-from transom.sql.db import Script, Statement
+from transom.sql.db import TENANT, Script, Statement
 from transom.sql.postgresql import PostgresDatabase
 
 from .calls import expect_eventually
@@ -188,8 +188,12 @@ async def test_reading_goes_on_beside_any_number_of_writes_that_wait_for_the_sta
 ) -> None:
     db = await open_database(url, 4)
 
+    async def write_for(project: str, number: int) -> None:
+        TENANT.set(project)
+        await db.write(INSERT, f"note {number}")
+
     async with _absent_standby(watcher, url):
-        writing = [asyncio.create_task(db.write(INSERT, f"note {number}")) for number in range(8)]
+        writing = [asyncio.create_task(write_for(f"project {number % 2}", number)) for number in range(8)]
         await _until_counted(watcher, 1 + 3, WAITING)
         rows = await db.read("select 1")
     await asyncio.gather(*writing)

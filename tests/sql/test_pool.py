@@ -1,7 +1,9 @@
 """A worker's connections to PostgreSQL: never more than allowed, never one with another's answer in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
+from typing import Any
 
 import anyio
 import asyncpg
@@ -9,6 +11,7 @@ import pytest
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import UnavailableError
+from transom.sql.db import TENANT
 from transom.sql.postgres_pool import Pool
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +110,7 @@ async def _write(pool: Pool) -> int:
 
 
 async def test_writes_leave_a_connection_to_others_and_wait_for_each_other(url: str) -> None:
-    pool = Pool(lambda: asyncpg.connect(url), 4)
+    pool = Pool(lambda: asyncpg.connect(url), 5)
     with anyio.fail_after(PATIENCE_S):
         async with pool.lease_to_write(), pool.lease_to_write():
             last = pool.lease_to_write()
@@ -125,12 +128,59 @@ async def test_writes_leave_a_connection_to_others_and_wait_for_each_other(url: 
         await pool.close()
 
 
+def _of(tenant: str, work: Callable[[Pool], Coroutine[Any, Any, int]], pool: Pool) -> asyncio.Task[int]:
+    """The work as a request of that project does it."""
+    context = copy_context()
+    context.run(TENANT.set, tenant)
+    return asyncio.create_task(work(pool), context=context)
+
+
+async def test_a_project_that_waits_for_its_own_locks_leaves_places_to_write_to_others(url: str) -> None:
+    pool = Pool(lambda: asyncpg.connect(url), 10)
+    unlocked = asyncio.Event()
+
+    async def wait_for_lock(pool: Pool) -> int:
+        async with pool.lease_to_write():
+            await unlocked.wait()
+            return 0
+
+    with anyio.fail_after(PATIENCE_S):
+        crowd = [_of("greedy", wait_for_lock, pool) for _ in range(100)]
+        await _begun(len(crowd))
+        assert await _of("modest", _write, pool) > 0
+        assert await _of("modest", _backend, pool) > 0
+        unlocked.set()
+        await asyncio.gather(*crowd)
+        await pool.close()
+
+
+async def test_projects_that_wait_for_a_connection_are_called_in_turn(pool: Pool) -> None:
+    served: list[str] = []
+
+    def note(name: str) -> Callable[[Pool], Coroutine[Any, Any, int]]:
+        async def ask(pool: Pool) -> int:
+            async with pool.lease():
+                served.append(name)
+            return 0
+
+        return ask
+
+    async with pool.lease(), pool.lease():
+        waiting = [_of("greedy", note("greedy"), pool) for _ in range(20)]
+        await _begun(len(waiting))
+        waiting.append(_of("modest", note("modest"), pool))
+        await _begun()
+    await asyncio.gather(*waiting)
+
+    assert served.index("modest") <= MOST
+
+
 async def test_who_waits_too_long_to_write_is_told_and_takes_no_place_away(url: str) -> None:
     pool = Pool(lambda: asyncpg.connect(url), 1, most_wait_s=0.01)
     with anyio.fail_after(PATIENCE_S):
         async with pool.lease_to_write():
             for _ in range(2):
-                with pytest.raises(TimeoutError):
+                with pytest.raises(UnavailableError):
                     await _write(pool)
         assert await _write(pool) > 0
         await pool.close()

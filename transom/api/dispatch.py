@@ -44,6 +44,7 @@ from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
 from transom.domain.errors import InvalidError, SpentError, TransomError, UnauthenticatedError, describe
+from transom.sql.db import TENANT
 from transom.telemetry import ObserveRequest, RequestLog
 
 _log = logging.getLogger(__name__)
@@ -182,7 +183,9 @@ class Dispatcher:
                 return route, await choose_version(self._services, request)
             if segments[0] in _GUARDED and not _is_open(found):
                 request.caller = await authenticate(self._services, request)
-                await request.join_turns(self._turns)
+                tenant = request.caller.project_id or request.caller.user_id
+                TENANT.set(tenant)
+                await request.join_turns(self._turns, tenant)
             if found is None:
                 raise _no_route(request)
             route = found.template

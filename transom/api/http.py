@@ -194,11 +194,10 @@ class Request:
         clients.enter(client)
         self._counted = clients, client
 
-    async def join_turns(self, turns: Turns) -> None:
+    async def join_turns(self, turns: Turns, tenant: str) -> None:
         """Have its work take turns with that of the caller's project and others, and wait for the first."""
-        caller = self.caller
-        self._turns = turns, caller.project_id or caller.user_id
-        await turns.take(self._turns[1])
+        self._turns = turns, tenant
+        await turns.take(tenant)
 
     async def take_turn(self) -> None:
         """Go on when it is the project's turn: to be awaited before each long piece of work."""

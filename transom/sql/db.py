@@ -6,11 +6,17 @@ those modules: a database that cannot answer is `UnavailableError`, one with no 
 """
 
 from collections.abc import Callable, Generator, Hashable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = Sequence[Any]
 Result = TypeVar("Result")
+
+
+#: The project whose request the task at hand serves, None for the service itself: those that wait for the
+#: database are served in turn by it.
+TENANT: ContextVar[str | None] = ContextVar("tenant", default=None)
 
 
 class EventInsert(NamedTuple):

@@ -1,34 +1,80 @@
-"""A fair queue for long statements, of which only a limited number run at once.
+"""Fair queues: a project that sends much waits behind its own requests.
 
-One project uses at most half of the slots; waiting projects are served in turn, however many requests each
+One project uses only a part of the slots; waiting projects are served in turn, however many requests each
 of them has queued.
 """
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 from transom.domain.errors import UnavailableError
 
 #: Longest wait for a slot, seconds.
 _WAIT_S = 30.0
 
+Item = TypeVar("Item")
+
+
+class Line(Generic[Item]):
+    """What waits, by tenant: the tenants are called in turn. `is_over`: whether an item waits no more."""
+
+    def __init__(self, is_over: Callable[[Item], bool]) -> None:
+        self._is_over = is_over
+        #: The tenant whose turn is next stands first.
+        self._waiting: dict[str | None, deque[Item]] = {}
+
+    def __contains__(self, tenant: str | None) -> bool:
+        return tenant in self._waiting
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Those that wait, of one tenant after the other."""
+        for items in self._waiting.values():
+            yield from (item for item in items if not self._is_over(item))
+
+    def add(self, tenant: str | None, item: Item) -> None:
+        self._waiting.setdefault(tenant, deque()).append(item)
+
+    def call(self, may_call: Callable[[str | None], bool] | None = None) -> tuple[str | None, Item] | None:
+        """(tenant, its item that waits longest) of the first tenant that may be called, who then goes to the
+        end of the line; None when there is none."""
+        if not self._waiting:
+            return None
+        for tenant, items in list(self._waiting.items()):
+            while items and self._is_over(items[0]):
+                items.popleft()
+            if not items:
+                del self._waiting[tenant]
+            elif may_call is None or may_call(tenant):
+                item = items.popleft()
+                del self._waiting[tenant]
+                if items:
+                    self._waiting[tenant] = items
+                return tenant, item
+        return None
+
 
 class FairSemaphore:
-    """`slots`: how many run at once. Lives on one event loop."""
+    """`slots`: how many run at once; `most_of_one`: of one tenant, half of them unless told; `wait_s`: how
+    long one waits at most. Lives on one event loop."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, most_of_one: int | None = None, wait_s: float = _WAIT_S) -> None:
         self._free = slots
-        self._most_of_one = max(1, slots // 2)
+        self._most_of_one = max(1, slots // 2) if most_of_one is None else most_of_one
+        self._wait_s = wait_s
         self._running: Counter[str | None] = Counter()
-        #: The tenant whose turn is next stands first.
-        self._waiting: dict[str | None, deque[asyncio.Future[None]]] = {}
+        self._waiting: Line[asyncio.Future[None]] = Line(asyncio.Future.done)
 
     def slot(self, tenant: str | None) -> "_Slot":
         """`async with`: hold a slot. UnavailableError when none was to be had in good time."""
         return _Slot(self, tenant)
 
     async def enter(self, tenant: str | None) -> None:
-        """Take a slot, to be left with `leave`."""
+        """Take a slot, to be left with `leave`. UnavailableError as of `slot`."""
         if self._has_slot_for(tenant) and tenant not in self._waiting:
             self._take(tenant)
         else:
@@ -44,8 +90,8 @@ class FairSemaphore:
     async def _wait(self, tenant: str | None) -> None:
         loop = asyncio.get_running_loop()
         called: asyncio.Future[None] = loop.create_future()
-        self._waiting.setdefault(tenant, deque()).append(called)
-        late = loop.call_later(_WAIT_S, _give_up, called)
+        self._waiting.add(tenant, called)
+        late = loop.call_later(self._wait_s, _give_up, called)
         try:
             await called
         except asyncio.CancelledError:
@@ -60,26 +106,15 @@ class FairSemaphore:
         self._running[tenant] -= 1
         if not self._running[tenant]:
             del self._running[tenant]
-        for next_tenant in list(self._waiting):
-            if self._has_slot_for(next_tenant):
-                self._call(next_tenant)
-
-    def _call(self, tenant: str | None) -> None:
-        """The tenant's first request that still waits, and then the tenant to the end of the line."""
-        waiting = self._waiting.pop(tenant)
-        while waiting:
-            called = waiting.popleft()
-            if not called.done():
-                self._take(tenant)
-                called.set_result(None)
-                break
-        if waiting:
-            self._waiting[tenant] = waiting
+        while (called := self._waiting.call(self._has_slot_for)) is not None:
+            next_tenant, waiting = called
+            self._take(next_tenant)
+            waiting.set_result(None)
 
 
 def _give_up(called: asyncio.Future[None]) -> None:
     if not called.done():
-        called.set_exception(UnavailableError("Too many long requests wait for the database."))
+        called.set_exception(UnavailableError("Too many requests wait for the database."))
 
 
 class _Slot:

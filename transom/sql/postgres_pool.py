@@ -9,11 +9,12 @@ for leave to do without it: it shows the write to everybody, and whoever asks fo
 done, though no standby has it (PostgreSQL, "Synchronous Replication"). When the connection is closed instead,
 the server goes on waiting, and the next try waits for the same rows behind it.
 
-Writes never have all connections: where they wait for a standby or for each other, reading goes on.
+Writes never have all connections: where they wait for a standby or for each other, reading goes on. Nor has
+one project all that writes have, for it may wait for its own locks with each of them; and who waits, for a
+place or for a connection, is called in turn with other projects.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
@@ -21,11 +22,15 @@ from types import TracebackType
 import asyncpg
 
 from transom.domain.errors import UnavailableError
+from transom.sql.db import TENANT
+from transom.sql.fair_semaphore import FairSemaphore, Line
 
 #: Longest wait for a connection, seconds.
 ACQUIRE_S = 15.0
-#: One in so many connections, rounded down, is never for writes.
+#: One in so many connections, rounded down, is never for writes, and one in so many of the others never for
+#: those of one project.
 _NOT_TO_WRITE = 4
+_NOT_OF_ONE = 4
 #: Longest wait for the end of a statement that was cut short, seconds.
 _CLOSE_S = 5.0
 #: Pause before a server that had no place for one more connection is asked for one again, seconds.
@@ -45,15 +50,16 @@ class Pool:
         self._make = make
         self._limit = limit
         self._free = limit
-        self._free_to_write = limit - limit // _NOT_TO_WRITE
-        self._waiting_to_write: deque[asyncio.Future[None]] = deque()
+        writers = limit - limit // _NOT_TO_WRITE
+        of_one = max(1, writers - max(1, writers // _NOT_OF_ONE))
+        self._writers = FairSemaphore(writers, of_one, most_wait_s)
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
         self._most_wait_s = most_wait_s
         #: (since when, connection): the last that came back stands last, and goes first.
         self._idle: list[tuple[float, asyncpg.Connection]] = []
         #: (until when, who is told: a connection, or None when there is room to make one).
-        self._waiting: deque[tuple[float, asyncio.Future[asyncpg.Connection | None]]] = deque()
+        self._waiting: Line[tuple[float, asyncio.Future[asyncpg.Connection | None]]] = Line(_is_over)
         self._giving_up: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -72,29 +78,13 @@ class Pool:
         """As `lease`, for writes: what is cut short in it is not cancelled."""
         return Lease(self, is_writing=True)
 
-    async def enter_writing(self) -> None:
-        """Take one of the places of those who write, to be left with `leave_writing`. TimeoutError as of
-        `take`."""
-        if self._free_to_write > 0:
-            self._free_to_write -= 1
-            return
-        called: asyncio.Future[None] = self._loop.create_future()
-        self._waiting_to_write.append(called)
-        try:
-            async with asyncio.timeout(self._most_wait_s):
-                await called
-        except BaseException:
-            if called.done() and not called.cancelled():
-                self.leave_writing()  # Called and given up in the same moment.
-            raise
+    async def enter_writing(self, tenant: str | None) -> None:
+        """Take one of the places of those who write, to be left with `leave_writing`. UnavailableError when
+        none is free in good time."""
+        await self._writers.enter(tenant)
 
-    def leave_writing(self) -> None:
-        while self._waiting_to_write:
-            called = self._waiting_to_write.popleft()
-            if not called.done():
-                called.set_result(None)
-                return
-        self._free_to_write += 1
+    def leave_writing(self, tenant: str | None) -> None:
+        self._writers.leave(tenant)
 
     def take_idle(self) -> asyncpg.Connection | None:
         """A connection that nobody uses, None when there is none. To be given back with `put_back`."""
@@ -216,7 +206,7 @@ class Pool:
     async def _wait(self, until: float) -> asyncpg.Connection | None:
         """A connection, or None when there is room to make one."""
         waiting: asyncio.Future[asyncpg.Connection | None] = self._loop.create_future()
-        self._waiting.append((until, waiting))
+        self._waiting.add(TENANT.get(), (until, waiting))
         if self._giving_up is None:
             self._giving_up = self._loop.call_at(until, self._give_up_waiting)
         try:
@@ -235,13 +225,10 @@ class Pool:
         """Tell those whose time is over. One timer for all: most wait for less than setting one costs."""
         now = self._loop.time()
         for until, waiting in self._waiting:
-            if until <= now and not waiting.done():
+            if until <= now:
                 waiting.set_exception(TimeoutError("No database connection became free in time."))
-        self._waiting = deque(one for one in self._waiting if not one[1].done())
-        self._giving_up = None
-        if self._waiting:
-            first = min(until for until, _waiting in self._waiting)
-            self._giving_up = self._loop.call_at(first, self._give_up_waiting)
+        first = min((until for until, _waiting in self._waiting), default=None)
+        self._giving_up = self._loop.call_at(first, self._give_up_waiting) if first is not None else None
 
     def _give_up(self, connection: asyncpg.Connection) -> None:
         connection.terminate()
@@ -256,11 +243,8 @@ class Pool:
             waiting.set_result(None)
 
     def _next_waiting(self) -> asyncio.Future[asyncpg.Connection | None] | None:
-        while self._waiting:
-            _until, waiting = self._waiting.popleft()
-            if not waiting.done():
-                return waiting
-        return None
+        called = self._waiting.call()
+        return called[1][1] if called is not None else None
 
     def _sweep(self) -> None:
         """Close what was not needed for a while: a server has few places."""
@@ -274,25 +258,30 @@ class Pool:
             self._give_up(connection)
 
 
+def _is_over(one: tuple[float, asyncio.Future[asyncpg.Connection | None]]) -> bool:
+    return one[1].done()
+
+
 class Lease:
     """A connection in use, on its way back when the block ends."""
 
-    __slots__ = ("_connection", "_is_writing", "_pool", "_since")
+    __slots__ = ("_connection", "_is_writing", "_pool", "_since", "_tenant")
 
     def __init__(self, pool: Pool, *, is_writing: bool) -> None:
         self._pool = pool
         self._is_writing = is_writing
+        self._tenant = TENANT.get() if is_writing else None
         self._since = 0.0
         self._connection: asyncpg.Connection = None
 
     async def __aenter__(self) -> asyncpg.Connection:
         if self._is_writing:
-            await self._pool.enter_writing()
+            await self._pool.enter_writing(self._tenant)
         try:
             self._connection = self._pool.take_idle() or await self._pool.take()
         except BaseException:
             if self._is_writing:
-                self._pool.leave_writing()
+                self._pool.leave_writing(self._tenant)
             raise
         self._since = self._pool.now()
         return self._connection
@@ -301,7 +290,7 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._is_writing:
-            self._pool.leave_writing()
+            self._pool.leave_writing(self._tenant)
         if error is None:
             self._pool.put_back(self._connection)
         elif isinstance(error, asyncio.CancelledError | TimeoutError):

@@ -144,7 +144,10 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         with suppress(UnavailableError, StoreFullError):
-            await self.write("select 1")  # Behind whatever was submitted before.
+            while True:  # Behind whatever was submitted before.
+                await self.write("select 1")
+                if not self._writer.is_busy:
+                    break
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._scanners.stop)
         self._reader.close()

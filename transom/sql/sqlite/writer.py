@@ -11,7 +11,8 @@ from typing import Any
 
 from transom.disk import Ballast, Room
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.db import TENANT, Result, Row, Script, Statement
+from transom.sql.fair_semaphore import Line
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
 from transom.sql.sqlite.spelling import event_insert, translated
 
@@ -78,7 +79,12 @@ class Writer:
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
         self._checkpointer = _Checkpointer(path, self._ballast)
         self._loop = loop
+        #: Statements in the order they came, scripts by projects in turn, and what is tried once more.
         self._waiting: list[_Unit] = []
+        self._scripts: Line[_Unit] = Line(_is_gone)
+        self._again: list[_Unit] = []
+        #: Of the two kinds, whose turn it is.
+        self._is_turn_of_scripts = False
         self._is_busy = False
         self._is_stopped = False
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -98,12 +104,20 @@ class Writer:
             raise UnavailableError("The database is closed.")
         if self._room.is_short() and not unit.may_free_room():
             raise StoreFullError(_NO_ROOM)
-        self._waiting.append(unit)
+        if unit.make_script is not None:
+            self._scripts.add(TENANT.get(), unit)
+        else:
+            self._waiting.append(unit)
         if not self._is_busy:
             self._is_busy = True
             # At the end of this round of the loop: the other requests in it come along.
             self._loop.call_soon(self._start)
         return unit.future
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits for a transaction, or for the end of one."""
+        return self._is_busy
 
     def stop(self) -> None:
         """End the thread, behind the commit at hand, and close."""
@@ -117,8 +131,26 @@ class Writer:
         while (work := self._work.get()) is not None:
             work()
 
+    def _take_batch(self) -> list[_Unit]:
+        """What goes into the next transaction: a script alone, others together. The two kinds take turns, so
+        that a statement waits for one script and not for all those that somebody has sent."""
+        waiting = self._again or self._waiting
+        if not self._again and (self._is_turn_of_scripts or not waiting):
+            self._is_turn_of_scripts = False
+            called = self._scripts.call()
+            if called is not None:
+                return [called[1]]
+        self._is_turn_of_scripts = True
+        size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.make_script is not None), _BATCH)
+        batch = waiting[: max(size, 1)]
+        del waiting[: len(batch)]
+        return batch
+
     def _start(self) -> None:
-        batch, self._waiting = _take_batch(self._waiting)
+        batch = self._take_batch()
+        if not batch:  # Whoever had sent the scripts is gone.
+            self._is_busy = False
+            return
         if batch[0].make_script is not None:
             self._work.put(lambda: self._run_and_commit(batch))
             return
@@ -173,8 +205,8 @@ class Writer:
     def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
         for unit in again:
             unit.outcome, unit.error, unit.is_second_try = None, None, True
-        self._waiting = again + self._waiting
-        if self._waiting:
+        self._again = again + self._again
+        if self._again or self._waiting or self._scripts:
             self._start()
         else:
             self._is_busy = False
@@ -302,13 +334,9 @@ def _only_grows(statements: Sequence[Statement]) -> bool:
     return "insert" in verbs and "delete" not in verbs
 
 
-def _take_batch(waiting: list[_Unit]) -> tuple[list[_Unit], list[_Unit]]:
-    """(what goes into the next transaction, the rest): a script alone, others together. In the order they
-    came, so that neither kind waits for ever."""
-    if waiting[0].make_script is not None:
-        return waiting[:1], waiting[1:]
-    size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.make_script is not None), _BATCH)
-    return waiting[:size], waiting[size:]
+def _is_gone(unit: _Unit) -> bool:
+    """Whether nobody waits for it any more, before it has begun."""
+    return unit.future.cancelled()
 
 
 def _settle(unit: _Unit) -> None:
