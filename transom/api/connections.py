@@ -9,6 +9,7 @@ It works on Linux. Elsewhere nothing is watched, and a proxy has to set limits. 
 `Watch.look`; `_Watched.judge` has the rules.
 """
 
+import asyncio
 import logging
 import os
 import socket
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 from transom.api.bodies import BodyMemory
 from transom.api.forwarded import IsTrusted
+from transom.api.pulse import Pulse
 from transom.api.sockets import Sample, close_socket, read_sample
 from transom.domain.addresses import group_address
 from transom.domain.errors import UnavailableError
@@ -128,7 +130,7 @@ class _Watched:
         "_behind_in_s",
         "_behind_out_s",
         "_ended_since",
-        "_head_since",
+        "_head_s",
         "_idle_since",
         "_last",
         "_served",
@@ -147,7 +149,8 @@ class _Watched:
         self.is_closed = False
         self._last = Sample(0, 0, 0, 0)
         self._served = 0
-        self._head_since: float | None = now
+        #: How long a request has been on its way, as far as that is the client's doing; None: none is.
+        self._head_s: float | None = 0.0
         self._idle_since = now
         self._ended_since: float | None = None
         self._behind_in_s = 0.0
@@ -172,8 +175,11 @@ class _Watched:
     def idle_since(self) -> float:
         return self._idle_since
 
-    def judge(self, now: float, elapsed_s: float, sample: Sample, limits: ConnectionLimits) -> str | None:
-        """Why it is to be closed, None: it is not."""
+    def judge(
+        self, now: float, elapsed_s: float, sample: Sample, limits: ConnectionLimits, *, is_heard: bool
+    ) -> str | None:
+        """Why it is to be closed, None: it is not. `is_heard`: since the last look the application has taken
+        the requests that had come whole."""
         last, self._last = self._last, sample
         received, acked = sample.received - last.received, sample.acked - last.acked
         at = self.connection
@@ -193,13 +199,15 @@ class _Watched:
             return "unread body"
 
         if active or sample.unsent or acked or served != self._served:
-            self._idle_since, self._head_since, self._served = now, None, served
-        elif received and self._head_since is None:
-            self._head_since = now
+            self._idle_since, self._head_s, self._served = now, None, served
+        elif self._head_s is not None and now > self.since:
+            self._head_s += elapsed_s if is_heard else 0.0
+        elif received and self._head_s is None:
+            self._head_s = 0.0
         # Over HTTP/2 not all that comes belongs to a request.
         is_plain = at is None or not at.is_http2
-        if is_plain and self._head_since is not None and now - self._head_since > limits.head_s:
-            return "head"
+        if is_plain and self._head_s is not None:
+            return "head" if self._head_s > limits.head_s else None
         # The server has a time-out of its own for this, but not for HTTP/2.
         return "idle" if now - self._idle_since > limits.idle_s + 2 * _LOOK_S else None
 
@@ -260,6 +268,7 @@ class Watch:
         self._is_stopping = False
         self._has_listened = False
         self._looked_at = time.monotonic()
+        self._pulse: Pulse | None = None
         self._end = threading.Event()
 
     def find(self, scope: Mapping[str, Any]) -> ClientConnection:
@@ -271,7 +280,13 @@ class Watch:
             connection.is_http2 = scope["http_version"] == "2"
         return connection
 
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count no time against clients in which this loop, the application's, is busy."""
+        self._pulse = Pulse(loop)
+
     def start(self) -> None:
+        """Look from now on, on a thread. To be called on the application's event loop."""
+        self.follow(asyncio.get_running_loop())
         if not Path(_FDS).is_dir() or not hasattr(socket, "TCP_INFO"):
             _log.warning("connections are not watched on this system: let a proxy limit them")
             return
@@ -293,6 +308,7 @@ class Watch:
         now = time.monotonic()
         # A machine that slept, or a thread that did not run, is no fault of the clients.
         elapsed_s, self._looked_at = min(now - self._looked_at, 2 * _LOOK_S), now
+        is_heard = self._pulse is None or self._pulse.take()
         known = list(self._connections.items())
         was_stopping = self._is_stopping
         found = self._find_connections(now)
@@ -304,9 +320,9 @@ class Watch:
             sample = read_sample(one.fd)
             if sample is None or watched.is_closed:
                 continue
-            why = watched.judge(now, elapsed_s, sample, self._limits)
-            # At the second look: what has come whole may be on its way to the application at the first.
-            if why is None and was_stopping:
+            why = watched.judge(now, elapsed_s, sample, self._limits, is_heard=is_heard)
+            # Not at the first look: what has come whole may still be on its way to the application.
+            if why is None and was_stopping and is_heard:
                 why = watched.judge_at_stop(now)
             if why is None:
                 left.append(one)
