@@ -71,6 +71,7 @@ def main() -> None:
             rounds=2 if arguments.quick else 4,
             seconds=1 if arguments.quick else 3,
             transfer_bytes=_GIB // 4 if arguments.quick else _GIB,
+            events=arguments.events,
         )
         machine = describe_machine(scene.folder)
         for name in arguments.only:
@@ -94,6 +95,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--only", type=_parse_groups, default=list(GROUPS), help=f"some of {','.join(GROUPS)}, by commas"
     )
     parser.add_argument("--quick", action="store_true", help="short rounds, a smaller image: a rough look")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of a long feed (share)")
     return parser.parse_args()
 
 

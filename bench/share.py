@@ -16,9 +16,11 @@ from bench.batches import open_filled
 from bench.databases import Databases
 from bench.events import measure_events
 from bench.figures import Figure, Line, at_most, compare, note_strangers
+from bench.hooks import measure_hooks
 from bench.lists import compare_pages
 from bench.processes import Watch
 from bench.scene import Scene, ask, make_image
+from bench.transfers import measure_counted_download
 from bench.turns import measure_turns
 
 _FEW, _MANY = 100, 100_000
@@ -43,6 +45,8 @@ def measure_share(scene: Scene) -> Iterator[Line]:
             yield from _measure_inbox(scene, databases)
             yield _measure_promotion(scene, databases)
             yield from measure_events(scene, databases)
+            yield from measure_hooks(scene, databases)
+    yield measure_counted_download(scene)
 
 
 def _measure_inbox(scene: Scene, databases: Databases) -> Iterator[Line]:

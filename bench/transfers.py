@@ -18,7 +18,7 @@ from harness.service import Service
 
 from bench.figures import Figure, Line, at_least, at_most, compare, note_strangers
 from bench.processes import MIB, BenchError, RssPeak, Watch, run_server, worker_of
-from bench.scene import Scene, ask, headers_of, make_image, port_of
+from bench.scene import Scene, ask, headers_of, make_image, port_of, share_image
 
 _BLOCK_BYTES = 1 << 20
 _TIMEOUT_S = 120.0
@@ -117,6 +117,27 @@ def measure_download(scene: Scene) -> list[Line]:
         _compare_with_nginx(Figure(tuple(ours)), theirs, notes),
         memory_line("peak memory, download", peaks),
     ]
+
+
+def measure_counted_download(scene: Scene) -> Line:
+    """Processor time of downloads by a recipient, whose use is counted, against its owner's, which is not."""
+    with Service(scene.make_folder()) as service:
+        _, image_id = _upload(service, make_source(scene))
+        share_image(service, image_id, "accepted")
+        spent: dict[str, list[float]] = {"publisher": [], "recipient": []}
+        for _ in range(_DOWNLOADS):
+            for account, found in spent.items():
+                with Watch(service.pid) as watch:
+                    path, headers = f"/v2/images/{image_id}/file", headers_of(service, account)
+                    download(port_of(service), path, headers, scene.transfer_bytes)
+                found.append(watch.cpu_s / _REPEATS / (scene.transfer_bytes / MIB) * 1024)
+    return compare(
+        "CPU of a download whose use is counted",
+        "s/GiB",
+        Figure(tuple(spent["recipient"])),
+        ("its owner's, which is not", Figure(tuple(spent["publisher"]))),
+        at_most(1.02),
+    )
 
 
 def make_source(scene: Scene) -> Path:
