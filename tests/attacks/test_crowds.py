@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService, Service
 
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, cpu_s, crowd, head, read_status
@@ -125,14 +125,14 @@ def test_what_was_closed_is_counted_and_logged(make_service: MakeService) -> Non
     service = make_service("sqlite", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="3")
     with crowd(service, 10, "127.0.0.9") as connections:
         _wait_for_at_most(3, connections)
-    metrics = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    metrics = plain_http.get(f"{service.url}/metrics").text
 
     assert 'transom_connections_closed_total{reason="too many"}' in metrics
     assert "127.0.0.9" in service.log_path.read_text()
 
 
 def _check(service: Service) -> int:
-    return httpx.get(f"{service.url}/healthz", timeout=PATIENCE_S, trust_env=False).status_code
+    return plain_http.get(f"{service.url}/healthz", timeout=PATIENCE_S).status_code
 
 
 def _wait_for_at_most(wanted: int, connections: list[socket.socket]) -> int:

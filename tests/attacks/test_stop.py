@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService
 
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
@@ -44,7 +45,7 @@ def test_half_sent_requests_of_strangers_do_not_hold_up_a_stop(
         for connection, sent in zip(connections, HALF_SENT, strict=True):
             connection.sendall(sent)
         # Until the service has them all: it answers in turn.
-        httpx.get(f"{service.url}/healthz", trust_env=False)
+        plain_http.get(f"{service.url}/healthz")
 
         status = service.stop()
 
@@ -111,7 +112,7 @@ def test_before_a_stop_the_service_is_unready_for_as_long_as_is_set(make_service
 
 
 def _get(url: str, path: str) -> int:
-    return httpx.get(url + path, timeout=PATIENCE_S, trust_env=False).status_code
+    return plain_http.get(url + path, timeout=PATIENCE_S).status_code
 
 
 def _wait_for_status(client: httpx.Client, image_id: str, wanted: str) -> None:

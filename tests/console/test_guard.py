@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
+from harness import plain_http
 from harness.service import Service
 
 from .visitor import COOKIE, Visitor
@@ -65,7 +65,7 @@ def test_another_page_signs_nobody_in_or_out(publisher: Visitor, headers: dict[s
     sent = _fill(headers, server)
     fields = {"user": cloud.username, "password": cloud.password}
 
-    assert httpx.post(f"{server.url}/console/login", data=fields, headers=sent).status_code == 403
+    assert plain_http.post(f"{server.url}/console/login", data=fields, headers=sent).status_code == 403
     assert publisher.http.post("/console/logout", headers=sent).status_code == 403
     assert publisher.http.get("/console/images").status_code == 200
 
@@ -87,7 +87,7 @@ def test_another_page_asks_nothing_by_the_cookie(
     "path", ["/v2/images", "/v1/cloudimages/quota", "/share/v1", "/identity/v3/projects"]
 )
 def test_the_api_itself_reads_no_cookie(publisher: Visitor, path: str) -> None:
-    answer = httpx.get(f"{publisher.service.url}{path}", cookies={COOKIE: publisher.cookie})
+    answer = plain_http.get(f"{publisher.service.url}{path}", cookies={COOKIE: publisher.cookie})
 
     assert answer.status_code in (300, 401, 404)
     assert publisher.project_id not in answer.text

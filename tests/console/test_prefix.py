@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
+from harness import plain_http
 from harness.child import find_free_port
 from harness.loopback import Handler, LoopbackServer
 from harness.service import MakeService, Service
@@ -23,7 +23,7 @@ class Stripping(LoopbackServer):
                     self.answer(404, b"not below the prefix")
                     return
                 length = int(self.headers.get("Content-Length") or 0)
-                with httpx.Client(trust_env=False, timeout=30) as client:
+                with plain_http.open_client(timeout=30) as client:
                     got = client.request(
                         self.command,
                         service().url + self.path.removeprefix("/image"),

@@ -7,8 +7,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
+from harness import plain_http
 from harness.service import Cloud, MakeService, Service
 
 from .visitor import COOKIE, Visitor
@@ -171,7 +171,7 @@ def test_a_row_that_another_cookie_made_opens_nothing(publisher: Visitor, recipi
 @pytest.mark.parametrize("cookie", ["", "x", "A" * 43, "A" * 5000, "é" * 43, "=" * 43, "A" * 42 + "!"])
 def test_a_cookie_that_is_none_leads_to_the_page(server: Service, cookie: str) -> None:
     raw = f"{COOKIE}={cookie}".encode("latin-1")
-    answer = httpx.get(f"{server.url}/console/images", headers=[(b"Cookie", raw)], trust_env=False)
+    answer = plain_http.get(f"{server.url}/console/images", headers=[(b"Cookie", raw)])
 
     assert answer.status_code == 303
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from conftest import SharedServices
+from harness import plain_http
 from harness.service import MakeService, Service
 
 from edge.sockets import PATIENCE_S
@@ -34,7 +35,7 @@ def behind(shared_services: SharedServices) -> Service:
 def publisher(request: pytest.FixtureRequest, behind: Service) -> Iterator[httpx.Client]:
     """A client whose requests come through such a proxy."""
     headers = {**behind.client("publisher").headers, **request.param}
-    with httpx.Client(base_url=behind.url, headers=headers, trust_env=False) as client:
+    with plain_http.open_client(base_url=behind.url, headers=headers) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 import httpx
+from harness import plain_http
 from harness.service import Service
 from harness.stores import MARK, stored_files
 
@@ -224,10 +225,9 @@ def _open_files(pid: int) -> list[str]:
 @contextmanager
 def new_client(service: Service, name: str) -> Iterator[httpx.Client]:
     """A client whose connections are its own: with several workers, maybe one that another client has not."""
-    with httpx.Client(
+    with plain_http.open_client(
         base_url=service.url,
         headers={"X-Auth-Token": service.token(name)},
         timeout=PATIENCE_S,
-        trust_env=False,
     ) as client:
         yield client

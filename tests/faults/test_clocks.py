@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
+from harness import plain_http
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 
@@ -57,7 +57,7 @@ def _ahead(start: Callable[..., Service], tmp_path: Path) -> Iterator[Service]:
 
 
 def _skew(service: Service) -> float | None:
-    lines = httpx.get(f"{service.url}/metrics", trust_env=False).text.splitlines()
+    lines = plain_http.get(f"{service.url}/metrics").text.splitlines()
     return next((float(line.split()[1]) for line in lines if line.startswith(SKEW)), None)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.copies import copy_database, execute
 from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
@@ -66,14 +67,14 @@ def start(make_service: MakeService, database: str, stores: dict[str, str]) -> S
 
 def ready(service: Service) -> dict[str, Any]:
     """What it says of itself; it is ready."""
-    answer = httpx.get(f"{service.url}/readyz", trust_env=False)
+    answer = plain_http.get(f"{service.url}/readyz")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def owned_in_metrics(service: Service) -> int | None:
     """Whether the store may be changed, by the metrics; None when they do not say so yet."""
-    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    text = plain_http.get(f"{service.url}/metrics").text
     found = re.search(r'^transom_store_owned\{store="cold"\} (\d)', text, re.MULTILINE)
     return int(found[1]) if found else None
 

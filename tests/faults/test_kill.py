@@ -18,6 +18,7 @@ from random import Random
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService, Service
 
 from .calls import (
@@ -204,7 +205,7 @@ def _persistent(call: Callable[[], httpx.Response]) -> httpx.Response:
 
 def _status(service: Service, image_id: str) -> str | None:
     """The image's status; None when the connection went to a worker that cannot answer."""
-    with httpx.Client(base_url=service.url, timeout=1, trust_env=False) as client:
+    with plain_http.open_client(base_url=service.url, timeout=1) as client:
         try:
             response = client.get(
                 f"/v2/images/{image_id}", headers={"X-Auth-Token": service.token("publisher")}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService, Service
 
 from .calls import eventually, expect_eventually, new_client, worker_pids
@@ -50,15 +51,19 @@ def _replace_a_worker(service: Service) -> None:
 
 def _answers(service: Service) -> bool:
     """Whether no connection meets a worker that is not ready."""
-    with httpx.Client(base_url=service.url, trust_env=False) as client:
+    with plain_http.open_client(base_url=service.url) as client:
         try:
             return {client.get("/readyz", headers=_ONCE).status_code for _ in range(12)} == {200}
         except httpx.TransportError:
             return False
 
 
+def _metrics(service: Service) -> str:
+    return plain_http.get(f"{service.url}/metrics").text
+
+
 def _stale(service: Service) -> list[str]:
-    body: dict[str, list[str]] = httpx.get(f"{service.url}/readyz").json()
+    body: dict[str, list[str]] = plain_http.get(f"{service.url}/readyz").json()
     return body.get("files_not_in_force", [])
 
 
@@ -75,7 +80,7 @@ def test_a_worker_that_replaces_another_goes_by_the_same_rules(
 
     assert _list_by_many(governed) == {200}
     assert _stale(governed) == ["policy_file"]
-    assert 'transom_file_in_force{setting="policy_file"} 0.0' in httpx.get(f"{governed.url}/metrics").text
+    assert 'transom_file_in_force{setting="policy_file"} 0.0' in _metrics(governed)
 
 
 def test_all_workers_go_by_a_new_file_when_they_are_told(governed: Service, policy: Path) -> None:
@@ -89,7 +94,7 @@ def test_all_workers_go_by_a_new_file_when_they_are_told(governed: Service, poli
     assert _list_by_many(governed) == {403}
     assert set(workers) & set(worker_pids(governed)), "the others were not replaced"
     assert _stale(governed) == []
-    assert 'transom_file_in_force{setting="policy_file"} 1.0' in httpx.get(f"{governed.url}/metrics").text
+    assert 'transom_file_in_force{setting="policy_file"} 1.0' in _metrics(governed)
 
 
 def test_a_mistake_in_one_file_keeps_all_as_they_were(

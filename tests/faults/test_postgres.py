@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import asyncpg
-import httpx
 import pytest
+from harness import plain_http
 from harness.postgres_gateway import PostgresGateway
 from harness.service import Service
 
@@ -403,7 +403,7 @@ def _as_role(url: str, role: str) -> str:
 def test_readiness_is_told_soon_when_the_network_loses_everything(url: str, tmp_path: Path) -> None:
     with PostgresGateway(url) as gateway, Service(tmp_path, gateway.url) as service:
         gateway.hold()
-        answers = [httpx.get(f"{service.url}/readyz", timeout=PATIENCE_S, trust_env=False) for _ in range(2)]
+        answers = [plain_http.get(f"{service.url}/readyz", timeout=PATIENCE_S) for _ in range(2)]
         gateway.release()
         expect_eventually(lambda: service.client(None).get("/readyz").status_code, 200)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService, Service
 from harness.swift import Swift
 
@@ -114,7 +115,7 @@ def test_the_successor_of_a_killed_worker_reads_and_writes_the_s3_store(
 
     def is_ready() -> bool:
         try:
-            return httpx.get(f"{service.url}/readyz", timeout=SOON_S, trust_env=False).status_code == 200
+            return plain_http.get(f"{service.url}/readyz", timeout=SOON_S).status_code == 200
         except httpx.TransportError:
             return False
 

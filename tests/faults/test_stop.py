@@ -13,6 +13,7 @@ from random import Random
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import MakeService, Service
 
 from .calls import (
@@ -199,7 +200,7 @@ def test_a_second_service_on_the_same_data_leaves_the_uploads_of_the_first_alone
 def test_a_start_on_an_empty_folder_makes_all_that_is_needed(make_service: MakeService) -> None:
     service = make_service("sqlite")
 
-    assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+    assert plain_http.get(f"{service.url}/readyz").status_code == 200
     assert set(service.clouds) == {"admin", "publisher", "recipient", "other"}
     assert service.client("publisher").get("/v2/images").json()["images"] == []
 

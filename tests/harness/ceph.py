@@ -20,6 +20,7 @@ import httpx
 import obstore
 from obstore.store import S3Store
 
+from harness import plain_http
 from harness.child import Child, ServiceFailedError, find_free_port
 from harness.swift import ACCESS_KEY, SECRET_KEY, UPLOADS
 
@@ -169,7 +170,7 @@ class Ceph:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.endpoint, timeout=10, trust_env=False).status_code == 200
+            return plain_http.get(self.endpoint, timeout=10).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -191,6 +192,6 @@ class Ceph:
         )
         url = obstore.sign(store, "PUT", "", timedelta(minutes=1))
         # The gateway makes pools for the first bucket.
-        answer = httpx.put(url, timeout=60, trust_env=False)
+        answer = plain_http.put(url, timeout=60)
         if answer.status_code != 200:
             raise RuntimeError(f"the bucket was not made: {answer.status_code} {answer.text}")

@@ -11,8 +11,7 @@ import json
 import threading
 from typing import Any, NamedTuple
 
-import httpx
-
+from harness import plain_http
 from harness.loopback import Handler, LoopbackServer
 
 SERVER, VOLUME = "5b6f0f53-1d3a-4c1e-9f6b-0e6d8ffb0a11", "b2f1c3de-8a0e-4a4e-9d0e-3c8a5b7e6f22"
@@ -124,21 +123,21 @@ class Cloud(LoopbackServer):
         made = self.made[number]
         headers = {"X-Auth-Token": made.token, "Content-Type": "application/octet-stream"}
         url = f"{self.image_url}/v2/images/{made.image_id}/file"
-        answer = httpx.put(url, content=data, headers=headers, trust_env=False)
+        answer = plain_http.put(url, content=data, headers=headers)
         assert answer.status_code == 204, answer.text
 
     def drop(self) -> None:
         """Delete the image that was made, as Nova does when a snapshot fails."""
         made = self.made[-1]
         url = f"{self.image_url}/v2/images/{made.image_id}"
-        answer = httpx.delete(url, headers={"X-Auth-Token": made.token}, trust_env=False)
+        answer = plain_http.delete(url, headers={"X-Auth-Token": made.token})
         assert answer.status_code == 204, answer.text
 
     def _create(self, record: dict[str, Any], token: str) -> str:
         if self.makes_nothing:
             return "11111111-1111-4111-8111-111111111111"
         headers = {"X-Auth-Token": token}
-        answer = httpx.post(f"{self.image_url}/v2/images", json=record, headers=headers, trust_env=False)
+        answer = plain_http.post(f"{self.image_url}/v2/images", json=record, headers=headers)
         assert answer.status_code == 201, answer.text
         self.made.append(Made(str(answer.json()["id"]), token))
         return self.made[-1].image_id

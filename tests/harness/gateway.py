@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
-
+from harness import plain_http
 from harness.loopback import Handler, LoopbackServer
 
 _HOP_BY_HOP = {
@@ -91,8 +90,8 @@ class Gateway(LoopbackServer):
             return
         headers = {name: value for name, value in handler.headers.items() if name.lower() not in _HOP_BY_HOP}
         headers.pop("Host", None)
-        answer = httpx.request(
-            handler.command, self._target + below, headers=headers, content=body, timeout=60, trust_env=False
+        answer = plain_http.request(
+            handler.command, self._target + below, headers=headers, content=body, timeout=60
         )
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
         _answer(handler, answer.status_code, kept, answer.content)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import httpx
 
+from harness import plain_http
 from harness.child import Child, find_free_port
 from harness.environments import install
 from harness.service import Cloud
@@ -242,7 +243,7 @@ class Keystone:
 
     def _is_ready(self) -> bool:
         try:
-            answer = httpx.get(self.auth_url, timeout=10, trust_env=False)
+            answer = plain_http.get(self.auth_url, timeout=10)
         except httpx.TransportError:
             return False
         return answer.status_code == httpx.codes.OK
@@ -288,4 +289,4 @@ class Keystone:
 
 def _make_client(base_url: str, headers: Mapping[str, str]) -> httpx.Client:
     # Proxy settings of the machine must not stand between the tests and the loopback address.
-    return httpx.Client(base_url=base_url, headers=headers, timeout=60, trust_env=False)
+    return plain_http.open_client(base_url=base_url, headers=headers, timeout=60)

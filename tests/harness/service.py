@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 import httpx
 import yaml
 
+from harness import plain_http
 from harness.answers import check
 from harness.child import Child, ServiceFailedError, find_free_port
 
@@ -187,12 +188,10 @@ class Service:
             headers = {"Accept": "application/json"}
             if name is not None:
                 headers["X-Auth-Token"] = self.token(name)
-            # Proxy settings of the machine must not stand between the tests and the loopback address.
-            self._clients[name] = httpx.Client(
+            self._clients[name] = plain_http.open_client(
                 base_url=self.url,
                 headers=headers,
                 timeout=30,
-                trust_env=False,
                 # Threads share it, and httpcore may close a connection as idle just when another thread takes
                 # it. So the service is to close them, which keeps them for longer than this.
                 limits=httpx.Limits(keepalive_expiry=60),
@@ -212,7 +211,7 @@ class Service:
 
     def _is_ready(self) -> bool:
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False)
+            answer = plain_http.get(f"{self.url}/readyz", timeout=2)
         except httpx.TransportError:
             return False
         return answer.status_code == httpx.codes.OK

@@ -17,6 +17,7 @@ from typing import Self
 
 import httpx
 
+from harness import plain_http
 from harness.child import Child, find_free_port
 from harness.environments import install
 
@@ -96,7 +97,7 @@ class Swift:
 
     def _is_ready(self) -> bool:
         try:
-            httpx.get(self.endpoint, timeout=10, trust_env=False)
+            plain_http.get(self.endpoint, timeout=10)
         except httpx.TransportError:
             return False
         return True

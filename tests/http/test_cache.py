@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import Service
 from harness.swift import Swift
 from images import (
@@ -367,7 +368,7 @@ def test_many_readers_get_every_image_right_from_a_cache_too_small_for_them(
             image_id = list(contents)[number % 4]
             url = f"{service.url}/v2/images/{image_id}/file"
             headers = {"X-Auth-Token": service.token("publisher")}
-            response = httpx.get(url, headers=headers, trust_env=False, timeout=30)
+            response = plain_http.get(url, headers=headers, timeout=30)
             return response.content == contents[image_id]
 
         right = []

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import IMPORTING, SharedServices
+from harness import plain_http
 from harness.databases import over_one
 from harness.file_server import FileServer
 from harness.service import Service
@@ -106,7 +107,7 @@ def test_a_deleted_image_leaves_other_peoples_data_alone(placing: Service, files
     finish_import(client, image_id)
 
     assert client.delete(f"/v2/images/{image_id}").status_code == 204
-    assert httpx.get(url, trust_env=False).content == DATA
+    assert plain_http.get(url).content == DATA
 
 
 def test_where_data_lies_is_told_to_services_and_admins(placing: Service, files: FileServer) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import DATABASES, SharedServices
+from harness import plain_http
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from harness.stores import stored_files
@@ -105,7 +106,7 @@ def test_others_do_not_see_what_the_stores_are_made_of(two_stores: TwoStores) ->
 
 @pytest.mark.parametrize("path", ["/v2/info/stores", "/v2/info/stores/detail"])
 def test_the_stores_are_told_to_known_callers_only(two_stores: TwoStores, path: str) -> None:
-    assert httpx.get(two_stores.service.url + path, trust_env=False).status_code == 401
+    assert plain_http.get(two_stores.service.url + path).status_code == 401
 
 
 def test_a_service_without_the_setting_has_one_store(service: Service) -> None:

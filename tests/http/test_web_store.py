@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.moody_server import MoodyServer
 from harness.service import Service
 from images import (
@@ -186,7 +187,7 @@ def test_a_deleted_image_leaves_the_data_of_others_alone(web: Web) -> None:
     delete_image(web.publisher, first)
     delete_image(web.publisher, second)
 
-    assert httpx.get(web.server.url("image.raw"), trust_env=False).content == DATA
+    assert plain_http.get(web.server.url("image.raw")).content == DATA
 
 
 @pytest.mark.parametrize(("store", "other"), [("web", "near"), ("near", "web")])

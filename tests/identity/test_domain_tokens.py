@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from harness import plain_http
 from harness.keystone import DOMAIN, Keystone
 from harness.service import Service
 
@@ -124,7 +125,7 @@ def test_keystone_judges_so(keystone: Keystone, scope: Any, status: int) -> None
     user = {"name": "admin", "domain": {"id": DOMAIN}, "password": keystone.password}
     identity = {"methods": ["password"], "password": {"user": user}}
 
-    answer = httpx.post(
+    answer = plain_http.post(
         f"{keystone.auth_url}/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}
     )
 

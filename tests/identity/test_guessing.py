@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import Service
 
 TOKENS = "/identity/v3/auth/tokens"
@@ -46,9 +47,7 @@ def test_many_wrong_passwords_at_once_do_not_lock_the_right_ones_out(
 ) -> None:
     async def guess_and_log_in() -> list[int]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(
-            base_url=guessed.url, timeout=30, trust_env=False, limits=limits
-        ) as client:
+        async with plain_http.open_async_client(base_url=guessed.url, timeout=30, limits=limits) as client:
             guesses = [
                 asyncio.create_task(
                     client.post(TOKENS, json=_body(guessed, names[number % len(names)], f"wrong-{number}"))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from harness import plain_http
 from harness.service import Service
 from sharing_calls import project_of
 from test_signature_forms import CHAINED, GOLANGSDK, Form
@@ -55,7 +56,7 @@ class Client:
                 sent = sent.with_header("X-Project-Id", self.project_id)
             if self.domain_id:
                 sent = sent.with_header("X-Domain-Id", self.domain_id)
-        answer = httpx.request(method, url, headers=sent.headers, content=sent.body, trust_env=False)
+        answer = plain_http.request(method, url, headers=sent.headers, content=sent.body)
         assert answer.status_code in (200, 201, 204), answer.text
         return answer
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import yaml
+from harness import plain_http
 from harness.service import Service
 from huaweicloudsdkcore.auth.credentials import BasicCredentials  # type: ignore[import-untyped]
 from huaweicloudsdkcore.sdk_request import SdkRequest  # type: ignore[import-untyped]
@@ -55,8 +56,8 @@ def send_signed(
         body=json.dumps(body) if body is not None else "",
     )
     signed = Signer(BasicCredentials(cloud["ak"], cloud["sk"])).sign(request)
-    return httpx.request(
-        method, f"{service.url}{path}", headers=signed.header_params, content=signed.body, trust_env=False
+    return plain_http.request(
+        method, f"{service.url}{path}", headers=signed.header_params, content=signed.body
     )
 
 

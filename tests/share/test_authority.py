@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import SharedServices
+from harness import plain_http
 from harness.service import Service
 
 from .calls import UNKNOWN_ID, answer, create_image, offer, post, project_of
@@ -197,6 +198,6 @@ def _token_without_project(server: Service, caller: str) -> str:
     cloud = server.clouds[caller]
     user = {"name": cloud.username, "password": cloud.password, "domain": {"id": "default"}}
     auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": "unscoped"}
-    response = httpx.post(f"{cloud.auth_url}/auth/tokens", json={"auth": auth}, trust_env=False)
+    response = plain_http.post(f"{cloud.auth_url}/auth/tokens", json={"auth": auth})
     assert response.status_code == 201, response.text
     return response.headers["x-subject-token"]

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import SharedServices
+from harness import plain_http
 from harness.service import Service
 
 from .calls import problem_of
@@ -192,7 +193,7 @@ def test_who_loses_the_right_while_waiting_is_told_nothing(server: Service) -> N
 
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(
-            lambda: httpx.get(server.url + FEED, params=query, headers=headers, timeout=60, trust_env=False)
+            lambda: plain_http.get(server.url + FEED, params=query, headers=headers, timeout=60)
         )
         recipient.get(FEED)
         gone = recipient.delete("/identity/v3/auth/tokens", headers={"X-Subject-Token": token})
