@@ -27,13 +27,16 @@ from .test_families import FAMILY, added, an_image, family
 PUBLISHER, RECEIVER, PASSER_BY = caller(), caller("member", RECIPIENT), caller("member", STRANGER)
 ADMIN = caller("admin", STRANGER)
 WHOLE = {"__whole_image": "true", "__backup_id": "backup"}
-#: Whom the operator lets see the members of whatever there is.
-PASSER_BY_READING_ALL = msgspec.structs.replace(
-    PASSER_BY,
-    policy=msgspec.structs.replace(
-        PASSER_BY.policy, rules={**PASSER_BY.policy.rules, "get_members": lambda _caller, _target: True}
-    ),
-)
+
+
+def allowed_by_the_operator(who: Caller, rule: str) -> Caller:
+    """This caller where the operator's rule lets everybody do this to whatever there is."""
+    rules = {**who.policy.rules, rule: lambda _caller, _target: True}
+    return msgspec.structs.replace(who, policy=msgspec.structs.replace(who.policy, rules=rules))
+
+
+PASSER_BY_READING_ALL = allowed_by_the_operator(PASSER_BY, "get_members")
+RECEIVER_ANSWERING_ALL = allowed_by_the_operator(RECEIVER, "modify_member")
 
 
 def found(is_member: bool = False, asked: Member | None = None, **changes: object) -> Found:
@@ -108,6 +111,12 @@ REFUSALS: list[tuple[Callable[[], object], type[TransomError], str, Reason | Non
         "nobody not found in the member list of the image image.",
         Reason.MEMBER_UNKNOWN,
     ),
+    (
+        lambda: rules.answer(PUBLISHER, found(), "nobody", "accepted"),
+        NotFoundError,
+        "nobody not found in the member list of the image image.",
+        Reason.MEMBER_UNKNOWN,
+    ),
     (share(None), NotFoundError, "No image found with ID image", Reason.IMAGE_UNKNOWN),
     (
         lambda: rules.withdraw_from(PUBLISHER, None, "image"),
@@ -142,6 +151,12 @@ REFUSALS: list[tuple[Callable[[], object], type[TransomError], str, Reason | Non
     ),
     (
         lambda: rules.answer_offer(RECEIVER, seen(), "image", accepts=True, vault_id=None),
+        NotFoundError,
+        "Image image is not offered to this project.",
+        Reason.MEMBER_UNKNOWN,
+    ),
+    (
+        lambda: rules.answer_offer(RECEIVER_ANSWERING_ALL, seen(), "image", accepts=True, vault_id=None),
         NotFoundError,
         "Image image is not offered to this project.",
         Reason.MEMBER_UNKNOWN,

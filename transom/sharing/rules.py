@@ -322,7 +322,7 @@ def new_terms(member: Member | FamilyMember, new: NewTerms) -> Terms:
     deadline = (member.ends_at if had_deadline else NEVER) if new.answer_by is UNSET else _end(new.answer_by)
     return Terms(
         message=member.message if new.message is UNSET else new.message,
-        ends_at=min(deadline, expires_at) if is_pending else expires_at,
+        ends_at=min(deadline, expires_at),
         expires_at=expires_at,
     )
 
