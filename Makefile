@@ -3,6 +3,9 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Python may have been told not to keep what it compiles: each of the thousand processes that the tests start would compile
+# what it imports, and pytest the tests, anew.
+export PYTHONDONTWRITEBYTECODE =
 # Makes .venv-NAME of requirements/NAME.lock, unless it is there.
 ENVIRONMENT := PYTHONPATH=tests $(BIN)/python -m harness.environments
 PORT ?= 9292
@@ -16,7 +19,7 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make install             build .venv (its bin/transom is the command)
-# Python may have been told not to keep what it compiled (PYTHONDONTWRITEBYTECODE), and would compile at every start.
+# Compiled for who starts it where Python may not keep that.
 install: .venv/installed
 	@$(BIN)/python -m compileall -q transom
 
