@@ -27,7 +27,8 @@ Seen = TypeVar("Seen")
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 OCTET_STREAM = "application/octet-stream"
 PATIENCE_S = 120.0
-POLL_INTERVAL_S = 0.005
+#: Between two looks: an eighth of what was waited so far, within these bounds.
+POLL_INTERVALS_S = (0.005, 0.1)
 STATUSES = ("pending", "accepted", "rejected")
 
 
@@ -177,11 +178,11 @@ def owned_sizes(service: Service) -> list[int]:
 
 def eventually(observe: Callable[[], Seen], is_right: Callable[[Seen], bool]) -> Seen:
     """What was seen last: something right, unless that did not come about while our patience held."""
-    deadline = time.monotonic() + PATIENCE_S
+    started, (shortest, longest) = time.monotonic(), POLL_INTERVALS_S
     seen = observe()
-    while not is_right(seen) and time.monotonic() < deadline:
+    while not is_right(seen) and (waited := time.monotonic() - started) < PATIENCE_S:
         # Another process gets there when it does: looking again is the only way to learn it.
-        time.sleep(POLL_INTERVAL_S)
+        time.sleep(min(max(waited / 8, shortest), longest))
         seen = observe()
     return seen
 
