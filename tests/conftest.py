@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,19 +68,24 @@ class SharedServices:
     def __init__(self, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> None:
         self._tmp_path_factory = tmp_path_factory
         self._postgresql = postgresql
+        self._made: list[Service] = []
         self._started: dict[tuple[str, ...], Service] = {}
         self._accounts = KeptAccounts(tmp_path_factory.mktemp("accounts"), FURTHER_USERS)
-        self.stack = contextlib.ExitStack()
 
     def get(self, database: str, **settings: str) -> Service:
         key = (database, *(f"{name}={settings[name]}" for name in sorted(settings)))
         if key not in self._started:
             folder = self._tmp_path_factory.mktemp(f"service-{database}")
             service = _new_service(database, folder, self._postgresql, settings)
-            self.stack.callback(service.close)
+            self._made.append(service)
             self._accounts.start(service)
             self._started[key] = service
         return self._started[key]
+
+    def close(self) -> None:
+        """End them all, beside each other: each waits for its workers."""
+        with ThreadPoolExecutor(max(len(self._made), 1)) as threads:
+            list(threads.map(Service.close, self._made))
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +93,7 @@ def shared_services(
     tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL
 ) -> Iterator[SharedServices]:
     """Kept apart from `service`, so that going from one database to the other and back restarts nothing."""
-    services = SharedServices(tmp_path_factory, postgresql)
-    with services.stack:
+    with contextlib.closing(SharedServices(tmp_path_factory, postgresql)) as services:
         yield services
 
 
