@@ -2,13 +2,15 @@
 spelled out."""
 
 import gzip
+import html
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from markupsafe import Markup, escape
 
 from transom.api.http import Headers, Request, Response
 from transom.console import words
@@ -30,7 +32,28 @@ _PAGE_HEADERS: Headers = [
 ]
 
 
+def _write(value: Any) -> str:
+    """What a template shows, as it stands in the page."""
+    kind = type(value)
+    if kind is str:
+        return html.escape(words.show_controls(value))
+    return value if kind is Markup else escape(value)
+
+
+class _Generator(CodeGenerator):
+    """`finalize` escapes as well. `escape` would make a Markup of each piece, for nothing: a page has
+    hundreds of them, joined a moment later."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write("environment.finalize(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write(")")
+
+
 class _Environment(Environment):
+    code_generator_class = _Generator
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As it is inherited; but a key of what the API says is looked up at once, rather than after an
         exception for the attribute that is not there."""
@@ -45,7 +68,7 @@ def _environment() -> Environment:
         loader=PackageLoader("transom.console"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=words.show_controls,
+        finalize=_write,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

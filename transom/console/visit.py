@@ -122,6 +122,8 @@ class Visit:
 
     def url(self, path: str, **query: Any) -> str:
         """A link to a page. `path` below /console; a list holds several values of a parameter."""
+        if not query:
+            return _link(f"{self._prefix}{ROOT}{path}")
         fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in query.items()}
         return _link(f"{self._prefix}{ROOT}{path}", **fixed)
 
