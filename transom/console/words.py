@@ -11,6 +11,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 #: Counts of the API stop here.
 MOST_COUNTED = 1000
@@ -60,6 +61,11 @@ def format_count(number: int | None) -> str:
 def shorten(text: str | None) -> str:
     """An id in a table: its two ends."""
     return text if text is None or len(text) <= 13 else f"{text[:8]}…{text[-4:]}"  # type: ignore[return-value]
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is the id of an image or a family, rather than a name."""
+    return _UUID.fullmatch(text) is not None
 
 
 def parse_time(text: str | None) -> datetime | None:

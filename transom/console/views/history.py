@@ -1,16 +1,22 @@
 """What happened: the project's history, and all projects' for operators."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from transom.api.http import Response, encode_json
 from transom.console.client import Refusal
 from transom.console.events import TYPES, Reader, describe
 from transom.console.guard import HEADERS
+from transom.console.recipients import read_recipients
 from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
+from transom.console.words import is_uuid
+from transom.domain.errors import InvalidError
 
 _EVENTS = "/share/v1/events"
+#: Filter → the list in which a name is looked up.
+_NAMED = {"image": "/v2/images", "family": "/share/v1/families"}
+_NONE: dict[str, Any] = {"events": [], "next": None}
 #: A download of the history ends here.
 _MOST_EXPORTED = 100_000
 _GROUPS = {
@@ -32,9 +38,9 @@ async def show_audit(visit: Visit) -> Response:
 
 async def _show(visit: Visit, template: str, *, is_all: bool) -> Response:
     filters = _filters(visit)
-    found = await visit.client.get(
-        _EVENTS, order="desc", limit=25, after=visit.query.get("after"), **filters, **_scope(is_all)
-    )
+    wanted, wrong = await _resolve(visit, filters)
+    page = {"order": "desc", "limit": 25, "after": visit.query.get("after"), **_scope(is_all)}
+    found = await visit.client.get(_EVENTS, **page, **wanted) if not wrong else _NONE
     return await visit.page(
         template,
         here="audit" if is_all else "activity",
@@ -42,6 +48,7 @@ async def _show(visit: Visit, template: str, *, is_all: bool) -> Response:
         events=described(visit, found["events"]),
         next_after=cursor_of(found["next"]),
         filters=filters,
+        wrong=wrong,
         groups=_GROUPS,
         types=TYPES,
         oldest_told=found["next"] is None,
@@ -52,6 +59,23 @@ def _filters(visit: Visit) -> dict[str, str]:
     query = visit.query
     found = {name: query.get(name, "").strip() for name in ("type", "image", "family")}
     return {**found, "with_": query.get("with", "").strip()}
+
+
+async def _resolve(visit: Visit, filters: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The filters with ids for names, and what is wrong with them."""
+    found, wrong = dict(filters), []
+    if filters["with_"]:
+        named = await read_recipients(visit.signing.ask, visit.token, filters["with_"])
+        found["with_"] = next(iter(named.names), "")
+        wrong += [f"{line}: {why}." for line, why in named.wrong]
+    for kind, path in _NAMED.items():
+        if (name := filters[kind]) and not is_uuid(name):
+            answer = await visit.client.get(path, name=name, limit=2, is_shown=False)
+            ids = [one["id"] for one in answer.get("items", answer.get("images", []))]
+            found[kind] = ids[0] if ids else ""
+            if len(ids) != 1:
+                wrong.append(f"{name}: {'several have' if ids else f'you see no {kind} of'} this name.")
+    return found, wrong
 
 
 def _scope(is_all: bool) -> dict[str, str]:
@@ -85,7 +109,10 @@ async def export_audit(visit: Visit) -> Response:
 
 async def _export(visit: Visit, *, is_all: bool) -> Response:
     """The events that the filters leave, the newest first, one JSON object a line."""
-    query = {"order": "desc", "limit": 1000, **_filters(visit), **_scope(is_all)}
+    wanted, wrong = await _resolve(visit, _filters(visit))
+    if wrong:
+        raise InvalidError(" ".join(wrong))
+    query = {"order": "desc", "limit": 1000, **wanted, **_scope(is_all)}
     first = await visit.client.get(_EVENTS, **query)
 
     async def write() -> AsyncGenerator[bytes, None]:

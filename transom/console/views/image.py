@@ -1,7 +1,7 @@
 """One image: what it is, who has it, and what can be done with it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -36,6 +36,8 @@ _CHANGES: dict[str, tuple[str, Any]] = {
 }
 #: Acts that a page explains before they are done.
 EXPLAINED = frozenset({"deactivate", "delete"})
+#: Shares among which the last use of an image is looked for.
+_MOST_LOOKED_AT = 100
 
 
 async def get_image(visit: Visit) -> dict[str, Any]:
@@ -134,8 +136,10 @@ async def show_act(visit: Visit) -> Response:
     if act not in EXPLAINED:
         raise NotFoundError("There is no such page.")
     image = await get_image(visit)
-    summary, family_id = await asyncio.gather(
-        visit.client.try_get(f"/share/v1/images/{segment(image['id'])}/shares/summary"),
+    share = f"/share/v1/images/{segment(image['id'])}/shares"
+    summary, shares, family_id = await asyncio.gather(
+        visit.client.try_get(f"{share}/summary"),
+        visit.client.try_get(share, limit=_MOST_LOOKED_AT),
         _find_family_id(visit, image),
     )
     return await visit.page(
@@ -144,7 +148,14 @@ async def show_act(visit: Visit) -> Response:
         family=_family_of(image),
         family_id=family_id,
         summary=_body(summary),
+        last_use=_find_last_use(shares.body["items"]) if shares.status == HTTPStatus.OK else None,
     )
+
+
+def _find_last_use(shares: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of those who have it, the one that used it last; None where nobody has."""
+    used = [one for one in shares if one["usage"]["last_used_at"]]
+    return max(used, key=lambda one: str(one["usage"]["last_used_at"]), default=None)
 
 
 async def act(visit: Visit) -> Response:

@@ -1,13 +1,12 @@
 """Lists of images, and the page that uploads one."""
 
-import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from transom.api.http import Response
 from transom.console.visit import Visit
+from transom.console.words import is_uuid
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TABS: dict[str, dict[str, str]] = {
     "shared": {"visibility": "shared", "member_status": "accepted"},
     "public": {"visibility": "public"},
@@ -27,7 +26,7 @@ async def show_images(visit: Visit) -> Response:
     """Search is by exact name, id or tag: the API has no other."""
     tab, wanted = visit.query.get("show", "mine"), visit.query.get("q", "").strip()
     sort = visit.query.get("sort", "new")
-    if _UUID.fullmatch(wanted):
+    if is_uuid(wanted):
         return visit.go(f"/images/{wanted.lower()}")
     owner = visit.query.get("owner", "")
     filters = _TABS.get(tab, {"owner": owner or visit.project_id})

@@ -1,7 +1,8 @@
 """What other projects offer to this one: the inbox, its answers, and the rules that answer by themselves."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -52,6 +53,7 @@ async def show_inbox(visit: Visit) -> Response:
         kind=kind,
         sender=sender,
         senders=_list_senders(found["items"]),
+        waiting_of=_count_by_sender(found, kind, query.get("after")),
         summary=await visit.summary(),
         **done,
     )
@@ -65,6 +67,12 @@ def cursor_of(link: str | None) -> str:
 def _list_senders(items: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Project → its name, of the items on the page."""
     return {one["from"]["project"]: name_of_sender(one["from"]) for one in items}
+
+
+def _count_by_sender(found: dict[str, Any], kind: str, after: str | None) -> Mapping[str, int]:
+    """Project → how many offers it has in this list; of a list that is not all on the page, nothing."""
+    is_whole = not (kind or after or found["next"])
+    return Counter(one["from"]["project"] for one in found["items"]) if is_whole else {}
 
 
 def name_of_sender(sender: dict[str, Any]) -> str:
