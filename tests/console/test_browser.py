@@ -92,6 +92,18 @@ def test_a_checksum_that_differs_is_told_in_red(window: Window, tmp_path: Path) 
     assert window.page.get_by_role("link", name="Delete…").is_visible()
 
 
+def test_a_checksum_of_another_algorithm_is_not_said_to_differ(window: Window, tmp_path: Path) -> None:
+    content = os.urandom(5000)
+    (tmp_path / "disk-5.raw").write_bytes(content)
+
+    _upload(window, tmp_path / "disk-5.raw", sum=hashlib.sha256(content).hexdigest())
+    window.page.wait_for_selector(".pill.wait:has-text('checksum not compared')")
+
+    assert "The service computes MD5 and SHA512" in window.text
+    assert hashlib.sha512(content).hexdigest() in window.text
+    assert not window.faults
+
+
 def test_data_that_the_service_refuses_is_told_with_the_reason(window: Window, tmp_path: Path) -> None:
     (tmp_path / "fake.qcow2").write_bytes(b"QFI\xfb" + bytes(2000))
 

@@ -198,7 +198,9 @@ function stop(upload, text, mayTry) {
 function finish(upload, image) {
   const { expected } = upload, computed = expected.length === 32 ? image.checksum : image.os_hash_value;
   find("progress", upload.card).value = 1;
-  if (expected && expected !== computed) {
+  if (expected && expected.length !== computed?.length) {
+    showState(upload, "done", "done, checksum not compared", "wait", `The service computes MD5 and ${image.os_hash_algo.toUpperCase()}, and what was expected is neither. It computed ${computed}.`);
+  } else if (expected && expected !== computed) {
     showState(upload, "done", "checksum differs", "bad", `Expected ${expected}, and the service computed ${computed}. What arrived is not what you meant: delete it, or look where the difference comes from.`);
   } else {
     showState(upload, "done", expected ? "done, checksum as expected" : "done", "good", `${size(upload.file.size)} arrived.`);
