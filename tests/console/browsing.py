@@ -6,7 +6,7 @@ Without it these tests are skipped by name; in CI, which installs it, they fail.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -108,6 +108,19 @@ class Window:
         """By how many pixels the page is wider than its window."""
         root = "document.documentElement"
         return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    def dialogs(self, is_wanted: Callable[[str], bool]) -> Iterator[str]:
+        """The paths of the pages that open as dialogs above this one, each while it is open."""
+        for link in self.page.locator("a[data-dialog]").all():
+            path = str(link.get_attribute("href")).removeprefix("/console")
+            if not is_wanted(path):
+                continue
+            # Some are in menus that are shut.
+            link.evaluate("link => link.click()")
+            self.page.wait_for_selector("dialog[open]")
+            yield path
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_selector("dialog", state="detached")
 
     def find_barriers(self) -> list[str]:
         """At both widths and in both schemes, of which one differs in its colours alone; and at the narrowest

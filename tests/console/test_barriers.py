@@ -76,17 +76,10 @@ def test_no_page_and_no_dialog_has_a_barrier(chromium: Chromium, story: Story, a
 def _look_at_dialogs(window: Window, path: str, opened: set[str], found: dict[str, list[str]]) -> set[str]:
     """The patterns of those that the page opens, but for those that were looked at."""
     new: set[str] = set()
-    for link in window.page.locator("a[data-dialog]").all():
-        target = str(link.get_attribute("href")).removeprefix("/console")
-        if (pattern := _pattern_of(target)) in opened | new:
-            continue
+    for target in window.dialogs(lambda target: _pattern_of(target) not in opened | new):
+        pattern = _pattern_of(target)
         new.add(pattern)
-        # Some are in menus that are shut.
-        link.evaluate("link => link.click()")
-        window.page.wait_for_selector("dialog[open]")
         found[f"{path} → {pattern}"] = window.find_barriers()
-        window.page.keyboard.press("Escape")
-        window.page.wait_for_selector("dialog", state="detached")
     return new
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from harness.service import Service
 
-from .visitor import Visitor
+from .visitor import Page, Visitor
 
 
 @pytest.fixture
@@ -140,3 +140,22 @@ def test_who_deletes_a_version_is_offered_to_revoke_it(
     image = server.client("publisher").get(f"/share/v1/families/{family}/current").json()["image"]["id"]
 
     assert f"/console/families/{family}/versions/1/revoke" in publisher.get(f"/images/{image}/delete").text
+
+
+def test_who_answers_what_was_withdrawn_is_told_by_whom_and_why(
+    publisher: Visitor, recipient: Visitor, server: Service
+) -> None:
+    client = server.client("publisher")
+    image_id = client.post("/v2/images", json={"name": "taken-back"}).json()["id"]
+    whom = {"images": [image_id], "projects": [recipient.project_id]}
+    assert client.post("/share/v1/offers", json=whom).json()["offered"] == 1
+    client.post("/share/v1/withdrawals", json={**whom, "reason": "Wrong kernel."})
+    feed = f"/share/v1/events?image={image_id}&type=share.withdrawn&wait=20"
+    assert server.client("recipient").get(feed).json()["events"]
+
+    page = recipient.post("/inbox/answer", {"accept": f"image:{image_id}"})
+
+    text = Page(page.text).text
+    assert "It could not be answered: publisher withdrew taken-back from this project just now" in text
+    assert "“Wrong kernel.”" in text
+    client.delete(f"/v2/images/{image_id}")

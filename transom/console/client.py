@@ -7,7 +7,7 @@ network.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -151,6 +151,11 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
     """The target of a request. A parameter that is None or empty is left out."""
     pairs = [(name.rstrip("_"), value) for name, value in query.items() if value not in (None, "")]
     return f"{path}?{urlencode(pairs, doseq=True)}" if pairs else path
+
+
+def cursor_of(link: str | None) -> str:
+    """`after` of the next page, "" where there is none."""
+    return parse_qs(urlsplit(link or "").query).get("after", [""])[0]
 
 
 def segment(text: str) -> str:

@@ -3,8 +3,7 @@
 from http import HTTPStatus
 
 from transom.api.http import Response
-from transom.console.client import Refusal
-from transom.console.views.inbox import cursor_of
+from transom.console.client import Refusal, cursor_of
 from transom.console.visit import Visit
 
 FAMILIES = "/share/v1/families"

@@ -4,10 +4,9 @@ import asyncio
 from typing import Any
 
 from transom.api.http import Response
-from transom.console.client import segment
+from transom.console.client import cursor_of, segment
 from transom.console.views.families import FAMILIES
 from transom.console.views.history import described
-from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import InvalidError
 

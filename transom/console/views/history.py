@@ -4,11 +4,10 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from transom.api.http import Response, encode_json
-from transom.console.client import Refusal
+from transom.console.client import Refusal, cursor_of
 from transom.console.events import TYPES, Reader, describe
 from transom.console.guard import HEADERS
 from transom.console.recipients import read_recipients
-from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.console.words import is_uuid
 from transom.domain.errors import InvalidError

@@ -7,9 +7,8 @@ from typing import Any
 
 from transom.api.http import Response
 from transom.console import passing
-from transom.console.client import Answer, segment
+from transom.console.client import Answer, cursor_of, segment
 from transom.console.views.history import described
-from transom.console.views.inbox import cursor_of
 from transom.console.visit import Form, Visit
 from transom.console.words import file_name
 from transom.domain.errors import InvalidError, NotFoundError

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from transom.api.http import Response
-from transom.console.client import segment
+from transom.console.client import cursor_of, segment
 from transom.console.recipients import read_recipients
+from transom.console.views.history import described
 from transom.console.visit import Form, Visit
 from transom.domain.errors import InvalidError
 from transom.domain.recipients import GROUPS
@@ -31,6 +31,8 @@ _ANSWER_OF = {
     "leave": "left",
     "undo": "pending",
 }
+#: Events after which there is nothing to answer: the last part of their types.
+_ENDS = frozenset({"withdrawn", "lapsed", "expired", "closed", "deleted"})
 _KINDS = {"image": "images", "family": "families"}
 #: More would make the link to the page too long.
 _MOST_NAMED = 25
@@ -59,11 +61,6 @@ async def show_inbox(visit: Visit) -> Response:
     )
 
 
-def cursor_of(link: str | None) -> str:
-    """`after` of the next page, "" where there is none."""
-    return parse_qs(urlsplit(link or "").query).get("after", [""])[0]
-
-
 def _list_senders(items: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Project → its name, of the items on the page."""
     return {one["from"]["project"]: name_of_sender(one["from"]) for one in items}
@@ -90,15 +87,27 @@ async def _describe_done(visit: Visit) -> dict[str, Any]:
         if answer.status == HTTPStatus.OK:
             name = answer.body[kind]["name"] or own_id
             sender = name_of_sender(answer.body["from"])
+    failed = _number(visit.query.get("f"))
     return {
         "did": done,
         "count": _number(visit.query.get("n")),
-        "failed": _number(visit.query.get("f")),
+        "failed": failed,
+        "gone": await _find_end(visit, ids[0]) if failed and len(ids) == 1 else None,
         "remaining": _number(visit.query.get("r")),
         "done_ids": ids,
         "done_name": name,
         "done_from": sender,
     }
+
+
+async def _find_end(visit: Visit, offer: str) -> dict[str, Any] | None:
+    """The event by which an offer went; None where it is not told, or not yet."""
+    kind, own_id, _ = _path_of(offer)
+    last = {"order": "desc", "limit": 1, kind: own_id}
+    answer = await visit.client.try_get("/share/v1/events", is_shown=False, **last)
+    events = answer.body["events"] if answer.status == HTTPStatus.OK else []
+    has_ended = bool(events) and events[0]["type"].rpartition(".")[2] in _ENDS
+    return described(visit, events)[0] if has_ended else None
 
 
 def _path_of(offer: str) -> tuple[str, str, str]:

@@ -4,9 +4,8 @@ import asyncio
 from http import HTTPStatus
 
 from transom.api.http import Response
-from transom.console.client import Answer, Refusal, segment
+from transom.console.client import Answer, Refusal, cursor_of, segment
 from transom.console.recipients import read_recipients
-from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import NotFoundError
 

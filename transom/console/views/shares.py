@@ -6,10 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from transom.api.http import Response
-from transom.console.client import segment
+from transom.console.client import cursor_of, segment
 from transom.console.recipients import Recipients, read_recipients
 from transom.console.views.image import path_of
-from transom.console.views.inbox import cursor_of
 from transom.console.visit import Visit
 from transom.domain.errors import ForbiddenError, InvalidError
 from transom.domain.recipients import KINDS_BY_PLURAL
