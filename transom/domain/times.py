@@ -11,4 +11,6 @@ DAY_US = 24 * HOUR_US
 
 def show_time(microseconds: int) -> str:
     """RFC 3339, UTC: `2026-12-06T00:00:00.000000Z`. `microseconds`: since the epoch."""
-    return f"{EPOCH + timedelta(microseconds=microseconds):%Y-%m-%dT%H:%M:%S.%fZ}"
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    # Not strftime, which takes three times as long: a page of a list has hundreds of moments.
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
