@@ -295,15 +295,14 @@ async def _request(
     import aiohttp
     from yarl import URL
 
+    from transom.guarded_http import guarded_connector
+
     url = URL(target.url, encoded=True)
     # As it is sent, for not every name that is spelled in ASCII stands for another one (RFC 5891).
     if normalize_host(url.raw_host or "") != target.host or url.port != target.port:
         raise InvalidError("The URL is ambiguous: programs understand it differently.")
-    connector = aiohttp.TCPConnector(
-        resolver=_pinned(target, addresses), use_dns_cache=False, force_close=True
-    )
     async with aiohttp.ClientSession(
-        connector=connector,
+        connector=guarded_connector(_pinned(target, addresses)),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
