@@ -32,6 +32,7 @@ MUST_BE_SIGNED = frozenset(
         b"content-encoding",
         b"content-md5",
         b"content-range",
+        b"idempotency-key",
         b"if-match",
         b"if-none-match",
         b"if-range",

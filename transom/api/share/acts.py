@@ -76,9 +76,9 @@ def act(
 
 def _read_key(request: Request) -> str | None:
     """The key; None when there is none. InvalidError for one that is malformed."""
-    if HEADER.lower().encode() not in request.headers:
+    if request.header(b"idempotency-key") is None:
         return None
-    key = request.joined(HEADER.lower().encode())
+    key = request.joined(b"idempotency-key")
     if not _KEY.fullmatch(key):
         raise InvalidError(f"{HEADER} must be one key of 1 to 255 visible ASCII characters.")
     return key
