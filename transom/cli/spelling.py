@@ -1,6 +1,8 @@
 """Texts of strangers on an operator's or a user's terminal, and in their spreadsheets."""
 
+import json
 import re
+from typing import Any
 
 #: What spreadsheets take for a formula, whichever width it has. Quotes before it, so that one that was
 #: prefixed can be told from one that came so.
@@ -21,3 +23,16 @@ def spell_cell(text: str) -> str:
 
 def _visible(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def spell_json(value: Any, indent: int | None = None) -> str:
+    """The value as JSON for people and programs: all scripts as they are, but control characters escaped, of
+    which JSON itself asks for those below 32 only."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "\n".join(map(_escape, text.split("\n")))
+
+
+def _escape(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)

@@ -81,7 +81,7 @@ def download(service: Service, image: dict[str, Any], target: Path, advance: Adv
     """Put the data of the image at `target`. It is in `TARGET.part` until all of it is there and its hash is
     right; a later call goes on where one broke off. DamagedError, after which the part is gone."""
     part = target.with_name(f"{target.name}.part")
-    digest = hashlib.new(image["os_hash_algo"]) if image.get("os_hash_algo") else None
+    digest = _digest_of(image)
 
     def take(chunk: bytes) -> None:
         if digest is not None:
@@ -89,33 +89,47 @@ def download(service: Service, image: dict[str, Any], target: Path, advance: Adv
         advance(len(chunk))
 
     size = image.get("size")
+    if not isinstance(size, int):
+        raise RefusedError(f"Image {image['id']} has no data yet.")
     try:
         have = _fill(service, image, part, take)
     except requests.RequestException as error:
         raise RefusedError(f"The download broke off: {error}. Start it again to go on.") from None
     except OSError as error:
         raise RefusedError(f"{part}: {error.strerror}. Start it again to go on.") from None
-    if size is not None and have < size:
+    if have < size:
         raise RefusedError(f"The download broke off after {have} bytes. Start it again to go on.")
-    if have != (size or have) or (digest and digest.hexdigest() != image["os_hash_value"]):
+    if have > size or (digest and digest.hexdigest() != image["os_hash_value"]):
         part.unlink()
         raise DamagedError(f"The data of image {image['id']} is damaged; what arrived was thrown away.")
     part.replace(target)
 
 
+def _digest_of(image: dict[str, Any]) -> "hashlib._Hash | None":
+    """What the image's hash is made by; None where it has none. RefusedError for one that is unknown here."""
+    algorithm = image.get("os_hash_algo")
+    if not algorithm:
+        return None
+    if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
+        raise RefusedError(f"Image {image['id']} has a hash by {algorithm}, which is not known here.")
+    return hashlib.new(algorithm)
+
+
 def _fill(service: Service, image: dict[str, Any], part: Path, take: Callable[[bytes], None]) -> int:
-    """Append to the part what it lacks of the image's data; how many bytes it has then. `take`: called with
-    each chunk, also of what is there."""
+    """Append to the part what it lacks of the image's data; how many bytes it has then, which is more than
+    the image has where more came. `take`: called with each chunk, also of what is there."""
     with part.open("ab+") as file:
         file.seek(0)
         while chunk := file.read(_CHUNK):
             take(chunk)
-        have, size = file.tell(), image.get("size")
-        if size is None or have < size:
+        have = file.tell()
+        if have < image["size"]:
             for chunk in _read_from(service, image, have):
-                file.write(chunk)
+                have += file.write(chunk)
                 take(chunk)
-        return file.tell()
+                if have > image["size"]:
+                    break
+        return have
 
 
 def _read_from(service: Service, image: dict[str, Any], start: int) -> Iterator[bytes]:

@@ -52,8 +52,8 @@ class Service:
     def request(
         self, method: str, path: str, *, service: str = "image", allowed: tuple[int, ...] = (), **options: Any
     ) -> requests.Response:
-        """The answer to a request of `path`, which is below the endpoint; RefusedError for a status from 400
-        on that is not among `allowed`."""
+        """The answer to a request of `path`, which is below the endpoint. RefusedError for a redirect and for
+        a status from 400 on that is not among `allowed`."""
         headers = {"Accept": "application/json", **options.pop("headers", {})}
         url = self._url(path, service)
         answer = self._send(method, url, headers=headers, **options)
@@ -65,24 +65,36 @@ class Service:
             answer = self._send(method, url, headers=headers, **options)
         if answer.status_code >= _FIRST_REFUSAL and answer.status_code not in allowed:
             raise refusal_of(answer)
+        if answer.is_redirect:
+            raise RefusedError("The service redirects, which is not followed.", answer.status_code)
         return answer
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """The answer's JSON; None where it has no body."""
+        """The answer's JSON; None where it has no body. RefusedError for an answer that is no JSON."""
         if body is not None:
             options["json"] = body
         answer = self.request(method, path, **options)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise RefusedError("The service gave an answer that is no JSON.") from None
 
     def pages(self, path: str, params: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
-        """The entries `key` of a list, following `next` to its end. Each `next` is a path."""
+        """The entries `key` of a list, following `next` to its end. Each `next` is another path."""
         page = self.call("GET", path, params=params)
+        followed: set[str] = set()
         while True:
+            if not isinstance(page, dict) or not isinstance(page.get(key), list):
+                raise RefusedError(f"The service gave an answer without {key}.")
             yield from page[key]
             following = page.get("next")
             if not following:
                 return
-            page = self.call("GET", _path_of(following))
+            following = _path_of(following)
+            if following in followed:
+                raise RefusedError("The service gave a list without an end.")
+            followed.add(following)
+            page = self.call("GET", following)
 
     @property
     def project_id(self) -> str:
@@ -165,6 +177,8 @@ def refusal_of(answer: requests.Response) -> RefusedError:
 
 
 def _path_of(link: str) -> str:
-    """A link as a path below the endpoint."""
-    parts = urlsplit(link)
+    """A link as a path below the endpoint, whose host nothing may be added to."""
+    parts = urlsplit(str(link))
+    if not parts.path.startswith("/"):
+        raise RefusedError("The service gave a link that is no path.")
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -165,7 +165,7 @@ def download_image(service: "Service", image_name: str, path: Path | None, force
     from transom.client.names import find_image
 
     found = find_image(service, image_name)
-    target = path or Path(found["id"])
+    target = path or _file_of(found)
     if target.exists() and not force:
         raise click.ClickException(f"{target} is there: --force replaces it.")
     with transfer_bar(target.name, found.get("size")) as advance:
@@ -173,6 +173,15 @@ def download_image(service: "Service", image_name: str, path: Path | None, force
     algorithm = found.get("os_hash_algo")
     verified = f", {algorithm} verified" if algorithm else ""
     click.echo(f"{target}: {target.stat().st_size} bytes{verified}", err=True)
+
+
+def _file_of(found: dict[str, Any]) -> Path:
+    """The file of an image for which none was named: an id leads into no other folder."""
+    from transom.client.names import is_uuid
+
+    if not is_uuid(str(found["id"])):
+        raise click.ClickException("The image's id is no name for a file: give --file.")
+    return Path(found["id"])
 
 
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:

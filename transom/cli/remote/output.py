@@ -1,7 +1,6 @@
 """Results as a table for people, or as JSON, CSV or bare values for programs."""
 
 import csv
-import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from transom.cli.spelling import spell_cell, spell_out
+from transom.cli.spelling import spell_cell, spell_json, spell_out
 from transom.client.kinds import name_party
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -60,7 +59,7 @@ def print_rows(
     shown = list(columns or (*known, *(more if form in ("json", "csv") else ())))
     found = [{column: row.get(column) for column in shown} for row in rows]
     if form == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(spell_json(found, indent=2))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(shown)
@@ -78,7 +77,7 @@ def print_one(row: dict[str, Any], form: str, columns: Sequence[str] = ()) -> No
     shown = list(columns or row)
     _require_columns(shown, row)
     if form == "json":
-        click.echo(json.dumps({name: row[name] for name in shown}, indent=2, ensure_ascii=False))
+        click.echo(spell_json({name: row[name] for name in shown}, indent=2))
     elif form == "value":
         for name in shown:
             click.echo(cell(row[name]))

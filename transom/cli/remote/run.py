@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import json
 import logging
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from transom.cli.remote.output import json_option
+from transom.cli.spelling import spell_json, spell_out
 
 if TYPE_CHECKING:
     from transom.client.service import Service
@@ -79,11 +79,12 @@ def describe(error: Any) -> str:
     """A refusal for people: what, and where in the request."""
     where = f"{error.field}: " if error.field and not str(error).startswith(error.field) else ""
     status = f" ({error.status})" if error.status else ""
-    return f"{where}{error}{status}"
+    return spell_out(f"{where}{error}{status}")
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is undone. `yes`: `--yes` was given. An error where there is no terminal."""
+    question = spell_out(question)
     if yes:
         click.echo(question.removesuffix("?") + ".", err=True)
         return
@@ -103,11 +104,12 @@ def report(done: dict[str, Any], form: str) -> None:
 
     failures = done.get("failures", [])
     if form == "json":
-        click.echo(json.dumps(done, indent=2, ensure_ascii=False))
+        click.echo(spell_json(done, indent=2))
     else:
         counts = {name: value for name, value in done.items() if name != "failures" and value}
-        click.echo(", ".join(f"{name}: {value}" for name, value in counts.items()) or "nothing to do")
+        said = ", ".join(f"{name}: {value}" for name, value in counts.items())
+        click.echo(spell_out(said) or "nothing to do")
         for failure in failures:
-            click.echo(failure_text(failure), err=True)
+            click.echo(spell_out(failure_text(failure)), err=True)
     if failures:
         raise SystemExit(SOME_FAILED)

@@ -1,6 +1,5 @@
 """`transom share`: offers, answers, who has what, and what happened (docs/cli.md)."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +9,7 @@ import click
 from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, json_option, print_rows
 from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
+from transom.cli.spelling import spell_json
 from transom.client import kinds
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ def watch_events(
         for event in shares.watch_events(service, filters):
             row = rows.event_row(event)
             line = "  ".join(cell(row[name]) or "-" for name in rows.EVENTS)
-            click.echo(json.dumps(event, ensure_ascii=False) if form == "json" else line)
+            click.echo(spell_json(event) if form == "json" else line)
     except KeyboardInterrupt:
         return
 
