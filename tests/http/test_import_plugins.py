@@ -65,12 +65,24 @@ def test_packed_data_is_unpacked(plugged: Service, packed: bytes) -> None:
         (zipped(DATA, DATA), "has 2 members"),
         (zipped(*[b""] * 5000), "has more than one member"),
         (zipped(DATA)[:-30], "zip archive is damaged"),
+        (zipped(DATA, method=zipfile.ZIP_LZMA), "another method"),
+        (zipped(DATA, method=zipfile.ZIP_BZIP2), "another method"),
         (gzip.compress(DATA)[:-30], "cut short"),
         (b"\x1f\x8b" + b"x" * 100, "damaged"),
         (b"xx-lh5-" + b"x" * 100, "lha"),
         (gzip.compress(bytes(64 << 20)), "too large"),
     ],
-    ids=["two members", "many members", "zip cut short", "gzip cut short", "no gzip", "lha", "a bomb"],
+    ids=[
+        "two members",
+        "many members",
+        "zip cut short",
+        "lzma",
+        "bzip2",
+        "gzip cut short",
+        "no gzip",
+        "lha",
+        "a bomb",
+    ],
 )
 def test_what_cannot_be_unpacked_fails_the_task_and_leaves_nothing(
     plugged: Service, packed: bytes, text: str

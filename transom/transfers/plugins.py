@@ -22,6 +22,9 @@ from transom.transfers.material import Material, read_file
 _BLOCK_BYTES = 1 << 20
 #: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).
 _MOST_DIRECTORY_BYTES = 200_000
+#: Methods that the library unpacks in pieces of a bounded size. Of the others 4 KiB can be 80 MB, and LZMA
+#: takes as much memory as the archive says, up to 4 GiB.
+_PIECEWISE = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
 #: At offset 2: `-lh5-` and its like.
@@ -57,10 +60,12 @@ async def _first_bytes(material: Material) -> bytes:
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
     try:
         with _ArchiveFile(path) as file, await asyncio.to_thread(file.open_archive) as archive:
-            names = archive.namelist()
-            if len(names) != 1:
-                raise ContentRefusedError(f"The zip archive has {len(names)} members, not one.")
-            with archive.open(names[0]) as member:
+            members = archive.infolist()
+            if len(members) != 1:
+                raise ContentRefusedError(f"The zip archive has {len(members)} members, not one.")
+            if members[0].compress_type not in _PIECEWISE:
+                raise ContentRefusedError("The zip archive is packed by another method than deflate.")
+            with archive.open(members[0]) as member:
                 while block := await asyncio.to_thread(member.read, _BLOCK_BYTES):
                     yield block
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
