@@ -1,11 +1,13 @@
 """The share API against a model of it: whatever is done in whatever order, all of its answers agree.
 
-Offers, answers, withdrawals, ends, promotes and revocations are made at random, some by the Image API; after
-each, what owner and recipients see by both APIs is what the model says.
+Offers, answers, withdrawals, promotes, revocations and deletions are made at random, by the share API, the
+Image API and IMS, and time passes to the microsecond before, at or behind an end; after each, what owner and
+recipients see by the Image API and the share API is what the model says.
 """
 
 import uuid
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from .calls import Body, list_all, post, project_of
-from .ending import end_membership, end_share
 from .family_calls import Published, ok
-from .model import ACCEPTED, LEFT, PENDING, REJECTED, World
+from .model import ACCEPTED, LEFT, NEVER, PENDING, REJECTED, Terms, World
+from .stopped_clock import StoppedClock, text_of
 
 RECIPIENTS = ("recipient", "other")
 #: Versions of the family, and an image that is none.
@@ -27,7 +29,11 @@ VERSIONS, IMAGES = ("first", "second"), ("first", "second", "apart")
 some_images = st.lists(st.sampled_from(IMAGES), min_size=1, max_size=3, unique=True)
 some_recipients = st.lists(st.sampled_from(RECIPIENTS), min_size=1, max_size=2, unique=True)
 an_image, a_recipient = st.sampled_from(IMAGES), st.sampled_from(RECIPIENTS)
-a_number = st.integers(1, len(VERSIONS))
+a_version = st.sampled_from(VERSIONS)
+#: In how many seconds an offer lapses and its share ends.
+some_terms = st.sampled_from(((None, None), (None, None), (60, None), (None, 60), (60, 120), (120, 60)))
+In = tuple[int | None, int | None]
+a_decision = st.sampled_from((ACCEPTED, REJECTED))
 an_answer = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED, PENDING, LEFT))
 
 #: So many that a run takes some twenty seconds.
@@ -45,6 +51,7 @@ class Sharing(RuleBasedStateMachine):
     """One service; each run has images and a family of its own."""
 
     service: Service
+    clock: StoppedClock
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,20 +61,23 @@ class Sharing(RuleBasedStateMachine):
         self.images["apart"] = ok(shared, 201)["id"]
         for name in VERSIONS:
             self.family.publish(self.images[name], promote=False)
-        # A private image becomes shared when it is offered first; here all are from the start.
         for name in VERSIONS:
-            for verb in ("offers", "withdrawals"):
-                self._post("publisher", verb, images=[name], projects=["recipient"])
-        self.world = World(list(VERSIONS))
+            self._make_shared(name)
+        self.world = World(dict(enumerate(VERSIONS, 1)), now=self.clock.now)
         self.steps = 0
 
-    @initialize(to=some_recipients, number=a_number)
-    def begin(self, to: list[str], number: int) -> None:
+    def _make_shared(self, name: str) -> None:
+        """A private image becomes shared when it is offered first; here all are from the start."""
+        for verb in ("offers", "withdrawals"):
+            self._post("publisher", verb, images=[name], projects=["recipient"])
+
+    @initialize(to=some_recipients, terms=some_terms, version=a_version)
+    def begin(self, to: list[str], terms: In, version: str) -> None:
         """Most of what can go wrong needs members that have something."""
-        self.offer_family(to)
+        self.offer_family(to, terms)
         for caller in to:
             self.answer_family(caller, ACCEPTED, None)
-        self.promote(number)
+        self.promote(version)
 
     def teardown(self) -> None:
         self._see_shares_by_image()
@@ -90,12 +100,29 @@ class Sharing(RuleBasedStateMachine):
         counted = ("offered", "renewed", "unchanged", "changed", "withdrawn", "absent")
         assert sum(answered.get(name, 0) for name in counted) == expected.total()
 
+    # ---- time
+
+    @rule(which=st.integers(0, 3), by=st.sampled_from((-1, 0, 1)))
+    def pass_to_an_end(self, which: int, by: int) -> None:
+        """A microsecond before it, at it, or a microsecond behind it."""
+        if ends := self.world.ends():
+            now = max(ends[which % len(ends)] + by, self.clock.now)
+            self.clock.set(now)
+            self.world.pass_to(now)
+
+    def _terms(self, terms: In) -> tuple[Terms, Body]:
+        """The terms of an offer that is made now, for the model and for a request."""
+        moments = [self.clock.now + one * 1_000_000 if one is not None else NEVER for one in terms]
+        named = zip(("answer_by", "expires_at"), moments, strict=True)
+        return Terms(*moments), {name: text_of(moment) for name, moment in named if moment != NEVER}
+
     # ---- images
 
-    @rule(images=some_images, to=some_recipients)
-    def offer(self, images: list[str], to: list[str]) -> None:
-        done = self._post("publisher", "offers", images=images, projects=to)
-        self._is_told(done, [self.world.offer(image, project) for image in images for project in to])
+    @rule(images=some_images, to=some_recipients, terms=some_terms)
+    def offer(self, images: list[str], to: list[str], terms: In) -> None:
+        known, asked = self._terms(terms)
+        done = self._post("publisher", "offers", images=images, projects=to, **asked)
+        self._is_told(done, [self.world.offer(image, project, known) for image in images for project in to])
 
     @rule(images=some_images, caller=a_recipient, answer=an_answer)
     def answer(self, images: list[str], caller: str, answer: str) -> None:
@@ -128,17 +155,32 @@ class Sharing(RuleBasedStateMachine):
         expected = self.world.answer(image, caller, answer)
         assert told.status_code == (404 if expected == "failure" else 200), told.text
 
-    @rule(image=an_image, whom=a_recipient)
-    def end(self, image: str, whom: str) -> None:
-        end_share(self.service, self.images[image], project_of(self.service, whom))
-        self.world.withdraw(image, whom)
+    @rule(
+        images=some_images, whom=a_recipient, verb=st.sampled_from(("POST", "PUT", "DELETE")), says=a_decision
+    )
+    def share_by_ims(self, images: list[str], whom: str, verb: str, says: str) -> None:
+        """Offer, answer or withdraw: the job is done when it is answered. An answer is refused where nothing
+        of it was offered."""
+        project = project_of(self.service, whom)
+        body: Body = {"images": [self.images[name] for name in images]}
+        body |= {"project_id": project, "status": says} if verb == "PUT" else {"projects": [project]}
+        client = self.service.client(whom) if verb == "PUT" else self.family.owner
+        done = client.request(verb, "/v1/cloudimages/members", json=body)
+        if verb == "POST":
+            told = [self.world.offer(image, whom) for image in images]
+        elif verb == "PUT":
+            told = [self.world.answer(image, whom, says) for image in images]
+        else:
+            told = [self.world.withdraw(image, whom) for image in images]
+        assert done.status_code == (400 if {*told} == {"failure"} else 200), done.text
 
     # ---- the family
 
-    @rule(to=some_recipients)
-    def offer_family(self, to: list[str]) -> None:
-        done = self._post("publisher", "offers", families=[self.family.id], projects=to)
-        self._is_told(done, [self.world.offer_family(project) for project in to])
+    @rule(to=some_recipients, terms=some_terms)
+    def offer_family(self, to: list[str], terms: In) -> None:
+        known, asked = self._terms(terms)
+        done = self._post("publisher", "offers", families=[self.family.id], projects=to, **asked)
+        self._is_told(done, [self.world.offer_family(project, known) for project in to])
 
     @rule(caller=a_recipient, answer=an_answer, new_versions=st.sampled_from((None, None, ACCEPTED, PENDING)))
     def answer_family(self, caller: str, answer: str, new_versions: str | None) -> None:
@@ -151,25 +193,34 @@ class Sharing(RuleBasedStateMachine):
         done = self._post("publisher", "withdrawals", families=[self.family.id], projects=whom)
         self._is_told(done, [self.world.withdraw_family(project) for project in whom])
 
-    @rule(whom=a_recipient)
-    def end_membership(self, whom: str) -> None:
-        end_membership(self.service, self.family.id, project_of(self.service, whom))
-        self.world.withdraw_family(whom)
-
-    @rule(number=a_number)
-    def promote(self, number: int) -> None:
+    @rule(version=a_version)
+    def promote(self, version: str) -> None:
+        number = self.world.number_of(version)
         done = self.family.point_at(number)
         assert done.status_code == (200 if self.world.promote(number) else 409), done.text
 
-    @rule(number=a_number)
-    def revoke(self, number: int) -> None:
+    @rule(version=a_version)
+    def revoke(self, version: str) -> None:
+        number = self.world.number_of(version)
         assert self.family.act(number, "revoke", reason="broken").status_code == 200
         self.world.revoke(number)
 
-    @rule(number=a_number)
-    def restore(self, number: int) -> None:
+    @rule(version=a_version)
+    def restore(self, version: str) -> None:
+        number = self.world.number_of(version)
         assert self.family.act(number, "restore").status_code == 200
         self.world.restore(number)
+
+    @rule(version=a_version)
+    def replace(self, version: str) -> None:
+        """Its image is deleted, and another one is a version, not yet current."""
+        deleted = self.family.owner.delete(f"/v2/images/{self.images[version]}")
+        assert deleted.status_code == 204, deleted.text
+        self.world.delete(self.world.number_of(version))
+        self.images[version] = self.family.image()
+        made = self.family.publish(self.images[version], promote=False)
+        self.world.versions[made["number"]] = version
+        self._make_shared(version)
 
     # ---- what everybody sees
 
@@ -180,7 +231,7 @@ class Sharing(RuleBasedStateMachine):
             project_of(self.service, project): (member.status, member.new_versions)
             for project, member in self.world.members.items()
         }
-        states = {number: self.world.state(number) for number in range(1, len(VERSIONS) + 1)}
+        states = {number: self.world.state(number) for number in self.world.versions}
         assert self.family.states() == states
         for project in RECIPIENTS:
             found = list_all(self.service, "publisher", "shares", to=project_of(self.service, project))
@@ -234,14 +285,19 @@ class Sharing(RuleBasedStateMachine):
             }
 
 
+@pytest.fixture
+def stopped(tmp_path: Path) -> StoppedClock:
+    return StoppedClock(tmp_path)
+
+
 @pytest.fixture(params=DATABASES, ids=DATABASES)
-def quiet(request: pytest.FixtureRequest, make_service: MakeService) -> Service:
+def quiet(request: pytest.FixtureRequest, make_service: MakeService, stopped: StoppedClock) -> Service:
     """A service that nobody else fills."""
-    return make_service(request.param)
+    return make_service(request.param, **stopped.settings)
 
 
-def test_whatever_is_done_all_answers_agree_with_the_model(quiet: Service) -> None:
+def test_whatever_is_done_all_answers_agree_with_the_model(quiet: Service, stopped: StoppedClock) -> None:
     class OfThisService(Sharing):
-        service = quiet
+        service, clock = quiet, stopped
 
     run_state_machine_as_test(OfThisService, settings=BOUNDED)
