@@ -1,6 +1,7 @@
 """`transom serve`: prepare once, then run the workers until told to stop."""
 
 import asyncio
+import ctypes
 import dataclasses
 import gc
 import importlib
@@ -190,6 +191,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     # Until a worker listens to it.
     signal.signal(LEAVE, signal.SIG_IGN)
     signal.signal(READ_FILES, signal.SIG_IGN)
+    _free_memory()
     # What workers inherit need not be looked at in them, nor be copied for that.
     gc.freeze()
     # One configuration for every logger: Granian's own handlers would write a second format.
@@ -217,6 +219,15 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         factory=True,
         process_name=None,
     ).serve()
+
+
+def _free_memory() -> None:
+    """Give back what the start took and needs no more. A worker would inherit it, and what it puts there it
+    would hold beside the parent's."""
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # Only glibc keeps so much, and has it.
+        libc.malloc_trim(0)
 
 
 def _keep_signals_over_forks() -> None:
