@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+from collections.abc import Awaitable
 from functools import partial
 
 from transom.api.dispatch import answer_not_ready
@@ -52,28 +53,29 @@ def create_app() -> App:
             else:
                 return
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await receive()
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(LEAVE, worker.leave)
-            loop.add_signal_handler(READ_FILES, worker.read_files)
-            watch.start()
-            watching = asyncio.create_task(_end_with_parent())
-            starting = asyncio.create_task(start())
-            await asyncio.wait([starting], timeout=_RETRY_S)
-            _exit_if_broken(starting)
-            starting.add_done_callback(_exit_if_broken)
-            await send({"type": "lifespan.startup.complete"})
-            asyncio.get_running_loop().call_later(_DEAF_S, _hear_stops)
-            await receive()
-            watching.cancel()
-            starting.cancel()
-            watch.close()
-            await worker.stop()
-            await send({"type": "lifespan.shutdown.complete"})
+    async def live(receive: Receive, send: Send) -> None:
+        await receive()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(LEAVE, worker.leave)
+        loop.add_signal_handler(READ_FILES, worker.read_files)
+        watch.start()
+        watching = asyncio.create_task(_end_with_parent())
+        starting = asyncio.create_task(start())
+        await asyncio.wait([starting], timeout=_RETRY_S)
+        _exit_if_broken(starting)
+        starting.add_done_callback(_exit_if_broken)
+        await send({"type": "lifespan.startup.complete"})
+        asyncio.get_running_loop().call_later(_DEAF_S, _hear_stops)
+        await receive()
+        watching.cancel()
+        starting.cancel()
+        watch.close()
+        await worker.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Of HTTP and the lifespan protocol: the server is told to bring nothing else."""
+        return live(receive, send) if scope["type"] == "lifespan" else serve(scope, receive, send)
 
     return app
 

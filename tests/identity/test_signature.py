@@ -556,7 +556,7 @@ def test_the_signature_covers_what_handlers_read_of_a_query(query: bytes) -> Non
 
     canonical = _canonical_request(sent, [], b"").split(b"\n")[2].decode()
 
-    scope = {"method": "GET", "path": "/", "query_string": query, "headers": []}
+    scope = {"method": "GET", "path": "/", "raw_path": b"/", "query_string": query, "headers": []}
     request = Request(scope, _receive_nothing, "req")
     assert parse_qsl(canonical, keep_blank_values=True) == sorted(request.query_pairs())
 

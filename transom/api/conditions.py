@@ -93,7 +93,7 @@ def versioned_response(
     """The value as JSON with its entity tag; 304 for a read whose client knows it already."""
     body = encode_json(value)
     tag = _tag_of(version, body)
-    if request.method == "GET" and is_not_modified(request, tag.decode()):
+    if request.method == "GET" and has_condition(request) and is_not_modified(request, tag.decode()):
         return Response(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", tag)])
     named = [(b"content-type", JSON), (b"etag", tag)]
     return Response(status, body, named + headers if headers else named)

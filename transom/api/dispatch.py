@@ -113,6 +113,10 @@ class Dispatcher:
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
         # What the IMS API does not do otherwise is as in the other table.
         of_ims = _make_router((*own, *routes.IMS_ROUTES))
+        #: They need no credentials, though their roots do.
+        self._open_paths = {route.path for route in _ALL_ROUTES if route.is_open} - {
+            route.path for route in _ALL_ROUTES if not route.is_open
+        }
         self._routers = dict.fromkeys(Dialect, _make_router(own)) | {Dialect.IMS: of_ims}
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +159,8 @@ class Dispatcher:
         """(the route's template or "", the response)."""
         try:
             request.dialect = _dialect_of(request)
-            request.request_id = _request_id(request, self._max_request_id_length)
+            if (given := request.headers.get(b"x-openstack-request-id")) is not None:
+                request.request_id = _read_request_id(given, self._max_request_id_length)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
@@ -181,7 +186,7 @@ class Dispatcher:
             if _names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
                 return route, await choose_version(self._services, request)
-            if segments[0] in _GUARDED and not _is_open(found):
+            if segments[0] in _GUARDED and (found is None or found.template not in self._open_paths):
                 request.caller = await authenticate(self._services, request)
                 tenant = request.caller.project_id or request.caller.user_id
                 TENANT.set(tenant)
@@ -309,10 +314,8 @@ def _new_request_id() -> str:
     return f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-def _request_id(request: Request, longest: int) -> str:
-    given = request.header(b"x-openstack-request-id")
-    if given is None:
-        return request.request_id
+def _read_request_id(sent: bytes, longest: int) -> str:
+    given = sent.decode("latin-1")
     if len(given) > longest:
         raise HttpError(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -387,11 +390,6 @@ def _looks_up_version(request: Request, segments: list[str]) -> bool:
         return False
     is_bare = not any(segments[1:]) and _VERSION.fullmatch(segments[0]) is not None
     return is_bare or _VERSION_IN_ACCEPT.search(request.header(b"accept") or "") is not None
-
-
-def _is_open(found: Match | None) -> bool:
-    """Whether the path needs no credentials, though its root does."""
-    return found is not None and all(route.is_open for route in found.methods.values())
 
 
 def _no_route(request: Request) -> HttpError:

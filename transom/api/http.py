@@ -8,7 +8,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -18,7 +18,7 @@ import msgspec
 from transom.api.bodies import MOST_VALUES, decode_body, require_large_pieces
 from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
-from transom.api.origin import Connection, Origin, read_origin
+from transom.api.origin import Origin, read_origin
 from transom.api.turns import Turns
 from transom.domain.addresses import group_address
 from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
@@ -38,7 +38,7 @@ _LONG_BODY = 16 << 10
 _MOST_PARAMETERS = 1_000
 
 
-class Dialect(Enum):
+class Dialect(StrEnum):
     """Whose rules hold for a request: paths, bodies of errors, and what the two image APIs do differently."""
 
     OPENSTACK = "openstack"
@@ -57,14 +57,15 @@ class HttpError(Exception):
 
 
 class Request:
-    """One request. `params` are the path's variables; `caller` is there on paths that need a token; `prefix`
-    is what stands before the version in the path ("" or "/ims"), for links. `origin` is the address that the
-    client reached us by, once `find_origin` has found it; until then `client_address` is that of whoever
-    opened the connection, be it a proxy ("": a local socket)."""
+    """One request. `params` are the path's variables; `caller` is there on paths that need a token, once the
+    dispatcher has authenticated; `prefix` is what stands before the version in the path ("" or "/ims"), for
+    links. `raw_path` is the path as sent, without its query: `path` has lost which bytes were not UTF-8.
+    `origin` is the address that the client reached us by, once `find_origin` has found it; until then
+    `client_address` is that of whoever opened the connection, be it a proxy ("": a local socket)."""
 
     __slots__ = (
+        "_announces_body",
         "_asked",
-        "_caller",
         "_connection",
         "_counted",
         "_held_bytes",
@@ -73,6 +74,7 @@ class Request:
         "_read_to_end",
         "_receive",
         "_turns",
+        "caller",
         "client_address",
         "dialect",
         "headers",
@@ -82,6 +84,7 @@ class Request:
         "path",
         "prefix",
         "query",
+        "raw_path",
         "request_id",
         "scope",
     )
@@ -105,7 +108,9 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
+        self.raw_path: bytes = scope["raw_path"].partition(b"?")[0]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._announces_body = _announces_body(self.headers)
         self.origin: Origin
         peer = scope.get("client")
         self.client_address: str = peer[0] if peer else ""
@@ -113,29 +118,12 @@ class Request:
         self.request_id = request_id
         self.dialect = Dialect.OPENSTACK
         self.prefix = ""
-        self._caller: Caller | None = None
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks. Only where the dispatcher has authenticated: a handler elsewhere that asks is a bug."""
-        if self._caller is None:
-            raise RuntimeError(f"{self.path} was not authenticated")
-        return self._caller
-
-    @caller.setter
-    def caller(self, caller: Caller) -> None:
-        self._caller = caller
+        self.caller: Caller
 
     @property
     def found_caller(self) -> Caller | None:
         """Who asks, if anybody was asked."""
-        return self._caller
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path as sent, without its query: `path` has lost which bytes were not UTF-8."""
-        raw: bytes = self.scope["raw_path"]
-        return raw.partition(b"?")[0]
+        return getattr(self, "caller", None)
 
     @property
     def raw_headers(self) -> Headers:
@@ -164,7 +152,8 @@ class Request:
             "path": unquote(raw_path.decode()),
             "headers": headers,
         }
-        self.path, self.headers = self.scope["path"], dict(headers)
+        self.path, self.raw_path, self.headers = self.scope["path"], raw_path, dict(headers)
+        self._announces_body = _announces_body(self.headers)
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -183,9 +172,7 @@ class Request:
     def find_origin(self, is_trusted: IsTrusted | None) -> None:
         """Set `origin` and `client_address`. `is_trusted`: which proxies are believed, None for none. Raises
         what `read_origin` does."""
-        scope, peer = self.scope, self.client_address
-        connection = Connection(scope["http_version"], scope["scheme"], peer, scope["server"])
-        self.origin = read_origin(connection, scope["headers"], is_trusted)
+        self.origin = read_origin(self.scope, self.client_address, is_trusted)
         self.client_address = self.origin.client
 
     def count_client(self, clients: ClientCounts) -> None:
@@ -194,10 +181,10 @@ class Request:
         clients.enter(client)
         self._counted = clients, client
 
-    async def join_turns(self, turns: Turns, tenant: str) -> None:
+    def join_turns(self, turns: Turns, tenant: str) -> Awaitable[None]:
         """Have its work take turns with that of the caller's project and others, and wait for the first."""
         self._turns = turns, tenant
-        await turns.take(tenant)
+        return turns.take(tenant)
 
     async def take_turn(self) -> None:
         """Go on when it is the project's turn: to be awaited before each long piece of work."""
@@ -220,30 +207,20 @@ class Request:
     def has_body(self) -> bool:
         """Whether the request announces a body (reference: Content-Length above 0, or chunked on a method
         that may carry one)."""
-        length = self.headers.get(b"content-length")
-        if length is not None:
-            return length.strip() not in (b"", b"0")
-        return b"transfer-encoding" in self.headers and self.method in ("POST", "PUT", "PATCH")
+        return self._announces_body and (
+            b"content-length" in self.headers or self.method in ("POST", "PUT", "PATCH")
+        )
 
     @property
     def has_unread_body(self) -> bool:
         """Whether there may be more of it to come, on whatever method it is."""
-        if self._read_to_end:
-            return False
-        length = self.headers.get(b"content-length")
-        if length is not None:
-            return length.strip() not in (b"", b"0")
-        return b"transfer-encoding" in self.headers
+        return self._announces_body and not self._read_to_end
 
     @property
     def must_close(self) -> bool:
         """Whether the connection has to end with the answer, since the rest of the body is in the way of
         another request. Over HTTP/2 it is not."""
-        return self.has_unread_body and not self._is_http2
-
-    @property
-    def _is_http2(self) -> bool:
-        return bool(self.scope.get("http_version") == "2")
+        return self.has_unread_body and self.scope.get("http_version") != "2"
 
     def finish(self, *, sends_data: bool = False) -> None:
         """It has been answered. `sends_data`: by image data, which may still be on its way."""
@@ -256,7 +233,8 @@ class Request:
         if self._counted is not None:
             clients, client = self._counted
             clients.leave(client)
-        self._release()
+        if self._held_bytes:
+            self._release()
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, at most `limit_bytes`; BodyTooLargeError beyond, read no further. UnavailableError
@@ -288,7 +266,7 @@ class Request:
         """Count memory that is taken until the request is answered. A body that finds no room is dropped,
         and its room is free before any other body asks for more: not all are refused that come together."""
         if not self._holder:
-            caller = self._caller
+            caller = self.found_caller
             self._holder = (caller.project_id if caller else None) or group_address(self.client_address)
         try:
             self._connection.memory.take(self._holder, size_bytes)
@@ -298,9 +276,8 @@ class Request:
         self._held_bytes += size_bytes
 
     def _release(self) -> None:
-        if self._held_bytes:
-            self._connection.memory.give_back(self._holder, self._held_bytes)
-            self._held_bytes = 0
+        self._connection.memory.give_back(self._holder, self._held_bytes)
+        self._held_bytes = 0
 
     async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
         """The SHA-256 of the whole body in hex; BodyTooLargeError beyond `limit_bytes`, as of `body`. With
@@ -409,6 +386,13 @@ UNDECODABLE = (
     "Error decoding your request. Either the URL or the request body contained characters that could not be "
     "decoded."
 )
+
+
+def _announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    length = headers.get(b"content-length")
+    if length is not None:
+        return length.strip() not in (b"", b"0")
+    return b"transfer-encoding" in headers
 
 
 def _body_too_large(limit_bytes: int) -> BodyTooLargeError:

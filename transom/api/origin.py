@@ -1,19 +1,19 @@
 """By which address a client reached the service, for links, and from which address it came.
 
-The Host header says it, or the proxies in between (`forwarded.py`). Pure: bytes of a request in, an `Origin`
-or InvalidError out. Start reading at `read_origin`.
+The Host header says it, or the proxies in between (`forwarded.py`). Pure: a request as ASGI has it in, an
+`Origin` or InvalidError out. Start reading at `read_origin`.
 """
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
+
+import msgspec
 
 from transom.api.forwarded import Forwarding, IsTrusted, read_forwarding
 from transom.domain.errors import InvalidError
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 #: uri-host [ ":" port ] (RFC 3986, 3.2.2). Without the comma that the grammar allows in a name: no host has
 #: one, and a list of hosts that a proxy joined would pass for one.
@@ -25,7 +25,7 @@ _PORT = re.compile(r":[0-9]+$")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True):
     """`host`: with the port where the client named one. `prefix`: the path that a proxy serves us below, ""
     or "/path". `client`: the client's address. `signed_host`: the Host that the client sent, where
     a proxy replaced it."""
@@ -41,39 +41,32 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.host}{self.prefix}"
 
 
-class Connection(NamedTuple):
-    """What the server knows of a request beside what the client sent. `peer`: the address at the other end;
-    `server`: our own address and port."""
-
-    http_version: str
-    scheme: str
-    peer: str
-    server: tuple[str, object]
-
-
-def read_origin(connection: Connection, headers: Headers, is_trusted: IsTrusted | None) -> Origin:
-    """`headers`: as sent, names in lower case. `is_trusted` None: there are no proxies.
+def read_origin(scope: Mapping[str, Any], peer: str, is_trusted: IsTrusted | None) -> Origin:
+    """`peer`: the address at the other end of the connection. `is_trusted` None: there are no proxies.
 
     Raises InvalidError for a request without exactly one valid Host (RFC 9112, 3.2), and for what a trusted
     proxy says wrongly.
     """
-    host = _read_host(connection, headers)
+    host = _read_host(scope)
     if is_trusted is None:
-        return Origin(connection.scheme, host, "", connection.peer)
-    return _apply(read_forwarding(headers, connection.peer, is_trusted), connection.scheme, host)
+        return Origin(scope["scheme"], host, "", peer)
+    return _apply(read_forwarding(scope["headers"], peer, is_trusted), scope["scheme"], host)
 
 
-def _read_host(connection: Connection, headers: Headers) -> str:
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1:
-        raise InvalidError("The Host header must be sent once.")
+def _read_host(scope: Mapping[str, Any]) -> str:
+    sent: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"host":
+            if sent is not None:
+                raise InvalidError("The Host header must be sent once.")
+            sent = value
     # Granian adds an empty Host where there is none, and that of HTTP/2 is its `:authority`.
-    if not any(hosts):
-        if connection.http_version not in ("1", "1.0"):
+    if not sent:
+        if scope["http_version"] not in ("1", "1.0"):
             raise InvalidError("The Host header is missing.")
-        address, port = connection.server
+        address, port = scope["server"]
         return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    return _require_authority("The Host header", hosts[0])
+    return _require_authority("The Host header", sent)
 
 
 def _apply(said: Forwarding, scheme: str, host: str) -> Origin:

@@ -1,10 +1,12 @@
 """Path → route, by a tree of segments. A literal segment wins over a variable one."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 
-class Match(NamedTuple):
+class Match(msgspec.Struct, frozen=True):
     """`methods`: what the path can do; `params`: its variables; `template`: as written in the table."""
 
     methods: dict[str, Any]

@@ -18,7 +18,7 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
         headers.append((b"connection", b"close"))
     is_head = request.method == "HEAD"
     if response.chunks is None and response.file is None and response.status not in (204, 304):
-        headers.append((b"content-length", str(len(response.body)).encode()))
+        headers.append((b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if is_head:
         await send({"type": "http.response.body"})

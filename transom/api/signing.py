@@ -1,5 +1,7 @@
 """Who sends a request: by its signature, or by its token."""
 
+from collections.abc import Awaitable
+
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.model import Caller
@@ -29,11 +31,11 @@ def signed_request(services: Services, request: Request) -> SignedRequest:
     )
 
 
-async def authenticate(services: Services, request: Request) -> Caller:
+def authenticate(services: Services, request: Request) -> Awaitable[Caller]:
     """By signature if there is one, be it malformed: a token beside it never stands in. Else by token."""
     if has_signature(request):
-        return await services.identity.authenticate_signed(signed_request(services, request))
-    return await services.identity.authenticate(
+        return services.identity.authenticate_signed(signed_request(services, request))
+    return services.identity.authenticate(
         TokenRequest(
             token=request.header(b"x-auth-token"),
             service_token=request.header(b"x-service-token"),

@@ -29,21 +29,15 @@ class Turns:
     async def take(self, tenant: str) -> None:
         """Return when a piece of the tenant's work may begin: at once, without giving the loop away, unless
         others come first."""
-        if not self._may_begin(tenant):
+        since = self._since
+        if since is None:
+            self._begin_round()
+        elif tenant in self._waiting or (tenant in self._begun and self._clock() - since > YOUNG_S):
             called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(tenant, deque()).append(called)
             await called
-
-    def _may_begin(self, tenant: str) -> bool:
-        if self._since is None:
-            self._begin_round()
-        elif tenant in self._waiting or (tenant in self._begun and self._is_old(self._since)):
-            return False
+            return
         self._begun.add(tenant)
-        return True
-
-    def _is_old(self, since: float) -> bool:
-        return self._clock() - since > YOUNG_S
 
     def _begin_round(self) -> None:
         """It ends when the loop has run what is ready by now."""

@@ -6,6 +6,7 @@ Times are integer microseconds since the epoch, UTC.
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -224,7 +225,7 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
         return f"<Policy of {len(self.rules)} rules>"
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Who asks, as identity found it, and the rules that judge it.
 
     `roles` and `service_roles` are lower case; `roles` hold what they imply (admin ⊃ manager ⊃ member ⊃
@@ -254,13 +255,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         )
         msgspec.structs.force_setattr(self, "is_admin", admin)
 
-    @property
+    @cached_property
     def has_scope(self) -> bool:
         """Whether the token is for a project. No other gives any right (all of Glance's rules have the scope
         type project), not even to an admin."""
         return self.project_id is not None and self.system_scope is None
 
-    @property
+    @cached_property
     def member_ids(self) -> tuple[str | None, ...]:
         """The `member_id`s that make an image shared with the caller: its project's, its domain's, those of
         its organisations."""
