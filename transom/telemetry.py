@@ -9,10 +9,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import msgspec
@@ -30,8 +31,8 @@ _METRICS = "transom-metrics-"
 #: (route, method, status, seconds) → None
 ObserveRequest = Callable[[str, str, int, float], None]
 
-#: (message, fields) → None
-WriteLine = Callable[[str, dict[str, object]], None]
+#: (message, fields) of each line → None
+WriteLines = Callable[[Iterable[tuple[str, dict[str, object]]]], None]
 
 
 #: The fields of a line, in order → the line without its end.
@@ -107,21 +108,36 @@ class _Lines:
         self._fd = sys.stderr.fileno()
 
     def write(self, line: dict[str, Any]) -> None:
+        self._write(self._format_line(line) + b"\n")
+
+    def write_all(self, lines: Iterable[dict[str, Any]]) -> None:
+        """As many at once as a pipe takes in one piece (pipe(7), PIPE_BUF)."""
+        text = b""
+        for line in lines:
+            following = self._format_line(line) + b"\n"
+            if text and len(text) + len(following) > PIPE_BUF:
+                self._write(text)
+                text = b""
+            text += following
+        if text:
+            self._write(text)
+
+    def _write(self, text: bytes) -> None:
         try:  # noqa: SIM105 (it is written for each request, and `suppress` costs as much as the line)
-            os.write(self._fd, self._format_line(line) + b"\n")
+            os.write(self._fd, text)
         except OSError:  # A full log disk stops the log, not the service.
             pass
 
 
-def open_lines(logger: str, log_format: str) -> WriteLine:
+def open_lines(logger: str, log_format: str) -> WriteLines:
     """Writes what is told often: lines of a logger at level info, unless that is not logged."""
     if not logging.getLogger(logger).isEnabledFor(logging.INFO):
-        return lambda _message, _fields: None
+        return lambda _told: None
     lines = _Lines(log_format)
 
-    def write(message: str, fields: dict[str, object]) -> None:
-        head = {"time": _timestamp(time.time()), "level": "info", "logger": logger, "message": message}
-        lines.write(head | fields)
+    def write(told: Iterable[tuple[str, dict[str, object]]]) -> None:
+        head = {"time": _timestamp(time.time()), "level": "info", "logger": logger}
+        lines.write_all(head | {"message": message} | fields for message, fields in told)
 
     return write
 

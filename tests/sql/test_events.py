@@ -24,7 +24,7 @@ FAMILY, MEMBER = "family", RECIPIENT
 def make_relay(db: Database, lines: list[tuple[str, dict[str, object]]] | None = None) -> Relay:
     """`lines`: takes those of the log."""
     written = lines if lines is not None else []
-    return Relay(db, 400, lambda _seconds: None, lambda *line: written.append(line))
+    return Relay(db, 400, lambda _seconds: None, written.extend)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from transom.domain.times import DAY_US
 from transom.sharing.readers import Readers
 from transom.sql import event_counts, events
 from transom.sql.db import Database, Row
-from transom.telemetry import WriteLine
+from transom.telemetry import WriteLines
 
 _log = logging.getLogger(__name__)
 
@@ -37,15 +37,15 @@ _ENDS = frozenset({EventType.IMAGE_CLOSED, EventType.IMAGE_DELETED})
 
 class Relay:
     """Runs in one process. `lifetime_days`: how long events are kept; `set_behind`: is told how many seconds
-    the event has waited that waits longest; `log_change`: writes a line for a change of a membership."""
+    the event has waited that waits longest; `log_changes`: writes lines for changes of memberships."""
 
     def __init__(
-        self, db: Database, lifetime_days: int, set_behind: Callable[[float], None], log_change: WriteLine
+        self, db: Database, lifetime_days: int, set_behind: Callable[[float], None], log_changes: WriteLines
     ) -> None:
         self._db = db
         self._lifetime_us = lifetime_days * DAY_US
         self._set_behind = set_behind
-        self._log_change = log_change
+        self._log_changes = log_changes
         self._woken = asyncio.Event()
         self.readers = Readers(db)
         db.on_events(self._woken.set)
@@ -76,7 +76,7 @@ class Relay:
             if numbered is None:
                 return  # Another process is at it.
             self.readers.tell([events.Concern(row[0], row[3], row[4], row[6]) for row in numbered])
-            await self._log_changes(numbered)
+            await self._tell_log(numbered)
             if len(numbered) < _MOST:
                 break
         self._set_behind(0.0)
@@ -92,15 +92,17 @@ class Relay:
         with self.readers.listen() as reader:
             await reader.wait(seconds)
 
-    async def _log_changes(self, numbered: Sequence[Row]) -> None:
+    async def _tell_log(self, numbered: Sequence[Row]) -> None:
         """A line for each change of a membership. A process that is killed here leaves some out; the feed
         has them all."""
-        for number, row in enumerate(numbered, 1):
-            event = events.event_of_row(row)
-            if event.member_id is not None and (event.type.startswith("share.") or event.type in _ENDS):
-                self._log_change(event.type, _fields(event))
-            if number % _LINES == 0:
-                await asyncio.sleep(0)
+        for start in range(0, len(numbered), _LINES):
+            found = map(events.event_of_row, numbered[start : start + _LINES])
+            self._log_changes((event.type, _fields(event)) for event in found if _is_change(event))
+            await asyncio.sleep(0)
+
+
+def _is_change(event: Event) -> bool:
+    return event.member_id is not None and (event.type.startswith("share.") or event.type in _ENDS)
 
 
 def _fields(event: Event) -> dict[str, object]:
