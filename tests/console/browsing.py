@@ -122,32 +122,32 @@ class Window:
             self.page.keyboard.press("Escape")
             self.page.wait_for_selector("dialog", state="detached")
 
-    def find_barriers(self) -> list[str]:
+    def find_barriers(self, within: str = "html") -> list[str]:
         """At both widths and in both schemes, of which one differs in its colours alone; and at the narrowest
-        width what does not fit."""
+        width what does not fit. `within`: of the page, by a CSS selector."""
         found = []
         for width in WIDTHS.values():
             self.page.set_viewport_size({"width": width, "height": 900})
-            found += [f"{width}: {one}" for one in self._run_axe({"type": "tag", "values": _RULES})]
+            found += [f"{width}: {one}" for one in self._run_axe(within, {"type": "tag", "values": _RULES})]
             self.page.emulate_media(color_scheme="dark")
             colours = {"type": "rule", "values": ["color-contrast"]}
-            found += [f"{width}, dark: {one}" for one in self._run_axe(colours)]
+            found += [f"{width}, dark: {one}" for one in self._run_axe(within, colours)]
             self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size({"width": NARROWEST, "height": 900})
         if self.overflow > 0:
             found.append(f"{self.overflow} pixels wider than {NARROWEST}")
         return found
 
-    def _run_axe(self, rules: dict[str, Any]) -> list[str]:
+    def _run_axe(self, within: str, rules: dict[str, Any]) -> list[str]:
         from axe_playwright_python.base import AXE_SCRIPT
 
         # Half a megabyte to parse: once for each document.
         if self.page.evaluate("typeof axe === 'undefined'"):
             self.page.evaluate(AXE_SCRIPT)
         options = {"runOnly": rules, "resultTypes": ["violations"]}
-        run = "async options => (await axe.run(options)).violations"
+        run = "async ([within, options]) => (await axe.run(within, options)).violations"
         return [
             f"{one['id']}: {node['html'][:200]}"
-            for one in self.page.evaluate(run, options)
+            for one in self.page.evaluate(run, [within, options])
             for node in one["nodes"]
         ]

@@ -79,7 +79,7 @@ def _look_at_dialogs(window: Window, path: str, opened: set[str], found: dict[st
     for target in window.dialogs(lambda target: _pattern_of(target) not in opened | new):
         pattern = _pattern_of(target)
         new.add(pattern)
-        found[f"{path} → {pattern}"] = window.find_barriers()
+        found[f"{path} → {pattern}"] = window.find_barriers("dialog[open]")
     return new
 
 
