@@ -21,8 +21,10 @@ from transom.domain.outbound import HookRules
 from transom.domain.policy import DEFAULT_POLICY
 from transom.liveness import Liveness
 from transom.outbound import Poster
+from transom.sharing import delivery as delivery_module
 from transom.sharing import hooks as service
 from transom.sharing.delivery import Delivery
+from transom.sharing.relay import Relay
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Statement
 from transom.transfers.requesters import Requesters
@@ -46,6 +48,7 @@ class World:
     def __init__(self, db: Database, folder: Path) -> None:
         self.db = db
         self.liveness = Liveness(folder)
+        self.relay = Relay(db, 1, lambda _seconds: None, lambda _lines: None)
 
     async def tell(self, *types: str, owner: str = OWNER, member_id: str = RECIPIENT) -> None:
         """Make events of these types, with numbers."""
@@ -55,7 +58,7 @@ class World:
                 at=1, type=EventType(kind), owner=owner, member_id=member_id, image_id="image", data=data
             )
             await self.db.transact(outbox.append(event, ACTOR))
-        await self.db.run(lambda: events.relay(1000))
+        await self.relay.run()
 
     async def hook(
         self, url: str, project: str = OWNER, types: tuple[str, ...] = ("*",), **more: bool
@@ -70,7 +73,7 @@ class World:
         timeout_s: float = PATIENCE_S,
         find_maker: Callable[[Hook], Caller | None] = lambda _hook: None,
     ) -> Delivery:
-        return Delivery(self.db, Poster(rules, timeout_s), self.liveness, anyio.sleep, find_maker)
+        return Delivery(self.db, Poster(rules, timeout_s), self.liveness, self.relay.readers, find_maker)
 
     async def find(self, hook: Hook) -> Hook:
         found = await hooks.find_hook(self.db, hook.id)
@@ -186,6 +189,28 @@ async def test_more_than_a_page_comes_whole(world: World, receiver: Receiver) ->
 
     sizes = [len(receiver.take().events) for _ in range(3)]
     assert sizes == [100, 100, 50]
+
+
+async def test_an_event_that_is_numbered_while_it_looks_is_not_left_to_a_later_look(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = await world.hook(receiver.origin)
+    look, looks = hooks.list_due, []
+
+    async def look_and_number(*given: Any) -> list[hooks.Due]:
+        found = await look(*given)
+        looks.append(found)
+        if len(looks) == 1:
+            await world.tell("share.offered")
+        return found
+
+    monkeypatch.setattr(hooks, "list_due", look_and_number)
+    monkeypatch.setattr(delivery_module, "_LOOK_S", 10 * PATIENCE_S)
+
+    await world.deliver_until(hook, has_come_to(1))
+
+    assert looks[0] == []
+    assert types_of([receiver.take()]) == ["share.offered"]
 
 
 async def test_a_hook_gets_what_its_filter_names_and_concerns_its_project(

@@ -35,7 +35,7 @@ def open_deliveries(
     undo: AsyncExitStack,
 ) -> Delivery:
     """What sends events to webhooks. `find_maker`: who made a hook, as that caller is now."""
-    deliveries = Delivery(db, poster, liveness, relay.wait_for_events, find_maker)
+    deliveries = Delivery(db, poster, liveness, relay.readers, find_maker)
     undo.push_async_callback(deliveries.close)
     return deliveries
 

@@ -36,6 +36,7 @@ from transom.sharing.hooks import (
     viewer_of_hook,
 )
 from transom.sharing.names import NameBook
+from transom.sharing.readers import Reader, Readers
 from transom.sql import events, hooks
 from transom.sql.db import Database
 from transom.sql.hooks import Due
@@ -111,13 +112,13 @@ class Delivery:
         db: Database,
         poster: Poster,
         liveness: Liveness,
-        wait_for_events: Callable[[float], Coroutine[Any, Any, None]],
+        readers: Readers,
         find_maker: FindMaker,
     ) -> None:
-        """`wait_for_events`: returns when there are new ones, or so many seconds are over."""
+        """`readers`: of the events that this process numbers."""
         self._db = db
         self._find_maker = find_maker
-        self._wait_for_events = wait_for_events
+        self._readers = readers
         self._organizations = NO_ORGANIZATIONS
         self._names: NameSource | None = None
         self._poster = poster
@@ -126,10 +127,10 @@ class Delivery:
         self._places = Places()
         self._testing: dict[str, asyncio.Task[None]] = {}
         self._tests = Pace(TESTS_AT_ONCE, TEST_EACH_S, time.monotonic)
-        self._woken = asyncio.Event()
+        self._woken = Reader()
 
     def wake(self) -> None:
-        self._woken.set()
+        self._woken.tell(None)
 
     def use_organizations(self, organizations: Organizations) -> None:
         """Tell hooks of later events what concerns these."""
@@ -141,26 +142,16 @@ class Delivery:
 
     async def serve(self) -> None:
         """Deliver until cancelled: woken by this process, or looking by itself for what others wrote."""
-        while True:
-            self._woken.clear()
-            try:
-                await self._start_due()
-            except TransomError as error:
-                _log.warning("hooks wait: %s", describe(error))
-            except Exception:  # noqa: BLE001 (it must never stop for good)
-                _log.exception("looking for hooks failed")
-            await self._wait()
-
-    async def _wait(self) -> None:
-        waiting = [
-            asyncio.create_task(self._woken.wait()),
-            asyncio.create_task(self._wait_for_events(_LOOK_S)),
-        ]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waiting:
-                one.cancel()
+        with self._readers.listen(self._woken):
+            while True:
+                self._woken.forget()
+                try:
+                    await self._start_due()
+                except TransomError as error:
+                    _log.warning("hooks wait: %s", describe(error))
+                except Exception:  # noqa: BLE001 (it must never stop for good)
+                    _log.exception("looking for hooks failed")
+                await self._woken.wait(_LOOK_S)
 
     async def close(self) -> None:
         """Break off what is under way; it is left to the next worker."""

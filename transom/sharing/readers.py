@@ -53,9 +53,8 @@ class Readers:
         self._looking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def listen(self) -> Iterator[Reader]:
-        """A reader that is told, while entered, of what this process numbers."""
-        reader = Reader()
+    def listen(self, reader: Reader) -> Iterator[Reader]:
+        """It is told, while entered, of what this process numbers."""
         self._readers.add(reader)
         try:
             yield reader
@@ -65,7 +64,7 @@ class Readers:
     @asynccontextmanager
     async def listen_to_all(self) -> AsyncIterator[Reader]:
         """A reader that is told of what any process numbers."""
-        with self.listen() as reader:
+        with self.listen(Reader()) as reader:
             self._lookers += 1
             try:
                 await self._begin_looking()

@@ -87,11 +87,6 @@ class Relay:
             pass
         await event_counts.delete_old_counts(self._db, now_us() // DAY_US)
 
-    async def wait_for_events(self, seconds: float) -> None:
-        """Return when this process has numbered events, or so many seconds are over."""
-        with self.readers.listen() as reader:
-            await reader.wait(seconds)
-
     async def _tell_log(self, numbered: Sequence[Row]) -> None:
         """A line for each change of a membership. A process that is killed here leaves some out; the feed
         has them all."""
