@@ -70,7 +70,7 @@ class Settings(ServingSettings, Readings):
         400, "How long events of sharing are kept, in history and for webhooks, days."
     )
     event_quota_per_day: int = setting(
-        200_000,
+        5_000_000,
         "Events of sharing that a project may cause in a day (UTC); beyond, it can only reject, withdraw, "
         "revoke and delete; negative: no limit.",
     )
