@@ -38,7 +38,7 @@ async def _read(memory: BodyMemory, may_go_on: asyncio.Event) -> bool:
             await may_go_on.wait()
         return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 
-    scope = {"method": "POST", "path": "/", "query_string": b"", "headers": []}
+    scope = {"method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
     request = Request(scope, receive, "req", ClientConnection(memory))
     try:
         await request.body(1 << 20)

@@ -43,6 +43,7 @@ def make_request(server: Server) -> Request:
     scope = {
         "method": "PUT",
         "path": "/v2/images/1/file",
+        "raw_path": b"/v2/images/1/file",
         "query_string": b"",
         "headers": [(b"transfer-encoding", b"chunked")],
         "client": None,
