@@ -296,7 +296,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "events.DELETE_OLD_AUDIENCE": (),
     "event_counts.COUNT_CAUSED": (0,),
     "event_counts.LIST_AT_LIMIT": (1, 2),
-    "event_counts.FIND_COUNT": ("project", 1),
     "event_counts.DELETE_OLD_COUNTS": (1,),
     "outbox.APPEND": (1, "share.left", None, None, None, None, None, None, None, "share", "{}"),
     "owners.FIND_DATABASE_ID": (),

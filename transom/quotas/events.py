@@ -30,10 +30,6 @@ class EventQuota:
         self._day = 0
         self._spent: frozenset[str] = frozenset()
 
-    @property
-    def is_limited(self) -> bool:
-        return self._limit >= 0
-
     def require_room(self, project_id: str | None) -> None:
         """SpentError when the project has caused its events of today."""
         now = now_us()
@@ -45,15 +41,9 @@ class EventQuota:
                 retry_after_s=1 + (DAY_US - now % DAY_US) // SECOND_US,
             )
 
-    async def usage(self, project_id: str | None) -> tuple[int, int]:
-        """(the events that the project has caused today, the limit)."""
-        if project_id is None:
-            return 0, self._limit
-        return await event_counts.find_count(self._db, project_id, now_us() // DAY_US), self._limit
-
     async def serve(self) -> None:
         """Look again and again, until cancelled."""
-        while self.is_limited:
+        while self._limit >= 0:
             try:
                 await self.look()
             except TransomError as error:

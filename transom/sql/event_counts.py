@@ -30,14 +30,6 @@ async def list_at_limit(db: Database, day: int, limit: int) -> list[str]:
     return [row[0] for row in await db.read(LIST_AT_LIMIT, day, limit)]
 
 
-FIND_COUNT = "select events from event_count where project_id = $1 and day = $2"
-
-
-async def find_count(db: Database, project_id: str, day: int) -> int:
-    rows = await db.read(FIND_COUNT, project_id, day)
-    return int(rows[0][0]) if rows else 0
-
-
 DELETE_OLD_COUNTS = "delete from event_count where day < $1"
 
 

@@ -7,16 +7,10 @@ is no limit there is no entry, as in a Glance without any.
 from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 
-#: Of the events that the project has caused today (UTC), which Glance has none of.
-_EVENTS = "event_count_day"
-
 
 async def show_usage(services: Services, request: Request) -> Response:
     """A caller without a project, as of the system's scope, uses nothing."""
-    project_id = request.caller.project_id
-    usage = await services.limits.usage(project_id)
-    if services.event_quota.is_limited:
-        usage[_EVENTS] = await services.event_quota.usage(project_id)
+    usage = await services.limits.usage(request.caller.project_id)
     return json_response(
         {"usage": {name: {"usage": used, "limit": limit} for name, (used, limit) in usage.items()}}
     )
