@@ -78,6 +78,18 @@ def _families(body: Any) -> list[str]:
     ]
 
 
+def _owned_families(body: Any) -> list[str]:
+    found = _families(body)
+    for one in body["items"]:
+        counts = one["members"]
+        found += [
+            f">{counts['accepted']}</td>",
+            f">{counts['pending']}</td>",
+            f'datetime="{one["promoted_at"][:19]}',
+        ]
+    return found
+
+
 def _versions(body: Any) -> list[str]:
     return [
         word
@@ -148,7 +160,7 @@ FACTS: list[tuple[str, str, str, Callable[[Any], list[str]]]] = [
     ("image-builder", "image", "/v2/images/{image}", _image),
     ("image-builder", "image", "/share/v1/images/{image}/shares", _shares),
     ("image-builder", "image", "/share/v1/images/{image}/shares/summary", _counts),
-    ("image-builder", "families", "/share/v1/families?role=owner", _families),
+    ("image-builder", "families", "/share/v1/families?role=owner", _owned_families),
     ("image-builder", "family", "/share/v1/families/{family}/versions", _versions),
     ("image-builder", "family-members", "/share/v1/families/{family}/members", _members),
     ("image-builder", "shared", "/v2/images?owner={project}&visibility=shared", _shared),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from harness.service import Service
 
-from .calls import UNKNOWN_ID, problem_of, project_of
-from .family_calls import Published, answer_as, ask, listed_as, offer_to, ok, shown_image
+from .calls import UNKNOWN_ID, Body, problem_of, project_of
+from .family_calls import FAMILIES, Published, answer_as, ask, listed_as, offer_to, ok, shown_image
 
 NONE = {"remaining": 0, "failures": []}
 
@@ -93,6 +93,26 @@ def test_who_wants_to_be_asked_is_offered_each_version(family: Published) -> Non
         "rejected": 0,
         "more": False,
     }
+
+
+def test_the_list_tells_the_owner_of_members_and_the_last_promotion(family: Published) -> None:
+    fresh, said = _listed(family, "publisher"), {"members", "promoted_at"}
+    family.publish()
+    offer_to(family, "recipient")
+    answer_as(family, "recipient", "accepted")
+    offer_to(family, "other")
+    promoted = _listed(family, "publisher")
+
+    assert (fresh["promoted_at"], fresh["members"]["accepted"]) == (None, 0)
+    assert promoted["promoted_at"] == family.show()["current"]["promoted_at"]
+    assert promoted["members"] == family.show()["members"]
+    assert (promoted["members"]["accepted"], promoted["members"]["pending"]) == (1, 1)
+    assert not said & set(_listed(family, "recipient"))
+
+
+def _listed(family: Published, caller: str) -> Body:
+    found = ok(family.service.client(caller).get(FAMILIES, params={"name": family.name}))["items"]
+    return next(one for one in found if one["id"] == family.id)
 
 
 @pytest.mark.parametrize("end", ["left", "withdrawn"])

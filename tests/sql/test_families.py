@@ -11,6 +11,7 @@ from transom.domain.model import NEVER, Image, Status, Visibility
 from transom.domain.recipients import domain_key
 from transom.sharing.families import images as versions
 from transom.sharing.families import members, scripts, views
+from transom.sql import family_views
 from transom.sql.db import Database, Script
 from transom.sql.images import find_image
 
@@ -578,3 +579,16 @@ async def test_a_page_of_anothers_families_is_full_of_those_that_are_seen(db: Da
     ]
 
     assert [[seen.family.id for seen in page] for page in pages] == [["f3"], ["f0", "f1"]]
+
+
+async def test_an_overview_counts_the_first_members_of_each_family(db: Database) -> None:
+    await make_family(db)
+    await make_family(db, id="f2", name="f2")
+    await offer(db, FIRST, SECOND, THIRD)
+    await answer(db, FIRST)
+
+    found = await family_views.list_overviews(db, ["family", "f2", "none"], NOW, 2, OWNER)
+
+    assert {
+        key: (one.members.accepted, one.members.pending, one.promoted_at) for key, one in found.items()
+    } == {"family": (1, 1, None), "f2": (0, 0, None)}

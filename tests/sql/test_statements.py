@@ -266,6 +266,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "family_views.LIST_MEMBER_TERMS": ("family", 1),
     "family_views.LIST_FAMILY_MEMBERS": ("family", "", 1, None, 10),
     "family_views.COUNT_BY_ANSWER": ("family", 1, 1001),
+    "family_views.LIST_OVERVIEWS": ('["family"]', 1, 1001),
     "family_views.LIST_ANSWERABLE_FAMILIES": ("someone", "pending", None, 1),
     "family_views.LIST_OWNED_IDS": ("owner",),
     "family_inbox.LIST_RECEIVED_FAMILIES": ("someone", "pending", 1, 9, "", None, 10),

@@ -143,6 +143,22 @@ class GivenFamily(msgspec.Struct, frozen=True, kw_only=True):
     family: Family | None = None
 
 
+class MemberCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Members of a family by their answer. `asked_each_time`: those of the accepted who are."""
+
+    accepted: int
+    asked_each_time: int
+    pending: int
+    rejected: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list says of a family beside the family. `promoted_at`: of the version that is current."""
+
+    members: MemberCounts
+    promoted_at: int | None
+
+
 class ReceivedFamily(msgspec.Struct, frozen=True, kw_only=True):
     """A family as it stands in an inbox. `publisher`: None where nobody verified one."""
 

@@ -1,8 +1,8 @@
 """Families as one caller sees them: how it stands to them, their versions and members."""
 
-import msgspec
+from collections.abc import Sequence
 
-from transom.domain.families import GivenFamily, Seen, Version
+from transom.domain.families import GivenFamily, MemberCounts, Overview, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
 from transom.sql.families import (
@@ -16,6 +16,7 @@ from transom.sql.families import (
     member_of_row,
     version_of_row,
 )
+from transom.sql.images import to_json
 from transom.sql.member_ids import OWN_IDS, MemberIds, with_own_ids
 
 #: At most so many rows are read at once in no time.
@@ -234,19 +235,45 @@ COUNT_BY_ANSWER = f"""
            (select count(*) from (select 1 {_MEMBERS} status = '{MemberStatus.REJECTED}' limit $3) as one)"""
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Members of a family by their answer. `asked_each_time`: those of the accepted who are."""
-
-    accepted: int
-    asked_each_time: int
-    pending: int
-    rejected: int
-
-
-async def count_by_answer(db: Database, family_id: str, now: int, limit: int) -> Counts:
+async def count_by_answer(db: Database, family_id: str, now: int, limit: int) -> MemberCounts:
     """No count is more than `limit`."""
     ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, limit)
-    return Counts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
+    return MemberCounts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
+
+
+def _count_first(condition: str) -> str:
+    """Among the first `$3` members of a family: a range of the primary key, whatever their answers are."""
+    return f"""
+        (select count(*) from (
+            select status, new_versions from family_member
+            where family_id = family.id and ends_at > $2 order by member_id limit $3
+        ) as one where {condition})"""
+
+
+# By the primary keys, for each of the families.
+LIST_OVERVIEWS = f"""
+    select family.id, family_version.promoted_at,
+           {_count_first(f"status = '{MemberStatus.ACCEPTED}'")},
+           {_count_first(f"status = '{MemberStatus.ACCEPTED}' and {_ASKED}")},
+           {_count_first(f"status = '{MemberStatus.PENDING}'")},
+           {_count_first(f"status = '{MemberStatus.REJECTED}'")}
+    from family left join family_version
+        on family_version.family_id = family.id and family_version.number = family.current_number
+    where family.id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))"""
+
+
+async def list_overviews(
+    db: Database, family_ids: Sequence[str], now: int, limit: int, tenant: str | None
+) -> dict[str, Overview]:
+    """By family. Of each only the first `limit` members are counted. `tenant`: see `Database.scan`."""
+    rows = await db.scan(LIST_OVERVIEWS, to_json(family_ids), now, limit, tenant=tenant)
+    return {
+        row[0]: Overview(
+            promoted_at=row[1],
+            members=MemberCounts(accepted=row[2], asked_each_time=row[3], pending=row[4], rejected=row[5]),
+        )
+        for row in rows
+    }
 
 
 # ---- for sets of them

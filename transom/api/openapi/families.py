@@ -172,21 +172,19 @@ _FAMILY_FIELDS = {
     "updated_at": STRING,
     "status": nullable(STATUS),
 }
+_MEMBER_COUNTS = closed(
+    {
+        "accepted": NATURAL,
+        "asked_each_time": NATURAL,
+        "pending": NATURAL,
+        "rejected": NATURAL,
+        "more": BOOLEAN,
+    }
+)
 COMPONENTS: dict[str, Schema] = {
-    "Family": closed(_FAMILY_FIELDS),
+    "Family": closed(_FAMILY_FIELDS, {"promoted_at": nullable(STRING), "members": _MEMBER_COUNTS}),
     "WholeFamily": closed(
-        {**_FAMILY_FIELDS, "current": nullable(ref("FamilyVersion"))},
-        {
-            "members": closed(
-                {
-                    "accepted": NATURAL,
-                    "asked_each_time": NATURAL,
-                    "pending": NATURAL,
-                    "rejected": NATURAL,
-                    "more": BOOLEAN,
-                }
-            )
-        },
+        {**_FAMILY_FIELDS, "current": nullable(ref("FamilyVersion"))}, {"members": _MEMBER_COUNTS}
     ),
     "FamilyVersion": closed(
         {

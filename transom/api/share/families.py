@@ -35,7 +35,7 @@ from transom.api.share.query import (
     read_limit,
     read_query,
 )
-from transom.domain.families import Family, Seen, Version, state_of
+from transom.domain.families import Family, MemberCounts, Overview, Seen, Version, state_of
 from transom.domain.model import NEVER
 from transom.domain.shares import MOST_COUNTED, Usage
 from transom.domain.times import show_time
@@ -128,18 +128,20 @@ async def _full_body(
     body = {**family_body(seen), "current": version_body(current) if current is not None else None}
     if views.is_owner(request.caller, seen):
         counts = await views.count_members(services.db, seen)
-        by_answer = {
-            "accepted": counts.accepted,
-            "asked_each_time": counts.asked_each_time,
-            "pending": counts.pending,
-            "rejected": counts.rejected,
-        }
-        limit = views.MOST_COUNTED
-        body["members"] = {
-            **{name: min(count, limit) for name, count in by_answer.items()},
-            "more": any(count > limit for count in by_answer.values()),
-        }
+        body["members"] = _show_counts(counts, max(counts.accepted, counts.pending, counts.rejected))
     return body
+
+
+def _show_counts(counts: MemberCounts, most: int) -> dict[str, Any]:
+    """`most`: what was counted at once, which ends beyond MOST_COUNTED."""
+    limit = views.MOST_COUNTED
+    return {
+        "accepted": min(counts.accepted, limit),
+        "asked_each_time": min(counts.asked_each_time, limit),
+        "pending": min(counts.pending, limit),
+        "rejected": min(counts.rejected, limit),
+        "more": most > limit,
+    }
 
 
 # ---- families
@@ -160,14 +162,26 @@ async def list_families(services: Services, request: Request) -> Response:
         limit=limit + 1,
     )
     page = found[:limit]
+    overviews = await views.find_overviews(services.db, request.caller, page)
     return await cut_page_response(
         request,
         page,
-        family_body,
+        lambda seen: {**family_body(seen), **_show_overview(overviews.get(seen.family.id))},
         _cursor_of,
         _cursor_of(page[-1]) if len(found) > limit else None,
         services.lists.list_size_limit,
     )
+
+
+def _show_overview(overview: Overview | None) -> dict[str, Any]:
+    """To the owner alone, who has one; and to nobody of a family that was deleted meanwhile."""
+    if overview is None:
+        return {}
+    counts = overview.members
+    return {
+        "promoted_at": show_end(overview.promoted_at),
+        "members": _show_counts(counts, counts.accepted + counts.pending + counts.rejected),
+    }
 
 
 def _cursor_of(seen: Seen) -> str:

@@ -3,16 +3,17 @@
 Each is one look at the family as the caller stands to it (`rules.py`).
 """
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from transom.clock import now_us
-from transom.domain.families import Seen, Version
+from transom.domain.families import MemberCounts, Overview, Seen, Version
 from transom.domain.model import Caller
 from transom.domain.shares import NEVER_USED, Usage
 from transom.sharing.families import rules, uses
 from transom.sql import family_views
 from transom.sql.db import Database
-from transom.sql.family_views import Counts
 
 _replace = msgspec.structs.replace
 
@@ -125,9 +126,18 @@ async def list_families(
     return [seen for seen in ordered if name is None or seen.family.name == name]
 
 
-async def count_members(db: Database, seen: Seen) -> Counts:
+async def count_members(db: Database, seen: Seen) -> MemberCounts:
     """The family's members by their answer, each count at most MOST_COUNTED + 1."""
     return await family_views.count_by_answer(db, seen.family.id, now_us(), MOST_COUNTED + 1)
+
+
+async def find_overviews(db: Database, caller: Caller, found: Sequence[Seen]) -> Mapping[str, Overview]:
+    """What lists say to owners of their families, by family; nothing of those of others. Of each at most
+    MOST_COUNTED + 1 members are counted."""
+    own = [seen.family.id for seen in found if is_owner(caller, seen)]
+    if not own:
+        return {}
+    return await family_views.list_overviews(db, own, now_us(), MOST_COUNTED + 1, caller.project_id)
 
 
 def is_owner(caller: Caller, seen: Seen) -> bool:
