@@ -9,7 +9,7 @@ from domain.samples import ACTOR
 from transom.clock import now_us
 from transom.domain.memberships import Answer, Offer, Withdraw
 from transom.domain.model import Image, Member
-from transom.sql.db import Database, Dialect, Place, Result, Row, Script, Statement
+from transom.sql.db import TENANT, Database, Dialect, Place, Result, Row, Script, Statement
 from transom.sql.images import to_json
 from transom.sql.members import change_member, find_member
 
@@ -164,6 +164,7 @@ class Asked(NamedTuple):
     sql: str
     values: tuple[Any, ...]
     as_short: bool
+    tenant: str | None = None
 
 
 class Tap:
@@ -177,26 +178,31 @@ class Tap:
     def dialect(self) -> Dialect:
         return self._db.dialect
 
+    def _note(self, sql: str, values: tuple[Any, ...], *, as_short: bool) -> None:
+        self.asked.append(Asked(sql, values, as_short, TENANT.get()))
+
     async def read(self, sql: str, *values: Any) -> list[Row]:
-        self.asked.append(Asked(sql, values, as_short=True))
+        self._note(sql, values, as_short=True)
         return await self._db.read(sql, *values)
 
-    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
-        self.asked.append(Asked(sql, values, as_short=False))
-        return await self._db.scan(sql, *values, tenant=tenant)
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
+        self._note(sql, values, as_short=False)
+        return await self._db.scan(sql, *values)
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
-        self.asked.append(Asked(sql, values, as_short=True))
+        self._note(sql, values, as_short=True)
         return await self._db.write(sql, *values)
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
-        self.asked.extend(Asked(one.sql, one.values, as_short=True) for one in statements)
+        for one in statements:
+            self._note(one.sql, one.values, as_short=True)
         return await self._db.transact(*statements)
 
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
-        return await self._db.run(lambda: self._tapped(make_script()))
+        tenant = TENANT.get()
+        return await self._db.run(lambda: self._tapped(make_script(), tenant))
 
-    def _tapped(self, script: Script[Result]) -> Script[Result]:
+    def _tapped(self, script: Script[Result], tenant: str | None) -> Script[Result]:
         rows: list[Row] | None = None
         while True:
             try:
@@ -204,7 +210,7 @@ class Tap:
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            self.asked.append(Asked(statement.sql, statement.values, as_short=False))
+            self.asked.append(Asked(statement.sql, statement.values, False, tenant))
             rows = yield statement
 
     def on_events(self, wake: Callable[[], None]) -> None:
@@ -228,7 +234,7 @@ class Tap:
     async def plans(self) -> list[str]:
         """How SQLite goes about each statement it was asked: a line a step, indented below what it serves."""
         return [
-            _tree(await self._db.scan(f"explain query plan {sql}", *values)) for sql, values, _ in self.asked
+            _tree(await self._db.scan(f"explain query plan {one.sql}", *one.values)) for one in self.asked
         ]
 
 

@@ -29,6 +29,8 @@ from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Statement
 from transom.transfers.requesters import Requesters
 
+from .databases import Tap
+
 pytestmark = pytest.mark.anyio
 
 INSIDE = HookRules(schemes=frozenset({"http"}), hosts=frozenset({"127.0.0.1"}))
@@ -179,6 +181,21 @@ async def test_a_batch_brings_what_waits_at_once(world: World, receiver: Receive
     assert batch.headers["webhook-id"] == "evt-0000000000000001-evt-0000000000000003"
     assert batch.headers["content-type"] == "application/cloudevents-batch+json"
     assert receiver.is_empty
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+async def test_what_is_sent_is_looked_for_and_recorded_on_behalf_of_the_hooks_project(
+    world: World, receiver: Receiver
+) -> None:
+    world.db = tap = Tap(world.db)
+    hook = await world.hook(receiver.origin)
+    await world.tell(*STORY)
+    tap.asked.clear()
+
+    await world.deliver_until(hook, has_come_to(3))
+
+    assert {one.tenant for one in tap.asked if one.sql == hooks.RECORD_SUCCESS} == {OWNER}
+    assert {one.tenant for one in tap.asked if one.sql == hooks.LIST_DUE} == {None}
 
 
 async def test_more_than_a_page_comes_whole(world: World, receiver: Receiver) -> None:

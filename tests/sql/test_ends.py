@@ -75,12 +75,12 @@ async def _is_counted(db: Database) -> bool:
 
 
 async def _makes_it_shared(db: Database) -> bool:
-    return "image" in await images.shared_among(db, ["image"], None)
+    return "image" in await images.shared_among(db, ["image"])
 
 
 async def _makes_many_shared(db: Database) -> bool:
     ids = ["image", *map(str, range(100))]
-    return "image" in await images.shared_among(db, ids, None)
+    return "image" in await images.shared_among(db, ids)
 
 
 async def _is_for_domain(db: Database) -> bool:

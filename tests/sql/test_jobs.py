@@ -247,10 +247,10 @@ async def test_the_tasks_of_an_image_come_in_pages_and_of_one_project(db: Databa
 
     pages: list[list[str]] = []
     after = None
-    while page := await list_image_tasks(db, "image", "mine", after, 2, None):
+    while page := await list_image_tasks(db, "image", "mine", after, 2):
         pages.append([task.id for task in page])
         after = page[-1].id
-    everybodys = await list_image_tasks(db, "image", None, None, 100, None)
+    everybodys = await list_image_tasks(db, "image", None, None, 100)
 
     assert pages == [["mine-4", "mine-3"], ["mine-2", "mine-1"], ["mine-0"]]
     assert len(everybodys) == 10

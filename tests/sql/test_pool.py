@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextvars import copy_context
 from typing import Any
 
 import anyio
@@ -11,7 +10,7 @@ import pytest
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import UnavailableError
-from transom.sql.db import TENANT
+from transom.sql.db import context_of
 from transom.sql.postgres_pool import Pool
 
 pytestmark = pytest.mark.anyio
@@ -130,9 +129,7 @@ async def test_writes_leave_a_connection_to_others_and_wait_for_each_other(url: 
 
 def _of(tenant: str, work: Callable[[Pool], Coroutine[Any, Any, int]], pool: Pool) -> asyncio.Task[int]:
     """The work as a request of that project does it."""
-    context = copy_context()
-    context.run(TENANT.set, tenant)
-    return asyncio.create_task(work(pool), context=context)
+    return asyncio.create_task(work(pool), context=context_of(tenant))
 
 
 async def test_a_project_that_waits_for_its_own_locks_leaves_places_to_write_to_others(url: str) -> None:

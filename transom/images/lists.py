@@ -34,7 +34,7 @@ async def find_images(
         return ImagePage([], is_full=False)
     ranges = make_ranges(caller, seen)
     if rules.lists_all_it_finds(caller):
-        return await listing.list_images(db, ranges, seen, after, caller.project_id)
+        return await listing.list_images(db, ranges, seen, after)
     return await _find_allowed(db, caller, ranges, seen, after)
 
 
@@ -61,7 +61,7 @@ def each_allowed(
     step = msgspec.structs.replace(query, limit=max(query.limit, STEP))
 
     async def read(after: Image | None) -> tuple[list[Image], bool]:
-        found = await listing.list_images(db, ranges, step, after, caller.project_id)
+        found = await listing.list_images(db, ranges, step, after)
         return found.images, not found.is_full
 
     return each_of(caller, read, after)

@@ -26,7 +26,7 @@ from transom.liveness import Liveness
 from transom.outbound import Outbound
 from transom.quotas.projects import Limits
 from transom.sql import jobs, old_jobs
-from transom.sql.db import Database
+from transom.sql.db import Database, context_of
 from transom.sql.jobs import OpenJob
 from transom.stores.object_access import ObjectAccess
 from transom.transfers.captures import Captures
@@ -198,7 +198,8 @@ class Jobs:
             until = self._db.now_us() + self._lease_us
             job = await jobs.claim_job(self._db, seen, self._liveness.name, until)
             if job is not None:
-                task = asyncio.create_task(self._run(job, seen.attempts + 1))
+                running = self._run(job, seen.attempts + 1)
+                task = asyncio.create_task(running, context=context_of(job.project_id))
                 self._running[job.id] = task
                 self._running_of[job.project_id] += 1
                 self._begun_of[job.project_id] = next(self._numbers)
@@ -272,7 +273,9 @@ class Jobs:
             return await jobs.hold_job(self._db, job.id, me, until, percent, now_us(), message)
 
         working = asyncio.create_task(self._kinds[job.kind].run(job, progress.report))
-        renewing = asyncio.create_task(lease.renew(write_progress, pause_s, f"Job {job.id}"))
+        # The service's own: a project that has much to write does not lose its job by that.
+        renewal = lease.renew(write_progress, pause_s, f"Job {job.id}")
+        renewing = asyncio.create_task(renewal, context=context_of(None))
         looking = asyncio.create_task(self._look(job, pause_s * _TELLS_A_LOOK))
         tasks = (working, renewing, looking)
         try:

@@ -128,7 +128,7 @@ def _look_at_images(caller: Caller, images: Sequence[str], now: int) -> Statemen
 async def see_images(db: Database, caller: Caller, images: Sequence[str]) -> list[Seen]:
     """The images as `share` would see them, read without locking them."""
     look = _look_at_images(caller, images, now_us())
-    return batches.seen_of_rows(await db.scan(look.sql, *look.values, tenant=caller.project_id))
+    return batches.seen_of_rows(await db.scan(look.sql, *look.values))
 
 
 def _open(

@@ -38,7 +38,7 @@ from transom.sharing.hooks import (
 from transom.sharing.names import NameBook
 from transom.sharing.readers import Reader, Readers
 from transom.sql import events, hooks
-from transom.sql.db import Database
+from transom.sql.db import Database, context_of
 from transom.sql.hooks import Due
 
 _log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ class Delivery:
         self, tasks: dict[str, asyncio.Task[None]], hook: Hook, work: Coroutine[Any, Any, None]
     ) -> None:
         """Do the work for the hook, in a place that is taken until it is done."""
-        tasks[hook.id] = task = asyncio.create_task(work)
+        tasks[hook.id] = task = asyncio.create_task(work, context=context_of(hook.project_id))
         self._places.take(hook.project_id)
         task.add_done_callback(partial(self._forget, tasks, hook))
 

@@ -71,7 +71,6 @@ async def _list_families(
         before=asked.before,
         owner=asked.owner,
         limit=asked.limit + 1,
-        tenant=caller.project_id,
     )
 
 

@@ -20,7 +20,6 @@ FIRST = (NEVER, "")
 async def look(db: Database, caller: Caller) -> Operation:
     """How the service is now. UnavailableError when the database does not even answer."""
     rules.see_operation(caller)
-    tenant = caller.project_id
     started = time.perf_counter()
     oldest = await events.find_oldest(db)
     latency_us = round((time.perf_counter() - started) * 1e6)
@@ -29,10 +28,10 @@ async def look(db: Database, caller: Caller) -> Operation:
         is_writable=await _is_writable(db),
         latency_us=latency_us,
         behind_us=max(0, now - oldest) if oldest is not None else 0,
-        uploads=await operation.count_uploads(db, tenant),
-        jobs=await operation.count_jobs(db, now - DAY_US, tenant),
-        hooks=await operation.count_hook_states(db, tenant),
-        stores=await operation.count_stores(db, tenant),
+        uploads=await operation.count_uploads(db),
+        jobs=await operation.count_jobs(db, now - DAY_US),
+        hooks=await operation.count_hook_states(db),
+        stores=await operation.count_stores(db),
     )
 
 
@@ -56,8 +55,6 @@ async def list_projects(
 ) -> ProjectPage:
     """Projects with what each of them uses, in descending order of `sort`."""
     rules.see_operation(caller)
-    found = await operation.list_projects(
-        db, sort, now_us(), after=after, limit=limit + 1, tenant=caller.project_id
-    )
+    found = await operation.list_projects(db, sort, now_us(), after=after, limit=limit + 1)
     shown = found[:limit]
     return ProjectPage(shown, (shown[-1].rank, shown[-1].project_id) if len(found) > limit else None)

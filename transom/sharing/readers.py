@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from transom.domain.errors import TransomError
 from transom.sql import events
-from transom.sql.db import Database
+from transom.sql.db import Database, context_of
 from transom.sql.events import Concern
 
 #: Pause between two looks for events that another process numbered, seconds.
@@ -80,7 +80,8 @@ class Readers:
             _oldest, newest = await events.find_kept(self._db)
             self._last = newest if self._last is None else self._last
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
+            # For all readers, not for the one that came first.
+            self._looking = asyncio.create_task(self._look(), context=context_of(None))
 
     def _end_looking(self) -> None:
         self._last = None

@@ -38,9 +38,7 @@ async def list_shares(
     if image.visibility != Visibility.SHARED:
         return Page([], None, ())
     now = now_us()
-    found = await shares.list_given(
-        db, image_id, status, now, after=after or "", limit=limit + 1, tenant=caller.project_id
-    )
+    found = await shares.list_given(db, image_id, status, now, after=after or "", limit=limit + 1)
     terms = await shares.list_terms(db, image_id, now) if after is None else None
     following = found[limit - 1].member.member_id if len(found) > limit else None
     return Page(found[:limit], following, terms)
@@ -50,7 +48,7 @@ async def count_shares(db: Database, caller: Caller, image_id: str) -> Counts:
     image = await _see(db, caller, image_id)
     if image.visibility != Visibility.SHARED:
         return counts_of({})
-    return counts_of(await shares.count_given(db, image_id, now_us(), caller.project_id))
+    return counts_of(await shares.count_given(db, image_id, now_us()))
 
 
 async def find_share(db: Database, caller: Caller, image_id: str, member_id: str) -> Given:

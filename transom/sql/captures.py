@@ -14,7 +14,7 @@ async def find_marked(db: Database, owner: str, since: int, name: str, mark: str
         select {COLUMNS} from image
         where owner = $1 and created_at >= cast($2 as bigint) and (name = $3 or {is_marked})
         order by created_at, id limit 1"""
-    rows = await db.scan(sql, owner, since, name, mark, value, tenant=owner)
+    rows = await db.scan(sql, owner, since, name, mark, value)
     return image_of_row(rows[0]) if rows else None
 
 

@@ -6,7 +6,7 @@ those modules: a database that cannot answer is `UnavailableError`, one with no 
 """
 
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -14,9 +14,18 @@ Row = Sequence[Any]
 Result = TypeVar("Result")
 
 
-#: The project whose request the task at hand serves, None for the service itself: those that wait for the
-#: database are served in turn by it.
+#: On whose behalf the database is asked: the project whose request, job or webhook the task at hand serves
+#: (the user, where there is no project), None: the service itself. Those that wait for the database are
+#: served in turn by it.
 TENANT: ContextVar[str | None] = ContextVar("tenant", default=None)
+
+
+def context_of(tenant: str | None) -> Context:
+    """The context of a new task that works on the tenant's behalf. Without one a task works on behalf of whom
+    the task that starts it does."""
+    context = copy_context()
+    context.run(TENANT.set, tenant)
+    return context
 
 
 class EventInsert(NamedTuple):
@@ -101,11 +110,11 @@ class Database(Protocol):
         """Run a statement that an index makes short, whatever the size of the tables."""
         ...
 
-    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
         """Run a reading statement that may take long, without holding up other requests.
 
-        Only some run at once. `tenant`: the project that waits for the rows, None for the service itself. A
-        tenant with many statements makes itself wait, not others (`fair_semaphore.py`).
+        Only some run at once, and of these only a part for one TENANT: one with many statements makes itself
+        wait, not others (`fair_semaphore.py`).
         """
         ...
 

@@ -229,7 +229,7 @@ async def list_events(db: Database, query: EventQuery) -> list[Event]:
     if await _is_short(db, query):
         rows = await db.read(sql, *values.collected)
     else:
-        rows = await db.scan(sql, *values.collected, tenant=query.project)
+        rows = await db.scan(sql, *values.collected)
     return [event_of_row(row) for row in rows]
 
 

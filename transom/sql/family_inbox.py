@@ -44,12 +44,11 @@ async def list_received(
     before: tuple[int, str],
     owner: str | None,
     limit: int,
-    tenant: str | None,
 ) -> list[ReceivedFamily]:
     """Families that were offered to `member_id` and have this status, newest offer first, from below `before`
     (time of the offer, id) on. `owner`: only this project's."""
     values = (member_id, status, now, *before, owner, limit)
-    return [_of_row(row) for row in await db.scan(LIST_RECEIVED_FAMILIES, *values, tenant=tenant)]
+    return [_of_row(row) for row in await db.scan(LIST_RECEIVED_FAMILIES, *values)]
 
 
 async def find_received(db: Database, family_id: str, member_id: str, now: int) -> ReceivedFamily | None:

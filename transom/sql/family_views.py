@@ -111,7 +111,7 @@ async def list_joined(
     """As `list_owned`, of those that were offered to one of `member_ids` and not rejected. `owner`: whose
     they are, None: anybody's."""
     asked = with_own_ids(LIST_JOINED, owner, member_ids, now, *after, limit)
-    rows = await db.scan(*asked, tenant=member_ids[0])
+    rows = await db.scan(*asked)
     return [seen_of_row(row) for row in rows]
 
 
@@ -149,7 +149,7 @@ async def list_versions(
     if limit <= _FEW:
         rows = await db.read(*asked)
     else:
-        rows = await db.scan(*asked, tenant=member_ids[0])
+        rows = await db.scan(*asked)
     return [_seen_version(row) for row in rows]
 
 
@@ -175,17 +175,16 @@ LIST_FAMILY_MEMBERS = f"""
 
 
 async def list_members(
-    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int, tenant: str | None
+    db: Database, family_id: str, status: str | None, after: str, now: int, limit: int
 ) -> list[GivenFamily]:
-    """The members past `after`, by their ids. `status`: only those with this one. `tenant`: see
-    `Database.scan`."""
-    rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit, tenant=tenant)
+    """The members past `after`, by their ids. `status`: only those with this one."""
+    rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit)
     return [GivenFamily(member=member_of_row(row[:-1]), last_used_at=row[-1]) for row in rows]
 
 
-async def list_terms(db: Database, family_id: str, now: int, tenant: str | None) -> list[tuple[str, int]]:
-    """As `families.list_terms`. `tenant`: see `Database.scan`."""
-    rows = await db.scan(LIST_MEMBER_TERMS, family_id, now, tenant=tenant)
+async def list_terms(db: Database, family_id: str, now: int) -> list[tuple[str, int]]:
+    """As `families.list_terms`."""
+    rows = await db.scan(LIST_MEMBER_TERMS, family_id, now)
     return [(row[0], row[1]) for row in rows]
 
 
@@ -214,7 +213,7 @@ async def list_given_to(
 ) -> list[GivenFamily]:
     """The families that `owner` shares with one recipient, newest offer first, from below `before` (time, id)
     on."""
-    rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit, tenant=owner)
+    rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit)
     return [
         GivenFamily(
             member=member_of_row(row[FAMILY_WIDTH:-1]), last_used_at=row[-1], family=family_of_row(row)
@@ -263,10 +262,10 @@ LIST_OVERVIEWS = f"""
 
 
 async def list_overviews(
-    db: Database, family_ids: Sequence[str], now: int, limit: int, tenant: str | None
+    db: Database, family_ids: Sequence[str], now: int, limit: int
 ) -> dict[str, Overview]:
-    """By family. Of each only the first `limit` members are counted. `tenant`: see `Database.scan`."""
-    rows = await db.scan(LIST_OVERVIEWS, to_json(family_ids), now, limit, tenant=tenant)
+    """By family. Of each only the first `limit` members are counted."""
+    rows = await db.scan(LIST_OVERVIEWS, to_json(family_ids), now, limit)
     return {
         row[0]: Overview(
             promoted_at=row[1],
@@ -293,7 +292,7 @@ async def list_answerable(
 ) -> list[str]:
     """The families that were offered to a project and have this status, newest offer first. `owner`: only
     this project's."""
-    rows = await db.scan(LIST_ANSWERABLE_FAMILIES, project_id, status, owner, now, tenant=project_id)
+    rows = await db.scan(LIST_ANSWERABLE_FAMILIES, project_id, status, owner, now)
     return [row[0] for row in rows]
 
 

@@ -129,7 +129,7 @@ COUNT_IMAGES = "select count(*) from image where owner = $1"
 
 async def count_images(db: Database, owner: str | None) -> int:
     """Images that a project owns."""
-    rows = await db.scan(COUNT_IMAGES, owner, tenant=owner)
+    rows = await db.scan(COUNT_IMAGES, owner)
     return int(rows[0][0])
 
 
@@ -219,15 +219,15 @@ SHARED_AMONG = f"""
 _FEW = 50
 
 
-async def shared_among(db: Database, image_ids: Collection[str], tenant: str | None) -> frozenset[str]:
-    """Those of the images that have recipients, whatever these answered. `tenant`: see `Database.scan`."""
+async def shared_among(db: Database, image_ids: Collection[str]) -> frozenset[str]:
+    """Those of the images that have recipients, whatever these answered."""
     if not image_ids:
         return frozenset()
     named = to_json(list(image_ids))
     if len(image_ids) <= _FEW:
         rows = await db.read(SHARED_AMONG, named, now_us())
     else:
-        rows = await db.scan(SHARED_AMONG, named, now_us(), tenant=tenant)
+        rows = await db.scan(SHARED_AMONG, named, now_us())
     return frozenset(row[0] for row in rows)
 
 
@@ -258,7 +258,7 @@ RECIPIENTS_OF_PROJECT = f"""
 async def count_shared(db: Database, owner: str) -> tuple[int, int]:
     """(images of a project that have recipients, the most recipients that one of them has), of the newest
     MOST_COUNTED that may have any."""
-    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us(), tenant=owner)
+    rows = await db.scan(RECIPIENTS_OF_PROJECT, owner, now_us())
     return int(rows[0][0]), int(rows[0][1])
 
 
@@ -306,7 +306,7 @@ def guard_storage(owner: str | None, limit: int, *changes: Statement) -> list[St
 
 async def used_storage(db: Database, owner: str | None) -> int:
     """Bytes of image data that a project owns, and of data on its way for which room is reserved."""
-    rows = await db.scan(USED_STORAGE, owner, tenant=owner)
+    rows = await db.scan(USED_STORAGE, owner)
     return int(rows[0][0])
 
 
@@ -319,7 +319,7 @@ PLACED_STORAGE = """
 
 async def placed_storage(db: Database, owner: str | None) -> int:
     """Bytes that the images of a project take in the stores, staged data left out."""
-    rows = await db.scan(PLACED_STORAGE, owner, tenant=owner)
+    rows = await db.scan(PLACED_STORAGE, owner)
     return int(rows[0][0])
 
 
@@ -332,7 +332,7 @@ STAGED_STORAGE = f"""
 
 async def staged_storage(db: Database, owner: str | None) -> int:
     """Bytes of a project's images that are being imported or copied, or wait for it."""
-    rows = await db.scan(STAGED_STORAGE, owner, tenant=owner)
+    rows = await db.scan(STAGED_STORAGE, owner)
     return int(rows[0][0])
 
 
@@ -344,7 +344,7 @@ COUNT_UPLOADING = f"""
 
 async def count_uploading(db: Database, owner: str | None) -> int:
     """Images of a project whose data is on its way: uploaded, staged, imported or copied."""
-    rows = await db.scan(COUNT_UPLOADING, owner, tenant=owner)
+    rows = await db.scan(COUNT_UPLOADING, owner)
     return int(rows[0][0])
 
 

@@ -105,7 +105,7 @@ async def list_received(
         rows = await db.read(sql, *values)
     else:
         # Whose an image is stands in no index of memberships.
-        rows = await db.scan(sql, *values, tenant=project_id)
+        rows = await db.scan(sql, *values)
     return [_received_of_row(row) for row in rows]
 
 
@@ -193,7 +193,7 @@ async def list_answerable(
     db: Database, project_id: str, status: str, owner: str | None, now: int, limit: int
 ) -> list[str]:
     """The images that were offered to a project and have this status, newest offer first."""
-    rows = await db.scan(LIST_ANSWERABLE, project_id, status, now, owner, limit, tenant=project_id)
+    rows = await db.scan(LIST_ANSWERABLE, project_id, status, now, owner, limit)
     return [row[0] for row in rows]
 
 
@@ -202,7 +202,7 @@ COUNT_ANSWERABLE = f"select count(*) {_ANSWERABLE}"
 
 async def count_answerable(db: Database, project_id: str, status: str, owner: str | None, now: int) -> int:
     """How many `list_answerable` has without a limit."""
-    rows = await db.scan(COUNT_ANSWERABLE, project_id, status, now, owner, tenant=project_id)
+    rows = await db.scan(COUNT_ANSWERABLE, project_id, status, now, owner)
     return int(rows[0][0])
 
 

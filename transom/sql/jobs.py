@@ -101,7 +101,7 @@ COUNT_OPEN = "select count(*) from job where project_id = $1 and end_at is null"
 
 async def count_open_jobs(db: Database, project_id: str) -> int:
     """Jobs of a project that wait or run."""
-    rows = await db.scan(COUNT_OPEN, project_id, tenant=project_id)
+    rows = await db.scan(COUNT_OPEN, project_id)
     return int(rows[0][0])
 
 
@@ -198,7 +198,7 @@ FIND_JOB = f"select {_COLUMNS} from job where id = $1 and project_id = $2"
 
 async def find_job(db: Database, job_id: str, project_id: str) -> Job | None:
     """The project's job of this id. A scan, for a batch may be large."""
-    rows = await db.scan(FIND_JOB, job_id, project_id, tenant=project_id)
+    rows = await db.scan(FIND_JOB, job_id, project_id)
     return _job_of_row(rows[0]) if rows else None
 
 
@@ -224,11 +224,11 @@ LIST_IMAGE_TASKS = f"""
 
 
 async def list_image_tasks(
-    db: Database, image_id: str, owner: str | None, after_id: str | None, limit: int, tenant: str | None
+    db: Database, image_id: str, owner: str | None, after_id: str | None, limit: int
 ) -> list[Job]:
     """A page of the tasks about an image, the youngest first, behind the task `after_id`. `owner`: the
     project whose tasks are wanted, None: all."""
-    rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit, tenant=tenant)
+    rows = await db.scan(LIST_IMAGE_TASKS, image_id, owner, after_id, limit)
     return [_job_of_row(row) for row in rows]
 
 
@@ -282,7 +282,6 @@ async def list_tasks(
     status: str | None,
     kind: str | None,
     owner: str | None = None,
-    tenant: str | None = None,
 ) -> list[ListedTask]:
     """A page of all tasks behind the task `after`, the id deciding between equals. Admins alone ask for it,
     and tasks are forgotten soon: it reads them all, by the index `job_by_image`."""
@@ -296,7 +295,7 @@ async def list_tasks(
                or ({order}, id) {sign} (select {order}, id from job where id = $3))
         order by {order} {word}, id {word} limit {int(limit)}"""
     after_id = after.id if after is not None else None
-    rows = await db.scan(sql, status, kind, after_id, owner, tenant=tenant)
+    rows = await db.scan(sql, status, kind, after_id, owner)
     return [ListedTask(*row) for row in rows]
 
 

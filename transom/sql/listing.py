@@ -69,11 +69,9 @@ class ImagePage(NamedTuple):
     is_full: bool
 
 
-async def list_images(
-    db: Database, ranges: list[Range], query: ListQuery, after: Image | None, tenant: str | None = None
-) -> ImagePage:
+async def list_images(db: Database, ranges: list[Range], query: ListQuery, after: Image | None) -> ImagePage:
     """At most `query.limit` images of the ranges' union, in order; those past `after` if it is given. A page
-    of more than a few ends with the image that reaches `query.size_limit`. `tenant`: see `Database.scan`."""
+    of more than a few ends with the image that reaches `query.size_limit`."""
     if not ranges or query.limit == 0:
         return ImagePage([], is_full=False)
     if after is None and not query.conditions:
@@ -84,7 +82,7 @@ async def list_images(
     if page.is_short:
         rows = await db.read(page.sql, *values)
     else:
-        rows = await db.scan(page.sql, *values, tenant=tenant)
+        rows = await db.scan(page.sql, *values)
     is_full = len(rows) == query.limit or (
         query.limit > _FEW and bool(rows) and rows[-1][WIDTH] >= query.size_limit
     )

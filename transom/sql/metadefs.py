@@ -96,12 +96,9 @@ async def find_item(
     return found, items[0] if items else None
 
 
-async def list_items(
-    db: Database, namespace: str, *kinds: Kind, tenant: str | None = None
-) -> tuple[Namespace | None, list[Item]]:
-    """(the namespace, what it holds of these kinds, oldest first). `tenant`, here and below: see
-    `Database.scan`."""
-    return _with_items(await db.scan(LIST_ITEMS, namespace, to_json(kinds), tenant=tenant))
+async def list_items(db: Database, namespace: str, *kinds: Kind) -> tuple[Namespace | None, list[Item]]:
+    """(the namespace, what it holds of these kinds, oldest first)."""
+    return _with_items(await db.scan(LIST_ITEMS, namespace, to_json(kinds)))
 
 
 def _with_items(rows: list[Row]) -> tuple[Namespace | None, list[Item]]:
@@ -120,7 +117,6 @@ async def list_namespaces(
     query: NamespaceQuery,
     seen_by: str | None,
     after: Namespace | None,
-    tenant: str | None = None,
 ) -> list[Namespace]:
     """A page of the namespaces that the project `seen_by` owns or that are public (None: of all), those past
     `after` if it is given. The name, which no two share, makes the order total.
@@ -150,7 +146,7 @@ async def list_namespaces(
         f"select {_NAMESPACE} from metadef_namespace as space where {' and '.join(where)} "
         f"order by {column} {way}, space.namespace {way} limit {values.add(query.limit)}"
     )
-    return [_namespace_of_row(row) for row in await db.scan(sql, *values.collected, tenant=tenant)]
+    return [_namespace_of_row(row) for row in await db.scan(sql, *values.collected)]
 
 
 def _sort_value(namespace: Namespace, key: str) -> Any:
@@ -166,12 +162,10 @@ LIST_ASSOCIATIONS = f"""
     order by item.created_at, item.name"""
 
 
-async def list_associations(
-    db: Database, namespaces: Iterable[Namespace], tenant: str | None = None
-) -> dict[str, list[Item]]:
+async def list_associations(db: Database, namespaces: Iterable[Namespace]) -> dict[str, list[Item]]:
     """The resource types of each namespace, by its id, oldest first."""
     found: dict[str, list[Item]] = {one.id: [] for one in namespaces}
-    for row in await db.scan(LIST_ASSOCIATIONS, to_json(list(found)), tenant=tenant):
+    for row in await db.scan(LIST_ASSOCIATIONS, to_json(list(found))):
         found[row[0]].append(_item_of_row(row[1:]))
     return found
 
@@ -179,10 +173,10 @@ async def list_associations(
 LIST_RESOURCE_TYPES = "select name, created_at, updated_at from metadef_resource_type order by name"
 
 
-async def list_resource_types(db: Database, tenant: str | None = None) -> list[ResourceType]:
+async def list_resource_types(db: Database) -> list[ResourceType]:
     return [
         ResourceType(name=row[0], created_at=row[1], updated_at=row[2])
-        for row in await db.scan(LIST_RESOURCE_TYPES, tenant=tenant)
+        for row in await db.scan(LIST_RESOURCE_TYPES)
     ]
 
 

@@ -13,9 +13,9 @@ COUNT_UPLOADS = f"""
     where status in ({", ".join(f"'{status}'" for status in _ON_ITS_WAY)}) group by status"""
 
 
-async def count_uploads(db: Database, tenant: str | None) -> dict[str, int]:
-    """Images whose data is on its way, by status. `tenant`: see `Database.scan`."""
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_UPLOADS, tenant=tenant)}
+async def count_uploads(db: Database) -> dict[str, int]:
+    """Images whose data is on its way, by status."""
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_UPLOADS)}
     return {status: counted.get(status, 0) for status in _ON_ITS_WAY}
 
 
@@ -27,9 +27,9 @@ COUNT_JOBS = f"""
     select 'failed', count(*) from job where end_at > $1 and status = '{JobStatus.FAIL}'"""
 
 
-async def count_jobs(db: Database, since: int, tenant: str | None) -> dict[str, int]:
+async def count_jobs(db: Database, since: int) -> dict[str, int]:
     """Jobs that wait and that are run, and those that have failed since then."""
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_JOBS, since, tenant=tenant)}
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_JOBS, since)}
     return {state: counted.get(state, 0) for state in ("waiting", "running", "failed")}
 
 
@@ -39,8 +39,8 @@ COUNT_HOOK_STATES = f"""
     from hook group by 1"""
 
 
-async def count_hook_states(db: Database, tenant: str | None) -> dict[str, int]:
-    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_HOOK_STATES, tenant=tenant)}
+async def count_hook_states(db: Database) -> dict[str, int]:
+    counted = {row[0]: int(row[1]) for row in await db.scan(COUNT_HOOK_STATES)}
     return {state: counted.get(state, 0) for state in HookState}
 
 
@@ -51,9 +51,9 @@ COUNT_STORES = """
     group by 1 order by 1"""
 
 
-async def count_stores(db: Database, tenant: str | None) -> dict[str, StoreUse]:
+async def count_stores(db: Database) -> dict[str, StoreUse]:
     """Images and their total size in each store, by the store's id."""
-    rows = await db.scan(COUNT_STORES, tenant=tenant)
+    rows = await db.scan(COUNT_STORES)
     return {row[0]: StoreUse(images=int(row[1]), size=int(row[2])) for row in rows}
 
 
@@ -88,10 +88,10 @@ LIST_PROJECTS = f"""
 
 
 async def list_projects(
-    db: Database, sort: UseSort, now: int, *, after: tuple[int, str], limit: int, tenant: str | None
+    db: Database, sort: UseSort, now: int, *, after: tuple[int, str], limit: int
 ) -> list[ProjectUse]:
     """Projects that have anything, most first, from behind `after` (rank, project) on."""
-    rows = await db.scan(LIST_PROJECTS, sort, now, *after, limit, tenant=tenant)
+    rows = await db.scan(LIST_PROJECTS, sort, now, *after, limit)
     return [
         ProjectUse(
             project_id=row[0],

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import IN_PIECES, Arm, Place, Result, Row, Script, Statement
+from transom.sql.db import IN_PIECES, TENANT, Arm, Place, Result, Row, Script, Statement
 from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
@@ -115,9 +115,9 @@ class PostgresDatabase:
                 raise UnavailableError(_CANNOT_ANSWER) from TimeoutError(f"no answer within {_READY_S:g} s")
             raise
 
-    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
-        async with self._semaphore.slot(tenant):
+        async with self._semaphore.slot(TENANT.get()):
             return await self.read(sql, *values)
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:

@@ -45,14 +45,14 @@ LIST_GIVEN = f"""
 
 
 async def list_given(
-    db: Database, image_id: str, status: str | None, now: int, *, after: str, limit: int, tenant: str | None
+    db: Database, image_id: str, status: str | None, now: int, *, after: str, limit: int
 ) -> list[Given]:
     """The memberships of an image past `after`, by member id. `status`: only these."""
     values = (image_id, after, now, status, limit)
     if limit <= _FEW and status is None:
         rows = await db.read(LIST_GIVEN, *values)
     else:
-        rows = await db.scan(LIST_GIVEN, *values, tenant=tenant)
+        rows = await db.scan(LIST_GIVEN, *values)
     return [_given_of_row(row) for row in rows]
 
 
@@ -84,9 +84,9 @@ COUNT_GIVEN = "select " + ", ".join(
 )
 
 
-async def count_given(db: Database, image_id: str, now: int, tenant: str | None) -> dict[str, int]:
+async def count_given(db: Database, image_id: str, now: int) -> dict[str, int]:
     """The memberships of an image by status; each count stops at one more than MOST_COUNTED."""
-    row = (await db.scan(COUNT_GIVEN, image_id, now, tenant=tenant))[0]
+    row = (await db.scan(COUNT_GIVEN, image_id, now))[0]
     return dict(zip(MemberStatus, map(int, row), strict=True))
 
 
@@ -104,7 +104,7 @@ async def list_given_to(
     db: Database, member_id: str, owner: str, now: int, *, before: tuple[int, str], limit: int
 ) -> list[Given]:
     """What `owner` shares with one recipient, newest offer first, from below `before` (time, id) on."""
-    rows = await db.scan(LIST_GIVEN_TO, member_id, now, owner, *before, limit, tenant=owner)
+    rows = await db.scan(LIST_GIVEN_TO, member_id, now, owner, *before, limit)
     return [_given_of_row(row, row[_DETAILS_WIDTH:]) for row in rows]
 
 
@@ -124,5 +124,5 @@ async def list_shared_of(
     """(image, how many memberships) of a project's images that are shared with any of these recipients, None:
     with anybody."""
     given = to_json(member_ids) if member_ids is not None else None
-    rows = await db.scan(LIST_SHARED_OF, owner, given, now, tenant=owner)
+    rows = await db.scan(LIST_SHARED_OF, owner, given, now)
     return [(row[0], int(row[1])) for row in rows]

@@ -21,14 +21,14 @@ LIST_OWN_TAGS = """
 
 async def list_own_tags(db: Database, owner: str) -> list[str]:
     """The tags of all images that a project owns, as they are written, in no order."""
-    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner, tenant=owner)]
+    return [row[0] for row in await db.scan(LIST_OWN_TAGS, owner)]
 
 
 async def list_tags(
-    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int, tenant: str | None = None
+    db: Database, ranges: list[Range], query: ListQuery, limit: int, offset: int
 ) -> list[str]:
     """A page of the tags of a list's images, as they are written, sorted bytewise. Of `query` only the
-    conditions count. `tenant`: see `Database.scan`."""
+    conditions count."""
     if not ranges:
         return []
     values = Values()
@@ -38,7 +38,7 @@ async def list_tags(
         "cross join jsonb_array_elements_text(image.tags) as tag "
         f"order by 1 limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [row[0] for row in await db.scan(sql, *values.bound(now_us()), tenant=tenant)]
+    return [row[0] for row in await db.scan(sql, *values.bound(now_us()))]
 
 
 async def find_images(
@@ -58,7 +58,7 @@ async def find_images(
         f"order by {created_at} desc, {image_id} desc "
         f"limit {values.add(limit)} offset {values.add(offset)}"
     )
-    return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()), tenant=owner)]
+    return [image_of_row(row) for row in await db.scan(sql, *values.bound(now_us()))]
 
 
 async def count_images(db: Database, owner: str, search: TagSearch) -> int:
@@ -66,7 +66,7 @@ async def count_images(db: Database, owner: str, search: TagSearch) -> int:
     values = Values()
     table, terms = _sought(db.dialect, owner, search, values)
     sql = f"select count(*) from {table} where {' and '.join(terms)}"
-    return int((await db.scan(sql, *values.bound(now_us()), tenant=owner))[0][0])
+    return int((await db.scan(sql, *values.bound(now_us())))[0][0])
 
 
 def _own_range(owner: str, search: TagSearch, values: Values) -> tuple[str, list[str]]:

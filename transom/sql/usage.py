@@ -50,11 +50,9 @@ LIST_USES_OF_LATE = f"""
     from (select value from jsonb_array_elements_text(cast($1 as jsonb))) as asked"""
 
 
-async def list_uses_of_late(
-    db: Database, image_ids: Collection[str], since: int, tenant: str | None
-) -> Mapping[str, Usage]:
+async def list_uses_of_late(db: Database, image_ids: Collection[str], since: int) -> Mapping[str, Usage]:
     """When others last used each of these images, and how many projects have since then, by image."""
-    rows = await db.scan(LIST_USES_OF_LATE, to_json(list(image_ids)), since, tenant=tenant)
+    rows = await db.scan(LIST_USES_OF_LATE, to_json(list(image_ids)), since)
     return {row[0]: Usage(last_used_at=row[1], projects=int(row[2])) for row in rows}
 
 

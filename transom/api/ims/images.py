@@ -78,7 +78,7 @@ async def _body(services: Services, request: Request, image: Image) -> dict[str,
 
 async def _bodies(services: Services, request: Request, found: Sequence[Image]) -> list[dict[str, Any]]:
     maybe_shared = [image.id for image in found if image.visibility == Visibility.SHARED]
-    shared = await images.shared_among(services.db, maybe_shared, request.caller.project_id)
+    shared = await images.shared_among(services.db, maybe_shared)
     return [ims_image(image, request.caller, image.id in shared) for image in found]
 
 

@@ -190,7 +190,7 @@ async def list_tags(services: Services, request: Request) -> Response:
     ranges = ims_ranges(caller, seen) if seen is not None else []
     offset = (page - 1) * limit
     if rules.lists_all_it_finds(caller):
-        found = await tags.list_tags(services.db, ranges, seen or query, limit, offset, caller.project_id)
+        found = await tags.list_tags(services.db, ranges, seen or query, limit, offset)
         return json_response({"tags": found})
     allowed = await _tags_of(each_allowed(services.db, caller, ranges, seen or query))
     return json_response({"tags": sorted(allowed)[offset : offset + limit]})

@@ -214,12 +214,12 @@ async def list_members(
 ) -> list[GivenFamily]:
     """The members past `after`, by their ids. `status`: only those with this one."""
     await _see_members(db, caller, family_id)
-    return await family_views.list_members(db, family_id, status, after, now_us(), limit, caller.project_id)
+    return await family_views.list_members(db, family_id, status, after, now_us(), limit)
 
 
-async def list_terms(db: Database, family_id: str, caller: Caller) -> list[tuple[str, int]]:
+async def list_terms(db: Database, family_id: str) -> list[tuple[str, int]]:
     """(member, `expires_at`) of all members, by their ids, for a caller who sees them."""
-    return await family_views.list_terms(db, family_id, now_us(), caller.project_id)
+    return await family_views.list_terms(db, family_id, now_us())
 
 
 async def show_member(db: Database, caller: Caller, family_id: str, member_id: str) -> GivenFamily:

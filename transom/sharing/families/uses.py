@@ -21,5 +21,5 @@ async def find_uses(
     """The uses of these images of the family's versions: for its owner those of all others, for another
     project its own."""
     if rules.is_owner(caller, seen.family):
-        return await usage.list_uses_of_late(db, image_ids, now_us() - _LATE_US, caller.project_id)
+        return await usage.list_uses_of_late(db, image_ids, now_us() - _LATE_US)
     return await usage.list_own_uses(db, caller.project_id or "", image_ids)

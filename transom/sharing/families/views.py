@@ -137,7 +137,7 @@ async def find_overviews(db: Database, caller: Caller, found: Sequence[Seen]) ->
     own = [seen.family.id for seen in found if is_owner(caller, seen)]
     if not own:
         return {}
-    return await family_views.list_overviews(db, own, now_us(), MOST_COUNTED + 1, caller.project_id)
+    return await family_views.list_overviews(db, own, now_us(), MOST_COUNTED + 1)
 
 
 def is_owner(caller: Caller, seen: Seen) -> bool:

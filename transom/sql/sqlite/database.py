@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import IN_PIECES, NEXT_PIECE, Place, Result, Row, Script, Statement
+from transom.sql.db import IN_PIECES, NEXT_PIECE, TENANT, Place, Result, Row, Script, Statement
 from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
 from transom.sql.sqlite.place import find_place
@@ -50,8 +50,8 @@ class _Scanners:
         self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
         self._semaphore = FairSemaphore(_SCANS_AT_ONCE)
 
-    async def run(self, sql: str, values: tuple[Any, ...], tenant: str | None) -> list[Row]:
-        async with self._semaphore.slot(tenant):
+    async def run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        async with self._semaphore.slot(TENANT.get()):
             try:
                 running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
             except RuntimeError as error:  # The pool takes nothing after its shutdown.
@@ -107,9 +107,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise renamed(error) from error
 
-    async def scan(self, sql: str, *values: Any, tenant: str | None = None) -> list[Row]:
+    async def scan(self, sql: str, *values: Any) -> list[Row]:
         try:
-            return await self._scanners.run(translated(sql), values, tenant)
+            return await self._scanners.run(translated(sql), values)
         except sqlite3.Error as error:
             raise renamed(error) from error
 

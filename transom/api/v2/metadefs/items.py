@@ -21,9 +21,7 @@ _YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 
 
 async def list_items(kind: Kind, services: Services, request: Request) -> Response:
-    found, items = await metadefs.list_items(
-        services.db, request.params["namespace"], kind, tenant=request.caller.project_id
-    )
+    found, items = await metadefs.list_items(services.db, request.params["namespace"], kind)
     namespace = see(request, ITEM_RULES[kind].list)(found)
     match kind:
         case Kind.PROPERTY:
@@ -84,9 +82,7 @@ async def show_property(services: Services, request: Request) -> Response:
     """By its name, or by the one it has on `?resource_type=`."""
     name, resource_type = request.params["name"], parse_resource_type(request)
     if resource_type is not None:
-        found, types = await metadefs.list_items(
-            services.db, request.params["namespace"], Kind.RESOURCE_TYPE, tenant=request.caller.project_id
-        )
+        found, types = await metadefs.list_items(services.db, request.params["namespace"], Kind.RESOURCE_TYPE)
         see(request, ITEM_RULES[Kind.PROPERTY].get, ITEM_RULES[Kind.RESOURCE_TYPE].get)(found)
         name = without_prefix(types, name, resource_type)
     return await _show(Kind.PROPERTY, name, services, request)

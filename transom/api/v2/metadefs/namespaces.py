@@ -60,9 +60,9 @@ async def list_namespaces(services: Services, request: Request) -> Response:
     rules.use_metadefs(caller, "get_metadef_namespaces", "list_metadef_resource_types")
     after = await _find_marker(services, caller, query.marker) if query.marker is not None else None
     seen_by = rules.lists_namespaces_of(caller)
-    page = await metadefs.list_namespaces(services.db, query, seen_by, after, caller.project_id)
+    page = await metadefs.list_namespaces(services.db, query, seen_by, after)
     seen = [one for one in page if rules.sees_namespace(caller, one)]
-    associations = await metadefs.list_associations(services.db, seen, caller.project_id)
+    associations = await metadefs.list_associations(services.db, seen)
     body: dict[str, Any] = {
         "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
         "first": page_link(_PATH, pairs, None),
@@ -94,9 +94,7 @@ async def create_namespace(services: Services, request: Request) -> Response:
 async def show_namespace(services: Services, request: Request) -> Response:
     """With all it holds; the names of its properties are those on `?resource_type=`, if one is given."""
     resource_type = parse_resource_type(request)
-    found, items = await metadefs.list_items(
-        services.db, request.params["namespace"], *Kind, tenant=request.caller.project_id
-    )
+    found, items = await metadefs.list_items(services.db, request.params["namespace"], *Kind)
     namespace = see(request, *(ITEM_RULES[kind].list for kind in Kind))(found)
     if resource_type is not None and (prefix := prefix_for(items, resource_type)):
         items = [with_prefix(item, prefix) for item in items]
@@ -121,5 +119,5 @@ async def delete_namespace(services: Services, request: Request) -> Response:
 
 async def list_resource_types(services: Services, request: Request) -> Response:
     rules.use_metadefs(request.caller, "list_metadef_resource_types")
-    found = await metadefs.list_resource_types(services.db, request.caller.project_id)
+    found = await metadefs.list_resource_types(services.db)
     return json_response({"resource_types": [resource_type_body(one) for one in found]})
