@@ -41,8 +41,8 @@ from transom.domain.errors import Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "ims-errors.md"
 ROW = re.compile(r"\| (IMG\.\d{4}) \| ([^|]+) \| ([^|]+) \|")
-#: Stories of images from objects, servers and volumes, and to other places: other services are needed to
-#: provoke what has a code of its own.
+#: Stories of images from objects, servers and volumes, and to other places, and of the quota of events: other
+#: services or settings are needed to provoke what has a code of its own.
 OF_OTHERS = [
     PAGE.parents[1] / "tests" / path
     for path in (
@@ -51,6 +51,7 @@ OF_OTHERS = [
         "ims/test_servers.py",
         "ims/test_region_copies.py",
         "faults/test_objects.py",
+        "share/test_event_quota.py",
     )
 ]
 #: How many codes the IMS API lists; those from IMG.9001 on are ours.
