@@ -270,6 +270,7 @@ def test_operators_have_pages_that_others_do_not_see(chromium: Chromium, server:
         assert "Operator" not in window.page.inner_text(".side")
         window.go("/operator")
         assert "You may not do that" in window.text
+        assert "It takes the role admin. Your roles in publisher: member" in window.text
 
 
 def test_the_commands_of_a_page_say_what_it_shows(window: Window, server: Service) -> None:

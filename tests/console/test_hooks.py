@@ -149,7 +149,9 @@ def test_readers_look_and_change_nothing(
 
     assert reader.see(page).buttons == []
     assert reader.see("/hooks").buttons == []
-    assert reader.post(f"{page}/disable", {}).status_code == 403
+    refused = reader.post(f"{page}/disable", {})
+    assert refused.status_code == 403
+    assert "It takes the role member in publisher. Your roles there: reader." in refused.text
     assert open_visitor(owner.service, "other").get(page).status_code == 404
     owner.post(f"{page}/delete", {})
 

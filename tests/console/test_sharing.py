@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -286,10 +287,18 @@ def test_two_publishers_do_not_undo_each_other(publisher: Window, server: Servic
     current = client.get(f"/share/v1/families/{family}/current")
     condition = {"If-Match": current.headers["ETag"]}
     assert client.put(f"/share/v1/families/{family}/current", json={"number": 1}, headers=condition)
+    history = {"family": family, "order": "desc", "limit": 1}
+    while client.get("/share/v1/events", params=history).json()["events"][0]["data"]["family"]["number"] != 1:
+        time.sleep(0.05)
 
     publisher.page.get_by_role("button", name="Roll back to 1").click()
 
     publisher.page.wait_for_selector("text=Somebody was faster")
+    assert "Version 1 of contended became current" in publisher.text
+    assert f"by {server.clouds['publisher'].username}" in publisher.text
+    assert "What happened last" in publisher.text
+    assert "Version 1 of contended became current" in publisher.text
+    assert f"by {server.clouds['publisher'].username}" in publisher.text
 
 
 def test_what_one_may_not_do_has_no_button(chromium: Chromium, server: Service) -> None:

@@ -1,6 +1,7 @@
 """The console: one request below /console in, its answer out."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,8 +17,10 @@ from transom.console.render import accepts_gzip
 from transom.console.session import Session, SessionRows, Sessions
 from transom.console.signing import Signing
 from transom.console.static import static_files
+from transom.console.views.history import find_latest
 from transom.console.visit import ROOT, Visit, WrongProjectError, read_cookie
 from transom.domain.errors import (
+    BodyTooLargeError,
     ClientGoneError,
     ForbiddenError,
     InvalidError,
@@ -36,6 +39,7 @@ _STATUS: dict[type[TransomError], HTTPStatus] = {
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
+    BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     LimitExceededError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     StoreFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -52,12 +56,11 @@ _TITLES = {
 }
 #: What to do next, where there is something to do.
 _ADVICE = {
-    403: "Your role in this project does not allow it. A member of the project may do it, or its "
-    "administrator can give you the role.",
     404: "It may have been deleted or withdrawn, or it was never shared with this project. What is hidden "
     "from you looks just like what is not there.",
     409: "Go back, look at what is there now, and try again.",
     412: "Go back, look at what is there now, and try again.",
+    413: "Remove what is no longer needed, or ask who operates the service for a higher limit.",
     503: "Nothing was changed. Try again in a moment.",
 }
 
@@ -139,7 +142,13 @@ class Console:
             if refusal.status == HTTPStatus.UNAUTHORIZED and visit.session is not None:
                 await self._sessions.end(visit.session)
                 return self._ask_to_sign_in(visit)
-            return self._show_status(visit, refusal.status, refusal.detail, title=refusal.title)
+            return self._show_status(
+                visit,
+                refusal.status,
+                refusal.detail,
+                title=refusal.title,
+                events=await find_latest(visit) if refusal.status == HTTPStatus.PRECONDITION_FAILED else (),
+            )
         except ClientGoneError:
             raise
         except (TransomError, HttpError) as error:
@@ -190,8 +199,15 @@ class Console:
         return self._show_status(visit, status, str(error))
 
     def _show_status(
-        self, visit: Visit, status: int, detail: str, headers: Headers | None = None, title: str = ""
+        self,
+        visit: Visit,
+        status: int,
+        detail: str,
+        headers: Headers | None = None,
+        title: str = "",
+        events: Sequence[dict[str, Any]] = (),
     ) -> Response:
+        """`events`: what happened to the thing of the page, the newest first."""
         visit.headers.extend(headers or [])
         return visit.show(
             "error.html",
@@ -199,7 +215,8 @@ class Console:
             code=int(status),
             heading=_TITLES.get(status, title or HTTPStatus(status).phrase),
             detail=detail,
-            advice=_ADVICE.get(status, ""),
+            advice=_say_role(visit) if status == HTTPStatus.FORBIDDEN else _ADVICE.get(status, ""),
+            events=events,
             request_id=visit.request.request_id,
         )
 
@@ -208,6 +225,22 @@ class Console:
         return visit.show(
             "wrong_project.html", HTTPStatus.CONFLICT, meant=meant, meant_name=names.get(meant, "")
         )
+
+
+def _say_role(visit: Visit) -> str:
+    """Which role the page takes. The roles are those of the rules that come with the service."""
+    if visit.session is None:
+        return ""
+    box, project = visit.session.box, visit.session.row.project_name
+    held = ", ".join(box.roles) or "none"
+    if visit.request.path.startswith(f"{ROOT}/operator"):
+        return f"It takes the role admin. Your roles in {project}: {held}."
+    if not box.may_act:
+        return f"It takes the role member in {project}. Your roles there: {held}."
+    return (
+        f"Your roles in {project}: {held}. They change what {project} owns; what belongs to another project "
+        "is changed by that project, and what the operator decides takes the role admin."
+    )
 
 
 def _segments(request: Request) -> list[str]:

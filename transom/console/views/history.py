@@ -1,6 +1,7 @@
 """What happened: the project's history, and all projects' for operators."""
 
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from transom.api.http import Response, encode_json
@@ -8,13 +9,17 @@ from transom.console.client import Refusal, cursor_of
 from transom.console.events import TYPES, Reader, describe
 from transom.console.guard import HEADERS
 from transom.console.recipients import read_recipients
-from transom.console.visit import Visit
+from transom.console.visit import ROOT, Visit
 from transom.console.words import is_uuid
 from transom.domain.errors import InvalidError
 
 _EVENTS = "/share/v1/events"
 #: Filter → the list in which a name is looked up.
 _NAMED = {"image": "/v2/images", "family": "/share/v1/families"}
+#: First part of a page's path → the filter by what the page is of.
+_KINDS = {"images": "image", "families": "family"}
+#: Events that tell who changed something meanwhile.
+_LATEST = 3
 _NONE: dict[str, Any] = {"events": [], "next": None}
 #: A download of the history ends here.
 _MOST_EXPORTED = 100_000
@@ -79,6 +84,18 @@ async def _resolve(visit: Visit, filters: Mapping[str, str]) -> tuple[dict[str, 
 
 def _scope(is_all: bool) -> dict[str, str]:
     return {"all": "true"} if is_all else {}
+
+
+async def find_latest(visit: Visit) -> list[dict[str, Any]]:
+    """What happened last to the family or image that the page is of; nothing where the history does not
+    tell."""
+    kind = _KINDS.get(visit.request.path.removeprefix(ROOT).split("/")[1])
+    if kind is None:
+        return []
+    found = await visit.client.try_get(
+        _EVENTS, **{kind: visit.param("id")}, order="desc", limit=_LATEST, is_shown=False
+    )
+    return described(visit, found.body["events"]) if found.status == HTTPStatus.OK else []
 
 
 def described(visit: Visit, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
