@@ -2,7 +2,8 @@
 
 It plans each statement once, without values, from what the tables are like on the whole. So here they are
 like nobody in them: one project owns half of the images, the others belong to many with a few each; or it
-owns them all, and whoever asks for his own finds none.
+owns them all, and whoever asks for his own finds none; or it offers them all to one other project, and no
+domain and no organisation was ever offered one.
 All have the same value of a property that has indexes.
 """
 
@@ -35,10 +36,6 @@ LIMIT = 25
 MOST_ROWS = 500
 
 PUBLISHER, BUYER, SMALL, NOBODY = "publisher", "buyer", "small-7", "nobody"
-OWNERS = {
-    "half are one project's": f"case when n % 2 = 0 then '{PUBLISHER}' else 'small-' || n % 999 end",
-    "all are one project's": f"'{PUBLISHER}'",
-}
 _IMAGES = f"""
     insert into image (id, owner, name, status, visibility, min_disk, min_ram, protected, os_hidden, tags,
                        properties, locations, created_at, updated_at)
@@ -57,6 +54,18 @@ _OFFERS = f"""
            'accepted', created_at, 1, 1
     from image cross join (values ('domain/'), ('organization/'), ('organization/root-')) as any_kind (kind)
     where visibility = 'shared'"""
+_OFFERS_TO_ONE = f"""
+    insert into member (image_id, member_id, status, image_created_at, created_at, updated_at)
+    select id, '{BUYER}', 'pending', created_at, 1, 1 from image where visibility = 'shared'"""
+#: Name → (SQL for the owner of an image, statement that offers them).
+SHAPES = {
+    "half are one project's": (
+        f"case when n % 2 = 0 then '{PUBLISHER}' else 'small-' || n % 999 end",
+        _OFFERS,
+    ),
+    "all are one project's": (f"'{PUBLISHER}'", _OFFERS),
+    "all are one project's and offered to one": (f"'{PUBLISHER}'", _OFFERS_TO_ONE),
+}
 #: One family with some versions, and a thousand of others.
 _FAMILY = """
     insert into family (id, owner, name, created_at, updated_at)
@@ -97,14 +106,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=list(OWNERS.values()), ids=list(OWNERS))
+@pytest.fixture(scope="module", params=list(SHAPES.values()), ids=list(SHAPES))
 async def populated(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> AsyncIterator[Database]:
     """As the service opens it, with one connection."""
+    owner, offers = request.param
     db = await open_database(postgresql.create_database(), 1)
     await migrate(db)
-    await db.write(_IMAGES.format(owner=request.param))
+    await db.write(_IMAGES.format(owner=owner))
     await make_property_indexes(db, ["os_distro"], drops=False)
-    await db.write(_OFFERS)
+    await db.write(offers)
     await db.write("analyze")
     yield db
     await db.close()

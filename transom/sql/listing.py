@@ -42,6 +42,12 @@ from transom.sql.live import live
 _ANYBODYS_SQL = "image.id <> ''"
 #: The images with a word, by the index of `image_tag` that the terms choose; SQLite joins in this order.
 TAGGED = "image_tag as tagged cross join image"
+#: Joins memberships with their images; a term has to follow. PostgreSQL's planner, where it believes that few
+#: images meet the terms, would begin with the images, and look at all of them: `offset` keeps it from that.
+#: SQLite never does so.
+_OFFERED = "join lateral (select * from image where image.id = member.image_id offset 0) as image on"
+#: The same where ids are asked for: then the images are few.
+_BY_ID = "join image on image.id = member.image_id and"
 #: Pages of at most so many images are not weighed: it would cost them time, and the quotas of an image's
 #: properties and tags bound them.
 _FEW = 25
@@ -105,7 +111,8 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     # A word finds some images too many.
     is_exact = sought is not None and not sought.is_tag
     conditions = _conditions(dialect, query, values, but=looked_up if is_exact else None)
-    wanted = _Wanted(query.sort, after, conditions, sought)
+    is_by_id = any(one.field == "id" for one in query.conditions)
+    wanted = _Wanted(query.sort, after, conditions, sought, _BY_ID if is_by_id else _OFFERED)
     arms = [arm for found in ranges for arm in _select_arms(found, wanted, values)]
     if any(found.groups for found in ranges):
         keys = [f"k{n}" for n in range(len(query.sort))]
@@ -240,19 +247,22 @@ def _parts_by_visibility(found: Range) -> list[Range]:
 
 
 class _Wanted(NamedTuple):
-    """What all ranges of a page have in common. `sought`: what it is looked up by."""
+    """What all ranges of a page have in common. `sought`: what it is looked up by; `offered`: how
+    a range of memberships is joined with the images."""
 
     sort: tuple[SortKey, ...]
     after: Image | None
     conditions: list[str]
     sought: _Sought | None
+    offered: str
 
 
 def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
     arms = []
     for part in _parts_of(found):
         if wanted.sought is None:
-            arms.append(_arm(_copies_in(part), *_range_terms(part, values), wanted, values))
+            table, terms = _range_terms(part, values, offered=wanted.offered)
+            arms.append(_arm(_copies_in(part), table, terms, wanted, values))
         elif part.member_id is None:
             arms += _arms_of_look_up(part, wanted.sought, wanted, values)
         else:
@@ -331,13 +341,18 @@ def _arm(copies: Mapping[str, str], table: str, terms: list[str], wanted: _Wante
 
 
 def _range_terms(
-    found: Range, values: Values, spelling: _Spelling = _AS_INDEXED, member_id: str | None = None
+    found: Range,
+    values: Values,
+    spelling: _Spelling = _AS_INDEXED,
+    member_id: str | None = None,
+    offered: str = _BY_ID,
 ) -> tuple[str, list[str]]:
-    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place."""
+    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place;
+    `offered`: how memberships are joined with the images."""
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
-        table = f"member join image on image.id = member.image_id and {live(values.now())}"
+        table = f"member {offered} {live(values.now())}"
         where += [
             f"member.member_id = {member_id or values.add(found.member_id)}",
             f"member.status = {values.add(found.member_status)}",

@@ -31,6 +31,9 @@ SPELLING = {
         "json_extract(properties, '$.os_glance_importing_to_stores')"
     ),
     "pg_column_size": "length",
+    "join lateral (select * from image where image.id = member.image_id offset 0) as image on": (
+        "join image on image.id = member.image_id and"
+    ),
 }
 _LIVE_RECIPIENTS = re.compile(r"live_recipients_of\(image\.id, (\$\d+)\)")
 _COUNT_LIVE = r"(select count(*) from member where member.image_id = image.id and member.ends_at > \1)"
