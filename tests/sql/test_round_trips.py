@@ -1,7 +1,8 @@
 """How often a call waits for PostgreSQL, counted on the wire between the two.
 
 Over a network each round trip costs more than the statement it carries. The service has one connection, runs
-no jobs, and its clean-up is a day away, so that nothing but the calls is counted.
+no jobs, does not look who has spent the quota of events, and its clean-up is a day away, so that nothing but
+the calls is counted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ SETTINGS = {
     "TRANSOM_DATABASE_POOL": "1",
     "TRANSOM_SERVE_RUNS_JOBS": "false",
     "TRANSOM_UPLOAD_LEASE_S": "86400",
+    "TRANSOM_EVENT_QUOTA_PER_DAY": "-1",
 }
 #: A statement is prepared when a connection meets it first.
 WARM_UP = 2
