@@ -42,12 +42,12 @@ from transom.sql.live import live
 _ANYBODYS_SQL = "image.id <> ''"
 #: The images with a word, by the index of `image_tag` that the terms choose; SQLite joins in this order.
 TAGGED = "image_tag as tagged cross join image"
-#: Joins memberships with their images; a term has to follow. PostgreSQL's planner, where it believes that few
-#: images meet the terms, would begin with the images, and look at all of them: `offset` keeps it from that.
-#: SQLite never does so.
-_OFFERED = "join lateral (select * from image where image.id = member.image_id offset 0) as image on"
-#: The same where ids are asked for: then the images are few.
-_BY_ID = "join image on image.id = member.image_id and"
+#: How a range of memberships is joined with the images; a term has to follow. PostgreSQL's planner, where it
+#: believes that few images meet the terms, would begin with the images, and look at all of them: `offset`
+#: keeps it from that. SQLite never does so.
+_BEHIND_MEMBER = "join lateral (select * from image where image.id = member.image_id offset 0) as image on"
+#: The same where ids are asked for: the images are few, and may come first.
+_IN_ANY_ORDER = "join image on image.id = member.image_id and"
 #: Pages of at most so many images are not weighed: it would cost them time, and the quotas of an image's
 #: properties and tags bound them.
 _FEW = 25
@@ -111,8 +111,7 @@ def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Im
     # A word finds some images too many.
     is_exact = sought is not None and not sought.is_tag
     conditions = _conditions(dialect, query, values, but=looked_up if is_exact else None)
-    is_by_id = any(one.field == "id" for one in query.conditions)
-    wanted = _Wanted(query.sort, after, conditions, sought, _BY_ID if is_by_id else _OFFERED)
+    wanted = _Wanted(query.sort, after, conditions, sought, _join_of(query))
     arms = [arm for found in ranges for arm in _select_arms(found, wanted, values)]
     if any(found.groups for found in ranges):
         keys = [f"k{n}" for n in range(len(query.sort))]
@@ -152,7 +151,7 @@ def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: V
     conditions = _conditions(dialect, query, values)
     parts = []
     for found in chain.from_iterable(map(_parts_of, ranges)):
-        table, where = _range_terms(found, values)
+        table, where = _range_terms(found, values, _join_of(query))
         parts.append(f"select image.id as id from {table} where {' and '.join([*conditions, *where])}")
     return " union ".join(parts)
 
@@ -213,6 +212,11 @@ def _conditions(
     return [*terms, "image.os_hidden" if query.os_hidden else "not image.os_hidden"]
 
 
+def _join_of(query: ListQuery) -> str:
+    """How ranges of memberships are joined with the images."""
+    return _IN_ANY_ORDER if any(one.field == "id" for one in query.conditions) else _BEHIND_MEMBER
+
+
 def _is_short(ranges: Sequence[Range], query: ListQuery) -> bool:
     """Whether each range is read in its index's order and cut at the page size, which is small."""
     ways = {key.descending for key in query.sort}
@@ -247,21 +251,21 @@ def _parts_by_visibility(found: Range) -> list[Range]:
 
 
 class _Wanted(NamedTuple):
-    """What all ranges of a page have in common. `sought`: what it is looked up by; `offered`: how
-    a range of memberships is joined with the images."""
+    """What all ranges of a page have in common. `sought`: what it is looked up by; `join`: as of
+    `_join_of`."""
 
     sort: tuple[SortKey, ...]
     after: Image | None
     conditions: list[str]
     sought: _Sought | None
-    offered: str
+    join: str
 
 
 def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
     arms = []
     for part in _parts_of(found):
         if wanted.sought is None:
-            table, terms = _range_terms(part, values, offered=wanted.offered)
+            table, terms = _range_terms(part, values, wanted.join)
             arms.append(_arm(_copies_in(part), table, terms, wanted, values))
         elif part.member_id is None:
             arms += _arms_of_look_up(part, wanted.sought, wanted, values)
@@ -273,11 +277,11 @@ def _select_arms(found: Range, wanted: _Wanted, values: Values) -> list[Arm]:
 def _arms_of_look_up(found: Range, sought: _Sought, wanted: _Wanted, values: Values) -> list[Arm]:
     """A range of images, not of memberships, in which something is looked up."""
     if not sought.is_tag:
-        table, terms = _range_terms(found, values, sought.spelling)
+        table, terms = _range_terms(found, values, wanted.join, sought.spelling)
         return [_arm({}, table, [f"{sought.column} = {sought.value}", *terms], wanted, values)]
     arms = []
     for part in _parts_by_visibility(found):
-        _, terms = _range_terms(part, values, sought.spelling)
+        _, terms = _range_terms(part, values, wanted.join, sought.spelling)
         tagged = tagged_terms(sought.value, part.owner, part.visibility, values)
         arms.append(_arm(_IN_TAGGED, sought.table, [*tagged, *terms], wanted, values))
     return arms
@@ -305,7 +309,8 @@ def _arms_of_member(found: Range, sought: _Sought, wanted: _Wanted, values: Valu
     )
     are_few = f"(select count(*) from ({offers}) as offers) <= {_FEW_OFFERS}"
     # What an index compares with null it does not read.
-    table, terms = _range_terms(found, values, member_id=f"case when {are_few} then {member_id} end")
+    in_place = f"case when {are_few} then {member_id} end"
+    table, terms = _range_terms(found, values, wanted.join, member_id=in_place)
     if not sought.is_tag:
         # An expression, lest a planner that does not know the value begins with it.
         terms.append(f"{sought.column} || '' = {sought.value}")
@@ -343,16 +348,16 @@ def _arm(copies: Mapping[str, str], table: str, terms: list[str], wanted: _Wante
 def _range_terms(
     found: Range,
     values: Values,
+    join: str,
     spelling: _Spelling = _AS_INDEXED,
     member_id: str | None = None,
-    offered: str = _BY_ID,
 ) -> tuple[str, list[str]]:
-    """(the tables to read, the terms that make the range). `member_id`: SQL for what stands in its place;
-    `offered`: how memberships are joined with the images."""
+    """(the tables to read, the terms that make the range). `join`: as of `_join_of`; `member_id`: SQL for
+    what stands in its place."""
     table = "image"
     where: list[str] = []
     if found.member_id is not None:
-        table = f"member {offered} {live(values.now())}"
+        table = f"member {join} {live(values.now())}"
         where += [
             f"member.member_id = {member_id or values.add(found.member_id)}",
             f"member.status = {values.add(found.member_status)}",
