@@ -8,8 +8,9 @@ not; the others wait, and are called one by one, the projects in turn, each in a
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+
+from transom.domain.fair_queue import FairQueue
 
 #: How long a round of the loop is young, seconds: what somebody else's request waits for, with one piece.
 YOUNG_S = 0.02
@@ -22,9 +23,9 @@ class Turns:
         self._clock = clock
         #: When the round began, None before its first piece.
         self._since: float | None = None
-        self._begun: set[str] = set()
-        #: The project whose turn is next stands first.
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._begun: set[str | None] = set()
+        #: A piece whose request was cancelled waits no more.
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue(asyncio.Future.done)
 
     async def take(self, tenant: str) -> None:
         """Return when a piece of the tenant's work may begin: at once, without giving the loop away, unless
@@ -34,7 +35,7 @@ class Turns:
             self._begin_round()
         elif tenant in self._waiting or (tenant in self._begun and self._clock() - since > YOUNG_S):
             called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(tenant, deque()).append(called)
+            self._waiting.add(tenant, called)
             await called
             return
         self._begun.add(tenant)
@@ -47,22 +48,10 @@ class Turns:
 
     def _end_round(self) -> None:
         self._since = None
-        for tenant in list(self._waiting):
-            if self._call(tenant):
-                # It ends behind the piece that was called.
-                self._begin_round()
-                self._begun.add(tenant)
-                return
-
-    def _call(self, tenant: str) -> bool:
-        """Let the tenant's first piece begin that still waits, and put the tenant at the end of the line;
-        whether there was one."""
-        waiting = self._waiting.pop(tenant)
-        while waiting and waiting[0].done():  # Its request was cancelled.
-            waiting.popleft()
-        if not waiting:
-            return False
-        waiting.popleft().set_result(None)
-        if waiting:
-            self._waiting[tenant] = waiting
-        return True
+        called = self._waiting.call()
+        if called is not None:
+            tenant, piece = called
+            piece.set_result(None)
+            # It ends behind the piece that was called.
+            self._begin_round()
+            self._begun.add(tenant)

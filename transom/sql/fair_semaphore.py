@@ -1,61 +1,17 @@
-"""Fair queues: a project that sends much waits behind its own requests.
+"""A fair semaphore: a project that sends much waits behind its own requests.
 
 One project uses only a part of the slots; waiting projects are served in turn, however many requests each
 of them has queued.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections import Counter
 
 from transom.domain.errors import UnavailableError
+from transom.domain.fair_queue import FairQueue
 
 #: Longest wait for a slot, seconds.
 _WAIT_S = 30.0
-
-Item = TypeVar("Item")
-
-
-class Line(Generic[Item]):
-    """What waits, by tenant: the tenants are called in turn. `is_over`: whether an item waits no more."""
-
-    def __init__(self, is_over: Callable[[Item], bool]) -> None:
-        self._is_over = is_over
-        #: The tenant whose turn is next stands first.
-        self._waiting: dict[str | None, deque[Item]] = {}
-
-    def __contains__(self, tenant: str | None) -> bool:
-        return tenant in self._waiting
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
-    def __iter__(self) -> Iterator[Item]:
-        """Those that wait, of one tenant after the other."""
-        for items in self._waiting.values():
-            yield from (item for item in items if not self._is_over(item))
-
-    def add(self, tenant: str | None, item: Item) -> None:
-        self._waiting.setdefault(tenant, deque()).append(item)
-
-    def call(self, may_call: Callable[[str | None], bool] | None = None) -> tuple[str | None, Item] | None:
-        """(tenant, its item that waits longest) of the first tenant that may be called, who then goes to the
-        end of the line; None when there is none."""
-        if not self._waiting:
-            return None
-        for tenant, items in list(self._waiting.items()):
-            while items and self._is_over(items[0]):
-                items.popleft()
-            if not items:
-                del self._waiting[tenant]
-            elif may_call is None or may_call(tenant):
-                item = items.popleft()
-                del self._waiting[tenant]
-                if items:
-                    self._waiting[tenant] = items
-                return tenant, item
-        return None
 
 
 class FairSemaphore:
@@ -67,7 +23,7 @@ class FairSemaphore:
         self._most_of_one = max(1, slots // 2) if most_of_one is None else most_of_one
         self._wait_s = wait_s
         self._running: Counter[str | None] = Counter()
-        self._waiting: Line[asyncio.Future[None]] = Line(asyncio.Future.done)
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue(asyncio.Future.done)
 
     def slot(self, tenant: str | None) -> "_Slot":
         """`async with`: hold a slot. UnavailableError when none was to be had in good time."""

@@ -22,8 +22,9 @@ from types import TracebackType
 import asyncpg
 
 from transom.domain.errors import UnavailableError
+from transom.domain.fair_queue import FairQueue
 from transom.sql.db import TENANT
-from transom.sql.fair_semaphore import FairSemaphore, Line
+from transom.sql.fair_semaphore import FairSemaphore
 
 #: Longest wait for a connection, seconds.
 ACQUIRE_S = 15.0
@@ -40,6 +41,9 @@ _IDLE_S = 300.0
 _SWEEP_S = 60.0
 
 Open = Callable[[], Awaitable[asyncpg.Connection]]
+
+#: (until when one waits, who is told: a connection, or None when there is room to make one).
+_Waiting = tuple[float, asyncio.Future[asyncpg.Connection | None]]
 
 
 class Pool:
@@ -58,8 +62,7 @@ class Pool:
         self._most_wait_s = most_wait_s
         #: (since when, connection): the last that came back stands last, and goes first.
         self._idle: list[tuple[float, asyncpg.Connection]] = []
-        #: (until when, who is told: a connection, or None when there is room to make one).
-        self._waiting: Line[tuple[float, asyncio.Future[asyncpg.Connection | None]]] = Line(_is_over)
+        self._waiting: FairQueue[_Waiting] = FairQueue(_is_over)
         self._giving_up: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -258,7 +261,7 @@ class Pool:
             self._give_up(connection)
 
 
-def _is_over(one: tuple[float, asyncio.Future[asyncpg.Connection | None]]) -> bool:
+def _is_over(one: _Waiting) -> bool:
     return one[1].done()
 
 

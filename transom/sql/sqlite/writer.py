@@ -11,8 +11,8 @@ from typing import Any
 
 from transom.disk import Ballast, Room
 from transom.domain.errors import StoreFullError, UnavailableError
+from transom.domain.fair_queue import FairQueue
 from transom.sql.db import TENANT, Result, Row, Script, Statement
-from transom.sql.fair_semaphore import Line
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
 from transom.sql.sqlite.spelling import event_insert, translated
 
@@ -81,7 +81,7 @@ class Writer:
         self._loop = loop
         #: Statements in the order they came, scripts by projects in turn, and what is tried once more.
         self._waiting: list[_Unit] = []
-        self._scripts: Line[_Unit] = Line(_is_gone)
+        self._scripts: FairQueue[_Unit] = FairQueue(_is_gone)
         self._again: list[_Unit] = []
         #: Of the two kinds, whose turn it is.
         self._is_turn_of_scripts = False
