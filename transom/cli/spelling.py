@@ -1,12 +1,9 @@
 """Texts of strangers on an operator's or a user's terminal, and in their spreadsheets."""
 
 import json
-import re
 from typing import Any
 
-#: What spreadsheets take for a formula, whichever width it has. Quotes before it, so that one that was
-#: prefixed can be told from one that came so.
-_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+from transom.client.spreadsheets import keep_as_text
 
 
 def spell_out(text: str) -> str:
@@ -15,10 +12,8 @@ def spell_out(text: str) -> str:
 
 
 def spell_cell(text: str) -> str:
-    """The text as a cell of a CSV file: spelled out, and with a `'` before what a spreadsheet would run as a
-    formula. Who takes one `'` away from before such a text has it as it was."""
-    shown = spell_out(text)
-    return f"'{shown}" if _FORMULA.match(shown) else shown
+    """The text as a cell of a CSV file: spelled out, and kept from being a formula."""
+    return keep_as_text(spell_out(text))
 
 
 def _visible(character: str) -> str:

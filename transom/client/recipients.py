@@ -1,7 +1,6 @@
 """Recipients as people write them: on a command line, or in files with a line, column or entry for each."""
 
 import csv
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,11 +10,10 @@ import yaml
 from transom.client.kinds import KINDS, Kind
 from transom.client.names import find_in_identity
 from transom.client.service import RefusedError, Service
+from transom.client.spreadsheets import text_of
 
 #: Heads of the column that has the projects, in the order in which they are looked for.
 _COLUMNS = ("project", "project_id", "id", "name")
-#: The quote that keeps a spreadsheet from calculating a cell, which `-f csv` writes.
-_KEPT_AS_TEXT = re.compile("'(?='*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 #: Recipients by the plural of their kind, as a request has them: ids, or names that are still to be found.
 Sets = dict[str, list[str]]
@@ -91,7 +89,7 @@ def _read_csv(text: str) -> Sets:
 
 def _column(rows: list[list[str]], column: int) -> list[str]:
     cells = (row[column].strip() for row in rows if column < len(row))
-    return [cell[1:] if _KEPT_AS_TEXT.match(cell) else cell for cell in cells if cell]
+    return [text_of(cell) for cell in cells if cell]
 
 
 def _read_yaml(text: str) -> Sets:
