@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from transom.domain.families import GivenFamily, MemberCounts, Overview, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
@@ -236,29 +238,33 @@ COUNT_BY_ANSWER = f"""
 
 async def count_by_answer(db: Database, family_id: str, now: int, limit: int) -> MemberCounts:
     """No count is more than `limit`."""
-    ((accepted, asked, pending, rejected),) = await db.read(COUNT_BY_ANSWER, family_id, now, limit)
+    (counts,) = await db.read(COUNT_BY_ANSWER, family_id, now, limit)
+    return _counts_of(*counts)
+
+
+def _counts_of(accepted: int, asked: int, pending: int, rejected: int) -> MemberCounts:
     return MemberCounts(accepted=accepted, asked_each_time=asked, pending=pending, rejected=rejected)
 
 
-def _count_first(condition: str) -> str:
-    """Among the first `$3` members of a family: a range of the primary key, whatever their answers are."""
-    return f"""
-        (select count(*) from (
-            select status, new_versions from family_member
-            where family_id = family.id and ends_at > $2 order by member_id limit $3
-        ) as one where {condition})"""
+def _counted(condition: str) -> str:
+    return f"count(case when {condition} then 1 end)"
 
 
-# By the primary keys, for each of the families.
+# By the primary keys, for each of the families: its first `$3` members are read once, whatever they answered.
 LIST_OVERVIEWS = f"""
     select family.id, family_version.promoted_at,
-           {_count_first(f"status = '{MemberStatus.ACCEPTED}'")},
-           {_count_first(f"status = '{MemberStatus.ACCEPTED}' and {_ASKED}")},
-           {_count_first(f"status = '{MemberStatus.PENDING}'")},
-           {_count_first(f"status = '{MemberStatus.REJECTED}'")}
+           (select json_build_array(
+                {_counted(f"status = '{MemberStatus.ACCEPTED}'")},
+                {_counted(f"status = '{MemberStatus.ACCEPTED}' and {_ASKED}")},
+                {_counted(f"status = '{MemberStatus.PENDING}'")},
+                {_counted(f"status = '{MemberStatus.REJECTED}'")})
+            from (select status, new_versions from family_member
+                  where family_id = family.id and ends_at > $2 order by member_id limit $3) as one)
     from family left join family_version
         on family_version.family_id = family.id and family_version.number = family.current_number
     where family.id in (select value from jsonb_array_elements_text(cast($1 as jsonb)))"""
+
+_decode_counts = msgspec.json.Decoder(tuple[int, int, int, int]).decode
 
 
 async def list_overviews(
@@ -267,11 +273,8 @@ async def list_overviews(
     """By family. Of each only the first `limit` members are counted."""
     rows = await db.scan(LIST_OVERVIEWS, to_json(family_ids), now, limit)
     return {
-        row[0]: Overview(
-            promoted_at=row[1],
-            members=MemberCounts(accepted=row[2], asked_each_time=row[3], pending=row[4], rejected=row[5]),
-        )
-        for row in rows
+        family_id: Overview(promoted_at=promoted_at, members=_counts_of(*_decode_counts(counts)))
+        for family_id, promoted_at, counts in rows
     }
 
 
