@@ -113,10 +113,13 @@ bench-glance: install
 
 ## make soak [ROUNDS=]      kill the service again and again, nothing answered may be lost; random requests; a million images
 soak: install
-	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_batches.py \
+	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 $(FOR_HOURS) tests/faults/test_kill.py tests/faults/test_batches.py \
 		tests/faults/test_two_machines.py tests/faults/test_share_kill.py $(ARGS)
-	TRANSOM_FUZZ_EXAMPLES=$(ROUNDS) $(BIN)/python -m pytest -n 2 tests/openapi/test_fuzz.py $(ARGS)
+	TRANSOM_FUZZ_EXAMPLES=$(ROUNDS) $(BIN)/python -m pytest -n 2 $(FOR_HOURS) tests/openapi/test_fuzz.py $(ARGS)
 	PYTHONPATH=tests $(BIN)/python -m bench.glance --only growth --images 1000000
+
+# Without the limits that pyproject.toml sets to a test.
+FOR_HOURS := --timeout 0 --override-ini faulthandler_timeout=0
 
 ## make keystone            build .venv-keystone, the real Keystone of the tests (they do so themselves)
 keystone: install

@@ -20,6 +20,8 @@ from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
 from harness.swift import Swift
 
+pytest_plugins = ["harness.limits"]
+
 DATABASES = ["sqlite", "postgresql"]
 
 # Name, project, role; the first start already made admin, publisher, recipient and other.
