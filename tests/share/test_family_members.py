@@ -248,6 +248,53 @@ def test_a_membership_that_the_owner_limits_ends_with_what_it_brought(family: Pu
     assert share["family"]["number"] == 1
 
 
+@pytest.mark.parametrize("until", ["2099-06-01T00:00:00Z", None])
+def test_an_inherited_share_does_not_outlast_the_membership_that_brought_it(
+    family: Published, until: str | None
+) -> None:
+    """Share-api, 8: it has the end of the family's membership."""
+    path = _inherited_share(family, expires_at="2099-01-01T00:00:00Z")
+
+    longer = family.owner.patch(path, json={"expires_at": until})
+    sooner = ok(family.owner.patch(path, json={"expires_at": "2098-01-01T00:00:00Z", "message": "Move"}))
+    as_long = ok(family.owner.patch(path, json={"expires_at": "2099-01-01T00:00:00Z"}))
+
+    told = problem_of(longer, "conflict", 409)
+    assert "2099-01-01T00:00:00" in told["detail"]
+    assert (sooner["expires_at"][:4], sooner["message"]) == ("2098", "Move")
+    assert as_long["expires_at"].startswith("2099-01-01")
+
+
+def test_an_inherited_share_without_an_end_is_given_any_and_loses_it_again(family: Published) -> None:
+    path = _inherited_share(family)
+
+    ending = ok(family.owner.patch(path, json={"expires_at": "2099-06-01T00:00:00Z"}))
+    endless = ok(family.owner.patch(path, json={"expires_at": None}))
+
+    assert ending["expires_at"].startswith("2099-06")
+    assert endless["expires_at"] is None
+
+
+def test_an_inherited_share_that_was_offered_directly_is_given_any_end(family: Published) -> None:
+    path = _inherited_share(family, expires_at="2099-01-01T00:00:00Z")
+    project = project_of(family.service, "recipient")
+    image_id = ok(family.owner.get(f"{family.path}/current"))["image"]["id"]
+    ask(family.service, "publisher", "offers", images=[image_id], projects=[project])
+
+    share = ok(family.owner.patch(path, json={"expires_at": None}))
+
+    assert share["expires_at"] is None
+
+
+def _inherited_share(family: Published, **terms: Any) -> str:
+    """The path of the share that the recipient inherited; `terms`: of the family's offer."""
+    image_id = family.image()
+    family.publish(image_id)
+    offer_to(family, "recipient", **terms)
+    answer_as(family, "recipient", "accepted")
+    return f"/share/v1/images/{image_id}/shares/projects/{project_of(family.service, 'recipient')}"
+
+
 def test_the_members_come_in_pages_and_the_tag_with_the_first(family: Published) -> None:
     ask(family.service, "publisher", "offers", families=[family.id], projects=["one", "two"])
 

@@ -370,7 +370,7 @@ def test_new_times_of_an_offer(
         member(status=status), ends_at=ends_at, expires_at=expires_at, message="old", updated_at=4
     )
 
-    change = rules.change_of_terms(old, new, 7)
+    change = rules.change_of_terms(old, new, 7, NEVER)
 
     if after is None:
         assert change is None
@@ -384,11 +384,23 @@ def test_new_times_of_an_offer(
     )
 
 
+@pytest.mark.parametrize("end", [10, None])
+def test_an_inherited_share_ends_with_the_membership_that_brought_it(end: int | None) -> None:
+    old = msgspec.structs.replace(member(status="accepted"), family_id="family", ends_at=5, expires_at=5)
+
+    with pytest.raises(ConflictError, match=r"family family .* at 1970-01-01T00:00:00\.000009Z"):
+        rules.change_of_terms(old, NewTerms(expires_at=end), 7, 9)
+
+    change = rules.change_of_terms(old, NewTerms(expires_at=9), 7, 9)
+    assert change is not None
+    assert change.terms == Terms(ends_at=9, expires_at=9)
+
+
 @pytest.mark.parametrize(("message", "after"), [("new", "new"), (None, None), (UNSET, "old"), ("old", "old")])
 def test_a_new_message_of_an_offer(message: str | msgspec.UnsetType | None, after: str | None) -> None:
     old = msgspec.structs.replace(member(), message="old")
 
-    change = rules.change_of_terms(old, NewTerms(message=message), 7)
+    change = rules.change_of_terms(old, NewTerms(message=message), 7, NEVER)
 
     assert (change.terms if change else Terms(message="old")) == Terms(message=after)
 

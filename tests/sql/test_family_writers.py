@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from domain.samples import ACTOR
+from domain.samples import ACTOR, caller
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import TransomError
+from transom.domain.memberships import NewTerms
 from transom.domain.model import Status
-from transom.sharing.families import due
+from transom.sharing import shares
+from transom.sharing.families import due, service
 from transom.sharing.families import images as versions
 from transom.sql.db import Database
 from transom.sql.images import find_image
@@ -37,6 +39,9 @@ from .interleaving import Interleaving, Outcome, Writer, interleave, make_databa
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, NEWCOMER = "first-project", "second-project", "newcomer-project"
+
+#: Ends that are yet to come: of the years 2096 and 2128.
+_SOON, _LATER = 4 * 10**15, 5 * 10**15
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,18 @@ async def _set_status(db: Database, image_id: str, status: str) -> None:
             return
 
 
+async def _share_for_longer(db: Database) -> None:
+    """As the owner's PATCH of the recipient's share of the current version."""
+    end = NewTerms(expires_at=_LATER)
+    await shares.change_terms(db, caller(), ACTOR, "image-2", FIRST, end, lambda _share: None)
+
+
+async def _limit_member(db: Database, expires_at: int) -> None:
+    """As the owner's PATCH of the family's member."""
+    end = NewTerms(expires_at=expires_at)
+    await service.change_member(db, caller(), ACTOR, "family", FIRST, end, lambda _member: None)
+
+
 async def _delete(db: Database, image_id: str) -> None:
     while True:
         seen = (await find_image(db, image_id, NOBODY)).image
@@ -94,6 +111,9 @@ WRITERS: dict[str, Writer] = {
     "leave": _telling(lambda db: leave(db, FIRST)),
     "withdraw": _telling(lambda db: withdraw(db, [FIRST, SECOND])),
     "members end": _telling(due.run),
+    "share for longer": _telling(_share_for_longer),
+    "member ends with the share": _telling(lambda db: _limit_member(db, _SOON)),
+    "member ends later": _telling(lambda db: _limit_member(db, _LATER)),
     "delete 3": _telling(lambda db: _delete(db, "image-3")),
     "delete 2": _telling(lambda db: _delete(db, "image-2")),
     "deactivate 3": _telling(lambda db: _set_status(db, "image-3", Status.DEACTIVATED)),
@@ -114,6 +134,12 @@ PAIRS = [
     ("leave", "reject"),
     ("leave", "members end"),
     ("members end", "leave"),
+    ("share for longer", "member ends with the share"),
+    ("member ends with the share", "share for longer"),
+    ("share for longer", "member ends later"),
+    ("member ends later", "share for longer"),
+    ("share for longer", "leave"),
+    ("leave", "share for longer"),
     ("delete 2", "accept"),
     ("accept", "delete 2"),
 ]
@@ -129,7 +155,8 @@ class State(NamedTuple):
 
 
 async def _begin(db: Database) -> None:
-    """Versions 1, 2 (current) and 3 (a candidate); one accepted, one pending member, one that has ended."""
+    """Versions 1, 2 (current) and 3 (a candidate); one accepted member, whose share of the current one ends
+    before the membership, one pending member, one that has ended."""
     for table in ("family", "image", "deleted_image", "outbox"):
         await db.write(f"delete from {table}")
     await make_family(db)
@@ -140,6 +167,7 @@ async def _begin(db: Database) -> None:
     await offer(db, "ended-project", expires_at=NOW + 1)
     await offer(db, FIRST, SECOND)
     await answer(db, FIRST)
+    await db.write("update member set ends_at = $1, expires_at = $1 where member_id = $2", _SOON, FIRST)
 
 
 async def _look(db: Database) -> State:
@@ -150,8 +178,8 @@ async def _look(db: Database) -> State:
     return State(
         current,
         await rows("select id, status, visibility, os_hidden, properties from image order by id"),
-        await rows("select image_id, member_id, status, family_id from member order by 1, 2"),
-        await rows("select member_id, status from family_member order by 1"),
+        await rows("select image_id, member_id, status, family_id, ends_at from member order by 1, 2"),
+        await rows("select member_id, status, ends_at from family_member order by 1"),
     )
 
 

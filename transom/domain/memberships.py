@@ -113,7 +113,8 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Give a membership of an image that is shared these terms. `seen_version`: its `updated_at` before."""
+    """Give a membership of an image that is shared these terms, unless it was inherited and would then end
+    after the family's. `seen_version`: its `updated_at` before."""
 
     image_id: str
     member_id: str

@@ -36,6 +36,7 @@ from transom.domain.model import (
 )
 from transom.domain.policy import owns
 from transom.domain.recipients import KINDS, split_member_id
+from transom.domain.times import show_time
 
 _MEMBER_STATUSES = frozenset(MemberStatus)
 
@@ -327,10 +328,16 @@ def new_terms(member: Member | FamilyMember, new: NewTerms) -> Terms:
     )
 
 
-def change_of_terms(member: Member, new: NewTerms, now: int) -> ChangeTerms | None:
-    """The change that gives a membership these terms; None when they are its terms already. ConflictError: as
-    of `new_terms`."""
+def change_of_terms(member: Member, new: NewTerms, now: int, latest_end: int) -> ChangeTerms | None:
+    """The change that gives a membership these terms; None when they are its terms already. `latest_end`: of
+    the family's membership, where it was inherited, else NEVER. ConflictError: as of `new_terms`, and for an
+    end after that one."""
     terms = new_terms(member, new)
+    if terms.expires_at > latest_end:
+        raise ConflictError(
+            f"The share was inherited from family {member.family_id} and ends with its membership, at "
+            f"{show_time(latest_end)} at the latest. Offer the image itself to share it for longer."
+        )
     if terms == Terms(message=member.message, ends_at=member.ends_at, expires_at=member.expires_at):
         return None
     return ChangeTerms(

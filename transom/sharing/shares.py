@@ -11,7 +11,7 @@ from transom.domain.errors import NotFoundError, Reason
 from transom.domain.events import Actor
 from transom.domain.families import GivenFamily
 from transom.domain.memberships import NewTerms
-from transom.domain.model import Caller, Image, Visibility
+from transom.domain.model import NEVER, Caller, Image, Member, Visibility
 from transom.domain.shares import Counts, Given, counts_of, offered_at
 from transom.sharing import rules
 from transom.sql import family_views, images, members, shares
@@ -100,10 +100,19 @@ async def change_terms(
         found = await find_share(db, caller, image_id, member_id)
         rules.change_terms(caller, await images.find_image(db, image_id, caller.member_ids))
         require_unchanged(found)
-        change = rules.change_of_terms(found.member, new, now_us())
+        latest_end = await _find_latest_end(db, found.member)
+        change = rules.change_of_terms(found.member, new, now_us(), latest_end)
         if change is None:
             return found
         changed = await members.change_member(db, change, actor)
         if changed is not None:
             return msgspec.structs.replace(found, member=changed)
     raise write_conflict(f"The members of image {image_id} are")
+
+
+async def _find_latest_end(db: Database, member: Member) -> int:
+    """When the family's membership ends by which this one was inherited; NEVER for a direct one."""
+    if member.family_id is None:
+        return NEVER
+    found = await family_views.find_member(db, member.family_id, member.member_id, now_us())
+    return found.member.ends_at if found is not None else NEVER

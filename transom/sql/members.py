@@ -239,9 +239,18 @@ WITHDRAW = f"""
     returning {_MEMBER_COLUMNS}"""
 
 
+# What is inherited ends with the family's membership, or sooner. That one may be changed meanwhile without
+# this one: `for share`, as of _STILL_SHARED.
+_WITHIN_FAMILY = """
+    (family_id is null or exists (
+        select 1 from family_member
+        where family_member.family_id = member.family_id and family_member.member_id = $2
+          and family_member.ends_at >= $6 for share))"""
+
 CHANGE_TERMS = f"""
     update member set message = $4, ends_at = $5, expires_at = $6, updated_at = $3
     where image_id = $1 and member_id = $2 and updated_at = $7 and {live("$3")} and {_STILL_SHARED}
+      and {_WITHIN_FAMILY}
     returning {_MEMBER_COLUMNS}"""
 
 
