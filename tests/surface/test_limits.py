@@ -1,88 +1,75 @@
-"""No test can wait for ever: each is ended, named, and the run goes on."""
+"""Each bound that no setting moves stands in a table of docs/security.md, as it is."""
 
-from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
-
-TESTS = """
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import ast
+import importlib
+import re
+from typing import NamedTuple
 
 import pytest
 
+from .sources import PACKAGE, parse_all
 
-def wait_for_ever():
-    threading.Event().wait()
-
-
-@pytest.fixture
-def waits_before():
-    wait_for_ever()
-
-
-@pytest.fixture
-def waits_after():
-    yield
-    wait_for_ever()
+DOCS = PACKAGE.parent / "docs" / "security.md"
+HEADING = "## Limits without a setting"
+#: Parts of the service that take something from callers, or hold something for them.
+PARTS = ("api/", "data/", "domain/", "identity/", "sharing/", "transfers/", "outbound.py")
+#: It describes bounds, and has none.
+NOT_PARTS = ("api/openapi/",)
+#: What a bound is called. A bare `_MOST` is the size of a piece of work within the service.
+BOUND = re.compile(r"^_?(MOST|MAX|LONGEST)_[A-Z_]+$")
+NAMED = re.compile(r"`([a-z_0-9.]+)\.(_?[A-Z_]+)`")
 
 
-def test_waits():
-    wait_for_ever()
+class Row(NamedTuple):
+    limit: str
+    #: (module, name) of the constants.
+    constants: list[tuple[str, str]]
 
 
-def test_waits_before(waits_before):
-    pass
+def read_table() -> list[Row]:
+    section = DOCS.read_text(encoding="utf-8").partition(HEADING)[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    return [Row(cells[2], NAMED.findall(cells[4])) for cells in rows]
 
 
-def test_waits_after(waits_after):
-    pass
+def find_bounds() -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for path, tree in parse_all().items():
+        if not path.startswith(PARTS) or path.startswith(NOT_PARTS):
+            continue
+        module = path.removesuffix(".py").replace("/", ".")
+        for node in tree.body:
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                names = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and _is_set(one)]
+                found.update((module, name) for name in names if BOUND.match(name))
+    return found
 
 
-def test_waits_again_when_it_is_ended():
-    with ThreadPoolExecutor() as threads:
-        threads.submit(wait_for_ever).result()
+def _is_set(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
-def test_fails_and_waits_after(waits_after):
-    assert False
+def spellings(value: float) -> set[str]:
+    found = {f"{value:,}", f"{value:g}"}
+    for unit, size in {" KiB": 1 << 10, " MiB": 1 << 20, " min": 60, " h": 3600, " s": 1}.items():
+        if value % size == 0:
+            found.add(f"{int(value // size):,}{unit}")
+    if value % 1_000_000 == 0:  # Microseconds.
+        found |= {f"{int(value // 3_600_000_000)} h"}
+    return found
 
 
-def test_passes():
-    pass
-"""
+def test_every_bound_is_in_the_table() -> None:
+    named = {constant for row in read_table() for constant in row.constants}
+
+    assert find_bounds() - named == set()
 
 
-def test_whatever_waits_is_named_and_the_others_run(tmp_path: Path) -> None:
-    (tmp_path / "test_waiting.py").write_text(TESTS)
-
-    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:cacheprovider", "-p", "harness.limits"]
-    command += [f"--rootdir={tmp_path}", f"--config-file={ROOT}/pyproject.toml"]
-    command += ["--override-ini=timeout=1", "--override-ini=faulthandler_timeout=6", "test_waiting.py"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "tests")},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert {tuple(words[:2]) for words in lines if words and words[0] in ("FAILED", "ERROR")} == {
-        ("FAILED", "test_waiting.py::test_waits"),
-        ("ERROR", "test_waiting.py::test_waits_before"),
-        ("ERROR", "test_waiting.py::test_waits_after"),
-        ("FAILED", "test_waiting.py::test_waits_again_when_it_is_ended"),
-        ("FAILED", "test_waiting.py::test_fails_and_waits_after"),
-    }, done.stdout + done.stderr
-    # The test that passes, and the call of the one whose fixture waits.
-    assert "2 passed" in done.stdout
-    # The stacks, also of a process that had to be ended.
-    assert "Failed: Timeout (>1.0s) from pytest-timeout." in done.stdout
-    assert "in test_waits_again_when_it_is_ended" in done.stderr
-    assert "in waits_after" in done.stderr
+@pytest.mark.parametrize("row", read_table(), ids=lambda row: row.constants[0][1])
+def test_a_row_says_what_its_constants_are(row: Row) -> None:
+    for module, name in row.constants:
+        value = getattr(importlib.import_module(f"transom.{module}"), name)
+        assert any(
+            re.search(rf"(?<![\d.,]){re.escape(spelling)}(?!\d|[.,]\d)", row.limit)
+            for spelling in spellings(value)
+        ), (name, value, row.limit)
