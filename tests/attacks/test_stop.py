@@ -70,7 +70,7 @@ def test_a_drip_does_not_hold_up_a_stop(make_service: MakeService) -> None:
         dripping.start()
         status = service.stop()
         done.set()
-        dripping.join()
+        dripping.join(PATIENCE_S)
 
     assert status == 0
 

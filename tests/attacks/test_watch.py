@@ -30,7 +30,7 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture
 def connected(listener: socket.socket) -> Iterator[socket.socket]:
     """The client's end of a connection that has half a head."""
-    with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
+    with socket.create_connection(listener.getsockname(), timeout=10) as client, listener.accept()[0]:
         client.sendall(b"GET / HT")
         yield client
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pytest
 from conftest import SharedServices
+from harness.child import killed_after
 from harness.service import Service
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -92,7 +93,7 @@ def run_on_terminal(service: Service, tmp_path: Path) -> RunOnTerminal:
         os.write(main, typed.encode())
         shown = b""
         # Linux tells the end of the other side as an error.
-        with suppress(OSError):
+        with killed_after(60, process), suppress(OSError):
             while chunk := os.read(main, 1 << 16):
                 shown += chunk
         os.close(main)

@@ -60,7 +60,7 @@ def busy() -> Iterator[Busy]:
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        thread.join(30)
 
 
 def test_a_read_that_is_put_off_is_made_again(run: Run, busy: Busy) -> None:

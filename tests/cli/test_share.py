@@ -6,9 +6,11 @@ import csv
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from harness.child import killed_after
 from harness.service import Service
 
 from .calls import make_image, new_name
@@ -184,23 +186,26 @@ def test_a_watch_has_a_line_for_each_event_until_it_is_interrupted(
     words = ("share", "watch", "--image", image_id, "--type", "share.*", "-f", "json")
     # A shell starts what runs in the background with SIGINT ignored, and these tests may run there.
     interruptible = ["env", "--default-signal=INT", *program(*words)]
-    with subprocess.Popen(
+    seen = service.log_path.stat().st_size
+    watching = subprocess.Popen(
         interruptible,
         cwd=tmp_path,
         env=environment(service, "publisher"),
         stdout=subprocess.PIPE,
         text=True,
-    ) as watching:
+    )
+    with watching, killed_after(60, watching):
         assert watching.stdout is not None
-        seen = service.log_path.read_text()
         # It has looked where the feed ends, and waits for what comes.
-        while '"/share/v1/events"' not in service.log_path.read_text()[len(seen) :]:
+        while b'"/share/v1/events"' not in service.log_path.read_bytes()[seen:]:
             assert watching.poll() is None
+            time.sleep(0.05)
         run("publisher", "share", "offer", image_id, "--to", "recipient", "--message", "New.")
         run("recipient", "share", "accept", image_id)
         events = [json.loads(watching.stdout.readline()) for _ in range(2)]
         watching.send_signal(signal.SIGINT)
         rest = watching.stdout.read()
+        watching.wait(30)
 
     assert [event["type"] for event in events] == ["transom.share.offered", "transom.share.accepted"]
     assert events[0]["data"]["message"] == "New."

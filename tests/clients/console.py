@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from harness.child import killed_after
 from harness.service import Service
 
 PATIENCE_S = 30
+COMMAND_TIMEOUT_S = 120
 _PROGRAM = Path(__file__).parent / "many_commands.py"
 
 
@@ -59,9 +61,10 @@ class Console:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         call = {"words": shlex.split(words), "stdin": None if stdin is None else str(stdin)}
-        self._process.stdin.write(json.dumps(call) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        with killed_after(COMMAND_TIMEOUT_S, self._process):
+            self._process.stdin.write(json.dumps(call) + "\n")
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline())
         return Ran(answer["status"], answer["stdout"], answer["stderr"])
 
 

@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[2] / "transom.example.toml"
 
 def test_the_example_is_what_the_command_prints() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "transom", "settings"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "transom", "settings"], capture_output=True, text=True, timeout=60, check=True
     ).stdout
 
     assert EXAMPLE.read_text(encoding="utf-8") == printed, "run: transom settings > transom.example.toml"

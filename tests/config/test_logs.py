@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.child import killed_after
 from harness.service import Service
 
 from transom.telemetry import open_lines
@@ -28,7 +29,7 @@ def _first_line(folder: Path, stderr: int, read_from: int, log_format: str | Non
     )
     os.close(stderr)
     try:
-        with os.fdopen(read_from, "rb") as lines:
+        with killed_after(60, worker), os.fdopen(read_from, "rb") as lines:
             return lines.readline().decode().rstrip()
     finally:
         worker.send_signal(signal.SIGTERM)

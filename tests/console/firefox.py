@@ -38,7 +38,7 @@ def main() -> int:
         }
         command = [str(install("firefox")), str(FLOWS)]
         # Firefox writes its log where it is started.
-        done = subprocess.run(command, input=json.dumps(facts), text=True, cwd=work, check=False)
+        done = subprocess.run(command, input=json.dumps(facts), text=True, cwd=work, timeout=600, check=False)
     return done.returncode
 
 

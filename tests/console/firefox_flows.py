@@ -97,7 +97,7 @@ def hear_of_an_offer(tab: Tab) -> None:
     body = json.dumps({"images": [facts["image"]], "projects": [facts["recipient"]]}).encode()
     headers = {"X-Auth-Token": facts["token"], "Content-Type": "application/json"}
     request = urllib.request.Request(f"{facts['url']}/share/v1/offers", body, headers)
-    urllib.request.urlopen(request).close()
+    urllib.request.urlopen(request, timeout=30).close()
     tab.see("1 new.")
     tab.click("//a[.='Show']")
     tab.find("//a[normalize-space(.)='told-at-once']")

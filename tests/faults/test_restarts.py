@@ -81,7 +81,7 @@ def leave_a_removal_pending(service: Service, swift: Swift) -> None:
         thread.start()
         expect_eventually(lambda: looking.get(f"/v2/images/{image_id}").status_code, 404)
         service.kill()
-        thread.join()
+        thread.join(30)
 
 
 @pytest.mark.parametrize("leave", [leave_nothing_pending, leave_an_upload_pending, leave_a_removal_pending])

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.child import killed_after
+
 #: Says where its counters are, and lives until it is told to end; its fork lives on for as long as it may.
 _COUNTING = """
 import os, sys
@@ -29,7 +31,7 @@ def _counting(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:
+    with process, killed_after(60, process):
         assert process.stdout is not None
         yield process, Path(process.stdout.readline().strip())
         assert process.stdin is not None
@@ -41,7 +43,7 @@ def _counting(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 def test_a_start_removes_the_counters_of_a_service_that_was_killed() -> None:
     with _counting() as (killed, left):
         killed.kill()
-        killed.wait()
+        killed.wait(30)
         assert left.is_dir()
 
         with _counting() as (_process, folder):
@@ -60,7 +62,7 @@ def test_counters_are_in_use_for_as_long_as_a_worker_lives() -> None:
     """Granian's workers outlive a parent that was killed for a moment, and count."""
     with _counting("fork") as (killed, folder):
         killed.kill()
-        killed.wait()
+        killed.wait(30)
         with _counting():
             assert folder.is_dir()
     with _counting():

@@ -86,7 +86,7 @@ def test_a_fetch_of_who_was_removed_ends_though_its_source_is_silent(
     expect_eventually(lambda: status_of(service, held_up), "processing")
 
     command = [sys.executable, "-m", "transom", "--data-dir", str(service.data_dir)]
-    subprocess.run([*command, "accounts", "remove", "leaver"], cwd=service.work_dir, check=True)
+    subprocess.run([*command, "accounts", "remove", "leaver"], cwd=service.work_dir, timeout=60, check=True)
 
     expect_eventually(lambda: status_of(service, held_up), "failure")
     assert "no role in the project any more" in task_of(service, held_up)["message"]

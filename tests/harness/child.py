@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 STOP_TIMEOUT_S = 20.0
 _POLL_INTERVAL_S = 0.05
@@ -103,6 +105,21 @@ class Child:
                 raise self.failure(f"{self._name} was not ready within {self._ready_within_s:g} s")
             # Another process becomes ready when it does: asking again is the only way to learn it.
             time.sleep(_POLL_INTERVAL_S)
+
+
+@contextlib.contextmanager
+def killed_after(limit_s: float, process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Kill the process when the block takes longer, or fails: who reads what it writes, or waits for its end,
+    does so no longer than that."""
+    timer = threading.Timer(limit_s, process.kill)
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        timer.cancel()
 
 
 def find_free_port() -> int:

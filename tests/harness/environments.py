@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
+_INSTALL_S = 240
 
 
 def install(name: str) -> Path:
@@ -25,7 +26,7 @@ def install(name: str) -> Path:
     with (folder / "installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists() or installed.read_text() != wanted:
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], timeout=_INSTALL_S, check=True)
             _install_packages(python, lock_file)
             installed.write_text(wanted)
     return python
@@ -38,8 +39,8 @@ def _install_packages(python: Path, lock_file: Path) -> None:
     by_uv = [str(Path(sys.prefix) / "bin" / "uv"), "pip", "install", "--compile-bytecode"]
     by_uv += ["--python", str(python), *packages]
     by_pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *packages]
-    if subprocess.run(by_uv, capture_output=True, check=False).returncode != 0:
-        subprocess.run(by_pip, check=True)
+    if subprocess.run(by_uv, capture_output=True, timeout=_INSTALL_S, check=False).returncode != 0:
+        subprocess.run(by_pip, timeout=_INSTALL_S, check=True)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Gateway(LoopbackServer):
         with self._lock:
             self._seen.append(call)
             self.own_token = handler.headers.get("X-Auth-Token", "")
-        self._open.wait()
+        self._open.wait(60)
         status = self.refuse(call)
         if status is not None:
             _answer(handler, status, {}, b"<html>not what was asked for</html>")

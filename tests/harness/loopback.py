@@ -47,7 +47,7 @@ class LoopbackServer:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
-        self._thread.join()
+        self._thread.join(10)
         self._server.server_close()
 
 

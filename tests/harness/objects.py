@@ -92,7 +92,7 @@ def make_disk(folder: Path, disk_format: str, size: str = "8M", data: bytes = b"
         ["convert", "-f", "raw", "-O", disk_format, str(raw), str(made)],
     ]
     for command in commands:
-        subprocess.run(["qemu-img", *command], check=True, capture_output=True)
+        subprocess.run(["qemu-img", *command], check=True, capture_output=True, timeout=60)
     return made.read_bytes()
 
 

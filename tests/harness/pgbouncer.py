@@ -44,7 +44,9 @@ def find_pgbouncer() -> str | None:
 
 
 def version_of(program: str) -> tuple[int, ...]:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=30, check=True
+    ).stdout
     found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
     assert found is not None, said
     return tuple(map(int, found.groups()))
@@ -81,7 +83,7 @@ def start_pgbouncer(folder: Path, url: str, mode: str, pool: int = 20) -> Iterat
 
 def _accepts(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port)).close()
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except OSError:
         return False
     return True

@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 _SOCKET = ".s.PGSQL.5432"
 _BLOCK_BYTES = 1 << 16
 _LENGTH_BYTES = 4
+#: For which nothing passes, at most.
+_PATIENCE_S = 60
 #: Types of the messages that a client waits after.
 _WAITED_FOR = frozenset(b"SHQ")
 
@@ -70,7 +72,7 @@ class PostgresGateway:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join()
+            thread.join(10)
         for one in ending:
             one.close()
         self._folder.cleanup()
@@ -130,7 +132,7 @@ def _pass_on(
     """Until one side hangs up; then the other side is told."""
     with suppress(OSError):
         while data := source.recv(_BLOCK_BYTES):
-            passes.wait()
+            passes.wait(_PATIENCE_S)
             # Before it goes on: who has seen the answer must find its question counted.
             look(data)
             sink.sendall(data)

@@ -73,7 +73,7 @@ class S3Gateway(LoopbackServer):
 
     def hold(self) -> None:
         self.is_holding.set()
-        self._released.wait()
+        self._released.wait(60)
 
     @property
     def target(self) -> str:

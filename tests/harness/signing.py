@@ -66,5 +66,5 @@ def sign(folder: Path, key: Any, data: bytes, method: str = "SHA-256", salt: str
     options = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", f"rsa_pss_saltlen:{salt}"]
     digest = "-" + method.replace("-", "").lower()
     command = ["openssl", "dgst", digest, "-sign", str(key_file), *options]
-    signature = subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
+    signature = subprocess.run(command, input=data, stdout=subprocess.PIPE, timeout=30, check=True).stdout
     return base64.b64encode(signature).decode()

@@ -421,7 +421,7 @@ def tiny_disk(folder: Path) -> Iterator[None]:
     mark = (folder / MARK).read_bytes()
     inner_folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+    if subprocess.run(mount, capture_output=True, timeout=60, check=False).returncode != 0:
         pytest.skip("mounting a small file system is not permitted here")
     try:
         for inner_folder in inner_folders:
@@ -429,7 +429,7 @@ def tiny_disk(folder: Path) -> Iterator[None]:
         (folder / MARK).write_bytes(mark)
         yield
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], timeout=60, check=True)
 
 
 def in_many_pieces(body: bytes) -> list[bytes]:

@@ -106,14 +106,14 @@ def add_twice_at_once(service: Service, image: Image) -> list[int]:
 
     def add(caller: str) -> None:
         client = service.client(caller)
-        start.wait()
+        start.wait(30)
         statuses.append(client.post(members_of(image), json={"member": "project"}).status_code)
 
     threads = [Thread(target=add, args=(caller,)) for caller in ("publisher", "admin")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     return sorted(statuses)
 
 

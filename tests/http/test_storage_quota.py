@@ -29,13 +29,13 @@ def _put(call: str, *, announces: bool) -> Send:
     def send(client: httpx.Client, image_id: str, all_are_half_way: Barrier) -> httpx.Response:
         def data() -> Iterator[bytes]:
             yield b"x" * (SIZE // 2)
-            all_are_half_way.wait()
+            all_are_half_way.wait(30)
             yield b"x" * (SIZE - SIZE // 2)
 
         headers = {"Content-Type": OCTET_STREAM}
         if announces:
             headers["Content-Length"] = str(SIZE)
-            all_are_half_way.wait()
+            all_are_half_way.wait(30)
             return client.put(f"/v2/images/{image_id}/{call}", content=b"x" * SIZE, headers=headers)
         return client.put(f"/v2/images/{image_id}/{call}", content=data(), headers=headers)
 

@@ -114,14 +114,14 @@ def upload_twice_at_once(service: Service, image_id: str) -> list[int]:
 
     def upload(caller: str) -> None:
         client = service.client(caller)
-        start.wait()
+        start.wait(30)
         statuses.append(upload_data(client, image_id, TEN_BYTES).status_code)
 
     threads = [Thread(target=upload, args=(caller,)) for caller in ("publisher", "admin")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     return sorted(statuses)
 
 

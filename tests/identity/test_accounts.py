@@ -178,7 +178,7 @@ def test_no_change_of_concurrent_processes_is_lost(data_dir: Path) -> None:
     for process in writers:
         process.start()
     for process in writers:
-        process.join()
+        process.join(60)
 
     names = {project.name for project in AccountsFile(data_dir).read().projects.values()}
     assert [process.exitcode for process in writers] == [0] * WRITERS

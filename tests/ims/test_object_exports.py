@@ -87,7 +87,7 @@ def read_disk(folder: Path, data: bytes, disk_format: str) -> bytes:
     made.write_bytes(data)
     qemu_name = {"vhd": "vpc"}.get(disk_format, disk_format)
     command = ["qemu-img", "convert", "-f", qemu_name, "-O", "raw", str(made), str(raw)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
     return raw.read_bytes()
 
 

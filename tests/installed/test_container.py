@@ -27,7 +27,9 @@ def _can_mount() -> bool:
     )
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True).returncode == 0
+    return (
+        subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=60).returncode == 0
+    )
 
 
 pytestmark = pytest.mark.skipif(not _can_mount(), reason="it takes root, unshare and overlayfs")

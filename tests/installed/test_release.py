@@ -42,12 +42,12 @@ def repository(tmp_path: Path) -> Path:
 
 def _git(folder: Path, *words: str) -> None:
     who = ["-c", "user.name=Transom contributors", "-c", "user.email=nobody@localhost"]
-    subprocess.run(["git", *who, "-c", "commit.gpgsign=false", *words], cwd=folder, check=True)
+    subprocess.run(["git", *who, "-c", "commit.gpgsign=false", *words], cwd=folder, timeout=60, check=True)
 
 
 def _release(repository: Path, version: str) -> subprocess.CompletedProcess[str]:
     command = [str(repository / ".ci" / "release"), version, sys.executable]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_same_tag_gives_the_same_files_whatever_lies_beside(repository: Path) -> None:

@@ -62,7 +62,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     copy.write_text(text, encoding="utf-8")
 
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert [line for line in done.stderr.splitlines() if "transom.service" in line] == []
@@ -75,6 +75,7 @@ def test_systemd_finds_the_unit_hardened() -> None:
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(UNIT)],
         capture_output=True,
         text=True,
+        timeout=60,
         check=False,
     )
 

@@ -5,11 +5,12 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from conftest import SharedServices
-from harness.child import find_free_port
+from harness.child import find_free_port, killed_after
 
 from .test_hooks import INSIDE, PATH, make_hook, share_image
 
@@ -28,16 +29,18 @@ def test_the_documented_receiver_takes_what_is_signed_with_its_secret(
     script.write_text(code)
     secret = "whsec_" + "A" * 43 + "=" if tampers else hook["secret"]
     environment = {**os.environ, "PORT": str(port), "SECRET": secret}
-    with subprocess.Popen(
+    receiver = subprocess.Popen(
         [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as receiver:
+    )
+    with receiver, killed_after(60, receiver):
         assert receiver.stdout is not None
         try:
-            _wait_for(port)
+            _wait_for(port, receiver)
             share_image(service)
             if tampers:
                 while not client.get(f"{PATH}/{hook['id']}").json()["last_failure_at"]:
-                    pass
+                    assert receiver.poll() is None
+                    time.sleep(0.05)
                 assert client.get(f"{PATH}/{hook['id']}").json()["last_success_at"] is None
             else:
                 assert receiver.stdout.readline() == b"transom.share.offered web\n"
@@ -48,9 +51,10 @@ def test_the_documented_receiver_takes_what_is_signed_with_its_secret(
             client.delete(f"{PATH}/{hook['id']}")
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(port: int, receiver: subprocess.Popen[bytes]) -> None:
     """Until somebody listens there."""
-    while True:
+    while receiver.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
+        time.sleep(0.05)

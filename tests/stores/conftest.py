@@ -120,10 +120,10 @@ def small_disk() -> Iterator[Path]:
         folder.rmdir()
         pytest.skip("only root may mount a small disk")
     options = ["-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", str(folder)]
-    mounted = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
+    mounted = subprocess.run([mount, *options], capture_output=True, text=True, timeout=60, check=False)
     if mounted.returncode != 0:
         folder.rmdir()
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], timeout=60, check=True)
     folder.rmdir()

@@ -38,6 +38,7 @@ def test_every_fragment_gets_into_the_changelog() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        timeout=60,
         check=True,
     )
 

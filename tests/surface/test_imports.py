@@ -20,7 +20,7 @@ _FOR_SOME = {
 def test_an_application_with_its_defaults_needs_no_package_that_only_some_need() -> None:
     program = "import sys, transom.assemble; print(*{name.partition('.')[0] for name in sys.modules})"
     imported = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     ).stdout.split()
 
     assert _FOR_SOME.keys() & set(imported) == set()

@@ -166,6 +166,7 @@ def test_every_import_works_where_only_the_locked_packages_are_installed(
         input=json.dumps([hidden, wanted]),
         capture_output=True,
         text=True,
+        timeout=120,
         check=True,
         cwd=ROOT,
     )

@@ -1,12 +1,22 @@
-"""No test can wait for ever: each is ended, named, and the run goes on."""
+"""No test can wait for ever: each is ended, named, and the run goes on.
+
+What tests wait for has a limit of its own, which says better what did not come.
+"""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from .sources import parse
+
 ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "tests").rglob("*.py"))
 
 TESTS = """
 import threading
@@ -86,3 +96,63 @@ def test_whatever_waits_is_named_and_the_others_run(tmp_path: Path) -> None:
     assert "Failed: Timeout (>2.0s) from pytest-timeout." in done.stdout
     assert "in test_waits_again_when_it_is_ended" in done.stderr
     assert "in waits_after" in done.stderr
+
+
+_MODULES_THAT_WAIT = re.compile(
+    r"^(?:import|from) (subprocess|threading|multiprocessing|socket|urllib|http\b)", re.M
+)
+#: Calls that wait, by their last name, and how many arguments come before that of the time.
+WAITING = {"communicate": 1, "create_connection": 1, "urlopen": 2, "HTTPConnection": 2, "HTTPSConnection": 2}
+#: Methods of threads, processes, events and barriers, whose only argument is the time.
+JOINING = {"join", "wait"}
+#: Functions of `subprocess`, which take the time by its name.
+RUNNING = {"call", "check_call", "check_output", "run"}
+
+
+def _waits_for_ever(call: ast.Call) -> bool:
+    named = {keyword.arg for keyword in call.keywords}
+    if "timeout" in named:
+        return False
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="subprocess"), attr=name) if name in RUNNING:
+            # A mapping of options is taken to have it.
+            return None not in named
+        case ast.Attribute(attr=name) if name in JOINING:
+            return not call.args
+        case ast.Attribute(attr=name) | ast.Name(id=name) if name in WAITING:
+            return len(call.args) <= WAITING[name]
+    return False
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("subprocess.run(['true'], check=True)", True),
+        ("subprocess.run(['true'], timeout=1)", False),
+        ("process.communicate()", True),
+        ("process.communicate(None, 5)", False),
+        ("thread.join()", True),
+        ("thread.join(5)", False),
+        ("', '.join(words)", False),
+        ("urlopen(request)", True),
+        ("socket.create_connection(address, 5)", False),
+    ],
+)
+def test_a_wait_without_an_end_is_found(code: str, expected: bool) -> None:
+    (call,) = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+
+    assert _waits_for_ever(call) is expected
+
+
+def test_no_wait_of_the_tests_is_without_an_end() -> None:
+    """Of coroutines, none is looked for: `timeout` ends those with their test."""
+    found = []
+    for source in SOURCES:
+        if _MODULES_THAT_WAIT.search(source.read_text(encoding="utf-8")) is None:
+            continue
+        nodes = list(ast.walk(parse(source)))
+        awaited = {id(node.value) for node in nodes if isinstance(node, ast.Await)}
+        calls = [node for node in nodes if isinstance(node, ast.Call) and id(node) not in awaited]
+        found += [f"{source.relative_to(ROOT)}:{call.lineno}" for call in calls if _waits_for_ever(call)]
+
+    assert found == []

@@ -43,7 +43,7 @@ class _Sender:
 def sending(start: bytes, more: bytes) -> Iterator[_Sender]:
     sender = _Sender(start, more)
     yield sender
-    sender.thread.join()
+    sender.thread.join(30)
 
 
 async def _fetch(url: str) -> int:
