@@ -182,6 +182,7 @@ ROUTES = """
 404 404 200 200 404 404 404 401  GET /share/v1/inbox/images/{image_id}
 404 404 200 200 404 404 404 401  GET /share/v1/inbox/families/{family_id}
 200 200 200 200 200 200 200 401  GET /share/v1/inbox/summary
+200 200 200 200 200 200 200 401  GET /share/v1/recipients
 200 200 200 200 200 200 200 401  GET /share/v1/shares
 200 403 404 403 404 403 200 401  PATCH /share/v1/images/{image_id}/shares/{recipients}/{recipient_id}
 200 403 200 403 200 403 200 401  POST /share/v1/answers

@@ -28,6 +28,7 @@ def test_an_image_is_offered_accepted_listed_and_withdrawn(
     inbox = run("recipient", "share", "inbox", "-f", "json")
     accepted = run("recipient", "share", "accept", name)
     shares = run("publisher", "share", "list", name, "-f", "json")
+    recipients = run("publisher", "share", "recipients", "-f", "json")
     unasked = run("publisher", "share", "withdraw", name, "--everybody")
     withdrawn = run("publisher", "share", "withdraw", name, "--everybody", "--yes")
 
@@ -35,6 +36,8 @@ def test_an_image_is_offered_accepted_listed_and_withdrawn(
     assert image_id in [item["id"] for item in json.loads(inbox.stdout)]
     assert (accepted.returncode, accepted.stdout) == (0, "changed: 1\n"), accepted.stderr
     assert sorted(item["status"] for item in json.loads(shares.stdout)) == ["accepted", "pending"]
+    (own,) = (item for item in json.loads(recipients.stdout) if item["name"] == "recipient")
+    assert own["images"] > own["pending"]
     assert unasked.returncode == 1
     assert "2 shares" in unasked.stderr
     assert (withdrawn.returncode, withdrawn.stdout) == (0, "withdrawn: 2\n"), withdrawn.stderr

@@ -45,8 +45,13 @@ def _images(body: Any) -> list[str]:
     return found
 
 
-def _shared(body: Any) -> list[str]:
-    return [word for one in body["images"] for word in (one["name"], one["status"], one["id"][-4:])]
+def _recipients(body: Any) -> list[str]:
+    found = [f"{len(body['items'])} recipients shown"]
+    for one in body["items"]:
+        numbers = {status: count + one["families"][status] for status, count in one["images"].items()}
+        found += [one["name"], one["recipient"]["project"][-4:], f">{sum(one['images'].values())}<"]
+        found += [f"{n} {STATUS_WORDS.get(status, status)}" for status, n in numbers.items() if n]
+    return found
 
 
 def _image(body: Any) -> list[str]:
@@ -163,7 +168,7 @@ FACTS: list[tuple[str, str, str, Callable[[Any], list[str]]]] = [
     ("image-builder", "families", "/share/v1/families?role=owner", _owned_families),
     ("image-builder", "family", "/share/v1/families/{family}/versions", _versions),
     ("image-builder", "family-members", "/share/v1/families/{family}/members", _members),
-    ("image-builder", "shared", "/v2/images?owner={project}&visibility=shared", _shared),
+    ("image-builder", "shared", "/share/v1/recipients", _recipients),
     ("image-builder", "shared-to", "/share/v1/shares?to=projects/{web-team}", _given),
     ("image-builder", "hooks", "/share/v1/hooks", _hooks),
     ("image-builder", "hook", "/share/v1/hooks/{hook}", _hook),

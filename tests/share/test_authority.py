@@ -32,6 +32,7 @@ show_offer      none        404        404       404        404       404       
 list_inbox      any         200        200       200        200       200        200       200
 count_inbox     any         200        200       200        200       200        200       200
 list_to         any         200        200       200        200       200        200       200
+list_recipients any         200        200       200        200       200        200       200
 offer           any         done       403       forbidden  403       not-found  403       done
 offer           none        done       403       not-found  403       not-found  403       done
 withdraw        any         done       403       forbidden  403       not-found  403       done
@@ -53,6 +54,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "show_offer": ("GET", "/share/v1/inbox/images/{image}", None),
     "list_inbox": ("GET", "/share/v1/inbox", None),
     "count_inbox": ("GET", "/share/v1/inbox/summary", None),
+    "list_recipients": ("GET", "/share/v1/recipients", None),
     "list_to": ("GET", "/share/v1/shares?to={recipient}", None),
     "offer": ("POST", "/share/v1/offers", {"images": ["{image}"], "projects": ["{recipient}"]}),
     "withdraw": ("POST", "/share/v1/withdrawals", {"images": ["{image}"], "projects": ["{recipient}"]}),
@@ -127,7 +129,8 @@ def test_a_call_answers_as_the_table_says(
 
 @pytest.mark.parametrize("caller", ["other", "other-reader"])
 @pytest.mark.parametrize(
-    "call", [call for call in CALLS if call not in ("list_inbox", "count_inbox", "list_to")]
+    "call",
+    [call for call in CALLS if call not in ("list_inbox", "count_inbox", "list_to", "list_recipients")],
 )
 def test_a_stranger_cannot_tell_hidden_from_absent(server: Service, call: str, caller: str) -> None:
     image = _make(server, "accepted")

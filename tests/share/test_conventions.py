@@ -155,7 +155,7 @@ def test_an_offered_family_is_sent_again_when_another_version_is_current(world: 
 
 # ---- lists
 
-LISTS = ["inbox", "set", "to", "families", "versions", "members", "rules", "hooks", "projects"]
+LISTS = ["inbox", "set", "to", "recipients", "families", "versions", "members", "rules", "hooks", "projects"]
 
 
 def _list_path(world: World, name: str) -> tuple[httpx.Client, str]:
@@ -165,6 +165,7 @@ def _list_path(world: World, name: str) -> tuple[httpx.Client, str]:
         "inbox": ("recipient", "/share/v1/inbox?status=accepted&"),
         "set": ("publisher", f"{world.paths['set']}?"),
         "to": ("publisher", f"/share/v1/shares?to={recipient}&"),
+        "recipients": ("publisher", "/share/v1/recipients?"),
         "families": ("publisher", "/share/v1/families?role=owner&"),
         "versions": ("publisher", f"{family.path}/versions?"),
         "members": ("publisher", f"{family.path}/members?"),

@@ -9,6 +9,7 @@ from harness.service import Service
 
 from .calls import (
     UNKNOWN_ID,
+    Body,
     answer,
     create_image,
     find_item,
@@ -21,7 +22,7 @@ from .calls import (
     project_of,
     share_path,
 )
-from .family_calls import Published
+from .family_calls import Published, ok, patched_image
 from .test_verbs import in_days, members_of
 
 
@@ -35,6 +36,14 @@ def tag_of_set(service: Service, image_id: str) -> str:
 
 def put(service: Service, image_id: str, tag: str, **body: object) -> httpx.Response:
     return service.client("publisher").put(set_path(image_id), json=body, headers={"If-Match": tag})
+
+
+@pytest.fixture
+def giver(service: Service) -> str:
+    """An account of a project of its own, which has shared nothing yet."""
+    account = f"giver-{uuid.uuid4()}"
+    service.add_user(account, account, "member")
+    return account
 
 
 # ---- reading
@@ -127,6 +136,46 @@ def test_what_one_recipient_has_is_images_and_families_newest_first(service: Ser
     assert shown["expires_at"] is not None
     assert (shown["new_versions"], shown["usage"]) == ("accepted", {"last_used_at": None})
     assert list_all(service, "other", "shares", to=name) == []
+
+
+def _by_status(pending: int = 0, accepted: int = 0, rejected: int = 0) -> Body:
+    return {"pending": pending, "accepted": accepted, "rejected": rejected}
+
+
+def test_the_recipients_of_a_project_say_how_much_each_has_by_its_answer(
+    service: Service, giver: str
+) -> None:
+    family = ok(service.client(giver).post("/share/v1/families", json={"name": "web"}), 201)["id"]
+    images = [create_image(service, giver) for _ in range(3)]
+    own = project_of(service, "recipient")
+    post(service, giver, "offers", images=images, families=[family], projects=[own])
+    post(service, giver, "offers", images=images[:1], projects=["-a", "zz"], domains=["default"])
+    answer(service, images[0])
+    answer(service, images[1], status="rejected")
+
+    found = list_all(service, giver, "recipients")
+
+    shown = [(one["recipient"], one["name"], one["images"], one["families"]) for one in found]
+    assert shown == [
+        ({"project": "-a"}, None, _by_status(pending=1), _by_status()),
+        ({"project": own}, "recipient", _by_status(1, 1, 1), _by_status(pending=1)),
+        ({"domain": "default"}, "Default", _by_status(accepted=1), _by_status()),
+        ({"project": "zz"}, None, _by_status(pending=1), _by_status()),
+    ]
+    assert found[1]["offered_at"] <= found[0]["offered_at"]
+    assert list_all(service, giver, "recipients", limit=1) == found
+
+
+def test_who_has_nothing_any_more_is_no_recipient(service: Service, giver: str) -> None:
+    withdrawn, private, gone = (create_image(service, giver) for _ in range(3))
+    for image, recipient in ((withdrawn, "one"), (private, "two"), (gone, "three")):
+        post(service, giver, "offers", images=[image], projects=[recipient])
+    client = service.client(giver)
+    post(service, giver, "withdrawals", images=[withdrawn], projects=["one"])
+    assert patched_image(client, private, visibility="private").is_success
+    assert client.delete(f"/v2/images/{gone}").is_success
+
+    assert list_all(service, giver, "recipients") == []
 
 
 # ---- the terms of one share

@@ -308,6 +308,17 @@ async def test_lists_of_shares_read_nothing_of_images_that_others_may_write_much
     )
 
 
+async def test_the_recipients_of_a_project_are_ranges_of_its_own_things(tap: Tap) -> None:
+    await shares.list_recipients(tap, "project-2", 1, after="", limit=26)
+
+    (plan,) = await tap.plans()
+
+    assert not tap.asked[0].as_short
+    assert "image USING INDEX image_shared_by_owner (owner=?)" in plan, plan
+    assert plan.count("member USING INDEX sqlite_autoindex_member_1 (image_id=? AND member_id>?") == 2, plan
+    assert not re.search(r"SCAN (image|member|family|family_member)\b", plan), plan
+
+
 async def test_who_saw_events_that_are_gone_is_looked_for_after_a_deletion_and_by_an_index(tap: Tap) -> None:
     await tap.write(
         "insert into event (seq, at, type, via, data) values (1, 1, 'hook.disabled', 'time', '{}')"

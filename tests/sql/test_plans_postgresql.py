@@ -24,6 +24,7 @@ from transom.sql.images import count_uploading, placed_storage, staged_storage, 
 from transom.sql.listing import list_images
 from transom.sql.migrate import migrate
 from transom.sql.property_indexes import make_property_indexes
+from transom.sql.shares import list_recipients
 
 from .databases import Asked, Tap
 from .explained import plan_of, rows_read
@@ -147,6 +148,15 @@ async def test_a_filter_is_looked_for_among_the_images_of_the_project_alone(popu
 
     assert rows_read(of_publisher) >= IMAGES // 2
     assert rows_read(of_small) < LIMIT
+
+
+async def test_the_recipients_of_a_project_are_looked_for_among_its_own_images(populated: Database) -> None:
+    tap = Tap(populated)
+    await list_recipients(tap, SMALL, 1, after="", limit=LIMIT)
+
+    plan = await plan_of(populated, tap.asked[0])
+
+    assert rows_read(plan) <= MOST_ROWS, json.dumps(plan, indent=1)
 
 
 @pytest.mark.parametrize("counts", [used_storage, placed_storage, staged_storage, count_uploading])

@@ -149,6 +149,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "shares.LIST_TERMS": ("image", 1),
     "shares.COUNT_GIVEN": ("image", 1),
     "shares.LIST_GIVEN_TO": ("someone", 1, "owner", 5, "", 10),
+    "shares.LIST_RECIPIENTS": ("owner", "", 1, 10, "~"),
     "shares.LIST_SHARED_OF": ("owner", None, 1),
     "members.REMOVE_ENDED_OF": ('["image"]', '["someone"]', 2),
     "members.REMOVE_WITH_IMAGE": ("image",),

@@ -12,6 +12,7 @@ Row = dict[str, Any]
 INBOX = ("kind", "id", "name", "from", "status", "offered_at", "answer_by", "expires_at", "message")
 SHARES = ("recipient", "name", "status", "offered_at", "answered_at", "expires_at", "last_used_at")
 SHARES_TO = ("kind", "id", "name", "status", "offered_at", "answer_by", "expires_at")
+RECIPIENTS = ("recipient", "name", "images", "families", "pending", "offered_at")
 EVENTS = ("time", "type", "image", "family", "version", "owner", "recipient", "by", "via", "reason")
 #: Of an event, what is for programs.
 EVENTS_MORE = (
@@ -40,6 +41,18 @@ def inbox_row(item: Row) -> Row:
 
 def share_row(item: Row) -> Row:
     return {**item, "recipient": name_party(item.get("recipient")), "last_used_at": _last_used(item)}
+
+
+def recipient_row(item: Row) -> Row:
+    """Of what it has and of what waits, images and families together, the numbers."""
+    images, families = item["images"], item["families"]
+    return {
+        **item,
+        "recipient": name_party(item["recipient"]),
+        "images": sum(images.values()),
+        "families": sum(families.values()),
+        "pending": images["pending"] + families["pending"],
+    }
 
 
 def _last_used(item: Row) -> Any:

@@ -103,6 +103,11 @@ def list_shares(service: Service, image_id: str, status: str | None = None) -> I
     return service.pages(f"{_V1}/images/{image_id}/shares", _given(status=status), "items")
 
 
+def list_recipients(service: Service) -> Iterator[Body]:
+    """Whom the account's project shares with, and how much each of them has."""
+    return service.pages(f"{_V1}/recipients", {}, "items")
+
+
 def list_shares_to(service: Service, recipient: str) -> Iterator[Body]:
     """All that the account's project shares with this one: a project's id, or `<kind>/<id>`."""
     return service.pages(f"{_V1}/shares", {"to": recipient}, "items")

@@ -51,6 +51,8 @@ _WAYS = (
         {**{("through", str(kind)): f"--through-{kind}" for kind in GROUPS}, **_ANY_LIMIT},
     ),
     _way("/share/v1/images/{}/shares", "share list {}", _STATUS, _ANY_LIMIT),
+    _way("/share/v1/recipients", "share recipients", {}, _ANY_LIMIT),
+    _way("/share/v1/shares", "share list", {}, _ANY_LIMIT),
     _way("/share/v1/rules", "rule list", {}, _ANY_LIMIT),
     _way(
         "/share/v1/events",
@@ -75,7 +77,7 @@ def commands_of(calls: Sequence[Call]) -> list[str]:
 
 def command_of(call: Call) -> str | None:
     """None for a call that no command makes, or not with these parameters. Pages after the first have
-    none: a command goes through all of them."""
+    none: a command goes through all of them. Nor has what a whole domain was given: `--to` takes projects."""
     path, _, query = call.path.partition("?")
     way = next((one for one in _WAYS if one.path.match(path)), None)
     if way is None or call.method != "GET":
@@ -88,6 +90,11 @@ def command_of(call: Call) -> str | None:
     for name, value in pairs:
         if (name, value) in way.fixed:
             words += [way.fixed[name, value]] if way.fixed[name, value] else []
+        elif name == "to":
+            kind, _, own_id = value.rpartition("/")
+            if kind not in ("", "projects"):
+                return None
+            words.append(_option("--to", own_id))
         elif name in way.options:
             words.append(_option(way.options[name], value))
         else:

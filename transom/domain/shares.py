@@ -72,6 +72,16 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None = None
 
 
+class RecipientShares(msgspec.Struct, frozen=True, kw_only=True):
+    """One of those that a project shares with. `images`, `families`: how many it has, by its answer.
+    `offered_at`: when the newest of them was offered."""
+
+    member_id: str
+    images: Mapping[str, int]
+    families: Mapping[str, int]
+    offered_at: int
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Memberships by status, at most MOST_COUNTED each. `more`: whether one of these is more than that."""
 

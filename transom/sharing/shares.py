@@ -12,7 +12,7 @@ from transom.domain.events import Actor
 from transom.domain.families import GivenFamily
 from transom.domain.memberships import NewTerms
 from transom.domain.model import NEVER, Caller, Image, Member, Visibility
-from transom.domain.shares import Counts, Given, counts_of, offered_at
+from transom.domain.shares import Counts, Given, RecipientShares, counts_of, offered_at
 from transom.sharing import rules
 from transom.sql import family_views, images, members, shares
 from transom.sql.db import Database
@@ -77,6 +77,17 @@ async def list_shares_to(
     ]
     found.sort(key=position_of, reverse=True)
     return found[:limit], position_of(found[limit - 1]) if len(found) > limit else None
+
+
+async def list_recipients(
+    db: Database, caller: Caller, after: str, limit: int
+) -> tuple[list[RecipientShares], str | None]:
+    """(a page of whom the caller's project shares anything with, past `after` by their ids; `after` of the
+    next one)."""
+    rules.list_own_shares(caller)
+    owner = access.require_project(caller)
+    found = await shares.list_recipients(db, owner, now_us(), after=after, limit=limit + 1)
+    return found[:limit], found[limit - 1].member_id if len(found) > limit else None
 
 
 def position_of(share: Given | GivenFamily) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from transom.domain.model import Member, MemberStatus, Visibility
-from transom.domain.shares import MOST_COUNTED, FamilyLink, Given, Use
+from transom.domain.shares import MOST_COUNTED, FamilyLink, Given, RecipientShares, Use
 from transom.sql.db import Database, Row
 from transom.sql.images import BRIEF_COLUMNS, image_of_row, to_json
 from transom.sql.inbox import OFFERED_AT
@@ -106,6 +106,62 @@ async def list_given_to(
     """What `owner` shares with one recipient, newest offer first, from below `before` (time, id) on."""
     rows = await db.scan(LIST_GIVEN_TO, member_id, now, owner, *before, limit)
     return [_given_of_row(row, row[_DETAILS_WIDTH:]) for row in rows]
+
+
+def _ends_of(kind: str, members: str, condition: str = "") -> str:
+    """For each of the owner's things its `$4`th recipient past `$2`; `$5`, behind all, where it has fewer."""
+    return f"""
+        select {kind}.id, coalesce((
+            select {members}.member_id from {members}
+            where {members}.{kind}_id = {kind}.id and {members}.member_id > $2 and {live("$3", members)}
+            order by {members}.member_id limit 1 offset $4 - 1), $5) as last_id
+        from {kind} where {kind}.owner = $1 {condition}"""
+
+
+def _range_of(kind: str, members: str, offered_at: str) -> str:
+    return f"""
+        select {members}.member_id, '{kind}' as kind, {members}.status, {offered_at} as offered_at
+        from ends_of_{kind} as thing join {members}
+          on {members}.{kind}_id = thing.id and {members}.member_id > $2
+         and {members}.member_id <= thing.last_id and {live("$3", members)}"""
+
+
+def _count_of(kind: str, status: str) -> str:
+    return f"count(case when kind = '{kind}' and status = '{status}' then 1 end)"
+
+
+_COUNTS = ", ".join(_count_of(kind, status) for kind in ("image", "family") for status in MemberStatus)
+_SHARED = f"and image.visibility = '{Visibility.SHARED}'"
+# A range of each thing's memberships, at most a page of them: who is among the first of all is among the
+# first of each thing that it has.
+LIST_RECIPIENTS = f"""
+    with ends_of_image as materialized ({_ends_of("image", "member", _SHARED)}),
+         ends_of_family as materialized ({_ends_of("family", "family_member")})
+    select member_id, {_COUNTS}, max(offered_at)
+    from ({_range_of("image", "member", OFFERED_AT)}
+        union all
+        {_range_of("family", "family_member", "family_member.offered_at")}) as given
+    group by member_id order by member_id limit $4"""
+#: No `member_id` is behind it.
+_LAST = chr(0x10FFFF)
+
+
+async def list_recipients(
+    db: Database, owner: str, now: int, *, after: str, limit: int
+) -> list[RecipientShares]:
+    """Whom a project shares its images and families with, past `after` by their ids."""
+    rows = await db.scan(LIST_RECIPIENTS, owner, after, now, limit, _LAST)
+    return [_recipient_of_row(row) for row in rows]
+
+
+def _recipient_of_row(row: Row) -> RecipientShares:
+    member_id, *counts, offered_at = row
+    return RecipientShares(
+        member_id=member_id,
+        images=dict(zip(MemberStatus, map(int, counts[:3]), strict=True)),
+        families=dict(zip(MemberStatus, map(int, counts[3:]), strict=True)),
+        offered_at=int(offered_at),
+    )
 
 
 # The owner's images that have memberships, and how many each. `$2`: only these recipients', null: anyone's.

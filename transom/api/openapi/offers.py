@@ -26,6 +26,7 @@ from transom.api.openapi.tagged import (
     shown,
     tagged,
 )
+from transom.api.share.counts import InboxSummary, RecipientPage, ShareSummary
 from transom.api.share.offers import Answers, Offers, Withdrawals
 from transom.api.share.shares import Recipients
 from transom.api.share.terms import ChangedTerms
@@ -34,12 +35,10 @@ from transom.api.share.wire import (
     InboxFamily,
     InboxItem,
     InboxPage,
-    InboxSummary,
     OffersMade,
     SetReplaced,
     Share,
     SharePage,
-    ShareSummary,
     ShareToPage,
     Withdrawn,
 )
@@ -111,6 +110,7 @@ OPERATIONS: dict[str, Operation] = {
         Withdrawn,
         {"images": [IMAGE], "projects": [PROJECT], "reason": "The licence has ended."},
     ),
+    f"GET {_V1}/recipients": _listed("List whom the project shares with, and how much", RecipientPage),
     f"GET {_V1}/shares": _listed(
         "List what the project shares with one recipient",
         ShareToPage,

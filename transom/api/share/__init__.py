@@ -61,6 +61,7 @@ CALLS: list[Call] = [
     Call(
         "POST", f"{PREFIX}/withdrawals", act(offers.withdraw_offers, offers.show_withdrawals), takes_body=True
     ),
+    Call("GET", f"{PREFIX}/recipients", shares.list_recipients, PAGING),
     Call("GET", f"{PREFIX}/shares", shares.list_shares_to, shares.QUERY_TO),
     Call("GET", _SHARES, shares.list_shares, shares.QUERY),
     Call("PUT", _SHARES, shares.replace_shares, takes_body=True),

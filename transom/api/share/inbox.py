@@ -3,6 +3,7 @@
 from transom.api.http import Request, Response
 from transom.api.services import Services
 from transom.api.share.conditions import tag_of, tagged_response
+from transom.api.share.counts import ByStatus, InboxSummary
 from transom.api.share.family_members import member_tag
 from transom.api.share.query import (
     cut_page_response,
@@ -15,8 +16,6 @@ from transom.api.share.query import (
     wrong_parameter,
 )
 from transom.api.share.wire import (
-    ByStatus,
-    InboxSummary,
     decided_of,
     owner_of,
     show_item,

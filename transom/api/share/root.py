@@ -19,6 +19,7 @@ LINKS = {
     "answers": f"{PREFIX}/answers",
     "offers": f"{PREFIX}/offers",
     "withdrawals": f"{PREFIX}/withdrawals",
+    "recipients": f"{PREFIX}/recipients",
     "shares": f"{PREFIX}/shares",
     "image_shares": f"{PREFIX}/images/{{image_id}}/shares",
     "image_shares_summary": f"{PREFIX}/images/{{image_id}}/shares/summary",

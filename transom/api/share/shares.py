@@ -5,9 +5,12 @@ from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.api.share.body import read_body
 from transom.api.share.conditions import require_if_match, require_tag, tag_of, tagged_response
+from transom.api.share.counts import ShareSummary, show_recipient_shares
 from transom.api.share.query import (
+    PAGING,
     cut_page_response,
     encode_cursor,
+    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -18,7 +21,6 @@ from transom.api.share.recipients import recipient_of_path, recipients_of
 from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
 from transom.api.share.wire import (
     SetReplaced,
-    ShareSummary,
     decided_of,
     show_failure,
     show_given,
@@ -35,6 +37,7 @@ QUERY = frozenset({"status", "limit", "after"})
 QUERY_TO = frozenset({"to", "limit", "after"})
 _CURSOR = "shares"
 _CURSOR_TO = "shares-to"
+_CURSOR_RECIPIENTS = "recipients"
 
 
 class Recipients(NewOffers, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,6 +159,21 @@ async def list_shares_to(services: Services, request: Request) -> Response:
         lambda share: encode_cursor(_CURSOR_TO, shares.position_of(share)),
         encode_cursor(_CURSOR_TO, following) if following is not None else None,
         services.lists.list_size_limit,
+    )
+
+
+async def list_recipients(services: Services, request: Request) -> Response:
+    """Whom the caller's project shares with, and how much each of them has."""
+    query = read_query(request, PAGING)
+    after = read_cursor(query, _CURSOR_RECIPIENTS, tuple[str])
+    page, following = await shares.list_recipients(
+        services.db, request.caller, after[0] if after is not None else "", read_limit(query)
+    )
+    names = await services.names.find(one.member_id for one in page)
+    return page_response(
+        request,
+        [show_recipient_shares(one, names) for one in page],
+        encode_cursor(_CURSOR_RECIPIENTS, (following,)) if following is not None else None,
     )
 
 

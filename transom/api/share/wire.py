@@ -10,7 +10,14 @@ from transom.api.share.recipients import show_recipient
 from transom.domain.families import Family, FamilyMember, GivenFamily, ReceivedFamily
 from transom.domain.model import NEVER, Failure, Member, MemberStatus
 from transom.domain.recipients import is_group
-from transom.domain.shares import FamilyLink, Given, Publisher, Received, answer_by, offered_at
+from transom.domain.shares import (
+    FamilyLink,
+    Given,
+    Publisher,
+    Received,
+    answer_by,
+    offered_at,
+)
 from transom.domain.times import show_time
 from transom.identity import Names
 from transom.sharing.families.verbs import FamilyFailure
@@ -182,34 +189,6 @@ class SharePage(msgspec.Struct, frozen=True, kw_only=True):
 class ShareToPage(msgspec.Struct, frozen=True, kw_only=True):
     items: list[ShareTo | FamilyTo]
     next: str | None
-
-
-class ByStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """At most 1000 each."""
-
-    pending: int
-    accepted: int
-    rejected: int
-
-
-class InboxSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """`more`: whether one of the counts is more than is shown."""
-
-    images: ByStatus
-    families: ByStatus
-    through_domain: int
-    through_organization: int
-    more: bool
-    newest_offered_at: str | None
-
-
-class ShareSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """At most 1000 each; `more`: whether one of them is more than that."""
-
-    pending: int
-    accepted: int
-    rejected: int
-    more: bool
 
 
 class OffersMade(msgspec.Struct, frozen=True, kw_only=True):

@@ -262,6 +262,17 @@ def list_shares(
     print_rows(listed, rows.SHARES_TO, form, columns)
 
 
+@share.command("recipients", epilog=examples("share recipients", "share recipients -f csv"))
+@format_options
+@with_service
+def list_recipients(service: "Service", form: str, columns: tuple[str, ...]) -> None:
+    """Whom your project shares with, how much each has, and how much of it waits for an answer."""
+    from transom.client import rows, shares
+
+    found = map(rows.recipient_row, shares.list_recipients(service))
+    print_rows(found, rows.RECIPIENTS, form, columns)
+
+
 # ---- what happened
 
 

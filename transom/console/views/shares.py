@@ -188,19 +188,12 @@ def _by_kind(chosen: Sequence[str]) -> dict[str, list[str]]:
 
 
 async def show_shared(visit: Visit) -> Response:
-    """All that the project gives to one recipient; without one, its shared images."""
+    """All that the project gives to one recipient; without one, who its recipients are."""
     wanted, wrong = visit.query.get("to", "").strip(), ""
     if not wanted:
-        found = await visit.client.get(
-            "/v2/images",
-            owner=visit.project_id,
-            visibility="shared",
-            limit=25,
-            marker=visit.query.get("after"),
-        )
-        marker = (found.get("next") or "").partition("marker=")[2].partition("&")[0]
+        found = await visit.client.get("/share/v1/recipients", limit=25, after=visit.query.get("after"))
         return await visit.page(
-            "shared.html", images=found["images"], next_after=marker, whom="", to="", items=None, wrong=""
+            "recipients.html", recipients=found["items"], next_after=cursor_of(found["next"])
         )
     key = wanted if "/" in wanted else ""
     if not key:
@@ -214,7 +207,6 @@ async def show_shared(visit: Visit) -> Response:
     )
     return await visit.page(
         "shared.html",
-        images=None,
         items=answer["items"],
         next_after=cursor_of(answer["next"]),
         whom=await _name_recipient(visit, key, answer["items"]) if "/" in wanted else wanted,
