@@ -2,6 +2,9 @@
 
 The library's parser works off what has come in one go, in the event loop. A server that sends one answer
 `100 Continue` behind the other, or its data in pieces of a byte, would hold the loop for seconds.
+
+The library offers no public way to stand before its parser: `tests/surface/test_private_names.py` tells when
+a new version has the private names no more by which it is done here.
 """
 
 import asyncio
