@@ -72,6 +72,7 @@ def main() -> None:
             seconds=1 if arguments.quick else 3,
             transfer_bytes=_GIB // 4 if arguments.quick else _GIB,
             events=arguments.events,
+            images=arguments.images,
         )
         machine = describe_machine(scene.folder)
         for name in arguments.only:
@@ -96,6 +97,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="short rounds, a smaller image: a rough look")
     parser.add_argument("--events", type=int, default=1_000_000, help="of a long feed (share)")
+    parser.add_argument("--images", type=int, default=100_000, help="that lists are read from (share)")
     return parser.parse_args()
 
 

@@ -28,13 +28,15 @@ _numbers = itertools.count()
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scene:
     """folder: an empty one that is removed afterwards. seconds: length of one sample (whole seconds, for
-    wrk). transfer_bytes: size of the image that is moved up and down. events: length of a long feed."""
+    wrk). transfer_bytes: size of the image that is moved up and down. events: length of a long feed.
+    images: in a database of many."""
 
     folder: Path
     rounds: int
     seconds: int
     transfer_bytes: int
     events: int = 1_000_000
+    images: int = 100_000
 
     def make_folder(self) -> Path:
         made = self.folder / str(next(_numbers))

@@ -14,6 +14,7 @@ from harness.service import Service
 
 from bench.batches import open_filled
 from bench.databases import Databases
+from bench.ends import measure_ends_term
 from bench.events import measure_events
 from bench.figures import Figure, Line, at_most, compare, note_strangers
 from bench.hooks import measure_hooks
@@ -46,6 +47,7 @@ def measure_share(scene: Scene) -> Iterator[Line]:
             yield _measure_promotion(scene, databases)
             yield from measure_events(scene, databases)
             yield from measure_hooks(scene, databases)
+            yield from measure_ends_term(scene, databases)
     yield measure_counted_download(scene)
 
 
