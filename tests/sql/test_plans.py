@@ -277,8 +277,19 @@ async def test_the_feed_of_a_member_reads_the_events_of_its_own_families(tap: Ta
     mine, told = [line for line in plan.splitlines() if line.startswith("        SEARCH")][-2:]
 
     assert "audience USING INDEX family_audience_by_end (member_id=?" in mine, plan
-    assert "event USING INDEX event_of_family (family_id=? AND seq>?" in told, plan
+    assert "event USING INDEX event_to_members (family_id=? AND seq>?" in told, plan
     assert not re.search(r"SCAN (event|audience)", plan), plan
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_the_history_of_a_family_is_read_from_the_events_of_families(
+    tap: Tap, descending: bool
+) -> None:
+    await events.list_events(tap, EventQuery(limit=25, family_id="family", descending=descending))
+
+    (plan,) = await tap.plans()
+
+    assert "event USING COVERING INDEX event_within_family (family_id=?)" in plan, plan
 
 
 _LONG = EventQuery(limit=1000, project=RECIPIENT, member_ids=[RECIPIENT], descending=True)

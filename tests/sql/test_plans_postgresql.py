@@ -15,10 +15,12 @@ import pytest
 from domain.samples import caller, image
 from harness.postgresql import PostgreSQL
 
+from transom.domain.events import EventQuery
 from transom.domain.listing import Condition, ListQuery, Op, SortKey, visible_ranges
 from transom.domain.model import Caller, Image, MemberStatus
 from transom.sql.connect import open_database
 from transom.sql.db import Database
+from transom.sql.events import list_events
 from transom.sql.families import LOCK_FAMILY_IMAGES, LOCK_IMAGES_OF_FAMILIES
 from transom.sql.images import count_uploading, placed_storage, staged_storage, used_storage
 from transom.sql.listing import list_images
@@ -67,6 +69,12 @@ SHAPES = {
     "all are one project's": (f"'{PUBLISHER}'", _OFFERS),
     "all are one project's and offered to one": (f"'{PUBLISHER}'", _OFFERS_TO_ONE),
 }
+#: Of images for the most part, and a few of each family.
+_EVENTS = f"""
+    insert into event (seq, at, type, family_id, via, data)
+    select n, n, 'share.granted', case when n % 10 = 0 then 'family-' || n % 500 / 10 end, 'share', '{{}}'
+    from generate_series(1, {IMAGES}) as n
+    on conflict do nothing"""
 #: One family with some versions, and a thousand of others.
 _FAMILY = """
     insert into family (id, owner, name, created_at, updated_at)
@@ -169,6 +177,17 @@ async def test_what_is_limited_is_counted_over_the_projects_own_images(
     plan = await plan_of(populated, tap.asked[0])
 
     assert rows_read(plan) == 0, json.dumps(plan, indent=1)
+
+
+async def test_the_history_of_a_family_reads_no_events_of_others(populated: Database) -> None:
+    await populated.write(_EVENTS)
+    await populated.write("analyze event")
+    tap = Tap(populated)
+    await list_events(tap, EventQuery(limit=LIMIT, family_id="family-7", descending=True))
+
+    plan = await plan_of(populated, tap.asked[0])
+
+    assert 0 < rows_read(plan) <= 2 * LIMIT, json.dumps(plan, indent=1)
 
 
 @pytest.mark.parametrize(

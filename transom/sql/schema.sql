@@ -36,8 +36,8 @@ create index image_by_owner on image (owner, created_at, id);
 create index image_shared_by_owner on image (owner, created_at, id) where visibility = 'shared';
 create index image_public on image (created_at, id) where visibility = 'public';
 create index image_community on image (created_at, id) where visibility = 'community';
--- True of each image, and asked for by nobody but who wants them all: a planner that knows nothing of a project
--- might else look for its images here, and read everybody's.
+-- The predicate is always true; it keeps the planner from using this index for the list of one project, which
+-- would read everybody's images.
 create index image_by_age on image (created_at, id) where id <> '';
 -- The same ranges of the images with one name. The last is for who wants them all, and for recipients of much.
 -- `name is not null` follows from a name that is sought, so that no other list can use them (decision 0013).
@@ -427,9 +427,9 @@ create table event (
 create index event_by_owner on event (owner, seq);
 create index event_by_member on event (member_id, seq);
 create index event_by_image on event (image_id, seq);
-create index event_by_family on event (family_id, seq);
--- What is told to all members of a family.
-create index event_of_family on event (family_id, seq) where member_id is null;
+create index event_within_family on event (family_id, seq) where family_id is not null;
+-- What is told to all members of a family. SQLite prefers it to the one above because it is the later one.
+create index event_to_members on event (family_id, seq) where family_id is not null and member_id is null;
 
 -- How many events each project has caused on a day (UTC), as far as they have their numbers.
 create table event_count (
