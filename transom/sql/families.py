@@ -1,4 +1,4 @@
-"""Families: rows ↔ records of `domain/families.py`, and the statements that scripts lock and write them by.
+"""Families: the statements that scripts lock and write them by.
 
 A script locks the family first, then the images of its versions in the order of their ids, then looks, with a
 statement of its own: the one that waited for a lock still sees, beside the rows it waited for, what was there
@@ -14,45 +14,21 @@ from transom.domain.families import Family, FamilyMember, Known, Version, Versio
 from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
 from transom.sql import outbox
-from transom.sql.db import EventInsert, Row, Script, Statement
-from transom.sql.images import MOVE_ON, decode_properties, lock_owner, to_json
+from transom.sql.db import EventInsert, Script, Statement
+from transom.sql.family_rows import (
+    FAMILY_COLUMNS,
+    IMAGE_COLUMNS,
+    MEMBER_COLUMNS,
+    VERSION_COLUMNS,
+    family_of_row,
+    image_of_row,
+    member_of_row,
+    version_of_row,
+)
+from transom.sql.images import MOVE_ON, lock_owner, to_json
 from transom.sql.member_ids import is_group
 from transom.sql.membership_events import OF_FAMILIES
 from transom.sql.share_rules import first_status
-
-FAMILY_COLUMNS = ", ".join(f"family.{name}" for name in Family.__struct_fields__)
-FAMILY_WIDTH = len(Family.__struct_fields__)
-_VERSION_FIELDS = tuple(name for name in Version.__struct_fields__ if name != "image")
-VERSION_COLUMNS = ", ".join(f"family_version.{name}" for name in _VERSION_FIELDS)
-_IMAGE_FIELDS = VersionImage.__struct_fields__
-IMAGE_COLUMNS = ", ".join(f"image.{name}" for name in _IMAGE_FIELDS)
-#: The same without properties, for whoever shows none of them.
-BRIEF_IMAGE_COLUMNS = IMAGE_COLUMNS.replace("image.properties", "'{}'")
-_MEMBER_FIELDS = FamilyMember.__struct_fields__
-MEMBER_COLUMNS = ", ".join(f"family_member.{name}" for name in _MEMBER_FIELDS)
-
-
-def family_of_row(row: Row) -> Family:
-    return Family(**dict(zip(Family.__struct_fields__, row[:FAMILY_WIDTH], strict=True)))
-
-
-def _image_of_row(row: Row) -> VersionImage:
-    fields = dict(zip(_IMAGE_FIELDS, row[: len(_IMAGE_FIELDS)], strict=True))
-    fields["os_hidden"] = bool(fields["os_hidden"])
-    fields["properties"] = decode_properties(fields["properties"])
-    return VersionImage(**fields)
-
-
-def version_of_row(row: Row) -> Version:
-    fields = dict(zip(_VERSION_FIELDS, row[: len(_VERSION_FIELDS)], strict=True))
-    for name in ("was_hidden", "has_deactivated"):
-        fields[name] = bool(fields[name])
-    return Version(**fields, image=_image_of_row(row[len(_VERSION_FIELDS) :]))
-
-
-def member_of_row(row: Row) -> FamilyMember:
-    return FamilyMember(**dict(zip(_MEMBER_FIELDS, row, strict=True)))
-
 
 # ---- one family, for a script
 
@@ -125,7 +101,7 @@ SEE_VERSION_IMAGE = f"select {IMAGE_COLUMNS} from image where image.id = $1"
 
 def see_image(image_id: str) -> Script[VersionImage | None]:
     rows = yield Statement(SEE_VERSION_IMAGE, (image_id,))
-    return _image_of_row(rows[0]) if rows else None
+    return image_of_row(rows[0]) if rows else None
 
 
 FIND_FAMILY_OF_IMAGE = "select family_id from family_version where image_id = $1"

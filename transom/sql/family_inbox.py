@@ -1,12 +1,18 @@
-"""Families that were offered to a project, newest first, as `inbox.py` has it of images."""
+"""Families that were offered to a project, newest first; `inbox.py` is the same for images."""
 
-from transom.domain.families import FamilyMember, ReceivedFamily
+from transom.domain.families import ReceivedFamily
 from transom.domain.model import MemberStatus
 from transom.domain.shares import MOST_COUNTED, Publisher
 from transom.sql.db import Database, Row
-from transom.sql.families import FAMILY_COLUMNS, FAMILY_WIDTH, MEMBER_COLUMNS, family_of_row, member_of_row
+from transom.sql.family_rows import (
+    FAMILY_COLUMNS,
+    FAMILY_WIDTH,
+    MEMBER_COLUMNS,
+    MEMBER_WIDTH,
+    family_of_row,
+    member_of_row,
+)
 
-_MEMBER_WIDTH = len(FamilyMember.__struct_fields__)
 _DETAILS = f"""
     {FAMILY_COLUMNS}, {MEMBER_COLUMNS}, publisher.name, publisher.url, publisher.verified_at
     from family_member join family on family.id = family_member.family_id
@@ -27,10 +33,10 @@ FIND_RECEIVED_FAMILY = f"""
 
 
 def _of_row(row: Row) -> ReceivedFamily:
-    name, url, verified_at = row[FAMILY_WIDTH + _MEMBER_WIDTH :]
+    name, url, verified_at = row[FAMILY_WIDTH + MEMBER_WIDTH :]
     return ReceivedFamily(
         family=family_of_row(row),
-        member=member_of_row(row[FAMILY_WIDTH : FAMILY_WIDTH + _MEMBER_WIDTH]),
+        member=member_of_row(row[FAMILY_WIDTH:]),
         publisher=Publisher(name=name, url=url, verified_at=verified_at) if name is not None else None,
     )
 

@@ -7,11 +7,11 @@ import msgspec
 from transom.domain.families import GivenFamily, MemberCounts, Overview, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row
-from transom.sql.families import (
+from transom.sql.families import LIST_MEMBER_TERMS
+from transom.sql.family_rows import (
     BRIEF_IMAGE_COLUMNS,
     FAMILY_COLUMNS,
     FAMILY_WIDTH,
-    LIST_MEMBER_TERMS,
     MEMBER_COLUMNS,
     VERSION_COLUMNS,
     family_of_row,
@@ -181,7 +181,7 @@ async def list_members(
 ) -> list[GivenFamily]:
     """The members past `after`, by their ids. `status`: only those with this one."""
     rows = await db.scan(LIST_FAMILY_MEMBERS, family_id, after, now, status, limit)
-    return [GivenFamily(member=member_of_row(row[:-1]), last_used_at=row[-1]) for row in rows]
+    return [GivenFamily(member=member_of_row(row), last_used_at=row[-1]) for row in rows]
 
 
 async def list_terms(db: Database, family_id: str, now: int) -> list[tuple[str, int]]:
@@ -197,7 +197,7 @@ FIND_GIVEN_MEMBER = f"""
 
 async def find_member(db: Database, family_id: str, member_id: str, now: int) -> GivenFamily | None:
     rows = await db.read(FIND_GIVEN_MEMBER, family_id, member_id, now)
-    return GivenFamily(member=member_of_row(rows[0][:-1]), last_used_at=rows[0][-1]) if rows else None
+    return GivenFamily(member=member_of_row(rows[0]), last_used_at=rows[0][-1]) if rows else None
 
 
 # The recipient's range of `family_member_inbox`: whose a family is stands in no index of memberships.
@@ -217,9 +217,7 @@ async def list_given_to(
     on."""
     rows = await db.scan(LIST_FAMILIES_GIVEN_TO, member_id, now, owner, *before, limit)
     return [
-        GivenFamily(
-            member=member_of_row(row[FAMILY_WIDTH:-1]), last_used_at=row[-1], family=family_of_row(row)
-        )
+        GivenFamily(member=member_of_row(row[FAMILY_WIDTH:]), last_used_at=row[-1], family=family_of_row(row))
         for row in rows
     ]
 

@@ -23,11 +23,29 @@ _decode_types = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def _hook_of_row(row: Row) -> Hook:
-    found = dict(zip(_FIELDS, row, strict=True))
-    for name in ("is_batch", "is_enabled", "is_global"):
-        found[name] = bool(found[name])
-    found["types"] = _decode_types(found["types"])
-    return Hook(**found)
+    return Hook(
+        id=row[0],
+        project_id=row[1],
+        domain_key=row[2],
+        url=row[3],
+        types=_decode_types(row[4]),
+        is_batch=bool(row[5]),
+        is_enabled=bool(row[6]),
+        is_global=bool(row[7]),
+        secret=row[8],
+        old_secret=row[9],
+        old_secret_until=row[10],
+        cursor=row[11],
+        attempts=row[12],
+        next_at=row[13],
+        last_success_at=row[14],
+        last_failure_at=row[15],
+        last_status=row[16],
+        last_error=row[17],
+        created_by=row[18],
+        created_at=row[19],
+        updated_at=row[20],
+    )
 
 
 # ---- what users do
@@ -140,8 +158,8 @@ LIST_DUE = f"""
 
 
 # `$3`: the projects and `domain_key`s in any organisation, `$4`: the organisations and units; JSON arrays.
-# What is told to one of these may not concern the hook: whoever claims it finds that out. SQLite keeps to the
-# order of a cross join. It would begin with the events of all families otherwise.
+# An event of one of these may not concern the hook: the worker that claims it finds that out. SQLite keeps to
+# the order of a cross join. It would begin with the events of all families otherwise.
 LIST_DUE_IN_ORGANIZATIONS = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
@@ -174,7 +192,7 @@ CLAIM_HOOK = f"""
 
 
 async def claim_hook(db: Database, due: Due, holder: str, until: int) -> Hook | None:
-    """Make the hook the holder's, and return it; None when somebody else was quicker."""
+    """Make the hook the holder's, and return it; None when another worker claimed it first."""
     rows = await db.write(CLAIM_HOOK, due.id, holder, until, due.held_until, due.holder or "")
     return _hook_of_row(rows[0]) if rows else None
 
@@ -260,7 +278,7 @@ async def record_failure(
 ) -> bool:
     """A try has failed; whether the hook was as it was seen. `event`: tells that the hook is disabled by
     that, None when it is tried again at `next_at`. `was_sent`: the receiver was asked, and is not to be asked
-    again at once, whoever has changed the hook meanwhile."""
+    again at once, even if the hook was changed meanwhile."""
     values = (*_seen(hook, holder), next_at, now, status, error, event is None, was_sent)
     statements = [Statement(RECORD_FAILURE, values, required=True)]
     if event is not None:
