@@ -1,7 +1,7 @@
-"""Leases: how long an upload or a job belongs to its worker, the lease owner, and when others may take over.
+"""Leases: how long an upload or a job belongs to its worker, its holder, and when others may take over.
 
-The owner renews its lease three times while it runs. Others take over when the lease has ended, or sooner
-when this machine knows that the owner is dead.
+The holder renews its lease three times while it runs. Others take over when the lease has ended, or sooner
+when this machine knows that the holder is dead.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ class LostError(UnavailableError):
     """The lease is another worker's by now: this one has nothing more to say."""
 
 
-def is_over(db: Database, liveness: Liveness, owner: str | None, ends_at: int) -> bool:
-    """Whether others may take over. `owner`: None when there is none. `ends_at`: microseconds, by the
+def is_over(db: Database, liveness: Liveness, holder: str | None, ends_at: int) -> bool:
+    """Whether others may take over. `holder`: None when there is none. `ends_at`: microseconds, by the
     database's clock."""
-    return ends_at < db.now_us() or (owner is not None and liveness.is_dead(owner))
+    return ends_at < db.now_us() or (holder is not None and liveness.is_dead(holder))
 
 
 async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what: str) -> None:
@@ -45,7 +45,7 @@ async def renewed(
     renew_once: Callable[[], Awaitable[bool]], lease_us: int, what: str, refusal: str
 ) -> AsyncIterator[None]:
     """Renew the lease of `lease_us` microseconds as long as the block runs. When it is lost the block is
-    cancelled, for what it would still do is nobody's: UnavailableError, with the text `refusal`."""
+    cancelled, for its work is another worker's by then: UnavailableError, with the text `refusal`."""
     is_lost = False
 
     async def keep() -> None:

@@ -163,7 +163,7 @@ class Outbound:
 
 
 class Reply(NamedTuple):
-    """What a receiver answered: the rest of it is nobody's business. `retry_after_s`: when it wants to be
+    """What is used of a receiver's answer. `retry_after_s`: when it wants to be
     asked again, seconds; None when it does not say."""
 
     status: int
@@ -231,9 +231,9 @@ def is_own_address(address: Address) -> bool:
 
 
 class _Resolver:
-    """Looks up names that users chose, few at a time, and one at a time for each project. A look-up that
-    nobody answers holds a thread for half a minute, whoever still waits for it, and there are only some for
-    all names that the process needs: a project whose names nobody answers for holds up its own alone."""
+    """Looks up names that users chose, a few at a time, and one at a time for each project. A hanging DNS
+    look-up occupies a thread of the pool for about 30 s, even when nobody waits for it any more, and the
+    process has few threads for all its look-ups: a project with such names delays its own look-ups only."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_LOOK_UPS)

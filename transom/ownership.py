@@ -93,7 +93,7 @@ class Ownership:
         )
 
     async def adopt(self, store_id: str) -> None:
-        """Make the store the database's own, whoever has it: that one may not change it any more."""
+        """Make the store the database's own. The database that owned it may not change it any more."""
         found = await self.look(store_id)
         if found is not None:
             await self._mark(store_id, found)

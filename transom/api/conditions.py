@@ -2,7 +2,7 @@
 
 An entity tag is its version and its body: two callers may be shown different bodies of one version, and one
 body may be that of several versions, for times are shown in seconds. A write asks here for what it has just
-seen, and its statement holds that: whoever was quicker makes it look, and ask, again.
+seen, and its statement repeats that: after a write conflict it looks, and asks, again.
 """
 
 import re

@@ -68,7 +68,7 @@ def _make_organizations(file: _File) -> Organizations:
         _check_id("account", organization.account)
         for unit_id, entry, unit in _units_of(organization):
             if unit_id in units:
-                raise ValueError(f"{quoted(unit_id)} stands there twice")
+                raise ValueError(f"{quoted(unit_id)} is listed twice")
             units[unit_id] = unit
             if entry is not None:
                 _place("project", entry.projects, unit, of_projects)
@@ -112,7 +112,7 @@ def _place(kind: str, ids: Sequence[str], unit: Unit, of: dict[str, Unit]) -> No
     for one in ids:
         _check_id(kind, one)
         if one in of:
-            raise ValueError(f"{kind} {quoted(one)} stands there twice")
+            raise ValueError(f"{kind} {quoted(one)} is listed twice")
         of[one] = unit
 
 
@@ -123,4 +123,4 @@ def _check_unit_id(unit_id: str) -> None:
 
 def _check_id(kind: str, own_id: str) -> None:
     if not own_id or len(own_id) > MAX_NAME or not own_id.isprintable() or set(own_id) & set("/: "):
-        raise ValueError(f"{kind}: {quoted(own_id)} is no id")
+        raise ValueError(f"{kind}: {quoted(own_id)} is not an id")

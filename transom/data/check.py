@@ -85,7 +85,7 @@ class Check:
         self._hashing.shutdown(wait=False)
 
     async def find_all(self) -> AsyncIterator[Finding]:
-        """What is wrong with images, then what is in the stores and nobody's."""
+        """The faults of images, then the orphans in the stores."""
         async for image in all_images(self._db):
             for finding in await self.check_image(image):
                 yield finding
@@ -94,7 +94,7 @@ class Check:
             yield finding
 
     async def find_orphans(self) -> AsyncIterator[Finding]:
-        """What is in the stores and nobody's."""
+        """The blobs in the stores that no image owns."""
         for info in self._stores.writable:
             store = self._stores.get(info.id)
             if isinstance(store, Listable):
@@ -161,7 +161,8 @@ class Check:
         return now is not None and (now.updated_at, now.locations) == (image.updated_at, image.locations)
 
     async def _deactivate(self, image: Image, fault: Fault) -> str | None:
-        """Nobody shall be given the data as if it were whole. None when somebody was quicker."""
+        """Deactivate the image, so that nobody is given the data as if it were whole. None after a write
+        conflict."""
         new = msgspec.structs.replace(
             image,
             status=Status.DEACTIVATED,
@@ -170,7 +171,7 @@ class Check:
         )
         return "deactivated" if await update_image(self._db, image, new, CLOCK) else None
 
-    # ---- what is nobody's
+    # ---- orphans
 
     async def _find_orphans_in(self, store_id: str, store: Listable) -> AsyncIterator[Finding]:
         try:
@@ -209,7 +210,7 @@ class Check:
 
 
 class Pace:
-    """Holds up whoever moves bytes to so many a second, on average over a few seconds."""
+    """Limits how fast bytes are moved: so many a second, on average over a few seconds."""
 
     #: A burst after a pause is at most what so many seconds allow.
     _BURST_S = 1.0

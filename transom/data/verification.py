@@ -72,7 +72,7 @@ async def _keeping(image: Image, cache: Cache | None) -> AsyncIterator["_Kept"]:
 
 
 class _Kept:
-    """Writes to the cache that never stand in the way of whoever waits for the same bytes."""
+    """Writes to the cache that never delay the download of the same bytes."""
 
     def __init__(self, image_id: str, filling: Filling | None) -> None:
         self._image_id = image_id

@@ -121,7 +121,7 @@ def statuses_shown_as(status: str) -> tuple[str, ...]:
 
 def derived_attributes(image: Image, visibility: str) -> dict[str, str]:
     """Those of DERIVED that are shown, but for the time, and the architecture of an image that states none.
-    Where the data lies is nobody's business."""
+    Where the data lies is not shown."""
     derived = {
         "__isregistered": "true",
         "__imagetype": "gold" if visibility in FOR_EVERYBODY else visibility,

@@ -21,11 +21,13 @@ class Op(StrEnum):
     NOT_WITHIN = "not within"
     IN = "in"
     TAG = "tag"
-    #: A tag whose key is the first value and whose value, if more are given, is one of the others.
+    #: A tag of the key `values[0]`; the other values are those it may have, none: any.
     TAG_PAIR = "tag pair"
-    #: A property with one of the values; with none of them, or none at all; with one of them, or none at all.
+    #: The property has one of the values.
     PROPERTY = "property"
+    #: The property has none of the values, or is absent.
     WITHOUT_PROPERTY = "without property"
+    #: The property has one of the values, or is absent.
     PROPERTY_OR_ABSENT = "property or absent"
 
 
@@ -59,8 +61,7 @@ NOTHING = "nothing"
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`visibility`: None for the default list, "all", or one visibility; for `ims_ranges` also RECEIVED or
     NOTHING. `member_statuses`: which memberships count for images shared with the caller. `sort` ends with a
-    key that no two images share. `size_limit`: a long page ends with the image
-    that reaches so many bytes."""
+    key that no two images share. `size_limit`: a long page ends with the image that reaches so many bytes."""
 
     visibility: str | None = None
     member_statuses: tuple[str, ...] = (MemberStatus.ACCEPTED,)
@@ -82,7 +83,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     member_status: str | None = None
     #: Shared with one of these, in place of `member_id`.
     groups: tuple[str, ...] = ()
-    #: … and neither this project's own image, nor with a membership of its own, whose answer would count.
+    #: Without the images that this project owns, or has a membership of its own of: there its answer counts.
     unless_member: str | None = None
     #: Whether the image has recipients.
     has_members: bool | None = None
@@ -141,7 +142,7 @@ def ims_ranges(caller: Caller, query: ListQuery) -> list[Range]:
 
 
 def _shared_with(caller: Caller, own: str, statuses: tuple[str, ...]) -> list[Range]:
-    """What was shared with a whole domain or an organisation needs nobody's acceptance."""
+    """What was shared with a whole domain or an organisation needs no acceptance."""
     ranges = [Range(member_id=own, member_status=status) for status in statuses]
     groups = caller.groups
     if groups and MemberStatus.ACCEPTED in statuses:

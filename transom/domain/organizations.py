@@ -59,7 +59,7 @@ class Organizations(msgspec.Struct, frozen=True, kw_only=True):
         return self.units.get(split_member_id(member_id)[1])
 
     def own_id_of(self, urn: str) -> str:
-        """The id of what the URN names; of what there is not, the URN, which is nobody's id."""
+        """The id of the unit that the URN names; the URN itself, which is no id, if there is no such unit."""
         own_id = parse_urn(urn)
         unit = self.units.get(own_id)
         return own_id if unit is not None and unit.urn == urn else urn

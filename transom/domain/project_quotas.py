@@ -42,12 +42,11 @@ class GivenLimit(msgspec.Struct, frozen=True, kw_only=True):
 def choose_limits(
     own: Iterable[GivenLimit], registered: Iterable[GivenLimit], region_id: str
 ) -> dict[Limit, int]:
-    """What holds for a project: its `own` limits go before those `registered` for all, and of either kind
-    those of the region before those of none."""
+    """The limits that hold for a project: its `own` limits override those `registered` for all, and within
+    each, those of the region override those of all regions."""
     chosen = dict.fromkeys(Limit, 0)
     for given in (registered, own):
-        in_order = sorted(given, key=lambda limit: limit.region_id is not None)
-        for limit in in_order:
+        for limit in sorted(given, key=lambda limit: limit.region_id is not None):
             if limit.name in chosen and limit.region_id in (None, region_id):
                 chosen[Limit(limit.name)] = limit.value
     return chosen

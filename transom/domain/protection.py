@@ -21,8 +21,8 @@ _NOTHING = Target(None, "")
 
 
 def may(caller: Caller, action: str, name: str) -> bool:
-    """The first protection whose pattern is found in the name decides; a name that none has is nobody's. What
-    the service keeps for its own work is free (Glance's file has a section for it unseen)."""
+    """The first protection whose pattern matches the name decides; properties that match none are denied.
+    What the service keeps for its own work is allowed (Glance's file has a hidden section for it)."""
     protections = caller.policy.protections
     if protections is None or name.startswith(RESERVED_PREFIXES):
         return True
@@ -73,7 +73,8 @@ def _require(caller: Caller, action: str, name: str) -> None:
 
 
 def visible_query(caller: Caller, query: ListQuery) -> ListQuery | None:
-    """The query as it is when no image has what the caller may not read; None when no image can meet it."""
+    """The query without its conditions on properties that the caller may not read, as if no image had them;
+    None when no image can match it."""
     if caller.policy.protections is None:
         return query
     kept = []
@@ -87,8 +88,8 @@ def visible_query(caller: Caller, query: ListQuery) -> ListQuery | None:
 
 
 def _as_seen(caller: Caller, condition: Condition) -> Condition | bool:
-    """The condition when no image has what the caller may not read; whether it is met, where that is the same
-    for all images."""
+    """The condition as if no image had properties that the caller may not read; True or False where it then
+    holds for all images or for none."""
     if condition.op not in ABOUT_PROPERTIES:
         return condition
     is_readable = may(caller, "read", condition.field)

@@ -14,8 +14,8 @@ Ask = Callable[[], Awaitable[tuple[T | None, float]]]
 class Answers(Generic[T]):
     """Answers by key, used by one event loop. A key is worth as much as its value: give a hash of a secret.
 
-    Of either kind, values and "there is none", `limit` are kept; then the oldest goes. They do not displace
-    one another, so that whoever sends many made-up keys does not make the true ones be asked for again.
+    Hits and misses ("there is none") have separate FIFO caches of `limit` entries, so that many made-up keys
+    do not evict the values of real ones.
     """
 
     def __init__(self, limit: int) -> None:

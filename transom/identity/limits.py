@@ -111,7 +111,7 @@ class KeystoneLimits:
         async def ask() -> tuple[tuple[GivenLimit, ...] | None, float]:
             wanted = f"service_id={quote(service_id, safe='')}&project_id={quote(project_id, safe='')}"
             asked = self._client.read(f"/limits?{wanted}", _ProjectLimitsAnswer, "limits")
-            # Looked at again: whoever left out the filter would give this project another one's limits.
+            # Filtered again: a server that ignored the filter would give this project another one's limits.
             given = (
                 GivenLimit(name=limit.resource_name, region_id=limit.region_id, value=limit.resource_limit)
                 for limit in (await in_time(asked)).limits

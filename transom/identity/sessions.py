@@ -1,4 +1,4 @@
-"""What a login asks for, and what it is worth in the accounts of a moment.
+"""What a login asks for, and which rights it gives by the accounts as they are now.
 
 Pure: look-ups in a `Directory`, no files, no clock, no secrets. `builtin.py` finds out who asks; this module
 says where they are and what they may do there. Start reading at `Session`.
@@ -64,8 +64,8 @@ class TokenSession(Session, frozen=True, kw_only=True):
 
 
 def make_key_session(directory: Directory, key: AccessKey, signature: Signature) -> Session:
-    """What the key that made the (genuine) signature is worth: its user's roles in the project that the
-    request names, without one in the key's own. UnauthenticatedError for a domain or a project in which the
+    """The session of the key that made the (verified) signature: its user's roles in the project that the
+    request names, else in the key's own. UnauthenticatedError for a domain or a project in which the
     key may not act."""
     user = directory.users[key.user_id]
     if signature.domain_id not in (None, user.domain_id):
@@ -124,7 +124,7 @@ def resolve_scope(directory: Directory, user: User, scope: Scope, region: str | 
         project = directory.find_project(scope.project)
         if project is None:
             project = _find_region_project(directory, user, scope.project, region)
-        # One that exists is meant: whoever lost its roles there must not write elsewhere unawares.
+        # One that exists is meant: a user who lost its roles there must not write elsewhere unawares.
         place = project if project is not None and directory.list_roles(user.id, project.id) else None
     else:
         # Keystone too gives a token without a project when the user has lost the default one.

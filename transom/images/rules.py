@@ -70,7 +70,7 @@ def is_listed(caller: Caller, image: Image) -> bool:
 
 
 def sees_locations(caller: Caller, image: Image) -> bool:
-    """Where the data of an image lies is not told while nobody but an admin may have it."""
+    """Where the data of a deactivated image lies is told to admins only: nobody else may have the data."""
     return image.status != Status.DEACTIVATED or caller.is_admin
 
 

@@ -1,7 +1,8 @@
 """What the APIs ask about one image: create, see, change, remove. Start reading here.
 
 A change looks, lets its caller decide, and writes with a guard that repeats what was seen (`sql/images.py`).
-A guard that fails means that somebody else was quicker: look again, and decide for the new state.
+A guard that fails means that another request changed the image first: look again, and decide for the new
+state.
 """
 
 from collections.abc import Awaitable, Callable

@@ -2,7 +2,7 @@
 
 The limits are Keystone's where `use_keystone_limits` is on, else those of the settings, of which `Uploads`
 holds clients to `user_storage_quota` by itself. What a project has is counted when it is asked for, and kept
-nowhere else. It is the owner of an image that is looked at, whoever acts.
+nowhere else. The project is the owner of the image, not that of the caller.
 
 Nobody knows the size of data that comes without one: as in Glance it is taken while its project is not yet
 over the limit, which then it may be.

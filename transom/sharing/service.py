@@ -1,7 +1,7 @@
 """What the APIs ask of sharing: offer, answer, withdraw, show. Start reading here.
 
 One membership takes two round trips: a look, `rules.py`, and a write with a guard that repeats what was seen
-(`sql/members.py`). A guard that fails means that somebody else was quicker: look again, and answer for the
+(`sql/members.py`). A guard that fails means that another request came first: look again, and answer for the
 new state. Many memberships, and offers of images that become shared by them, take a script (`batches.py`).
 """
 

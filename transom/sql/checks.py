@@ -53,9 +53,9 @@ STAGED_AMONG = """
 async def find_known(db: Database, keys: Collection[Key]) -> set[Key]:
     """The `keys` that the database knows: as a location, as staged data, or as a loose blob.
 
-    A key is written down before the first byte is stored, and forgotten after the last one was removed: what
-    was in a store before this was asked, and is not known, is nobody's. The three statements go along with
-    the way of a blob (in, staged, an image's; out again), so that none is missed between two of them.
+    A key is recorded before the first byte is stored, and forgotten after the last one was removed: a blob
+    that was in a store before this call and is not known is an orphan. The three statements follow the life
+    of a blob (arriving, staged, an image's, leaving), so that none is missed between two of them.
     """
     names = to_json(sorted({key.key for key in keys}))
     images = to_json(sorted({key.image_id for key in keys}))

@@ -325,8 +325,8 @@ CLAIM_JOB = f"""
 
 
 async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> Job | None:
-    """Make the job the holder's, and return it; None when somebody else was quicker, or it is over. One whose
-    row cannot be read, as of a newer release, has failed: else it would be claimed for ever."""
+    """Make the job the holder's, and return it; None when another worker claimed it first, or it is over. One
+    whose row cannot be read, as of a newer release, has failed: else it would be claimed for ever."""
     before = (seen.held_until, seen.holder or "")
     rows = await db.write(CLAIM_JOB, seen.id, holder, held_until, *before)
     if not rows:
@@ -371,7 +371,7 @@ RELEASE_JOB = "update job set holder = null, held_until = $3 where id = $1 and h
 
 
 async def release_job(db: Database, job_id: str, holder: str, not_before: int) -> None:
-    """Leave the job to whoever comes next, from that moment on."""
+    """Let any worker claim the job from that moment on."""
     await db.write(RELEASE_JOB, job_id, holder, not_before)
 
 

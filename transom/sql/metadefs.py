@@ -260,7 +260,7 @@ INSERT_RESOURCE_TYPES = """
 
 
 def insert_items_sql(count: int) -> str:
-    """The statement that inserts those of so many items whose name is free; it returns which they are."""
+    """Bulk insert of so many items: skips names that exist, returns what it inserted."""
     rows = (
         ", ".join(f"${row * _ITEM_COLUMNS + n}" for n in range(1, _ITEM_COLUMNS + 1)) for row in range(count)
     )

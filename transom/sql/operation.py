@@ -57,7 +57,7 @@ async def count_stores(db: Database) -> dict[str, StoreUse]:
     return {row[0]: StoreUse(images=int(row[1]), size=int(row[2])) for row in rows}
 
 
-# Three looks at everything, added up by project. Memberships of a domain are nobody's in particular.
+# Three scans of everything, added up by project. Memberships of a domain count for no project.
 LIST_PROJECTS = f"""
     select project_id, images, size, given, taken, rank from (
         select project_id, images, size, given, taken,

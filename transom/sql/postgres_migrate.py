@@ -1,7 +1,7 @@
 """How a migration is run on a PostgreSQL server that others are at work on.
 
 It may take as long as it needs, but nobody waits behind it: a lock that it does not get soon it asks for
-again later, since whoever comes after a waiting lock waits with it; and a migration of nothing but indexes
+again later, since every statement behind a waiting lock waits with it; and a migration of nothing but indexes
 makes them beside readers and writers (`concurrently`), which cannot be done in a transaction. What is to be
 written for each image is written in pieces, each in a transaction of its own.
 """

@@ -42,7 +42,7 @@ _SWEEP_S = 60.0
 
 Open = Callable[[], Awaitable[asyncpg.Connection]]
 
-#: (until when one waits, who is told: a connection, or None when there is room to make one).
+#: (deadline, future that receives a connection, or None to open one).
 _Waiting = tuple[float, asyncio.Future[asyncpg.Connection | None]]
 
 

@@ -1,7 +1,7 @@
 """A store of other people's servers: data that was given a URL instead of being uploaded. It is only read.
 
-A key is a URL. What may be fetched at all, and from which addresses, is the business of whoever fetches
-(`Fetch`), for the first URL and for those that it redirects to.
+A key is a URL. What may be fetched at all, and from which addresses, is decided by `Fetch`, for the first URL
+and for those that it redirects to.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping

@@ -1,7 +1,7 @@
 """As whom the object store is asked for a user's object, and whether it is asked at all.
 
 With `object_store_mode` `caller` it is asked with the user's own key pair, and decides itself; with `service`
-with the service's, and the table of the operator decides. Buckets of this service's own stores are nobody's.
+with the service's, and the table of the operator decides. Buckets of this service's own stores are refused.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ KeysOf = Callable[[str, str | None], Awaitable[KeyPair | None]]
 
 
 class ObjectAccess:
-    """`keys_of`: None where nobody's keys are known, as on a machine without the accounts."""
+    """`keys_of`: None where no keys are known, as on a machine without the accounts."""
 
     def __init__(self, store: ObjectStore, table: BucketTable, keys_of: KeysOf | None) -> None:
         self._store = store

@@ -8,7 +8,7 @@ below, which are given that pointer.
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -120,16 +120,15 @@ def check_line(pointer: str, text: str, limit: int) -> str:
 # ---- ids
 
 
-def check_image_ids(pointer: str, ids: Iterable[str]) -> list[str]:
+def check_image_ids(pointer: str, ids: Sequence[str]) -> list[str]:
     """The ids of images, each once, in the order given."""
-    found = list(dict.fromkeys(ids))
     for position, image_id in enumerate(ids):
         if not _UUID.fullmatch(image_id):
             raise invalid(f"{pointer}/{position}", f"{quoted(image_id)} is not the id of an image.")
-    return found
+    return list(dict.fromkeys(ids))
 
 
-def check_ids(pointer: str, ids: Iterable[str]) -> list[str]:
+def check_ids(pointer: str, ids: Sequence[str]) -> list[str]:
     """The ids of projects and the like, each once, in the order given."""
     for position, one in enumerate(ids):
         check_id(f"{pointer}/{position}", one)

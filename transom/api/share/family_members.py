@@ -36,7 +36,7 @@ QUERY = frozenset({"limit", "after", "status"})
 
 
 def member_body(given: GivenFamily, names: Mapping[str, Names]) -> dict[str, Any]:
-    """A member as its owner sees it. `names`: by `member_id`; nobody's name is null."""
+    """A member as its owner sees it. `names`: by `member_id`; one that is not known is null."""
     member, name = given.member, names.get(given.member.member_id)
     is_pending = member.status == MemberStatus.PENDING and member.ends_at < member.expires_at
     return {

@@ -108,4 +108,4 @@ def _show(publisher: Publisher) -> dict[str, Any]:
 
 
 def _absent() -> NotFoundError:
-    return NotFoundError("This project is no verified publisher.")
+    return NotFoundError("This project is not a verified publisher.")

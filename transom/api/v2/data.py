@@ -46,7 +46,7 @@ async def upload_image(services: Services, request: Request) -> Response:
             token=request.header(b"x-auth-token"),
         )
     except ConflictError:
-        # Somebody was quicker. Answer for what the image is now, which may be gone.
+        # Another request came first. Answer for the image as it is now; it may be gone.
         now = (await see_image(services, request)).image
         advance(now.status, Status.SAVING)
         raise

@@ -57,7 +57,7 @@ async def stage_image(services: Services, request: Request) -> Response:
     try:
         await services.transfer.uploads.stage(image, request.stream(), announced, guard, digests)
     except ConflictError:
-        # Somebody was quicker. Answer for what the image is now, which may be gone.
+        # Another request came first. Answer for the image as it is now; it may be gone.
         now = (await see_image(services, request)).image
         advance(now.status, Status.UPLOADING)
         raise

@@ -62,23 +62,21 @@ async def create_family(
     return await db.run(lambda: scripts.create(family, limit, act))
 
 
-async def _manage(db: Database, caller: Caller, family_id: str) -> Seen:
-    """The family if the caller may change it."""
-    seen = await views.see_family(db, caller, family_id)
-    rules.manage_family(caller, seen)
-    return seen
+async def _require_manager(db: Database, caller: Caller, family_id: str) -> None:
+    """NotFoundError, or ForbiddenError, unless the caller may change the family."""
+    rules.manage_family(caller, await views.see_family(db, caller, family_id))
 
 
-async def _may_change_image(db: Database, caller: Caller, rule: str, image_id: str) -> None:
+async def _require_image_rule(db: Database, caller: Caller, rule: str, image_id: str) -> None:
     """ForbiddenError unless this rule of the Image API lets the caller: whoever may not deactivate an image
     there does not revoke it here."""
     rules.change_image(caller, rule, await images.find_image(db, image_id, caller.member_ids))
 
 
-async def _may_change_version(db: Database, caller: Caller, rule: str, family_id: str, number: int) -> None:
+async def _require_version_rule(db: Database, caller: Caller, rule: str, family_id: str, number: int) -> None:
     found = await family_views.find_version(db, family_id, caller.member_ids, now_us(), number)
     if found is not None:
-        await _may_change_image(db, caller, rule, found[0].image.id)
+        await _require_image_rule(db, caller, rule, found[0].image.id)
 
 
 async def change_family(
@@ -89,13 +87,13 @@ async def change_family(
     change_it: Callable[[Family], Family],
     require: Require,
 ) -> Known:
-    await _manage(db, caller, family_id)
+    await _require_manager(db, caller, family_id)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.change(family_id, change_it, act, require))
 
 
 async def delete_family(db: Database, caller: Caller, actor: Actor, family_id: str, require: Require) -> None:
-    await _manage(db, caller, family_id)
+    await _require_manager(db, caller, family_id)
     act = Act(now=now_us(), actor=actor)
     await db.run(lambda: scripts.delete(family_id, act, require))
 
@@ -104,8 +102,8 @@ async def publish(
     db: Database, caller: Caller, actor: Actor, family_id: str, new: NewVersion, limit: int, *, promotes: bool
 ) -> tuple[Known, int]:
     """(the family then, the number of the new version). `limit`: versions that a family may have."""
-    await _manage(db, caller, family_id)
-    await _may_change_image(db, caller, "modify_image", new.image_id)
+    await _require_manager(db, caller, family_id)
+    await _require_image_rule(db, caller, "modify_image", new.image_id)
     act = Act(now=now_us(), actor=actor)
     return await db.run(
         lambda: scripts.publish(
@@ -122,8 +120,8 @@ async def publish(
 async def promote(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
-    await _manage(db, caller, family_id)
-    await _may_change_version(db, caller, "modify_image", family_id, number)
+    await _require_manager(db, caller, family_id)
+    await _require_version_rule(db, caller, "modify_image", family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.promote(family_id, number, act, require))
 
@@ -145,9 +143,9 @@ async def change_version(
     change: VersionChange,
     require: Require,
 ) -> Known:
-    await _manage(db, caller, family_id)
+    await _require_manager(db, caller, family_id)
     if change.revoke_at not in (msgspec.UNSET, NEVER):
-        await _may_change_version(db, caller, "deactivate", family_id, number)
+        await _require_version_rule(db, caller, "deactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
 
     def change_it(known: Known) -> Known:
@@ -159,7 +157,7 @@ async def change_version(
 async def remove_version(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> None:
-    await _manage(db, caller, family_id)
+    await _require_manager(db, caller, family_id)
     act = Act(now=now_us(), actor=actor)
     await db.run(lambda: scripts.remove_version(family_id, number, act, require))
 
@@ -177,8 +175,8 @@ async def revoke(
     require: Require,
 ) -> Known:
     """Now, or (`at`) then: a time that is still to come."""
-    await _manage(db, caller, family_id)
-    await _may_change_version(db, caller, "deactivate", family_id, number)
+    await _require_manager(db, caller, family_id)
+    await _require_version_rule(db, caller, "deactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
     if at is None:
         return await db.run(
@@ -194,8 +192,8 @@ async def revoke(
 async def restore(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
-    await _manage(db, caller, family_id)
-    await _may_change_version(db, caller, "reactivate", family_id, number)
+    await _require_manager(db, caller, family_id)
+    await _require_version_rule(db, caller, "reactivate", family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.restore(family_id, number, act, require))
 

@@ -226,9 +226,8 @@ class Writer:
 
     def _run_unit(self, unit: _Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
-        if (
-            len(unit.statements) == 1 and not unit.statements[0].events
-        ):  # SQLite takes a failing statement back by itself.
+        if len(unit.statements) == 1 and not unit.statements[0].events:
+            # SQLite takes a failing statement back by itself.
             try:
                 unit.outcome = self._run_all(unit.statements)
             except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
