@@ -126,7 +126,7 @@ def find_free_port() -> int:
     """A port that was free a moment ago.
 
     The kernel gives it out and it is released before the service binds it; the window is small, and a lost
-    race shows at once as a service that ends before it is ready.
+    race shows at once as a service that ends before it is ready: no two services hold one address.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -52,9 +52,10 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
     gc.disable()
     set_up_logging(settings.log_level, settings.log_format)
     require_installed()
-    _require_free_port(settings)
-    make_folder(settings)
     with runtime_folder() as folder, reported_imports(), ExitStack() as stack:
+        stack.enter_context(_hold_address(settings))
+        _require_free_port(settings)
+        make_folder(settings)
         with report_failures():
             other = stack.enter_context(_announce(settings))
         if other is not None:
@@ -92,7 +93,26 @@ def _require_free_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise click.ClickException(f"cannot listen on {settings.listen}: {error.strerror}") from None
+            raise _cannot_listen(settings, error) from None
+
+
+def _hold_address(settings: Settings) -> AbstractContextManager[object]:
+    """Held by one service at a time, from here to its end: until workers listen, nothing else tells a service
+    that another one starts for the same address. Its name is in Linux's abstract namespace, so that a killed
+    service leaves nothing behind."""
+    if sys.platform != "linux" or not settings.port:
+        return nullcontext()
+    hold = socket.socket(socket.AF_UNIX)
+    try:
+        hold.bind(f"\0transom {settings.listen}")
+    except OSError as error:
+        hold.close()
+        raise _cannot_listen(settings, error) from None
+    return hold
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> click.ClickException:
+    return click.ClickException(f"cannot listen on {settings.listen}: {error.strerror}")
 
 
 def _run_prepare(settings: Settings, *, owns_clouds: bool) -> None:
