@@ -76,6 +76,23 @@ def test_only_a_member_of_the_owning_project_may_offer(who: Caller) -> None:
         rules.offer(who, look(image(), is_recipient), OTHER)
 
 
+@pytest.mark.parametrize("role", ["reader", "member", "manager", "admin"])
+def test_who_may_offer_own_images_is_refused_none_of_them(role: str) -> None:
+    who = caller(role)
+
+    if rules.may_offer_own_images(who):
+        assert rules.offer(who, look(image()), RECIPIENT) == image()
+    else:
+        with pytest.raises(ForbiddenError):
+            rules.offer(who, look(image()), RECIPIENT)
+
+
+def test_nobody_may_offer_unseen_images_where_a_rule_may_look_at_them() -> None:
+    by_size = Policy({**DEFAULT_POLICY.rules, "add_member": lambda _caller, _target: True})
+
+    assert not rules.may_offer_own_images(msgspec.structs.replace(caller("member"), policy=by_size))
+
+
 @pytest.mark.parametrize(
     ("members", "quota", "fits"), [(0, 0, False), (2, 3, True), (3, 3, False), (9, -1, True)]
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from domain.samples import ACTOR
+from domain.samples import ACTOR, OWNER
 
 from transom.clock import now_us
 from transom.domain.memberships import Answer, Offer, Withdraw
@@ -250,8 +250,11 @@ def _tree(steps: list[Row]) -> str:
 # ---- changes of one membership
 
 
-async def insert_member(db: Database, image_id: str, member_id: str, quota: int, now: int) -> Member | None:
-    return await change_member(db, Offer(image_id=image_id, member_id=member_id, quota=quota, now=now), ACTOR)
+async def insert_member(
+    db: Database, image_id: str, member_id: str, quota: int, now: int, owner: str | None = OWNER
+) -> Member | None:
+    offer = Offer(image_id=image_id, owner=owner, member_id=member_id, quota=quota, now=now)
+    return await change_member(db, offer, ACTOR)
 
 
 async def set_member_status(

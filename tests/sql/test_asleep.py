@@ -57,7 +57,8 @@ async def _take(db: Database, step: tuple[str, ...]) -> None:
         case "change", image_id, owner, visibility:
             await db.write(CHANGE, image_id, owner, visibility)
         case "offer", image_id, project:
-            await insert_member(db, image_id, project, -1, NOW)
+            ((owner,),) = await db.read("select owner from image where id = $1", image_id)
+            await insert_member(db, image_id, project, -1, NOW, owner)
         case "offer each", image_id, project:
             each = OfferEach(image_ids=[image_id], member_ids=[project, DOMAIN], now=NOW)
             await _write(db, each)

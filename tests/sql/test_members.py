@@ -69,6 +69,16 @@ async def test_an_image_that_is_no_longer_shared_gets_no_member(db: Database, vi
     assert await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7) is None
 
 
+@pytest.mark.parametrize(("owner", "believed"), [(RECIPIENT, OWNER), (None, OWNER), (OWNER, None)])
+async def test_an_image_of_another_owner_than_was_seen_gets_no_member(
+    db: Database, owner: str | None, believed: str | None
+) -> None:
+    await write_world(db, [image(owner=owner)], [])
+
+    assert await insert_member(db, "image", STRANGER, NO_LIMIT, 7, believed) is None
+    assert await insert_member(db, "image", STRANGER, NO_LIMIT, 7, owner) is not None
+
+
 async def test_an_image_that_is_gone_gets_no_member(db: Database) -> None:
     assert await insert_member(db, "image", RECIPIENT, NO_LIMIT, 7) is None
 

@@ -189,7 +189,7 @@ async def test_an_event_says_who_did_what_to_whom(db: Database) -> None:
     terms = Terms(message="Take it.", ends_at=20, expires_at=30)
 
     await members.change_member(
-        db, Offer(image_id="image", member_id=RECIPIENT, quota=-1, now=7, terms=terms), ACTOR
+        db, Offer(image_id="image", owner=OWNER, member_id=RECIPIENT, quota=-1, now=7, terms=terms), ACTOR
     )
 
     (row,) = await db.read(
@@ -339,7 +339,7 @@ async def test_who_waits_for_events_is_woken_by_what_appends_them(db: Database) 
 async def test_an_event_that_cannot_be_written_takes_the_change_back(db: Database) -> None:
     await write_world(db, [image()], [])
     nobody = msgspec.structs.replace(ACTOR, via=None)
-    change = Offer(image_id="image", member_id=RECIPIENT, quota=-1, now=7)
+    change = Offer(image_id="image", owner=OWNER, member_id=RECIPIENT, quota=-1, now=7)
 
     with pytest.raises(UnavailableError):
         await members.change_member(db, change, nobody)

@@ -75,7 +75,7 @@ async def test_the_most_specific_rule_decides_an_offer(
     await write_world(db, [image()], [])
     await set_rules(db, rules)
 
-    offer = Offer(image_id="image", member_id=RECIPIENT, quota=-1, now=7, terms=TERMS)
+    offer = Offer(image_id="image", owner=OWNER, member_id=RECIPIENT, quota=-1, now=7, terms=TERMS)
     offered = await members.change_member(db, offer, actor)
 
     assert offered is not None
@@ -109,7 +109,7 @@ async def test_an_offer_that_a_rule_answers_has_the_ends_of_an_answered_one(
     await write_world(db, [image()], [])
     await set_rules(db, {"*": status} if status != "pending" else {})
 
-    offer = Offer(image_id="image", member_id=RECIPIENT, quota=-1, now=7, terms=TERMS)
+    offer = Offer(image_id="image", owner=OWNER, member_id=RECIPIENT, quota=-1, now=7, terms=TERMS)
     await members.change_member(db, offer, ACTOR)
 
     rows = await db.read("select ends_at, expires_at, answered_at from member")

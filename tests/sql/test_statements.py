@@ -120,7 +120,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.LIST_MEMBERS": ("image", None, None, 1),
     "members.LOCK_IMAGE": ("image",),
     "members.COUNT_MEMBERS": ("image", 1),
-    "members.OFFER": ("image", "someone", 1, -1, "message", 2, 3, "user", "owner", "domain/d"),
+    "members.OFFER": ("image", "someone", 1, -1, "message", 2, 3, "user", "owner", "domain/d", "owner"),
     "members.ANSWER": ("image", "someone", "accepted", 1, "pending"),
     "members.ANSWER_WITH_VAULT": ("image", "someone", "accepted", 1, "vault", None, 1, "pending"),
     "members.WITHDRAW": ("image", "someone", 1),

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import asyncpg
 import pytest
-from domain.samples import ACTOR, RECIPIENT, STRANGER, image, member
+from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, member
 
 from transom.domain.errors import StoreFullError, TransomError, UnavailableError
 from transom.domain.memberships import Offer
@@ -321,7 +321,7 @@ async def test_offers_made_at_once_do_not_pass_the_quota(url: str, db: Database)
     other = await asyncpg.connect(url)
     first = other.transaction()
     await first.start()
-    offer = to_statement(Offer(image_id="image", member_id=STRANGER, quota=1, now=1), ACTOR)
+    offer = to_statement(Offer(image_id="image", owner=OWNER, member_id=STRANGER, quota=1, now=1), ACTOR)
     await other.execute(offer.sql, *offer.values)
     second = asyncio.ensure_future(insert_member(db, "image", RECIPIENT, 1, 1))
     blocked = asyncio.ensure_future(_until(other, "select count(*) from pg_locks where not granted"))

@@ -68,10 +68,12 @@ class NewTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a pending membership of an image that is shared, unless it exists or the image has `quota` members
-    (negative: no limit). One that has ended and was not removed is in the way (`RemoveEndedOf`)."""
+    """Make a pending membership of an image that is shared and belongs to `owner`, unless it exists or the
+    image has `quota` members (negative: no limit). One that has ended and was not removed is in the way
+    (`RemoveEndedOf`)."""
 
     image_id: str
+    owner: str | None
     member_id: str
     quota: int
     now: int

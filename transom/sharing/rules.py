@@ -34,7 +34,7 @@ from transom.domain.model import (
     Target,
     Visibility,
 )
-from transom.domain.policy import owns
+from transom.domain.policy import looks_at_images, owns
 from transom.domain.recipients import KINDS, split_member_id
 from transom.domain.times import show_time
 
@@ -44,13 +44,25 @@ _MEMBER_STATUSES = frozenset(MemberStatus)
 # ---- one membership of an image that is shared
 
 
-def offer(caller: Caller, found: Found, member_id: str) -> None:
-    """May the caller make the project a member of the image, which it is not yet?"""
+def may_offer_own_images(caller: Caller) -> bool:
+    """Whether `offer` lets the caller offer whatever shared image its project owns, to whom it was not
+    offered. False where a rule may look at more of the image."""
+    own = Target(caller.project_id, Visibility.SHARED)
+    return (
+        not looks_at_images(caller.policy)
+        and access.sees(caller, own)
+        and access.is_allowed("add_member", caller, own)
+    )
+
+
+def offer(caller: Caller, found: Found, member_id: str) -> Image:
+    """May the caller make the project a member of the image, which it is not yet? The image."""
     image = _see_image(caller, found)
     _require_shared(image, f"Not allowed to create members for image {image.id}.")
     access.require("add_member", caller, _target(found, image))
     if found.member is not None:
         raise ConflictError(f"Member {member_id} is duplicated for image {image.id}")
+    return image
 
 
 def require_room(image_id: str, members: int, quota: int) -> None:

@@ -2,7 +2,8 @@
 
 One membership takes two round trips: a look, `rules.py`, and a write with a guard that repeats what was seen
 (`sql/members.py`). A guard that fails means that another request came first: look again, and answer for the
-new state. Many memberships, and offers of images that become shared by them, take a script (`batches.py`).
+new state. An offer by the owner is tried without a look: what the guard asks for is all that matters. Many
+memberships, and offers of images that become shared by them, take a script (`batches.py`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -32,13 +33,21 @@ async def offer(
     quota: int,
 ) -> Member:
     """The new, pending membership. `quota`: members that an image may have, negative for no limit."""
+
+    async def try_as_of(owner: str | None) -> Member | None:
+        change = Offer(image_id=image_id, owner=owner, member_id=member_id, quota=quota, now=now_us())
+        return await members.change_member(db, change, actor)
+
+    if rules.may_offer_own_images(caller) and not recipients.are_checked((member_id,)):
+        offered = await try_as_of(caller.project_id)
+        if offered is not None:
+            return offered
     for _ in range(TRIES):
         found = await members.find_member(db, image_id, caller.member_ids, member_id)
-        rules.offer(caller, found, member_id)
+        image = rules.offer(caller, found, member_id)
         if await recipients.find_unknown([member_id]):
             raise rules.recipient_unknown(member_id)
-        change = Offer(image_id=image_id, member_id=member_id, quota=quota, now=now_us())
-        offered = await members.change_member(db, change, actor)
+        offered = await try_as_of(image.owner)
         if offered is not None:
             return offered
         rules.require_room(image_id, await members.count_members(db, image_id), quota)

@@ -196,6 +196,7 @@ OFFER = f"""
                {first_status("$2", "image.owner", "$9", "$10")} as status
         from image
         where image.id = $1 and image.visibility = '{Visibility.SHARED}'
+          and coalesce(image.owner, '') = coalesce(cast($11 as text), '')
           and live_recipients_of(image.id, $3) < cast($4 as bigint)
     ) as new
     where true
@@ -368,7 +369,8 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             event = OF_IMAGES.offered(
                 EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS
             )
-            return Statement(OFFER, (*values, *_terms(change.terms, actor)), events=(event,))
+            terms = _terms(change.terms, actor)
+            return Statement(OFFER, (*values, *terms, change.owner), events=(event,))
         case Withdraw():
             event = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
             return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), events=(event,))
