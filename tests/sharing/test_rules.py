@@ -87,10 +87,29 @@ def test_who_may_offer_own_images_is_refused_none_of_them(role: str) -> None:
             rules.offer(who, look(image()), RECIPIENT)
 
 
-def test_nobody_may_offer_unseen_images_where_a_rule_may_look_at_them() -> None:
+def test_no_image_goes_unseen_where_a_rule_may_look_at_it() -> None:
     by_size = Policy({**DEFAULT_POLICY.rules, "add_member": lambda _caller, _target: True})
+    who = msgspec.structs.replace(caller("member"), policy=by_size)
 
-    assert not rules.may_offer_own_images(msgspec.structs.replace(caller("member"), policy=by_size))
+    assert not rules.may_offer_own_images(who)
+    assert rules.status_unseen(who, who.project_id or "", "accepted") is None
+
+
+@pytest.mark.parametrize("role", ["reader", "member", "manager", "admin"])
+@pytest.mark.parametrize("project", [RECIPIENT, STRANGER])
+@pytest.mark.parametrize("status", ["accepted", "no such", 5, None, []])
+def test_an_answer_unseen_is_given_where_a_look_would_allow_it(
+    role: str, project: str, status: object
+) -> None:
+    who, offered = caller(role, project), look(image(), True, member())
+
+    unseen = rules.status_unseen(who, RECIPIENT, status)
+
+    if unseen is not None:
+        assert rules.answer(who, offered, RECIPIENT, status) == (member(), unseen)
+    elif project == RECIPIENT:
+        with pytest.raises((ForbiddenError, InvalidError)):
+            rules.answer(who, offered, RECIPIENT, status)
 
 
 @pytest.mark.parametrize(

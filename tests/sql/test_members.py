@@ -7,8 +7,8 @@ import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, member
 from msgspec.structs import replace
 
-from transom.domain.memberships import AnswerWithVault, Found
-from transom.domain.model import Member, MemberStatus, Visibility
+from transom.domain.memberships import AnswerUnseen, AnswerWithVault, Found
+from transom.domain.model import Image, Member, MemberStatus, Visibility
 from transom.sql.db import Database
 from transom.sql.images import find_image
 from transom.sql.members import change_member, find_member, list_members
@@ -120,6 +120,45 @@ async def test_a_membership_that_is_gone_takes_no_answer(db: Database) -> None:
     await write_world(db, [image()], [member(STRANGER)])
 
     assert await set_member_status(db, "image", RECIPIENT, "accepted", 7) is None
+
+
+async def _answer_unseen(db: Database, status: str) -> Member | None:
+    change = AnswerUnseen(image_id="image", member_id=RECIPIENT, status=status, now=7)
+    return await change_member(db, change, ACTOR)
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("after", list(MemberStatus))
+@pytest.mark.parametrize("before", list(MemberStatus))
+async def test_an_answer_unseen_tells_what_was_before(db: Database, before: str, after: str) -> None:
+    await write_world(db, [image()], [member(RECIPIENT, before), member(STRANGER, before)])
+    await db.write("delete from outbox")
+
+    answered = await _answer_unseen(db, after)
+    told = await db.read("select member_id, data ->> 'was', data ->> 'status' from outbox")
+
+    answered_at = 7 if after != "pending" else None
+    new = replace(member(RECIPIENT, after), updated_at=7, answered_at=answered_at)
+    assert answered == (new if after != before else None)
+    assert [tuple(row) for row in told] == ([(RECIPIENT, before, after)] if after != before else [])
+    assert (await find_member(db, "image", NOBODY, STRANGER)).member == member(STRANGER, before)
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("of", "there"),
+    [
+        *((image(visibility=visibility), member()) for visibility in NOT_SHARED),
+        (image(owner=RECIPIENT), member()),
+        (image(), replace(member(), ends_at=7)),
+        (image(), member(STRANGER)),
+    ],
+)
+async def test_what_is_not_offered_takes_no_answer_unseen(db: Database, of: Image, there: Member) -> None:
+    await write_world(db, [of], [there])
+
+    assert await _answer_unseen(db, "accepted") is None
+    assert await db.read("select 1 from member where status <> 'pending'") == []
 
 
 async def test_a_membership_is_removed_once(db: Database) -> None:

@@ -88,6 +88,11 @@ CHANGES: dict[str, tuple[list[Member], Change, list[Told]]] = {
         ),
         [("share.accepted", RECIPIENT, "accepted", "pending")],
     ),
+    "recipient's own answer": (
+        [member(status="rejected")],
+        lambda db: service.answer(db, RECEIVER, ACTOR, "image", RECIPIENT, "accepted"),
+        [("share.accepted", RECIPIENT, "accepted", "rejected")],
+    ),
     "batch offers": (
         [member("has it", "accepted"), member("refused", "rejected")],
         _run(lambda: share(caller(), ACTOR, ["image"], ["has it", "refused", "new", DOMAIN], -1, 7, None)),

@@ -97,7 +97,7 @@ def world(service: Service) -> World:
             id="list shared images",
         ),
         pytest.param(lambda world: world.owner.get(world.members), 1, id="list members"),
-        pytest.param(World.set_member_status, 2, id="set member status"),
+        pytest.param(World.set_member_status, 1, id="set member status"),
         pytest.param(World.set_member_status_by_ims, 2, id="set member status by the IMS API"),
         pytest.param(World.add_member, 1, id="add member"),
         pytest.param(World.remove_member, 2, id="remove member"),

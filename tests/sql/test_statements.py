@@ -122,6 +122,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.COUNT_MEMBERS": ("image", 1),
     "members.OFFER": ("image", "someone", 1, -1, "message", 2, 3, "user", "owner", "domain/d", "owner"),
     "members.ANSWER": ("image", "someone", "accepted", 1, "pending"),
+    "members.ANSWER_UNSEEN": ("image", "someone", "accepted", 1),
     "members.ANSWER_WITH_VAULT": ("image", "someone", "accepted", 1, "vault", None, 1, "pending"),
     "members.WITHDRAW": ("image", "someone", 1),
     "batches.LOCK_IMAGES": ('["image"]',),
@@ -371,6 +372,8 @@ def _statements(module: ModuleType) -> dict[str, str]:
     }
 
 
+#: See `Dialect.returns_joined`.
+OF_POSTGRESQL = {"members.ANSWER_UNSEEN"}
 STATEMENTS = {
     name: sql
     for module in MODULES
@@ -386,6 +389,8 @@ def test_the_table_names_every_statement() -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_a_statement_runs(db: Database, name: str) -> None:
+    if name in OF_POSTGRESQL and not db.dialect.returns_joined:
+        pytest.skip("SQLite never runs it")
     await write_world(db, [image()], [member()])
 
     assert isinstance(await db.write(STATEMENTS[name], *VALUES[name]), list)

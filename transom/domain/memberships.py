@@ -90,6 +90,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
+class AnswerUnseen(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a project's membership of an image that is shared, and not its own, this status, whatever other
+    it has. For databases whose dialect `returns_joined`."""
+
+    image_id: str
+    member_id: str
+    status: str
+    now: int
+
+
 class AnswerWithVault(msgspec.Struct, frozen=True, kw_only=True):
     """As `Answer`, with the vault that the recipient names (None: that of before); the status may stay. What
     was seen before: the `updated_at` of the image, which decides whether a vault is needed, and the vault
@@ -125,7 +135,7 @@ class ChangeTerms(msgspec.Struct, frozen=True, kw_only=True):
     seen_version: int
 
 
-Single = Offer | Answer | AnswerWithVault | Withdraw | ChangeTerms
+Single = Offer | Answer | AnswerUnseen | AnswerWithVault | Withdraw | ChangeTerms
 
 # ---- how those of many images change, for a script that has locked them and judged
 

@@ -86,6 +86,19 @@ def answer(caller: Caller, found: Found, member_id: str, status: object) -> tupl
     return member, status
 
 
+def status_unseen(caller: Caller, member_id: str, status: object) -> str | None:
+    """The status, if `answer` lets the caller give it to this membership, its project's own, of whatever
+    shared image of others. None where a rule may look at more of the image."""
+    offered = Target(None, Visibility.SHARED, is_member=True)
+    may_answer_any = (
+        member_id == caller.project_id
+        and not looks_at_images(caller.policy)
+        and access.sees(caller, offered)
+        and access.is_allowed("modify_member", caller, offered)
+    )
+    return status if may_answer_any and isinstance(status, str) and status in _MEMBER_STATUSES else None
+
+
 def may_answer(caller: Caller, found: Found, member_id: str) -> Member:
     """May the caller set the status of this membership? The membership. The recipient answers an offer; the
     owner does not; an admin may for anybody."""

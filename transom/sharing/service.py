@@ -2,8 +2,9 @@
 
 One membership takes two round trips: a look, `rules.py`, and a write with a guard that repeats what was seen
 (`sql/members.py`). A guard that fails means that another request came first: look again, and answer for the
-new state. An offer by the owner is tried without a look: what the guard asks for is all that matters. Many
-memberships, and offers of images that become shared by them, take a script (`batches.py`).
+new state. An offer by the owner, and an answer by the recipient, are tried without a look first: what their
+guards ask for is all that matters then. Many memberships, and offers of images that become shared by them,
+take a script (`batches.py`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -11,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from transom.clock import now_us
 from transom.domain.errors import UnavailableError
 from transom.domain.events import Actor
-from transom.domain.memberships import Answer, Offer, RemoveEndedOf, Withdraw
+from transom.domain.memberships import Answer, AnswerUnseen, Offer, RemoveEndedOf, Withdraw
 from transom.domain.model import Caller, Job, Member
 from transom.sharing import batches, rules
 from transom.sharing.plans import may_share_any
@@ -61,6 +62,11 @@ async def answer(
     db: Database, caller: Caller, actor: Actor, image_id: str, member_id: str, status: object
 ) -> Member:
     """The membership with this status. `status`: as sent, not judged yet."""
+    if db.dialect.returns_joined and (wanted := rules.status_unseen(caller, member_id, status)) is not None:
+        unseen = AnswerUnseen(image_id=image_id, member_id=member_id, status=wanted, now=now_us())
+        answered = await members.change_member(db, unseen, actor)
+        if answered is not None:
+            return answered
     for _ in range(TRIES):
         found = await members.find_member(db, image_id, caller.member_ids, member_id)
         member, wanted = rules.answer(caller, found, member_id, status)

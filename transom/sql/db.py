@@ -68,7 +68,10 @@ class Arm(NamedTuple):
 
 
 class Dialect(Hashable, Protocol):
-    """Expressions that the two databases spell differently."""
+    """What the two databases spell differently. `returns_joined`: whether an update returns columns of what
+    it is joined with."""
+
+    returns_joined: bool
 
     def json_has_element(self, column: str, value: str) -> str:
         """True when the JSON array in `column` holds the string `value`."""

@@ -23,6 +23,7 @@ from transom.domain.events import Actor, EventType
 from transom.domain.memberships import (
     Answer,
     AnswerEach,
+    AnswerUnseen,
     AnswerWithVault,
     Change,
     ChangeTerms,
@@ -217,6 +218,15 @@ ANSWER = f"""
     where image_id = $1 and member_id = $2 and status = $5 and {live("$4")} and {_STILL_SHARED}
     returning {_MEMBER_COLUMNS}"""
 
+# What it joins is the status as the statement began: it fails if somebody changes that meanwhile.
+ANSWER_UNSEEN = f"""
+    update member set status = $3, updated_at = $4, {_ANSWERED}
+    from (select status as was from member where image_id = $1 and member_id = $2) as seen
+    where image_id = $1 and member_id = $2 and status = seen.was and seen.was <> $3 and {live("$4")}
+      and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
+                  and coalesce(image.owner, '') <> $2 for share)
+    returning {_MEMBER_COLUMNS}, seen.was"""
+
 # No vault has an empty id.
 ANSWER_WITH_VAULT = f"""
     update member
@@ -374,6 +384,10 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
         case Withdraw():
             event = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
             return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), events=(event,))
+        case AnswerUnseen():
+            who_and_what = (change.image_id, change.member_id, change.status, change.now)
+            event = OF_IMAGES.answered_unseen(change.status, change.now, actor, (*_FIELDS, "was"))
+            return Statement(ANSWER_UNSEEN, who_and_what, events=(event,))
         case AnswerWithVault():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
             seen = change.seen_vault_id, change.seen_version, change.was
@@ -435,7 +449,7 @@ def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:
 async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:
     """Make the change; the membership, as of `to_statement`. None when what was seen holds no more."""
     rows = await db.transact(to_statement(change, actor))
-    return member_of_row(rows[0][0]) if rows and rows[0] else None
+    return member_of_row(rows[0][0][: len(_FIELDS)]) if rows and rows[0] else None
 
 
 async def change_each(db: Database, change: Each, actor: Actor) -> int:

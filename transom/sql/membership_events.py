@@ -66,13 +66,16 @@ def _joined(of: _Shared) -> str:
     return f"changed join {of.name} on {of.name}.id = changed.{of.name}_id"
 
 
-def _changed(of: _Shared) -> str:
-    """`$7`: the status of before."""
+_WAS = "cast($7 as text)"
+
+
+def _changed(of: _Shared, was: str = _WAS) -> str:
+    """`was`: the status of before."""
     return f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
            json_build_object(
-               '{of.name}', {of.name}.name, 'status', changed.status, 'was', cast($7 as text),
+               '{of.name}', {of.name}.name, 'status', changed.status, 'was', {was},
                'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
                'expires_at', nullif(changed.expires_at, {NEVER}){of.origin})
     from {_joined(of)}"""
@@ -147,6 +150,7 @@ class MembershipEvents:
         self.columns = of.columns
         self._answers = of.answers
         self._changed = _changed(of)
+        self._changed_unseen = _changed(of, "changed.was")
         self._offered = _offered(of)
         self._removed = _removed(of)
         self._ended = _ended(of)
@@ -162,6 +166,11 @@ class MembershipEvents:
         self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
     ) -> EventInsert:
         return self.changed(self._answers[MemberStatus(status)], now, actor, was, columns)
+
+    def answered_unseen(self, status: str, now: int, actor: Actor, columns: Sequence[str]) -> EventInsert:
+        """As `answered`; the statement returns `was`."""
+        kind = self._answers[MemberStatus(status)]
+        return EventInsert(self._changed_unseen, (now, kind, *who(actor)), tuple(columns))
 
     def offered(
         self,

@@ -47,6 +47,8 @@ _SERVER = "select system_identifier::text from pg_control_system()"
 
 
 class PostgresDialect:
+    returns_joined = True
+
     def json_has_element(self, column: str, value: str) -> str:
         return f"jsonb_exists({column}, {value})"
 

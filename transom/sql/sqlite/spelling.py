@@ -40,6 +40,8 @@ _COUNT_LIVE = r"(select count(*) from member where member.image_id = image.id an
 
 
 class SqliteDialect:
+    returns_joined = False
+
     def json_has_element(self, column: str, value: str) -> str:
         return f"exists (select 1 from json_each({column}) as e where e.value = {value})"
 
