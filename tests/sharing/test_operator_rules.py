@@ -11,7 +11,7 @@ from transom.domain.access import image_target
 from transom.domain.hooks import Hook
 from transom.domain.memberships import Found, Seen
 from transom.domain.model import NEVER, Caller, Target, Visibility
-from transom.sharing import rules
+from transom.sharing import hook_rules, rules
 from transom.sharing.families import rules as family_rules
 
 from .test_families import FAMILY, an_image
@@ -126,22 +126,22 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
     "list own shares": (rules.list_own_shares, [("get_members", SHARED)]),
     "list offers": (rules.list_offers, [("get_images", PRIVATE)]),
     "list an offer": (lambda who: rules.is_listed(who, IMAGE), [("get_image", ON_OFFER)]),
-    "see hooks": (rules.see_hooks, [("get_events", PRIVATE)]),
-    "manage hooks": (lambda who: rules.manage_hooks(who, is_global=False), [("manage_hook", PRIVATE)]),
+    "see hooks": (hook_rules.see_hooks, [("get_events", PRIVATE)]),
+    "manage hooks": (lambda who: hook_rules.manage_hooks(who, is_global=False), [("manage_hook", PRIVATE)]),
     "manage global hooks": (
-        lambda who: rules.manage_hooks(who, is_global=True),
+        lambda who: hook_rules.manage_hooks(who, is_global=True),
         [("manage_hook", PRIVATE), ("get_all_events", PRIVATE)],
     ),
     "see a hook": (
-        lambda who: rules.sees_hook(who, HOOK),
+        lambda who: hook_rules.sees_hook(who, HOOK),
         [("get_events", Target(STRANGER, Visibility.PRIVATE))],
     ),
     "see a global hook": (
-        lambda who: rules.sees_hook(who, GLOBAL_HOOK),
+        lambda who: hook_rules.sees_hook(who, GLOBAL_HOOK),
         [("get_all_events", Target(STRANGER, Visibility.PRIVATE))],
     ),
     "change a hook": (
-        lambda who: rules.change_hook(who, HOOK),
+        lambda who: hook_rules.change_hook(who, HOOK),
         [("manage_hook", Target(STRANGER, Visibility.PRIVATE))],
     ),
     "look at families": (family_rules.look_at_families, [("get_images", PRIVATE)]),
@@ -220,8 +220,8 @@ def test_an_image_is_changed_by_its_family_as_its_own_rule_says(is_member: bool,
         rules.look_at_share_rules,
         rules.manage_share_rules,
         rules.see_events,
-        rules.see_hooks,
-        lambda who: rules.manage_hooks(who, is_global=True),
+        hook_rules.see_hooks,
+        lambda who: hook_rules.manage_hooks(who, is_global=True),
         family_rules.create_family,
     ],
 )

@@ -118,7 +118,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.FIND_MEMBER": ("image", None, None, 1, "someone"),
     "members.FIND_ANY_MEMBER": ("image", None, None, 1, "someone", "domain/someone", "organization/someone"),
     "members.LIST_MEMBERS": ("image", None, None, 1),
-    "members.LOCK_IMAGE": ("image",),
+    "batches.LOCK_IMAGE": ("image",),
     "members.COUNT_MEMBERS": ("image", 1),
     "members.OFFER": ("image", "someone", 1, -1, "message", 2, 3, "user", "owner", "domain/d", "owner"),
     "members.ANSWER": ("image", "someone", "accepted", 1, "pending"),
@@ -162,7 +162,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "batches.SEE_OFFERS": ('["image"]', "someone", 1),
     "batches.SEE_WHOLE_OFFERS": ('["image"]', "someone", 1),
     "members.ANSWER_EACH": ('["image"]', "someone", "accepted", 2, "pending"),
-    "members.LOCK_MEMBER": ("image", "someone", 1),
+    "batches.LOCK_MEMBER": ("image", "someone", 1),
     "members.NAME_VAULT_EACH": ('["image"]', "someone", "vault", 1),
     "jobs.INSERT_JOB": (
         *("job", "kind", "project", "SUCCESS", "{}", "[]", 1, 2, 100, "image", "user", "request", None),

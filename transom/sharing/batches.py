@@ -257,9 +257,9 @@ def share_one(
 ) -> Script[Member]:
     """Offer the image, once more if the offer was rejected; the membership. ConflictError when the offer
     stands. `limit`: recipients an image may have. `unknown`: recipients that do not exist."""
-    yield Statement(members.LOCK_IMAGE, (image_id,), is_lock=True)
+    yield Statement(batches.LOCK_IMAGE, (image_id,), is_lock=True)
     # The recipient's answer changes the membership without its image.
-    yield Statement(members.LOCK_MEMBER, (image_id, member_id, now), is_lock=True)
+    yield Statement(batches.LOCK_MEMBER, (image_id, member_id, now), is_lock=True)
     before = yield from _look(caller, image_id, member_id, now)
     raise_first((yield from share(caller, actor, [image_id], [member_id], limit, now, None, unknown)))
     rules.share_once_more(before, member_id)

@@ -25,7 +25,7 @@ from transom.identity import NameSource
 from transom.identity.pace import Pace
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
-from transom.sharing import rules
+from transom.sharing import hook_rules
 from transom.sharing.events import NO_NAMES, EventNames, Viewer, matching_types
 from transom.sharing.hooks import (
     Message,
@@ -282,7 +282,7 @@ class Delivery:
     def _require_right(self, hook: Hook) -> None:
         """Failed when who made the hook may not see what it is told any more."""
         maker = self._find_maker(hook)
-        if maker is not None and not rules.sees_hook(maker, hook):
+        if maker is not None and not hook_rules.sees_hook(maker, hook):
             raise Failed(_NO_RIGHT, is_final=True, was_sent=False)
 
     async def _record_failure(self, hook: Hook, failed: Failed) -> None:

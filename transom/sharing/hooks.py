@@ -17,7 +17,7 @@ from transom.domain.hooks import Hook, soonest_try
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.domain.times import DAY_US
-from transom.sharing import rules
+from transom.sharing import hook_rules
 from transom.sharing.events import EVERYTHING, EventNames, Viewer, cloud_event, event_id
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Script, Statement
@@ -46,7 +46,7 @@ async def create_hook(
 ) -> Hook:
     """The new hook, which begins at the end of the feed. `limit`: hooks a project may have, negative for no
     limit."""
-    project_id = rules.manage_hooks(caller, is_global=is_global)
+    project_id = hook_rules.manage_hooks(caller, is_global=is_global)
     hook = Hook(
         id=str(uuid.uuid4()),
         project_id=project_id,
@@ -75,12 +75,12 @@ async def create_hook(
 
 async def list_hooks(db: Database, caller: Caller) -> list[Hook]:
     """The hooks of the caller's project that the caller may see."""
-    project_id = rules.see_hooks(caller)
-    return [hook for hook in await hooks.list_hooks(db, project_id) if rules.sees_hook(caller, hook)]
+    project_id = hook_rules.see_hooks(caller)
+    return [hook for hook in await hooks.list_hooks(db, project_id) if hook_rules.sees_hook(caller, hook)]
 
 
 async def show_hook(db: Database, caller: Caller, hook_id: str) -> Hook:
-    rules.see_hooks(caller)
+    hook_rules.see_hooks(caller)
     return _see(caller, await hooks.find_hook(db, hook_id))
 
 
@@ -171,7 +171,7 @@ def _moved_on(hook: Hook) -> int:
 
 
 def _see(caller: Caller, hook: Hook | None) -> Hook:
-    if hook is None or not rules.sees_hook(caller, hook):
+    if hook is None or not hook_rules.sees_hook(caller, hook):
         raise NotFoundError("There is no such hook.")
     return hook
 
@@ -179,7 +179,7 @@ def _see(caller: Caller, hook: Hook | None) -> Hook:
 def manage(caller: Caller, hook: Hook | None) -> Hook:
     """The hook if the caller may change it. NotFoundError for one that is hidden."""
     seen = _see(caller, hook)
-    rules.change_hook(caller, seen)
+    hook_rules.change_hook(caller, seen)
     return seen
 
 

@@ -3,8 +3,9 @@
 Each returns what the action needs or raises. The order of checks and the texts are those of the Image API v2
 as Glance serves it: first what the caller cannot see (NotFoundError, the text of an absent image), then the
 state the action needs, then the right to act (ForbiddenError). The rules that operators can set are asked by
-`domain/access.py`. Who may do what with families is decided in `families/rules.py` and `families/members.py`.
-The recipient's own rules decide which offers are accepted unasked: `first_status` in `sql/share_rules.py`.
+`domain/access.py`. Who may do what with families is decided in `families/rules.py` and `families/members.py`,
+with webhooks in `hook_rules.py`. The recipient's own rules decide which offers are accepted unasked:
+`first_status` in `sql/share_rules.py`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,6 @@ from transom.domain.errors import (
     Reason,
 )
 from transom.domain.families import FamilyMember
-from transom.domain.hooks import Hook
 from transom.domain.memberships import AnswerWithVault, ChangeTerms, Found, NewTerms, Seen, Terms
 from transom.domain.model import (
     FOR_EVERYBODY,
@@ -381,39 +381,6 @@ def terms_of(message: str | None, answer_by: int | None, expires_at: int | None)
 
 def _end(time: int | None) -> int:
     return NEVER if time is None else time
-
-
-# ---- webhooks
-
-
-def see_hooks(caller: Caller) -> str:
-    """The project whose hooks the caller may see, its own."""
-    access.require("get_events", caller, access.of_project(caller))
-    return access.require_project(caller)
-
-
-def manage_hooks(caller: Caller, *, is_global: bool) -> str:
-    """The project that the caller may make hooks for, its own. `is_global`: hooks that are told of the events
-    of all projects."""
-    access.require("manage_hook", caller, access.of_project(caller))
-    if is_global:
-        access.require("get_all_events", caller, access.of_project(caller))
-    return access.require_project(caller)
-
-
-def sees_hook(caller: Caller, hook: Hook) -> bool:
-    """Whether the hook is there for the caller: its project's, unless it is told of everybody's events."""
-    rule = "get_all_events" if hook.is_global else "get_events"
-    return access.is_allowed(rule, caller, _target_of_hook(hook))
-
-
-def change_hook(caller: Caller, hook: Hook) -> None:
-    """May the caller, who sees the hook, change, test or remove it?"""
-    access.require("manage_hook", caller, _target_of_hook(hook))
-
-
-def _target_of_hook(hook: Hook) -> Target:
-    return Target(hook.project_id, Visibility.PRIVATE)
 
 
 # ---- what the rules have in common

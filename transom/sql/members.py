@@ -159,15 +159,6 @@ async def count_members(db: Database, image_id: str) -> int:
     return int(rows[0][0])
 
 
-# ---- locks of one image, for a script
-
-LOCK_IMAGE = "select id from image where id = $1 for update"
-
-# The recipient's answer changes the membership without its image.
-LOCK_MEMBER = f"""
-    select member_id from member where image_id = $1 and member_id = $2 and {live("$3")} for update"""
-
-
 # ---- changes of one membership
 
 # `for share` checks the row as it is once the lock is held, not as it was when the statement began.

@@ -24,7 +24,7 @@ from transom.clock import now_us
 from transom.domain.errors import InvalidError
 from transom.domain.hooks import Hook
 from transom.domain.times import show_time
-from transom.sharing import hooks, rules
+from transom.sharing import hook_rules, hooks
 from transom.sharing.events import check_types
 
 _FEED = "events"
@@ -56,7 +56,7 @@ async def create_hook(services: Services, request: Request) -> Hook:
     caller is an admin."""
     body = await read_body(services, request, HookBody)
     is_global = body.scope == "all"
-    rules.manage_hooks(request.caller, is_global=is_global)
+    hook_rules.manage_hooks(request.caller, is_global=is_global)
     return await hooks.create_hook(
         services.db,
         request.caller,
