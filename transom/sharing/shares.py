@@ -38,8 +38,9 @@ async def list_shares(
     if image.visibility != Visibility.SHARED:
         return Page([], None, ())
     now = now_us()
-    found = await shares.list_given(db, image_id, status, now, after=after or "", limit=limit + 1)
+    # Before the page: a change between the two makes the set's tag too old, never the page.
     terms = await shares.list_terms(db, image_id, now) if after is None else None
+    found = await shares.list_given(db, image_id, status, now, after=after or "", limit=limit + 1)
     following = found[limit - 1].member.member_id if len(found) > limit else None
     return Page(found[:limit], following, terms)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from transom.domain.families import GivenFamily, MemberCounts, Overview, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
-from transom.sql.db import Database, Row
+from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.families import LIST_MEMBER_TERMS
 from transom.sql.family_rows import (
     BRIEF_IMAGE_COLUMNS,
@@ -196,7 +196,15 @@ FIND_GIVEN_MEMBER = f"""
 
 
 async def find_member(db: Database, family_id: str, member_id: str, now: int) -> GivenFamily | None:
-    rows = await db.read(FIND_GIVEN_MEMBER, family_id, member_id, now)
+    return _given_of_rows(await db.read(FIND_GIVEN_MEMBER, family_id, member_id, now))
+
+
+def see_member(family_id: str, member_id: str, now: int) -> Script[GivenFamily | None]:
+    """As `find_member`, in the transaction of a script."""
+    return _given_of_rows((yield Statement(FIND_GIVEN_MEMBER, (family_id, member_id, now))))
+
+
+def _given_of_rows(rows: Sequence[Row]) -> GivenFamily | None:
     return GivenFamily(member=member_of_row(rows[0]), last_used_at=rows[0][-1]) if rows else None
 
 

@@ -71,12 +71,8 @@ async def list_members(services: Services, request: Request) -> Response:
     status = read_choice(query, "status", MemberStatus, "") or None
     after = read_cursor(query, "family-members", tuple[str])
     family_id, caller = request.params["family_id"], request.caller
-    place = after[0] if after is not None else ""
-    found = await service.list_members(services.db, caller, family_id, status, place, limit + 1)
-    headers = []
-    if after is None:
-        # Of the whole set, which takes as long as the set is large: with its first page alone.
-        headers.append((b"etag", set_tag(await service.list_terms(services.db, family_id)).encode()))
+    place = after[0] if after is not None else None
+    found, terms = await service.list_members(services.db, caller, family_id, status, place, limit + 1)
     page = found[:limit]
     names = await services.names.find(given.member.member_id for given in page)
     return await cut_page_response(
@@ -86,7 +82,8 @@ async def list_members(services: Services, request: Request) -> Response:
         _cursor_of,
         _cursor_of(page[-1]) if len(found) > limit else None,
         services.lists.list_size_limit,
-        headers,
+        # Of the whole set, which takes as long as the set is large: with its first page alone.
+        [(b"etag", set_tag(terms).encode())] if terms is not None else None,
     )
 
 

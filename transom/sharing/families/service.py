@@ -7,7 +7,7 @@ A write looks first, so that what the caller may not know of looks absent, and t
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -207,17 +207,22 @@ async def _see_members(db: Database, caller: Caller, family_id: str) -> Seen:
     return seen
 
 
+class MemberPage(NamedTuple):
+    """`terms`: (member, `expires_at`) of all members, by their ids; None for a page that is not the first."""
+
+    items: list[GivenFamily]
+    terms: list[tuple[str, int]] | None
+
+
 async def list_members(
-    db: Database, caller: Caller, family_id: str, status: str | None, after: str, limit: int
-) -> list[GivenFamily]:
+    db: Database, caller: Caller, family_id: str, status: str | None, after: str | None, limit: int
+) -> MemberPage:
     """The members past `after`, by their ids. `status`: only those with this one."""
     await _see_members(db, caller, family_id)
-    return await family_views.list_members(db, family_id, status, after, now_us(), limit)
-
-
-async def list_terms(db: Database, family_id: str) -> list[tuple[str, int]]:
-    """(member, `expires_at`) of all members, by their ids, for a caller who sees them."""
-    return await family_views.list_terms(db, family_id, now_us())
+    now = now_us()
+    # Before the page: a change between the two makes the set's tag too old, never the page.
+    terms = await family_views.list_terms(db, family_id, now) if after is None else None
+    return MemberPage(await family_views.list_members(db, family_id, status, after or "", now, limit), terms)
 
 
 async def show_member(db: Database, caller: Caller, family_id: str, member_id: str) -> GivenFamily:
@@ -246,14 +251,14 @@ async def change_member(
     rules.offer_family(caller, seen)
     act = Act(now=now_us(), actor=actor)
 
-    def script() -> Script[None]:
+    def script() -> Script[GivenFamily]:
         known = yield from _lock(family_id)
         member = _require_member((yield from families.find_member(family_id, member_id, act.now)))
         require(member)
         yield from members.change_terms(known, member, new_terms(member, new), act)
+        return _require_member((yield from family_views.see_member(family_id, member_id, act.now)))
 
-    await db.run(script)
-    return _require_member(await family_views.find_member(db, family_id, member_id, act.now))
+    return await db.run(script)
 
 
 def _lock(family_id: str) -> Script[Known]:
