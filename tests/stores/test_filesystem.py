@@ -1,14 +1,16 @@
 """What a store of files promises beside the contract: cancelled at any step, on a full disk."""
 
 import asyncio
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
 import pytest
 
-from transom.domain.errors import StoreFullError
-from transom.stores import LocalFiles
+from transom.domain.errors import StoreFullError, UnavailableError
+from transom.stores import MARK_BYTES, MARK_NAME, LocalFiles
 from transom.stores.filesystem import FilesystemStore
 
 from .conftest import SMALL_DISK_BYTES
@@ -76,3 +78,44 @@ async def test_a_store_of_local_files_says_where_they_are(store: FilesystemStore
     assert isinstance(store, LocalFiles)
     assert store.path(KEY).read_bytes() == b"data"
     assert store.path(KEY).is_relative_to(folder)
+
+
+# ---- a mark that is none
+
+
+def _place_mark(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder / MARK_NAME
+
+
+def _make_pipe(folder: Path) -> None:
+    os.mkfifo(_place_mark(folder))
+
+
+def _make_device(folder: Path) -> None:
+    _place_mark(folder).symlink_to("/dev/zero")
+
+
+def _make_folder(folder: Path) -> None:
+    _place_mark(folder).mkdir()
+
+
+def _make_huge(folder: Path) -> None:
+    with _place_mark(folder).open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("make", [_make_pipe, _make_device, _make_folder], ids=["pipe", "device", "folder"])
+async def test_a_mark_that_is_no_file_cannot_be_known(
+    store: FilesystemStore, folder: Path, make: Callable[[Path], None]
+) -> None:
+    make(folder)
+
+    with anyio.fail_after(5), pytest.raises(UnavailableError):
+        await store.read_mark()
+
+
+async def test_of_a_huge_mark_only_the_beginning_is_read(store: FilesystemStore, folder: Path) -> None:
+    _make_huge(folder)
+
+    assert len(await store.read_mark() or b"") == MARK_BYTES

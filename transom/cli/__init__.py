@@ -9,6 +9,7 @@ import click
 
 from transom import __version__
 from transom.cli.remote.run import Access
+from transom.cli.spelling import spell_lines
 
 #: Verbs for users, which work over HTTP. They need nothing of the server, and read none of its settings.
 _REMOTE = {
@@ -55,6 +56,15 @@ class _Verbs(click.Group):
         except click.exceptions.NoSuchCommand as error:
             # Click suggests from `self.commands`, which is empty here: verbs are loaded when asked for.
             raise click.exceptions.NoSuchCommand(error.command_name, possibilities=_VERBS, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            # Names, paths and answers of strangers stand in it: they are shown, not obeyed by a terminal.
+            raise click.ClickException(spell_lines(error.message)) from None
 
     def _say_where_it_goes(self, ctx: click.Context, error: click.NoSuchOption) -> NoReturn:
         """Raise an error that names the verb which has the option, if there is one."""

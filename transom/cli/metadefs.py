@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from transom.cli.failures import report_failures, require_folder
+from transom.cli.spelling import spell_lines, spell_out
 from transom.clock import now_us
 from transom.config import Settings
 from transom.domain.errors import InvalidError
@@ -76,9 +77,10 @@ async def _load_files(db: Database, files: list[Path], present: Present) -> int:
             is_changed = await _load(db, namespace, items, present)
         except (InvalidError, OSError) as error:
             failed += 1
-            click.echo(f"{file}: {error}", err=True)
+            click.echo(spell_lines(f"{file}: {error}"), err=True)
         else:
-            click.echo(f"{namespace.namespace}: {'loaded' if is_changed else 'is there already'}")
+            did = "loaded" if is_changed else "is there already"
+            click.echo(f"{spell_out(namespace.namespace)}: {did}")
     return failed
 
 

@@ -11,6 +11,11 @@ def spell_out(text: str) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
+def spell_lines(text: str) -> str:
+    """As `spell_out`, with the line ends that the text has."""
+    return "\n".join(map(spell_out, text.split("\n")))
+
+
 def spell_cell(text: str) -> str:
     """The text as a cell of a CSV file: spelled out, and kept from being a formula."""
     return keep_as_text(spell_out(text))

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from transom.cli.spelling import spell_out
 from transom.cli.tables import output_option, print_rows
 from transom.cli.with_stores import run_on_stores
 from transom.config import Settings
@@ -58,9 +59,8 @@ def adopt_stores(settings: Settings, store_ids: tuple[str, ...], yes: bool) -> N
         return
     if not yes:
         for store_id, one in found.items():
-            click.echo(
-                f"{describe(one.standing, store_id, is_copy=one.is_copy)} Mark: {one.owner or 'none'}."
-            )
+            found_as = describe(one.standing, store_id, is_copy=one.is_copy)
+            click.echo(f"{found_as} Mark: {spell_out(one.owner or 'none')}.")
         click.confirm("Whoever has them may not write or remove there any more. Adopt them?", abort=True)
     run_on_stores(settings, lambda db, opened: _adopt(db, opened, list(found)))
     click.echo(f"adopted: {', '.join(found)}")

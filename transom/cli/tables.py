@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import msgspec
 
-from transom.cli.spelling import spell_out
+from transom.cli.spelling import spell_json, spell_out
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
@@ -16,7 +15,7 @@ output_option = click.option(
 def print_rows(columns: Sequence[str], rows: Sequence[dict[str, Any]], output: str) -> None:
     """Each row has a value for every column: a text, several of them, or None."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)))
+        click.echo(spell_json(list(rows), indent=2))
         return
     table = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

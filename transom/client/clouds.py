@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from keystoneauth1 import exceptions, loading
@@ -19,6 +20,9 @@ from transom.client.service import Service
 _FOLDERS = ("~/.config/openstack", "/etc/openstack")
 #: Of the plugin `password`, which takes what an entry has of these.
 _DEFAULT_PLUGIN = "password"
+#: What an entry has beside `auth`. YAML takes `5` for a number and `2026-11-29` for a date.
+_TEXTS = ("auth_type", "region_name", "interface", "image_endpoint_override", "cacert", "cert", "key")
+_ADDRESSES = frozenset({"auth_url", "endpoint", "image_endpoint_override"})
 
 
 class CloudError(Exception):
@@ -33,6 +37,8 @@ def connect(cloud: str | None, environ: Mapping[str, str] | None = None) -> Serv
     entry = read_cloud(name, environ) if name else read_environ(environ)
     if not entry.get("auth"):
         raise CloudError("No account is named: use --cloud, OS_CLOUD or the OS_… variables.")
+    for one in _TEXTS:
+        _require_text(one, entry.get(one))
     session = Session(auth=_load_plugin(entry), **_tls_of(entry))
     return Service(
         session,
@@ -59,10 +65,10 @@ def find_file(kind: str, environ: Mapping[str, str]) -> Path | None:
     """`kind`: "clouds" or "secure"."""
     variable = {"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}[kind]
     if environ.get(variable):
-        return Path(environ[variable]).expanduser()
-    for folder in (".", *_FOLDERS):
+        return Path(os.path.expanduser(environ[variable]))  # noqa: PTH111 (a home that is unknown is no error)
+    for folder in (".", *map(os.path.expanduser, _FOLDERS)):
         for ending in ("yaml", "yml"):
-            path = Path(folder).expanduser() / f"{kind}.{ending}"
+            path = Path(folder) / f"{kind}.{ending}"
             if path.is_file():
                 return path
     return None
@@ -73,12 +79,15 @@ def _read_clouds(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise CloudError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise CloudError(f"{path} cannot be read: {error}") from None
     clouds = document.get("clouds") if isinstance(document, dict) else None
     if not isinstance(clouds, dict) or not all(isinstance(entry, dict) for entry in clouds.values()):
         raise CloudError(f"{path} has no `clouds` with an entry for each cloud.")
-    return clouds
+    for name, entry in clouds.items():
+        if not isinstance(entry.get("auth") or {}, dict):
+            raise CloudError(f"{path}: the `auth` of cloud {name!r} is no mapping.")
+    return {str(name): entry for name, entry in clouds.items()}
 
 
 def _merge(entry: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
@@ -92,19 +101,7 @@ def _merge(entry: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
 def read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     """The same as an entry, of `OS_AUTH_URL`, `OS_USERNAME` and the like."""
     given = {name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value}
-    entry: dict[str, Any] = {
-        name: given.pop(name)
-        for name in (
-            "auth_type",
-            "region_name",
-            "interface",
-            "image_endpoint_override",
-            "cacert",
-            "cert",
-            "key",
-        )
-        if name in given
-    }
+    entry: dict[str, Any] = {name: given.pop(name) for name in _TEXTS if name in given}
     if given.get("auth_url") or given.get("endpoint"):
         entry["auth"] = given
     return entry
@@ -116,9 +113,28 @@ def _load_plugin(entry: Mapping[str, Any]) -> Any:
         loader: Any = loading.get_plugin_loader(entry.get("auth_type") or _DEFAULT_PLUGIN)
         # What the plugin does not know is for other clients, as in openstacksdk.
         known = {option.dest for option in loader.get_options()}
-        return loader.load_from_options(**{name: auth[name] for name in auth if name in known})
+        taken = {name: auth[name] for name in auth if name in known}
+        for name, value in taken.items():
+            # Lists are for plugins that log in by several methods.
+            if name in _ADDRESSES or not isinstance(value, list):
+                _require_text(name, value)
+        return loader.load_from_options(**taken)
     except (exceptions.ClientException, TypeError, ValueError) as error:
         raise CloudError(f"The account cannot be used: {error}") from None
+
+
+def _require_text(name: str, value: Any) -> None:
+    """CloudError unless it is a text, or left out; an address has to be one."""
+    if value is not None and not isinstance(value, str | bool):
+        raise CloudError(f"{name} is no text: put it in quotes.")
+    if value and name in _ADDRESSES:
+        try:
+            parts = urlsplit(str(value))
+            is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise CloudError(f"{name} is {value!r}, not an address like https://cloud.example.org:5000/v3.")
 
 
 def _tls_of(entry: Mapping[str, Any]) -> dict[str, Any]:

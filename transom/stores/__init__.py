@@ -7,6 +7,8 @@ from typing import Protocol, runtime_checkable
 from transom.disk import Room
 from transom.stores.s3_credentials import Keys
 
+#: The most that is read of a mark, bytes; one has some two hundred.
+MARK_BYTES = 1 << 16
 #: What a store's mark is called. No blob has that name: there is no dot in a key.
 MARK_NAME = "transom-store.json"
 
@@ -60,7 +62,8 @@ class Markable(Protocol):
     """A store that can be written has room for a mark, which says whose it is. No key is its name."""
 
     async def read_mark(self) -> bytes | None:
-        """The mark; None when there is none. UnavailableError when that cannot be known now."""
+        """The mark, at most `MARK_BYTES` of it; None when there is none. UnavailableError when that cannot be
+        known now."""
         ...
 
     async def write_mark(self, mark: bytes) -> None:

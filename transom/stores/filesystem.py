@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import stat
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from transom.disk import Room
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
-from transom.stores import MARK_NAME
+from transom.stores import MARK_BYTES, MARK_NAME
 from transom.stores.threads import in_thread
 
 _READ_BYTES = 1 << 20
@@ -123,7 +124,7 @@ class FilesystemStore:
 
     async def read_mark(self) -> bytes | None:
         try:
-            return await in_thread((self._folder / MARK_NAME).read_bytes)
+            return await in_thread(_read_mark, self._folder / MARK_NAME)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -174,6 +175,17 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 def _publish(part: Path, final: Path) -> None:
     part.rename(final)
     _sync_folder(final.parent)
+
+
+def _read_mark(path: Path) -> bytes:
+    """OSError for what is no file: who opens a pipe would wait for its writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "the mark is no file", str(path))
+        return os.read(descriptor, MARK_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _write_mark(folder: Path, mark: bytes) -> None:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, StoreInfo
-from transom.stores import MARK_NAME
+from transom.stores import MARK_BYTES, MARK_NAME
 from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, is_full, what_was_said
 from transom.stores.s3_credentials import Keys
 
@@ -102,7 +102,7 @@ class S3Store:
 
     async def read_mark(self) -> bytes | None:
         try:
-            return await self._bucket.read(self._path(MARK_NAME))
+            return await self._bucket.read(self._path(MARK_NAME), MARK_BYTES)
         except FileNotFoundError:
             return None
         except ERRORS as error:
