@@ -65,7 +65,7 @@ class OperatorFilesInForce:
         use_policy: Sequence[Callable[[Policy], None]],
         use_buckets: Callable[[BucketTable], None],
     ) -> None:
-        """`use_policy`, `use_buckets`: who judges by these, to be told of others. Raises SettingsError."""
+        """`use_policy`, `use_buckets`: called with new rules, by which they judge. Raises SettingsError."""
         self._use_buckets = use_buckets
         self._settings = settings
         self._stores = stores

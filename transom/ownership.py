@@ -41,8 +41,8 @@ class Finding(NamedTuple):
 
 
 class Ownership:
-    """Knows for one process what the stores are to its database. `report`: told of each store that can be
-    written whether it may be changed, whenever that was looked at."""
+    """Knows for one process what the stores are to its database. `report`: called with each store that
+    can be written and whether it may be changed, whenever that was looked at."""
 
     def __init__(
         self, db: Database, stores: Stores, report: Callable[[str, bool], None] = lambda _store, _may: None
@@ -60,14 +60,14 @@ class Ownership:
         }
 
     async def require(self, store_id: str) -> None:
-        """Return when the store may be changed; it is marked, if nobody has it. Raises NotOwnedError, and
-        UnavailableError when that cannot be known now."""
+        """Return when the store may be changed; it is marked, if no database owns it. Raises
+        NotOwnedError, and UnavailableError when that cannot be known now."""
         found = await self._settle(store_id)
         if found is not None and found.standing not in CHANGEABLE:
             raise NotOwnedError(describe(found.standing, store_id, is_copy=found.is_copy))
 
     async def settle_all(self) -> None:
-        """Mark the stores that nobody has, and tell of those that may not be changed."""
+        """Mark the stores that no database owns, and report those that may not be changed."""
         await asyncio.gather(*(self._try_to_settle(info.id) for info in self._stores.writable))
 
     async def look(self, store_id: str) -> Finding | None:

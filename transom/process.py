@@ -1,4 +1,4 @@
-"""The life of a worker process: it starts, again while the database is away, hears signals, and ends.
+"""The life of a worker process: it starts, again while the database is away, handles signals, and ends.
 
 `transom serve` names `create_app` to the ASGI server. What the worker consists of is `assemble.py`'s to know.
 """
@@ -74,15 +74,15 @@ def create_app() -> App:
         await send({"type": "lifespan.shutdown.complete"})
 
     def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Of HTTP and the lifespan protocol: the server is told to bring nothing else."""
+        """HTTP and the lifespan protocol: the server is configured to send nothing else."""
         return live(receive, send) if scope["type"] == "lifespan" else serve(scope, receive, send)
 
     return app
 
 
 def _hear_stops() -> None:
-    """Take the signals to stop, which the process was forked with blocked. Between its start and its service
-    the server's loop stands still for a moment, and what comes then is noted and never looked at."""
+    """Unblock the signals to stop, with which the process was forked blocked. Between its start and its
+    service the server's loop stands still for a moment, and a signal that comes then would be lost."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 

@@ -130,9 +130,9 @@ class _Lines:
 
 
 def open_lines(logger: str, log_format: str) -> WriteLines:
-    """Writes what is told often: lines of a logger at level info, unless that is not logged."""
+    """Writes frequent lines: those of a logger at level info. Writes none where that level is off."""
     if not logging.getLogger(logger).isEnabledFor(logging.INFO):
-        return lambda _told: None
+        return lambda _lines: None
     lines = _Lines(log_format)
 
     def write(told: Iterable[tuple[str, dict[str, object]]]) -> None:

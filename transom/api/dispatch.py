@@ -369,9 +369,9 @@ def _below_identity(segments: list[str]) -> list[str]:
 
 
 def _names_no_version(request: Request, segments: list[str], found: Match | None) -> bool:
-    """Whether to answer with the versions there are, as Glance does for whatever is none of its own. Who
-    brings a token or a signature is past looking for versions, and is told that the path is not there: a
-    client would take the list for what it asked for."""
+    """Whether to answer with the list of versions, as Glance does for paths that it does not know. A request
+    with a token or a signature does not look for versions, and gets 404: its client would take the list for
+    what it asked for."""
     first = segments[0]
     if first not in _KNOWN_ROOTS:
         return not _has_credentials(request) or _looks_up_version(request, segments)

@@ -125,7 +125,7 @@ def _run_prepare(settings: Settings, *, owns_clouds: bool) -> None:
 
 
 def _import_for_workers(settings: Settings) -> None:
-    """Other people's packages alone: two threads in the midst of one package may meet it half made."""
+    """Third-party packages only: a package that two threads import at once may be found half imported."""
     # aiohttp reads the certificates of the system twice while it is imported, without the interpreter lock.
     for_identity = {"keystone": "aiohttp", "builtin": "jwt"}
     for_uploads = "oslo_utils.imageutils.format_inspector"
@@ -251,14 +251,14 @@ def _free_memory() -> None:
 
 
 def _keep_signals_over_forks() -> None:
-    """A worker inherits the handlers of its parent until it has its own: a stop that came between would be
-    taken by the wrong one and lost. So it waits until the child has its own, and hears (`process.py`)."""
+    """A worker has the handlers of its parent until it sets its own: a stop that came in between would be
+    taken by the wrong handler and lost. So signals are blocked until the child has its own (`process.py`)."""
     stops = {signal.SIGTERM, signal.SIGINT}
 
     def forget_handlers() -> None:
         for stop in stops:
             signal.signal(stop, signal.SIG_DFL)
-        # A worker that hears it later has read the files after it.
+        # A worker that starts after the signal reads the files as they are then.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     os.register_at_fork(

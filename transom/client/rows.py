@@ -116,6 +116,6 @@ def _id_of(party: Row | None) -> str | None:
 def failure_text(failure: Row) -> str:
     """One of an answer's `failures`, in a line."""
     thing = failure.get("image") or failure.get("family") or ""
-    recipient = failure.get("recipient") or {}
-    whom = next((f" to {value}" for value in recipient.values()), "")
+    recipient = _id_of(failure.get("recipient"))
+    whom = f" to {recipient}" if recipient else ""
     return f"{thing}{whom}: {failure.get('detail') or failure.get('type')}"

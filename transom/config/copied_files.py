@@ -43,7 +43,7 @@ class CopiedFiles:
         """Put the files in force as they are now.
 
         `check` raises SettingsError for settings whose files cannot be used; so does this, with the paths of
-        the operator's own, and those of before stay in force.
+        the operator's own, and the previous ones stay in force.
         """
         self._taken += 1
         draft = self._folder / str(self._taken)

@@ -18,7 +18,7 @@ async def sweep(
     db: Database, transfer: Transfer, pause_s: float, set_skew: Callable[[float], None] | None = None
 ) -> None:
     """See whose the stores are, how far the clocks are apart, and clean up after workers that died, of this
-    machine or another. `set_skew`: is told how many seconds the database's clock is ahead."""
+    machine or another. `set_skew`: receives how many seconds the database's clock is ahead."""
     was_skewed = False
     while True:
         await _look_at_marks(transfer)

@@ -101,9 +101,9 @@ class AnswerUnseen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerWithVault(msgspec.Struct, frozen=True, kw_only=True):
-    """As `Answer`, with the vault that the recipient names (None: that of before); the status may stay. What
-    was seen before: the `updated_at` of the image, which decides whether a vault is needed, and the vault
-    named then."""
+    """As `Answer`, with the vault that the recipient names (None: the previous one); the status may stay.
+    What was seen before: the `updated_at` of the image, which decides whether a vault is needed, and the
+    vault named then."""
 
     image_id: str
     member_id: str

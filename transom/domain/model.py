@@ -169,7 +169,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for as a job. `input` is of the kind that `kind` says. `progress` in percent.
 
     A task of the Image API has besides: the image that it is about, who asked for it and by which request,
-    when it last told how far it is, and what it told."""
+    when it last reported its progress, and the message."""
 
     id: str
     kind: str

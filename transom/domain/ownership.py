@@ -27,7 +27,7 @@ class Standing(StrEnum):
 
     #: It owns the store, and the mark says so.
     OWN = "own"
-    #: Nobody has marked the store, and the database has never known it: it may have it.
+    #: The store has no mark, and the database has never known it: it may take it.
     FREE = "free"
     #: The store lies in the database's own folder, and both were moved or copied together.
     MOVED = "moved"
@@ -70,7 +70,7 @@ def describe(standing: Standing, store: str, *, is_copy: bool) -> str:
 
 
 def parse_mark(content: bytes) -> Mark:
-    """A mark that cannot be understood is somebody else's."""
+    """A mark that cannot be understood counts as that of another database."""
     try:
         return msgspec.json.decode(content, type=Mark)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

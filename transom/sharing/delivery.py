@@ -57,7 +57,7 @@ _UNEXPECTED = "The service failed to send it; its log says more."
 _TESTED = f"The project has tested its webhooks often: there is one more test each {TEST_EACH_S} seconds."
 _NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
 
-#: The caller in whose right a hook is told, as that one is now; None where that cannot be known.
+#: The caller with whose rights a hook is sent events, as they are now; None where they cannot be known.
 FindMaker = Callable[[Hook], Caller | None]
 
 
@@ -137,7 +137,7 @@ class Delivery:
         self._organizations = organizations
 
     def use_names(self, source: NameSource) -> None:
-        """Ask it for the names in later events. Without one they are told without."""
+        """Take names in later events from it. Without a source, events have no names."""
         self._names = source
 
     async def serve(self) -> None:
@@ -280,7 +280,7 @@ class Delivery:
         return await NameBook(self._names, self._organizations).find_in(found, viewer)
 
     def _require_right(self, hook: Hook) -> None:
-        """Failed when who made the hook may not see what it is told any more."""
+        """Raises Failed when the user who made the hook may no longer see its events."""
         maker = self._find_maker(hook)
         if maker is not None and not hook_rules.sees_hook(maker, hook):
             raise Failed(_NO_RIGHT, is_final=True, was_sent=False)

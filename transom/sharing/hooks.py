@@ -22,7 +22,7 @@ from transom.sharing.events import EVERYTHING, EventNames, Viewer, cloud_event, 
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Script, Statement
 
-#: How long the secret of before signs as well, microseconds.
+#: How long the previous secret signs as well, microseconds.
 OLD_SECRET_US = DAY_US
 _SECRET_BYTES = 32
 
@@ -120,7 +120,7 @@ def _enabled(hook: Hook, caller: Caller, oldest: int) -> Hook:
 
 
 async def change_secret(db: Database, caller: Caller, hook_id: str, guard: Guard) -> Hook:
-    """The hook with another secret; that of before signs as well for a day."""
+    """The hook with a new secret; the previous one signs as well for a day."""
 
     def decide(seen: Hook | None) -> Hook:
         hook = manage(caller, seen)
@@ -138,8 +138,8 @@ async def change_secret(db: Database, caller: Caller, hook_id: str, guard: Guard
 
 
 async def set_cursor(db: Database, caller: Caller, hook_id: str, cursor: int, guard: Guard) -> Hook:
-    """The hook at another place of the feed: back to be told again, forth to pass by what cannot be
-    delivered. A next try that was hours away comes soon by that; what failed so far still counts.
+    """The hook at another place of the feed: back to receive events again, forward to skip what cannot be
+    delivered. A next try that was hours away is made soon; failed tries still count.
     InvalidError for a place that the feed does not have."""
     oldest, last = await events.find_kept(db)
     if not oldest - 1 <= cursor <= last:

@@ -27,7 +27,7 @@ _LookUp = Callable[[], Awaitable[None]]
 
 
 class NameBook:
-    """Names as identity tells them, which keeps what it was told; else by the operator's file."""
+    """Names from identity, which caches them, and from the operator's file of organisations."""
 
     def __init__(self, source: NameSource, organizations: Organizations) -> None:
         self._source = source

@@ -26,11 +26,11 @@ class Reader:
         self._came = asyncio.Event()
 
     def forget(self) -> None:
-        """Wait for what comes from now on; to be called before the feed is read."""
+        """Wait for events that come from now on. Call it before the feed is read."""
         self._came.clear()
 
     def tell(self, keys: frozenset[str] | None) -> None:
-        """There are events of these, None: of anybody."""
+        """Wake the reader if events of these concern it. None: events of anybody."""
         if keys is None or self.concerns is None or not self.concerns.isdisjoint(keys):
             self._came.set()
 
@@ -47,14 +47,14 @@ class Readers:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._readers: set[Reader] = set()
-        #: Those who need to know what other processes number, and the last number that they know of.
+        #: How many readers wait for events of other processes, and the last number that they know of.
         self._lookers = 0
         self._last: int | None = None
         self._looking: asyncio.Task[None] | None = None
 
     @contextmanager
     def listen(self, reader: Reader) -> Iterator[Reader]:
-        """It is told, while entered, of what this process numbers."""
+        """While entered, the reader is woken by the events that this process numbers."""
         self._readers.add(reader)
         try:
             yield reader
@@ -63,7 +63,7 @@ class Readers:
 
     @asynccontextmanager
     async def listen_to_all(self) -> AsyncIterator[Reader]:
-        """A reader that is told of what any process numbers."""
+        """A reader that is woken by the events that any process numbers."""
         with self.listen(Reader()) as reader:
             self._lookers += 1
             try:
@@ -75,7 +75,7 @@ class Readers:
                     self._end_looking()
 
     async def _begin_looking(self) -> None:
-        """Before anybody who is to be told reads the feed."""
+        """To be called before such a reader reads the feed."""
         if self._last is None:
             _oldest, newest = await events.find_kept(self._db)
             self._last = newest if self._last is None else self._last

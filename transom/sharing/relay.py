@@ -36,8 +36,8 @@ _ENDS = frozenset({EventType.IMAGE_CLOSED, EventType.IMAGE_DELETED})
 
 
 class Relay:
-    """Runs in one process. `lifetime_days`: how long events are kept; `set_behind`: is told how many seconds
-    the event has waited that waits longest; `log_changes`: writes lines for changes of memberships."""
+    """Runs in one process. `lifetime_days`: how long events are kept; `set_behind`: receives how many seconds
+    the oldest event has waited; `log_changes`: writes lines for changes of memberships."""
 
     def __init__(
         self, db: Database, lifetime_days: int, set_behind: Callable[[float], None], log_changes: WriteLines

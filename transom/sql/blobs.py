@@ -55,7 +55,7 @@ class UploadGuard(NamedTuple):
     limit: int
 
 
-#: Where nobody is limited.
+#: Of uploads that no quota limits.
 UNGUARDED = UploadGuard(None, -1)
 
 

@@ -133,7 +133,7 @@ def delete_hook(hook_id: str, check: Callable[[Hook | None], None]) -> Script[No
 
 
 class Due(NamedTuple):
-    """A hook that has something to be told: `holder` and `held_until` are those of its lease."""
+    """A hook that has events to be sent: `holder` and `held_until` are those of its lease."""
 
     id: str
     project_id: str

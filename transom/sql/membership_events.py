@@ -70,7 +70,7 @@ _WAS = "cast($7 as text)"
 
 
 def _changed(of: _Shared, was: str = _WAS) -> str:
-    """`was`: the status of before."""
+    """`was`: the previous status."""
     return f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
@@ -158,7 +158,7 @@ class MembershipEvents:
     def changed(
         self, kind: EventType, now: int, actor: Actor, was: str | None, columns: Sequence[str] | None = None
     ) -> EventInsert:
-        """An event for each that the statement makes or changes. `was`: the status of before, None for a new
+        """An event for each that the statement makes or changes. `was`: the previous status, None for a new
         one. `columns`: those that the statement returns, where it returns more."""
         return EventInsert(self._changed, (now, kind, *who(actor), was), tuple(columns or self.columns))
 

@@ -305,7 +305,7 @@ class PostgresDatabase:
 
 
 def _do_nothing() -> None:
-    """Nobody waits for events."""
+    """The default of `_wake`."""
 
 
 class _GuardFailed(Exception):  # noqa: N818 (never leaves this module)

@@ -100,7 +100,7 @@ class Cache:
     # ---- what is wanted here
 
     async def queue(self, image_id: str) -> None:
-        """Somebody wants this image to be here. `list_queue` says so until `unqueue`."""
+        """Note that the image is to be fetched. `list_queue` names it until `unqueue`."""
         await in_thread(self._make_folders)
         await in_thread((self._queue / image_id).touch)
 
@@ -121,8 +121,8 @@ class Cache:
         return size <= self._size_bytes
 
     async def begin(self, image_id: str, size: int) -> "Filling | None":
-        """A place for the `size` bytes of an image; None when it is here, somebody else is bringing it, or no
-        room can be made for it now. OSError when the disk does not do its part."""
+        """A place for the `size` bytes of an image; None when it is cached, when another process is fetching
+        it, or when no room can be made now. OSError when the disk fails."""
         beginning = asyncio.ensure_future(asyncio.to_thread(self._begin, image_id, size))
         try:
             return await asyncio.shield(beginning)

@@ -58,7 +58,7 @@ class ObjectAccess:
 
     def require(self, caller: Caller, ref: ObjectRef, *, write: bool) -> None:
         """ForbiddenError when the caller may not use the object, as far as this service judges. What is
-        forbidden is told as what is absent."""
+        forbidden is answered as what is absent."""
         is_own = ref.bucket in self._store.own_buckets
         is_judged = self._store.is_asked_by_service
         if is_own or (is_judged and not self._table.allows(caller.project_id, ref.bucket, write=write)):

@@ -34,7 +34,7 @@ class S3Store:
         self.use_keys(keys)
 
     def use_keys(self, keys: Keys | None) -> None:
-        """See `Keyed`. What is under way goes on with the former."""
+        """See `Keyed`. Requests under way go on with the old keys."""
         self._bucket = S3Bucket(self._bucket_name, self._endpoint, self._region, keys)
 
     def url(self, key: str) -> str:

@@ -37,7 +37,7 @@ _TIMEOUT = timedelta(seconds=300)
 _DOWNLOAD_TIMEOUT = timedelta(days=30)
 _SILENCE_TIMEOUT = timedelta(seconds=60)
 _CONNECT_TIMEOUT = timedelta(seconds=5)
-#: A service that is away is told so within this time, and a passing fault is not.
+#: A short fault is retried; a service that stays unreachable is reported after these.
 _RETRIES: "RetryConfig" = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=30),

@@ -135,7 +135,7 @@ def _moved_on(seen: Image, new: Image) -> Image:
 
 
 async def reporting(chunks: AsyncIterator[bytes], size: int | None, report: Report) -> AsyncIterator[bytes]:
-    """The same chunks; how many have come is told. `size`: of all of them, if known."""
+    """The same chunks, with progress reported. `size`: of all of them, if known."""
     done = 0
     async for chunk in chunks:
         done += len(chunk)

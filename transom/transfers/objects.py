@@ -33,7 +33,7 @@ _Reasons = tuple[tuple[type[TransomError], Reason], ...]
 _GIB = 1 << 30
 #: The beginning of an object in which its format is looked for: an ISO image shows itself after 32 KiB.
 _LOOK_BYTES = 1 << 20
-#: What an error that has no code of its own is told as in a job of the IMS API, by its class.
+#: The codes by which a job of the IMS API reports errors that have none of their own, by class.
 _OF_ALL: _Reasons = (
     (NotFoundError, Reason.IMAGE_UNKNOWN),
     (ForbiddenError, Reason.ROLE_LACKS),

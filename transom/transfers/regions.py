@@ -58,7 +58,7 @@ def knows_regions(cloud: Cloud) -> bool:
 
 
 async def require_region(cloud: Cloud, caller: Caller, token: str | None, name: str, to: str) -> None:
-    """May the caller copy images to the project `to` of this region, as far as that can be told here? Raises
+    """May the caller copy images to the project `to` of this region, as far as this service can tell? Raises
     InvalidError for a region that is not known, or a project that is not for it; what `read_catalog` does."""
     peer = find_peer(cloud.peers_file, name)
     if peer is not None:

@@ -43,8 +43,8 @@ class Requesters:
         return msgspec.structs.replace(caller, roles=caller.roles & left)
 
     def find_maker(self, hook: Hook) -> Caller | None:
-        """The caller in whose right the hook is told, with the roles of now; None where only a token of the
-        user's tells these."""
+        """The caller with whose rights the hook is sent events, with the current roles; None where only a
+        token of the user tells these."""
         if self._roles_of is None or hook.created_by is None:
             return None
         return Caller(

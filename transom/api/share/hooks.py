@@ -118,7 +118,7 @@ async def change_hook(services: Services, request: Request) -> Response:
 
 
 async def change_secret(services: Services, request: Request) -> Hook:
-    """Another secret, shown here alone; that of before signs as well for a day."""
+    """A new secret, shown here alone; the previous one signs as well for a day."""
     hook_id = request.params["hook_id"]
     return await hooks.change_secret(services.db, request.caller, hook_id, _guard(request))
 

@@ -114,7 +114,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
 }
 
-#: Problems that are told by a finer fact than the status.
+#: Problems that a reason tells more precisely than the status does.
 _BY_REASON: Mapping[Reason, str] = {
     Reason.IMAGE_NOT_READY: "image-not-active",
     Reason.IMAGE_IN_CREATION: "image-not-active",

@@ -165,7 +165,7 @@ SCHEMAS["tasks"] = {
         "tasks": {"type": "array", "items": {"name": "task", "properties": _TASK_LISTED}},
         "schema": _TEXT,
     },
-    # A list has links to its pages, too, which its schema has never told.
+    # A list also has links to its pages, which its schema has never described.
     "links": [{"rel": "describedby", "href": "{schema}"}],
 }
 

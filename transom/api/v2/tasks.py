@@ -53,7 +53,7 @@ _PAGE = 100
 
 
 async def list_image_tasks(services: Services, request: Request) -> Response:
-    """The tasks about an image; who is no admin sees those of its own project."""
+    """The tasks about an image; callers who are not admins see those of their own project."""
     image = (await see_image(services, request)).image
     caller, pairs = request.caller, request.query_pairs()
     given = dict(pairs)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def transfer_bar(text: str, size: int | None) -> Iterator[Callable[[int], None]]:
-    """Gives a function that is told how many bytes went by. The bar is on standard error."""
+    """A progress bar on standard error; yields a function to call with the number of bytes moved."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

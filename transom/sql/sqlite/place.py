@@ -1,4 +1,4 @@
-"""Where a database file is, told so that no copy of it tells the same."""
+"""The place of a database file, described so that no copy of the file has the same."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The one writer, which commits many requests in one fsync, and who writes the log back beside it."""
+"""The only writer, which commits many requests in one fsync, and the checkpointer beside it."""
 
 import asyncio
 import queue
@@ -120,7 +120,7 @@ class Writer:
         return self._is_busy
 
     def stop(self) -> None:
-        """End the thread, behind the commit at hand, and close."""
+        """End the thread after the current commit, and close."""
         self._is_stopped = True
         self._work.put(None)
         self._thread.join()
@@ -193,7 +193,7 @@ class Writer:
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError) and self._finds_room():
                 again = [unit for unit in batch if unit.may_free_room() and not unit.is_second_try]
-            # Nothing of the batch is in the database: everybody in it hears so.
+            # Nothing of the batch was committed: each of its requests fails.
             for unit in batch:
                 unit.error = failure
         self._loop.call_soon_threadsafe(self._finish, batch, again)
@@ -302,7 +302,7 @@ class _Checkpointer:
             self._is_due.set()
 
     def stop(self) -> None:
-        """End the thread, behind the checkpoint at hand, and close."""
+        """End the thread after the current checkpoint, and close."""
         self._is_stopped = True
         self._is_due.set()
         self._thread.join()
@@ -322,7 +322,7 @@ class _Checkpointer:
 
 
 def _do_nothing() -> None:
-    """Nobody waits for events."""
+    """The default of `wake`."""
 
 
 def _only_grows(statements: Sequence[Statement]) -> bool:
