@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 #: Far beyond any limit that a test sets: a connection that is open so long is never closed.
 PATIENCE_S = 30.0
 LOGIN = "/identity/v3/auth/tokens"
+JSON = "Content-Type: application/json"
+MIB = 1 << 20
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def connect(service: Service, source: str = "127.0.0.1") -> socket.socket:
-    """A connection from this address of the loopback network."""
+def connect(service: Service, source: str = "127.0.0.1", buffer_bytes: int = 0) -> socket.socket:
+    """A connection from this address of the loopback network. `buffer_bytes`: that the kernel takes ahead of
+    its reader; 0: as it likes."""
     url = httpx.URL(service.url)
-    address = (url.host, url.port or 80)
-    return socket.create_connection(address, timeout=PATIENCE_S, source_address=(source, 0))
+    connection = socket.socket()
+    connection.settimeout(PATIENCE_S)
+    if buffer_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    connection.bind((source, 0))
+    connection.connect((url.host, url.port or 80))
+    return connection
 
 
 @contextmanager

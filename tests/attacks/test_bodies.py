@@ -10,11 +10,9 @@ import pytest
 from conftest import SharedServices
 from harness.service import MakeService, Service
 
-from .strangers import LOGIN, connect, cpu_s, head, memory_bytes, read_status
+from .strangers import JSON, LOGIN, MIB, connect, cpu_s, head, memory_bytes, read_status
 
-JSON = "Content-Type: application/json"
 CHUNKED = "Transfer-Encoding: chunked"
-MIB = 1 << 20
 CRUMBS = 100_000
 
 

@@ -1,9 +1,12 @@
-"""What the bodies of requests may cost a worker: memory, for all that are held at once, and work, for each.
+"""What bodies may cost a worker: memory, for all that are held at once, and work, for each of a request.
 
-A body that is read whole is held while its request is answered. Bodies of image data are not: they go by.
+A body of a request that is read whole is held while it is answered, and a long answer while the client takes
+it. Bodies of image data are not: they go by.
 """
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +17,7 @@ MOST_VALUES = 10_000
 #: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
 _MOST_SIGNS = 200_000
 _decode = msgspec.json.Decoder().decode
+_T = TypeVar("_T")
 
 #: The part of the whole that bodies of one holder may take, so that nobody fills it for all others.
 _SHARE = 4
@@ -28,26 +32,101 @@ _FULL = "The service holds too many request bodies at once. Try again in a few s
 
 
 class BodyMemory:
-    """The bytes of bodies that one worker holds. `limit_bytes`: for all of them together."""
+    """The bytes of bodies that one worker holds. `limit_bytes`: for all of them together.
+
+    When it is full, bodies that wait for their clients make room for those of whoever holds less: the holder
+    with the most loses the one that waits longest. So nobody keeps others out by sending or reading slowly.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._of_holders: dict[str, int] = {}
+        #: Those that wait for their clients, since when they do.
+        self._waiting: dict[Holding, None] = {}
 
-    def take(self, holder: str, size_bytes: int) -> None:
-        """Count what came for `holder`, an address or a project. UnavailableError when there is no room."""
-        of_holder = self._of_holders.get(holder, 0) + size_bytes
-        if self._held_bytes + size_bytes > self._limit_bytes or of_holder * _SHARE > self._limit_bytes:
+    def take(self, holding: "Holding", size_bytes: int) -> None:
+        """UnavailableError when there is no room."""
+        of_holder = self._of_holders.get(holding.holder, 0) + size_bytes
+        if of_holder * _SHARE > self._limit_bytes:
             raise UnavailableError(_FULL)
+        while self._held_bytes + size_bytes > self._limit_bytes:
+            self._make_room(of_holder)
         self._held_bytes += size_bytes
-        self._of_holders[holder] = of_holder
+        self._of_holders[holding.holder] = of_holder
 
-    def give_back(self, holder: str, size_bytes: int) -> None:
+    def give_back(self, holding: "Holding", size_bytes: int) -> None:
         self._held_bytes -= size_bytes
-        left = self._of_holders.pop(holder, 0) - size_bytes
+        left = self._of_holders.pop(holding.holder, 0) - size_bytes
         if left > 0:
-            self._of_holders[holder] = left
+            self._of_holders[holding.holder] = left
+
+    def _make_room(self, of_holder: int) -> None:
+        """For somebody who would hold so much. UnavailableError when nobody who waits holds more."""
+        heaviest = max(self._waiting, key=lambda one: self._of_holders[one.holder], default=None)
+        if heaviest is None or self._of_holders[heaviest.holder] <= of_holder:
+            raise UnavailableError(_FULL)
+        heaviest.drop()
+
+    def enter_waiting(self, holding: "Holding") -> None:
+        self._waiting[holding] = None
+
+    def leave_waiting(self, holding: "Holding") -> None:
+        self._waiting.pop(holding, None)
+
+
+class Holding:
+    """What one request holds of that memory. `holder`: its project, or the address it came from."""
+
+    __slots__ = ("_memory", "_size_bytes", "_task", "_was_dropped", "holder")
+
+    def __init__(self, memory: BodyMemory, holder: str) -> None:
+        self.holder = holder
+        self._memory = memory
+        self._size_bytes = 0
+        #: That which waits for the client.
+        self._task: asyncio.Task[Any] | None = None
+        self._was_dropped = False
+
+    def take(self, size_bytes: int) -> None:
+        """UnavailableError when there is no room; then all is given back, and its room is free before any
+        other body asks for more: not all are refused that come together."""
+        try:
+            self._memory.take(self, size_bytes)
+        except UnavailableError:
+            self.give_back()
+            raise
+        self._size_bytes += size_bytes
+
+    def give_back(self) -> None:
+        if self._size_bytes:
+            self._memory.give_back(self, self._size_bytes)
+            self._size_bytes = 0
+
+    def drop(self) -> None:
+        """Give it back for others, while the client is waited for."""
+        self.give_back()
+        self._memory.leave_waiting(self)
+        self._was_dropped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def wait(self, on_client: Awaitable[_T]) -> _T:
+        """What comes of it once the client has done its part. UnavailableError when others needed the room
+        meanwhile."""
+        task = self._task = asyncio.current_task()
+        if self._size_bytes:
+            self._memory.enter_waiting(self)
+        try:
+            return await on_client
+        except asyncio.CancelledError:
+            if task is None or not self._was_dropped or task.uncancel():
+                raise
+            self._was_dropped = False
+            raise UnavailableError(_FULL) from None
+        finally:
+            self._memory.leave_waiting(self)
+            self._task = None
 
 
 def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> None:

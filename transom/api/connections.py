@@ -27,7 +27,6 @@ from transom.api.forwarded import IsTrusted
 from transom.api.pulse import Pulse
 from transom.api.sockets import Sample, close_socket, read_sample
 from transom.domain.addresses import group_address
-from transom.domain.errors import UnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +54,9 @@ class ClientConnection:
     """What the application says of one connection. Written by the event loop, read by the watch.
 
     `active`: requests under way. `waits`: of these, how many wait for more of their body. `transfers`: of
-    these, how many bring image data. `served`: requests that have come. `sends_data`: the last answer was
-    image data. `ends`: a body was left unread, so nothing more can come.
+    these, how many bring or take image data. `sends`: of these, how many wait for the client to take more of
+    their answer. `served`: requests that have come. `sends_data`: the last answer was image data. `ends`: a
+    body was left unread, so nothing more can come.
     """
 
     __slots__ = (
@@ -65,6 +65,7 @@ class ClientConnection:
         "inode",
         "is_http2",
         "memory",
+        "sends",
         "sends_data",
         "served",
         "transfers",
@@ -76,33 +77,13 @@ class ClientConnection:
         self.active = 0
         self.waits = 0
         self.transfers = 0
+        self.sends = 0
         self.served = 0
         self.sends_data = False
         self.ends = False
         self.is_http2 = False
         #: Of its socket, once the watch has seen it.
         self.inode = 0
-
-
-class ClientCounts:
-    """Requests under way by the client's address, where proxies hide whose connections there are. `limit`: of
-    one address."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._counts: dict[str, int] = {}
-
-    def enter(self, client: str) -> None:
-        """UnavailableError when this address has too many."""
-        count = self._counts.get(client, 0)
-        if count >= self._limit:
-            raise UnavailableError("Too many requests at once from your address. Try again in a few seconds.")
-        self._counts[client] = count + 1
-
-    def leave(self, client: str) -> None:
-        left = self._counts.pop(client) - 1
-        if left:
-            self._counts[client] = left
 
 
 #: That of a request that came by no socket.
@@ -188,7 +169,9 @@ class _Watched:
         # What it owes is time: a second passes for each look, and bytes pay for it.
         waits = at is not None and at.waits > 0 and not sample.unread
         self._behind_in_s = _owe(self._behind_in_s, elapsed_s if waits else 0.0, received, limits)
-        self._behind_out_s = _owe(self._behind_out_s, elapsed_s, acked, limits) if sample.unsent else 0.0
+        # Over HTTP/2 a client holds up an answer without a byte of it in the kernel.
+        gives = sample.unsent > 0 or (at is not None and at.sends > 0)
+        self._behind_out_s = _owe(self._behind_out_s, elapsed_s, acked, limits) if gives else 0.0
         if not active:
             self._behind_in_s = 0.0
         if self._behind_in_s > limits.stall_s:
@@ -223,7 +206,8 @@ class _Watched:
         image data, and for nothing that may never come."""
         at = self.connection
         if at is not None and at.active:
-            return "stop" if self.holds_up else None
+            is_slow = at.sends > 0 and not at.transfers and self._behind_out_s > _LAST_WORDS_S
+            return "stop" if self.holds_up or is_slow else None
         if self._last.unsent:
             sends_data = at is not None and at.sends_data
             return "stop" if not sends_data and self._behind_out_s > _LAST_WORDS_S else None

@@ -10,12 +10,14 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
-from transom.api.connections import ClientCounts, Watch
+from transom.api.client_counts import ClientCounts
+from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.forwarded import make_trust
 from transom.api.http import (
@@ -34,7 +36,7 @@ from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.options import FrontOptions
 from transom.api.router import Match, Router
-from transom.api.sending import send_response
+from transom.api.sending import PIECE_BYTES, send_response
 from transom.api.services import Services
 from transom.api.share.problems import render_error as render_problem
 from transom.api.share.problems import status_of as status_of_problem
@@ -43,7 +45,14 @@ from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
-from transom.domain.errors import InvalidError, SpentError, TransomError, UnauthenticatedError, describe
+from transom.domain.errors import (
+    InvalidError,
+    SpentError,
+    TransomError,
+    UnauthenticatedError,
+    UnavailableError,
+    describe,
+)
 from transom.sql.db import TENANT
 from transom.telemetry import ObserveRequest, RequestLog
 
@@ -128,13 +137,16 @@ class Dispatcher:
         sends_data = False
         try:
             route, response = await self._respond(request)
+            response = self._hold(request, response)
             if request.has_unread_body:
                 await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
             if self._cors is not None and not route.startswith(_CONSOLE):
                 response.headers.extend(self._cors.headers_for(request))
             sends_data = response.file is not None or response.chunks is not None
-            await send_response(request, response, send)
+            # An answer whose room went to others is cut short, and the server ends its connection.
+            with suppress(UnavailableError):
+                await send_response(request, response, send)
         finally:
             request.finish(sends_data=sends_data)
             elapsed_s = time.perf_counter() - started
@@ -231,6 +243,16 @@ class Dispatcher:
             if found is not None:
                 request.dialect = Dialect.IMS
         return found
+
+    def _hold(self, request: Request, response: Response) -> Response:
+        """The response, once there is memory for it while the client takes it; else a refusal."""
+        if len(response.body) <= PIECE_BYTES or request.method == "HEAD":
+            return response
+        try:
+            request.hold(len(response.body))
+        except UnavailableError as error:
+            return self._refuse(request, error)
+        return response
 
     def _refuse(self, request: Request, error: TransomError | HttpError) -> Response:
         if isinstance(error, HttpError):

@@ -10,24 +10,26 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from transom.api.bodies import MOST_VALUES, decode_body, require_large_pieces
-from transom.api.connections import UNWATCHED, ClientConnection, ClientCounts
+from transom.api.bodies import MOST_VALUES, Holding, decode_body, require_large_pieces
+from transom.api.client_counts import ClientCounts
+from transom.api.connections import UNWATCHED, ClientConnection
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
 from transom.api.turns import Turns
 from transom.domain.addresses import group_address
-from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
+from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+_T = TypeVar("_T")
 
 JSON = b"application/json"
 encode_json = msgspec.json.Encoder().encode
@@ -68,8 +70,7 @@ class Request:
         "_asked",
         "_connection",
         "_counted",
-        "_held_bytes",
-        "_holder",
+        "_holding",
         "_is_transfer",
         "_read_to_end",
         "_receive",
@@ -100,8 +101,7 @@ class Request:
         self._receive = receive
         self._read_to_end = False
         self._is_transfer = False
-        self._held_bytes = 0
-        self._holder = ""
+        self._holding: Holding | None = None
         self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
         self._turns: tuple[Turns, str] | None = None
@@ -233,8 +233,8 @@ class Request:
         if self._counted is not None:
             clients, client = self._counted
             clients.leave(client)
-        if self._held_bytes:
-            self._release()
+        if self._holding is not None:
+            self._holding.give_back()
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, at most `limit_bytes`; BodyTooLargeError beyond, read no further. UnavailableError
@@ -242,42 +242,46 @@ class Request:
         decoded."""
         self._check_announced(limit_bytes)
         parts: list[bytes] = []
-        size = 0
+        size = held = 0
         self._connection.waits += 1
         try:
             while not self._read_to_end:
                 # Not through `_pieces`, whose guard against cancelling costs as much as the rest of a short
                 # body.
-                chunk = self._take(await self._receive())
+                chunk = self._take(await (self._wait(self._next_message()) if parts else self._receive()))
                 size += len(chunk)
                 if size > limit_bytes:
                     raise _body_too_large(limit_bytes)
                 parts.append(chunk)
                 require_large_pieces(len(parts), size, is_held=True)
-                if size > self._held_bytes:
-                    self._hold(size - self._held_bytes)
+                if size > held:
+                    self.hold(size - held)
+                    held = size
         finally:
             self._connection.waits -= 1
         if size > _LONG_BODY:
             await self.take_turn()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _hold(self, size_bytes: int) -> None:
-        """Count memory that is taken until the request is answered. A body that finds no room is dropped,
-        and its room is free before any other body asks for more: not all are refused that come together."""
-        if not self._holder:
+    def hold(self, size_bytes: int) -> None:
+        """Count memory that is taken until the request is answered. Raises what `Holding.take` does."""
+        if self._holding is None:
             caller = self.found_caller
-            self._holder = (caller.project_id if caller else None) or group_address(self.client_address)
-        try:
-            self._connection.memory.take(self._holder, size_bytes)
-        except UnavailableError:
-            self._release()
-            raise
-        self._held_bytes += size_bytes
+            holder = (caller.project_id if caller else None) or group_address(self.client_address)
+            self._holding = Holding(self._connection.memory, holder)
+        self._holding.take(size_bytes)
 
-    def _release(self) -> None:
-        self._connection.memory.give_back(self._holder, self._held_bytes)
-        self._held_bytes = 0
+    def _wait(self, on_client: Awaitable[_T]) -> Awaitable[_T]:
+        """Wait for the client, unless others need what the request holds: then UnavailableError."""
+        return self._holding.wait(on_client) if self._holding is not None else on_client
+
+    async def give(self, sending: Awaitable[None]) -> None:
+        """Wait until the client has made room for a piece of its answer. Raises what `_wait` does."""
+        self._connection.sends += 1
+        try:
+            await self._wait(sending)
+        finally:
+            self._connection.sends -= 1
 
     async def hash_body(self, limit_bytes: int, *, keep: bool) -> str:
         """The SHA-256 of the whole body in hex; BodyTooLargeError beyond `limit_bytes`, as of `body`. With
@@ -293,7 +297,7 @@ class Request:
                 raise _body_too_large(limit_bytes)
             digest.update(chunk)
             if keep:
-                self._hold(len(chunk))
+                self.hold(len(chunk))
                 kept.append(chunk)
         if keep:
             self._replay(kept)
@@ -320,11 +324,15 @@ class Request:
     async def stream(self) -> AsyncIterator[bytes]:
         """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
         off."""
+        self.begin_transfer()
+        async for chunk in self._pieces(is_held=False):
+            yield chunk
+
+    def begin_transfer(self) -> None:
+        """From now on it brings or takes image data."""
         if not self._is_transfer:
             self._is_transfer = True
             self._connection.transfers += 1
-        async for chunk in self._pieces(is_held=False):
-            yield chunk
 
     async def _pieces(self, *, is_held: bool) -> AsyncIterator[bytes]:
         connection = self._connection
@@ -332,7 +340,7 @@ class Request:
         while not self._read_to_end:
             connection.waits += 1
             try:
-                message = await self._next_message()
+                message = await self._wait(self._next_message())
             finally:
                 connection.waits -= 1
             chunk = self._take(message)

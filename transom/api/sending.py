@@ -6,9 +6,14 @@ from contextlib import aclosing
 
 from transom.api.http import Dialect, Request, Response, Send
 
+#: The server takes some pieces of an answer ahead of a client that reads slowly, however long they are. So
+#: an answer is given to it in pieces of so many bytes.
+PIECE_BYTES = 64 << 10
+
 
 async def send_response(request: Request, response: Response, send: Send) -> None:
-    """Send all of it, with the headers that every response has. Chunks end when the client is gone."""
+    """Send all of it, with the headers that every response has. Chunks end when the client is gone.
+    UnavailableError when the memory of a long answer was needed for others: it is broken off."""
     headers = response.headers
     request_id = request.request_id.encode("latin-1")
     headers.append((b"x-openstack-request-id", request_id))
@@ -25,9 +30,19 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
     elif response.file is not None:
         await send({"type": "http.response.pathsend", "path": response.file})
     elif response.chunks is not None:
+        request.begin_transfer()
         await _send_chunks(request, response.chunks, send)
+    elif len(response.body) > PIECE_BYTES:
+        await _send_pieces(request, response.body, send)
+        await send({"type": "http.response.body"})
     else:
         await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_pieces(request: Request, body: bytes, send: Send) -> None:
+    for start in range(0, len(body), PIECE_BYTES):
+        piece = body[start : start + PIECE_BYTES]
+        await request.give(send({"type": "http.response.body", "body": piece, "more_body": True}))
 
 
 async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
@@ -39,7 +54,7 @@ async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], se
             async for chunk in chunks:
                 if leaving.done():
                     return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await _send_pieces(request, chunk, send)
     finally:
         leaving.cancel()
     await send({"type": "http.response.body"})

@@ -205,8 +205,8 @@ class Settings(ServingSettings, Readings):
     )
     body_memory_bytes: int = setting(
         128 << 20,
-        "Most memory of a worker for request bodies other than image data, bytes; a quarter of it for one "
-        "project, or for one address without a token.",
+        "Most memory of a worker for bodies of requests, and of answers over 64 KiB, other than image data, "
+        "bytes; a quarter of it for one project, or for one address without a token.",
     )
     hashing_algorithm: str = setting("sha512", "Algorithm of os_hash_value.")
     require_image_format_match: bool = setting(

@@ -14,7 +14,7 @@ from transom.domain.errors import NotFoundError, StoreFullError, UnavailableErro
 from transom.stores import MARK_BYTES, MARK_NAME
 from transom.stores.threads import in_thread
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 256 << 10
 _PART = ".part"
 #: Where blobs are set aside, below the store's folder. Folders of blobs have names of two characters.
 _ASIDE = "aside"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 256 << 10
 #: S3 takes no upload of more parts.
 _MOST_PARTS = 10_000
 #: Parts of one upload that are on their way at once hold at most so much memory, unless one part does.
