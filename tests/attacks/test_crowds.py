@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
@@ -62,6 +63,16 @@ def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
         statuses = [read_status(connection) for connection in connections]
 
     assert statuses.count(200) >= 256
+
+
+def test_connections_of_http2_leave_descriptors_for_the_files_they_send(tmp_path: Path) -> None:
+    limited = ("sh", "-c", 'ulimit -n 1024 && exec "$0" "$@"', sys.executable, "-m", "transom")
+    with Service(tmp_path, program=limited, settings={"TRANSOM_HTTP2": "true"}) as service:
+        log = service.log_path.read_text()
+
+    found = re.search(r"1024 file descriptors are enough for ([0-9]+) connections", log)
+    assert found
+    assert int(found[1]) * (1 + 16) < 1024
 
 
 def test_one_address_does_not_take_the_places_of_others(make_service: MakeService) -> None:

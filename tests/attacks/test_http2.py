@@ -9,15 +9,15 @@ from contextlib import ExitStack, suppress
 import pytest
 from harness.service import Service
 
-from .strangers import connect, memory_bytes, read_to_end
+from .strangers import MIB, PATIENCE_S, connect, memory_bytes, read_to_end
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS, HEADERS, CONTINUATION, GOAWAY, RST_STREAM = 4, 1, 9, 7, 3
+SETTINGS, HEADERS, CONTINUATION, GOAWAY, RST_STREAM, PING = 4, 1, 9, 7, 3, 6
+INITIAL_WINDOW_SIZE = 4
 END_STREAM, END_HEADERS = 1, 4
 MAX_FRAME = 16384
 #: A request's head by the static table of HPACK (RFC 7541, A): GET, http, /, and :authority as a literal.
 REQUEST = b"\x82\x86\x84\x41\x06images"
-MIB = 1 << 20
 
 
 def test_http2_is_not_spoken_by_default(hurried: Service) -> None:
@@ -75,9 +75,41 @@ def test_a_connection_of_http2_that_asks_for_nothing_is_closed(multiplexed: Serv
         read_to_end(connection)
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json"])
+def test_pings_do_not_keep_a_connection_whose_client_takes_no_answer(multiplexed: Service, path: str) -> None:
+    """The client grants no byte of any stream, and reads whatever else comes."""
+    with connect(multiplexed) as connection:
+        no_window = struct.pack("!HI", INITIAL_WINDOW_SIZE, 0)
+        request = _request(1, block=_block(path))
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, no_window) + request)
+        connection.settimeout(0.5)
+
+        assert _ping_until_closed(connection, int(PATIENCE_S * 2))
+
+
 def test_a_silent_connection_is_closed_where_http2_is_spoken(multiplexed: Service) -> None:
     with connect(multiplexed) as connection:
         read_to_end(connection)
+
+
+def _ping_until_closed(connection: socket.socket, most: int) -> bool:
+    """Whether the service closed it while it was sent so many pings, half a second apart."""
+    for _ in range(most):
+        try:
+            connection.sendall(_frame(PING, 0, 0, b"\0" * 8))
+            while connection.recv(65536):
+                pass
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            pass
+        return True
+    return False
+
+
+def _block(path: str) -> bytes:
+    """The head of a GET: its path as a literal (RFC 7541, 6.2.2)."""
+    return b"\x82\x86\x04" + bytes([len(path)]) + path.encode() + b"\x41\x06images"
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

@@ -181,14 +181,15 @@ class _Watched:
         if self._has_ended(now):
             return "unread body"
 
-        if active or sample.unsent or acked or served != self._served:
+        # Over HTTP/2 not all traffic belongs to requests: pings are answered, too.
+        is_plain = at is None or not at.is_http2
+        goes_out = bool(sample.unsent or acked) if is_plain else acked > received
+        if active or goes_out or served != self._served:
             self._idle_since, self._head_s, self._served = now, None, served
         elif self._head_s is not None and now > self.since:
             self._head_s += elapsed_s if is_heard else 0.0
         elif received and self._head_s is None:
             self._head_s = 0.0
-        # Over HTTP/2 not all that comes belongs to a request.
-        is_plain = at is None or not at.is_http2
         if is_plain and self._head_s is not None:
             return "head" if self._head_s > limits.head_s else None
         # The server has a time-out of its own for this, but not for HTTP/2.

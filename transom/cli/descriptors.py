@@ -13,12 +13,14 @@ _log = logging.getLogger(__name__)
 _RESERVE = 96
 #: More than any setting needs, where the system allows a great number: some programs walk through all.
 _MOST = 1 << 16
+#: Of HTTP/2: requests of a connection at once.
+MOST_STREAMS = 16
 
 
 def fit_to_descriptors(settings: Settings) -> Settings:
     """Raise the soft limit, and lower `max_connections` where that is not enough: a connection takes one, and
-    one for the file that is sent over it. With too few, the server would try in vain to accept connections,
-    without a pause, and stores and health checks could not open theirs."""
+    one for each file that may be sent over it at once. With too few, the server would try in vain to accept
+    connections, without a pause, and stores and health checks could not open theirs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -26,7 +28,8 @@ def fit_to_descriptors(settings: Settings) -> Settings:
         soft = wanted
     if soft == resource.RLIM_INFINITY:
         return settings
-    room = max(1, (soft - _RESERVE - settings.database_pool) // 2)
+    of_connection = 1 + (MOST_STREAMS if settings.http2 else 1)
+    room = max(1, (soft - _RESERVE - settings.database_pool) // of_connection)
     possible = max(1, room - room_beside(room))
     if possible >= settings.max_connections:
         return settings

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from transom.cli.descriptors import fit_to_descriptors, room_beside
+from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
@@ -28,8 +28,7 @@ from transom.telemetry import runtime_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
 
-#: Of HTTP/2, for each connection: streams at once, and headers of a request when they are unpacked.
-_MOST_STREAMS = 16
+#: Of HTTP/2: headers of a request when they are unpacked.
 _MOST_HEADER_BYTES = 64 << 10
 
 
@@ -230,7 +229,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         # The server has one time-out for both: the head of a request, and the pause before it.
         http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_s * 1000),
         http2_settings=HTTP2Settings(
-            max_concurrent_streams=_MOST_STREAMS, max_headers_size=_MOST_HEADER_BYTES
+            max_concurrent_streams=MOST_STREAMS, max_headers_size=_MOST_HEADER_BYTES
         ),
         log_level=LogLevels(settings.log_level),
         log_dictconfig=plain,
