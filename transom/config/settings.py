@@ -49,7 +49,9 @@ class Settings(ServingSettings, Readings):
         "", "Properties by which lists are filtered as fast as by name, comma separated; each has indexes."
     )
     image_property_quota: int = setting(128, "Properties an image may have; negative: no limit.")
-    image_metadata_limit: int = setting(65536, "Largest size of an image's properties together, bytes.")
+    image_metadata_limit: int = setting(
+        65536, "Largest size of an image's properties together, bytes; a control character takes six."
+    )
     image_tag_quota: int = setting(128, "Tags an image may have; negative: no limit.")
     ims_member_quota: int = setting(
         256, "Recipients an image may have when it is shared by the IMS API; negative: no limit."

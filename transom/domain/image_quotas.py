@@ -1,10 +1,16 @@
 """How much an image may carry. A negative limit is no limit (Glance's `image_*_quota` options)."""
 
+import re
 from typing import NamedTuple
 
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.fields import RESERVED_PREFIXES
 from transom.domain.model import Image
+
+#: What JSON has only as `\u` and four digits, five bytes longer: an answer with many of them would be six
+#: times as long as what is counted here.
+_SPELT_OUT = re.compile(r"[\x00-\x07\x0b\x0e-\x1f]")
+_LONGER_BYTES = 5
 
 
 class ImageQuotas(NamedTuple):
@@ -47,10 +53,15 @@ def check_metadata(old: Image | None, new: Image, limit_bytes: int) -> None:
 
 def _metadata_size(image: Image) -> int:
     return sum(
-        len(name.encode()) + len(value.encode())
+        _size(name) + _size(value)
         for name, value in image.properties.items()
         if not name.startswith(RESERVED_PREFIXES)
     )
+
+
+def _size(text: str) -> int:
+    size = len(text.encode())
+    return size if text.isprintable() else size + _LONGER_BYTES * len(_SPELT_OUT.findall(text))
 
 
 def check_tags(old: Image | None, new: Image, limit: int) -> None:
