@@ -115,6 +115,30 @@ def test_all_bodies_together_are_bounded_and_other_projects_are_served(make_serv
     assert after == 201
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Transfer-Encoding: gzip, chunked",),
+        ("Transfer-Encoding: gzip", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked, chunked",),
+    ],
+)
+def test_a_body_in_another_transfer_coding_is_not_taken_as_it_is(
+    server: Service, lines: tuple[str, ...]
+) -> None:
+    """What was packed for the way would become the image's data."""
+    image_id = _create(server)
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    octets = "Content-Type: application/octet-stream"
+    request = head("PUT", f"/v2/images/{image_id}/file", octets, token, *lines)
+    with connect(server) as connection:
+        connection.sendall(request + b"2\r\nxx\r\n0\r\n\r\n")
+        status = read_status(connection)
+
+    assert status == 501
+    assert server.client("publisher").get(f"/v2/images/{image_id}").json()["status"] == "queued"
+
+
 def _cost_of_requests(service: Service, count: int) -> float:
     before = cpu_s(service)
     for _ in range(count):

@@ -1,4 +1,5 @@
-"""Turns of projects at the event loop: one that sends a hundred long requests waits behind its own."""
+"""Turns at the event loop: a project that sends a hundred long requests waits behind its own, and so does an
+address that strangers send from."""
 
 from __future__ import annotations
 
@@ -37,20 +38,40 @@ def shared_image(server: Service) -> str:
 def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_one(
     server: Service, shared_image: str
 ) -> None:
-    """While the short one waits, the service does little of what the crowd has asked for: some pieces, or
-    some rounds, which may hold several short pieces."""
     token = f"X-Auth-Token: {server.token('publisher')}"
+
+    assert _pieces_waited_for(server, head("GET", f"/v2/images/{shared_image}/members", token)) < CROWD / 4
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        head("GET", "/metrics"),
+        head("GET", "/", "Accept: " + ",".join(["a/b;q=0.1"] * 3_000)),
+        head("GET", "/v2/" + "%41" * 10_000, "X-Auth-Token: wrong"),
+        head("GET", "/console/login", "Cookie: " + ";".join(f"c{number}=x" for number in range(3_000))),
+    ],
+    ids=["metrics", "accept", "path", "cookies"],
+)
+def test_a_crowd_of_strangers_is_not_answered_before_a_users_request(
+    server: Service, request_head: bytes
+) -> None:
+    assert _pieces_waited_for(server, request_head) < CROWD / 4
+
+
+def _pieces_waited_for(server: Service, request: bytes) -> float:
+    """What the service does of a crowd's requests while a short one of another project waits, in such
+    requests: some pieces, or some rounds, which may hold several short pieces."""
     client = server.client("other")
     other_id = client.post("/v2/images", json={"name": "other"}).json()["id"]
-    request = head("GET", f"/v2/images/{shared_image}/members", token)
-    with connect(server) as connection:
+    with connect(server, "127.0.0.2") as connection:
         before = cpu_s(server)
         for _ in range(CROWD // 5):
             connection.sendall(request)
-            assert read_status(connection) == 200
+            assert read_status(connection) in (200, 300, 401)
         one_s = (cpu_s(server) - before) / (CROWD // 5)
     with ExitStack() as stack:
-        crowd = [stack.enter_context(connect(server)) for _ in range(CROWD)]
+        crowd = [stack.enter_context(connect(server, "127.0.0.2")) for _ in range(CROWD)]
         for connection in crowd:
             connection.sendall(request)
         spent_s = []
@@ -58,8 +79,7 @@ def test_a_crowd_of_long_requests_is_not_answered_before_another_projects_short_
             before = cpu_s(server)
             assert client.get(f"/v2/images/{other_id}").status_code == 200
             spent_s.append(cpu_s(server) - before)
-
-    assert max(spent_s) < CROWD / 4 * one_s
+    return max(spent_s) / one_s
 
 
 def test_a_project_that_waits_for_its_own_locks_keeps_nobody_from_writing(

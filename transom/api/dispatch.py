@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
 from transom.api.client_counts import ClientCounts
@@ -21,7 +20,6 @@ from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.forwarded import make_trust
 from transom.api.http import (
-    UNDECODABLE,
     Dialect,
     Headers,
     HttpError,
@@ -35,6 +33,14 @@ from transom.api.identity.errors import render_error as render_identity_error
 from transom.api.ims.errors import render_error as render_ims_error
 from transom.api.ims.errors import status_of
 from transom.api.options import FrontOptions
+from transom.api.paths import (
+    IDENTITY,
+    below_identity,
+    join_slashes,
+    name_version,
+    names_no_version,
+    read_segments,
+)
 from transom.api.router import Match, Router
 from transom.api.sending import PIECE_BYTES, send_response
 from transom.api.services import Services
@@ -45,6 +51,7 @@ from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
 from transom.api.versions import base_url, served_versions
+from transom.domain.addresses import group_address
 from transom.domain.errors import (
     InvalidError,
     SpentError,
@@ -64,26 +71,22 @@ OpenConsole = Callable[[AnswerRequest], AnswerRequest]
 _CONSOLE = "/console"
 _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
-_KNOWN_ROOTS = frozenset({route.path.split("/")[1] for route in _ALL_ROUTES})
 _IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
 _SHARE = "share"
-_IDENTITY = "identity"
 _IDENTITY_VERSION = "v3"
 #: Segments up to the version of the Identity API.
 _IDENTITY_DEPTH = 2
 #: Below these a token or a signature is needed.
 _GUARDED = frozenset({"v1", "v1.1", "v2", "share"})
-#: Of these the roots of versions that the Image API had once.
-_OLD_VERSIONS = frozenset({"v1", "v1.1"})
 #: In these a body that the call does not take is refused.
 _WITHOUT_BODIES = (Dialect.OPENSTACK, Dialect.SHARE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
-_VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
-_VERSION_IN_ACCEPT = re.compile(r"application/vnd\.openstack\.images-(v[0-9.]+)")
 #: How much of a body that nobody read is read all the same, so that the client gets to see the answer.
 _DRAIN_BYTES = 16 << 20
 _DRAIN_S = 3.0
+#: A path, query and signature beyond which they take the loop a while, bytes.
+_LONG_HEAD = 4 << 10
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 _NO_CREDENTIALS = (
     "This server could not verify that you are authorized to access the document you requested. Either you "
@@ -173,10 +176,12 @@ class Dispatcher:
             request.dialect = _dialect_of(request)
             if (given := request.headers.get(b"x-openstack-request-id")) is not None:
                 request.request_id = _read_request_id(given, self._max_request_id_length)
+            _require_plain_transfer(request)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
             if self._answer_console is not None and _is_below(request.path, _CONSOLE):
+                await self._take_strangers_turn(request)
                 return await self._answer_console(request)
         except (TransomError, HttpError) as error:
             return "", self._refuse(request, error)
@@ -193,12 +198,17 @@ class Dispatcher:
         """(the route's template or "", the response) of a request whose dialect and origin were found."""
         route = ""
         try:
+            if _has_long_head(request):
+                await self._take_strangers_turn(request)
             segments = self._read_path(request)
             found = self._find(request, segments)
-            if _names_no_version(request, segments, found):
+            is_guarded = segments[0] in _GUARDED and (found is None or found.template not in self._open_paths)
+            if not is_guarded:
+                await self._take_strangers_turn(request)
+            if names_no_version(request, segments, found):
                 request.dialect = Dialect.OPENSTACK
                 return route, await choose_version(self._services, request)
-            if segments[0] in _GUARDED and (found is None or found.template not in self._open_paths):
+            if is_guarded:
                 request.caller = await authenticate(self._services, request)
                 tenant = request.caller.project_id or request.caller.user_id
                 TENANT.set(tenant)
@@ -215,22 +225,26 @@ class Dispatcher:
             _log.exception("unexpected error", extra={"fields": {"request_id": request.request_id}})
             return route, self._render(request, 500, "The server has erred; its log says more.", [], None)
 
+    def _take_strangers_turn(self, request: Request) -> Awaitable[None]:
+        """Of whoever is not known yet, or never will be, by its address."""
+        return request.join_turns(self._turns, group_address(request.client_address))
+
     def _read_path(self, request: Request) -> list[str]:
         """The segments as the routes have them; sets `prefix`, and the dialects of the Identity API and the
-        share API. Raises what `_segments` does."""
-        segments = _segments(request)
+        share API. Raises what `read_segments` does."""
+        segments = read_segments(request)
         if segments[0] == _IMS_PREFIX:
             request.prefix = f"/{_IMS_PREFIX}"
             segments = segments[1:] or [""]
-        segments = _versioned(request, segments, self._versions)
+        segments = name_version(request, segments, self._versions)
         if segments[0] == _IDENTITY_VERSION and self._logs_in and not request.prefix:
-            segments = _below_identity(segments)
-        if segments[0] == _IDENTITY:
+            segments = below_identity(segments)
+        if segments[0] == IDENTITY:
             request.dialect = Dialect.KEYSTONE
-            _join_slashes(segments, behind=_IDENTITY_DEPTH)
+            join_slashes(segments, behind=_IDENTITY_DEPTH)
         elif segments[0] == _SHARE:
             request.dialect = Dialect.SHARE
-            _join_slashes(segments, behind=1)
+            join_slashes(segments, behind=1)
             if not segments[-1]:
                 del segments[-1]
         return segments
@@ -324,7 +338,7 @@ def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
     if request.path.startswith(f"/{_SHARE}/") or request.path == f"/{_SHARE}":
         return Dialect.SHARE
-    if request.path.startswith(f"/{_IDENTITY}"):
+    if request.path.startswith(f"/{IDENTITY}"):
         return Dialect.KEYSTONE
     is_ims = request.path.startswith(_IMS_PATHS) or has_signature(request)
     return Dialect.IMS if is_ims else Dialect.OPENSTACK
@@ -348,70 +362,21 @@ def _read_request_id(sent: bytes, longest: int) -> str:
     return given if given.startswith("req-") else f"req-{given}"
 
 
-def _segments(request: Request) -> list[str]:
-    """The path's segments, decoded one by one. InvalidError for bytes that are no UTF-8, and for NUL."""
-    raw = request.raw_path
-    if b"%" not in raw and raw.isascii():
-        return request.path.split("/")[1:] or [""]
-    try:
-        decoded = unquote_to_bytes(raw).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidError(UNDECODABLE) from None
-    if "\0" in decoded:
-        raise InvalidError("The URL can't contain NUL characters.")
-    # An encoded slash counts as one, as it does for Glance: no segment ever holds a slash.
-    return decoded.split("/")[1:] or [""]
+def _require_plain_transfer(request: Request) -> None:
+    """HttpError 501 for a body in another transfer coding than chunks, which the server has taken off (RFC
+    9112, 6.1). A proxy that unpacks it, or sees another end of it, would speak of another body."""
+    if b"transfer-encoding" not in request.headers:
+        return
+    if request.joined(b"transfer-encoding").strip().lower() != "chunked":
+        raise HttpError(
+            HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding: no transfer coding but chunked is understood."
+        )
 
 
-def _versioned(request: Request, segments: list[str], served: frozenset[str]) -> list[str]:
-    """The segments with the version as `v2`, whichever name the path or, where the path starts with none,
-    the Accept header gave it. Slashes before and behind it count as one: an endpoint may end with one."""
-    while len(segments) > 1 and not segments[0]:
-        del segments[0]
-    if segments[0] in served:
-        segments[0] = "v2"
-        _join_slashes(segments, behind=1)
-    elif segments[0] not in _KNOWN_ROOTS:
-        named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
-        if named and named[1] in served:
-            return ["v2", *segments]
-    return segments
-
-
-def _join_slashes(segments: list[str], *, behind: int) -> None:
-    """Take out the empty segments behind so many, but for one at the end."""
-    while len(segments) > behind + 1 and not segments[behind]:
-        del segments[behind]
-
-
-def _below_identity(segments: list[str]) -> list[str]:
-    """`/v3/…` as `/identity/v3/…`: of the URL of an identity service Huawei's SDK for Python keeps scheme and
-    host only. `/v3` alone asks for versions."""
-    return [_IDENTITY, *segments] if any(segments[1:]) else segments
-
-
-def _names_no_version(request: Request, segments: list[str], found: Match | None) -> bool:
-    """Whether to answer with the list of versions, as Glance does for paths that it does not know. A request
-    with a token or a signature does not look for versions, and gets 404: its client would take the list for
-    what it asked for."""
-    first = segments[0]
-    if first not in _KNOWN_ROOTS:
-        return not _has_credentials(request) or _looks_up_version(request, segments)
-    return first in _OLD_VERSIONS and found is None and not request.prefix and not _has_credentials(request)
-
-
-def _has_credentials(request: Request) -> bool:
-    """Whether there are any, be they good or not."""
-    return b"x-auth-token" in request.headers or has_signature(request)
-
-
-def _looks_up_version(request: Request, segments: list[str]) -> bool:
-    """Whether it asks for a version, as clients do with their token, too: the path names one and nothing
-    below it, or the Accept header does."""
-    if request.method not in ("GET", "HEAD"):
-        return False
-    is_bare = not any(segments[1:]) and _VERSION.fullmatch(segments[0]) is not None
-    return is_bare or _VERSION_IN_ACCEPT.search(request.header(b"accept") or "") is not None
+def _has_long_head(request: Request) -> bool:
+    """Whether what is read of it before its caller is known takes a while."""
+    authorization = request.headers.get(b"authorization", b"")
+    return len(request.raw_path) + len(request.query) + len(authorization) > _LONG_HEAD
 
 
 def _no_route(request: Request) -> HttpError:

@@ -1,4 +1,5 @@
-"""Turns of the projects at the event loop: a project that sends many requests waits behind its own.
+"""Turns at the event loop: a project that sends many requests waits behind its own, and so does an address
+from which strangers send them.
 
 The loop answers what has come in the order in which it came, so a hundred long requests of one project would
 all be answered before a short one of another. So requests ask here before each long piece of work. In one
