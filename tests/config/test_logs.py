@@ -101,3 +101,10 @@ def test_lines_that_are_written_often_are_as_any_other(
     wanted = [told | each for each in fields] if is_written else []
     assert [{name: line[name] for name in line if name != "time"} for line in lines] == wanted
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
+
+
+def test_lines_that_are_not_written_are_not_made_either(caplog: pytest.LogCaptureFixture) -> None:
+    """Each event would be decoded for its line (`sharing/relay.py`)."""
+    caplog.set_level("WARNING", "transom.often")
+
+    open_lines("transom.often", "json")(pytest.fail("a line was made") for _ in range(1))
