@@ -65,7 +65,7 @@ def create_app() -> App:
         _exit_if_broken(starting)
         starting.add_done_callback(_exit_if_broken)
         await send({"type": "lifespan.startup.complete"})
-        asyncio.get_running_loop().call_later(_DEAF_S, _hear_stops)
+        asyncio.get_running_loop().call_later(_DEAF_S, _unblock_stops)
         await receive()
         watching.cancel()
         starting.cancel()
@@ -80,7 +80,7 @@ def create_app() -> App:
     return app
 
 
-def _hear_stops() -> None:
+def _unblock_stops() -> None:
     """Unblock the signals to stop, with which the process was forked blocked. Between its start and its
     service the server's loop stands still for a moment, and a signal that comes then would be lost."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})

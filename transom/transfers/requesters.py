@@ -32,8 +32,8 @@ class Requesters:
         self._organizations = organizations
 
     def recall(self, job: Job) -> Caller:
-        """The caller with the roles of then that it still has. ForbiddenError when it has none in the project
-        any more, or is gone."""
+        """The caller, with those roles of the request that it still has. ForbiddenError when it has none
+        in the project any more, or is gone."""
         caller = recall_caller(job, self._policy, self._organizations)
         if self._roles_of is None:
             return caller

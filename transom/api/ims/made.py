@@ -1,5 +1,5 @@
-"""What an image is to be that is made of something else: an object, a server, a volume. The fields that these
-calls of the IMS API have in common."""
+"""New images that calls of the IMS API make from an object, a server or a volume: the fields that these calls
+have in common."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,8 +56,8 @@ def plan_image(
     name: Any,
     origin: str,
 ) -> Image:
-    """The image, before it is written. `fields`: what the call has beside what all have; `origin`: what it is
-    made of."""
+    """The image, before it is written. `fields`: those that only this call has; `origin`: what the image is
+    made from."""
     if name in (None, ""):
         raise InvalidError("name: is missing.", Reason.NAME_MISSING)
     if body.text(given, "cmk_id") is not None:

@@ -2,7 +2,7 @@
 
 A family that the caller may not know of looks absent. Its owner and admins see all of it; a project that it
 was offered to, and has not rejected it, sees what is said of it; who accepted it sees the versions that were
-promoted. Whoever was not asked and sees the image of the current version sees that this is one.
+promoted. A caller that was not asked, and sees the image of the current version, sees that it is one.
 """
 
 from transom.domain import access
@@ -96,8 +96,8 @@ def withdraw_family(caller: Caller, seen: Seen) -> None:
 
 
 def take_image(caller: Caller, image: VersionImage | None, image_id: str) -> VersionImage:
-    """The image that is to become a version if the caller can see it, else NotFoundError. Only one of the
-    family's own project can; what only others see is hidden from its owner as well."""
+    """The image that is to become a version if the caller can see it, else NotFoundError. One that is only
+    shared with the caller looks absent, too: a version is an image of the family's own project."""
     if image is None or not _may_be_seen(caller, image):
         raise NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
     return image
