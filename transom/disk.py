@@ -64,6 +64,10 @@ class Room:
         self.look()
         return self.lacks(wanted_bytes)
 
+    def is_at_its_end(self) -> bool:
+        """Whether no more of the reserve is left than a ballast has."""
+        return self.is_short(self.reserve_bytes // _PART_OF_RESERVE - self.reserve_bytes)
+
     def lacks(self, wanted_bytes: int = 0) -> bool:
         """The same, as it was last seen: of a disk that may hang, looked at beside the event loop."""
         return bool(self._wanted) and self._free - wanted_bytes < self._reserve

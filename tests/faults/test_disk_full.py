@@ -232,6 +232,45 @@ def test_a_disk_that_others_filled_can_be_freed_by_deleting(small_service: Servi
     expect_eventually(lambda: _create(client, "new").status_code, 201)
 
 
+def test_what_is_offered_and_answered_never_takes_the_room_that_taking_away_needs(
+    small_service: Service,
+) -> None:
+    """Offers and promotions remove what has ended before they add, and answers add events alone."""
+    publisher, recipient = small_service.client("publisher"), small_service.client("recipient")
+    member_id = small_service.clouds["recipient"].project_id
+    image_ids = [create_image(publisher)["id"] for _ in range(10)]
+    versions = [create_active_image(publisher, b"data") for _ in range(2)]
+    family = publisher.post("/share/v1/families", json={"name": "web"}).json()["id"]
+    path = f"/share/v1/families/{family}"
+    for image_id in versions:
+        assert publisher.post(f"{path}/versions", json={"image_id": image_id}).status_code == 201
+    offered = {"images": image_ids, "families": [family], "projects": [member_id]}
+    assert publisher.post("/share/v1/offers", json=offered).status_code == 200
+
+    fill_disk(small_service.work_dir)
+    expect_eventually(lambda: publisher.get("/readyz").json()["disks"]["data"]["has_room"], False)
+    growing = [
+        publisher.post("/share/v1/offers", json=offered | {"projects": [f"{n}-{m}" for m in range(10)]})
+        for n in range(30)
+    ]
+    growing += [
+        recipient.post("/share/v1/answers", json={"images": image_ids, "answer": status})
+        for status in ("accepted", "rejected") * 30
+    ]
+    away = [
+        publisher.post(f"{path}/versions/2/revoke", json={"reason": "A hole."}),
+        publisher.post(f"/v2/images/{versions[0]}/actions/deactivate"),
+        recipient.post("/share/v1/answers", json={"images": image_ids[:3], "answer": "left"}),
+        publisher.post("/share/v1/withdrawals", json={"images": image_ids, "everybody": True}),
+        publisher.post("/share/v1/withdrawals", json={"families": [family], "everybody": True}),
+        publisher.delete(path),
+        *(publisher.delete(f"/v2/images/{image_id}") for image_id in (*image_ids, *versions)),
+    ]
+
+    assert {answer.status_code for answer in growing} == {413}
+    assert [answer.text for answer in away if not answer.is_success] == []
+
+
 def test_a_token_can_be_revoked_on_a_full_disk(small_service: Service) -> None:
     client = small_service.client("publisher")
     token = client.headers["X-Auth-Token"]

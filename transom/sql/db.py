@@ -39,9 +39,9 @@ class EventInsert(NamedTuple):
 
 class Statement(NamedTuple):
     """A statement's text and the values of its `$n`. `required`: a guard, it must return a row. `is_lock`: it
-    only takes a lock; SQLite, which has one writer, skips it and returns no rows. `frees_room`: an insert
-    that prepares a deletion, allowed even when the disk is full. `events`: events made of the returned rows,
-    inserted atomically with the statement and without a further round trip.
+    only takes a lock; SQLite, which has one writer, skips it and returns no rows. `frees_room`: it
+    prepares a deletion or ends the use of data, and goes on when the disk is full. `events`: events made of
+    the returned rows, inserted atomically with the statement and without a further round trip.
     """
 
     sql: str

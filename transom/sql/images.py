@@ -196,7 +196,13 @@ def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
         to_json(new.properties),
         new.updated_at,
     )
-    return Statement(UPDATE_IMAGE, values, required=True, events=record_image(seen, new, actor))
+    return Statement(
+        UPDATE_IMAGE,
+        values,
+        required=True,
+        frees_room=new.status == Status.DEACTIVATED != seen.status,
+        events=record_image(seen, new, actor),
+    )
 
 
 def moved_on(image: Image, now: int) -> int:

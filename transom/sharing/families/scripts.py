@@ -221,7 +221,8 @@ def _revoke(
     if after == known:
         return
     revoked = changes.require_version(after, number)
-    yield record_family(act, EventType.REVOKED, after.family, revoked)
+    # Also on a full disk: nobody is to get the data of what is revoked.
+    yield record_family(act, EventType.REVOKED, after.family, revoked)._replace(frees_room=True)
     if after.family.current_number == known.family.current_number:
         yield from write(known, after, act)
     else:

@@ -37,7 +37,7 @@ class _Unit:
     """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
     each statement (None: a guard failed), or what the script returned."""
 
-    __slots__ = ("error", "future", "is_second_try", "make_script", "outcome", "statements")
+    __slots__ = ("error", "future", "is_second_try", "make_script", "outcome", "removes", "statements")
 
     def __init__(
         self,
@@ -51,13 +51,22 @@ class _Unit:
         self.outcome: Any = None
         self.error: Exception | None = None
         self.is_second_try = False
+        #: Whether it has removed a row, or failed when it was about to; None before it has run.
+        self.removes: bool | None = None
 
     def appends_events(self) -> bool:
         return any(statement.appends_events for statement in self.statements)
 
-    def may_free_room(self) -> bool:
-        """Whether it goes on where there is no room for new rows. Of a script that shows when it has run."""
-        return not _only_grows(self.statements)
+    def inserts(self) -> bool:
+        return any(_verb(statement) == "insert" for statement in self.statements)
+
+    def takes_away(self) -> bool:
+        """Before it has run: whether it may. Of a script that shows when it has."""
+        if any(statement.frees_room for statement in self.statements):
+            return True
+        if self.removes is not None:
+            return self.removes
+        return any(_verb(statement) == "delete" for statement in self.statements)
 
 
 class Writer:
@@ -102,8 +111,7 @@ class Writer:
     def _enqueue(self, unit: _Unit) -> asyncio.Future[Any]:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
-        if self._room.is_short() and not unit.may_free_room():
-            raise StoreFullError(_NO_ROOM)
+        self._require_room_for(unit)
         if unit.make_script is not None:
             self._scripts.add(TENANT.get(), unit)
         else:
@@ -113,6 +121,17 @@ class Writer:
             # At the end of this round of the loop: the other requests in it come along.
             self._loop.call_soon(self._start)
         return unit.future
+
+    def _require_room_for(self, unit: _Unit) -> None:
+        """StoreFullError for new rows where the reserve begins, and for events of changes at its end: that is
+        for what takes rows away, which has events as well."""
+        if not self._room.is_short() or unit.takes_away():
+            return
+        if unit.inserts() or (unit.appends_events() and self._room.is_at_its_end()):
+            raise StoreFullError(_NO_ROOM)
+
+    def _may_use_ballast(self, unit: _Unit) -> bool:
+        return not unit.is_second_try and (unit.takes_away() or not (unit.inserts() or unit.appends_events()))
 
     @property
     def is_busy(self) -> bool:
@@ -191,8 +210,10 @@ class Writer:
                 self._connection.rollback()
         again: list[_Unit] = []
         if failure is not None:
-            if isinstance(renamed(failure), StoreFullError) and self._finds_room():
-                again = [unit for unit in batch if unit.may_free_room() and not unit.is_second_try]
+            if isinstance(renamed(failure), StoreFullError):
+                entitled = [unit for unit in batch if self._may_use_ballast(unit)]
+                # Nobody else gives the ballast up.
+                again = entitled if entitled and self._finds_room() else []
             # Nothing of the batch was committed: each of its requests fails.
             for unit in batch:
                 unit.error = failure
@@ -204,7 +225,8 @@ class Writer:
 
     def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
         for unit in again:
-            unit.outcome, unit.error, unit.is_second_try = None, None, True
+            unit.outcome = unit.error = unit.removes = None
+            unit.is_second_try = True
         self._again = again + self._again
         if self._again or self._waiting or self._scripts:
             self._start()
@@ -226,10 +248,11 @@ class Writer:
 
     def _run_unit(self, unit: _Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
+        unit.removes = False
         if len(unit.statements) == 1 and not unit.statements[0].events:
             # SQLite takes a failing statement back by itself.
             try:
-                unit.outcome = self._run_all(unit.statements)
+                unit.outcome = self._run_all(unit)
             except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
                 unit.error = error
             return
@@ -237,10 +260,13 @@ class Writer:
         try:
             self._connection.execute("savepoint unit")
             if unit.make_script is not None:
-                unit.outcome, is_done = self._run_script(unit, unit.make_script()), True
+                unit.outcome = self._run_script(unit, unit.make_script())
             else:
-                unit.outcome = self._run_all(unit.statements)
-                is_done = unit.outcome is not None
+                unit.outcome = self._run_all(unit)
+            is_whole = unit.make_script is not None or unit.outcome is not None
+            if is_whole:
+                self._require_room_for(unit)
+            is_done = is_whole
         except Exception as error:  # noqa: BLE001 (as above)
             unit.error = error
         if self._connection.in_transaction:
@@ -257,24 +283,27 @@ class Writer:
             try:
                 statement = next(script) if rows is None else script.send(rows)
             except StopIteration as end:
-                if self._room.is_short() and not unit.may_free_room():
-                    raise StoreFullError(_NO_ROOM) from None
                 return end.value
             done.append(statement)
-            rows = self._rows_of(statement)
+            rows = self._rows_of(unit, statement)
 
-    def _run_all(self, statements: Sequence[Statement]) -> list[list[Row]] | None:
+    def _run_all(self, unit: _Unit) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
-        for statement in statements:
-            rows.append(self._rows_of(statement))
+        for statement in unit.statements:
+            rows.append(self._rows_of(unit, statement))
             if statement.required and not rows[-1]:
                 return None
         return rows
 
-    def _rows_of(self, statement: Statement) -> list[Row]:
+    def _rows_of(self, unit: _Unit, statement: Statement) -> list[Row]:
         if statement.is_lock:
             return []
+        removed, changes = unit.removes, self._connection.total_changes
+        # Until it has found nothing to remove: it may have no room for the attempt.
+        unit.removes = removed or _verb(statement) == "delete"
         rows: list[Row] = self._connection.execute(translated(statement.sql), statement.values).fetchall()
+        if self._connection.total_changes == changes:
+            unit.removes = removed
         for event in statement.events if rows else ():
             sql = event_insert(event.sql, len(event.values), event.columns)
             told = len(event.columns)
@@ -325,12 +354,8 @@ def _do_nothing() -> None:
     """The default of `wake`."""
 
 
-def _only_grows(statements: Sequence[Statement]) -> bool:
-    """Whether they add rows and take none away."""
-    if any(statement.frees_room for statement in statements):
-        return False
-    verbs = {statement.sql.lstrip()[:6] for statement in statements}
-    return "insert" in verbs and "delete" not in verbs
+def _verb(statement: Statement) -> str:
+    return statement.sql.lstrip()[:6]
 
 
 def _is_gone(unit: _Unit) -> bool:
