@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import markup_join
 from markupsafe import Markup, escape
 
 from transom.api.http import Headers, Request, Response
@@ -23,6 +24,10 @@ _LEAST_PACKED = 1000
 _PACKING = 3
 #: Of a dict, which a template may call whatever the keys are.
 _METHODS = frozenset(dir(dict))
+#: A longer text is escaped anew each time, characters.
+_LONG = 200
+#: Functions that a template gets with its facts, and calls with arguments one by one.
+_PLAIN = frozenset({"url", "static", "ago", "left", "on", "is_soon"})
 
 _PAGE_HEADERS: Headers = [
     *HEADERS,
@@ -32,17 +37,31 @@ _PAGE_HEADERS: Headers = [
 ]
 
 
+def _escape(text: str) -> str:
+    return html.escape(words.show_controls(text))
+
+
+#: Ids, links and names stand on a page several times, and on the next one again.
+_escape_short = lru_cache(maxsize=2048)(_escape)
+
+
 def _write(value: Any) -> str:
     """What a template shows, as it stands in the page."""
     kind = type(value)
     if kind is str:
-        return html.escape(words.show_controls(value))
+        return _escape_short(value) if len(value) < _LONG else _escape(value)
     return value if kind is Markup else escape(value)
 
 
+def _join(parts: tuple[Any, ...]) -> str:
+    """What `~` makes."""
+    return "".join(parts) if all(type(part) is str for part in parts) else markup_join(parts)
+
+
 class _Generator(CodeGenerator):
-    """`finalize` escapes as well. `escape` would make a Markup of each piece, for nothing: a page has
-    hundreds of them, joined a moment later."""
+    """Templates as functions, without what costs and is not needed here. `finalize` escapes as well: `escape`
+    would make a Markup of each piece, for nothing, as a page has hundreds of them, joined a moment later. And
+    functions that want nothing of the context are called as such."""
 
     def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
         self.write("environment.finalize(")
@@ -50,9 +69,33 @@ class _Generator(CodeGenerator):
     def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
         self.write(")")
 
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 (inherited)
+        self.write("environment.join_parts((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+    def visit_Call(  # noqa: N802 (inherited)
+        self,
+        node: nodes.Call,
+        frame: Frame,
+        forward_caller: bool = False,
+    ) -> None:
+        if not isinstance(node.node, nodes.Name) or node.node.name not in _PLAIN:
+            super().visit_Call(node, frame, forward_caller=forward_caller)
+            return
+        self.visit(node.node, frame)
+        self.write("(")
+        for argument in (*node.args, *node.kwargs):
+            self.visit(argument, frame)
+            self.write(", ")
+        self.write(")")
+
 
 class _Environment(Environment):
     code_generator_class = _Generator
+    join_parts = staticmethod(_join)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As it is inherited; but a key of what the API says is looked up at once, rather than after an

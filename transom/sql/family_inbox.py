@@ -13,6 +13,8 @@ from transom.sql.family_rows import (
     member_of_row,
 )
 
+#: At most so many rows are read at once in no time.
+_FEW = 26
 _DETAILS = f"""
     {FAMILY_COLUMNS}, {MEMBER_COLUMNS}, publisher.name, publisher.url, publisher.verified_at
     from family_member join family on family.id = family_member.family_id
@@ -54,7 +56,12 @@ async def list_received(
     """Families that were offered to `member_id` and have this status, newest offer first, from below `before`
     (time of the offer, id) on. `owner`: only this project's."""
     values = (member_id, status, now, *before, owner, limit)
-    return [_of_row(row) for row in await db.scan(LIST_RECEIVED_FAMILIES, *values)]
+    if limit <= _FEW and owner is None:
+        rows = await db.read(LIST_RECEIVED_FAMILIES, *values)
+    else:
+        # Whose a family is stands in no index of its members.
+        rows = await db.scan(LIST_RECEIVED_FAMILIES, *values)
+    return [_of_row(row) for row in rows]
 
 
 async def find_received(db: Database, family_id: str, member_id: str, now: int) -> ReceivedFamily | None:
