@@ -71,7 +71,7 @@ def test_everything_is_withdrawn_from_a_project_once_its_name_is_typed(
     to = f"projects/{server.clouds['recipient'].project_id}"
     shares = f"/share/v1/shares?to={to}"
 
-    assert "What publisher gives to recipient" in publisher.see(f"/shared?to={to}").text
+    assert "What it has of publisher." in publisher.see(f"/shared?to={to}").text
     assert "Withdraw everything from recipient?" in publisher.see(f"/shared/withdraw?to={to}").text
     fields = {"to": to, "whom": "recipient", "reason": ""}
     assert publisher.post("/shared/withdraw", {**fields, "typed": "publisher"}).status_code == 400

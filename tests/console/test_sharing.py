@@ -220,6 +220,38 @@ def test_an_image_is_offered_to_a_list_and_bad_lines_stop_all_of_it(
     assert not publisher.faults
 
 
+@SCRIPTS
+def test_who_has_it_already_is_told_before_it_is_offered(
+    chromium: Chromium, server: Service, has_script: bool
+) -> None:
+    first, second, third = (f"{number:032x}" for number in range(3))
+    image_id = _offer(server, f"had-{has_script}")
+    post = server.client("publisher").post
+    post("/share/v1/offers", json={"images": [image_id], "projects": [first]})
+    server.client("recipient").post("/share/v1/answers", json={"images": [image_id], "answer": "rejected"})
+
+    with chromium.open(server.url, has_script=has_script) as window:
+        window.sign_in(server.clouds["publisher"])
+        window.go(f"/images/{image_id}/offer")
+        window.page.fill("#to", f"{first}\n{second}\nrecipient")
+        window.page.get_by_role("button", name="Offer", exact=True).click()
+        window.page.wait_for_selector("text=Offer to 2 projects?")
+        assert f"1 is asked already: {first}." in window.text
+        assert "1 has rejected it, and is asked again: recipient." in window.text
+        assert _status(server, image_id) == "rejected"
+
+        # Another list is another question.
+        window.page.fill("#to", f"{first}\n{third}")
+        window.page.get_by_role("button", name="Offer to 2").click()
+        window.page.wait_for_selector("text=Offer to 1 project?")
+        window.page.get_by_role("button", name="Offer to 1").click()
+        window.page.wait_for_selector(".note:has-text('Offered to 1 project; 1 had it already.')")
+        assert not window.faults
+
+    counts = server.client("publisher").get(f"/share/v1/images/{image_id}/shares/summary").json()
+    assert (counts["pending"], counts["rejected"]) == (2, 1)
+
+
 def test_a_share_is_withdrawn_with_a_reason_and_many_by_their_number(
     publisher: Window, server: Service
 ) -> None:

@@ -1,9 +1,11 @@
 """Offering and withdrawing: an image or a family, to and from projects."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
+from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from transom.api.http import Response
 from transom.console.client import cursor_of, segment
@@ -15,6 +17,10 @@ from transom.domain.recipients import KINDS_BY_PLURAL
 
 _OFFERS = "/share/v1/offers"
 _WITHDRAWALS = "/share/v1/withdrawals"
+#: Of pages and of the API → what the API calls the shares of such a thing.
+PARTS = {"images": "shares", "families": "members"}
+#: Recipients of an offer that are looked at before it is made.
+MOST_LOOKED_AT = 100
 #: Above so many the number is typed before they lose something.
 TYPED_ABOVE = 20
 _NEVER_USED = {"last_used_at": None}
@@ -28,6 +34,15 @@ class Subject:
         self.id = str(record["id"])
         self.name = title
         self.page = f"/{kind}/{self.id}"
+
+
+class Held(NamedTuple):
+    """Which of the recipients have it already. `by_answer`: what they were pasted as; `left`: how many others
+    there are; `seen`: of all recipients, what a form sends that was told of these."""
+
+    by_answer: Mapping[str, Sequence[str]]
+    left: int
+    seen: str
 
 
 async def _find_image(visit: Visit) -> Subject:
@@ -63,6 +78,7 @@ async def _show_offer(
     given: Mapping[str, str] | None = None,
     wrong: Sequence[tuple[str, str]] = (),
     result: Mapping[str, Any] | None = None,
+    held: Held | None = None,
 ) -> Response:
     return await visit.page(
         "offer.html",
@@ -71,6 +87,7 @@ async def _show_offer(
         given=given or {"to": visit.query.get("to", "")},
         wrong=wrong,
         result=result,
+        held=held,
         today=visit.now.date().isoformat(),
     )
 
@@ -83,6 +100,9 @@ async def _offer(visit: Visit, subject: Subject) -> Response:
     if found.wrong or not found.names:
         wrong = found.wrong or [("", "name at least one project")]
         return await _show_offer(visit, subject, HTTPStatus.BAD_REQUEST, given, wrong)
+    held = await _find_held(visit, subject, found)
+    if held.by_answer and (form.one("seen") != held.seen or not held.left):
+        return await _show_offer(visit, subject, HTTPStatus.OK, given, held=held)
     body: dict[str, Any] = {subject.kind: [subject.id], "projects": list(found.names)}
     body |= {name: given[name] for name in ("message",) if name in given}
     body |= {name: end_of(given[name]) for name in ("answer_by", "expires_at") if name in given}
@@ -93,6 +113,24 @@ async def _offer(visit: Visit, subject: Subject) -> Response:
     numbers = {"n": done["offered"], "again": done["renewed"] or None, "u": done["unchanged"] or None}
     page = subject.page if subject.kind == "images" else f"{subject.page}/members"
     return visit.go(page, did="offered", **numbers)
+
+
+async def _find_held(visit: Visit, subject: Subject, recipients: Recipients) -> Held:
+    """Of more than MOST_LOOKED_AT recipients nobody is looked at: the answer to the offer tells of them."""
+    ids = list(recipients.names)
+    seen = sha256("\n".join(sorted(ids)).encode()).hexdigest()
+    if len(ids) > MOST_LOOKED_AT:
+        return Held({}, len(ids), seen)
+    root = f"/share/v1/{subject.kind}/{segment(subject.id)}/{PARTS[subject.kind]}/projects"
+    answers = await asyncio.gather(
+        *(visit.client.try_get(f"{root}/{segment(one)}", is_shown=False) for one in ids)
+    )
+    by_answer: dict[str, list[str]] = {}
+    for own_id, answer in zip(ids, answers, strict=True):
+        if answer.status == HTTPStatus.OK:
+            by_answer.setdefault(answer.body["status"], []).append(recipients.names[own_id])
+    kept = sum(len(names) for status, names in by_answer.items() if status != "rejected")
+    return Held(by_answer, len(ids) - kept, seen)
 
 
 def _name_failure(failure: Mapping[str, Any], found: Recipients) -> str:
@@ -130,7 +168,7 @@ async def _show_withdrawal(visit: Visit, subject: Subject, wrong: str = "") -> R
     everybody = visit.query.get("everybody") == "1"
     recipients, count = [], 0
     root = f"/share/v1/{subject.kind}/{segment(subject.id)}"
-    part = "shares" if subject.kind == "images" else "members"
+    part = PARTS[subject.kind]
     if everybody:
         if subject.kind == "images":
             counts = await visit.client.get(f"{root}/shares/summary")

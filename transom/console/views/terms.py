@@ -6,11 +6,8 @@ from typing import Any
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
 from transom.console.views.family import require_etag
-from transom.console.views.shares import end_of
+from transom.console.views.shares import PARTS, end_of
 from transom.console.visit import Visit
-
-#: Of pages and of the API → what the API calls the shares of such a thing.
-_PARTS = {"images": "shares", "families": "members"}
 
 
 async def show_image_terms(visit: Visit) -> Response:
@@ -64,5 +61,5 @@ async def _change(visit: Visit, kind: str) -> Response:
 def _path_of(visit: Visit, kind: str, to: str) -> str:
     """`to`: `projects/<id>` …"""
     recipients, _, own_id = to.partition("/")
-    thing = f"/share/v1/{kind}/{segment(visit.param('id'))}/{_PARTS[kind]}"
+    thing = f"/share/v1/{kind}/{segment(visit.param('id'))}/{PARTS[kind]}"
     return f"{thing}/{segment(recipients)}/{segment(own_id)}"
