@@ -125,6 +125,7 @@ class Story:
                 "account": "/account",
                 "project": "/project",
             },
+            "shop-ops": {"inbox-accepted-family": "/inbox?show=accepted", "family-accepted": family},
             "new-ops": {
                 name.strip("/").replace("/", "-") + "-empty": name
                 for name in (

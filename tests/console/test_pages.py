@@ -157,6 +157,8 @@ def _publisher(body: Any) -> list[str]:
 FACTS: list[tuple[str, str, str, Callable[[Any], list[str]]]] = [
     ("web-ops", "inbox", "/share/v1/inbox", _offers),
     ("web-ops", "inbox-accepted", "/share/v1/inbox?status=accepted", _offers),
+    ("shop-ops", "inbox-accepted-family", "/share/v1/inbox?status=accepted", _offers),
+    ("shop-ops", "family-accepted", "/share/v1/families/{family}/versions", _versions),
     ("web-ops", "images", "/v2/images?owner={project}", _images),
     ("web-ops", "images-shared", "/v2/images?visibility=shared", _images),
     ("web-ops", "image-given", "/v2/images/{image}", _image),
