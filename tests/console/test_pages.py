@@ -99,7 +99,12 @@ def _versions(body: Any) -> list[str]:
     return [
         word
         for one in body["items"]
-        for word in (one["image"]["name"], one["state"], one["revoke_reason"] or one["notes"])
+        # A recipient sees no images of versions that it was never given.
+        for word in (
+            (one["image"] or {"name": f"version {one['number']}"})["name"],
+            one["state"],
+            one["revoke_reason"] or one["notes"],
+        )
     ]
 
 

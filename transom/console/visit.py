@@ -118,7 +118,8 @@ class Visit:
             )
         except (UnicodeDecodeError, ValueError):
             raise InvalidError("The form cannot be read.") from None
-        return Form(pairs)
+        # A browser ends the lines of a text so; on a page that shows it again they end as lines do.
+        return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
 
     def url(self, path: str, **query: Any) -> str:
         """A link to a page. `path` below /console; a list holds several values of a parameter."""
