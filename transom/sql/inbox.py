@@ -169,6 +169,7 @@ def _count_shared(groups: int) -> str:
     return f"select count(*) from ({' union '.join(each)}) as counted"
 
 
+#: As the tests run it.
 COUNT_SHARED_WITH = _count_shared(2)
 
 

@@ -34,8 +34,8 @@ from transom.stores.s3_bucket import (
     Found,
     S3Bucket,
     TooManyPartsError,
+    failure_text,
     is_full,
-    what_was_said,
 )
 from transom.stores.s3_credentials import Keys
 
@@ -143,9 +143,9 @@ class ObjectClient:
         )
 
     def _renamed(self, error: BaseException) -> TransomError:
-        """Ours for what the service or the way there said, which stays in the log."""
-        said = what_was_said(error)
-        _log.warning("object %s: %s", self._ref, said)
+        """Our error for this one, whose text stays in the log."""
+        text = failure_text(error)
+        _log.warning("object %s: %s", self._ref, text)
         if isinstance(error, PreconditionError):
             return InvalidError(
                 f"The object {self._ref} was changed while it was read.", Reason.OBJECT_UNUSABLE
@@ -153,7 +153,7 @@ class ObjectClient:
         if isinstance(error, FileNotFoundError | PermissionDeniedError | UnauthenticatedError):
             return self._unreadable()
         if isinstance(error, NotSupportedError | AlreadyExistsError) or any(
-            word in said for word in _FORBIDDEN
+            word in text for word in _FORBIDDEN
         ):
             return self._unreadable()
         if is_full(error):

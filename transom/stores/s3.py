@@ -11,7 +11,7 @@ from contextlib import aclosing
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, StoreInfo
 from transom.stores import MARK_BYTES, MARK_NAME
-from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, is_full, what_was_said
+from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, failure_text, is_full
 from transom.stores.s3_credentials import Keys
 
 _log = logging.getLogger(__name__)
@@ -118,8 +118,8 @@ class S3Store:
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def _renamed(self, error: BaseException) -> StoreFullError | UnavailableError:
-        """Ours for what the service or the way there said, which stays in the log."""
-        _log.warning("store %s: %s", self.name, what_was_said(error))
+        """Our error for this one, whose text stays in the log."""
+        _log.warning("store %s: %s", self.name, failure_text(error))
         if is_full(error):
             return StoreFullError("Image storage media is full.")
         return UnavailableError(f"The image store {self.name} cannot be used now.")

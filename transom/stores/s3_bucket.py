@@ -223,11 +223,11 @@ class S3Bucket:
         try:
             await self.delete(path)
         except ERRORS as error:
-            _log.warning("object %s of bucket %s stays: %s", path, self.name, what_was_said(error))
+            _log.warning("object %s of bucket %s stays: %s", path, self.name, failure_text(error))
 
 
-def what_was_said(error: BaseException) -> str:
-    """What the service or the way there said, for the log: without the library's inner view."""
+def failure_text(error: BaseException) -> str:
+    """The text of a failure, of the service or on the way there, without the library's details."""
     return str(error).partition("Debug source")[0].partition("\n")[0]
 
 

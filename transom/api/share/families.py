@@ -54,10 +54,10 @@ _MAX_URL = 1_000
 
 def family_body(seen: Seen) -> dict[str, Any]:
     """A family as lists show it."""
-    return {**_said(seen.family), "status": seen.status}
+    return {**_show_details(seen.family), "status": seen.status}
 
 
-def _said(family: Family) -> dict[str, Any]:
+def _show_details(family: Family) -> dict[str, Any]:
     return {
         "id": family.id,
         "name": family.name,
@@ -203,19 +203,19 @@ async def create_family(services: Services, request: Request) -> Family:
     if not _NAME.fullmatch(asked.name):
         why = "must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit."
         raise invalid("/name", why)
-    said = service.Said(
+    details = service.FamilyDetails(
         title=_title(asked.title),
         description=check_optional_text("/description", asked.description, MAX_DESCRIPTION),
         support_url=_url(asked.support_url),
         provided_until=read_end("/provided_until", asked.provided_until),
     )
     limit, actor = services.share_limits.family_quota, giving_actor_of(services, request)
-    return await service.create_family(services.db, request.caller, actor, asked.name, said, limit)
+    return await service.create_family(services.db, request.caller, actor, asked.name, details, limit)
 
 
 def show_created(request: Request, family: Family) -> Response:
     """201 with the family and where it is."""
-    body = {**_said(family), "status": None, "current": None, "members": _NO_MEMBERS}
+    body = {**_show_details(family), "status": None, "current": None, "members": _NO_MEMBERS}
     location = f"{request.prefix}{PATH}/{family.id}".encode()
     return tagged_response(
         request, body, family_tag(family, None), HTTPStatus.CREATED, [(b"location", location)]

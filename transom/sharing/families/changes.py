@@ -242,26 +242,22 @@ def describe(known: Known) -> Known:
     current = known.current
     replaced_by = current.image.id if current is not None else None
     versions = [
-        _replace(
-            version,
-            image=_replace(
-                version.image, properties=_said(version, known.state_of(version), known, replaced_by)
-            ),
-        )
+        _replace(version, image=_replace(version.image, properties=_properties(version, known, replaced_by)))
         for version in known.versions
     ]
     return _replace(known, versions=versions)
 
 
-def _said(version: Version, state: State, known: Known, replaced_by: str | None) -> Mapping[str, str]:
-    said = {FAMILY: known.family.name, VERSION: str(version.number), STATE: str(state)}
+def _properties(version: Version, known: Known, replaced_by: str | None) -> Mapping[str, str]:
+    state = known.state_of(version)
+    of_family = {FAMILY: known.family.name, VERSION: str(version.number), STATE: str(state)}
     if state in (State.SUPERSEDED, State.REVOKED) and replaced_by is not None:
-        said[REPLACED_BY] = replaced_by
+        of_family[REPLACED_BY] = replaced_by
     if state is State.REVOKED and version.revoke_reason:
-        said[REVOKE_REASON] = version.revoke_reason
+        of_family[REVOKE_REASON] = version.revoke_reason
     if version.revoke_at < NEVER:
-        said[REVOKE_AT] = show_time(version.revoke_at)
-    return {**without_family(version.image.properties), **said}
+        of_family[REVOKE_AT] = show_time(version.revoke_at)
+    return {**without_family(version.image.properties), **of_family}
 
 
 def without_family(properties: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ Member = TypeVar("Member", FamilyMember, GivenFamily)
 # ---- make and change
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class FamilyDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The texts of a family, and until when its versions are provided."""
 
     title: str | None
@@ -41,7 +41,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create_family(
-    db: Database, caller: Caller, actor: Actor, name: str, said: Said, limit: int
+    db: Database, caller: Caller, actor: Actor, name: str, details: FamilyDetails, limit: int
 ) -> Family:
     """`limit`: families that a project may have, negative for no limit."""
     owner = rules.create_family(caller)
@@ -50,12 +50,12 @@ async def create_family(
         id=str(uuid.uuid4()),
         owner=owner,
         name=name,
-        title=said.title,
-        description=said.description,
-        support_url=said.support_url,
+        title=details.title,
+        description=details.description,
+        support_url=details.support_url,
         current_number=None,
         last_number=0,
-        provided_until=said.provided_until,
+        provided_until=details.provided_until,
         created_at=act.now,
         updated_at=act.now,
     )
