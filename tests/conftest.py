@@ -19,8 +19,15 @@ from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
 from harness.swift import Swift
+from hypothesis import settings
 
 pytest_plugins = ["harness.limits"]
+
+# No test asserts a duration, and no example has one either: a busy machine takes longer.
+settings.register_profile(
+    "without deadlines", settings.get_profile(settings.get_current_profile_name()), deadline=None
+)
+settings.load_profile("without deadlines")
 
 DATABASES = ["sqlite", "postgresql"]
 

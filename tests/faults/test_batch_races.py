@@ -70,7 +70,6 @@ DEPLOYMENTS = [
 few = settings(
     max_examples=max(10, ROUNDS // 2),
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

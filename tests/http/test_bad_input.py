@@ -370,7 +370,7 @@ query_values = (
 queries = st.lists(st.tuples(query_names, query_values), max_size=5).map(
     lambda pairs: "&".join(f"{quote_from_bytes(name)}={quote_from_bytes(value)}" for name, value in pairs)
 )
-bounded = settings(max_examples=60, deadline=None, database=None)
+bounded = settings(max_examples=60, database=None)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def _count(value: Any) -> int:
     return sum(1 + _count(one) for one in value) if isinstance(value, list) else 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(body=_bodies)
 @example(body=["\\", '"', '\\"', "\\\\"])
 @example(body={"a\\": {'"': [[], {}, []]}})
@@ -35,7 +35,7 @@ def test_it_is_no_more_than_there_are_and_no_less_than_half(body: Any) -> None:
     assert _count(body) / 2 - 1 <= least <= _count(body)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(body=_bodies, limit=st.integers(0, 30))
 def test_a_body_is_refused_when_it_has_more_values_than_it_may(body: Any, limit: int) -> None:
     raw = json.dumps(body).encode()

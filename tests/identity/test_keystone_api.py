@@ -304,7 +304,7 @@ _json = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(identity=_json, scope=_json)
 def test_no_body_is_a_server_error(server: Service, identity: Any, scope: Any) -> None:
     response = _post_login(server, {"auth": {"identity": identity, "scope": scope}})

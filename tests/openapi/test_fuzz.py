@@ -96,7 +96,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[one.label for one in OPERATIONS])
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize="TRANSOM_FUZZ_EXAMPLES" not in os.environ,
     database=None,
     phases=[Phase.generate],

@@ -130,7 +130,7 @@ old_texts = st.lists(st.lists(st.sampled_from(["role:member", "project_id:%(owne
 
 
 # What oslo.policy needs to load its rules, on a busy machine, is no fault of ours.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(text=texts | old_texts, one=flat_texts, two=flat_texts, asks=who, target=targets)
 def test_a_rule_answers_as_oslo_policy_does(
     text: Text, one: str, two: str, asks: Caller, target: Target
@@ -144,7 +144,6 @@ def test_a_rule_answers_as_oslo_policy_does(
 COMPILED = Policy(compile_texts(OF_CODE))
 
 
-@settings(deadline=None)
 @given(rule=st.sampled_from(sorted(DEFAULTS)), asks=who, target=targets)
 def test_each_rule_of_the_code_says_what_its_text_says(rule: str, asks: Caller, target: Target) -> None:
     """Of what the caller's project sees. The rest is hidden before any rule is asked, as in Glance."""

@@ -40,7 +40,6 @@ an_answer = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED, PENDING, LEFT))
 BOUNDED = settings(
     max_examples=14,
     stateful_step_count=20,
-    deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

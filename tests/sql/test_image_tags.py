@@ -35,7 +35,6 @@ _visibilities = st.sampled_from(list(Visibility))
 
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(made=_tags, changes=st.lists(st.tuples(_tags, _owners, _visibilities), max_size=3))

@@ -34,7 +34,7 @@ from .databases import NOBODY, count, write_world
 
 pytestmark = pytest.mark.anyio
 
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 HARD_TO_KEEP = [
     "",

@@ -29,7 +29,6 @@ pytestmark = pytest.mark.anyio
 
 thorough = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -309,7 +308,7 @@ async def test_pages_cut_by_size_are_the_whole_list_once(
     assert found == expected_list(*world, who, query)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=8), value=st.text(max_size=8))
 @example(name="a.b", value="x")
 @example(name='"', value='"')
@@ -327,7 +326,7 @@ async def test_a_property_filter_takes_any_name_and_value_literally(
     assert [one.id for one in found] == ["hit"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tag=st.text(max_size=8))
 @example(tag='"')
 @example(tag="1")

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.anyio
 
 thorough = settings(
     max_examples=80,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -22,7 +22,7 @@ KEY = "71c675ab-d94f-49cd-a114-e12490b328d9-0f0e0d0c0b0a09080706050403020100"
 OTHER_KEY = "71c675ab-d94f-49cd-a114-e12490b328d9-ffffffffffffffffffffffffffffffff"
 MIB = 1 << 20
 
-many = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 async def _chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -30,7 +30,7 @@ def unpack(chunks: list[bytes]) -> list[bytes]:
     return asyncio.run(collect())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(members, st.integers(1, 9), st.integers(0, 700)), min_size=1, max_size=5),
     st.integers(20, 5000),
