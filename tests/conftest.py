@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from harness import organizations
+from harness import forks, organizations
 from harness.accounts import KeptAccounts
+from harness.child import Start, start_program
 from harness.file_server import FileServer
 from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
@@ -85,7 +86,7 @@ class SharedServices:
         key = (database, *(f"{name}={settings[name]}" for name in sorted(settings)))
         if key not in self._started:
             folder = self._tmp_path_factory.mktemp(f"service-{database}")
-            service = _new_service(database, folder, self._postgresql, settings)
+            service = _new_service(database, folder, self._postgresql, settings, forks.start)
             self._made.append(service)
             self._accounts.start(service)
             self._started[key] = service
@@ -164,14 +165,22 @@ def first_accounts(tmp_path_factory: pytest.TempPathFactory) -> KeptAccounts:
 
 @pytest.fixture
 def make_service(
-    tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL, first_accounts: KeptAccounts
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgresql: PostgreSQL,
+    first_accounts: KeptAccounts,
 ) -> Iterator[MakeService]:
-    """A function that starts services of the test's own, without the further users; all end with the test."""
+    """A function that starts services of the test's own, without the further users; all end with the test.
+
+    They are forked from a process with the imports of a start behind it; with the mark `real_start`, for what
+    becomes of processes themselves, each is `python -m transom`."""
+    is_real = request.node.get_closest_marker("real_start") is not None
+    start = start_program if is_real else forks.start
     with contextlib.ExitStack() as stack:
 
         def make(database: str, **settings: str) -> Service:
             folder = tmp_path_factory.mktemp(f"own-{database}")
-            service = _new_service(database, folder, postgresql, settings)
+            service = _new_service(database, folder, postgresql, settings, start)
             stack.callback(service.close)
             first_accounts.start(service)
             return service
@@ -179,8 +188,10 @@ def make_service(
         yield make
 
 
-def _new_service(database: str, work_dir: Path, postgresql: PostgreSQL, settings: dict[str, str]) -> Service:
+def _new_service(
+    database: str, work_dir: Path, postgresql: PostgreSQL, settings: dict[str, str], start: Start
+) -> Service:
     if database not in DATABASES:
         raise ValueError(f"unknown database {database!r}")
     url = postgresql.create_database() if database == "postgresql" else None
-    return Service(work_dir, url, settings)
+    return Service(work_dir, url, settings, start=start)

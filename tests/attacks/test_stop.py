@@ -15,6 +15,8 @@ from harness.service import MakeService
 
 from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
 
+pytestmark = pytest.mark.real_start
+
 JSON = "Content-Type: application/json"
 HALF_SENT = [
     b"",

@@ -13,6 +13,8 @@ from harness.service import MakeService, Service
 
 from .calls import eventually, expect_eventually, new_client, worker_pids
 
+pytestmark = pytest.mark.real_start
+
 _MINE = '"get_images": "role:reader"\n'
 _NOBODYS = '"get_images": "!"\n'
 #: A connection for one request.

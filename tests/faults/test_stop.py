@@ -30,6 +30,8 @@ from .calls import (
 from .processes import serve_in_vain
 from .uploads import HeldUpload
 
+pytestmark = pytest.mark.real_start
+
 MIB = 1 << 20
 #: More than the sockets between the service and a client that does not read can hold.
 LARGE_BYTES = 32 * MIB

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 STOP_TIMEOUT_S = 20.0
 _POLL_INTERVAL_S = 0.05
@@ -20,6 +20,41 @@ _LOG_TAIL_LINES = 60
 
 class ServiceFailedError(Exception):
     """The server process did not do what it was asked; the text ends with the tail of its log."""
+
+
+class Process(Protocol):
+    """Of `subprocess.Popen`, what is used here."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def terminate(self) -> None: ...
+
+
+class Start(Protocol):
+    """Starts a process that leads a session and writes to the log."""
+
+    def __call__(
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, log_path: Path
+    ) -> Process: ...
+
+
+def start_program(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, log_path: Path
+) -> Process:
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 class Child:
@@ -35,7 +70,7 @@ class Child:
         self._log_path = log_path
         self._is_ready = is_ready
         self._ready_within_s = ready_within_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def is_running(self) -> bool:
@@ -45,20 +80,17 @@ class Child:
     def pid(self) -> int:
         return self._running().pid
 
-    def start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> None:
+    def start(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        start: Start = start_program,
+    ) -> None:
         """Start the process and return when it is ready. ServiceFailedError if it never is; it is killed."""
         if self._process is not None:
             raise ServiceFailedError(f"{self._name} is running already")
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = start(command, cwd, env, self._log_path)
         try:
             self._wait_until_ready(self._process)
         except BaseException:
@@ -91,12 +123,12 @@ class Child:
         tail = self._log_path.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         return ServiceFailedError("\n".join([what, f"--- end of {self._log_path.name} ---", *tail]))
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         if self._process is None:
             raise ServiceFailedError(f"{self._name} is not running")
         return self._process
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self, process: Process) -> None:
         deadline = time.monotonic() + self._ready_within_s
         while not self._is_ready():
             if process.poll() is not None:

@@ -22,8 +22,9 @@ import yaml
 
 from harness import plain_http
 from harness.answers import check
-from harness.child import Child, ServiceFailedError, find_free_port
+from harness.child import Child, ServiceFailedError, Start, find_free_port, start_program
 
+PROGRAM = (sys.executable, "-m", "transom")
 READY_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 60.0
 
@@ -57,6 +58,7 @@ class Service:
     settings: further environment variables, named in full (`TRANSOM_…`); they win over ours.
     program: the `transom` command; that of the tests' own environment unless given.
     address: where it serves (host:port), for who has to know beforehand.
+    start: how `transom serve` becomes a process.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class Service:
         work_dir: Path,
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "transom"),
+        program: Sequence[str] = PROGRAM,
         address: str | None = None,
+        start: Start = start_program,
     ) -> None:
+        self._start = start
         self._program = program
         self.work_dir = work_dir
         self.data_dir = work_dir / "data"
@@ -102,7 +106,7 @@ class Service:
         """Start the process and return when it is ready; raises ServiceFailedError if it never is."""
         self.data_dir.mkdir(exist_ok=True)
         command = [*self._program, "serve"]
-        self._child.start(command, self.work_dir, self._environment())
+        self._child.start(command, self.work_dir, self._environment(), self._start)
         try:
             self._read_clouds()
         except BaseException:
