@@ -197,12 +197,12 @@ FAMILY_PREFIX = "os_share_"
 #: Of properties that only the service sets; the other one is about imports.
 RESERVED_PREFIXES = ("os_glance", FAMILY_PREFIX)
 
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "null": (type(None),),
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "array": (list,),
+_JSON_TYPES: dict[type, str] = {
+    type(None): "null",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    list: "array",
 }
 
 
@@ -218,7 +218,7 @@ def check_field(name: str, value: Any) -> Any:
         return value
     if type(value) is float and value.is_integer():
         value = int(value)
-    if not any(type(value) in _JSON_TYPES[one] for one in field.types):
+    if _JSON_TYPES.get(type(value)) not in field.types:
         raise _mismatch(name, f"{quoted(value)} is not of type {', '.join(map(repr, field.types))}")
     if isinstance(value, list) and name == "tags":
         return _check_tags(value)

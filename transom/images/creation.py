@@ -37,8 +37,9 @@ def new_image(
     for name in _NEVER_GIVEN:
         if name in body:
             raise read_only(name)
-    kept = {name: value for name, value in body.items() if not name.startswith(FAMILY_PREFIX)}
-    given = {name: check_value(name, value) for name, value in kept.items()}
+    given = {
+        name: check_value(name, value) for name, value in body.items() if not name.startswith(FAMILY_PREFIX)
+    }
     properties = {name: value for name, value in given.items() if name not in FIELDS}
     for name in properties:
         check_property_name(name)
