@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -57,16 +58,30 @@ def small_store(request: pytest.FixtureRequest, make_service: MakeService) -> It
         yield service
 
 
-@pytest.fixture
-def small_service(tmp_path: Path) -> Iterator[Service]:
-    """A service with everything it writes on one disk of 16 MiB, SQLite's file included."""
-    work_dir = tmp_path / "disk"
+@contextmanager
+def _service_on(folder: Path, size_bytes: int) -> Iterator[Service]:
+    """A service with everything it writes on one disk, SQLite's file included."""
+    work_dir = folder / "disk"
     work_dir.mkdir()
     # Without metrics: what becomes of their files is the business of one test below.
     with (
-        small_disk(work_dir, DISK_BYTES),
+        small_disk(work_dir, size_bytes),
         Service(work_dir, settings={"TRANSOM_METRICS": "false"}) as running,
     ):
+        yield running
+
+
+@pytest.fixture
+def small_service(tmp_path: Path) -> Iterator[Service]:
+    with _service_on(tmp_path, DISK_BYTES) as running:
+        yield running
+
+
+@pytest.fixture
+def roomy_service(tmp_path: Path) -> Iterator[Service]:
+    """On a disk whose reserve is not used up by what is written before it is noticed that it has begun: 3.2
+    MiB, of which the last 0.8 are for what takes away."""
+    with _service_on(tmp_path, 4 * DISK_BYTES) as running:
         yield running
 
 
@@ -200,13 +215,13 @@ def test_uploads_stop_before_the_disk_is_full(small_service: Service) -> None:
 
 
 def test_on_a_disk_without_room_for_data_new_images_are_refused_and_answers_taken(
-    small_service: Service,
+    roomy_service: Service,
 ) -> None:
-    client, recipient = small_service.client("publisher"), small_service.client("recipient")
-    member_id = small_service.clouds["recipient"].project_id
+    client, recipient = roomy_service.client("publisher"), roomy_service.client("recipient")
+    member_id = roomy_service.clouds["recipient"].project_id
     image_id = create_active_image(client, b"data")
     add_member(client, image_id, member_id)
-    leave_room(small_service.work_dir, 512 << 10)
+    leave_room(roomy_service.work_dir, 3 * MIB)
 
     expect_eventually(lambda: _create(client, "new").status_code, 413)
     expect_eventually(lambda: client.get("/readyz").json()["disks"]["data"]["has_room"], False)
@@ -233,11 +248,11 @@ def test_a_disk_that_others_filled_can_be_freed_by_deleting(small_service: Servi
 
 
 def test_what_is_offered_and_answered_never_takes_the_room_that_taking_away_needs(
-    small_service: Service,
+    roomy_service: Service,
 ) -> None:
     """Offers and promotions remove what has ended before they add, and answers add events alone."""
-    publisher, recipient = small_service.client("publisher"), small_service.client("recipient")
-    member_id = small_service.clouds["recipient"].project_id
+    publisher, recipient = roomy_service.client("publisher"), roomy_service.client("recipient")
+    member_id = roomy_service.clouds["recipient"].project_id
     image_ids = [create_image(publisher)["id"] for _ in range(10)]
     versions = [create_active_image(publisher, b"data") for _ in range(2)]
     family = publisher.post("/share/v1/families", json={"name": "web"}).json()["id"]
@@ -247,7 +262,7 @@ def test_what_is_offered_and_answered_never_takes_the_room_that_taking_away_need
     offered = {"images": image_ids, "families": [family], "projects": [member_id]}
     assert publisher.post("/share/v1/offers", json=offered).status_code == 200
 
-    fill_disk(small_service.work_dir)
+    fill_disk(roomy_service.work_dir)
     expect_eventually(lambda: publisher.get("/readyz").json()["disks"]["data"]["has_room"], False)
     growing = [
         publisher.post("/share/v1/offers", json=offered | {"projects": [f"{n}-{m}" for m in range(10)]})

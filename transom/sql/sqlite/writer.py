@@ -130,9 +130,6 @@ class Writer:
         if unit.inserts() or (unit.appends_events() and self._room.is_at_its_end()):
             raise StoreFullError(_NO_ROOM)
 
-    def _may_use_ballast(self, unit: _Unit) -> bool:
-        return not unit.is_second_try and (unit.takes_away() or not (unit.inserts() or unit.appends_events()))
-
     @property
     def is_busy(self) -> bool:
         """Whether anything waits for a transaction, or for the end of one."""
@@ -211,8 +208,8 @@ class Writer:
         again: list[_Unit] = []
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError):
-                entitled = [unit for unit in batch if self._may_use_ballast(unit)]
-                # Nobody else gives the ballast up.
+                # For nothing else: whatever is written then takes room from the next one.
+                entitled = [unit for unit in batch if unit.takes_away() and not unit.is_second_try]
                 again = entitled if entitled and self._finds_room() else []
             # Nothing of the batch was committed: each of its requests fails.
             for unit in batch:
