@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transom.api.bodies import BodyMemory
-from transom.api.connections import ConnectionLimits, Watch
+from transom.api.connections import Watch
 from transom.api.forwarded import make_trust
+from transom.api.watched import ConnectionLimits
 from transom.config import Settings, SettingsError, select
 from transom.config.object_buckets import read_buckets
 from transom.config.stores import object_store, store_options

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from transom.api.bodies import BodyMemory
-from transom.api.connections import ClientConnection
+from transom.api.clients import ClientConnection
 from transom.api.http import Request
 from transom.domain.errors import UnavailableError
 

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,24 @@ def test_requests_under_way_are_not_closed_for_the_crowd(make_service: MakeServi
     assert left <= 40
 
 
+@pytest.mark.parametrize("kind", ["answers", "events", "downloads"])
+def test_slow_clients_of_many_addresses_do_not_take_all_places(make_service: MakeService, kind: str) -> None:
+    """Each has asked for something whole, and takes it as slowly as it may."""
+    service = make_service("sqlite", TRANSOM_MAX_CONNECTIONS="40", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="10")
+    token = f"X-Auth-Token: {service.token('publisher')}"
+    request = {
+        "answers": head("GET", "/openapi.json"),
+        "events": head("GET", "/share/v1/events?order=asc&wait=30", token),
+        "downloads": head("GET", f"/v2/images/{_large_image(service)}/file", token),
+    }[kind]
+    with ExitStack() as stack:
+        for number in range(80):
+            connection = stack.enter_context(connect(service, f"127.0.0.{11 + number // 10}", 2048))
+            connection.sendall(request)
+
+        assert _check(service) == 200
+
+
 def test_what_was_closed_is_counted_and_logged(make_service: MakeService) -> None:
     service = make_service("sqlite", TRANSOM_MAX_CONNECTIONS_PER_ADDRESS="3")
     with crowd(service, 10, "127.0.0.9") as connections:
@@ -140,6 +159,16 @@ def test_what_was_closed_is_counted_and_logged(make_service: MakeService) -> Non
 
     assert 'transom_connections_closed_total{reason="too many"}' in metrics
     assert "127.0.0.9" in service.log_path.read_text()
+
+
+def _large_image(service: Service) -> str:
+    """More than the kernel and the server take ahead of its readers."""
+    client = service.client("publisher")
+    draft = {"disk_format": "raw", "container_format": "bare"}
+    image_id: str = client.post("/v2/images", json=draft).json()["id"]
+    octets = {"Content-Type": "application/octet-stream"}
+    client.put(f"/v2/images/{image_id}/file", content=bytes(16 << 20), headers=octets)
+    return image_id
 
 
 def _check(service: Service) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from transom.api.bodies import BodyMemory
-from transom.api.connections import ConnectionLimits, Watch
+from transom.api.connections import Watch
+from transom.api.watched import ConnectionLimits
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from transom.api import routes
-from transom.api.client_counts import ClientCounts
+from transom.api.clients import ClientCounts
 from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.forwarded import make_trust

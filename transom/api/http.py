@@ -16,8 +16,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from transom.api.bodies import MOST_VALUES, Holding, decode_body, require_large_pieces
-from transom.api.client_counts import ClientCounts
-from transom.api.connections import UNWATCHED, ClientConnection
+from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
 from transom.api.turns import Turns
@@ -71,6 +70,7 @@ class Request:
         "_connection",
         "_counted",
         "_holding",
+        "_is_poll",
         "_is_transfer",
         "_read_to_end",
         "_receive",
@@ -101,6 +101,7 @@ class Request:
         self._receive = receive
         self._read_to_end = False
         self._is_transfer = False
+        self._is_poll = False
         self._holding: Holding | None = None
         self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
@@ -229,6 +230,7 @@ class Request:
             connection.ends = True
         connection.active -= 1
         connection.transfers -= self._is_transfer
+        connection.polls -= self._is_poll
         connection.sends_data = sends_data
         if self._counted is not None:
             clients, client = self._counted
@@ -333,6 +335,11 @@ class Request:
         if not self._is_transfer:
             self._is_transfer = True
             self._connection.transfers += 1
+
+    def begin_poll(self) -> None:
+        """From now on it waits for something to happen."""
+        self._is_poll = True
+        self._connection.polls += 1
 
     async def _pieces(self, *, is_held: bool) -> AsyncIterator[bytes]:
         connection = self._connection

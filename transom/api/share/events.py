@@ -53,6 +53,9 @@ async def show_events(services: Services, request: Request) -> Response:
     )
     sees_all = read_choice(query, "all", ("true", "false"), "false") == "true"
 
+    if wait_s:
+        request.begin_poll()
+
     async def find_caller() -> Caller:
         await request.take_turn()
         request.caller = await authenticate(services, request)
