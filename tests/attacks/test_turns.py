@@ -145,6 +145,11 @@ class _Loop:
         self.now += seconds
         self.done.append(tenant)
 
+    async def work_as_stranger(self, address: str) -> None:
+        await self.turns.take_as_stranger(address)
+        self.now += 1.0
+        self.done.append(address)
+
     def crowd(self, tenant: str, seconds: float = 1.0) -> list[asyncio.Task[None]]:
         return [asyncio.create_task(self.work(tenant, seconds)) for _ in range(CROWD)]
 
@@ -163,6 +168,34 @@ def test_a_newcomer_waits_for_one_piece() -> None:
         return loop.done[begun : place + 1]
 
     assert len(asyncio.run(run())) <= 2
+
+
+def test_a_newcomer_waits_for_a_piece_of_strangers_however_many_addresses_they_have() -> None:
+    async def run() -> list[str]:
+        loop = _Loop()
+        crowd = [asyncio.create_task(loop.work_as_stranger(f"192.0.2.{number}")) for number in range(CROWD)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        begun = len(loop.done)
+        await asyncio.create_task(loop.work("other"))
+        place = loop.done.index("other")
+        await asyncio.gather(*crowd)
+        assert len(loop.done) == CROWD + 1
+        return loop.done[begun : place + 1]
+
+    assert len(asyncio.run(run())) <= 2
+
+
+def test_a_project_and_all_strangers_are_called_in_turn() -> None:
+    async def run() -> list[str]:
+        loop = _Loop()
+        strangers = [asyncio.create_task(loop.work_as_stranger(f"192.0.2.{n}")) for n in range(CROWD)]
+        await asyncio.gather(*loop.crowd("one"), *strangers)
+        return loop.done
+
+    done = asyncio.run(run())
+
+    assert done[: 2 * CROWD - 2].count("one") >= CROWD - 2
 
 
 def test_those_who_wait_are_called_in_turn() -> None:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -212,7 +213,7 @@ class Dispatcher:
                 request.caller = await authenticate(self._services, request)
                 tenant = request.caller.project_id or request.caller.user_id
                 TENANT.set(tenant)
-                await request.join_turns(self._turns, tenant)
+                await request.join_turns(partial(self._turns.take, tenant))
             if found is None:
                 raise _no_route(request)
             route = found.template
@@ -227,7 +228,8 @@ class Dispatcher:
 
     def _take_strangers_turn(self, request: Request) -> Awaitable[None]:
         """Of whoever is not known yet, or never will be, by its address."""
-        return request.join_turns(self._turns, group_address(request.client_address))
+        address = group_address(request.client_address)
+        return request.join_turns(partial(self._turns.take_as_stranger, address))
 
     def _read_path(self, request: Request) -> list[str]:
         """The segments as the routes have them; sets `prefix`, and the dialects of the Identity API and the

@@ -19,7 +19,6 @@ from transom.api.bodies import MOST_VALUES, Holding, decode_body, require_large_
 from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
-from transom.api.turns import Turns
 from transom.domain.addresses import group_address
 from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError
 from transom.domain.model import Caller
@@ -74,7 +73,7 @@ class Request:
         "_is_transfer",
         "_read_to_end",
         "_receive",
-        "_turns",
+        "_take_own_turn",
         "caller",
         "client_address",
         "dialect",
@@ -105,7 +104,7 @@ class Request:
         self._holding: Holding | None = None
         self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
-        self._turns: tuple[Turns, str] | None = None
+        self._take_own_turn: Callable[[], Awaitable[None]] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
@@ -182,16 +181,15 @@ class Request:
         clients.enter(client)
         self._counted = clients, client
 
-    def join_turns(self, turns: Turns, tenant: str) -> Awaitable[None]:
-        """Have its work take turns with that of the caller's project and others, and wait for the first."""
-        self._turns = turns, tenant
-        return turns.take(tenant)
+    def join_turns(self, take: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """Have its work take turns with that of others by `take`, and wait for the first."""
+        self._take_own_turn = take
+        return take()
 
     async def take_turn(self) -> None:
-        """Go on when it is the project's turn: to be awaited before each long piece of work."""
-        if self._turns is not None:
-            turns, tenant = self._turns
-            await turns.take(tenant)
+        """Go on when it is the request's turn: to be awaited before each long piece of work."""
+        if self._take_own_turn is not None:
+            await self._take_own_turn()
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""

@@ -24,21 +24,33 @@ class Turns:
         self._clock = clock
         #: When the round began, None before its first piece.
         self._since: float | None = None
-        self._begun: set[str | None] = set()
+        self._begun: set[str] = set()
         #: A piece whose request was cancelled waits no more.
         self._waiting: FairQueue[asyncio.Future[None]] = FairQueue(asyncio.Future.done)
+        self._strangers: FairQueue[asyncio.Future[None]] = FairQueue(asyncio.Future.done)
+        self._calls_strangers = False
 
     async def take(self, tenant: str) -> None:
         """Return when a piece of the tenant's work may begin: at once, without giving the loop away, unless
         others come first."""
-        since = self._since
-        if since is None:
+        if tenant in self._waiting or (tenant in self._begun and self._is_old()):
+            await _wait_in(self._waiting, tenant)
+        self._begin(tenant)
+
+    async def take_as_stranger(self, address: str) -> None:
+        """The same of somebody without a project, by its address. There may be any number of addresses, so
+        all of them together have the turns of one project, and in a round that is not young they begin
+        nothing."""
+        if address in self._strangers or self._is_old():
+            await _wait_in(self._strangers, address)
+        self._begin(address)
+
+    def _is_old(self) -> bool:
+        return self._since is not None and self._clock() - self._since > YOUNG_S
+
+    def _begin(self, tenant: str) -> None:
+        if self._since is None:
             self._begin_round()
-        elif tenant in self._waiting or (tenant in self._begun and self._clock() - since > YOUNG_S):
-            called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(tenant, called)
-            await called
-            return
         self._begun.add(tenant)
 
     def _begin_round(self) -> None:
@@ -49,10 +61,20 @@ class Turns:
 
     def _end_round(self) -> None:
         self._since = None
-        called = self._waiting.call()
+        queues = (
+            (self._strangers, self._waiting) if self._calls_strangers else (self._waiting, self._strangers)
+        )
+        self._calls_strangers = not self._calls_strangers
+        called = queues[0].call() or queues[1].call()
         if called is not None:
             tenant, piece = called
             piece.set_result(None)
             # It ends behind the piece that was called.
             self._begin_round()
-            self._begun.add(tenant)
+            self._begun.add(tenant or "")
+
+
+async def _wait_in(queue: FairQueue[asyncio.Future[None]], tenant: str) -> None:
+    called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    queue.add(tenant, called)
+    await called
