@@ -63,6 +63,8 @@ class Watch:
         self._watched: dict[int, Watched | None] = {}
         self._listeners: set[int] = set()
         self._is_stopping = False
+        #: When it was last seen not to stop.
+        self._ran_at = time.monotonic()
         self._has_listened = False
         self._looked_at = time.monotonic()
         self._pulse: Pulse | None = None
@@ -108,6 +110,8 @@ class Watch:
         is_heard = self._pulse is None or self._pulse.take()
         known = list(self._connections.items())
         was_stopping = self._is_stopping
+        if not was_stopping:
+            self._ran_at = now
         found = self._find_connections(now)
         left: list[Found] = []
         closings: list[tuple[Found, str]] = []
@@ -120,7 +124,7 @@ class Watch:
             why = watched.judge(now, elapsed_s, sample, self._limits, is_heard=is_heard)
             # Not at the first look: what has come whole may still be on its way to the application.
             if why is None and was_stopping and is_heard:
-                why = watched.judge_at_stop(now)
+                why = watched.judge_at_stop(now, now - self._ran_at)
             if why is None:
                 left.append(one)
             else:

@@ -13,6 +13,8 @@ LOOK_S = 1.0
 GRACE_S = 1.0
 #: How long an answer may still go out before the connection is closed for another reason, seconds.
 _LAST_WORDS_S = 3.0
+#: How long one that is no image data may go out when the service stops, at whatever pace, seconds.
+_LAST_ANSWERS_S = 5.0
 #: As the ASGI scope has them: address and port.
 Peer = tuple[str, str]
 
@@ -145,16 +147,18 @@ class Watched:
         self._ended_since = self._ended_since or now
         return now - self._ended_since > (_LAST_WORDS_S if self._last.unsent else GRACE_S)
 
-    def judge_at_stop(self, now: float) -> str | None:
+    def judge_at_stop(self, now: float, stopping_s: float) -> str | None:
         """Why it is to be closed when the service stops. It waits for requests that have come whole and for
-        image data, and for nothing that may never come."""
+        image data, and for nothing that may never come; for other answers that go out a while only.
+        `stopping_s`: since when it stops."""
         at = self.connection
+        is_late = self._behind_out_s > _LAST_WORDS_S or stopping_s > _LAST_ANSWERS_S
         if at is not None and at.active:
-            is_slow = at.sends > 0 and not at.transfers and self._behind_out_s > _LAST_WORDS_S
+            is_slow = at.sends > 0 and not at.transfers and is_late
             return "stop" if self.holds_up or is_slow else None
         if self._last.unsent:
             sends_data = at is not None and at.sends_data
-            return "stop" if not sends_data and self._behind_out_s > _LAST_WORDS_S else None
+            return "stop" if not sends_data and is_late else None
         # The server sends a file by itself, and may wait for the disk between two pieces.
         patience_s = _LAST_WORDS_S if at is not None and at.sends_data else 0.0
         return "stop" if now - self._idle_since >= patience_s else None
