@@ -13,7 +13,7 @@ import pytest
 from harness import plain_http
 from harness.service import MakeService
 
-from .strangers import LOGIN, MIB, PATIENCE_S, connect, count_open, head, read_status, read_to_end
+from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
 
 pytestmark = pytest.mark.real_start
 
@@ -75,35 +75,6 @@ def test_a_drip_does_not_hold_up_a_stop(make_service: MakeService) -> None:
         dripping.join(PATIENCE_S)
 
     assert status == 0
-
-
-def test_an_answer_that_is_taken_slowly_does_not_hold_up_a_stop(make_service: MakeService) -> None:
-    """Faster than the least pace: it would go on for minutes."""
-    limits = {"TRANSOM_IMAGE_METADATA_LIMIT": str(MIB), "TRANSOM_STALL_TIMEOUT_S": "3600"}
-    service = make_service("sqlite", **limits)
-    for _ in range(15):
-        service.client("publisher").post("/v2/images", json={"note": "x" * 500_000})
-    done = threading.Event()
-    taken = []
-    with connect(service, buffer_bytes=2048) as connection:
-        connection.sendall(head("GET", "/v2/images", f"X-Auth-Token: {service.token('publisher')}"))
-        assert connection.recv(12) == b"HTTP/1.1 200"
-
-        def sip() -> None:
-            try:
-                while not done.wait(0.1) and (piece := connection.recv(500)):
-                    taken.append(len(piece))
-            except OSError:
-                pass
-
-        sipping = threading.Thread(target=sip)
-        sipping.start()
-        status = service.stop()
-        done.set()
-        sipping.join(PATIENCE_S)
-
-    assert status == 0
-    assert sum(taken) < MIB
 
 
 def test_an_upload_is_waited_for_beside_them(make_service: MakeService) -> None:
