@@ -117,6 +117,12 @@ class Child:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_TIMEOUT_S)
         self._process = None
+        # The kernel takes them down one by one: the last may still hold the address when the first is gone.
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while _is_alive(process.pid):
+            if time.monotonic() > deadline:
+                raise self.failure(f"{self._name} did not end within {STOP_TIMEOUT_S:g} s")
+            time.sleep(_POLL_INTERVAL_S / 10)
 
     def failure(self, what: str) -> ServiceFailedError:
         """The error to raise, with what the log says last."""
@@ -152,6 +158,17 @@ def killed_after(limit_s: float, process: subprocess.Popen[Any]) -> Iterator[Non
         raise
     finally:
         timer.cancel()
+
+
+def _is_alive(group: int) -> bool:
+    """Whether a process of that group runs; what has ended and waits for its parent does not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: state, parent, group.
+            state, _parent, of_group, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(of_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def find_free_port() -> int:
