@@ -26,7 +26,10 @@ ACTS = {
     "/families/{id}/versions/{number}/{act}": versions.ACTS,
 }
 #: Of which the story has pages.
-VISITORS = [*(name for name, *_ in ACCOUNTS if name in ("web-ops", "image-builder", "new-ops")), "admin"]
+VISITORS = [
+    *(name for name, *_ in ACCOUNTS if name in ("web-ops", "shop-ops", "image-builder", "new-ops")),
+    "admin",
+]
 
 
 def _patterns() -> set[str]:
