@@ -295,12 +295,14 @@ class Writer:
     def _rows_of(self, unit: _Unit, statement: Statement) -> list[Row]:
         if statement.is_lock:
             return []
-        removed, changes = unit.removes, self._connection.total_changes
-        # Until it has found nothing to remove: it may have no room for the attempt.
-        unit.removes = removed or _verb(statement) == "delete"
+        is_removal = not unit.removes and _verb(statement) == "delete"
+        if is_removal:
+            changes = self._connection.total_changes
+            # Until it has found nothing to remove: it may have no room for the attempt.
+            unit.removes = True
         rows: list[Row] = self._connection.execute(translated(statement.sql), statement.values).fetchall()
-        if self._connection.total_changes == changes:
-            unit.removes = removed
+        if is_removal:
+            unit.removes = self._connection.total_changes > changes
         for event in statement.events if rows else ():
             sql = event_insert(event.sql, len(event.values), event.columns)
             told = len(event.columns)
