@@ -153,19 +153,27 @@ class _Loop:
     def crowd(self, tenant: str, seconds: float = 1.0) -> list[asyncio.Task[None]]:
         return [asyncio.create_task(self.work(tenant, seconds)) for _ in range(CROWD)]
 
+    def strangers(self) -> list[asyncio.Task[None]]:
+        """Each from an address of its own."""
+        return [asyncio.create_task(self.work_as_stranger(f"192.0.2.{n}")) for n in range(CROWD)]
+
+
+async def _done_before_a_newcomer(loop: _Loop, crowd: list[asyncio.Task[None]]) -> list[str]:
+    """What is done from the moment a newcomer joins the crowd to the end of its own piece."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    begun = len(loop.done)
+    await asyncio.create_task(loop.work("other"))
+    place = loop.done.index("other")
+    await asyncio.gather(*crowd)
+    assert len(loop.done) == CROWD + 1
+    return loop.done[begun : place + 1]
+
 
 def test_a_newcomer_waits_for_one_piece() -> None:
     async def run() -> list[str]:
         loop = _Loop()
-        crowd = loop.crowd("one")
-        for _ in range(5):
-            await asyncio.sleep(0)
-        begun = len(loop.done)
-        await asyncio.create_task(loop.work("other"))
-        place = loop.done.index("other")
-        await asyncio.gather(*crowd)
-        assert len(loop.done) == CROWD + 1
-        return loop.done[begun : place + 1]
+        return await _done_before_a_newcomer(loop, loop.crowd("one"))
 
     assert len(asyncio.run(run())) <= 2
 
@@ -173,15 +181,7 @@ def test_a_newcomer_waits_for_one_piece() -> None:
 def test_a_newcomer_waits_for_a_piece_of_strangers_however_many_addresses_they_have() -> None:
     async def run() -> list[str]:
         loop = _Loop()
-        crowd = [asyncio.create_task(loop.work_as_stranger(f"192.0.2.{number}")) for number in range(CROWD)]
-        for _ in range(5):
-            await asyncio.sleep(0)
-        begun = len(loop.done)
-        await asyncio.create_task(loop.work("other"))
-        place = loop.done.index("other")
-        await asyncio.gather(*crowd)
-        assert len(loop.done) == CROWD + 1
-        return loop.done[begun : place + 1]
+        return await _done_before_a_newcomer(loop, loop.strangers())
 
     assert len(asyncio.run(run())) <= 2
 
@@ -189,8 +189,7 @@ def test_a_newcomer_waits_for_a_piece_of_strangers_however_many_addresses_they_h
 def test_a_project_and_all_strangers_are_called_in_turn() -> None:
     async def run() -> list[str]:
         loop = _Loop()
-        strangers = [asyncio.create_task(loop.work_as_stranger(f"192.0.2.{n}")) for n in range(CROWD)]
-        await asyncio.gather(*loop.crowd("one"), *strangers)
+        await asyncio.gather(*loop.crowd("one"), *loop.strangers())
         return loop.done
 
     done = asyncio.run(run())

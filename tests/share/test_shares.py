@@ -163,7 +163,7 @@ def test_the_recipients_of_a_project_say_how_much_each_has_by_its_answer(
     ]
     assert shown == [
         ({"project": "-a"}, None, _by_status(pending=1), _by_status()),
-        *(in_between if own < "default" else reversed(in_between)),
+        *(in_between if own < "domain/default" else reversed(in_between)),
         ({"project": "zz"}, None, _by_status(pending=1), _by_status()),
     ]
     offered_at = {str(one["recipient"]): one["offered_at"] for one in found}

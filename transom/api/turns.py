@@ -69,9 +69,8 @@ class Turns:
         if called is not None:
             tenant, piece = called
             piece.set_result(None)
-            # It ends behind the piece that was called.
-            self._begin_round()
-            self._begun.add(tenant or "")
+            # The round that begins with it ends behind the piece that was called.
+            self._begin(tenant or "")
 
 
 async def _wait_in(queue: FairQueue[asyncio.Future[None]], tenant: str) -> None:

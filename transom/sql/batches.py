@@ -21,7 +21,7 @@ IDS = "(select value from jsonb_array_elements_text(cast($1 as jsonb)))"
 LOCK_IMAGES = f"""
     select count(*) from (select id from image where id in {IDS} order by id for update) as locked"""
 
-# Those of one image and one membership.
+# Of one image, and of one membership: its recipient's answer changes that without the image.
 LOCK_IMAGE = "select id from image where id = $1 for update"
 LOCK_MEMBER = f"""
     select member_id from member where image_id = $1 and member_id = $2 and {live("$3")} for update"""

@@ -13,7 +13,7 @@ from transom.sql.family_rows import (
     member_of_row,
 )
 
-#: At most so many rows are read at once in no time.
+#: Rows of a short page, which is read on the event loop; a longer one is scanned beside it.
 _FEW = 26
 _DETAILS = f"""
     {FAMILY_COLUMNS}, {MEMBER_COLUMNS}, publisher.name, publisher.url, publisher.verified_at

@@ -156,10 +156,11 @@ async def list_recipients(
 
 def _recipient_of_row(row: Row) -> RecipientShares:
     member_id, *counts, offered_at = row
+    of_images, of_families = counts[: len(MemberStatus)], counts[len(MemberStatus) :]
     return RecipientShares(
         member_id=member_id,
-        images=dict(zip(MemberStatus, map(int, counts[:3]), strict=True)),
-        families=dict(zip(MemberStatus, map(int, counts[3:]), strict=True)),
+        images=dict(zip(MemberStatus, map(int, of_images), strict=True)),
+        families=dict(zip(MemberStatus, map(int, of_families), strict=True)),
         offered_at=int(offered_at),
     )
 
