@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from harness import forks
-from harness.child import ServiceFailedError, Start, start_program
+from harness.child import ServiceFailedError, Start, is_alive, start_program
 from harness.service import PROGRAM, Service
+
+from .calls import eventually
 
 
 def _facts(service: Service) -> dict[str, object]:
@@ -58,6 +62,20 @@ def test_what_says_how_python_starts_is_not_passed_over(tmp_path: Path) -> None:
 
     assert [process.wait(30) for process in processes] == [0, 0]
     assert [isinstance(process, forks.Forked) for process in processes] == [True, False]
+
+
+def test_a_process_lives_as_long_as_one_of_its_threads(tmp_path: Path) -> None:
+    """As one that is killed while it writes: its first thread has ended, and its files are still open."""
+    threads = "import ctypes, threading; threading.Thread(target=input).start(); "
+    ends_first = [sys.executable, "-c", threads + "ctypes.CDLL(None).pthread_exit(None)"]
+
+    with subprocess.Popen(ends_first, stdin=subprocess.PIPE, start_new_session=True) as process:
+        stat = Path(f"/proc/{process.pid}/stat")
+        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0], lambda state: state == "Z")
+        lived = is_alive(process.pid)
+        process.communicate(b"\n", timeout=30)
+
+    assert (lived, is_alive(process.pid)) == (True, False)
 
 
 def test_a_signal_that_ends_it_is_its_status(tmp_path: Path) -> None:

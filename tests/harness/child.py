@@ -119,7 +119,7 @@ class Child:
         self._process = None
         # The kernel takes them down one by one: the last may still hold the address when the first is gone.
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while _is_alive(process.pid):
+        while is_alive(process.pid):
             if time.monotonic() > deadline:
                 raise self.failure(f"{self._name} did not end within {STOP_TIMEOUT_S:g} s")
             time.sleep(_POLL_INTERVAL_S / 10)
@@ -160,15 +160,34 @@ def killed_after(limit_s: float, process: subprocess.Popen[Any]) -> Iterator[Non
         timer.cancel()
 
 
-def _is_alive(group: int) -> bool:
-    """Whether a process of that group runs; what has ended and waits for its parent does not."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+def is_alive(group: int) -> bool:
+    """Whether a thread of that group of processes runs; what has ended and waits for its parent does not.
+
+    The first thread of a killed process may end while others still write, and with them its files are open.
+    """
+    return any(
+        state not in "ZX"
+        for process in _list(Path("/proc"))
+        if [of_group for _, _, of_group, *_ in _read_stats(process)] == [str(group)]
+        for state, *_ in _read_stats(*_list(process / "task"))
+    )
+
+
+def _list(tasks: Path) -> list[Path]:
+    """The processes, or the threads of one, by their folders: none when it has gone."""
+    try:
+        return [task for task in tasks.iterdir() if task.name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _read_stats(*tasks: Path) -> Iterator[list[str]]:
+    """Of each that is there what stands behind its name, which may hold anything: state, parent, group and
+    more (proc(5))."""
+    for task in tasks:
         with contextlib.suppress(OSError):
-            # Behind the name, which may hold anything: state, parent, group.
-            state, _parent, of_group, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(of_group) == group and state not in "ZX":
-                return True
-    return False
+            stat = (task / "stat").read_text()
+            yield stat.rpartition(")")[2].split()
 
 
 def find_free_port() -> int:
