@@ -59,7 +59,7 @@ def create_app() -> App:
         loop.add_signal_handler(LEAVE, worker.leave)
         loop.add_signal_handler(READ_FILES, worker.read_files)
         watch.start()
-        watching = asyncio.create_task(_end_with_parent())
+        watching = asyncio.create_task(_end_with_parent(worker))
         starting = asyncio.create_task(start())
         await asyncio.wait([starting], timeout=_RETRY_S)
         _exit_if_broken(starting)
@@ -94,7 +94,7 @@ def _exit_if_broken(starting: asyncio.Task[None]) -> None:
         os._exit(1)
 
 
-async def _end_with_parent() -> None:
+async def _end_with_parent(worker: Worker) -> None:
     """A worker whose parent was killed would hold the port, and nobody would ever stop it. So it looks, and
     asks itself to stop as the parent would; again and again, for a signal that meets a loop at its very start
     is lost."""
@@ -102,4 +102,5 @@ async def _end_with_parent() -> None:
     while parent is not None:
         await asyncio.sleep(_LOOK_S)
         if os.getppid() != parent.pid:
+            worker.leave()
             os.kill(os.getpid(), signal.SIGTERM)

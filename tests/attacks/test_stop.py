@@ -100,6 +100,24 @@ def test_an_upload_is_waited_for_beside_them(make_service: MakeService) -> None:
     assert status == 0
 
 
+def test_a_stop_answers_whoever_waits_for_events(make_service: MakeService) -> None:
+    """The time that they were to wait is longer than the service is given to stop."""
+    service = make_service("sqlite", TRANSOM_WORKERS="2", TRANSOM_STOP_TIMEOUT_S="10")
+    token = f"X-Auth-Token: {service.token('publisher')}"
+    with ExitStack() as stack:
+        readers = [stack.enter_context(connect(service)) for _ in range(4)]
+        for reader in readers:
+            reader.sendall(head("GET", "/share/v1/events?wait=30", token))
+        # Until they wait, too: this one begins after them, and waits for its second.
+        service.client("publisher").get("/share/v1/events?wait=1")
+
+        status = service.stop()
+        answers = [read_to_end(reader)[:12] for reader in readers]
+
+    assert answers == [b"HTTP/1.1 200"] * 4
+    assert status == 0
+
+
 def test_before_a_stop_the_service_is_unready_for_as_long_as_is_set(make_service: MakeService) -> None:
     service = make_service("sqlite", TRANSOM_STOP_DELAY_S="3600", TRANSOM_WORKERS="2")
 

@@ -191,19 +191,20 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
             os.kill(child.pid or 0, READ_FILES)
 
     class DelayedServer(MPServer):
-        """Tells the workers that a stop was asked, and stops them `stop_delay_s` later; a second signal ends
-        the delay."""
+        """Tells the workers that a stop was asked, so that whoever waits for events is answered, and stops
+        them `stop_delay_s` later; a second signal ends the delay."""
 
         def signal_handler_reload(self, *_signal: object) -> None:
             """On SIGHUP. The workers go on: to replace them would end long transfers."""
             read_files()
 
         def shutdown(self, exit_code: int = 0) -> None:
-            if settings.stop_delay_s and self.interrupt_signal:
+            if self.interrupt_signal:
                 for child in multiprocessing.active_children():
                     os.kill(child.pid or 0, LEAVE)
-                self.main_loop_interrupt.clear()
-                self.main_loop_interrupt.wait(settings.stop_delay_s)
+                if settings.stop_delay_s:
+                    self.main_loop_interrupt.clear()
+                    self.main_loop_interrupt.wait(settings.stop_delay_s)
             super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
     _keep_signals_over_forks()
