@@ -8,6 +8,7 @@ is removed, and there is room for deletions again.
 import errno
 import logging
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,15 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 def is_full(error: OSError) -> bool:
     """Whether there was no room on the disk, or in the user's quota of it."""
     return error.errno in _FULL
+
+
+def open_file(path: Path) -> int:
+    """A descriptor to read the file by. OSError for a pipe, whose writer would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return descriptor
 
 
 class Room:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from transom.cli.accounts import accounts
 from transom.config import Settings
 from transom.identity import changes
 from transom.identity.accounts import AccountsFile
+from transom.identity.clouds import refresh_clouds
 from transom.identity.directory import ApplicationCredential, Role
 
 
@@ -156,6 +158,18 @@ def test_a_password_that_clouds_yaml_still_has_is_pointed_out(data_dir: Path) ->
 
     assert "clouds.yaml still has the old one" in of_publisher
     assert "clouds.yaml" not in of_alice
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_clouds_yaml_is_not_waited_for(data_dir: Path) -> None:
+    (data_dir / "clouds.yaml").unlink()
+    os.mkfifo(data_dir / "clouds.yaml")
+
+    changed = _run(data_dir, "passwd", "publisher")
+
+    assert changed.exit_code == 0
+    assert "clouds.yaml" not in changed.output
+    assert not refresh_clouds(data_dir, "http://127.0.0.1:8080/identity/v3", "RegionOne")
 
 
 @pytest.mark.parametrize(

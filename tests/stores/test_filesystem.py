@@ -119,3 +119,38 @@ async def test_of_a_huge_mark_only_the_beginning_is_read(store: FilesystemStore,
     _make_huge(folder)
 
     assert len(await store.read_mark() or b"") == MARK_BYTES
+
+
+# ---- what does not belong there
+
+
+async def test_a_link_that_leads_nowhere_hides_no_blob(store: FilesystemStore) -> None:
+    await store.put(KEY, _chunks(b"data"))
+    loop = store.path(OTHER_KEY)
+    loop.symlink_to(loop)
+
+    assert [found async for found in store.list_blobs()] == [(KEY, 4)]
+
+
+async def test_what_can_be_listed_is_told_before_what_cannot(store: FilesystemStore, folder: Path) -> None:
+    await store.put(KEY, _chunks(b"data"))
+    entry = folder / "00" / OTHER_KEY
+    entry.parent.mkdir()
+    # A name that is too long to follow: the entry is there, and nobody can look at it.
+    entry.symlink_to("x" * 300)
+    listing = aiter(store.list_blobs())
+
+    found = await anext(listing)
+
+    assert found == (KEY, 4)
+    with pytest.raises(UnavailableError):
+        await anext(listing)
+
+
+async def test_a_blob_that_is_no_file_is_not_waited_for(store: FilesystemStore) -> None:
+    place = store.path(KEY)
+    place.parent.mkdir(parents=True)
+    os.mkfifo(place)
+
+    with anyio.fail_after(5), pytest.raises(UnavailableError):
+        await anext(store.get(KEY, 0, 1))

@@ -177,15 +177,9 @@ class Check:
         try:
             # In a store of another database everything is somebody else's.
             await self._ownership.require(store_id)
-            page: dict[Key, int] = {}
-            async for key, size in store.list_blobs():
-                page[Key(store_id, key)] = size
-                if len(page) >= PAGE:
-                    for finding in await self._judge_page(page, store):
-                        yield finding
-                    page = {}
-            for finding in await self._judge_page(page, store):
-                yield finding
+            async for page in _pages_of(store_id, store):
+                for finding in await self._judge_page(page, store):
+                    yield finding
         except TransomError:
             yield Finding(fault=Fault.UNKNOWN, store=store_id)
 
@@ -207,6 +201,21 @@ class Check:
             except (NotFoundError, UnavailableError) as error:
                 repair = f"failed: {error}"
         return Finding(fault=Fault.ORPHAN, store=key.store, key=key.key, size=size, repair=repair)
+
+
+async def _pages_of(store_id: str, store: Listable) -> AsyncIterator[dict[Key, int]]:
+    """The keys and sizes in the store, many at a time. UnavailableError after what could be listed."""
+    page: dict[Key, int] = {}
+    try:
+        async for key, size in store.list_blobs():
+            page[Key(store_id, key)] = size
+            if len(page) >= PAGE:
+                yield page
+                page = {}
+    except UnavailableError:
+        yield page
+        raise
+    yield page
 
 
 class Pace:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from transom.disk import open_file
 from transom.identity.durable import lock_folder, replace_file
 
 _HEADER = """\
@@ -61,12 +62,8 @@ def refresh_clouds(data_dir: Path, auth_url: str, region: str) -> bool:
     Returns whether the file was written. A file that is missing or not in our form is left alone: it is for
     people, and the service does not need it.
     """
-    path = data_dir / "clouds.yaml"
     with lock_folder(data_dir / "identity"):
-        try:
-            document = yaml.safe_load(path.read_bytes())
-        except (OSError, yaml.YAMLError, UnicodeDecodeError):
-            return False
+        document = _read(data_dir)
         stale = [entry for entry in _own_entries(document) if _is_stale(entry, auth_url, region)]
         for entry in stale:
             entry["auth"]["auth_url"] = auth_url
@@ -87,10 +84,16 @@ def names_user(data_dir: Path, name: str) -> bool:
 
 
 def _read_own_entries(data_dir: Path) -> list[dict[str, Any]]:
+    return _own_entries(_read(data_dir))
+
+
+def _read(data_dir: Path) -> Any:
+    """What the file says; None of one that is missing or cannot be understood."""
     try:
-        return _own_entries(yaml.safe_load((data_dir / "clouds.yaml").read_bytes()))
+        with open(open_file(data_dir / "clouds.yaml"), "rb") as file:  # noqa: PTH123 (a descriptor)
+            return yaml.safe_load(file)
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return []
+        return None
 
 
 def _own_entries(document: Any) -> list[dict[str, Any]]:

@@ -86,7 +86,8 @@ class Listable(Protocol):
 
     def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
         """(key, size in bytes) of each blob, in any order, and of what interrupted `put`s have left, under
-        their keys. What is stored or removed meanwhile may be in there or not. UnavailableError."""
+        their keys. What is stored or removed meanwhile may be in there or not. UnavailableError, where it can
+        be after all that can be listed."""
         ...
 
     async def holds(self, key: str) -> bool:

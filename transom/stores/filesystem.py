@@ -3,13 +3,12 @@
 import asyncio
 import errno
 import os
-import stat
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from transom.disk import Room
+from transom.disk import Room, open_file
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.stores import MARK_BYTES, MARK_NAME
 from transom.stores.threads import in_thread
@@ -71,7 +70,7 @@ class FilesystemStore:
 
     async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         try:
-            descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_file(self.path(key))
         except FileNotFoundError:
             raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
         except OSError as error:
@@ -104,12 +103,21 @@ class FilesystemStore:
             raise _renamed(error) from error
 
     async def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
+        unread: OSError | None = None
         try:
-            for folder in await in_thread(_list_folders, self._folder):
-                for key, size in await in_thread(_list_files, folder):
-                    yield key, size
+            folders = await in_thread(_list_folders, self._folder)
         except OSError as error:
             raise _renamed(error) from error
+        for folder in folders:
+            try:
+                found = await in_thread(_list_files, folder)
+            except OSError as error:
+                unread = error
+                continue
+            for key, size in found:
+                yield key, size
+        if unread is not None:
+            raise _renamed(unread) from unread
 
     async def holds(self, key: str) -> bool:
         return await in_thread(lambda: any(place.exists() for place in _places(self.path(key))))
@@ -178,11 +186,9 @@ def _publish(part: Path, final: Path) -> None:
 
 
 def _read_mark(path: Path) -> bytes:
-    """OSError for what is no file: who opens a pipe would wait for its writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    """OSError for what is no file."""
+    descriptor = open_file(path)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "the mark is no file", str(path))
         return os.read(descriptor, MARK_BYTES)
     finally:
         os.close(descriptor)
@@ -220,8 +226,14 @@ def _list_files(folder: Path) -> list[tuple[str, int]]:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):  # Published, or removed, meanwhile.
-                found.append((entry.name.removesuffix(_PART), entry.stat().st_size))
+            try:
+                size = entry.stat().st_size
+            except OSError as error:
+                # Published, or removed, meanwhile; or a link that leads nowhere.
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise
+                continue
+            found.append((entry.name.removesuffix(_PART), size))
     return found
 
 
