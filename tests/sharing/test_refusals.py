@@ -396,6 +396,17 @@ def test_an_inherited_share_ends_with_the_membership_that_brought_it(end: int | 
     assert change.terms == Terms(ends_at=9, expires_at=9)
 
 
+def test_a_share_that_outlives_the_membership_that_brought_it_can_be_changed() -> None:
+    old = msgspec.structs.replace(
+        member(status="accepted"), family_id="family", ends_at=12, expires_at=12, message="old"
+    )
+
+    change = rules.change_of_terms(old, NewTerms(message="new"), 7, 9)
+
+    assert change is not None
+    assert change.terms == Terms(message="new", ends_at=9, expires_at=9)
+
+
 @pytest.mark.parametrize(("message", "after"), [("new", "new"), (None, None), (UNSET, "old"), ("old", "old")])
 def test_a_new_message_of_an_offer(message: str | msgspec.UnsetType | None, after: str | None) -> None:
     old = msgspec.structs.replace(member(), message="old")

@@ -356,9 +356,15 @@ def new_terms(member: Member | FamilyMember, new: NewTerms) -> Terms:
 def change_of_terms(member: Member, new: NewTerms, now: int, latest_end: int) -> ChangeTerms | None:
     """The change that gives a membership these terms; None when they are its terms already. `latest_end`: of
     the family's membership, where it was inherited, else NEVER. ConflictError: as of `new_terms`, and for an
-    end after that one."""
+    end after that one; where it has such an end, any change gives it the family's."""
     terms = new_terms(member, new)
-    if terms.expires_at > latest_end:
+    if new.expires_at is UNSET:
+        terms = Terms(
+            message=terms.message,
+            ends_at=min(terms.ends_at, latest_end),
+            expires_at=min(terms.expires_at, latest_end),
+        )
+    elif terms.expires_at > latest_end:
         raise ConflictError(
             f"The share was inherited from family {member.family_id} and ends with its membership, at "
             f"{show_time(latest_end)} at the latest. Offer the image itself to share it for longer."
