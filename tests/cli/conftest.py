@@ -1,4 +1,8 @@
-"""The verbs for users, as they run them: another process, with an account of clouds.yaml."""
+"""The verbs for users, as they run them: another process, with an account of clouds.yaml.
+
+It is forked from one with the imports behind it; with the mark `real_start`, and at a terminal, it is
+`python -m transom`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +19,8 @@ from typing import NamedTuple
 
 import pytest
 from conftest import SharedServices
-from harness.child import killed_after
+from harness import child, forks
+from harness.child import PROGRAM, killed_after, start_program
 from harness.service import Service
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -42,23 +46,17 @@ def environment(service: Service, account: str, **more: str) -> Mapping[str, str
 
 
 def program(*words: str) -> list[str]:
-    return [sys.executable, "-m", "transom", *words]
+    return [*PROGRAM, *words]
 
 
 @pytest.fixture
-def run(service: Service, tmp_path: Path) -> Run:
+def run(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> Run:
     """Runs `transom` as an account of the shared service, in the test's folder. `stdin`: what it is given."""
+    start = forks.start if request.node.get_closest_marker("real_start") is None else start_program
 
     def run(account: str, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            program(*words),
-            cwd=tmp_path,
-            env=environment(service, account, **environ),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        return child.run(
+            start, program(*words), tmp_path, environment(service, account, **environ), stdin=stdin
         )
 
     return run

@@ -10,21 +10,17 @@ from typing import Any
 
 import pytest
 from conftest import SharedServices
+from harness import child, forks
+from harness.child import Start, start_program
 from harness.service import Service
 
 from .calls import make_image, new_name
 from .conftest import environment, program
 
 
-def _audit(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        program("--data-dir", str(service.data_dir), "--database", service.database, "audit", *words),
-        env=environment(service, ""),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def _audit(service: Service, *words: str, start: Start = forks.start) -> subprocess.CompletedProcess[str]:
+    command = program("--data-dir", str(service.data_dir), "--database", service.database, "audit", *words)
+    return child.run(start, command, service.work_dir, environment(service, ""))
 
 
 def _rows(service: Service, *words: str) -> list[dict[str, Any]]:
@@ -97,7 +93,7 @@ def test_a_familys_events_name_it(service: Service) -> None:
 def test_csv_and_table_have_the_same_rows(each: Service, shared: str) -> None:
     rows = _rows(each, "--image", shared)
 
-    as_csv = _audit(each, "--image", shared, "-f", "csv")
+    as_csv = _audit(each, "--image", shared, "-f", "csv", start=start_program)
     as_table = _audit(each, "--image", shared)
 
     found = list(csv.DictReader(io.StringIO(as_csv.stdout)))

@@ -28,6 +28,7 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
+@pytest.mark.real_start
 def test_a_hook_is_made_tested_changed_replayed_and_deleted(
     service: Service, run: Run, receiver: Receiver
 ) -> None:

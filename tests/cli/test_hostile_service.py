@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from harness import child, forks
 from harness.loopback import Handler, LoopbackServer
 from harness.service import Service
 
@@ -68,9 +69,7 @@ def ask(hostile: HostileService, service: Service, tmp_path: Path) -> Ask:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environ = environment(service, "", **account)
-        return subprocess.run(
-            program(*words), cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False
-        )
+        return child.run(forks.start, program(*words), folder, environ)
 
     return run
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from harness.service import Service
 
 from .conftest import Run
 
 
+@pytest.mark.real_start
 def test_a_rule_is_made_listed_and_deleted(service: Service, run: Run) -> None:
     publisher = service.clouds["publisher"].project_id
 

@@ -17,6 +17,7 @@ from .calls import make_image, new_name
 from .conftest import Run, environment, program
 
 
+@pytest.mark.real_start
 def test_an_image_is_offered_accepted_listed_and_withdrawn(
     service: Service, run: Run, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_nobody_is_offered_anything_when_one_is_not_found(service: Service, run:
     assert members == []
 
 
+@pytest.mark.real_start
 def test_a_revoked_version_gives_way_to_the_one_before(service: Service, run: Run) -> None:
     family = new_name("f")
     images = [make_image(service, new_name()) for _ in range(2)]

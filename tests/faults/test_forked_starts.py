@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import forks
-from harness.child import ServiceFailedError, Start, is_alive, start_program
-from harness.service import PROGRAM, Service
+from harness import child, forks
+from harness.child import PROGRAM, ServiceFailedError, Start, is_alive, start_program
+from harness.service import Service
 
 from .calls import eventually
 
@@ -44,6 +44,20 @@ def test_a_fork_is_as_a_start(tmp_path: Path) -> None:
     as_usual = _start_and_stop(tmp_path / "usual", start_program)
 
     assert _start_and_stop(tmp_path / "forked", forks.start) == as_usual
+
+
+@pytest.mark.parametrize("words", ["--version", "share offer", "image list", "accounts list"])
+def test_a_verb_that_is_forked_is_as_one_that_is_started(tmp_path: Path, words: str) -> None:
+    nobody = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "TRANSOM_"))}
+    environ = {**nobody, "OS_CLIENT_CONFIG_FILE": str(tmp_path / "nowhere")}
+
+    started, forked = (
+        child.run(start, [*PROGRAM, *words.split()], tmp_path, environ)
+        for start in (start_program, forks.start)
+    )
+
+    assert started.stdout + started.stderr
+    assert vars(forked) == vars(started)
 
 
 def test_a_start_that_fails_is_told_with_its_log(tmp_path: Path) -> None:

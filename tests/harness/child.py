@@ -7,13 +7,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+#: The `transom` command of the tests' own environment.
+PROGRAM = (sys.executable, "-m", "transom")
+COMMAND_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+_NOTHING = Path(os.devnull)
 _POLL_INTERVAL_S = 0.05
 _LOG_TAIL_LINES = 60
 
@@ -35,26 +41,58 @@ class Process(Protocol):
 
 
 class Start(Protocol):
-    """Starts a process that leads a session and writes to the log."""
+    """Starts a process that leads a session and writes to the log, but for its errors if these have a file of
+    their own."""
 
     def __call__(
-        self, command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, log_path: Path
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str] | None,
+        log_path: Path,
+        *,
+        stdin: Path = _NOTHING,
+        errors: Path | None = None,
     ) -> Process: ...
 
 
 def start_program(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, log_path: Path
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    log_path: Path,
+    *,
+    stdin: Path = _NOTHING,
+    errors: Path | None = None,
 ) -> Process:
-    with log_path.open("ab") as log:
+    with stdin.open("rb") as given, log_path.open("ab") as log, (errors or log_path).open("ab") as told:
         return subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, cwd=cwd, env=env, stdin=given, stdout=log, stderr=told, start_new_session=True
         )
+
+
+def run(
+    start: Start,
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    *,
+    stdin: str = "",
+    is_merged: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as `subprocess.run` does. `is_merged`: its errors are told in its output."""
+    with tempfile.TemporaryDirectory(prefix="transom-run-") as folder:
+        given, output, errors = (Path(folder) / name for name in ("input", "output", "errors"))
+        given.write_text(stdin)
+        errors.touch()
+        process = start(command, cwd, env, output, stdin=given, errors=None if is_merged else errors)
+        try:
+            status = process.wait(COMMAND_TIMEOUT_S)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return subprocess.CompletedProcess(command, status, output.read_text(), errors.read_text())
 
 
 class Child:

@@ -16,22 +16,57 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import preloaded
-from harness.child import Process, start_program
-from harness.service import PROGRAM
+from harness.child import PROGRAM, Process, start_program
 
+#: What `transom serve` imports before it forks its workers; not prometheus-client, which then reads the
+#: environment.
+_OF_SERVICES = (
+    "transom.cli.serve",
+    "transom.process",
+    "transom.prepare",
+    "granian.server.mp",
+    "jwt",
+    "oslo_utils.imageutils.format_inspector",
+)
+#: What the verbs import that the tests run most: those for users and `accounts`.
+_OF_VERBS = (
+    "transom.cli.accounts",
+    "transom.cli.audit",
+    "transom.cli.remote.family",
+    "transom.cli.remote.hook",
+    "transom.cli.remote.image",
+    "transom.cli.remote.rule",
+    "transom.cli.remote.share",
+    "transom.client.clouds",
+    "transom.client.families",
+    "transom.client.images",
+    "transom.client.rows",
+    "transom.client.shares",
+    "transom.sql.sqlite",
+)
 #: What the interpreter and what it loads read once, when they start.
 _READ_AT_THE_START = ("COVERAGE", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "SSL_", "TZ")
 _START_TIMEOUT_S = 60
+_PROCESSES = {"serve", "work"}
 
 
-def start(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, log_path: Path) -> Process:
+def start(
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    log_path: Path,
+    *,
+    stdin: Path = Path(os.devnull),
+    errors: Path | None = None,
+) -> Process:
     """Start `python -m transom …` with its imports behind it. Any other command starts as usual, and so does
     one whose environment says how Python is to start."""
     environment = os.environ if env is None else env
     program, arguments = tuple(command[: len(PROGRAM)]), command[len(PROGRAM) :]
     if program != PROGRAM or _starts_otherwise(environment):
-        return start_program(command, cwd, env, log_path)
-    return Forked(arguments, cwd, environment, log_path)
+        return start_program(command, cwd, env, log_path, stdin=stdin, errors=errors)
+    streams = {"input": stdin, "output": log_path, "errors": errors or log_path}
+    return Forked(arguments, cwd, environment, streams)
 
 
 def _starts_otherwise(environment: Mapping[str, str]) -> bool:
@@ -46,18 +81,23 @@ class Forked:
     """`python -m transom` with these arguments, forked."""
 
     def __init__(
-        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], log_path: Path
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        streams: Mapping[str, Path],
     ) -> None:
         call = {
             "arguments": list(arguments),
             "folder": str(cwd),
             "environment": dict(environment),
-            "log": str(log_path),
+            **{name: str(path) for name, path in streams.items()},
         }
+        is_process = not _PROCESSES.isdisjoint(arguments)
         self._arguments = arguments
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(_START_TIMEOUT_S)
-        self._connection.connect(_start_program())
+        self._connection.connect(_start_program(_OF_SERVICES if is_process else _OF_VERBS))
         self._connection.sendall(json.dumps(call).encode() + b"\n")
         self.pid = self._read_number()
         self.returncode: int | None = None
@@ -96,7 +136,7 @@ class Forked:
 
 
 @functools.cache
-def _start_program() -> str:
+def _start_program(modules: tuple[str, ...]) -> str:
     """Start what they are forked from, which ends with this process; the path of its socket."""
     folder = tempfile.TemporaryDirectory(prefix="transom-forks-")
     path = str(Path(folder.name) / "socket")
@@ -106,7 +146,7 @@ def _start_program() -> str:
         listener.listen()
         descriptor = listener.fileno()
         program = subprocess.Popen(
-            [sys.executable, preloaded.__file__, str(descriptor)],
+            [sys.executable, preloaded.__file__, str(descriptor), *modules],
             stdin=subprocess.PIPE,
             pass_fds=[descriptor],
             start_new_session=True,

@@ -1,9 +1,9 @@
 """A program that forks `python -m transom …`: a process with its imports behind it.
 
-`preloaded.py DESCRIPTOR`: each connection to that socket is one process. It says in one line of JSON what
-to run (arguments, folder, environment, log), and is told the process's id in one line and its exit status
-in another. What is forked is as `subprocess.Popen` would make it: it leads a session, and has nothing open
-but its log. The program ends with its standard input.
+`preloaded.py DESCRIPTOR MODULE…`: each connection to that socket is one process. It says in one line of JSON
+what to run (arguments, folder, environment, and the files that are its three streams), and is told the
+process's id in one line and its exit status in another. What is forked is as `subprocess.Popen` would make
+it: it leads a session, and has nothing open but its streams. The program ends with its standard input.
 """
 
 from __future__ import annotations
@@ -19,22 +19,12 @@ import socket
 import sys
 from typing import Any
 
-#: What `transom serve` imports before it forks its workers; not prometheus-client, which then reads the
-#: environment.
-_PRELOADED = (
-    "transom.cli.serve",
-    "transom.process",
-    "transom.prepare",
-    "granian.server.mp",
-    "jwt",
-    "oslo_utils.imageutils.format_inspector",
-)
-
 
 def main() -> None:
-    for name in _PRELOADED:
+    descriptor, *modules = sys.argv[1:]
+    for name in modules:
         __import__(name)
-    call = _serve(int(sys.argv[1]))
+    call = _serve(int(descriptor))
     if call is not None:
         _become(call)
 
@@ -83,9 +73,13 @@ def _become(call: dict[str, Any]) -> None:
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(call["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
+    writing = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    opened = [
+        os.open(call["input"], os.O_RDONLY),
+        os.open(call["output"], writing, 0o666),
+        os.open(call["errors"], writing, 0o666),
+    ]
+    for target, source in enumerate(opened):
         os.dup2(source, target)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     os.chdir(call["folder"])

@@ -11,7 +11,6 @@ import dataclasses
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +19,11 @@ from typing import Any, Protocol, Self
 import httpx
 import yaml
 
-from harness import plain_http
+from harness import child, plain_http
 from harness.answers import check
-from harness.child import Child, ServiceFailedError, Start, find_free_port, start_program
+from harness.child import PROGRAM, Child, ServiceFailedError, Start, find_free_port, start_program
 
-PROGRAM = (sys.executable, "-m", "transom")
 READY_TIMEOUT_S = 60.0
-COMMAND_TIMEOUT_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Service:
     settings: further environment variables, named in full (`TRANSOM_…`); they win over ours.
     program: the `transom` command; that of the tests' own environment unless given.
     address: where it serves (host:port), for who has to know beforehand.
-    start: how `transom serve` becomes a process.
+    start: how `transom` becomes a process.
     """
 
     def __init__(
@@ -133,33 +130,13 @@ class Service:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another verb of the command with the settings of this service, to its end."""
-        return subprocess.run(
-            [*self._program, *arguments],
-            cwd=self.work_dir,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=COMMAND_TIMEOUT_S,
-            text=True,
-            check=False,
-        )
+        return self._run(arguments)
 
     def add_user(self, name: str, project: str, role: str) -> Cloud:
         """Make an account with one role in a project, new or not; the service must run."""
         password = secrets.token_urlsafe(18)
-        command = [*self._program, "accounts", "add", name]
-        result = subprocess.run(
-            [*command, "--project", project, "--role", role, "--password-stdin"],
-            cwd=self.work_dir,
-            env=self._environment(),
-            input=f"{password}\n",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=COMMAND_TIMEOUT_S,
-            text=True,
-            check=False,
-        )
+        words = ["accounts", "add", name, "--project", project, "--role", role, "--password-stdin"]
+        result = self._run(words, stdin=f"{password}\n")
         if result.returncode != 0:
             raise ServiceFailedError(f"accounts add {name} ended with {result.returncode}:\n{result.stdout}")
         draft = Cloud(
@@ -202,6 +179,12 @@ class Service:
                 event_hooks={"response": [check]},
             )
         return self._clients[name]
+
+    def _run(self, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = [*self._program, *arguments]
+        return child.run(
+            self._start, command, self.work_dir, self._environment(), stdin=stdin, is_merged=True
+        )
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")}
