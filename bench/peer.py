@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.child import find_free_port
 from harness.keystone import Keystone
+from harness.ports import find_free_port
 
 from bench.processes import BenchError, run_server
 from bench.scene import ROOT

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from harness.child import find_free_port
+from harness.ports import find_free_port
 from harness.service import Service
 
 from bench.figures import WRONG

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-from harness.child import find_free_port
+from harness.ports import find_free_port
 
 from bench.figures import Figure, Line, at_most, note_strangers
 from bench.processes import MIB, BenchError, Watch, rss_bytes, stop, worker_of

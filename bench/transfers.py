@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-from harness.child import find_free_port
+from harness.ports import find_free_port
 from harness.service import Service
 
 from bench.figures import Figure, Line, at_least, at_most, compare, note_strangers

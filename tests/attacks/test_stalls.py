@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.child import find_free_port
+from harness.ports import find_free_port
 from harness.service import Service
 
 from .strangers import LOGIN, PATIENCE_S, connect, head, read_status, read_to_end

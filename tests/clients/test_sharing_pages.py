@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from harness.child import find_free_port
+from harness.ports import find_free_port
 from harness.service import Service
 
 from clients import shell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness import plain_http
-from harness.child import find_free_port
 from harness.loopback import Handler, LoopbackServer
+from harness.ports import find_free_port
 from harness.service import MakeService, Service
 
 from .story import Story

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.child import find_free_port
+from harness.ports import find_free_port
 
 from .calls import eventually
 from .processes import serve_in_vain

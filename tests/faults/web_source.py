@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.child import Child, find_free_port
+from harness.child import Child
+from harness.ports import find_free_port
 
 READY_TIMEOUT_S = 20.0
 

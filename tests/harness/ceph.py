@@ -21,7 +21,8 @@ import obstore
 from obstore.store import S3Store
 
 from harness import plain_http
-from harness.child import Child, ServiceFailedError, find_free_port
+from harness.child import Child, ServiceFailedError
+from harness.ports import find_free_port
 from harness.swift import ACCESS_KEY, SECRET_KEY, UPLOADS
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "ceph", "monmaptool", "radosgw-admin")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -226,15 +225,3 @@ def _read_stats(*tasks: Path) -> Iterator[list[str]]:
         with contextlib.suppress(OSError):
             stat = (task / "stat").read_text()
             yield stat.rpartition(")")[2].split()
-
-
-def find_free_port() -> int:
-    """A port that was free a moment ago.
-
-    The kernel gives it out and it is released before the service binds it; the window is small, and a lost
-    race shows at once as a service that ends before it is ready: no two services hold one address.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

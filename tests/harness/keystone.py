@@ -16,8 +16,9 @@ from typing import Any, Self
 import httpx
 
 from harness import plain_http
-from harness.child import Child, find_free_port
+from harness.child import Child
 from harness.environments import install
+from harness.ports import find_free_port
 from harness.service import Cloud
 
 # Keystone takes several seconds of CPU to start, and a busy machine has little of it to give.

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from harness.child import Child, find_free_port
+from harness.child import Child
+from harness.ports import find_free_port
 
 _READY_WITHIN_S = 20.0
 #: Daemons are installed where a user's PATH may not lead; this one variable may name another build.

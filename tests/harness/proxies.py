@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from harness.child import Child, find_free_port
+from harness.child import Child
+from harness.ports import find_free_port
 
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _READY_WITHIN_S = 20.0

@@ -21,7 +21,8 @@ import yaml
 
 from harness import child, plain_http
 from harness.answers import check
-from harness.child import PROGRAM, Child, ServiceFailedError, Start, find_free_port, start_program
+from harness.child import PROGRAM, Child, ServiceFailedError, Start, start_program
+from harness.ports import find_free_port
 
 READY_TIMEOUT_S = 60.0
 

@@ -18,8 +18,9 @@ from typing import Self
 import httpx
 
 from harness import plain_http
-from harness.child import Child, find_free_port
+from harness.child import Child
 from harness.environments import install
+from harness.ports import find_free_port
 
 READY_TIMEOUT_S = 60.0
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.child import find_free_port
 from harness.databases import over_one
 from harness.keystone import Keystone
+from harness.ports import find_free_port
 from harness.region import PASSWORD, PROJECT, REGION, USER, OtherRegion, peer_table
 from harness.service import Service
 from sharing_calls import ENCRYPTED, UNKNOWN_ID, WHOLE_SERVER, refusal, share

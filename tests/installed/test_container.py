@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.child import find_free_port
+from harness.ports import find_free_port
 from harness.service import Service
 
 from installed import containerfile

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import SharedServices
-from harness.child import find_free_port, killed_after
+from harness.child import killed_after
+from harness.ports import find_free_port
 
 from .test_hooks import INSIDE, PATH, make_hook, share_image
 
