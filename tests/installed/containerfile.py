@@ -1,7 +1,7 @@
 """Run the steps of the Containerfile where there is no container engine, with this machine as the base image.
 
 A stage's root is an overlay over this machine's, in memory and in a mount namespace of its own; nothing of it
-is left. Start reading at `build` and `program`.
+is left. A new environment is filled before pip installs into it. Start reading at `build` and `program`.
 """
 
 import json
@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from installed.wheel import ROOT
+from installed.wheel import FILL, ROOT
+
+_NEW_ENVIRONMENT = re.compile(r"python3 -m venv (\S+)")
 
 
 class Step(NamedTuple):
@@ -104,7 +106,9 @@ def _run_steps(stage: list[Step], built: Path) -> list[str]:
             here = step.rest
             commands.append(f'mkdir -p "$root{here}"')
         elif step.word == "RUN":
-            commands.append(f'chroot "$root" sh -euc {shlex.quote(f"cd {here}; {step.rest}")}')
+            commands.append(_run(f"cd {here}; {step.rest}"))
+            if environment := _NEW_ENVIRONMENT.fullmatch(step.rest):
+                commands.append(_run(f"cd {here}; {FILL} {environment[1]}/bin/python || true"))
         elif step.word == "COPY" and step.rest.startswith("--from=build "):
             source, target = step.rest.split()[1:]
             commands.append(f'cp -a {shlex.quote(str(built))}/{Path(source).name} "$root{target}"')
@@ -113,6 +117,10 @@ def _run_steps(stage: list[Step], built: Path) -> list[str]:
             files = " ".join(shlex.quote(str(ROOT / source)) for source in sources)
             commands.append(f'cp -r {files} "$root{here}/{target.removeprefix("./")}"')
     return commands
+
+
+def _run(command: str) -> str:
+    return f'chroot "$root" sh -euc {shlex.quote(command)}'
 
 
 def _write(path: Path, script: list[str]) -> None:

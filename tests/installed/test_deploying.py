@@ -1,7 +1,8 @@
 """Every command of docs/deploying.md, in its order, on this Debian: in an overlay of it, which then is gone.
 
 Three commands are replaced. `apt-get install` only looks whether the packages are there, `systemctl` starts
-and stops what the unit says (no systemd runs in the overlay), and `curl` is told to use no proxy.
+and stops what the unit says (no systemd runs in the overlay), and `curl` is told to use no proxy. A new
+environment is filled before pip installs into it.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from installed.wheel import ROOT, build_wheel
+from installed.wheel import FILL, ROOT, build_wheel
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 #: From here on nothing is fetched, and the ports that are taken must be nobody else's.
@@ -33,6 +34,10 @@ systemctl() {
     daemon-reload) ;;
     *) echo "systemctl $* is not replaced"; exit 1 ;;
     esac
+}
+python3() {
+    command python3 "$@"
+    [ "$1 $2" != "-m venv" ] || $FILL "$3/bin/python" || true
 }
 curl() {
     command curl --silent --noproxy '*' "$@"
@@ -111,6 +116,7 @@ def test_the_commands_lead_to_a_service_behind_tls(tmp_path: Path) -> None:
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("OS_", "TRANSOM_"))},
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "FILL": FILL,
             "OPENSTACK": str(Path(sys.executable).parent / "openstack"),
         },
         stdout=subprocess.PIPE,

@@ -19,6 +19,13 @@ ROOT = Path(__file__).parents[2]
     re.DOTALL | re.MULTILINE,
 )
 *INSTALL, START = _BLOCK.splitlines()
+#: Fills an environment with what `run.lock` names, in seconds where pip asks the index for a minute. Commands
+#: that install are run as they stand, and find all there. Those of README are run without this. Where uv does
+#: not reach the packages, pip has its work.
+FILL = (
+    f"{Path(sys.executable).parent / 'uv'} pip install --quiet --compile-bytecode --link-mode copy"
+    " --require-hashes -r run.lock --python"
+)
 #: What a wheel is made of.
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "transom")
 
