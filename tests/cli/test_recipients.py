@@ -16,7 +16,9 @@ from transom.client.recipients import RecipientsError, read_file
         ("to.txt", "one\n\n  two  # the second\n# nobody\n", ["one", "two"], [], []),
         ("to.txt", "\ufeffone\r\ntwo\r\n", ["one", "two"], [], []),
         ("to.csv", "name,project\nFirst,one\nSecond,two\n", ["one", "two"], [], []),
-        ("to.csv", "customer;id\n", ["customer;id"], [], []),
+        ("to.csv", "customer;what\n", ["customer;what"], [], []),
+        ("to.csv", "customer;project\nFirst;one\nSecond;two\n", ["one", "two"], [], []),
+        ("to.csv", "customer\tdomain\nFirst, Ltd.\tall\n", [], ["all"], []),
         ("to.csv", "name\none\n", ["one"], [], []),
         ("to.csv", "one\ntwo\n", ["one", "two"], [], []),
         ("to.csv", 'project,domain\n"one, two",\n,all\n', ["one, two"], ["all"], []),
@@ -41,7 +43,6 @@ def test_a_file_names_projects_domains_and_organisations(
     ("name", "data"),
     [
         ("to.txt", b"# nobody\n"),
-        ("to.txt", b"\xff\xfe"),
         ("to.csv", b""),
         ("to.yaml", b"projects: one"),
         ("to.yaml", b"project: [one]"),
@@ -54,6 +55,15 @@ def test_a_file_that_names_nobody_is_refused(tmp_path: Path, name: str, data: by
     path.write_bytes(data)
 
     with pytest.raises(RecipientsError, match=name):
+        read_file(path)
+
+
+@pytest.mark.parametrize("name", ["to.txt", "to.csv", "to.yaml"])
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("projects", encoding="utf-16")
+
+    with pytest.raises(RecipientsError, match=rf"{name} is not UTF-8"):
         read_file(path)
 
 

@@ -14,6 +14,8 @@ from transom.client.spreadsheets import text_of
 
 #: Heads of the column that has the projects, in the order in which they are looked for.
 _COLUMNS = ("project", "project_id", "id", "name")
+#: What spreadsheets put between cells, depending on the language they speak.
+_DELIMITERS = (",", ";", "\t")
 
 #: Recipients by the plural of their kind, as a request has them: ids, or names that are still to be found.
 Sets = dict[str, list[str]]
@@ -54,8 +56,10 @@ def read_file(path: Path) -> Sets:
     """What is written there. RecipientsError for a file that cannot be read, or has nobody in it."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipientsError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise RecipientsError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise RecipientsError(f"{path} is not UTF-8: save it as such.") from None
     read = {".csv": _read_csv, ".yaml": _read_yaml, ".yml": _read_yaml}.get(path.suffix.lower(), _read_lines)
     try:
         named = read(text)
@@ -75,16 +79,26 @@ def _read_lines(text: str) -> Sets:
 def _read_csv(text: str) -> Sets:
     """The column `project` (or `project_id`, `id`, `name`), and those of the other kinds, if there are any;
     without a head that names one of them, the first column, of projects."""
-    rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
-    if not rows:
-        return _sets()
-    head = [cell.strip().lower() for cell in rows[0]]
-    heads = {kind.plural: kind.name for kind in KINDS}
-    heads["projects"] = next((name for name in _COLUMNS if name in head), "project")
-    columns = {plural: head.index(name) for plural, name in heads.items() if name in head}
-    if not columns:
-        return _sets(_column(rows, 0))
-    return _sets() | {plural: _column(rows[1:], column) for plural, column in columns.items()}
+    for delimiter in _DELIMITERS:
+        head, *rows = _rows_of_csv(text, delimiter)
+        columns = _find_columns(head)
+        if columns:
+            return _sets() | {plural: _column(rows, column) for plural, column in columns.items()}
+    return _sets(_column(_rows_of_csv(text, ","), 0))
+
+
+def _rows_of_csv(text: str, delimiter: str) -> list[list[str]]:
+    """All but blank ones; an empty one if there are no others."""
+    rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    return [row for row in rows if any(cell.strip() for cell in row)] or [[]]
+
+
+def _find_columns(head: list[str]) -> dict[str, int]:
+    """The places of the columns that name recipients, by the plurals of their kinds."""
+    cells = [cell.strip().lower() for cell in head]
+    names = {kind.plural: kind.name for kind in KINDS}
+    names["projects"] = next((name for name in _COLUMNS if name in cells), "project")
+    return {plural: cells.index(name) for plural, name in names.items() if name in cells}
 
 
 def _column(rows: list[list[str]], column: int) -> list[str]:
