@@ -161,9 +161,13 @@ async def count_members(db: Database, image_id: str) -> int:
 
 # ---- changes of one membership
 
-# `for share` checks the row as it is once the lock is held, not as it was when the statement began.
-_STILL_SHARED = f"""
-    exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}' for share)"""
+
+def _still_shared(further: str = "") -> str:
+    """A condition on the image `$1`: it is shared. `for share` checks the row as it is once the lock is held,
+    not as it was when the statement began."""
+    is_shared = f"image.visibility = '{Visibility.SHARED}'"
+    return f"exists (select 1 from image where image.id = $1 and {is_shared} {further} for share)"
+
 
 _NEW_COLUMNS = """
     image_id, member_id, status, image_created_at, created_at, updated_at, offered_at, message, ends_at,
@@ -206,7 +210,7 @@ _ANSWERED = f"""
 
 ANSWER = f"""
     update member set status = $3, updated_at = $4, {_ANSWERED}
-    where image_id = $1 and member_id = $2 and status = $5 and {live("$4")} and {_STILL_SHARED}
+    where image_id = $1 and member_id = $2 and status = $5 and {live("$4")} and {_still_shared()}
     returning {_MEMBER_COLUMNS}"""
 
 # What it joins is the status as the statement began: it fails if somebody changes that meanwhile.
@@ -214,8 +218,7 @@ ANSWER_UNSEEN = f"""
     update member set status = $3, updated_at = $4, {_ANSWERED}
     from (select status as was from member where image_id = $1 and member_id = $2) as seen
     where image_id = $1 and member_id = $2 and status = seen.was and seen.was <> $3 and {live("$4")}
-      and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-                  and coalesce(image.owner, '') <> $2 for share)
+      and {_still_shared("and coalesce(image.owner, '') <> $2")}
     returning {_MEMBER_COLUMNS}, seen.was"""
 
 # No vault has an empty id.
@@ -228,8 +231,7 @@ ANSWER_WITH_VAULT = f"""
         vault_id = coalesce(cast($5 as text), vault_id)
     where image_id = $1 and member_id = $2 and coalesce(vault_id, '') = coalesce(cast($6 as text), '')
       and status = $8 and {live("$4")}
-      and exists (select 1 from image where image.id = $1 and image.visibility = '{Visibility.SHARED}'
-                  and image.updated_at = cast($7 as bigint) for share)
+      and {_still_shared("and image.updated_at = cast($7 as bigint)")}
     returning {_MEMBER_COLUMNS}"""
 
 # `live_recipients_of` waits for the batches that look at the image, and tells whether it is still shared.
@@ -242,7 +244,7 @@ WITHDRAW = f"""
 
 
 # What is inherited ends with the family's membership, or sooner. That one may be changed meanwhile without
-# this one: `for share`, as of _STILL_SHARED.
+# this one: `for share`, as in `_still_shared`.
 _WITHIN_FAMILY = """
     (family_id is null or exists (
         select 1 from family_member
@@ -251,7 +253,7 @@ _WITHIN_FAMILY = """
 
 CHANGE_TERMS = f"""
     update member set message = $4, ends_at = $5, expires_at = $6, updated_at = $3
-    where image_id = $1 and member_id = $2 and updated_at = $7 and {live("$3")} and {_STILL_SHARED}
+    where image_id = $1 and member_id = $2 and updated_at = $7 and {live("$3")} and {_still_shared()}
       and {_WITHIN_FAMILY}
     returning {_MEMBER_COLUMNS}"""
 
@@ -318,7 +320,6 @@ WITHDRAW_EACH = f"""
 WITHDRAW_ALL = f"""
     delete from member where image_id in {IDS} and {live("$2")} returning {_RETURNED}"""
 
-
 # Nothing that the recipient has changes, so neither does the version of the row.
 MAKE_DIRECT_EACH = f"""
     update member set family_id = null
@@ -344,7 +345,6 @@ REMOVE_ENDED = f"""
         select image_id, member_id from member where {_HAS_END} and ends_at <= $1
         order by ends_at limit $2 for update skip locked)
     returning {_RETURNED}"""
-
 
 FIND_NEXT_END = f"select min(ends_at) from member where {_HAS_END}"
 

@@ -253,7 +253,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
                 unit.error = error
             return
-        is_done = False
+        is_whole = False
         try:
             self._connection.execute("savepoint unit")
             if unit.make_script is not None:
@@ -263,11 +263,10 @@ class Writer:
             is_whole = unit.make_script is not None or unit.outcome is not None
             if is_whole:
                 self._require_room_for(unit)
-            is_done = is_whole
         except Exception as error:  # noqa: BLE001 (as above)
             unit.error = error
         if self._connection.in_transaction:
-            if not is_done:
+            if unit.error is not None or not is_whole:
                 self._connection.execute("rollback to unit")
             self._connection.execute("release unit")
 
