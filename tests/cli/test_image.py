@@ -134,6 +134,15 @@ def test_a_file_that_is_there_is_not_replaced_unasked(run: Run, tmp_path: Path) 
     assert (tmp_path / "copy.raw").read_bytes() == DATA
 
 
+def test_standard_output_gets_no_data_that_is_not_verified_yet(run: Run, tmp_path: Path) -> None:
+    image_id = _upload(run, tmp_path)
+
+    refused = run("publisher", "image", "download", image_id, "--file", "-")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert not (tmp_path / "-").exists()
+
+
 def test_an_image_without_data_is_told_of(service: Service, run: Run, tmp_path: Path) -> None:
     body = {"name": "empty", "disk_format": "raw", "container_format": "bare"}
     image_id = service.client("publisher").post("/v2/images", json=body).json()["id"]

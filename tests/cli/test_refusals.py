@@ -1,5 +1,6 @@
 """What people are told when the service cannot be reached, or puts them off: one line, and what to do."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from harness.service import Service
 
 from .calls import make_image
-from .conftest import Run, environment
+from .conftest import Run, environment, program
 
 
 class Busy(ThreadingHTTPServer):
@@ -137,3 +138,22 @@ def test_a_disk_that_is_full_keeps_what_arrived(run: Run, service: Service, tmp_
     assert 0 < there < len(data)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "copy.raw").read_bytes() == data
+
+
+def test_who_has_read_enough_is_told_nothing(service: Service, run: Run) -> None:
+    make_image(service, "read-by-nobody")
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(
+        program("image", "list", "-f", "value"),
+        env=environment(service, "publisher"),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+
+    assert ended.stderr == ""

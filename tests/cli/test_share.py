@@ -89,8 +89,11 @@ def test_a_revoked_version_gives_way_to_the_one_before(service: Service, run: Ru
     run("publisher", "share", "offer", "--family", family, "--to", "recipient")
     run("recipient", "share", "accept", "--family", family)
     for image_id in images:
-        published = run("publisher", "family", "publish", family, image_id)
+        published = run("publisher", "family", "publish", family, image_id, "-f", "json")
         assert published.returncode == 0, published.stderr
+        version = json.loads(published.stdout)
+        assert list(version)[:3] == ["number", "image_id", "image"]
+        assert version["image_id"] == image_id
 
     revoked = run("publisher", "family", "revoke", family, "2", "--reason", "A hole.", "--yes")
 

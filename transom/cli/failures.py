@@ -16,6 +16,8 @@ def report_failures(*also: type[Exception]) -> Iterator[None]:
     """For refusals, errors of the system, and the exceptions in `also`, whose text is for people."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # Whoever reads has enough: click ends without a word.
     except OSError as error:
         raise click.ClickException(_describe_os_error(error)) from None
     except Exception as error:

@@ -60,13 +60,11 @@ def _last_used(item: Row) -> Any:
 
 
 def version_row(version: Row) -> Row:
-    image = version.get("image") or {}
-    return {
-        **version,
-        "image_id": image.get("id"),
-        "image": image.get("name"),
-        "last_used_at": _last_used(version),
-    }
+    """Its image by id and name; how it is used, as far as that is told, last."""
+    image, usage = version.get("image") or {}, version.get("usage") or {}
+    told = {name: value for name, value in version.items() if name != "usage"}
+    ids = {"number": version.get("number"), "image_id": image.get("id")}
+    return {**ids, **told, "image": image.get("name"), "last_used_at": None, **usage}
 
 
 def family_row(family: Row) -> Row:

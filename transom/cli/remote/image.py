@@ -164,6 +164,8 @@ def download_image(service: "Service", image_name: str, path: Path | None, force
     from transom.client import images
     from transom.client.names import find_image
 
+    if path == Path("-"):
+        raise click.UsageError("The data goes to a file, which gets its name once the hash is right.")
     found = find_image(service, image_name)
     target = path or _file_of(found)
     if target.exists() and not force:

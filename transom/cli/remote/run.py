@@ -68,6 +68,8 @@ def with_service(run: _Run) -> _Run:
             raise click.ClickException(describe(error)) from None
         except RecipientsError as error:
             raise click.ClickException(str(error)) from None
+        except BrokenPipeError:
+            raise  # Whoever reads has enough: click ends without a word.
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
