@@ -14,7 +14,7 @@ from domain.samples import ACTOR, RECIPIENT, caller, image, member
 from harness.postgresql import PostgreSQL
 
 from transom.domain.errors import ConflictError, TransomError
-from transom.domain.memberships import Terms
+from transom.domain.memberships import AnswerUnseen, Terms
 from transom.domain.model import NEVER, Caller, Failure, Member, Visibility
 from transom.domain.recipients import domain_key
 from transom.sharing import offers, service
@@ -24,6 +24,7 @@ from transom.sharing.sweep import remove_ended
 from transom.sql.db import Database, Script
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, update_image
+from transom.sql.members import change_member
 
 from .databases import NOBODY, delete_member, insert_member, misjudged_members, write_world
 from .interleaving import Interleaving, Outcome, Writer, interleave, make_database
@@ -232,6 +233,25 @@ async def test_an_offer_of_what_has_ended_beside_its_removal_is_made_once_and_to
 
     assert together.members["open", ENDED] == "pending"
     assert [kind for kind, *_status in together.events["open", ENDED]] == ["share.lapsed", "share.offered"]
+
+
+async def _answer_in_time(db: Database) -> Outcome:
+    """Its clock is that of a moment before the end."""
+    change = AnswerUnseen(image_id="open", member_id=ENDED, status="accepted", now=NOW - 2)
+    return await change_member(db, change, ACTOR) is not None
+
+
+@pytest.mark.parametrize("sweeps_first", [True, False])
+async def test_an_answer_at_the_very_end_is_the_last_that_is_told_or_the_end_is(
+    writers: Interleaving[State], sweeps_first: bool
+) -> None:
+    pair = _sweep, _answer_in_time
+
+    together = await writers.require_an_order(*(pair if sweeps_first else reversed(pair)))
+
+    status = together.members.get(("open", ENDED))
+    told = [kind for kind, *_status in together.events["open", ENDED]]
+    assert (status, told) in (("accepted", ["share.accepted"]), (None, ["share.lapsed"]))
 
 
 async def _replace_set(db: Database) -> Outcome:
