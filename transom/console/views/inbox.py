@@ -34,6 +34,7 @@ _ANSWER_OF = {
 #: Events after which there is nothing to answer: the last part of their types.
 _ENDS = frozenset({"withdrawn", "lapsed", "expired", "closed", "deleted"})
 _KINDS = {"image": "images", "family": "families"}
+_RULE_FIELDS = ("publisher", "who", "answer")
 #: More would make the link to the page too long.
 _MOST_NAMED = 25
 
@@ -178,15 +179,28 @@ def _ids_of(ids: Sequence[str], kind: str) -> list[str]:
 
 
 async def show_rules(visit: Visit) -> Response:
-    """Whose offers are answered by a rule."""
-    found = await visit.client.get(_RULES, limit=100, after=visit.query.get("after"))
+    """Whose offers are answered by a rule; the form as the query says."""
+    query = visit.query
+    given = {name: query.get(name, "") for name in _RULE_FIELDS}
+    return await _show_rules(visit, given, did=query.get("did", ""), made=query.get("made", ""))
+
+
+async def _show_rules(
+    visit: Visit, given: Mapping[str, str], did: str = "", made: str = "", wrong: str = ""
+) -> Response:
+    """`made`: a rule that was not there before, which *Undo* removes."""
+    found = await visit.client.get(_RULES, limit=25, after=visit.query.get("after"))
+    has_default = any("everybody" in rule["publisher"] for rule in found["items"])
     return await visit.page(
         "rules.html",
+        HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK,
         rules=found["items"],
         next_after=cursor_of(found["next"]),
-        did=visit.query.get("did", ""),
-        who=visit.query.get("who", ""),
-        wrong="",
+        waits_else=not has_default and not found["next"],
+        given=given,
+        did=did,
+        made=made,
+        wrong=wrong,
     )
 
 
@@ -195,27 +209,29 @@ async def change_rules(visit: Visit) -> Response:
     when it does not name one project."""
     form = await visit.form()
     if gone := form.one("remove"):
-        await visit.client.do("DELETE", f"{_RULES}/{_rule_path(gone)}")
-        return visit.go("/inbox/rules", did="removed")
-    path, wrong = form.one("publisher"), ""
-    if path not in ("everybody",):
-        found = await read_recipients(visit.signing.ask, visit.token, form.one("who"))
+        return await _remove_rule(visit, gone)
+    given = {name: form.one(name) for name in _RULE_FIELDS}
+    publisher = given["publisher"]
+    if publisher in ("", "project"):
+        found = await read_recipients(visit.signing.ask, visit.token, given["who"])
         if len(found.names) != 1 or found.wrong:
             wrong = found.wrong[0][1] if found.wrong else "Name one project."
-        path = "projects/" + next(iter(found.names), "")
-    if wrong:
-        rules = await visit.client.get(_RULES, limit=100)
-        return await visit.page(
-            "rules.html",
-            HTTPStatus.BAD_REQUEST,
-            rules=rules["items"],
-            next_after="",
-            did="",
-            who=form.one("who"),
-            wrong=wrong,
-        )
-    await visit.client.do("PUT", f"{_RULES}/{_rule_path(path)}", {"answer": form.one("answer")})
-    return visit.go("/inbox/rules", did="kept")
+            return await _show_rules(visit, given, wrong=wrong)
+        publisher = "projects/" + next(iter(found.names))
+    path = f"{_RULES}/{_rule_path(publisher)}"
+    done = await visit.client.do("PUT", path, {"answer": given["answer"]})
+    is_new = done.status == HTTPStatus.CREATED
+    return visit.go("/inbox/rules", did="kept", made=publisher if is_new else None)
+
+
+async def _remove_rule(visit: Visit, publisher: str) -> Response:
+    """The page that follows has what the rule said in its form."""
+    path = f"{_RULES}/{_rule_path(publisher)}"
+    rule = await visit.client.get(path, is_shown=False)
+    await visit.client.do("DELETE", path)
+    kind, _, own_id = publisher.partition("/")
+    said = {"publisher": kind} if kind == "everybody" else {"who": own_id} if kind == "projects" else {}
+    return visit.go("/inbox/rules", did="removed", answer=rule["answer"], **said)
 
 
 def _rule_path(text: str) -> str:
