@@ -123,6 +123,30 @@ def test_a_cookie_is_good_for_nothing_after_signing_out(publisher: Visitor) -> N
         assert thief.http.get("/console/images").status_code == 303
 
 
+def test_behind_https_a_session_is_secure_and_ends_on_all_workers(make_service: MakeService) -> None:
+    endpoint = "https://images.example.org/image"
+    service = make_service("sqlite", TRANSOM_PUBLIC_ENDPOINT=endpoint, TRANSOM_WORKERS="2")
+    cloud = service.clouds["publisher"]
+    fields = {"user": cloud.username, "password": cloud.password}
+    own = {"Sec-Fetch-Site": "same-origin"}
+    answer = plain_http.post(f"{service.url}/console/login", data=fields, headers=own)
+    (cookie,) = [one for one in answer.headers.get_list("Set-Cookie") if "_console=" in one]
+    assert cookie.startswith("__Secure-transom_console=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/image/console"} <= set(cookie.split("; "))
+
+    sent = {"Cookie": cookie.partition(";")[0]}
+    # Each by a connection of its own: some come to one worker, some to the other.
+    looked = [plain_http.get(f"{service.url}/console/images", headers=sent).status_code for _ in range(12)]
+    gone = plain_http.post(
+        f"{service.url}/console/logout", headers={**sent, **own}, data={"project": cloud.project_id}
+    )
+    after = [plain_http.get(f"{service.url}/console/images", headers=sent).status_code for _ in range(12)]
+
+    assert looked == [200] * 12
+    assert gone.headers["Clear-Site-Data"] == '"cache"'
+    assert after == [303] * 12
+
+
 def test_signing_out_ends_the_tokens_too(make_service: MakeService) -> None:
     service = make_service("sqlite")
     with Visitor(service) as visitor:
@@ -222,6 +246,17 @@ def test_the_last_project_is_entered_again(server: Service, commuter: tuple[Clou
         visitor.sign_in(cloud)
 
         assert "What commuter-work owns." in visitor.see("/images").text
+
+
+def test_the_first_project_is_the_one_that_the_user_prefers(server: Service) -> None:
+    server.add_user("guest-of-two", "a-project-of-others", "member")
+    cloud = server.add_user("homing", "z-home", "member")
+    done = server.run("accounts", "grant", "homing", "--project", "a-project-of-others", "--role", "member")
+    assert done.returncode == 0, done.stdout
+    with Visitor(server) as visitor:
+        visitor.sign_in(cloud)
+
+        assert "What z-home owns." in visitor.see("/images").text
 
 
 def test_a_form_of_another_project_does_nothing(server: Service, commuter: tuple[Cloud, str]) -> None:

@@ -7,7 +7,7 @@ differs.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -65,6 +65,12 @@ async def list_projects(ask: AskIdentity, unscoped: str) -> Sequence[Project]:
         raise _refuse(status, body)
     found = msgspec.convert(body.get("projects", []), list[Project])
     return sorted(found, key=lambda one: (one.name.casefold(), one.id))
+
+
+async def find_default_project(ask: AskIdentity, token: Token) -> str | None:
+    """The id of the user's own choice, None where there is none or it is not told."""
+    status, _, body = await ask("GET", f"/users/{quote(token.user_id, safe='')}", token.value, None)
+    return body["user"].get("default_project_id") if status == 200 else None
 
 
 async def find_projects(ask: AskIdentity, token: str, name: str, domain_id: str) -> Sequence[Project]:

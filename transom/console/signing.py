@@ -9,6 +9,7 @@ from transom.console.identity import (
     Project,
     Token,
     enter_project,
+    find_default_project,
     list_projects,
     log_in,
     revoke,
@@ -47,7 +48,8 @@ class Signing:
         """The cookies of a new session. Raises what `log_in` does."""
         unscoped = await log_in(self.ask, user, password, domain)
         projects = await list_projects(self.ask, unscoped.value)
-        first = [one for one in projects if one.id == last_project]
+        wanted = last_project or await find_default_project(self.ask, unscoped)
+        first = [one for one in projects if one.id == wanted]
         for project in [*first, *projects]:
             try:
                 return await self._begin(client, unscoped, project.id, projects)

@@ -48,7 +48,7 @@ async function send(form, button) {
   try {
     const answer = await fetch(target, { method: "POST", body: new URLSearchParams(fields) });
     const next = parse(await answer.text());
-    if (answer.status === 401) return openDialog(find("main .card", next).childNodes, "Your session has ended", button);
+    if (answer.status === 401) return showSignIn(next, button);
     if (!find("#main", next)) return location.assign(answer.url);
     const place = all(".offer").indexOf(button?.closest(".offer"));
     find("dialog")?.close();
@@ -68,6 +68,8 @@ async function send(form, button) {
 }
 
 // In a dialog: the page stays as it is, and what was refused is sent again by its button.
+const showSignIn = (answer, opener) => openDialog(find("main .card", answer).childNodes, "Your session has ended", opener);
+
 async function signIn(form) {
   const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   const wrong = find("[role=alert]", form);

@@ -75,6 +75,7 @@ function add() {
     upload.request?.abort();
     stop(upload, "It was cancelled.", false);
   });
+  find("[data-act=sign-in]", card).addEventListener("click", event => askToSignIn(event.currentTarget));
   find("[data-act=again]", card).addEventListener("click", () => {
     upload.tries = 0;
     showState(upload, "waiting", "waiting", "accent");
@@ -113,9 +114,9 @@ async function start(upload) {
     if (isRunning(upload)) finish(upload, image);
   } catch (failure) {
     if (!isRunning(upload)) return;
-    const { message, when } = failure instanceof Failure ? failure : explain(failure);
+    const { message, when, isSignedOut } = failure instanceof Failure ? failure : explain(failure);
     if (when === "soon" && upload.tries < PAUSES_S.length) again(upload, message);
-    else stop(upload, message, when !== "never");
+    else stop(upload, message, when !== "never", isSignedOut);
   }
 }
 
@@ -138,7 +139,7 @@ async function sendFile(upload) {
 // Of a refusal, or of an exception where the service was not reached.
 function explain({ status, text }) {
   if (!status) return { message: "The service cannot be reached.", when: "soon" };
-  if (status === 401) return { message: "Your session has ended. Sign in again in another tab, then try again.", when: "asked" };
+  if (status === 401) return { message: "Your session has ended. Sign in, then try again.", when: "asked", isSignedOut: true };
   if (status === 404) return { message: "The image is gone: it was deleted meanwhile.", when: "never" };
   return { message: text, when: status === 503 ? "soon" : "asked" };
 }
@@ -181,6 +182,13 @@ function progress(upload, done, begun) {
     : `${size(pace)}/s · ${words}${isLate ? " · your session ends before that: use the command beside" : ""}`;
 }
 
+// A form without fields does nothing; where the session has ended it gets the question.
+async function askToSignIn(opener) {
+  const answer = await fetch(`${root}/account`, { method: "POST" });
+  if (answer.status === 401) showSignIn(parse(await answer.text()), opener);
+  else say("You are signed in. Try again.");
+}
+
 function again(upload, text) {
   const pause = PAUSES_S[upload.tries];
   upload.tries += 1;
@@ -188,9 +196,10 @@ function again(upload, text) {
   setTimeout(() => { if (isRunning(upload)) start(upload); }, pause * 1000);
 }
 
-function stop(upload, text, mayTry) {
+function stop(upload, text, mayTry, isSignedOut = false) {
   showState(upload, "stopped", "stopped", "bad", text);
   find("[data-act=again]", upload.card).hidden = !mayTry;
+  find("[data-act=sign-in]", upload.card).hidden = !isSignedOut;
   say(`Upload of ${upload.facts.name} stopped. ${text}`);
   run();
 }
@@ -218,11 +227,13 @@ function showState(upload, state, words, tone, text = "") {
   more.hidden = !text;
   const act = name => find(`[data-act=${name}]`, upload.card);
   act("cancel").hidden = state !== "running" && state !== "waiting";
-  act("again").hidden = true;
+  act("again").hidden = act("sign-in").hidden = true;
   act("open").hidden = !upload.id || state === "running";
   act("delete").hidden = act("open").hidden || tone !== "bad";
+  // Data that is not what was meant can be kept from everybody, too.
+  act("deactivate").hidden = act("delete").hidden || state !== "done";
   act("open").href = `${root}/images/${upload.id}`;
-  act("delete").href = `${root}/images/${upload.id}/delete`;
+  for (const name of ["deactivate", "delete"]) act(name).href = `${root}/images/${upload.id}/${name}`;
 }
 
 // ---------- events ----------
