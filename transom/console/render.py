@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -147,22 +147,38 @@ def accepts_gzip(request: Request) -> bool:
     )
 
 
+class _Time(NamedTuple):
+    """`tag`: what begins the element that shows it."""
+
+    moment: datetime
+    tag: str
+
+
+@lru_cache(maxsize=2048)
+def _read_time(text: str | None) -> _Time | None:
+    """Of a time as the API writes it; a page has many, and the next one has them again."""
+    moment = words.parse_time(text)
+    if moment is None:
+        return None
+    stamp, exact = moment.isoformat(timespec="seconds"), words.format_moment(moment)
+    return _Time(moment, f'<time datetime="{stamp}" title="{exact}">')
+
+
 def time_words(now: datetime) -> dict[str, Callable[..., Any]]:
     """Functions of a template that speak of time. All take what the API says."""
 
     def tell(say: Callable[[datetime], str]) -> Callable[[str | None], Markup | str]:
         def write(text: str | None) -> Markup | str:
-            moment = words.parse_time(text)
-            if moment is None:
+            found = _read_time(text)
+            if found is None:
                 return "–"
-            stamp, exact = moment.isoformat(timespec="seconds"), words.format_moment(moment)
-            return Markup(f'<time datetime="{stamp}" title="{exact}">{say(moment)}</time>')  # noqa: S704
+            return Markup(f"{found.tag}{say(found.moment)}</time>")  # noqa: S704
 
         return write
 
     def is_soon(text: str | None) -> bool:
-        moment = words.parse_time(text)
-        return moment is not None and words.is_soon(moment, now)
+        found = _read_time(text)
+        return found is not None and words.is_soon(found.moment, now)
 
     return {
         "ago": tell(lambda moment: words.format_ago(moment, now)),
