@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,12 +21,14 @@ RECIPIENTS = {"web-team": "web-ops", "shop-eu": "shop-ops", "research": "lab-ops
 
 
 class Story:
-    """`image`: one with shares; `family`: one with versions and members; `hook`: one of golden-images."""
+    """`image`: one with shares; `family`: one with versions and members; `hook`: one of golden-images.
+    `spell`: what people write, as it is to be written."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, spell: Callable[[str], str] = str) -> None:
         self.service = service
-        for account in ACCOUNTS:
-            service.add_user(*account)
+        self._spell = spell
+        for name, project, role in ACCOUNTS:
+            service.add_user(name, spell(project), role)
         self.builder = service.client("image-builder")
         self._verify()
         self.family = self._make_family()
@@ -37,12 +40,16 @@ class Story:
 
     def _verify(self) -> None:
         project = self.service.clouds["image-builder"].project_id
-        body = {"name": "Platform team", "url": "https://images.example.org"}
+        body = {"name": self._spell("Platform team"), "url": "https://images.example.org"}
         self.service.client("admin").put(f"/share/v1/publishers/{project}", json=body)
 
     def make_image(self, account: str, name: str, megabytes: int, **fields: Any) -> str:
         client = self.service.client(account)
-        body = {"name": name, "disk_format": "raw", "container_format": "bare", "min_ram": 512, **fields}
+        said = {key: self._spell(value) if isinstance(value, str) else value for key, value in fields.items()}
+        if "tags" in said:
+            said["tags"] = [self._spell(tag) for tag in said["tags"]]
+        body = {"disk_format": "raw", "container_format": "bare", "min_ram": 512, **said}
+        body["name"] = self._spell(name)
         image_id = str(client.post("/v2/images", json=body).json()["id"])
         content = bytes(megabytes << 20)
         assert client.put(f"/v2/images/{image_id}/file", content=content, headers=OCTETS).is_success
@@ -53,7 +60,8 @@ class Story:
         assert done.json()["offered"], done.text
 
     def _make_family(self) -> str:
-        body = {"name": "debian", "title": "Debian 13", "description": "Base image of all web servers."}
+        about = {"title": "Debian 13", "description": "Base image of all web servers."}
+        body = {"name": "debian", **{key: self._spell(text) for key, text in about.items()}}
         family = str(self.builder.post("/share/v1/families", json=body).json()["id"])
         for number, notes in enumerate(
             ("First build.", "Newer kernel.", "Newer OpenSSL.", "Smaller, with cloud-init 25.1."), 1
@@ -61,11 +69,11 @@ class Story:
             image_id = self.make_image(
                 "image-builder", f"debian-13-{number}", 11 + 3 * number, os_distro="debian"
             )
-            version = {"image_id": image_id, "notes": notes, "promote": number < 4}
+            version = {"image_id": image_id, "notes": self._spell(notes), "promote": number < 4}
             self.builder.post(f"/share/v1/families/{family}/versions", json=version)
-        reason = {"reason": "CVE-2026-41020: log in without a password."}
+        reason = {"reason": self._spell("CVE-2026-41020: log in without a password.")}
         self.builder.post(f"/share/v1/families/{family}/versions/1/revoke", json=reason)
-        message = "Base image of all web servers. Please move by Friday."
+        message = self._spell("Base image of all web servers. Please move by Friday.")
         self._offer("image-builder", {"families": [family], "projects": [self.project("shop-eu")]})
         self.service.client("shop-ops").post(
             "/share/v1/answers", json={"families": [family], "answer": "accepted"}
@@ -83,13 +91,17 @@ class Story:
             self.service.client(account).post("/share/v1/answers", json=body)
         self.service.client("web-ops").get(f"/v2/images/{image_id}/file")
         second = self.make_image("image-builder", "nginx-base", 21)
-        terms = {"message": "Replaces nginx-old, which ends in March.", "expires_at": _in_days(120)}
+        message = self._spell("Replaces nginx-old, which ends in March.")
+        terms = {"message": message, "expires_at": _in_days(120)}
         self._offer("image-builder", {"images": [second], "projects": [self.project("web-team")], **terms})
         third = self.make_image("lab-ops", "gpu-runtime", 64, min_disk=40, min_ram=16384)
         self._offer(
             "lab-ops",
             {"images": [third], "projects": [self.project("web-team")], "answer_by": _in_days(0.8)},
         )
+        blocked = self.service.clouds["new-ops"].project_id
+        rule = {"answer": "rejected"}
+        self.service.client("web-ops").put(f"/share/v1/rules/projects/{blocked}", json=rule)
         self.make_image("web-ops", "shop-frontend", 17, tags=["release"])
         self.make_image("web-ops", "shop-frontend-canary", 19)
         return image_id
@@ -176,7 +188,7 @@ class Story:
                 "stores": "/operator/stores",
                 "projects": "/operator/projects",
                 "audit": "/operator/audit",
-                "publishers": "/operator/publishers?q=golden-images",
+                "publishers": f"/operator/publishers?q={self.service.clouds['image-builder'].project_id}",
             },
         }
 

@@ -54,6 +54,19 @@ def test_a_note_is_of_an_image_or_a_family(
     assert recipient.get(f"/inbox?did=accepted&id={kind}:{current['image']['id']}").status_code == status
 
 
+def test_a_refusal_is_headed_by_the_title_of_the_problem(publisher: Visitor, server: Service) -> None:
+    image_id = server.client("publisher").post("/v2/images", json={"name": "headed"}).json()["id"]
+    family = server.client("publisher").post("/share/v1/families", json={"name": "headed"}).json()["id"]
+
+    late = publisher.post(f"/families/{family}/versions/7/remove", {"etag": '"of-before"'})
+    wrong = publisher.post(f"/images/{image_id}/edit", {"name": "x", "min_disk": "much"})
+
+    assert "<h1>There is nothing here</h1>" in late.text
+    assert "<h1>This cannot be read</h1>" in wrong.text
+    refused = publisher.post(f"/families/{family}/settings", {"etag": "no-tag", "title": "New"})
+    assert "<h1>The request is not valid</h1>" in refused.text
+
+
 def test_properties_called_as_what_a_dict_can_do_are_properties(publisher: Visitor, server: Service) -> None:
     properties = {name: f"of {name}" for name in ("items", "get", "keys", "update")}
     document = {"name": "odd", "disk_format": "raw", "container_format": "bare", **properties}

@@ -56,11 +56,11 @@ class Refusal(Exception):  # noqa: N818 (it is an answer)
         if isinstance(body.get("error"), dict):
             body = body["error"]
         self.status = answer.status
-        self.title = str(body.get("title") or "The request was refused")
+        self.title = str(body.get("title") or "")
         self.detail = str(body.get("detail") or body.get("message") or "")
         self.field = str(body.get("field") or "")
         self.request_id = request_id
-        super().__init__(f"{self.status} {self.title}: {self.detail}")
+        super().__init__(f"{self.status} {self.title or 'refused'}: {self.detail}")
 
 
 class Client:

@@ -44,6 +44,7 @@ _STATUS: dict[type[TransomError], HTTPStatus] = {
     StoreFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+#: Headings, where the API's own title says no more.
 _TITLES = {
     400: "This cannot be read",
     403: "You may not do that",
@@ -135,6 +136,8 @@ class Console:
         if page.needs_session and method == "GET":
             visit.begin()
         try:
+            if page.asks and method == "GET":
+                visit.require_member()
             return await page.methods[method](visit)
         except WrongProjectError as error:
             return self._show_wrong_project(visit, error.project_id)
@@ -213,7 +216,7 @@ class Console:
             "error.html",
             status,
             code=int(status),
-            heading=_TITLES.get(status, title or HTTPStatus(status).phrase),
+            heading=_find_heading(status, title),
             detail=detail,
             advice=_say_role(visit) if status == HTTPStatus.FORBIDDEN else _ADVICE.get(status, ""),
             events=events,
@@ -225,6 +228,13 @@ class Console:
         return visit.show(
             "wrong_project.html", HTTPStatus.CONFLICT, meant=meant, meant_name=names.get(meant, "")
         )
+
+
+def _find_heading(status: int, title: str) -> str:
+    """`title`: that of the API's problem; of those that a status has several of, it says which."""
+    phrase = HTTPStatus(status).phrase
+    says_more = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT) and title not in ("", phrase)
+    return title if says_more else _TITLES.get(status, title or phrase)
 
 
 def _say_role(visit: Visit) -> str:

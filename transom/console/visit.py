@@ -1,6 +1,7 @@
 """One request for a page: who asks, how the API is asked, how links are made."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -72,6 +73,20 @@ class Visit:
     def project_id(self) -> str:
         return self.here.project_id
 
+    def require_member(self) -> None:
+        """Raises ForbiddenError for who may look alone: a form would be refused."""
+        if not self.here.box.may_act:
+            raise ForbiddenError("Your role looks, and changes nothing.")
+
+    def require_owner(self, project_id: str) -> None:
+        """The same for what belongs to another project."""
+        if not self.is_ours(project_id):
+            raise ForbiddenError("It belongs to another project.")
+
+    def is_ours(self, project_id: str) -> bool:
+        """Who administers the service may what the owner may."""
+        return project_id == self.project_id or self.here.box.may_operate
+
     @property
     def token(self) -> str:
         """Of the project. Raises ForbiddenError where the user has none."""
@@ -90,6 +105,11 @@ class Visit:
     def query_all(self, name: str) -> list[str]:
         """All values of a parameter."""
         return [value for key, value in self.request.query_pairs() if key == name and value]
+
+    @property
+    def auth_url(self) -> str:
+        """Of the identity service, for clients."""
+        return self.signing.keystone_url or f"{self.base_url}/identity/v3"
 
     @property
     def home(self) -> str:
@@ -175,6 +195,7 @@ class Visit:
             "session": self.session,
             "calls": self.client.calls,
             "commands": commands_of,
+            "new_key": secrets.token_urlsafe,
             "api": self.base_url,
             "here": "",
             "script": "console.js",
@@ -206,6 +227,22 @@ class Form:
     def given(self, *names: str) -> Mapping[str, str]:
         """Those of the fields that are not empty."""
         return {name: value for name in names if (value := self.one(name))}
+
+    def once(self) -> dict[str, str]:
+        """The header by which a form that is sent twice makes one thing."""
+        return _header("idempotency-key", self.one("key"))
+
+    def unchanged(self) -> dict[str, str]:
+        """The condition that the form was made under. InvalidError where there is none."""
+        found = _header("if-match", self.one("etag"))
+        if not found:
+            raise InvalidError("The form does not say what it was made for.")
+        return found
+
+
+def _header(name: str, value: str) -> dict[str, str]:
+    """Nothing where a header cannot hold the value."""
+    return {name: value} if value and value.isascii() and value.isprintable() else {}
 
 
 @lru_cache(maxsize=1024, typed=True)

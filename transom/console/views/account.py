@@ -44,11 +44,10 @@ async def change_account(visit: Visit) -> Response:
 async def download_clouds(visit: Visit) -> Response:
     """For the command line: one cloud for each project. The password is asked for there."""
     row = visit.here.row
-    auth_url = visit.signing.keystone_url or f"{visit.base_url}/identity/v3"
     clouds = {}
     for project in await visit.signing.list_projects(visit.here):
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", project.name).strip("-") or project.id
-        auth = {"auth_url": auth_url, "username": row.user_name, "project_id": project.id}
+        auth = {"auth_url": visit.auth_url, "username": row.user_name, "project_id": project.id}
         auth["user_domain_name"] = row.domain_name or "Default"
         clouds[name if name not in clouds else project.id] = {"auth": auth, "image_api_version": "2"}
     headers = [

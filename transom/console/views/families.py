@@ -29,7 +29,7 @@ async def create(visit: Visit) -> Response:
     form = await visit.form()
     given = form.given("name", "title", "description", "support_url")
     try:
-        made = await visit.client.do("POST", FAMILIES, given)
+        made = await visit.client.do("POST", FAMILIES, given, form.once())
     except Refusal as refusal:
         if refusal.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT):
             raise

@@ -8,7 +8,6 @@ from transom.console.client import cursor_of, segment
 from transom.console.views.families import FAMILIES
 from transom.console.views.history import described
 from transom.console.visit import Visit
-from transom.domain.errors import InvalidError
 
 _OFFERS = "/share/v1/inbox/families"
 
@@ -17,13 +16,20 @@ def path_of(visit: Visit) -> str:
     return f"{FAMILIES}/{segment(visit.param('id'))}"
 
 
+async def get_own_family(visit: Visit) -> dict[str, Any]:
+    """ForbiddenError for another project's."""
+    family: dict[str, Any] = await visit.client.get(path_of(visit))
+    visit.require_owner(family["owner"]["project"])
+    return family
+
+
 async def show_versions(visit: Visit) -> Response:
     """The family with a page of its versions. A recipient who may not list these sees the rest."""
     path = path_of(visit)
     family, versions, offer = await asyncio.gather(
         visit.client.get(path),
         visit.client.try_get(f"{path}/versions", limit=25, after=visit.query.get("after")),
-        visit.client.try_get(f"{_OFFERS}/{segment(visit.param('id'))}", is_shown=False),
+        visit.client.try_get(f"{_OFFERS}/{segment(visit.param('id'))}"),
     )
     items = versions.body["items"] if versions.status == 200 else []
     return await visit.page(
@@ -42,8 +48,7 @@ def _head(visit: Visit, family: dict[str, Any], offer: dict[str, Any] | None = N
     return {
         "family": family,
         "offer": offer,
-        # Who administers the service may what the owner may.
-        "is_owner": family["owner"]["project"] == visit.project_id or visit.here.box.may_operate,
+        "is_owner": visit.is_ours(family["owner"]["project"]),
         "did": visit.query.get("did", ""),
         "count": visit.query.get("n", ""),
         "number": visit.query.get("number", ""),
@@ -113,16 +118,12 @@ async def change_settings(visit: Visit) -> Response:
         "support_url": form.one("support_url") or None,
         "provided_until": f"{until}T23:59:59Z" if until else None,
     }
-    await visit.client.do("PATCH", path_of(visit), body, _if_match(form.one("etag")))
+    await visit.client.do("PATCH", path_of(visit), body, form.unchanged())
     return visit.go(f"/families/{visit.param('id')}/settings", did="edited")
 
 
-def _if_match(etag: str) -> dict[str, str]:
-    return {"if-match": etag} if etag and etag.isascii() and etag.isprintable() else {}
-
-
 async def show_delete(visit: Visit) -> Response:
-    family = await visit.client.get(path_of(visit))
+    family = await get_own_family(visit)
     return await visit.page("family_delete.html", family=family, wrong="")
 
 
@@ -133,11 +134,3 @@ async def delete(visit: Visit) -> Response:
         return await visit.page("family_delete.html", 400, family=family, wrong="Type the family's name.")
     await visit.client.do("DELETE", path_of(visit))
     return visit.go("/families", did="deleted")
-
-
-def require_etag(etag: str) -> dict[str, str]:
-    """The condition that the form was made under. InvalidError where there is none."""
-    found = _if_match(etag)
-    if not found:
-        raise InvalidError("The form does not say what it was made for.")
-    return found

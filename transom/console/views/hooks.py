@@ -50,7 +50,7 @@ async def create(visit: Visit) -> Response:
     form = await visit.form()
     body: dict[str, Any] = {**_read_settings(form), "scope": form.one("scope") or "project"}
     try:
-        made = (await visit.client.do("POST", _HOOKS, body)).body
+        made = (await visit.client.do("POST", _HOOKS, body, form.once())).body
     except Refusal as refusal:
         if refusal.status not in _CREATING:
             raise
@@ -100,7 +100,7 @@ def _all_of(hook: Mapping[str, Any]) -> str:
 async def change(visit: Visit) -> Response:
     """Where it sends what."""
     form = await visit.form()
-    await visit.client.do("PATCH", _path(visit), _read_settings(form), {"If-Match": form.one("etag")})
+    await visit.client.do("PATCH", _path(visit), _read_settings(form), form.unchanged())
     return _back(visit, "changed")
 
 

@@ -35,13 +35,20 @@ _CHANGES: dict[str, tuple[str, Any]] = {
 }
 #: Acts that a page explains before they are done.
 EXPLAINED = frozenset({"deactivate", "delete"})
-#: Shares among which the last use of an image is looked for.
-_MOST_LOOKED_AT = 100
+#: Shares among which the last use is looked for.
+MOST_SEARCHED = 100
 
 
 async def get_image(visit: Visit) -> dict[str, Any]:
     found: dict[str, Any] = await visit.client.get(path_of(visit.param("id")))
     return found
+
+
+async def get_own_image(visit: Visit) -> dict[str, Any]:
+    """ForbiddenError for another project's."""
+    image = await get_image(visit)
+    visit.require_owner(image["owner"])
+    return image
 
 
 def path_of(image_id: str) -> str:
@@ -54,7 +61,7 @@ async def show_image(visit: Visit) -> Response:
     share = f"/share/v1/images/{segment(image['id'])}"
     ask = visit.client.try_get
     query = visit.query
-    manages = is_owner or visit.here.box.may_operate
+    manages = visit.is_ours(image["owner"])
     page: dict[str, Any] = {"limit": 25, "status": query.get("status"), "after": query.get("after")}
     shares, summary, item, family, events = await asyncio.gather(
         ask(f"{share}/shares", **page) if manages else _nothing(),
@@ -134,11 +141,11 @@ async def show_act(visit: Visit) -> Response:
     act = visit.param("act")
     if act not in EXPLAINED:
         raise NotFoundError("There is no such page.")
-    image = await get_image(visit)
+    image = await get_own_image(visit)
     share = f"/share/v1/images/{segment(image['id'])}/shares"
     summary, shares, family_id = await asyncio.gather(
         visit.client.try_get(f"{share}/summary"),
-        visit.client.try_get(share, limit=_MOST_LOOKED_AT),
+        visit.client.try_get(share, limit=MOST_SEARCHED),
         _find_family_id(visit, image),
     )
     return await visit.page(
@@ -147,11 +154,11 @@ async def show_act(visit: Visit) -> Response:
         family=_family_of(image),
         family_id=family_id,
         summary=_body(summary),
-        last_use=_find_last_use(shares.body["items"]) if shares.status == HTTPStatus.OK else None,
+        last_use=find_last_use(shares.body["items"]) if shares.status == HTTPStatus.OK else None,
     )
 
 
-def _find_last_use(shares: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def find_last_use(shares: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Of those who have it, the one that used it last; None where nobody has."""
     used = [one for one in shares if one["usage"]["last_used_at"]]
     return max(used, key=lambda one: str(one["usage"]["last_used_at"]), default=None)
@@ -176,7 +183,7 @@ async def act(visit: Visit) -> Response:
 
 
 async def show_edit(visit: Visit) -> Response:
-    image = await get_image(visit)
+    image = await get_own_image(visit)
     return await visit.page("image_edit.html", image=image, properties=properties_of(image))
 
 

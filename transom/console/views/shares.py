@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from transom.api.http import Response
 from transom.console.client import cursor_of, segment
 from transom.console.recipients import Recipients, read_recipients
-from transom.console.views.image import path_of
+from transom.console.views.family import get_own_family
+from transom.console.views.image import MOST_SEARCHED, find_last_use, get_own_image
 from transom.console.visit import Visit
 from transom.domain.errors import ForbiddenError, InvalidError
 from transom.domain.recipients import KINDS_BY_PLURAL
@@ -23,7 +24,6 @@ PARTS = {"images": "shares", "families": "members"}
 MOST_LOOKED_AT = 100
 #: Above so many the number is typed before they lose something.
 TYPED_ABOVE = 20
-_NEVER_USED = {"last_used_at": None}
 
 
 class Subject:
@@ -46,12 +46,12 @@ class Held(NamedTuple):
 
 
 async def _find_image(visit: Visit) -> Subject:
-    image = await visit.client.get(path_of(visit.param("id")))
+    image = await get_own_image(visit)
     return Subject("images", image, image["name"] or image["id"])
 
 
 async def _find_family(visit: Visit) -> Subject:
-    family = await visit.client.get(f"/share/v1/families/{segment(visit.param('id'))}")
+    family = await get_own_family(visit)
     return Subject("families", family, family["name"])
 
 
@@ -166,36 +166,54 @@ async def withdraw_family(visit: Visit) -> Response:
 async def _show_withdrawal(visit: Visit, subject: Subject, wrong: str = "") -> Response:
     """`to=projects/<id>`, repeated; or `everybody=1`."""
     everybody = visit.query.get("everybody") == "1"
-    recipients, count = [], 0
     root = f"/share/v1/{subject.kind}/{segment(subject.id)}"
     part = PARTS[subject.kind]
     if everybody:
-        if subject.kind == "images":
-            counts = await visit.client.get(f"{root}/shares/summary")
-        else:
-            counts = (await visit.client.get(root)).get("members")
-            if counts is None:
-                raise ForbiddenError("Only the publisher of a family withdraws it.")
+        counts, shares = await asyncio.gather(
+            _count_recipients(visit, subject, root),
+            visit.client.get(f"{root}/{part}", limit=MOST_SEARCHED),
+        )
+        recipients, held = [], shares["items"]
         count = sum(counts[status] for status in ("accepted", "pending", "rejected"))
     else:
-        for one in visit.query_all("to")[:100]:
-            kind, _, own_id = one.partition("/")
-            found = await visit.client.try_get(f"{root}/{part}/{segment(kind)}/{segment(own_id)}")
-            if found.status == HTTPStatus.OK:
-                # Of members of a family neither a name nor a use is told.
-                recipients.append({"key": one, "name": None, "usage": _NEVER_USED, **found.body})
-        count = len(recipients)
+        recipients = await _find_recipients(visit, f"{root}/{part}")
+        held, count = recipients, len(recipients)
     status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK
     return await visit.page(
         "withdraw.html",
         status,
         subject=subject,
         recipients=recipients,
+        last_use=find_last_use(held),
         everybody=everybody,
         count=count,
         typed=count > TYPED_ABOVE,
         wrong=wrong,
     )
+
+
+async def _count_recipients(visit: Visit, subject: Subject, root: str) -> Mapping[str, int]:
+    """By their answer."""
+    found: dict[str, Any]
+    if subject.kind == "images":
+        found = await visit.client.get(f"{root}/shares/summary")
+    else:
+        found = (await visit.client.get(root)).get("members")
+        if found is None:
+            raise ForbiddenError("Only the publisher of a family withdraws it.")
+    return found
+
+
+async def _find_recipients(visit: Visit, shares: str) -> list[dict[str, Any]]:
+    """Of `to`, those who have it."""
+    keys = visit.query_all("to")[:100]
+    paths = ["/".join([shares, *map(segment, key.split("/", 1))]) for key in keys]
+    answers = await asyncio.gather(*map(visit.client.try_get, paths))
+    return [
+        {"key": key, **answer.body}
+        for key, answer in zip(keys, answers, strict=True)
+        if answer.status == HTTPStatus.OK
+    ]
 
 
 async def _withdraw(visit: Visit, subject: Subject) -> Response:

@@ -5,7 +5,6 @@ from typing import Any
 
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
-from transom.console.views.family import require_etag
 from transom.console.views.shares import PARTS, end_of
 from transom.console.visit import Visit
 
@@ -47,7 +46,7 @@ async def _change(visit: Visit, kind: str) -> Response:
     form = await visit.form()
     day = form.one("expires_at")
     body: dict[str, Any] = {"expires_at": end_of(day) if day else None}
-    headers = require_etag(form.one("etag"))
+    headers = form.unchanged()
     try:
         await visit.client.do("PATCH", _path_of(visit, kind, visit.query.get("to", "")), body, headers)
     except Refusal as refusal:

@@ -6,7 +6,7 @@ from typing import Any
 
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
-from transom.console.views.family import path_of, require_etag
+from transom.console.views.family import get_own_family, path_of
 from transom.console.visit import Form, Visit
 from transom.domain.errors import InvalidError, NotFoundError
 
@@ -20,7 +20,7 @@ async def show_add(visit: Visit) -> Response:
 
 async def _show_add(visit: Visit, given: Any, wrong: str, status: int = HTTPStatus.OK) -> Response:
     family, images = await asyncio.gather(
-        visit.client.get(path_of(visit)),
+        get_own_family(visit),
         visit.client.get(
             "/v2/images", owner=visit.project_id, status="active", sort="created_at:desc", limit=100
         ),
@@ -35,7 +35,7 @@ async def add(visit: Visit) -> Response:
     given = form.given("image_id", "notes", "name")
     body = {**given, "promote": form.one("promote") == "now"}
     try:
-        made = await visit.client.do("POST", f"{path_of(visit)}/versions", body)
+        made = await visit.client.do("POST", f"{path_of(visit)}/versions", body, form.once())
     except Refusal as refusal:
         if refusal.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
             raise
@@ -51,7 +51,7 @@ async def show_act(visit: Visit) -> Response:
         raise NotFoundError("There is no such page.")
     path = path_of(visit)
     family, version, current = await asyncio.gather(
-        visit.client.get(path),
+        get_own_family(visit),
         visit.client.try_get(f"{path}/versions/{segment(visit.param('number'))}"),
         visit.client.try_get(f"{path}/current"),
     )
@@ -72,7 +72,7 @@ async def act(visit: Visit) -> Response:
     act, number = visit.param("act"), visit.param("number")
     if not (number.isascii() and number.isdigit() and len(number) < 18):
         raise NotFoundError("There is no such version.")
-    headers = require_etag(form.one("etag"))
+    headers = form.unchanged()
     path = path_of(visit)
     version = f"{path}/versions/{number}"
     if act == "promote":
