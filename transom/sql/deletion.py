@@ -21,10 +21,11 @@ async def delete_image(db: Database, seen: Image, now: int, actor: Actor) -> boo
 
 
 def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
-    """The statements of `delete_image`, for a transaction that does more."""
+    """The statements of `delete_image`, for a transaction that does more. Staged bytes come before the image,
+    as in `sql/imports.py`: so the two cannot deadlock."""
     return [
-        *(_record_deletion(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
         *loosen_staged(seen.id),
+        *(_record_deletion(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
         *abandon_statements(seen.locations),

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -98,6 +98,9 @@ class PostgresDatabase:
                 return rows
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
+        return await _until_no_deadlock(lambda: self._write_once(sql, values))
+
+    async def _write_once(self, sql: str, values: Sequence[Any]) -> list[Row]:
         with _RENAMED_ERRORS:
             async with self._pool.lease_to_write() as connection:
                 with _Limit(connection, self._command_s):
@@ -130,29 +133,27 @@ class PostgresDatabase:
             found = await self.write(sql, *values)
             self._log_changes(statements)
             return [found] if found or not only.required else None
-        rows: list[list[Row]] = []
         try:
-            with _RENAMED_ERRORS:
-                async with self._transaction() as connection:
-                    for statement in statements:
-                        with _Limit(connection, self._command_s):
-                            sql, values = with_events(statement)
-                            rows.append(await connection.fetch(sql, *values))
-                        if statement.required and not rows[-1]:
-                            raise _GuardFailed
+            rows = await _until_no_deadlock(lambda: self._transact_once(statements))
         except _GuardFailed:
             return None
         self._log_changes(statements)
         return rows
 
+    async def _transact_once(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        rows: list[list[Row]] = []
+        with _RENAMED_ERRORS:
+            async with self._transaction() as connection:
+                for statement in statements:
+                    with _Limit(connection, self._command_s):
+                        sql, values = with_events(statement)
+                        rows.append(await connection.fetch(sql, *values))
+                    if statement.required and not rows[-1]:
+                        raise _GuardFailed
+        return rows
+
     async def run(self, make_script: Callable[[], Script[Result]]) -> Result:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._run_once(make_script())
-            except UnavailableError as error:
-                if attempt == _TRIES or not isinstance(error.__cause__, asyncpg.TransactionRollbackError):
-                    raise
-        raise AssertionError("the last try returns or raises")
+        return await _until_no_deadlock(lambda: self._run_once(make_script()))
 
     async def _run_once(self, script: Script[Result]) -> Result:
         with _RENAMED_ERRORS:
@@ -336,6 +337,17 @@ class _Limit:
     def _end(self) -> None:
         self._is_over = True
         self._connection.terminate()
+
+
+async def _until_no_deadlock(write: Callable[[], Awaitable[Result]]) -> Result:
+    """Make the write again when the server took it back because it met others half way."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return await write()
+        except UnavailableError as error:
+            if attempt == _TRIES or not isinstance(error.__cause__, asyncpg.TransactionRollbackError):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 class _RenamedErrors:
