@@ -22,7 +22,7 @@ from transom.domain.status import WITH_DATA
 from transom.sql import images, jobs, members
 from transom.sql.db import Database
 from transom.sql.member_ids import NOBODY
-from transom.transfers.held import Report, reporting
+from transom.transfers.held import NotYetError, Report, reporting
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
 from transom.transfers.rules import judge_copy
@@ -43,7 +43,7 @@ class Copies:
         self._holder = holder
 
     async def run(self, job: Job, report: Report) -> None:
-        """Fill the image that the job was written with."""
+        """Fill the image that the job was written with; NotYetError while others do."""
         with naming_reasons(job):
             await self._run(job, report)
 
@@ -51,9 +51,11 @@ class Copies:
         asked = input_of(job, Copy)
         image = await self._find_copy(asked)
         if image.status == Status.SAVING:
-            # By an earlier attempt, whose worker died.
+            # By an earlier attempt, whose worker died. Its lease of the bytes may end after that of the job.
             await self._transfer.removal.recover()
             image = await self._find_copy(asked)
+            if image.status == Status.SAVING:
+                raise NotYetError(f"Job {job.id} waits for the end of an earlier attempt.")
         if _is_whole(image, asked):
             return  # An earlier attempt got that far.
         source = await self._find_source(job, image)
