@@ -1,9 +1,11 @@
 """The only writer, which commits many requests in one fsync, and the checkpointer beside it."""
 
 import asyncio
+import math
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,10 @@ from transom.sql.sqlite.spelling import event_insert, translated
 _BATCH = 256
 #: On the event loop nobody waits for another process.
 _DO_NOT_WAIT = "pragma busy_timeout = 0"
+#: How long the statements of a request may run on the event loop, seconds, and the steps of SQLite's machine
+#: between two looks at the clock: about half a millisecond.
+_MOST_ON_LOOP_S = 0.01
+_STEPS_BETWEEN_LOOKS = 50_000
 #: The pages that a large batch touches, KiB: each read once and not for every row on it.
 _CACHE_KIB = 32_768
 #: Rows changed since the log was last written back that make it worth while again.
@@ -37,7 +43,17 @@ class _Unit:
     """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
     each statement (None: a guard failed), or what the script returned."""
 
-    __slots__ = ("error", "future", "is_second_try", "make_script", "outcome", "removes", "statements")
+    __slots__ = (
+        "error",
+        "future",
+        "is_second_try",
+        "make_script",
+        "makes_others_wait",
+        "outcome",
+        "removes",
+        "statements",
+        "tenant",
+    )
 
     def __init__(
         self,
@@ -51,8 +67,15 @@ class _Unit:
         self.outcome: Any = None
         self.error: Exception | None = None
         self.is_second_try = False
+        #: Whether it may be long: then it has a transaction of its own, beside the event loop.
+        self.makes_others_wait = make_script is not None
+        self.tenant = TENANT.get()
         #: Whether it has removed a row, or failed when it was about to; None before it has run.
         self.removes: bool | None = None
+
+    def forget(self) -> None:
+        """What it did was taken back, and it is to run again."""
+        self.outcome = self.error = self.removes = None
 
     def appends_events(self) -> bool:
         return any(statement.appends_events for statement in self.statements)
@@ -76,6 +99,8 @@ class Writer:
     each costs what it costs in SQLite and no more; only the commit, which waits for the disk, goes to a
     thread. What comes meanwhile waits for the next one. When another process is writing, waiting for it is
     the thread's as well, and then the whole transaction is. So is one with a script in it: those may be long.
+    Few statements touch many rows, as the deletion of an image with thousands of recipients does, and nobody
+    can tell before: one that takes too long on the event loop is taken back, and runs again as scripts do.
     """
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, disk_reserve: int) -> None:
@@ -86,14 +111,19 @@ class Writer:
         self._connection.execute(_DO_NOT_WAIT)
         self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
+        #: On the event loop: what runs, until when it may, and whether it did not end by then.
+        self._stop_at = math.inf
+        self._running: _Unit | None = None
+        self._is_too_long = False
+        self._connection.set_progress_handler(self._look_at_clock, _STEPS_BETWEEN_LOOKS)
         self._checkpointer = _Checkpointer(path, self._ballast)
         self._loop = loop
-        #: Statements in the order they came, scripts by projects in turn, and what is tried once more.
+        #: Statements in the order they came, what may be long by projects in turn, what is tried once more.
         self._waiting: list[_Unit] = []
-        self._scripts: FairQueue[_Unit] = FairQueue(_is_gone)
+        self._long: FairQueue[_Unit] = FairQueue(_is_gone)
         self._again: list[_Unit] = []
         #: Of the two kinds, whose turn it is.
-        self._is_turn_of_scripts = False
+        self._is_turn_of_long = False
         self._is_busy = False
         self._is_stopped = False
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -112,8 +142,8 @@ class Writer:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
         self._require_room_for(unit)
-        if unit.make_script is not None:
-            self._scripts.add(TENANT.get(), unit)
+        if unit.makes_others_wait:
+            self._long.add(unit.tenant, unit)
         else:
             self._waiting.append(unit)
         if not self._is_busy:
@@ -148,16 +178,16 @@ class Writer:
             work()
 
     def _take_batch(self) -> list[_Unit]:
-        """What goes into the next transaction: a script alone, others together. The two kinds take turns, so
-        that a statement waits for one script and not for all those that somebody has sent."""
+        """What goes into the next transaction: what may be long alone, others together. The two kinds take
+        turns, so that a statement waits for one script and not for all those that somebody has sent."""
         waiting = self._again or self._waiting
-        if not self._again and (self._is_turn_of_scripts or not waiting):
-            self._is_turn_of_scripts = False
-            called = self._scripts.call()
+        if not self._again and (self._is_turn_of_long or not waiting):
+            self._is_turn_of_long = False
+            called = self._long.call()
             if called is not None:
                 return [called[1]]
-        self._is_turn_of_scripts = True
-        size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.make_script is not None), _BATCH)
+        self._is_turn_of_long = True
+        size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.makes_others_wait), _BATCH)
         batch = waiting[: max(size, 1)]
         del waiting[: len(batch)]
         return batch
@@ -167,30 +197,56 @@ class Writer:
         if not batch:  # Whoever had sent the scripts is gone.
             self._is_busy = False
             return
-        if batch[0].make_script is not None:
+        if batch[0].makes_others_wait:
             self._work.put(lambda: self._run_and_commit(batch))
             return
         try:
             self._connection.execute("begin immediate")
         except sqlite3.Error:
             self._work.put(lambda: self._run_and_commit(batch))
+            return
+        failure: Exception | None
+        try:
+            failure = self._run_units(batch)
+        except sqlite3.Error as error:
+            failure = error
+        if self._is_too_long:
+            self._put_aside(batch)
         else:
-            failure: Exception | None
-            try:
-                failure = self._run_units(batch)
-            except sqlite3.Error as error:
-                failure = error
             self._work.put(lambda: self._commit(batch, failure))
+
+    def _look_at_clock(self) -> bool:
+        """Whether SQLite is to break off the statement, and with it the transaction."""
+        if time.perf_counter() > self._stop_at:
+            self._is_too_long = True
+        return self._is_too_long
+
+    def _put_aside(self, batch: list[_Unit]) -> None:
+        """What runs takes too long: the others of the batch go first, and it has a transaction of its own."""
+        self._is_too_long = False
+        long = self._running
+        assert long is not None, "the clock is looked at while something runs"  # noqa: S101
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        for unit in batch:
+            unit.forget()
+        long.makes_others_wait = True
+        self._long.add(long.tenant, long)
+        self._again = [unit for unit in batch if unit is not long] + self._again
+        # Not at once: other requests are answered between two tries.
+        self._loop.call_soon(self._start)
 
     def _run_and_commit(self, batch: list[_Unit]) -> None:
         failure: Exception | None = None
         try:
             self._connection.execute(f"pragma busy_timeout = {BUSY_MS}")
+            self._connection.set_progress_handler(None, 0)
             self._connection.execute("begin immediate")
             failure = self._run_units(batch)
         except sqlite3.Error as error:
             failure = error
         finally:
+            self._connection.set_progress_handler(self._look_at_clock, _STEPS_BETWEEN_LOOKS)
             self._connection.execute(_DO_NOT_WAIT)
         self._commit(batch, failure)
 
@@ -222,10 +278,10 @@ class Writer:
 
     def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
         for unit in again:
-            unit.outcome = unit.error = unit.removes = None
+            unit.forget()
             unit.is_second_try = True
         self._again = again + self._again
-        if self._again or self._waiting or self._scripts:
+        if self._again or self._waiting or self._long:
             self._start()
         else:
             self._is_busy = False
@@ -236,11 +292,15 @@ class Writer:
             self.wake()
 
     def _run_units(self, batch: list[_Unit]) -> Exception | None:
-        """The error that ended the whole transaction (disk full, I/O), if one did."""
-        for unit in batch:
-            self._run_unit(unit)
-            if not self._connection.in_transaction:
-                return unit.error
+        """The error that ended the whole transaction (disk full, I/O, too long), if one did."""
+        try:
+            for unit in batch:
+                self._running, self._stop_at = unit, time.perf_counter() + _MOST_ON_LOOP_S
+                self._run_unit(unit)
+                if self._is_too_long or not self._connection.in_transaction:
+                    return unit.error
+        finally:
+            self._stop_at = math.inf
         return None
 
     def _run_unit(self, unit: _Unit) -> None:
