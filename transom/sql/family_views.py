@@ -244,7 +244,7 @@ COUNT_BY_ANSWER = f"""
 
 async def count_by_answer(db: Database, family_id: str, now: int, limit: int) -> MemberCounts:
     """No count is more than `limit`."""
-    (counts,) = await db.read(COUNT_BY_ANSWER, family_id, now, limit)
+    (counts,) = await db.scan(COUNT_BY_ANSWER, family_id, now, limit)
     return _counts_of(*counts)
 
 

@@ -237,7 +237,7 @@ async def shared_among(db: Database, image_ids: Collection[str]) -> frozenset[st
     return frozenset(row[0] for row in rows)
 
 
-# Of all its members, few are domains or organisations; an image has at most some hundreds.
+# Of all its members, few are domains or organisations, and it may have thousands.
 HAS_GROUP_MEMBER = f"""
     select 1 from member where image_id = $1 and {is_group("member_id")} and {live("$2")}
     limit 1"""
@@ -245,7 +245,7 @@ HAS_GROUP_MEMBER = f"""
 
 async def has_group_member(db: Database, image_id: str) -> bool:
     """Whether a whole domain, an organisation or a unit of one is a member of the image."""
-    return bool(await db.read(HAS_GROUP_MEMBER, image_id, now_us()))
+    return bool(await db.scan(HAS_GROUP_MEMBER, image_id, now_us()))
 
 
 #: Recipients are counted of so many images of a project at most, of the newest.

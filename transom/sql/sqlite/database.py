@@ -30,6 +30,8 @@ _SCANS_AT_ONCE = 4
 _SCAN_S = 30.0
 #: Steps of SQLite's machine between two looks at the clock: about a millisecond.
 _STEPS_BETWEEN_LOOKS = 100_000
+#: So many looks a read may last on the event loop: about 10 ms. To count costs it less than a clock does.
+_MOST_LOOKS = 10
 #: RETURNING came with 3.35.
 _OLDEST = (3, 35, 0)
 
@@ -93,6 +95,8 @@ class SqliteDatabase:
             first.execute("pragma journal_mode = wal")
             first.close()
             self._reader = connect_reader(path)
+            self._looks = 0
+            self._reader.set_progress_handler(self._look_at_reader, _STEPS_BETWEEN_LOOKS)
             self._scanners = _Scanners(path)
             self._writer = Writer(path, asyncio.get_running_loop(), disk_reserve)
         except (OSError, sqlite3.Error) as error:
@@ -102,10 +106,18 @@ class SqliteDatabase:
         sys.setswitchinterval(0.0005)
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
+        self._looks = 0
         try:
             return self._reader.execute(translated(sql), values).fetchall()
         except sqlite3.Error as error:
+            if self._looks > _MOST_LOOKS:  # It is not short: it runs again beside the event loop.
+                return await self.scan(sql, *values)
             raise renamed(error) from error
+
+    def _look_at_reader(self) -> bool:
+        """Whether SQLite is to break off the read."""
+        self._looks += 1
+        return self._looks > _MOST_LOOKS
 
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         try:

@@ -1,4 +1,4 @@
-"""Writes to SQLite that touch many rows: they run beside the event loop, and others go first."""
+"""Statements of SQLite that touch many rows: they run beside the event loop, and others go first."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -22,10 +22,10 @@ PATIENCE_S = 60
 RECIPIENTS = 10_000
 SHORT = "insert into deleted_image (id, deleted_at) values ('short', 1)"
 #: Some millions of steps: more than any machine takes in the time that a write has on the event loop.
-LONG = """
+NUMBERS = "with recursive number (n) as (select 1 union all select n + 1 from number where n < 300000)"
+LONG = f"""
     insert into deleted_image (id, deleted_at)
-    with recursive number (n) as (select 1 union all select n + 1 from number where n < 300000)
-    select 'long' || n, 1 from number where n % 1000 = 0"""
+    {NUMBERS} select 'long' || n, 1 from number where n % 1000 = 0"""
 IMAGE = image()
 
 Write = Callable[[Database], Coroutine[Any, Any, Any]]
@@ -86,3 +86,15 @@ async def test_many_long_writes_are_all_made(db: Database) -> None:
         )
 
     assert await count(db, "deleted_image") == 5 * 300 + 20
+
+
+async def test_a_short_read_is_answered_before_a_long_one(db: Database) -> None:
+    reads = (f"{NUMBERS} select count(*) from number", "select 'short'")
+
+    with anyio.fail_after(PATIENCE_S):
+        long, short = (asyncio.ensure_future(db.read(sql)) for sql in reads)
+        done, _going_on = await asyncio.wait({long, short}, return_when=asyncio.FIRST_COMPLETED)
+        found = [tuple(row) for row in await long]
+
+    assert done == {short}
+    assert found == [(300_000,)]
