@@ -21,7 +21,7 @@ from transom.telemetry import set_up_logging
 
 _log = logging.getLogger(__name__)
 
-#: What tells a worker that a stop was asked and will come soon.
+#: What tells a worker that a stop was asked and will come, soon or at once.
 LEAVE = signal.SIGUSR1
 #: What tells a worker that other files of the operator's are in force.
 READ_FILES = signal.SIGHUP
@@ -53,10 +53,14 @@ def create_app() -> App:
             else:
                 return
 
+    def leave() -> None:
+        worker.leave()
+        watch.leave()
+
     async def live(receive: Receive, send: Send) -> None:
         await receive()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(LEAVE, worker.leave)
+        loop.add_signal_handler(LEAVE, leave)
         loop.add_signal_handler(READ_FILES, worker.read_files)
         watch.start()
         watching = asyncio.create_task(_end_with_parent(worker))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import BadStatusLine, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,16 @@ def _is_open(connection: socket.socket) -> bool:
         return False
     finally:
         connection.settimeout(PATIENCE_S)
+
+
+def wait_until_stopping(service: Service) -> None:
+    """Until it takes no new connections."""
+    url = httpx.URL(service.url)
+    with suppress(ConnectionError):
+        for _ in range(int(PATIENCE_S * 20)):
+            socket.create_connection((url.host, url.port or 80), PATIENCE_S).close()
+            time.sleep(0.05)
+        raise TimeoutError
 
 
 def worker_pids(service: Service) -> list[int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import struct
 from contextlib import ExitStack, suppress
 
 import pytest
-from harness.service import Service
+from harness.service import MakeService, Service
 
-from .strangers import MIB, PATIENCE_S, connect, memory_bytes, read_to_end
+from .strangers import MIB, PATIENCE_S, connect, memory_bytes, read_to_end, wait_until_stopping
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, HEADERS, CONTINUATION, GOAWAY, RST_STREAM, PING = 4, 1, 9, 7, 3, 6
@@ -92,6 +94,26 @@ def test_a_silent_connection_is_closed_where_http2_is_spoken(multiplexed: Servic
         read_to_end(connection)
 
 
+@pytest.mark.real_start
+def test_a_client_that_hangs_up_on_several_answers_does_not_hold_up_a_stop(make_service: MakeService) -> None:
+    """Each is longer than what may be on its way to a client that grants nothing."""
+    settings = {"TRANSOM_HTTP2": "true", "TRANSOM_IMAGE_METADATA_LIMIT": str(MIB)}
+    service = make_service("sqlite", **settings)
+    for _ in range(2):
+        service.client("publisher").post("/v2/images", json={"note": "x" * 500_000})
+    token = _literal(b"x-auth-token", service.token("publisher").encode())
+    asked = [_request(1 + 2 * n, block=_block("/v2/images") + token) for n in range(4)]
+    with connect(service) as connection:
+        connection.sendall(PREFACE + _frame(SETTINGS, 0, 0, b"") + b"".join(asked))
+        received = b""
+        while _frames(received).count(HEADERS) < len(asked):
+            received += connection.recv(65536)
+        os.kill(service.pid, signal.SIGTERM)
+        wait_until_stopping(service)
+
+    assert service.stop() == 0
+
+
 def _ping_until_closed(connection: socket.socket, most: int) -> bool:
     """Whether the service closed it while it was sent so many pings, half a second apart."""
     for _ in range(most):
@@ -112,6 +134,13 @@ def _block(path: str) -> bytes:
     return b"\x82\x86\x04" + bytes([len(path)]) + path.encode() + b"\x41\x06images"
 
 
+def _literal(name: bytes, value: bytes) -> bytes:
+    """A header that is in no table (RFC 7541, 6.2.2); the value is longer than 126 bytes, and its length in
+    two bytes more."""
+    length = len(value) - 127
+    return b"\0" + bytes([len(name)]) + name + bytes([0x7F, 0x80 | length & 0x7F, length >> 7]) + value
+
+
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
 
@@ -122,9 +151,7 @@ def _request(stream: int, flags: int = END_HEADERS | END_STREAM, block: bytes = 
 
 def _bomb(stream: int) -> bytes:
     """A literal with incremental indexing (0x40), its length in 7 bits and more, then references to it."""
-    value = b"x" * 4000
-    length = len(value) - 127
-    literal = b"\x40\x01a" + bytes([0x7F, 0x80 | length & 0x7F, length >> 7]) + value
+    literal = b"\x40" + _literal(b"a", b"x" * 4000)[1:]
     block = REQUEST + literal + b"\xbe" * 78_000
     pieces = [block[start : start + MAX_FRAME] for start in range(0, len(block), MAX_FRAME)]
     frames = [_frame(HEADERS, END_STREAM, stream, pieces[0])]

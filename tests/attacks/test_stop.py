@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 from harness import plain_http
-from harness.service import MakeService
+from harness.service import MakeService, Service
 
-from .strangers import LOGIN, PATIENCE_S, connect, count_open, head, read_status, read_to_end
+from .strangers import (
+    LOGIN,
+    MIB,
+    PATIENCE_S,
+    connect,
+    count_open,
+    head,
+    read_status,
+    read_to_end,
+    wait_until_stopping,
+)
 
 pytestmark = pytest.mark.real_start
 
@@ -75,6 +86,43 @@ def test_a_drip_does_not_hold_up_a_stop(make_service: MakeService) -> None:
         dripping.join(PATIENCE_S)
 
     assert status == 0
+
+
+def test_an_answer_that_is_taken_slowly_does_not_hold_up_a_stop(make_service: MakeService) -> None:
+    """Faster than the least pace: it would go on for minutes."""
+    service = _with_a_long_list(make_service)
+    done = threading.Event()
+    taken = []
+    with _asking_for_the_list(service) as connection:
+
+        def sip() -> None:
+            try:
+                while not done.wait(0.1) and (piece := connection.recv(500)):
+                    taken.append(len(piece))
+            except OSError:
+                pass
+
+        sipping = threading.Thread(target=sip)
+        sipping.start()
+        try:
+            status = service.stop()
+        finally:
+            done.set()
+            sipping.join(PATIENCE_S)
+
+    assert status == 0
+    assert sum(taken) < MIB
+
+
+def test_a_client_that_hangs_up_in_the_midst_of_an_answer_does_not_hold_up_a_stop(
+    make_service: MakeService,
+) -> None:
+    service = _with_a_long_list(make_service)
+    with _asking_for_the_list(service):
+        os.kill(service.pid, signal.SIGTERM)
+        wait_until_stopping(service)
+
+    assert service.stop() == 0
 
 
 def test_an_upload_is_waited_for_beside_them(make_service: MakeService) -> None:
@@ -146,3 +194,21 @@ def _wait_for(is_so: Callable[[], bool]) -> None:
             return
         pause.wait(0.2)
     raise TimeoutError
+
+
+def _with_a_long_list(make_service: MakeService) -> Service:
+    """Longer than what the kernel takes of an answer that nobody reads."""
+    limits = {"TRANSOM_IMAGE_METADATA_LIMIT": str(MIB), "TRANSOM_STALL_TIMEOUT_S": "3600"}
+    service = make_service("sqlite", **limits)
+    for _ in range(15):
+        service.client("publisher").post("/v2/images", json={"note": "x" * 500_000})
+    return service
+
+
+@contextmanager
+def _asking_for_the_list(service: Service) -> Iterator[socket.socket]:
+    """A connection on which it has begun to come."""
+    with connect(service, buffer_bytes=2048) as connection:
+        connection.sendall(head("GET", "/v2/images", f"X-Auth-Token: {service.token('publisher')}"))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        yield connection

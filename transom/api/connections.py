@@ -10,6 +10,7 @@ It works on Linux. Elsewhere nothing is watched, and a proxy has to set limits. 
 """
 
 import asyncio
+import faulthandler
 import logging
 import os
 import socket
@@ -33,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 #: The same while there are too many connections, or the service stops.
 _HURRY_S = 0.25
+#: How long nothing of Python may run during a stop, seconds. Beyond, the process ends as after a crash: the
+#: server then waits for a thread of its own that wants Python's lock, and holds it (`sending._send_pieces`;
+#: over HTTP/2 it does so at the end of each connection with several answers on their way).
+_DEAD_S = 10.0
 #: Room for more connections than are allowed, so that health checks get in while others are closed.
 SPARE = 64
 #: Addresses that a line of the log names.
@@ -62,6 +67,8 @@ class Watch:
         #: By inode. None: a socket that is no connection of a client.
         self._watched: dict[int, Watched | None] = {}
         self._listeners: set[int] = set()
+        self._is_watching = False
+        self._is_leaving = False
         self._is_stopping = False
         #: When it was last seen not to stop.
         self._ran_at = time.monotonic()
@@ -89,7 +96,14 @@ class Watch:
         if not Path(_FDS).is_dir() or not hasattr(socket, "TCP_INFO"):
             _log.warning("connections are not watched on this system: let a proxy limit them")
             return
+        self._is_watching = True
         threading.Thread(target=self._run, name="connections", daemon=True).start()
+
+    def leave(self) -> None:
+        """A stop was asked, and will come: perhaps before the next look."""
+        self._is_leaving = True
+        if self._is_watching:
+            faulthandler.dump_traceback_later(_DEAD_S, exit=True)
 
     def close(self) -> None:
         self._end.set()
@@ -97,10 +111,13 @@ class Watch:
     def _run(self) -> None:
         pause_s = LOOK_S
         while not self._end.wait(pause_s):
+            if self._is_leaving or self._is_stopping:
+                faulthandler.dump_traceback_later(_DEAD_S, exit=True)
             try:
                 pause_s = _HURRY_S if self.look() else LOOK_S
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("the connections could not be looked at")
+        faulthandler.cancel_dump_traceback_later()
 
     def look(self) -> bool:
         """Look at all connections and close what must not go on; whether to look again soon."""

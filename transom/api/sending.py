@@ -31,30 +31,31 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
         await send({"type": "http.response.pathsend", "path": response.file})
     elif response.chunks is not None:
         request.begin_transfer()
-        await _send_chunks(request, response.chunks, send)
+        async with aclosing(response.chunks) as chunks:
+            await _send_pieces(request, chunks, send)
     elif len(response.body) > PIECE_BYTES:
-        await _send_pieces(request, response.body, send)
-        await send({"type": "http.response.body"})
+        await _send_pieces(request, _as_chunk(response.body), send)
     else:
         await send({"type": "http.response.body", "body": response.body})
 
 
-async def _send_pieces(request: Request, body: bytes, send: Send) -> None:
-    for start in range(0, len(body), PIECE_BYTES):
-        piece = body[start : start + PIECE_BYTES]
-        await request.give(send({"type": "http.response.body", "body": piece, "more_body": True}))
+async def _as_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
 
 
-async def _send_chunks(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
+async def _send_pieces(request: Request, chunks: AsyncGenerator[bytes, None], send: Send) -> None:
     """As long as somebody takes them: the server swallows what is sent to a client that is gone, and a large
-    image would be fetched to its end for nobody."""
+    image would be fetched to its end for nobody. While nobody asks it for that, the server writes to the log
+    when the client hangs up, from a thread of its own; at the end of a stop it waits for that thread with
+    Python's lock in its hand, which the thread needs to write, and the worker would never end."""
     leaving = asyncio.ensure_future(request.wait_until_gone())
     try:
-        async with aclosing(chunks):
-            async for chunk in chunks:
+        async for chunk in chunks:
+            for start in range(0, len(chunk), PIECE_BYTES):
                 if leaving.done():
                     return
-                await _send_pieces(request, chunk, send)
+                piece = chunk[start : start + PIECE_BYTES]
+                await request.give(send({"type": "http.response.body", "body": piece, "more_body": True}))
     finally:
         leaving.cancel()
     await send({"type": "http.response.body"})
