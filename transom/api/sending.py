@@ -9,6 +9,9 @@ from transom.api.http import Dialect, Request, Response, Send
 #: The server takes some pieces of an answer ahead of a client that reads slowly, however long they are. So
 #: an answer is given to it in pieces of so many bytes.
 PIECE_BYTES = 64 << 10
+#: What a caller is told is for nobody else, and a cache in between does not know by which headers callers
+#: differ: of these, HTTP speaks of `Authorization` alone (RFC 9111, 3.5).
+_PRIVATE = (b"cache-control", b"private")
 
 
 async def send_response(request: Request, response: Response, send: Send) -> None:
@@ -17,6 +20,8 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
     headers = response.headers
     request_id = request.request_id.encode("latin-1")
     headers.append((b"x-openstack-request-id", request_id))
+    if not any(name == b"cache-control" for name, _ in headers):
+        headers.append(_PRIVATE)
     if request.dialect is Dialect.IMS:
         headers.append((b"x-request-id", request_id))
     if request.must_close:
