@@ -68,10 +68,26 @@ def _escape(text: str) -> str:
     )
 
 
+def _format_json(line: dict[str, Any]) -> bytes:
+    """For programs; people look at it on terminals, too, some of which obey the control characters that JSON
+    leaves as they are, and some programs end lines at others than a line feed."""
+    text = _encode(line)
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    return "".join(
+        character if character.isprintable() else _escape_in_json(character) for character in text.decode()
+    ).encode()
+
+
+def _escape_in_json(character: str) -> str:
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def choose_format(log_format: str) -> FormatLine:
     """log_format: `json`, `text`, or `auto`: text where a terminal shows it."""
     is_text = sys.stderr.isatty() if log_format == "auto" else log_format == "text"
-    return _format_text if is_text else _encode
+    return _format_text if is_text else _format_json
 
 
 class _LineFormatter(logging.Formatter):

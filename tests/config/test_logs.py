@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,21 @@ def test_a_terminal_shows_text_and_anything_else_gets_json(
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info working logger=transom\.cli\.work", line)
 
 
-@pytest.fixture(scope="module")
-def text_log(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a service logged of a request whose path holds what a terminal would obey."""
-    with Service(tmp_path_factory.mktemp("text"), None, {"TRANSOM_LOG_FORMAT": "text"}) as service:
-        service.client("publisher").get("/v2/images/a%1b%5b2J%0a%c2%9bé/file")
+#: A path with what terminals obey, or take for the end of a line, in its code of one byte and of two.
+HOSTILE = "/v2/images/a%1b%5b2J%0a%c2%9b%7f%c2%85%e2%80%a8%e2%80%ae%f3%a0%80%81é/file"
+
+
+def _log_of(folder: Path, log_format: str) -> str:
+    """What a service logged of a request for that path."""
+    with Service(folder, None, {"TRANSOM_LOG_FORMAT": log_format}) as service:
+        service.client("publisher").get(HOSTILE)
         service.stop()
         return service.log_path.read_text()
+
+
+@pytest.fixture(scope="module")
+def text_log(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _log_of(tmp_path_factory.mktemp("text"), "text")
 
 
 def test_a_request_is_one_line_for_people(text_log: str, tmp_path: Path) -> None:
@@ -80,8 +89,16 @@ def test_a_request_is_one_line_for_people(text_log: str, tmp_path: Path) -> None
 
 
 def test_no_control_character_of_a_stranger_reaches_the_terminal(text_log: str) -> None:
-    assert r"/v2/images/a\x1b[2J\n\x9bé/file" in text_log
+    assert r"/v2/images/a\x1b[2J\n\x9b\x7f\x85\u2028\u202e\U000e0001é/file" in text_log
     assert all(character.isprintable() or character == "\n" for character in text_log)
+
+
+def test_no_control_character_of_a_stranger_is_in_json_either(tmp_path: Path) -> None:
+    log = _log_of(tmp_path, "json")
+
+    paths = [json.loads(line).get("path") for line in log.splitlines()]
+    assert urllib.parse.unquote(HOSTILE) in paths
+    assert all(character.isprintable() or character == "\n" for character in log)
 
 
 @pytest.mark.parametrize(("level", "is_written"), [("INFO", True), ("WARNING", False)])
