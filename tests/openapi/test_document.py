@@ -65,6 +65,16 @@ def test_a_call_that_needs_a_body_says_of_what_kind(
     assert not refusing & {key for key, operation in told.items() if operation.bodies}
 
 
+def test_every_body_of_the_share_api_has_an_example() -> None:
+    lacking = [
+        key
+        for key, operation in _told(TABLES).items()
+        if key.partition(" ")[2].startswith("/share/v1") and operation.bodies and operation.example is None
+    ]
+
+    assert not lacking
+
+
 def test_every_call_of_the_ims_api_has_a_path_of_its_own() -> None:
     document = _documented()["paths"]
 

@@ -67,6 +67,7 @@ OPERATIONS = {
         answers={200: _SHOWN},
         errors=CHANGED,
         parameters=(IF_MATCH, IF_NONE_MATCH),
+        example={"after": "2RPFdVsiZXZlbnRzIiwxXQ"},
     ),
 }
 _HOOK: Schema = {
