@@ -122,6 +122,26 @@ def test_a_cursor_that_is_set_back_brings_events_again(server: Service, receiver
     assert client.delete(f"{PATH}/{hook['id']}").status_code == 204
 
 
+def test_a_hook_that_is_enabled_again_says_when_it_is_tried(server: Service, receiver: Receiver) -> None:
+    client = server.client("publisher")
+    hook = make_hook(client, url=receiver.origin, types=["share.offered"])
+    path = f"{PATH}/{hook['id']}"
+    receiver.status = 410
+    share_image(server)
+    receiver.take()
+    told = client.get(
+        "/share/v1/events", params={"after": hook["cursor"], "type": "hook.disabled", "wait": 30}
+    )
+    assert len(told.json()["events"]) == 1
+    assert client.get(path).json()["next_try_at"] is None
+
+    enabled = client.patch(path, json={"enabled": True}).json()
+
+    assert enabled["failed_tries"] == 0
+    assert enabled["next_try_at"] > enabled["last_failure_at"]
+    assert client.delete(path).status_code == 204
+
+
 def test_after_a_kill_everything_comes_at_least_once_and_in_order(
     make_service: MakeService, receiver: Receiver
 ) -> None:

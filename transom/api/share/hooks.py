@@ -189,7 +189,7 @@ def _tag(hook: Hook) -> str:
 
 
 def _show(hook: Hook) -> dict[str, Any]:
-    is_waiting = hook.is_enabled and hook.attempts > 0 and hook.next_at > now_us()
+    is_waiting = hook.is_enabled and hook.next_at > now_us()
     return {
         "id": hook.id,
         "url": hook.url,
