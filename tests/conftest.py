@@ -22,7 +22,7 @@ from harness.service import MakeService, Service
 from harness.swift import Swift
 from hypothesis import settings
 
-pytest_plugins = ["harness.limits"]
+pytest_plugins = ["harness.limits", "harness.collection"]
 
 # No test asserts a duration, and no example has one either: a busy machine takes longer.
 settings.register_profile(
