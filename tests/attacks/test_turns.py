@@ -11,6 +11,7 @@ import pytest
 from conftest import SharedServices
 from harness.service import Service
 
+from transom.api.pieces import AT_ONCE, encode_each
 from transom.api.turns import Turns
 
 from .strangers import connect, cpu_s, head, read_status
@@ -229,3 +230,22 @@ def test_who_gave_up_holds_up_nobody() -> None:
         return len(loop.done)
 
     assert asyncio.run(run()) == CROWD / 2
+
+
+@pytest.mark.anyio
+async def test_a_long_answer_is_made_in_pieces() -> None:
+    """Each time that another task runs, others could be answered."""
+    turns, items, ran = Turns(), 1_000, 0
+
+    async def run_beside() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(run_beside())
+    made = [text async for text in encode_each(range(items), str, lambda: turns.take("project"))]
+    beside.cancel()
+
+    assert made == [f'"{number}"'.encode() for number in range(items)]
+    assert ran >= items // AT_ONCE

@@ -73,7 +73,7 @@ LIST_TERMS = f"""
 
 async def list_terms(db: Database, image_id: str, now: int) -> list[tuple[str, int]]:
     """(recipient, end of the share) of all of an image's memberships, by member id."""
-    return [(row[0], row[1]) for row in await db.read(LIST_TERMS, image_id, now)]
+    return [(row[0], row[1]) for row in await db.scan(LIST_TERMS, image_id, now)]
 
 
 COUNT_GIVEN = "select " + ", ".join(

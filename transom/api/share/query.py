@@ -4,10 +4,10 @@ A page is asked for by `limit` and `after`, an opaque cursor that the page befor
 refused, like unknown keys of a body: a misspelt filter must not become a list of everything.
 """
 
-import asyncio
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -16,6 +16,7 @@ from zlib import crc32
 import msgspec
 
 from transom.api.http import JSON, Headers, Request, Response, encode_json
+from transom.api.pieces import encode_each
 from transom.domain.errors import InvalidError
 from transom.domain.fields import MAX_NAME, quoted
 from transom.domain.model import NEVER
@@ -24,9 +25,6 @@ LIMIT_DEFAULT = 25
 LIMIT_MOST = 1000
 #: The parameters of every list.
 PAGING = frozenset({"limit", "after"})
-
-#: Items of a page that are rendered between two turns of other requests.
-_AT_ONCE = 20
 
 Cursor = TypeVar("Cursor")
 Item = TypeVar("Item")
@@ -116,15 +114,12 @@ async def cut_to_size(
     LIMIT_DEFAULT all of them, however long."""
     shown: list[msgspec.Raw] = []
     size = 0
-    for number, item in enumerate(page, 1):
-        text = encode_json(show(item))
-        shown.append(msgspec.Raw(text))
-        size += len(text)
-        if size >= size_limit and len(page) > LIMIT_DEFAULT:
-            break
-        if number % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-            await request.take_turn()
+    async with aclosing(encode_each(page, show, request.take_turn)) as texts:
+        async for text in texts:
+            shown.append(msgspec.Raw(text))
+            size += len(text)
+            if size >= size_limit and len(page) > LIMIT_DEFAULT:
+                break
     return shown
 
 
