@@ -178,6 +178,7 @@ class Worker:
             cache=cache,
             wake_prefetch=wake_prefetch,
             identity=identity,
+            requesters=requesters,
             recipients=Recipients(identity if settings.check_recipients else None),
             relay=relay,
             uses=start_uses(db, undo),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import BadStatusLine, HTTPResponse
 from pathlib import Path
@@ -98,6 +99,15 @@ def wait_until_stopping(service: Service) -> None:
             socket.create_connection((url.host, url.port or 80), PATIENCE_S).close()
             time.sleep(0.05)
         raise TimeoutError
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S * 5)):
+        if is_so():
+            return
+        pause.wait(0.2)
+    raise TimeoutError
 
 
 def worker_pids(service: Service) -> list[int]:

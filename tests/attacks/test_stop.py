@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -23,6 +23,7 @@ from .strangers import (
     head,
     read_status,
     read_to_end,
+    wait_for,
     wait_until_stopping,
 )
 
@@ -170,7 +171,7 @@ def test_before_a_stop_the_service_is_unready_for_as_long_as_is_set(make_service
     service = make_service("sqlite", TRANSOM_STOP_DELAY_S="3600", TRANSOM_WORKERS="2")
 
     os.kill(service.pid, signal.SIGTERM)
-    _wait_for(lambda: _get(service.url, "/readyz") == 503)
+    wait_for(lambda: _get(service.url, "/readyz") == 503)
     kept = [_get(service.url, path) for path in ("/healthz", "/metrics", "/v2/images")]
     # The second signal ends the delay.
     status = service.stop()
@@ -184,16 +185,7 @@ def _get(url: str, path: str) -> int:
 
 
 def _wait_for_status(client: httpx.Client, image_id: str, wanted: str) -> None:
-    _wait_for(lambda: client.get(f"/v2/images/{image_id}").json()["status"] == wanted)
-
-
-def _wait_for(is_so: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_S * 5)):
-        if is_so():
-            return
-        pause.wait(0.2)
-    raise TimeoutError
+    wait_for(lambda: client.get(f"/v2/images/{image_id}").json()["status"] == wanted)
 
 
 def _with_a_long_list(make_service: MakeService) -> Service:

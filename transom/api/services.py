@@ -32,6 +32,7 @@ from transom.stores.cache import Cache
 from transom.stores.object_access import ObjectAccess
 from transom.stores.registry import Stores
 from transom.transfers.options import Cloud
+from transom.transfers.requesters import Requesters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class Services:
     cache: Cache | None
     wake_prefetch: Callable[[], None]
     identity: Identity
+    requesters: Requesters
     recipients: Recipients
     relay: Relay
     uses: Uses

@@ -45,6 +45,10 @@ _GIVEN_UP = "The upload was aborted: the server could not renew its lease on it 
 _OTHER_DATA = "The data is not that of the image it was taken from."
 
 
+async def _forbid_nothing() -> None:
+    """Whoever could have lost a right is judged elsewhere."""
+
+
 class UploadRules(msgspec.Struct, frozen=True, kw_only=True):
     """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `nonfatal_checks`: those of a
     disk's partition table that refuse nothing."""
@@ -91,7 +95,7 @@ class Uploads:
         guard: UploadGuard = UNGUARDED,
         checks: Sequence[DigestCheck] = (),
         token: str | None = None,
-        before_publish: Callable[[], Awaitable[None]] | None = None,
+        before_publish: Callable[[], Awaitable[None]] = _forbid_nothing,
     ) -> None:
         """Take the data of a `queued` image and make it `active`. `announced`: its size in bytes, if said;
         `expected_checksum`: its MD5; `store_id`: None for the default store; `guard`: how many uploads its
@@ -120,8 +124,7 @@ class Uploads:
             )
             if expected_checksum not in (None, content.checksum):
                 raise ContentRefusedError(_OTHER_DATA)
-            if before_publish is not None:
-                await before_publish()
+            await before_publish()
             return await blobs.finish_upload(self._db, blob, content, now_us())
 
         await self._publish(blob, fill, f"Image {image.id}")
@@ -133,9 +136,10 @@ class Uploads:
         announced: int | None,
         guard: UploadGuard = UNGUARDED,
         checks: Sequence[DigestCheck] = (),
+        before_publish: Callable[[], Awaitable[None]] = _forbid_nothing,
     ) -> None:
         """Take the data of a `queued` image to be imported later, as it is, and make it `uploading`. `guard`,
-        `checks` and errors as of `receive`."""
+        `checks`, `before_publish` and errors as of `receive`."""
         advance(image.status, Status.UPLOADING)
         bounds = await self._bounds(image, announced)
         blob = await self._new_blob(image, None, image.id)
@@ -146,6 +150,7 @@ class Uploads:
 
         async def fill() -> bool:
             size = await self._put_bounded(image, blob, chunks, bounds, checks)
+            await before_publish()
             return await blobs.finish_staging(self._db, blob, size, now_us())
 
         await self._publish(blob, fill, f"Image {image.id}")

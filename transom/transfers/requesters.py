@@ -34,7 +34,10 @@ class Requesters:
     def recall(self, job: Job) -> Caller:
         """The caller, with those roles of the request that it still has. ForbiddenError when it has none
         in the project any more, or is gone."""
-        caller = recall_caller(job, self._policy, self._organizations)
+        return self.renew(recall_caller(job, self._policy, self._organizations))
+
+    def renew(self, caller: Caller) -> Caller:
+        """The same, with those roles that it still has. ForbiddenError as of `recall`."""
         if self._roles_of is None:
             return caller
         left = self._roles_of(caller.user_id, caller.project_id)

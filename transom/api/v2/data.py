@@ -1,7 +1,7 @@
 """Image data: upload and download (Image API v2, "Image data"; ranges by RFC 9110, section 14)."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 
 from transom.api.conditions import is_not_modified, require
@@ -9,8 +9,14 @@ from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.images import see_image
 from transom.api.services import Services
 from transom.api.v2.digests import read_digests
-from transom.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
-from transom.domain.model import Image, Status
+from transom.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+    VanishedError,
+)
+from transom.domain.model import Caller, Image, ImageTarget, Status
 from transom.domain.status import WITH_DATA, advance
 from transom.images import rules
 
@@ -44,6 +50,7 @@ async def upload_image(services: Services, request: Request) -> Response:
             guard=guard,
             checks=digests,
             token=request.header(b"x-auth-token"),
+            before_publish=judge_again(services, request, rules.upload_image),
         )
     except ConflictError:
         # Another request came first. Answer for the image as it is now; it may be gone.
@@ -51,6 +58,25 @@ async def upload_image(services: Services, request: Request) -> Response:
         advance(now.status, Status.SAVING)
         raise
     return no_content()
+
+
+def judge_again(
+    services: Services, request: Request, rule: Callable[[Caller, ImageTarget], None]
+) -> Callable[[], Awaitable[None]]:
+    """What raises ForbiddenError when the caller may no longer do what `rule` is for: the body may have
+    taken hours. A token that has expired meanwhile is no reason."""
+
+    async def judge() -> None:
+        # A token of a domain has no roles in a project that could be looked up.
+        if request.caller.project_id is not None:
+            request.caller = services.requesters.renew(request.caller)
+        try:
+            target = await see_image(services, request)
+        except NotFoundError as error:
+            raise VanishedError(str(error)) from None
+        rule(request.caller, target)
+
+    return judge
 
 
 def _chosen_store(services: Services, request: Request) -> str | None:

@@ -9,7 +9,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.services import Services
-from transom.api.v2.data import announced_size, require_octets
+from transom.api.v2.data import announced_size, judge_again, require_octets
 from transom.api.v2.digests import read_digests
 from transom.clock import now_us
 from transom.domain.digests import read_expected
@@ -55,7 +55,14 @@ async def stage_image(services: Services, request: Request) -> Response:
     require(request, None, is_there=False)
     guard = await services.limits.check_staging(image.owner, announced)
     try:
-        await services.transfer.uploads.stage(image, request.stream(), announced, guard, digests)
+        await services.transfer.uploads.stage(
+            image,
+            request.stream(),
+            announced,
+            guard,
+            digests,
+            before_publish=judge_again(services, request, rules.modify_image),
+        )
     except ConflictError:
         # Another request came first. Answer for the image as it is now; it may be gone.
         now = (await see_image(services, request)).image
