@@ -209,6 +209,16 @@ def test_an_id_that_is_none_is_refused_by_name(world: World, path: str) -> None:
     assert f"{problem['parameter']}=" in path
 
 
+@pytest.mark.parametrize("name", ["set", "members"])
+@pytest.mark.parametrize("status", ["", "left"])
+def test_a_status_that_none_has_is_refused_by_name(world: World, name: str, status: str) -> None:
+    client, path = _list_path(world, name)
+
+    problem = problem_of(client.get(f"{path}status={status}"), "invalid", 400)
+
+    assert problem["parameter"] == "status"
+
+
 # ---- terms
 
 

@@ -149,7 +149,13 @@ def test_families_are_listed_by_name_and_page(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("query", "parameter"),
-    [("role=both", "role"), ("limit=0", "limit"), ("after=x", "after"), ("naem_=web", "naem_")],
+    [
+        ("role=both", "role"),
+        ("role=", "role"),
+        ("limit=0", "limit"),
+        ("after=x", "after"),
+        ("naem_=web", "naem_"),
+    ],
 )
 def test_what_is_wrong_with_a_query_is_named(service: Service, query: str, parameter: str) -> None:
     refused = service.client("publisher").get(f"{FAMILIES}?{query}")

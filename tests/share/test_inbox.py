@@ -246,6 +246,7 @@ def server(shared_services: SharedServices) -> Service:
         ("status=", "status"),
         ("status=pending&status=accepted", "status"),
         ("kind=tape", "kind"),
+        ("kind=", "kind"),
         ("through=project", "through"),
         ("through=domain&status=pending", "status"),
         ("through=organization&status=rejected", "status"),

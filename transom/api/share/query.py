@@ -49,10 +49,12 @@ def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
 
 
 def read_choice(query: Mapping[str, str], name: str, choices: Iterable[str], default: str) -> str:
-    """The parameter, one of the `choices`."""
-    value = query.get(name, default)
-    if value not in (*choices, default):
-        raise wrong_parameter(name, f"must be one of {', '.join(choices)}.")
+    """The parameter, one of the `choices`; `default` when there is none."""
+    if name not in query:
+        return default
+    value, known = query[name], tuple(choices)
+    if value not in known:
+        raise wrong_parameter(name, f"must be one of {', '.join(known)}.")
     return value
 
 
