@@ -19,6 +19,7 @@ from transom.domain.model import NEVER, Caller, Failure, Member, Visibility
 from transom.domain.recipients import domain_key
 from transom.sharing import offers, service
 from transom.sharing.batches import answer, share, withdraw
+from transom.sharing.model import NewSet
 from transom.sharing.recipients import Recipients
 from transom.sharing.sweep import remove_ended
 from transom.sql.db import Database, Script
@@ -261,11 +262,9 @@ async def _replace_set(db: Database) -> Outcome:
         if list(terms) != [(RECIPIENT, NEVER)]:
             raise ConflictError("The set is another one.")
 
-    unknown, new = Recipients(None), [RECIPIENT, REJECTER]
+    new = NewSet([RECIPIENT, REJECTER], Terms(), MOST)
     try:
-        done = await offers.replace(
-            db, unknown, PUBLISHER, ACTOR, "open", new, Terms(), MOST, require_unchanged
-        )
+        done = await offers.replace(db, Recipients(None), PUBLISHER, ACTOR, "open", new, require_unchanged)
     except ConflictError:
         return "another set"
     return done.offered, done.unchanged, done.withdrawn

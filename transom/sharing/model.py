@@ -13,7 +13,7 @@ from transom.domain.errors import (
     Reason,
     TransomError,
 )
-from transom.domain.memberships import Seen
+from transom.domain.memberships import Seen, Terms
 from transom.domain.model import Failure
 
 #: What an answer may be besides a status: the membership is given up.
@@ -31,6 +31,15 @@ class Done(NamedTuple, Generic[_Failure]):
     unchanged: int
     failures: list[_Failure]
     remaining: int = 0
+
+
+class NewSet(NamedTuple):
+    """All recipients that an image or a family is to have. `terms`: of those that it does not have yet.
+    `limit`: how many it may have, negative for no limit."""
+
+    member_ids: Sequence[str]
+    terms: Terms
+    limit: int
 
 
 def raise_first(failures: Sequence[Failure]) -> None:

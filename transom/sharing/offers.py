@@ -16,7 +16,7 @@ from transom.domain.model import Caller, Failure, Visibility
 from transom.domain.recipients import split_member_id
 from transom.sharing import batches, rules
 from transom.sharing.lookups import find_unknown
-from transom.sharing.model import LEFT, Done
+from transom.sharing.model import LEFT, Done, NewSet
 from transom.sharing.recipients import Recipients
 from transom.sql import batches as looks
 from transom.sql import inbox, shares
@@ -214,31 +214,22 @@ async def replace(
     caller: Caller,
     actor: Actor,
     image_id: str,
-    member_ids: Sequence[str],
-    terms: Terms,
-    limit: int,
+    new: NewSet,
     require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
 ) -> Replaced:
     """Offer the image to who is missing of these recipients, and withdraw it from who is not named. The
     others stay as they are, whatever they answered. `require_unchanged`: raises unless the set that it is
     given, (recipient, end of the share) each, is the one that the client knows; it is asked under the lock.
     """
-    unknown = await find_unknown(db, recipients, caller, [image_id], [], member_ids)
-
-    def script() -> Script[Replaced]:
-        now = now_us()
-        return _replace(caller, actor, image_id, member_ids, terms, limit, now, unknown, require_unchanged)
-
-    return await db.run(script)
+    unknown = await find_unknown(db, recipients, caller, [image_id], [], new.member_ids)
+    return await db.run(lambda: _replace(caller, actor, image_id, new, now_us(), unknown, require_unchanged))
 
 
 def _replace(
     caller: Caller,
     actor: Actor,
     image_id: str,
-    member_ids: Sequence[str],
-    terms: Terms,
-    limit: int,
+    new: NewSet,
     now: int,
     unknown: Collection[str],
     require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
@@ -247,14 +238,16 @@ def _replace(
     image = rules.replace_shares(caller, found[0] if found else None, image_id)
     before = (yield from _terms_of(image_id, now)) if image.visibility == Visibility.SHARED else []
     require_unchanged(before)
-    present, wanted = {member_id for member_id, _end in before}, set(member_ids)
+    present, wanted = {member_id for member_id, _end in before}, set(new.member_ids)
     gone = sorted(present - wanted)
     if gone:
         yield to_statement(WithdrawEach(image_ids=[image_id], member_ids=gone, now=now), actor)
-    missing = [member_id for member_id in member_ids if member_id not in present]
+    missing = [member_id for member_id in new.member_ids if member_id not in present]
     done = NOTHING
     if missing:
-        done = yield from batches.offer(caller, actor, [image_id], missing, terms, limit, now, unknown)
+        done = yield from batches.offer(
+            caller, actor, [image_id], missing, new.terms, new.limit, now, unknown
+        )
     after = yield from _terms_of(image_id, now)
     return Replaced(done.done, len(present & wanted), len(gone), done.failures, after)
 

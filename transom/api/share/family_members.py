@@ -24,12 +24,14 @@ from transom.api.share.query import (
 )
 from transom.api.share.recipients import recipient_of_path, recipients_of, show_recipient
 from transom.api.share.terms import NewOffers, check_terms, read_new_terms, read_terms
-from transom.domain.errors import LimitExceededError, Reason, TransomError
+from transom.domain.errors import TransomError
 from transom.domain.families import FamilyMember, GivenFamily
 from transom.domain.model import MemberStatus
 from transom.domain.times import show_time
 from transom.identity import Names
+from transom.sharing import offers
 from transom.sharing.families import service
+from transom.sharing.model import NewSet
 
 #: Parameters of the list.
 QUERY = frozenset({"limit", "after", "status"})
@@ -127,27 +129,18 @@ async def set_members(services: Services, request: Request) -> Response:
     require_if_match(request)
     asked = await read_body(services, request, MemberSet)
     member_ids = recipients_of(asked)
-    if len(member_ids) > services.share_limits.share_batch_limit:
-        text = f"The request names {len(member_ids)} recipients; share_batch_limit is "
-        raise LimitExceededError(f"{text}{services.share_limits.share_batch_limit}.", Reason.TOO_MANY_PAIRS)
+    offers.require_few(len(member_ids), services.share_limits.share_batch_limit)
     check_terms(asked)
-    terms = read_terms(services, asked)
+    new = NewSet(member_ids, read_terms(services, asked), services.share_limits.family_member_quota)
     family_id = request.params["family_id"]
 
     def require(there: list[tuple[str, int]]) -> None:
         require_tag(request, set_tag(there))
         require_room_for(services, request, member_ids, there)
 
+    actor = actor_of(request)
     done = await service.set_members(
-        services.db,
-        services.recipients,
-        request.caller,
-        actor_of(request),
-        family_id,
-        member_ids,
-        terms,
-        services.share_limits.family_member_quota,
-        require,
+        services.db, services.recipients, request.caller, actor, family_id, new, require
     )
     body = {
         "offered": done.offered.offered,

@@ -32,6 +32,7 @@ from transom.domain.recipients import KINDS_BY_PLURAL, member_key
 from transom.domain.shares import Given
 from transom.sharing import offers, rules, shares
 from transom.sharing.inbox import NEWEST
+from transom.sharing.model import NewSet
 
 QUERY = frozenset({"status", "limit", "after"})
 QUERY_TO = frozenset({"to", "limit", "after"})
@@ -123,16 +124,10 @@ async def replace_shares(services: Services, request: Request) -> Response:
         require_tag(request, tag_of_set(terms))
         require_room_for(services, request, member_ids, terms)
 
+    new = NewSet(member_ids, read_terms(services, body), services.share_limits.share_member_quota)
+    image_id, actor = request.params["image_id"], actor_of(request)
     done = await offers.replace(
-        services.db,
-        services.recipients,
-        request.caller,
-        actor_of(request),
-        request.params["image_id"],
-        member_ids,
-        read_terms(services, body),
-        services.share_limits.share_member_quota,
-        require,
+        services.db, services.recipients, request.caller, actor, image_id, new, require
     )
     answer = SetReplaced(
         offered=done.offered,

@@ -6,7 +6,7 @@ A write looks first, so that what the caller may not know of looks absent, and t
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -15,11 +15,12 @@ from transom.clock import now_us
 from transom.domain.errors import NotFoundError
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen
-from transom.domain.memberships import NewTerms, Terms
+from transom.domain.memberships import NewTerms
 from transom.domain.model import NEVER, Caller
 from transom.sharing.families import changes, members, rules, scripts, views
 from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
+from transom.sharing.model import NewSet
 from transom.sharing.recipients import Recipients
 from transom.sharing.rules import new_terms
 from transom.sql import families, family_views, images
@@ -282,29 +283,27 @@ async def set_members(
     caller: Caller,
     actor: Actor,
     family_id: str,
-    member_ids: Sequence[str],
-    terms: Terms,
-    limit: int,
+    new: NewSet,
     require: Callable[[list[tuple[str, int]]], None],
 ) -> SetOutcome:
     """Offer the family to who is missing, withdraw it from who is not named, leave the rest as it is."""
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     rules.withdraw_family(caller, seen)
-    unknown = await recipients.find_unknown(member_ids)
+    unknown = await recipients.find_unknown(new.member_ids)
     act = Act(now=now_us(), actor=actor)
 
     def script() -> Script[SetOutcome]:
         known = yield from _lock(family_id)
         there = yield from families.list_terms(family_id, act.now)
         require(there)
-        named = frozenset(member_ids)
+        named = frozenset(new.member_ids)
         gone = [member_id for member_id, _end in there if member_id not in named]
         withdrawn, _absent = yield from members.withdraw(known, gone, None, act)
         present = {member_id for member_id, _end in there}
-        missing = [member_id for member_id in member_ids if member_id not in present]
-        offered = yield from members.offer(known, missing, terms, limit, act, unknown)
-        kept = len(member_ids) - len(missing)
+        missing = [member_id for member_id in new.member_ids if member_id not in present]
+        offered = yield from members.offer(known, missing, new.terms, new.limit, act, unknown)
+        kept = len(new.member_ids) - len(missing)
         return SetOutcome(
             offered=_replace(offered, unchanged=offered.unchanged + kept),
             withdrawn=withdrawn,
