@@ -86,8 +86,9 @@ async def test_more_than_a_transaction_takes_is_numbered_as_well(db: Database, r
     many = [outbox.append(NewEvent(at=n, type=EventType.OFFERED), ACTOR) for n in range(1500)]
     await db.transact(*many)
 
-    await relay.run()
+    numbered = await relay.run()
 
+    assert numbered == 1500
     assert await count(db, "outbox") == 0
     rows = await db.read("select seq, at from event order by seq")
     assert [tuple(row) for row in rows] == [(n + 1, n) for n in range(1500)]
