@@ -4,14 +4,13 @@ A worker imports it with its templates for the first page that it is asked for: 
 without them.
 """
 
-import asyncio
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from transom.api.dispatch import AnswerRequest, OpenConsole
 from transom.api.http import Request, Response
 from transom.config import Settings
+from transom.late_imports import import_beside
 from transom.sql.console_sessions import ConsoleSessions
 from transom.sql.db import Database
 
@@ -46,7 +45,6 @@ class _Pages:
 
     async def answer(self, request: Request) -> tuple[str, Response]:
         if self._console is None:
-            # It takes longer than others may wait. Who comes meanwhile waits for the same import.
-            await asyncio.to_thread(importlib.import_module, "transom.console")
+            await import_beside("transom.console")
             self._console = self._console or self._make()
         return await self._console.answer(request)

@@ -34,6 +34,7 @@ from transom.domain.outbound import (
     normalize_host,
     unreachable,
 )
+from transom.late_imports import import_beside
 
 if TYPE_CHECKING:
     import aiohttp
@@ -291,7 +292,7 @@ async def _request(
     method: str,
     body: bytes | None = None,
 ) -> AsyncIterator["aiohttp.ClientResponse"]:
-    # Imported with the first fetch: most processes never make one, and the library is large.
+    await import_beside("transom.guarded_http")
     import aiohttp
     from yarl import URL
 

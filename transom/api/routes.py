@@ -2,6 +2,7 @@
 definitions come from tables of their own.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -50,7 +51,9 @@ class Route(NamedTuple):
 
 
 async def _show_openapi(services: Services, _request: Request) -> Response:
-    body = openapi_document(has_identity=services.site.identity == "builtin")
+    has_identity = services.site.identity == "builtin"
+    # It is made once, and that takes longer than others may wait.
+    body = await asyncio.to_thread(openapi_document, has_identity=has_identity)
     return Response(body=body, headers=[(b"content-type", JSON), (b"cache-control", b"no-cache")])
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from transom.domain.errors import ConflictError, Reason, UnavailableError
+from transom.late_imports import import_beside
 
 _ANSWER_S = 15
 _MOST_BYTES = 4 << 20
@@ -65,7 +66,7 @@ async def ask(
     """Ask a service that the operator names, or the catalog of the operator's own cloud. `unavailable`: what
     to say when it cannot be asked, has no answer for `answer_s` seconds after it has been sent all of `data`,
     or answers without end. No redirects: they would carry the token to wherever they point."""
-    # Imported with the first call: few workers ever make one.
+    await import_beside("aiohttp")
     import aiohttp
 
     tls = ssl.create_default_context(cafile=cafile) if cafile else True

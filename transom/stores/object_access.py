@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from transom.domain.errors import ForbiddenError, InvalidError, Reason
 from transom.domain.model import Caller
 from transom.domain.objects import BucketTable, ObjectRef, ObjectStore, parse_object
+from transom.late_imports import import_beside
 from transom.stores.s3_credentials import Keys
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class ObjectAccess:
     async def open(self, caller: Caller, ref: ObjectRef, *, write: bool) -> "ObjectClient":
         """The object for this caller. Raises as `require`; ForbiddenError (KEYS_MISSING) when the caller has
         no key pair, UnavailableError when that cannot be found out."""
-        # Imported only where it is used: the library is large.
+        self.require(caller, ref, write=write)
+        await import_beside("transom.stores.objects")
         from transom.stores.objects import ObjectClient
 
-        self.require(caller, ref, write=write)
         keys = await self._keys(caller)
         endpoint = self._store.endpoint.rstrip("/")
         return ObjectClient(ref, endpoint, self._store.region, keys, self._store.limits)
