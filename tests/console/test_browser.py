@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.loopback import Handler, LoopbackServer
 from harness.service import Service
 
 from .browsing import NEEDS_CHROMIUM, Chromium, Window
@@ -220,6 +221,24 @@ def test_an_image_is_edited_protected_and_deleted(
         assert not window.faults
 
 
+@pytest.mark.parametrize("has_script", [True, False])
+def test_an_image_is_downloaded_as_it_was_uploaded(
+    chromium: Chromium, server: Service, has_script: bool
+) -> None:
+    content, image_id = os.urandom(200_000), _make_image(server, name="to be saved")
+    kind = {"Content-Type": "application/octet-stream"}
+    server.client("publisher").put(f"/v2/images/{image_id}/file", content=content, headers=kind)
+    with chromium.open(server.url, has_script=has_script) as window:
+        window.sign_in(server.clouds["publisher"])
+        window.go(f"/images/{image_id}")
+        assert hashlib.sha512(content).hexdigest() in window.text
+        with window.page.expect_download() as download:
+            window.page.get_by_role("link", name="Download").click()
+        assert download.value.suggested_filename == "to-be-saved.raw"
+        assert Path(download.value.path()).read_bytes() == content
+        assert not window.faults
+
+
 def test_a_dialog_gives_the_focus_back(window: Window, server: Service) -> None:
     image_id = _make_image(server, name="asked-about")
     window.go(f"/images/{image_id}")
@@ -267,6 +286,40 @@ def test_a_hostile_name_is_text_on_every_page(window: Window, server: Service, n
         assert shown in window.page.content().replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"')
         assert window.overflow <= 0, path
     assert not window.faults
+
+
+class Elsewhere(LoopbackServer):
+    """Another origin of the same site, to which the browser sends the cookie: its page has a form for
+    `target`."""
+
+    def __init__(self, target: str) -> None:
+        form = f"<form method=post action='{target}'><input name=project><button>Send</button></form>"
+
+        class Page(Handler):
+            def respond(self) -> None:
+                self.answer(200, form.encode(), {"Content-Type": "text/html"})
+
+        super().__init__(Page)
+
+
+def test_a_page_of_another_origin_does_nothing_here(chromium: Chromium, server: Service) -> None:
+    image_id, cloud = _make_image(server, name="not-theirs"), server.clouds["publisher"]
+    with (
+        Elsewhere(f"{server.url}/console/images/{image_id}/delete") as elsewhere,
+        chromium.open(server.url) as window,
+    ):
+        window.sign_in(cloud)
+        window.page.goto(f"{elsewhere.origin}/")
+        window.page.fill("input", cloud.project_id)
+        window.page.get_by_role("button", name="Send").click()
+        window.page.wait_for_selector("text=This request came from a page of another site.")
+        assert server.client("publisher").get(f"/v2/images/{image_id}").status_code == 200
+
+        window.page.goto(f"{elsewhere.origin}/")
+        with window.page.expect_response("**/api/v2/images") as refused:
+            ask = "url => fetch(url, { mode: 'no-cors', credentials: 'include' }).catch(() => null)"
+            window.page.evaluate(ask, f"{window.root}/api/v2/images")
+        assert refused.value.status == 403
 
 
 def test_operators_have_pages_that_others_do_not_see(chromium: Chromium, server: Service) -> None:

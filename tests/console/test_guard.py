@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import pytest
 from harness import plain_http
 from harness.service import Service
+
+from transom.console.pages import PAGES
 
 from .visitor import COOKIE, Visitor
 
@@ -110,26 +114,35 @@ def test_the_script_asks_with_the_sessions_token_alone(publisher: Visitor) -> No
     assert publisher.ask("GET", "/v2/images").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/console",
-        "/console/login",
-        "/console/images",
-        "/console/nonexistent",
-        "/console/static/x/console.css",
-    ],
-)
-def test_every_answer_has_the_headers(publisher: Visitor, path: str) -> None:
-    answer = publisher.http.get(path)
-    policy = answer.headers["Content-Security-Policy"]
+#: Of each answer below /console.
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types transom",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
 
-    assert "unsafe" not in policy
-    assert "require-trusted-types-for 'script'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
-    assert "Access-Control-Allow-Origin" not in answer.headers
+
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_every_answer_has_the_headers(publisher: Visitor, is_signed_in: bool) -> None:
+    """Pages, what leads on, and what is refused: of each route, by each method."""
+    missing: dict[str, Any] = {}
+    with Visitor(publisher.service) as stranger:
+        visitor = publisher if is_signed_in else stranger
+        for path in ["/nonexistent", "/static/x/console.css", *PAGES]:
+            for method in ("GET", "POST") if path != "/logout" else ("GET",):
+                place = f"/console{re.sub(r'{[a-z]+}', 'x', path)}"
+                answer = visitor.http.request(method, place, headers=OWN if method == "POST" else {})
+                said = {name: answer.headers.get(name) for name in HEADERS}
+                if said != HEADERS or "access-control-allow-origin" in answer.headers:
+                    missing[f"{method} {path}"] = said
+                if "/static/" not in place:
+                    assert answer.headers["cache-control"] == "no-store", place
+    assert missing == {}
 
 
 def test_an_image_that_is_a_page_is_saved_and_not_shown(publisher: Visitor) -> None:
@@ -179,3 +192,13 @@ def test_a_form_that_cannot_be_read_is_refused(publisher: Visitor, kind: str, co
     answer = publisher.http.post("/console/account", content=content, headers=headers)
 
     assert answer.status_code in (400, 409, 413)
+
+
+def test_no_template_takes_text_for_markup_or_brings_script_or_style() -> None:
+    """Icons are made as markup by the module that draws them."""
+    folder = files("transom.console") / "templates"
+    texts = {one.name: one.read_text() for one in folder.iterdir() if one.name.endswith(".html")}
+    forbidden = re.compile(r"\|\s*safe|autoescape|Markup|<style|<script(?! src)|\son[a-z]+=|\sstyle=", re.I)
+
+    assert {name: forbidden.findall(text) for name, text in texts.items() if forbidden.search(text)} == {}
+    assert len(texts) > 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -153,6 +153,35 @@ def test_who_deletes_a_version_is_offered_to_revoke_it(
     image = server.client("publisher").get(f"/share/v1/families/{family}/current").json()["image"]["id"]
 
     assert f"/console/families/{family}/versions/1/revoke" in publisher.get(f"/images/{image}/delete").text
+
+
+def test_a_recipient_of_a_revoked_version_reads_why(
+    publisher: Visitor, recipient: Visitor, server: Service, family: str
+) -> None:
+    image = server.client("publisher").get(f"/share/v1/families/{family}/current").json()["image"]["id"]
+    page = f"/families/{family}/versions/1/revoke"
+    fields = {"etag": html.unescape(publisher.see(page).hidden["etag"]), "when": "now"}
+    assert publisher.post(page, fields).status_code == 400
+    publisher.post(page, {**fields, "reason": "CVE-2026-1"})
+
+    shown = recipient.see(f"/images/{image}").text
+
+    assert "This version is revoked. CVE-2026-1" in shown
+    assert "deactivated" in shown
+
+
+def test_all_offers_of_a_project_are_answered_at_once(
+    publisher: Visitor, server: Service, open_visitor: Callable[[Service, str], Visitor]
+) -> None:
+    other, client = open_visitor(server, "other"), server.client("publisher")
+    images = [client.post("/v2/images", json={"name": f"all-{n}"}).json()["id"] for n in range(3)]
+    client.post("/share/v1/offers", json={"images": images, "projects": [other.project_id]})
+
+    page = Page(other.post("/inbox/answer", {"all-accept": publisher.project_id}).text)
+
+    assert "You accepted 3 offers." in page.text
+    inbox = server.client("other").get("/share/v1/inbox?status=accepted").json()["items"]
+    assert {one["image"]["id"] for one in inbox if one["kind"] == "image"} >= set(images)
 
 
 def test_who_answers_what_was_withdrawn_is_told_by_whom_and_why(
