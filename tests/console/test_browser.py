@@ -138,6 +138,35 @@ def test_an_upload_that_broke_off_is_sent_again_to_the_same_image(window: Window
     assert str(link).rpartition("/")[2] in broken[0]
 
 
+def test_a_question_leaves_other_uploads_where_they_are(window: Window, tmp_path: Path) -> None:
+    page = window.page
+    held: list[Any] = []
+    for name in ("held.raw", "wrong.raw"):
+        (tmp_path / name).write_bytes(os.urandom(5000))
+
+    def hold_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/file", hold_first)
+    _upload(window, tmp_path / "held.raw")
+    page.wait_for_selector("h2:has-text('held')")
+    page.set_input_files("#file", tmp_path / "wrong.raw")
+    page.fill("#sum", "0" * 32)
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_selector(".pill.bad:has-text('checksum differs')")
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete image").click()
+
+    page.wait_for_selector("#uploads .note:has-text('The image was deleted.')")
+    assert page.locator("#uploads h2:has-text('held')").is_visible()
+    held[0].continue_()
+    page.wait_for_selector(".pill.good:has-text('done')")
+    assert not window.faults
+
+
 def test_a_session_that_ends_in_an_upload_is_told_and_the_file_kept(
     chromium: Chromium, server: Service, tmp_path: Path
 ) -> None:

@@ -40,6 +40,9 @@ function show(next) {
   if (note) say(note.textContent.trim().replace(/\s+/g, " "));
 }
 
+// Whether the page stays as it is, and shows itself what came of a form.
+let staysWith = () => false;
+
 async function send(form, button) {
   const fields = new FormData(form, button);
   const target = button?.getAttribute("formaction") || form.getAttribute("action") || location.href;
@@ -52,6 +55,7 @@ async function send(form, button) {
     if (!find("#main", next)) return location.assign(answer.url);
     const place = all(".offer").indexOf(button?.closest(".offer"));
     find("dialog")?.close();
+    if (staysWith(next)) return;
     if (answer.redirected || answer.ok) history.replaceState(null, "", answer.url);
     show(next);
     const cards = all(".offer h2 a");

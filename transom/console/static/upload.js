@@ -236,6 +236,15 @@ function showState(upload, state, words, tone, text = "") {
   for (const name of ["deactivate", "delete"]) act(name).href = `${root}/images/${upload.id}/${name}`;
 }
 
+// While another upload runs: what was done is told here, and the page that it would lead to is not shown.
+staysWith = next => {
+  if (!uploads.some(isRunning)) return false;
+  const note = find("main .note", next) || find("h1", next);
+  say(note.textContent.trim());
+  find("#uploads").prepend(note);
+  return true;
+};
+
 // ---------- events ----------
 
 form.addEventListener("submit", event => { event.preventDefault(); add(); });
