@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import yaml
 from harness import plain_http
 from harness.service import Cloud, MakeService, Service
 
@@ -257,6 +259,32 @@ def test_the_first_project_is_the_one_that_the_user_prefers(server: Service) -> 
         visitor.sign_in(cloud)
 
         assert "What z-home owns." in visitor.see("/images").text
+
+
+def test_who_is_in_no_project_is_told_so_and_stays_signed_in(server: Service) -> None:
+    cloud = server.add_user("of-nowhere", "left-behind", "member")
+    accounts = server.data_dir / "identity" / "accounts.yaml"
+    kept = yaml.safe_load(accounts.read_text())
+    (user,) = (one for one in kept["users"] if one["name"] == "of-nowhere")
+    user.pop("default_project_id", None)
+    kept["grants"] = [one for one in kept["grants"] if one["user_id"] != user["id"]]
+    accounts.write_text(yaml.safe_dump(kept))
+    with Visitor(server) as visitor:
+        # The file is read again soon after it changed.
+        for _ in range(100):
+            visitor.sign_in(cloud)
+            if "no role in any project" in visitor.see("/project").text:
+                break
+            visitor.post("/logout", {})
+            time.sleep(0.1)
+        for path in ("/", "/inbox", "/images/upload", "/operator"):
+            assert "You have no role in any project yet." in visitor.see(path).text
+        assert "of-nowhere" in visitor.see("/account").text
+        assert "clouds: {}" in visitor.get("/account/clouds.yaml").text
+        assert visitor.http.post("/console/images/x/delete", headers=visitor.own).headers["Location"] == (
+            "/console/project"
+        )
+        assert "You are signed out." in visitor.post("/logout", {}).text
 
 
 def test_a_form_of_another_project_does_nothing(server: Service, commuter: tuple[Cloud, str]) -> None:

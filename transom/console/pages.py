@@ -34,17 +34,23 @@ _PUBLISHERS = "/share/v1/publishers/{project_id}"
 class Page(NamedTuple):
     """`methods`: GET shows, POST does and leads to a page that shows (303). `section`: of the menu, whose
     first page it is. `needs`: the call of the API without which there is no such page. `asks`: it only
-    prepares what it does, and is not shown to who may look alone."""
+    prepares what it does, and is not shown to who may look alone. Who is in no project is led from those that
+    need one to the page of projects."""
 
     methods: dict[str, View]
     section: str = ""
     needs: str = ""
     needs_session: bool = True
+    needs_project: bool = True
     asks: bool = False
 
 
 def _shows(show: View, do: View | None = None, section: str = "", needs: str = "") -> Page:
     return Page({"GET": show} if do is None else {"GET": show, "POST": do}, section, needs)
+
+
+def _of_user(show: View, do: View | None = None, section: str = "") -> Page:
+    return _shows(show, do, section)._replace(needs_project=False)
 
 
 def _asks(show: View, do: View | None = None, needs: str = "") -> Page:
@@ -58,8 +64,8 @@ def _does(do: View, needs: str) -> Page:
 PAGES: dict[str, Page] = {
     "/": _shows(signin.show_home),
     "/login": Page({"GET": signin.show_login, "POST": signin.log_in}, needs_session=False),
-    "/logout": Page({"POST": signin.log_out}),
-    "/project": _shows(signin.show_projects, signin.change_project),
+    "/logout": Page({"POST": signin.log_out}, needs_project=False),
+    "/project": _of_user(signin.show_projects, signin.change_project),
     "/inbox": _shows(inbox.show_inbox, section="inbox", needs=_INBOX),
     "/inbox/answer": _does(inbox.answer, needs=_INBOX),
     "/inbox/leave": _asks(inbox.show_leave, needs=_INBOX),
@@ -93,8 +99,8 @@ PAGES: dict[str, Page] = {
     "/hooks/new": _asks(hooks.show_new, needs=_HOOKS),
     "/hooks/{id}": _shows(hooks.show_hook, hooks.change, needs=_HOOKS),
     "/hooks/{id}/{act}": _asks(hooks.show_act, hooks.act, needs=_HOOKS),
-    "/account": _shows(account.show_account, account.change_account, section="account"),
-    "/account/clouds.yaml": _shows(account.download_clouds),
+    "/account": _of_user(account.show_account, account.change_account, section="account"),
+    "/account/clouds.yaml": _of_user(account.download_clouds),
     "/operator": _shows(operator.show_health, section="health"),
     "/operator/stores": _shows(operator.show_stores, operator.change_cache, section="stores"),
     "/operator/projects": _shows(operator.show_projects, section="usage"),

@@ -129,6 +129,8 @@ class Console:
         route = f"{ROOT}{found.template}".rstrip("/")
         if page.needs_session and session is None:
             return route, self._ask_to_sign_in(visit)
+        if page.needs_project and session is not None and session.box.token is None:
+            return route, visit.go("/project")
         return route, await self._run(visit, page, method)
 
     async def _run(self, visit: Visit, page: Page, method: str) -> Response:
