@@ -130,3 +130,27 @@ async def test_what_is_left_of_a_kept_body_is_thrown_away_without_a_question(ser
 
     assert await request.body(1000) == b""
     assert server.questions == 3
+
+
+@pytest.mark.parametrize(("size", "count"), [(1, 5_000), (64 << 10, 50)])
+async def test_a_client_that_sends_on_while_it_is_answered_is_not_listened_to_for_ever(
+    size: int, count: int
+) -> None:
+    """In crumbs, or much: each message costs as much as a small request."""
+    server = Server([b"x" * size] * count)
+
+    async with asyncio.timeout(30):
+        await make_request(server).wait_until_gone()
+
+    assert server.questions < count
+
+
+async def test_a_client_that_sent_no_more_than_its_body_is_listened_to_until_it_hangs_up(
+    server: Server,
+) -> None:
+    waiting = asyncio.create_task(make_request(server).wait_until_gone())
+    await server.is_waited_for.wait()
+
+    assert not waiting.done()
+    server.hang_up()
+    await waiting

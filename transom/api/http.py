@@ -36,6 +36,8 @@ encode_json = msgspec.json.Encoder().encode
 _LONG_BODY = 16 << 10
 #: Most parameters in a query.
 _MOST_PARAMETERS = 1_000
+#: Of a body that nobody reads while the answer goes out, bytes.
+_MOST_UNASKED = 1 << 20
 
 
 class Dialect(StrEnum):
@@ -373,9 +375,14 @@ class Request:
         return message
 
     async def wait_until_gone(self) -> None:
-        """Return when the client has hung up. To be cancelled once it does not matter any more."""
-        while (await self._next_message())["type"] != "http.disconnect":
-            pass
+        """Return when the client has hung up, or sends on much that nobody reads, or that in crumbs. To be
+        cancelled once it does not matter any more."""
+        messages = size = 0
+        with suppress(ClientGoneError, InvalidError):
+            while size <= _MOST_UNASKED:
+                size += len(self._take(await self._next_message()))
+                messages += 1
+                require_large_pieces(messages, size, is_held=True)
 
     async def drain(self, limit_bytes: int, limit_s: float) -> None:
         """Read on for a while what is left of the body, and throw it away: a client that is still sending
