@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.service import Service
 
@@ -25,6 +26,6 @@ ACCOUNTS = [
 def keystone_service(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     for account in ACCOUNTS:
         keystone.add_user(*account)
-    with Service(tmp_path_factory.mktemp("access"), None, keystone.settings()) as service:
+    with forked_service(tmp_path_factory.mktemp("access"), None, keystone.settings()) as service:
         service.use_clouds(keystone.clouds)
         yield service

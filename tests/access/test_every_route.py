@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness.service import Service
+from harness.forks import forked_service
 
 from transom.api.routes import IMS_ROUTES
 
@@ -34,7 +34,7 @@ def test_every_route_has_a_row_with_an_answer_for_every_caller() -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with Service(tmp_path_factory.mktemp("routes"), None) as service:
+    with forked_service(tmp_path_factory.mktemp("routes"), None) as service:
         for user in FURTHER_USERS:
             service.add_user(*user)
         yield World(service)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from harness.forks import forked_service
 from harness.service import Service
 
 #: Limits that are reached soon. The pace is that of the default.
@@ -15,7 +16,7 @@ HURRIED = {
 
 @pytest.fixture(scope="session")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("hurried"), settings=HURRIED) as service:
+    with forked_service(tmp_path_factory.mktemp("hurried"), settings=HURRIED) as service:
         yield service
 
 
@@ -23,5 +24,5 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def multiplexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The same, and it speaks HTTP/2."""
     settings = HURRIED | {"TRANSOM_HTTP2": "true"}
-    with Service(tmp_path_factory.mktemp("multiplexed"), settings=settings) as service:
+    with forked_service(tmp_path_factory.mktemp("multiplexed"), settings=settings) as service:
         yield service

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.ports import find_free_port
 from harness.service import Service
 
@@ -182,7 +183,7 @@ def test_an_upload_that_pauses_is_known_by_its_address_of_either_family(
     port = find_free_port()
     host = f"[{reached}]" if ":" in reached else reached
     settings = {"TRANSOM_HEAD_TIMEOUT_S": "2", "TRANSOM_PUBLIC_ENDPOINT": f"http://{host}:{port}"}
-    with Service(tmp_path, settings=settings, address=f"{served}:{port}") as service:
+    with forked_service(tmp_path, settings=settings, address=f"{served}:{port}") as service:
         image_id = _create(service)
         lines = (f"X-Auth-Token: {service.token('publisher')}", OCTETS, "Content-Length: 10")
         with socket.create_connection((reached, port), timeout=PATIENCE_S) as connection:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from harness.child import ServiceFailedError
-from harness.service import Service
+from harness.forks import forked_service
 
 from transom.config import SettingsError
 from transom.config.os_versions import read_os_versions
@@ -125,7 +125,7 @@ def test_the_service_takes_what_the_file_names(tmp_path: Path) -> None:
     file = write(tmp_path, NEW)
     (tmp_path / "work").mkdir()
 
-    with Service(tmp_path / "work", None, {"TRANSOM_OS_VERSIONS_FILE": file}) as service:
+    with forked_service(tmp_path / "work", None, {"TRANSOM_OS_VERSIONS_FILE": file}) as service:
         client = service.client("publisher")
         created = client.post("/ims/v2/images", json={"name": "a", "__os_version": "Our Own 1"})
         changed = client.patch(
@@ -147,6 +147,6 @@ def test_a_mistake_in_the_file_stops_the_start(tmp_path: Path) -> None:
     file = write(tmp_path, "os_version = 1")
     (tmp_path / "work").mkdir()
 
-    service = Service(tmp_path / "work", None, {"TRANSOM_OS_VERSIONS_FILE": file})
+    service = forked_service(tmp_path / "work", None, {"TRANSOM_OS_VERSIONS_FILE": file})
     with pytest.raises(ServiceFailedError, match="os_versions_file"):
         service.start()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import SharedServices
+from harness.forks import forked_service
 from harness.service import Service
 
 from .browsing import Chromium
@@ -23,7 +24,7 @@ def server(shared_services: SharedServices) -> Service:
 @pytest.fixture(scope="package")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """To be looked at alone."""
-    with Service(tmp_path_factory.mktemp("story")) as service:
+    with forked_service(tmp_path_factory.mktemp("story")) as service:
         yield Story(service)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness.service import Service
+from harness.forks import forked_service
 
 from .browsing import NARROWEST, NEEDS_CHROMIUM, WIDTHS, Chromium, Window
 from .story import Story
@@ -26,7 +26,7 @@ def _spell(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with Service(tmp_path_factory.mktemp("hostile")) as service:
+    with forked_service(tmp_path_factory.mktemp("hostile")) as service:
         yield Story(service, _spell)
 
 

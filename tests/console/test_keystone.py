@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.service import Service
 
@@ -16,7 +17,7 @@ def server(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iter
     keystone.add_user("console-user", "console-one", "member")
     keystone.add_user("console-reader", "console-two", "reader")
     settings = {**keystone.settings(), "TRANSOM_CONSOLE": "on"}
-    with Service(tmp_path_factory.mktemp("console-keystone"), None, settings) as service:
+    with forked_service(tmp_path_factory.mktemp("console-keystone"), None, settings) as service:
         service.use_clouds(keystone.clouds)
         yield service
 

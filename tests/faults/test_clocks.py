@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from harness import plain_http
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 
@@ -43,7 +44,7 @@ def start(tmp_path: Path, url: str) -> Callable[[str], Service]:
         folder = tmp_path / name
         folder.mkdir()
         shared = {"TRANSOM_STORES": f"shared=file://{tmp_path}/shared", "TRANSOM_UPLOAD_LEASE_S": "3"}
-        return Service(folder, url, shared | settings)
+        return forked_service(folder, url, shared | settings)
 
     return make
 

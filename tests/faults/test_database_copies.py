@@ -15,6 +15,7 @@ import httpx
 import pytest
 from harness import plain_http
 from harness.copies import copy_database, execute
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
 from harness.stores import MARK, stored_files
@@ -45,7 +46,7 @@ def copies(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Callable[[Service
             folder = tmp_path / secrets.token_hex(4)
             folder.mkdir()
             database = copy_database(original.database, folder, postgresql)
-            copy = Service(folder, database, original.settings)
+            copy = forked_service(folder, database, original.settings)
             stack.callback(copy.close)
             return copy
 
@@ -239,7 +240,7 @@ def test_a_second_machine_with_another_folder_of_the_same_name_leaves_the_data(
     (tmp_path / "second").mkdir()
     settings = {"TRANSOM_STORES": f"local=file://{tmp_path}/two"}
 
-    with Service(tmp_path / "second", one.database, settings) as two:
+    with forked_service(tmp_path / "second", one.database, settings) as two:
         expect_eventually(lambda: ready(two).get("refused_stores"), {"local": "unmarked"})
         queued = create_image(two.client("admin"))["id"]
         refused = upload_data(two.client("admin"), queued, b"data")
@@ -260,7 +261,7 @@ def test_a_data_folder_is_copied_with_its_store_and_nobody_is_asked(
     shutil.copytree(original.work_dir, tmp_path / "copy")
     original.start()
 
-    with Service(tmp_path / "copy") as copy:
+    with forked_service(tmp_path / "copy") as copy:
         create_active_image(copy.client("publisher"), b"added")
         assert copy.client("publisher").delete(f"/v2/images/{image_id}").status_code == 204
         assert [path.read_bytes() for path in stored_files(copy.data_dir / "images")] == [b"added"]
@@ -281,7 +282,7 @@ def test_a_second_database_file_in_the_same_folder_is_a_copy_too(
     beside = (folder / "transom.db").rename(original.work_dir / "restored.db")
 
     settings = {"TRANSOM_STORES": f"local=file://{original.data_dir}/images"}
-    with Service(folder, f"sqlite:///{beside}", settings) as copy:
+    with forked_service(folder, f"sqlite:///{beside}", settings) as copy:
         assert copy.client("admin").delete(f"/v2/images/{image_id}").status_code == 204
         assert original.client("publisher").get(f"/v2/images/{image_id}/file").content == b"kept"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.service import Service
 
 from .calls import (
@@ -44,7 +45,7 @@ def postgres() -> Iterator[OwnPostgreSQL]:
 @pytest.fixture
 def service(postgres: OwnPostgreSQL, tmp_path: Path) -> Iterator[Service]:
     """With the shortest lease: an upload that lost its database is given up after three seconds."""
-    with Service(tmp_path, postgres.url, {"TRANSOM_UPLOAD_LEASE_S": "3"}) as running:
+    with forked_service(tmp_path, postgres.url, {"TRANSOM_UPLOAD_LEASE_S": "3"}) as running:
         yield running
 
 
@@ -126,7 +127,7 @@ def test_an_upload_that_ends_while_the_database_is_away_leaves_its_image_queued(
 
 
 def test_an_upload_that_outlasts_a_short_outage_is_finished(postgres: OwnPostgreSQL, tmp_path: Path) -> None:
-    with Service(tmp_path, postgres.url, {"TRANSOM_UPLOAD_LEASE_S": "60"}) as service:
+    with forked_service(tmp_path, postgres.url, {"TRANSOM_UPLOAD_LEASE_S": "60"}) as service:
         owner = service.client("publisher")
         image_id = create_image(owner)["id"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.service import MakeService, Service
 from harness.stores import MARK
 
@@ -66,7 +67,7 @@ def _service_on(folder: Path, size_bytes: int) -> Iterator[Service]:
     # Without metrics: what becomes of their files is the business of one test below.
     with (
         small_disk(work_dir, size_bytes),
-        Service(work_dir, settings={"TRANSOM_METRICS": "false"}) as running,
+        forked_service(work_dir, settings={"TRANSOM_METRICS": "false"}) as running,
     ):
         yield running
 
@@ -186,7 +187,9 @@ def test_an_upload_that_meets_a_full_disk_under_sqlite_leaves_its_image_queued(t
     work_dir.mkdir()
     with (
         small_disk(work_dir, DISK_BYTES),
-        Service(work_dir, settings={"TRANSOM_UPLOAD_LEASE_S": "3", "TRANSOM_METRICS": "false"}) as service,
+        forked_service(
+            work_dir, settings={"TRANSOM_UPLOAD_LEASE_S": "3", "TRANSOM_METRICS": "false"}
+        ) as service,
     ):
         client = service.client("publisher")
         image_id = create_image(client)["id"]
@@ -314,7 +317,7 @@ def test_no_worker_dies_of_counting_requests_on_a_full_disk(tmp_path: Path) -> N
     """Counters in a mapped file that has no room on the disk yet end the process with SIGBUS."""
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
-    with small_disk(work_dir, DISK_BYTES), Service(work_dir) as service:
+    with small_disk(work_dir, DISK_BYTES), forked_service(work_dir) as service:
         client = service.client("publisher")
         before = worker_pids(service)
         filler = fill_disk(work_dir)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import IMPORTING
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.service import MakeService, Service
 
@@ -174,7 +175,7 @@ def _service_with_keystone(
     """With the accounts that the clients of the load have, and the shortest lease: an upload that lost its
     database is given up after three seconds."""
     settings = {"TRANSOM_KEYSTONE_CACHE_S": str(cache_s), "TRANSOM_UPLOAD_LEASE_S": "3"}
-    service = Service(folder, database, {**keystone.settings(), **settings})
+    service = forked_service(folder, database, {**keystone.settings(), **settings})
     accounts = {"publisher": "demo", "recipient": "alt", "other": "third", "admin": "admin"}
     service.use_clouds({ours: keystone.clouds[theirs] for ours, theirs in accounts.items()})
     return service

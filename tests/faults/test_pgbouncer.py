@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.pgbouncer import FOLLOWS_STATEMENTS, find_pgbouncer, start_pgbouncer, version_of
 from harness.postgresql import PostgreSQL
 from harness.service import Service
@@ -34,7 +35,9 @@ def service(
     servers = SERVERS if request.param == "transaction" else POOL + 2
     with (
         start_pgbouncer(folder, postgresql.create_database(), request.param, servers) as url,
-        Service(tmp_path_factory.mktemp("pooled"), url, {"TRANSOM_DATABASE_POOL": str(POOL)}) as running,
+        forked_service(
+            tmp_path_factory.mktemp("pooled"), url, {"TRANSOM_DATABASE_POOL": str(POOL)}
+        ) as running,
     ):
         yield running
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import asyncpg
 import pytest
 from harness import plain_http
+from harness.forks import forked_service
 from harness.postgres_gateway import PostgresGateway
-from harness.service import Service
 
 from transom.domain.errors import UnavailableError
 from transom.sql.connect import open_database
@@ -262,7 +262,7 @@ async def test_a_read_only_server_is_not_ready_and_the_next_look_goes_to_its_suc
 async def test_a_service_on_a_server_that_cannot_be_written_is_not_ready_and_lets_read(
     url: str, watcher: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    with Service(tmp_path, url) as service:
+    with forked_service(tmp_path, url) as service:
         reader = service.client("publisher")
         await _configure(watcher, url, "set default_transaction_read_only = on")
         readiness = [service.client(None).get("/readyz").status_code for _ in range(2)]
@@ -401,7 +401,7 @@ def _as_role(url: str, role: str) -> str:
 
 
 def test_readiness_is_told_soon_when_the_network_loses_everything(url: str, tmp_path: Path) -> None:
-    with PostgresGateway(url) as gateway, Service(tmp_path, gateway.url) as service:
+    with PostgresGateway(url) as gateway, forked_service(tmp_path, gateway.url) as service:
         gateway.hold()
         answers = [plain_http.get(f"{service.url}/readyz", timeout=PATIENCE_S) for _ in range(2)]
         gateway.release()

@@ -16,6 +16,7 @@ from threading import Barrier
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 
@@ -67,7 +68,7 @@ def service(
     database, workers = request.param
     settings = {"TRANSOM_WORKERS": workers, "TRANSOM_IMAGE_MEMBER_QUOTA": str(MEMBER_QUOTA)}
     url = postgresql.create_database() if database == "postgresql" else None
-    with Service(tmp_path_factory.mktemp(f"races-{database}"), url, settings) as running:
+    with forked_service(tmp_path_factory.mktemp(f"races-{database}"), url, settings) as running:
         yield running
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.child import ServiceFailedError
+from harness.forks import forked_service
 from harness.service import MakeService, Service
 from harness.swift import ACCESS_KEY, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY, Swift
 
@@ -243,7 +244,7 @@ def test_a_store_without_its_keys_stops_the_start_and_is_named(
 ) -> None:
     file = tmp_path / "credentials"
     file.write_text(f"[one]\naws_access_key_id = {ACCESS_KEY}\n# {SECRET_KEY}\n")
-    service = Service(tmp_path, None, with_profiles(swift, file, "one"))
+    service = forked_service(tmp_path, None, with_profiles(swift, file, "one"))
 
     with pytest.raises(ServiceFailedError, match=r"store one: .* has no aws_secret_access_key") as raised:
         service.start()

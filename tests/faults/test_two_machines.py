@@ -25,6 +25,7 @@ import httpx
 import pytest
 from conftest import IMPORTING
 from harness.file_server import FileServer
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from harness.swift import Swift
@@ -72,7 +73,7 @@ def machines(tmp_path: Path, postgresql: PostgreSQL, swift: Swift) -> Iterator[l
         for name in ("a", "b"):
             folder = tmp_path / name
             folder.mkdir()
-            service = Service(folder, url, settings)
+            service = forked_service(folder, url, settings)
             if found:
                 first, own = found[0].data_dir, service.data_dir
                 shutil.copytree(first / "identity", own / "identity")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness import preloaded
 from harness.child import PROGRAM, Process, start_program
+from harness.service import Service
 
 #: What `transom serve` imports before it forks its workers; not prometheus-client, which then reads the
 #: environment.
@@ -67,6 +68,16 @@ def start(
         return start_program(command, cwd, env, log_path, stdin=stdin, errors=errors)
     streams = {"input": stdin, "output": log_path, "errors": errors or log_path}
     return Forked(arguments, cwd, environment, streams)
+
+
+def forked_service(
+    work_dir: Path,
+    database: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    address: str | None = None,
+) -> Service:
+    """A `Service` whose processes are forks."""
+    return Service(work_dir, database, settings, address=address, start=start)
 
 
 def _starts_otherwise(environment: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from harness import plain_http
+from harness.forks import forked_service
 from harness.service import Service
 from harness.swift import Swift
 from images import (
@@ -79,7 +80,7 @@ def start_cached(folder: Path, swift: Swift, size: int, workers: int = 1) -> Ser
         "TRANSOM_WORKERS": str(workers),
         **swift.settings(),
     }
-    return Service(folder, None, settings)
+    return forked_service(folder, None, settings)
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +334,7 @@ def test_the_cache_is_an_admins_business(cached: Cached, method: str, path: str,
 
 
 def test_a_service_without_a_cache_says_so_and_promises_none(tmp_path: Path) -> None:
-    with Service(tmp_path, None, {"TRANSOM_CACHE_SIZE_BYTES": "0"}) as service:
+    with forked_service(tmp_path, None, {"TRANSOM_CACHE_SIZE_BYTES": "0"}) as service:
         answers = [service.client("admin").request(method, path) for method, path, _rule in CALLS]
         refused = service.client("publisher").get("/v2/cache").status_code
         versions = [one["id"] for one in service.client(None).get("/versions").json()["versions"]]

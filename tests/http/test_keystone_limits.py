@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.gateway import Gateway
 from harness.keystone import REGION, Keystone
 from harness.service import Service
@@ -92,7 +93,7 @@ def cloud(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "TRANSOM_USE_KEYSTONE_LIMITS": "true",
             "TRANSOM_KEYSTONE_LIMITS_SERVICE": SERVICE,
         }
-        with Service(folder, None, settings) as service:
+        with forked_service(folder, None, settings) as service:
             service.use_clouds(keystone.clouds)
             made = Cloud(keystone, gateway, service)
             made.register()

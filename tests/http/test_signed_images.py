@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import IMPORTING, SharedServices
 from harness.file_server import FileServer
+from harness.forks import forked_service
 from harness.key_manager import KeyManager
 from harness.keystone import Keystone
 from harness.service import Service
@@ -335,7 +336,7 @@ def test_certificates_are_fetched_with_the_users_own_token(
     properties = signer.properties("ECC_SECP384R1", DATA)
     certificate = (signer.folder / f"{signer.ids['ECC_SECP384R1']}.pem").read_bytes()
     settings = {**keystone.settings(), "TRANSOM_IMAGE_SIGNATURE_BARBICAN": "true"}
-    with KeyManager() as barbican, Service(tmp_path, None, settings) as service:
+    with KeyManager() as barbican, forked_service(tmp_path, None, settings) as service:
         keystone.set_image_endpoint(f"{barbican.origin}/barbican", "key-manager")
         service.use_clouds(keystone.clouds)
         client, token = service.client("demo"), service.token("demo")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from conftest import DATABASES, SharedServices
 from harness import plain_http
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from harness.stores import stored_files
@@ -69,7 +70,7 @@ def two_stores(
         "TRANSOM_SHOW_IMAGE_DIRECT_URL": "true",
         "TRANSOM_UPLOAD_LEASE_S": "3",
     }
-    with Service(folder, database, settings) as service:
+    with forked_service(folder, database, settings) as service:
         service.add_user("reader", "publisher", "reader")
         yield TwoStores(service, folder)
 
@@ -261,7 +262,7 @@ def test_a_store_that_is_not_there_is_not_preferred(two_stores: TwoStores, prefe
 def test_data_of_a_store_that_is_gone_from_the_settings_is_unavailable_and_not_lost(
     tmp_path: Path,
 ) -> None:
-    with Service(tmp_path, None, {"TRANSOM_STORES": stores_setting(tmp_path)}) as service:
+    with forked_service(tmp_path, None, {"TRANSOM_STORES": stores_setting(tmp_path)}) as service:
         image = create_active_image(service.client("publisher"))
         service.stop()
         service.settings["TRANSOM_STORES"] = f"slow={(tmp_path / 'slow').as_uri()}"
@@ -279,7 +280,7 @@ def test_data_of_a_store_that_is_gone_from_the_settings_is_unavailable_and_not_l
 
 
 def test_images_from_before_there_were_several_stores_are_still_there(tmp_path: Path) -> None:
-    with Service(tmp_path) as service:
+    with forked_service(tmp_path) as service:
         image = create_active_image(service.client("publisher"))
         service.stop()
         local = f"local={(service.data_dir / 'images').as_uri()}"

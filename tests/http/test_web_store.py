@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness import plain_http
+from harness.forks import forked_service
 from harness.moody_server import MoodyServer
 from harness.service import Service
 from images import (
@@ -92,7 +93,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
             "TRANSOM_ALLOWED_PORTS": str(server.port),
             "TRANSOM_SHOW_IMAGE_DIRECT_URL": "true",
         }
-        with Service(folder, None, settings) as service:
+        with forked_service(folder, None, settings) as service:
             yield Web(service, server)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from harness.forks import forked_service
 from harness.service import Service
 
 from transom.identity.accounts import create_first_accounts
@@ -38,5 +39,5 @@ def clouds(data_dir: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for this folder: identity does not touch the database, so one database will do."""
-    with Service(tmp_path_factory.mktemp("identity-service")) as service:
+    with forked_service(tmp_path_factory.mktemp("identity-service")) as service:
         yield service

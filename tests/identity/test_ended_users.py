@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.service import Service
 
 from .test_keys_command import _add, _ask_signed, _run
@@ -18,7 +19,7 @@ TIMES = 8
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of several processes."""
     settings = {"TRANSOM_WORKERS": str(WORKERS)}
-    with Service(tmp_path_factory.mktemp("ended-users"), settings=settings) as service:
+    with forked_service(tmp_path_factory.mktemp("ended-users"), settings=settings) as service:
         yield service
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from harness import plain_http
+from harness.forks import forked_service
 from harness.service import Service
 
 TOKENS = "/identity/v3/auth/tokens"
@@ -19,7 +20,7 @@ TOKENS = "/identity/v3/auth/tokens"
 
 @pytest.fixture
 def guessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("guessed")) as service:
+    with forked_service(tmp_path_factory.mktemp("guessed")) as service:
         yield service
 
 

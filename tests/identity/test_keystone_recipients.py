@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from harness.forks import forked_service
 from harness.gateway import Gateway
 from harness.keystone import DOMAIN, Keystone
-from harness.service import Service
 
 from transom.domain.errors import UnavailableError
 from transom.domain.organizations import NO_ORGANIZATIONS
@@ -175,7 +175,7 @@ def test_the_whole_service_shares_with_no_project_that_it_cannot_look_up(
 ) -> None:
     settings = {"TRANSOM_KEYSTONE_AUTH_URL": gateway.url, "TRANSOM_CHECK_RECIPIENTS": "true"}
     recipient = {"member": keystone.projects["alt"]}
-    with Service(tmp_path, None, {**keystone.settings(), **settings}) as service:
+    with forked_service(tmp_path, None, {**keystone.settings(), **settings}) as service:
         service.use_clouds(keystone.clouds)
         publisher = service.client("demo")
         image_id = publisher.post("/v2/images", json={"visibility": "shared"}).json()["id"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.child import ServiceFailedError
+from harness.forks import forked_service
 from harness.gateway import Gateway
 from harness.keystone import DOMAIN, Keystone
 from harness.service import Service
@@ -37,7 +38,7 @@ def service(
 ) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("keystone-service")
     settings = {**keystone.settings(), "TRANSOM_KEYSTONE_AUTH_URL": gateway.url}
-    with Service(folder, None, settings) as found:
+    with forked_service(folder, None, settings) as found:
         found.use_clouds(keystone.clouds)
         yield found
 
@@ -152,7 +153,7 @@ def test_it_starts_without_keystone_and_finds_it_later(keystone: Keystone, tmp_p
     with Gateway(keystone.auth_url) as gateway:
         url, port = gateway.url, gateway.port
     settings = {**keystone.settings(), "TRANSOM_KEYSTONE_AUTH_URL": url}
-    with Service(tmp_path, None, settings) as service:
+    with forked_service(tmp_path, None, settings) as service:
         token = keystone.token("demo")
         before = get(service, token).status_code
         with Gateway(keystone.auth_url, port):
@@ -162,7 +163,9 @@ def test_it_starts_without_keystone_and_finds_it_later(keystone: Keystone, tmp_p
 
 
 def test_a_wrong_password_is_told_in_the_log_at_the_start(keystone: Keystone, tmp_path: Path) -> None:
-    with Service(tmp_path, None, {**keystone.settings(), "TRANSOM_KEYSTONE_PASSWORD": "guessed"}) as service:
+    with forked_service(
+        tmp_path, None, {**keystone.settings(), "TRANSOM_KEYSTONE_PASSWORD": "guessed"}
+    ) as service:
         answer = get(service, keystone.token("demo"))
         told = [line["level"] for line in log_of(service)]
 
@@ -173,7 +176,9 @@ def test_a_wrong_password_is_told_in_the_log_at_the_start(keystone: Keystone, tm
 def test_a_file_of_certificates_that_is_not_there_is_an_error_at_the_start(
     keystone: Keystone, tmp_path: Path
 ) -> None:
-    service = Service(tmp_path, None, {**keystone.settings(), "TRANSOM_KEYSTONE_CAFILE": "/no/such/file"})
+    service = forked_service(
+        tmp_path, None, {**keystone.settings(), "TRANSOM_KEYSTONE_CAFILE": "/no/such/file"}
+    )
 
     with pytest.raises(ServiceFailedError, match="keystone_cafile /no/such/file"):
         service.start()

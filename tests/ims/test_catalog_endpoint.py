@@ -12,6 +12,7 @@ from typing import Any
 import glanceclient
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.sdk import connect
 from harness.service import Service
 from image_calls import OCTET_STREAM, new_mark
@@ -28,7 +29,7 @@ ELSEWHERE = ("/identity", "/healthcheck", "/healthz", "/readyz", "/metrics", "/s
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder: Path = tmp_path_factory.mktemp("ims-endpoint")
-    with Service(folder, None, {"TRANSOM_CATALOG_IMS_ENDPOINT": "true"}) as service:
+    with forked_service(folder, None, {"TRANSOM_CATALOG_IMS_ENDPOINT": "true"}) as service:
         yield service
 
 

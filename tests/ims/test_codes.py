@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from faults.postgres_server import OwnPostgreSQL
+from harness.forks import forked_service
 from harness.service import MakeService, Service
 from sharing_calls import (
     BATCH,
@@ -451,7 +452,7 @@ def call_all_over(service: Service) -> list[httpx.Response]:
 
 
 def test_while_the_database_is_away_every_call_says_so(tmp_path: Path) -> None:
-    with OwnPostgreSQL() as postgres, Service(tmp_path, postgres.url) as service:
+    with OwnPostgreSQL() as postgres, forked_service(tmp_path, postgres.url) as service:
         service.token("publisher")
         postgres.stop("immediate")
         answers = call_all_over(service)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from harness.cloud import SERVER, VOLUME, Cloud
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.service import Service
 from provider_calls import DEBIAN, Provider, has
@@ -52,7 +53,7 @@ def cloud(keystone: Keystone) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def service(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("providers"), None, keystone.settings()) as found:
+    with forked_service(tmp_path_factory.mktemp("providers"), None, keystone.settings()) as found:
         found.use_clouds(keystone.clouds)
         yield found
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.databases import over_one
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.ports import find_free_port
 from harness.region import PASSWORD, PROJECT, REGION, USER, OtherRegion, peer_table
@@ -149,8 +150,8 @@ def test_the_catalog_of_keystone_leads_to_the_region(
     keystone: Keystone, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with (
-        Service(tmp_path_factory.mktemp("one"), None, keystone.settings()) as one,
-        Service(
+        forked_service(tmp_path_factory.mktemp("one"), None, keystone.settings()) as one,
+        forked_service(
             tmp_path_factory.mktemp("two"), None, {**keystone.settings(), "TRANSOM_REGION": "RegionTwo"}
         ) as two,
     ):

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from harness.cloud import SERVER, VOLUME, Cloud
 from harness.databases import over_one
+from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.objects import ACTION
 from harness.postgresql import PostgreSQL
@@ -44,7 +45,7 @@ def shared(
 ) -> Iterator[Service]:
     database = postgresql.create_database() if request.param == "postgresql" else None
     folder = tmp_path_factory.mktemp("servers")
-    with Service(folder, database, {**keystone.settings(), "TRANSOM_UPLOAD_LEASE_S": "3"}) as found:
+    with forked_service(folder, database, {**keystone.settings(), "TRANSOM_UPLOAD_LEASE_S": "3"}) as found:
         found.use_clouds(keystone.clouds)
         yield found
 
@@ -415,7 +416,7 @@ def test_without_such_a_service_in_the_catalog_the_call_is_not_supported(
     service: Service, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     settings = {**keystone.settings(), "TRANSOM_REGION": "elsewhere"}
-    with Service(tmp_path_factory.mktemp("elsewhere"), None, settings) as other:
+    with forked_service(tmp_path_factory.mktemp("elsewhere"), None, settings) as other:
         other.use_clouds(keystone.clouds)
         answers = [
             ask(other, instance_id=SERVER),

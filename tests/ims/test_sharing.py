@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from harness.databases import over_one_database
+from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
 from sharing_calls import (
@@ -957,7 +958,7 @@ def small_service(
     """Where an image has two recipients at most."""
     database = postgresql.create_database() if request.param == "postgresql" else None
     folder = tmp_path_factory.mktemp("small")
-    with Service(folder, database, {"TRANSOM_IMS_MEMBER_QUOTA": "2"}) as service:
+    with forked_service(folder, database, {"TRANSOM_IMS_MEMBER_QUOTA": "2"}) as service:
         yield service
 
 

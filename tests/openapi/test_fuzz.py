@@ -16,6 +16,7 @@ import httpx
 import pytest
 import schemathesis
 from harness.answers import DOCUMENT
+from harness.forks import forked_service
 from harness.service import Service
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -86,7 +87,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with Service(tmp_path_factory.mktemp("fuzz"), None) as service:
+    with forked_service(tmp_path_factory.mktemp("fuzz"), None) as service:
         service.add_user("publisher-reader", "publisher", "reader")
         admin = service.client("admin")
         admin.post("/v2/metadefs/namespaces", json={"namespace": "OS::Fuzz", "visibility": "public"})

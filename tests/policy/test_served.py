@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import IMPORTING
+from harness.forks import forked_service
 from harness.service import Service
 
 #: Operators of images have a role of their own, everybody who may write may offer to everybody, recipients
@@ -73,7 +74,7 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "TRANSOM_GLANCE_DOWNLOAD_PROPERTIES": "secret,grade,free,os_",
         **IMPORTING,
     }
-    with Service(folder, settings=settings) as service:
+    with forked_service(folder, settings=settings) as service:
         service.add_user("operator", "operations", "manager")
         service.add_user("publisher-reader", "publisher", "reader")
         yield service

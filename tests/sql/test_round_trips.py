@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from harness.forks import forked_service
 from harness.postgres_gateway import PostgresGateway
 from harness.postgresql import PostgreSQL
 from harness.service import Service
@@ -37,7 +38,7 @@ def gateway(postgresql: PostgreSQL) -> Iterator[PostgresGateway]:
 
 @pytest.fixture(scope="module")
 def service(gateway: PostgresGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("round-trips"), gateway.url, SETTINGS) as running:
+    with forked_service(tmp_path_factory.mktemp("round-trips"), gateway.url, SETTINGS) as running:
         yield running
 
 
