@@ -36,7 +36,7 @@ serve: install
 
 ## make test                all tests, on SQLite and on a PostgreSQL that they start for themselves
 test: install
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 4 --maxschedchunk 150 $(ARGS)
 
 ## make test-quick          what to run on every change: the parts, one database, the stories of sharing
 test-quick: install
