@@ -30,7 +30,8 @@ def context_of(tenant: str | None) -> Context:
 
 class EventInsert(NamedTuple):
     """An `insert into outbox` that reads the rows which a statement returns, as `changed` with these columns;
-    it has `$n` of its own."""
+    it has `$n` of its own. It says `join changed on`, where it joins them with one thing, or `from changed`:
+    on SQLite their values take their place, row by row."""
 
     sql: str
     values: tuple[Any, ...]

@@ -62,8 +62,8 @@ _OF_A_FAMILY = _Shared(
 )
 
 
-def _joined(of: _Shared) -> str:
-    return f"changed join {of.name} on {of.name}.id = changed.{of.name}_id"
+def _with_changed(of: _Shared) -> str:
+    return f"join changed on {of.name}.id = changed.{of.name}_id"
 
 
 _WAS = "cast($7 as text)"
@@ -78,7 +78,7 @@ def _changed(of: _Shared, was: str = _WAS) -> str:
                '{of.name}', {of.name}.name, 'status', changed.status, 'was', {was},
                'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
                'expires_at', nullif(changed.expires_at, {NEVER}){of.origin})
-    from {_joined(of)}"""
+    from {of.name} {_with_changed(of)}"""
 
 
 _ASKED = is_project("changed.member_id")
@@ -110,9 +110,9 @@ def _offered(of: _Shared) -> str:
                'ends_at', case when step.number = 1 then {_DURING_OFFER}
                                else nullif(changed.ends_at, {NEVER}) end,
                'expires_at', nullif(changed.expires_at, {NEVER}))
-    from {_joined(of)}
-    cross join (select 1 as number union all select 2) as step
-    where step.number = 1 or (changed.status <> '{MemberStatus.PENDING}' and {_ASKED})
+    from {of.name} cross join (select 1 as number union all select 2) as step
+    {_with_changed(of)}
+        and (step.number = 1 or (changed.status <> '{MemberStatus.PENDING}' and {_ASKED}))
     order by step.number"""
 
 
@@ -123,7 +123,7 @@ def _removed(of: _Shared) -> str:
     select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
            json_build_object(
                '{of.name}', {of.name}.name, 'was', changed.status, 'reason', cast($7 as text){of.origin})
-    from {_joined(of)}"""
+    from {of.name} {_with_changed(of)}"""
 
 
 def _how_it_ended(of: _Shared) -> str:
@@ -140,7 +140,7 @@ def _ended(of: _Shared) -> str:
     select changed.ends_at, {_how_it_ended(of)}, {of.name}.owner, changed.member_id, {of.ids},
            cast(null as text), cast(null as text), cast(null as text), '{Via.TIME}',
            json_build_object('{of.name}', {of.name}.name, 'was', changed.status{of.origin})
-    from {_joined(of)}"""
+    from {of.name} {_with_changed(of)}"""
 
 
 class MembershipEvents:
@@ -148,7 +148,7 @@ class MembershipEvents:
 
     def __init__(self, of: _Shared) -> None:
         self.columns = of.columns
-        self._answers = of.answers
+        self._answers = {str(status): kind for status, kind in of.answers.items()}
         self._changed = _changed(of)
         self._changed_unseen = _changed(of, "changed.was")
         self._offered = _offered(of)
@@ -165,11 +165,11 @@ class MembershipEvents:
     def answered(
         self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
     ) -> EventInsert:
-        return self.changed(self._answers[MemberStatus(status)], now, actor, was, columns)
+        return self.changed(self._answers[str(status)], now, actor, was, columns)
 
     def answered_unseen(self, status: str, now: int, actor: Actor, columns: Sequence[str]) -> EventInsert:
         """As `answered`; the statement returns `was`."""
-        kind = self._answers[MemberStatus(status)]
+        kind = self._answers[str(status)]
         return EventInsert(self._changed_unseen, (now, kind, *who(actor)), tuple(columns))
 
     def offered(
@@ -218,7 +218,7 @@ _DELETED = f"""
            case when {live("$1", "changed")} then cast($4 as text) end,
            case when {live("$1", "changed")} then cast($5 as text) else '{Via.TIME}' end,
            json_build_object('image', image.name, 'was', changed.status{_OF_AN_IMAGE.origin})
-    from {_joined(_OF_AN_IMAGE)}"""
+    from image {_with_changed(_OF_AN_IMAGE)}"""
 
 
 def record_deleted(now: int, actor: Actor) -> EventInsert:

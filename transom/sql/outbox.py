@@ -24,7 +24,7 @@ RECORD_CLOSED = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text), 'was', member.status)
-    from changed join member on member.image_id = changed.id and {live("$1")}"""
+    from member join changed on member.image_id = changed.id and {live("$1")}"""
 
 #: One for each recipient or, where there is none, one for the owner. `$9`: the image's visibility.
 RECORD_SWITCHED = f"""
@@ -40,8 +40,8 @@ RECORD_SWITCHED_VERSION = f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text))
-    from changed
-    join member on member.image_id = changed.id and member.family_id is null and {live("$1")}"""
+    from member
+    join changed on member.image_id = changed.id and member.family_id is null and {live("$1")}"""
 
 #: `$9`: the new owner.
 RECORD_TRANSFERRED = f"""

@@ -4,9 +4,17 @@ import sqlite3
 from pathlib import Path
 
 from transom.domain.errors import StoreFullError, UnavailableError
+from transom.domain.events import EventType, Via
+from transom.domain.model import MemberStatus, Status, Visibility
 
 #: How long a writer waits for another process's transaction, ms.
 BUSY_MS = 30_000
+
+# As they are bound anyway. Of each value of a type without an adapter the driver asks how to adapt it.
+sqlite3.register_adapter(type(None), lambda none: none)
+sqlite3.register_adapter(bool, int)
+for words in (EventType, Via, Status, Visibility, MemberStatus):
+    sqlite3.register_adapter(words, str.__str__)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -68,11 +68,18 @@ def translated(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
+_CHANGED = re.compile(r"\bchanged\.(\w+)")
+
+
 @lru_cache(maxsize=512)
-def event_insert(sql: str, values: int, columns: tuple[str, ...]) -> str:
-    """The statement of an `EventInsert`, for one row, whose values come after its own `values`."""
-    row = ", ".join(f"?{values + n}" for n in range(1, len(columns) + 1))
-    return f"with changed ({', '.join(columns)}) as (select {row}) {translated(sql)}"
+def event_insert(sql: str, values: int, columns: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """(the statement of an `EventInsert` for one row, the places of what it reads in the row, whose values
+    come after its own `values`). It has them where it names them: of a row to select from SQLite makes a
+    table first."""
+    sql = translated(sql).replace("join changed on", "where")
+    read = list(dict.fromkeys(_CHANGED.findall(sql)))
+    sql = _CHANGED.sub(lambda column: f"?{values + 1 + read.index(column[1])}", sql)
+    return sql.replace("from changed", "from (select 1) as changed"), tuple(map(columns.index, read))
 
 
 _FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)

@@ -363,9 +363,8 @@ class Writer:
         if is_removal:
             unit.removes = self._connection.total_changes > changes
         for event in statement.events if rows else ():
-            sql = event_insert(event.sql, len(event.values), event.columns)
-            told = len(event.columns)
-            self._connection.executemany(sql, [(*event.values, *row[:told]) for row in rows])
+            sql, places = event_insert(event.sql, len(event.values), event.columns)
+            self._connection.executemany(sql, [(*event.values, *[row[at] for at in places]) for row in rows])
         return rows
 
 
