@@ -23,6 +23,7 @@ COLUMNS = """
     event.seq, event.at, event.type, event.owner, event.member_id, event.image_id, event.family_id,
     event.actor_project, event.actor_user, event.request_id, event.via, event.data"""
 
+_VIAS = {str(via): via for via in Via}
 _decode_data = msgspec.json.Decoder(EventData).decode
 
 
@@ -36,7 +37,7 @@ def event_of_row(row: Row) -> Event:
         member_id=row[4],
         image_id=row[5],
         family_id=row[6],
-        actor=Actor(project=row[7], user=row[8], request_id=row[9], via=Via(row[10])),
+        actor=Actor(project=row[7], user=row[8], request_id=row[9], via=_VIAS[row[10]]),
         data=_decode_data(row[11]),
     )
 
@@ -59,10 +60,14 @@ LIST_WAITING = f"select id, {_OUTBOX_COLUMNS} from outbox order by id limit $1"
 
 _IDS = "(select cast(value as bigint) from jsonb_array_elements_text(cast($1 as jsonb)))"
 
+_WAITING_COLUMNS = ", ".join(f"outbox.{name.strip()}" for name in _OUTBOX_COLUMNS.split(","))
+
+# The ids come in their order.
 NUMBER_EVENTS = f"""
     insert into event (seq, {_OUTBOX_COLUMNS})
-    select cast($2 as bigint) + row_number() over (order by id), {_OUTBOX_COLUMNS}
-    from outbox where id in {_IDS}"""
+    select cast($2 as bigint) + waiting.number, {_WAITING_COLUMNS}
+    from jsonb_array_elements_text(cast($1 as jsonb)) with ordinality as waiting (value, number)
+    join outbox on outbox.id = cast(waiting.value as bigint)"""
 
 DELETE_NUMBERED = f"delete from outbox where id in {_IDS}"
 

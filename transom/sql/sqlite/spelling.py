@@ -31,6 +31,8 @@ SPELLING = {
         "json_extract(properties, '$.os_glance_importing_to_stores')"
     ),
     "pg_column_size": "length",
+    " with ordinality as waiting (value, number)": " as waiting",
+    "waiting.number": "(waiting.key + 1)",
     "join lateral (select * from image where image.id = member.image_id offset 0) as image on": (
         "join image on image.id = member.image_id and"
     ),
