@@ -182,7 +182,7 @@ class RequestLog:
             "method": method,
             "path": path,
             "status": status,
-            "ms": round(seconds * 1000, 3),
+            "ms": round(seconds * 1e6) / 1000,
             "request_id": request_id,
             "client": client,
             "user_id": user_id,

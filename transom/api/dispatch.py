@@ -10,8 +10,6 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -74,6 +72,8 @@ _IMS_PREFIX = "ims"
 _ALL_ROUTES = (*routes.ROUTES, *routes.IMS_ROUTES)
 _IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
 _SHARE = "share"
+_SHARE_ROOT = f"/{_SHARE}"
+_IDENTITY_ROOT = f"/{IDENTITY}"
 _IDENTITY_VERSION = "v3"
 #: Segments up to the version of the Identity API.
 _IDENTITY_DEPTH = 2
@@ -141,16 +141,18 @@ class Dispatcher:
         sends_data = False
         try:
             route, response = await self._respond(request)
-            response = self._hold(request, response)
+            if len(response.body) > PIECE_BYTES and request.method != "HEAD":
+                response = self._hold(request, response)
             if request.has_unread_body:
                 await request.drain(_DRAIN_BYTES, _DRAIN_S)
             status = response.status
             if self._cors is not None and not route.startswith(_CONSOLE):
                 response.headers.extend(self._cors.headers_for(request))
             sends_data = response.file is not None or response.chunks is not None
-            # An answer whose room went to others is cut short, and the server ends its connection.
-            with suppress(UnavailableError):
-                await send_response(request, response, send)
+            await send_response(request, response, send)
+        except UnavailableError:
+            # The room of a long answer went to others: it is cut short, and the server ends its connection.
+            pass
         finally:
             request.finish(sends_data=sends_data)
             elapsed_s = time.perf_counter() - started
@@ -177,7 +179,8 @@ class Dispatcher:
             request.dialect = _dialect_of(request)
             if (given := request.headers.get(b"x-openstack-request-id")) is not None:
                 request.request_id = _read_request_id(given, self._max_request_id_length)
-            _require_plain_transfer(request)
+            if b"transfer-encoding" in request.headers:
+                _require_plain_transfer(request)
             request.find_origin(self._is_trusted)
             if self._is_trusted is not None:
                 request.count_client(self._clients)
@@ -213,7 +216,7 @@ class Dispatcher:
                 request.caller = await authenticate(self._services, request)
                 tenant = request.caller.project_id or request.caller.user_id
                 TENANT.set(tenant)
-                await request.join_turns(partial(self._turns.take, tenant))
+                await request.join_turns(self._turns.take, tenant)
             if found is None:
                 raise _no_route(request)
             route = found.template
@@ -228,8 +231,7 @@ class Dispatcher:
 
     def _take_strangers_turn(self, request: Request) -> Awaitable[None]:
         """Of whoever is not known yet, or never will be, by its address."""
-        address = group_address(request.client_address)
-        return request.join_turns(partial(self._turns.take_as_stranger, address))
+        return request.join_turns(self._turns.take_as_stranger, group_address(request.client_address))
 
     def _read_path(self, request: Request) -> list[str]:
         """The segments as the routes have them; sets `prefix`, and the dialects of the Identity API and the
@@ -261,9 +263,7 @@ class Dispatcher:
         return found
 
     def _hold(self, request: Request, response: Response) -> Response:
-        """The response, once there is memory for it while the client takes it; else a refusal."""
-        if len(response.body) <= PIECE_BYTES or request.method == "HEAD":
-            return response
+        """The long response, once there is memory for it while the client takes it; else a refusal."""
         try:
             request.hold(len(response.body))
         except UnavailableError as error:
@@ -338,11 +338,12 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
-    if request.path.startswith(f"/{_SHARE}/") or request.path == f"/{_SHARE}":
+    path = request.path
+    if _is_below(path, _SHARE_ROOT):
         return Dialect.SHARE
-    if request.path.startswith(f"/{IDENTITY}"):
+    if path.startswith(_IDENTITY_ROOT):
         return Dialect.KEYSTONE
-    is_ims = request.path.startswith(_IMS_PATHS) or has_signature(request)
+    is_ims = path.startswith(_IMS_PATHS) or has_signature(request)
     return Dialect.IMS if is_ims else Dialect.OPENSTACK
 
 
@@ -367,8 +368,6 @@ def _read_request_id(sent: bytes, longest: int) -> str:
 def _require_plain_transfer(request: Request) -> None:
     """HttpError 501 for a body in another transfer coding than chunks, which the server has taken off (RFC
     9112, 6.1). A proxy that unpacks it, or sees another end of it, would speak of another body."""
-    if b"transfer-encoding" not in request.headers:
-        return
     if request.joined(b"transfer-encoding").strip().lower() != "chunked":
         raise HttpError(
             HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding: no transfer coding but chunked is understood."

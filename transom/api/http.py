@@ -20,7 +20,7 @@ from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
 from transom.domain.addresses import group_address
-from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError
+from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -62,6 +62,7 @@ class Request:
     """One request. `params` are the path's variables; `caller` is there on paths that need a token, once the
     dispatcher has authenticated; `prefix` is what stands before the version in the path ("" or "/ims"), for
     links. `raw_path` is the path as sent, without its query: `path` has lost which bytes were not UTF-8.
+    `has_unread_body`: whether there may be more of its body to come, on whatever method it is.
     `origin` is the address that the client reached us by, once `find_origin` has found it; until then
     `client_address` is that of whoever opened the connection, be it a proxy ("": a local socket)."""
 
@@ -76,9 +77,11 @@ class Request:
         "_read_to_end",
         "_receive",
         "_take_own_turn",
+        "_turns_of",
         "caller",
         "client_address",
         "dialect",
+        "has_unread_body",
         "headers",
         "method",
         "origin",
@@ -106,13 +109,14 @@ class Request:
         self._holding: Holding | None = None
         self._counted: tuple[ClientCounts, str] | None = None
         self._asked: asyncio.Future[MutableMapping[str, Any]] | None = None
-        self._take_own_turn: Callable[[], Awaitable[None]] | None = None
+        self._take_own_turn: Callable[[str], Awaitable[None]] | None = None
+        self._turns_of = ""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.raw_path: bytes = scope["raw_path"].partition(b"?")[0]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._announces_body = _announces_body(self.headers)
+        self._announces_body = self.has_unread_body = _announces_body(self.headers)
         self.origin: Origin
         peer = scope.get("client")
         self.client_address: str = peer[0] if peer else ""
@@ -156,6 +160,7 @@ class Request:
         }
         self.path, self.raw_path, self.headers = self.scope["path"], raw_path, dict(headers)
         self._announces_body = _announces_body(self.headers)
+        self.has_unread_body = self._announces_body and not self._read_to_end
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -183,15 +188,15 @@ class Request:
         clients.enter(client)
         self._counted = clients, client
 
-    def join_turns(self, take: Callable[[], Awaitable[None]]) -> Awaitable[None]:
-        """Have its work take turns with that of others by `take`, and wait for the first."""
-        self._take_own_turn = take
-        return take()
+    def join_turns(self, take: Callable[[str], Awaitable[None]], who: str) -> Awaitable[None]:
+        """Have its work take turns by `take`, as that of this project or address; wait for the first."""
+        self._take_own_turn, self._turns_of = take, who
+        return take(who)
 
     async def take_turn(self) -> None:
         """Go on when it is the request's turn: to be awaited before each long piece of work."""
         if self._take_own_turn is not None:
-            await self._take_own_turn()
+            await self._take_own_turn(self._turns_of)
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
@@ -211,11 +216,6 @@ class Request:
         return self._announces_body and (
             b"content-length" in self.headers or self.method in ("POST", "PUT", "PATCH")
         )
-
-    @property
-    def has_unread_body(self) -> bool:
-        """Whether there may be more of it to come, on whatever method it is."""
-        return self._announces_body and not self._read_to_end
 
     @property
     def must_close(self) -> bool:
@@ -321,7 +321,7 @@ class Request:
                 self._receive = receive
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
-        self._receive, self._read_to_end = replay, False
+        self._receive, self._read_to_end, self.has_unread_body = replay, False, self._announces_body
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
@@ -359,9 +359,10 @@ class Request:
 
     def _take(self, message: MutableMapping[str, Any]) -> bytes:
         if message["type"] == "http.disconnect":
-            self._read_to_end = True
+            self._read_to_end, self.has_unread_body = True, False
             raise ClientGoneError("The connection was closed before the whole body had arrived.")
-        self._read_to_end = not message.get("more_body", False)
+        if not message.get("more_body", False):
+            self._read_to_end, self.has_unread_body = True, False
         chunk: bytes = message.get("body", b"")
         return chunk
 
@@ -390,7 +391,7 @@ class Request:
         needs no such care."""
         if not self.has_unread_body or b"expect" in self.headers:
             return
-        with suppress(ClientGoneError, InvalidError, TimeoutError):
+        with suppress(ClientGoneError, InvalidError, TimeoutError, UnavailableError):
             async with asyncio.timeout(limit_s):
                 async for chunk in self._pieces(is_held=True):
                     limit_bytes -= len(chunk)

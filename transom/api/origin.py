@@ -83,22 +83,18 @@ def _apply(said: Forwarding, scheme: str, host: str) -> Origin:
     return Origin(scheme, host, said.prefix, said.client, replaced)
 
 
-def _require_authority(what: str, value: bytes) -> str:
-    host = _parse_authority(value)
-    if host is None:
-        raise InvalidError(f"{what} must be a host name or an address, with or without a port.")
-    return host
-
-
 @lru_cache(maxsize=256)
-def _parse_authority(value: bytes) -> str | None:
-    """The host and port of an authority, None if it is malformed. It is safe in a URL and within quotes."""
+def _require_authority(what: str, value: bytes) -> str:
+    """The host and port of an authority; InvalidError if it is malformed. They are safe in a URL and within
+    quotes."""
     found = _AUTHORITY.fullmatch(value)
-    if found is None or int(found["port"] or 0) > 65535:
-        return None
-    if found["ipv6"] is not None:
-        try:
-            ipaddress.IPv6Address(found["ipv6"].decode("ascii"))
-        except ValueError:
-            return None
+    if found is None or int(found["port"] or 0) > 65535 or not _is_ipv6_or_none(found["ipv6"]):
+        raise InvalidError(f"{what} must be a host name or an address, with or without a port.")
     return value.decode("ascii").removesuffix(":")
+
+
+def _is_ipv6_or_none(text: bytes | None) -> bool:
+    try:
+        return text is None or bool(ipaddress.IPv6Address(text.decode("ascii")))
+    except ValueError:
+        return False
