@@ -382,6 +382,20 @@ def test_a_revocation_can_be_planned_and_called_off(family: Published) -> None:
     assert (off["revoke_at"], "revoke_at" in shown(family, first)) == (None, False)
 
 
+def test_the_event_of_a_planned_revocation_says_when_and_why(family: Published) -> None:
+    family.publish(family.image())
+    query = {"family": family.id, "type": "family.changed", "wait": "30"}
+
+    planned = ok(family.act(1, "revoke", at=SOON, reason="End of support"))
+    told = ok(family.owner.get("/share/v1/events", params=query))
+    ok(family.owner.patch(f"{family.path}/versions/1", json={"revoke_at": None}))
+    after = ok(family.owner.get("/share/v1/events", params=query | {"after": told["cursor"]}))
+
+    (data,) = (event["data"] for event in told["events"])
+    assert (data["revoke_at"], data["reason"]) == (planned["revoke_at"], "End of support")
+    assert ["revoke_at" in event["data"] for event in after["events"]] == [False]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -80,7 +80,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `image`: the image's name; `status`, `was`: of the membership, None where there is none; `ends_at`,
     `expires_at`: see `Member`, None without an end; `family`: the family's name; `number`: of its version;
-    `hook`: the id of a webhook.
+    `revoke_at`: when that is to be revoked; `hook`: the id of a webhook.
     """
 
     image: str | None = None
@@ -92,6 +92,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: int | None = None
     family: str | None = None
     number: int | None = None
+    revoke_at: int | None = None
     hook: str | None = None
 
 

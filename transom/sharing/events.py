@@ -164,6 +164,8 @@ def _status(event: Event) -> dict[str, Any]:
         told["answer_by"] = show_time(data.ends_at)
     if data.expires_at is not None:
         told["expires_at"] = show_time(data.expires_at)
+    if data.revoke_at is not None:
+        told["revoke_at"] = show_time(data.revoke_at)
     return told
 
 

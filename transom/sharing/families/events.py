@@ -6,6 +6,7 @@ import msgspec
 
 from transom.domain.events import Actor, EventData, EventType, NewEvent, Via
 from transom.domain.families import Family, State, Version, state_of
+from transom.domain.model import NEVER
 from transom.sql import outbox
 from transom.sql.db import Statement
 
@@ -37,6 +38,7 @@ def record_family(act: Act, kind: EventType, family: Family, version: Version | 
         number=version.number if version is not None else None,
         image=version.image.name if version is not None else None,
         reason=version.revoke_reason if version is not None else None,
+        revoke_at=version.revoke_at if version is not None and version.revoke_at < NEVER else None,
     )
     event = NewEvent(
         at=act.now,
