@@ -12,10 +12,13 @@ from transom.sql.blobs import (
     UploadGuard,
     abandon_upload,
     drop_location,
+    find_staged,
+    finish_staging,
     finish_upload,
     forget_blob,
     hold_blob,
     list_blobs,
+    start_staging,
     start_upload,
     take_upload,
 )
@@ -263,3 +266,32 @@ async def test_a_copy_is_kept_when_the_image_changed_meanwhile(db: Database) -> 
     found = (await find_image(db, "image", NOBODY)).image
 
     assert (dropped, found, await list_blobs(db)) == (False, seen, [])
+
+
+# ---- an upload that lost its image to an import, and found it again in the hands of another upload
+
+LATER = HELD._replace(key="later")
+LET_GO = "update image set status = 'queued' where id = 'image'"
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+async def test_an_upload_that_lost_its_image_leaves_what_another_has_staged(
+    db: Database, is_finished: bool
+) -> None:
+    await write_world(db, [image()], [])
+    await db.write("delete from staged_blob")
+    await start_staging(db, HELD, 5)
+    await db.write(LET_GO)
+    await start_staging(db, LATER, 6)
+    if is_finished:
+        assert await finish_staging(db, LATER, 3, 7)
+
+    was_staged = is_finished and await finish_staging(db, HELD, 9, 8)
+    abandoned = await abandon_upload(db, HELD, 8)
+    is_staged = is_finished or await finish_staging(db, LATER, 3, 9)
+    staged = await find_staged(db, "image")
+
+    assert (was_staged, abandoned, is_staged) == (False, True, True)
+    assert await _status(db) == Status.UPLOADING
+    assert staged is not None
+    assert (staged.key, staged.size) == ("later", 3)

@@ -155,8 +155,10 @@ async def drop_location(db: Database, seen: Image, location: Location, now: int)
     return done is not None
 
 
+# An import may have taken the image meanwhile, and another upload have staged data for it since.
 FINISH_STAGING = f"""
     update image set size = $3, {MOVE_ON} where id = $1 and status = '{Status.UPLOADING}'
+      and not exists (select 1 from staged_blob where staged_blob.image_id = $1)
     returning id"""
 
 INSERT_STAGED_BLOB = """
@@ -206,9 +208,12 @@ TAKE_BLOB = """
     where key = $1 and holder = $2 and held_until = $3
     returning key"""
 
+# Unless it is so by another upload, as it may be where an import came between.
 RETURN_TO_QUEUED = f"""
     update image set status = '{Status.QUEUED}', {MOVE_ON}
     where id = $1 and status in ('{Status.SAVING}', '{Status.UPLOADING}')
+      and not exists (select 1 from loose_blob where loose_blob.image_id = $1)
+      and not exists (select 1 from staged_blob where staged_blob.image_id = $1)
     returning id"""
 
 
