@@ -10,12 +10,13 @@ from transom import clock
 from transom.domain.errors import ConflictError
 from transom.domain.listing import ListQuery, visible_ranges
 from transom.domain.memberships import Answer, AnswerWithVault, RemoveEnded, Terms, Withdraw
-from transom.domain.model import NEVER, Caller, Member
+from transom.domain.model import NEVER, Caller, Member, Visibility
 from transom.sharing.batches import answer, share, withdraw
 from transom.sharing.recipients import Recipients
 from transom.sharing.service import offer
 from transom.sql import images, listing, members
 from transom.sql.db import Database
+from transom.sql.deletion import delete_image
 
 from .databases import NOBODY, write_world
 
@@ -224,6 +225,21 @@ async def test_what_ends_is_removed_at_its_end_and_not_before(db: Database, now:
 
     left = [row[0] for row in await db.read("select member_id from member order by 1")]
     assert left == (["other", RECIPIENT] if is_there else ["other"])
+
+
+@MOMENTS
+async def test_the_end_of_a_share_is_told_when_its_closed_image_is_deleted_next(
+    db: Database, now: int, is_there: bool
+) -> None:
+    closed = image(visibility=Visibility.PRIVATE)
+    await write_world(db, [closed], [ending()])
+    await db.write("delete from outbox")
+
+    await delete_image(db, closed, now, ACTOR)
+
+    told = [row[0] for row in await db.read("select type from outbox")]
+    assert told == ([] if is_there else ["share.expired"])
+    assert await db.read("select 1 from member") == []
 
 
 async def test_what_ended_first_is_removed_first_and_only_so_many(db: Database) -> None:

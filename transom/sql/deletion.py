@@ -1,8 +1,9 @@
 """Deletes an image: its row and its memberships, with their events. Its bytes are left to `blobs.py`."""
 
 from transom.domain.events import Actor
-from transom.domain.memberships import RemoveWithImage
+from transom.domain.memberships import EndBefore, RemoveWithImage
 from transom.domain.model import Image, Visibility
+from transom.sql import inherited
 from transom.sql.db import Database, Statement
 from transom.sql.images import abandon_statements, lock_seen, loosen_staged
 from transom.sql.members import to_statement
@@ -25,17 +26,17 @@ def delete_statements(seen: Image, now: int, actor: Actor) -> list[Statement]:
     as in `sql/imports.py`: so the two cannot deadlock."""
     return [
         *loosen_staged(seen.id),
-        *(_record_deletion(seen, now, actor) if seen.visibility == Visibility.SHARED else ()),
+        lock_seen(seen),
+        _record_deletion(seen, now, actor),
         Statement(DELETE_IMAGE, (seen.id, seen.updated_at), required=True),
         Statement(INSERT_DELETED_IMAGE, (seen.id, now)),
         *abandon_statements(seen.locations),
     ]
 
 
-def _record_deletion(seen: Image, now: int, actor: Actor) -> list[Statement]:
-    """Remove the memberships, with an event for each. Only for a shared image: recipients of one that was
-    closed got an event then, and its memberships are deleted with its row."""
-    return [
-        lock_seen(seen),
-        to_statement(RemoveWithImage(image_id=seen.id, now=now), actor),
-    ]
+def _record_deletion(seen: Image, now: int, actor: Actor) -> Statement:
+    """Removes memberships, with an event for each. Recipients of an image that was closed got an event then,
+    and their memberships go with its row; but for those that had ended before, and nobody was told."""
+    if seen.visibility == Visibility.SHARED:
+        return to_statement(RemoveWithImage(image_id=seen.id, now=now), actor)
+    return inherited.to_statement(EndBefore(image_id=seen.id, now=now), actor)
