@@ -281,6 +281,32 @@ def test_a_dialog_gives_the_focus_back(window: Window, server: Service) -> None:
     assert window.page.evaluate("document.activeElement.ariaLabel") == "More actions"
 
 
+@pytest.mark.parametrize("closed_by", ["Back", "Escape", "Cancel", "Delete"])
+def test_a_dialog_leaves_no_entry_in_the_history(window: Window, server: Service, closed_by: str) -> None:
+    image_id = _make_image(server, name="asked-about")
+    window.go("/hooks")
+    window.go(f"/images/{image_id}")
+    window.page.get_by_label("More actions").click()
+    window.page.get_by_role("link", name="Delete…").click()
+    dialog = window.page.get_by_role("dialog")
+    dialog.wait_for()
+
+    if closed_by == "Back":
+        window.page.go_back()
+    elif closed_by == "Escape":
+        window.page.keyboard.press("Escape")
+    else:
+        dialog.get_by_text(closed_by, exact=closed_by == "Cancel").last.click()
+    dialog.wait_for(state="detached")
+    window.page.wait_for_function("history.state === null")
+    closed_at = window.page.url
+    window.page.go_back()
+
+    led_to = "/images?did=deleted" if closed_by == "Delete" else f"/images/{image_id}"
+    assert closed_at == window.root + led_to
+    assert window.page.url == f"{window.root}/hooks"
+
+
 def test_a_second_tab_in_another_project_does_nothing_in_the_first(
     chromium: Chromium, server: Service
 ) -> None:

@@ -54,7 +54,8 @@ async function send(form, button) {
     if (answer.status === 401) return showSignIn(next, button);
     if (!find("#main", next)) return location.assign(answer.url);
     const place = all(".offer").indexOf(button?.closest(".offer"));
-    find("dialog")?.close();
+    const box = find("dialog");
+    if (box) await leave(box);
     if (staysWith(next)) return;
     if (answer.redirected || answer.ok) history.replaceState(null, "", answer.url);
     show(next);
@@ -88,19 +89,38 @@ async function signIn(form) {
 
 // ---------- dialogs ----------
 
-// Over the page until it is closed. The focus goes back to `opener`.
+// Over the page until it is closed, by Back as well: it has an entry in the history. The focus goes back to `opener`.
 function openDialog(content, label, opener) {
   const box = document.createElement("dialog");
   box.className = "card";
   box.setAttribute("aria-label", label);
   box.append(...content);
-  box.addEventListener("close", () => { box.remove(); opener?.focus(); });
+  box.addEventListener("close", () => {
+    box.remove();
+    opener?.focus();
+    if (shownDialogs() > all("dialog").length) history.back();
+  });
   document.body.append(box);
+  history.pushState({ dialogs: all("dialog").length }, "");
   prepare(box);
   find("[data-close]", box).hidden = false;
   // It gives the focus to what has `autofocus`, else to the first field.
   box.showModal();
 }
+
+// As many as the history's entry has.
+const shownDialogs = () => history.state?.dialogs || 0;
+
+addEventListener("popstate", () => {
+  for (const box of all("dialog[open]").slice(shownDialogs())) box.close();
+});
+
+// Close it; done when its entry has been left.
+const leave = box => new Promise(done => {
+  addEventListener("popstate", done, { once: true });
+  box.addEventListener("close", () => { if (!shownDialogs()) done(); });
+  box.close();
+});
 
 // A part of another page; the whole of it where it is not to be had.
 async function openPart(url, part, opener) {
