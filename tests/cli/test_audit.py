@@ -37,7 +37,8 @@ def each(request: pytest.FixtureRequest, shared_services: SharedServices) -> Ser
 
 @pytest.fixture
 def shared(each: Service) -> str:
-    """The id of an image that was offered to `other` and `recipient`, of whom one accepted it."""
+    """The id of an image that was offered to `other` and `recipient`, of whom one accepted it. Its events
+    have their numbers."""
     image_id = make_image(each, new_name())
     path = f"/v2/images/{image_id}/members"
     for name in ("other", "recipient"):
@@ -47,6 +48,8 @@ def shared(each: Service) -> str:
         f"{path}/{each.clouds['other'].project_id}", json={"status": "accepted"}
     )
     assert accepted.status_code == 200
+    feed = f"/share/v1/events?image={image_id}&type=share.accepted&wait=20"
+    assert each.client("publisher").get(feed).json()["events"]
     return image_id
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from conftest import SharedServices
 from harness.service import Service
 
 from .story import Story
@@ -17,6 +18,12 @@ from .visitor import Page, Visitor
 
 CALLERS = ("publisher", "publisher-reader", "recipient", "recipient-reader", "other", "other-reader", "admin")
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
+
+@pytest.fixture(scope="module")
+def server(shared_services: SharedServices) -> Service:
+    """Not the one of the other tests: what they leave in an inbox shows buttons there."""
+    return shared_services.get("sqlite", TRANSOM_CONSOLE_IDLE_S="3600")
 
 
 class Things(NamedTuple):
@@ -359,12 +366,12 @@ def test_a_question_is_asked_of_whom_the_api_lets(
     assert set(asked.values()) <= {200, 403, 404}
 
 
-#: Of what changes nothing of the project's: it looks, leads on, or is the user's own; and of the page of
-#: uploads, which is a question above.
+#: Of what changes nothing of the project's: it looks, leads on, or is the user's own; of the page of uploads,
+#: which is a question above; and what stands beside *Send again* while something waits.
 LOOKS = (
     *("Filter", "Find", "Show", "Next 25", "Download", "Look again", "As JSON lines", "clouds.yaml"),
     *("Open image", "Images", "Rules", "Select all", "Close", "Cancel", "Go there", "Upload its data"),
-    *("Upload", "Try again", "Sign in"),
+    *("Upload", "Try again", "Sign in", "End session", "Pass over what waits"),
 )
 
 
