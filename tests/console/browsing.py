@@ -35,8 +35,11 @@ class Chromium:
         from playwright.sync_api import sync_playwright
 
         self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        self._browser = self._launch()
+
+    def _launch(self, *options: str) -> Any:
+        return self._playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage", *options]
         )
 
     def __enter__(self) -> Self:
@@ -49,23 +52,38 @@ class Chromium:
         self._playwright.stop()
 
     @contextmanager
+    def open_with_large_letters(self, url: str) -> Iterator[Window]:
+        """As `open`, by somebody whose browser shows letters twice as large as usual."""
+        with (
+            self._launch("--blink-settings=defaultFontSize=32,defaultFixedFontSize=26") as browser,
+            _open(browser, url, has_script=True, width=WIDTHS["desktop"], scheme="light") as window,
+        ):
+            yield window
+
+    @contextmanager
     def open(
         self, url: str, *, has_script: bool = True, width: int = WIDTHS["desktop"], scheme: str = "light"
     ) -> Iterator[Window]:
         """A window of a browser that nobody has used before. `url`: of the service."""
-        context = self._browser.new_context(
-            viewport={"width": width, "height": 900},
-            java_script_enabled=has_script,
-            color_scheme="dark" if scheme == "dark" else "light",
-            ignore_https_errors=True,
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(_PATIENCE_MS)
-        window = Window(context.new_page(), f"{url}/console")
-        try:
+        with _open(self._browser, url, has_script=has_script, width=width, scheme=scheme) as window:
             yield window
-        finally:
-            context.close()
+
+
+@contextmanager
+def _open(browser: Any, url: str, *, has_script: bool, width: int, scheme: str) -> Iterator[Window]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        java_script_enabled=has_script,
+        color_scheme="dark" if scheme == "dark" else "light",
+        ignore_https_errors=True,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(_PATIENCE_MS)
+    window = Window(context.new_page(), f"{url}/console")
+    try:
+        yield window
+    finally:
+        context.close()
 
 
 class Window:

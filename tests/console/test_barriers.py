@@ -76,6 +76,29 @@ def test_no_page_and_no_dialog_has_a_barrier(chromium: Chromium, story: Story, a
     assert questions - opened == set()
 
 
+@NEEDS_CHROMIUM
+def test_letters_may_be_twice_as_large(chromium: Chromium, story: Story) -> None:
+    """WCAG 1.4.4: nothing is cut off, and nothing is beyond the side of the window."""
+    wide, cut = {}, {}
+    for account, pages in story.pages().items():
+        with chromium.open_with_large_letters(story.service.url) as window:
+            window.sign_in(story.service.clouds[account])
+            for path in pages.values():
+                window.go(path)
+                assert window.page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+                wide[path], cut[path] = window.overflow, window.page.evaluate(_CUT_OFF)
+    assert {path: pixels for path, pixels in wide.items() if pixels > 0} == {}
+    assert {path: texts for path, texts in cut.items() if texts} == {}
+
+
+#: The texts that do not fit into what they are in, but for what only screen readers get: of a class, or a
+#: pixel wide.
+_CUT_OFF = """[...document.querySelectorAll("body *:not(.sr)")].filter(one => one.clientWidth > 1
+    && [getComputedStyle(one).overflowX, getComputedStyle(one).overflowY].includes("hidden")
+    && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1)
+).map(one => one.textContent.trim().slice(0, 80))"""
+
+
 def _look_at_dialogs(window: Window, path: str, opened: set[str], found: dict[str, list[str]]) -> set[str]:
     """The patterns of those that the page opens, but for those that were looked at."""
     new: set[str] = set()
