@@ -64,7 +64,8 @@ def test_a_form_that_is_sent_twice_makes_one_thing(
     status: int,
 ) -> None:
     def count() -> int:
-        answer = publisher.service.client("publisher").get(listed.format(family=family))
+        path = listed.format(family=family)
+        answer = publisher.service.client("publisher").get(path, params={"limit": 1000})
         return len(answer.json()["items"])
 
     page, target, fields = form(publisher.service, family)
