@@ -62,7 +62,6 @@ class Request:
     """One request. `params` are the path's variables; `caller` is there on paths that need a token, once the
     dispatcher has authenticated; `prefix` is what stands before the version in the path ("" or "/ims"), for
     links. `raw_path` is the path as sent, without its query: `path` has lost which bytes were not UTF-8.
-    `has_unread_body`: whether there may be more of its body to come, on whatever method it is.
     `origin` is the address that the client reached us by, once `find_origin` has found it; until then
     `client_address` is that of whoever opened the connection, be it a proxy ("": a local socket)."""
 
@@ -81,7 +80,6 @@ class Request:
         "caller",
         "client_address",
         "dialect",
-        "has_unread_body",
         "headers",
         "method",
         "origin",
@@ -116,7 +114,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.raw_path: bytes = scope["raw_path"].partition(b"?")[0]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._announces_body = self.has_unread_body = _announces_body(self.headers)
+        self._announces_body = _announces_body(self.headers)
         self.origin: Origin
         peer = scope.get("client")
         self.client_address: str = peer[0] if peer else ""
@@ -160,7 +158,6 @@ class Request:
         }
         self.path, self.raw_path, self.headers = self.scope["path"], raw_path, dict(headers)
         self._announces_body = _announces_body(self.headers)
-        self.has_unread_body = self._announces_body and not self._read_to_end
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -216,6 +213,11 @@ class Request:
         return self._announces_body and (
             b"content-length" in self.headers or self.method in ("POST", "PUT", "PATCH")
         )
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether there may be more of it to come, on whatever method it is."""
+        return self._announces_body and not self._read_to_end
 
     @property
     def must_close(self) -> bool:
@@ -321,7 +323,7 @@ class Request:
                 self._receive = receive
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
-        self._receive, self._read_to_end, self.has_unread_body = replay, False, self._announces_body
+        self._receive, self._read_to_end = replay, False
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
@@ -359,10 +361,9 @@ class Request:
 
     def _take(self, message: MutableMapping[str, Any]) -> bytes:
         if message["type"] == "http.disconnect":
-            self._read_to_end, self.has_unread_body = True, False
+            self._read_to_end = True
             raise ClientGoneError("The connection was closed before the whole body had arrived.")
-        if not message.get("more_body", False):
-            self._read_to_end, self.has_unread_body = True, False
+        self._read_to_end = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         return chunk
 

@@ -40,8 +40,7 @@ def name_version(request: Request, segments: list[str], served: frozenset[str]) 
         del segments[0]
     if segments[0] in served:
         segments[0] = "v2"
-        if "" in segments:
-            join_slashes(segments, behind=1)
+        join_slashes(segments, behind=1)
     elif segments[0] not in _KNOWN_ROOTS:
         named = _VERSION_IN_ACCEPT.search(request.header(b"accept") or "")
         if named and named[1] in served:

@@ -21,9 +21,8 @@ def is_on_member_side(caller: Caller, target: Target) -> bool:
 
 def is_seen_by(caller: Caller, target: Target) -> bool:
     """Whether the caller's project sees the image, whatever the roles."""
-    project_id = caller.project_id
-    return project_id is not None and (
-        project_id == target.owner
+    return caller.project_id is not None and (
+        owns(caller, target)
         or target.visibility in FOR_EVERYBODY
         or (target.is_member and target.visibility == Visibility.SHARED)
     )
