@@ -5,7 +5,7 @@ it. Bodies of image data are not: they go by.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -187,3 +187,15 @@ def _has_more_values(value: dict[str, Any] | list[Any], limit: int) -> bool:
         if count <= limit:
             pending += [one for one in inner if isinstance(one, dict | list)]
     return count > limit
+
+
+def announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request with these headers has a body, on whatever method it is (RFC 9112, 6.3)."""
+    length = headers.get(b"content-length")
+    if length is not None:
+        return length.strip() not in (b"", b"0")
+    return b"transfer-encoding" in headers
+
+
+def body_too_large(limit_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"The request body is larger than {limit_bytes} bytes.")

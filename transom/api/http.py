@@ -15,12 +15,19 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from transom.api.bodies import MOST_VALUES, Holding, decode_body, require_large_pieces
+from transom.api.bodies import (
+    MOST_VALUES,
+    Holding,
+    announces_body,
+    body_too_large,
+    decode_body,
+    require_large_pieces,
+)
 from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
 from transom.domain.addresses import group_address
-from transom.domain.errors import BodyTooLargeError, ClientGoneError, InvalidError, UnavailableError
+from transom.domain.errors import ClientGoneError, InvalidError, UnavailableError
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -114,7 +121,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.raw_path: bytes = scope["raw_path"].partition(b"?")[0]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._announces_body = _announces_body(self.headers)
+        self._announces_body = announces_body(self.headers)
         self.origin: Origin
         peer = scope.get("client")
         self.client_address: str = peer[0] if peer else ""
@@ -157,7 +164,7 @@ class Request:
             "headers": headers,
         }
         self.path, self.raw_path, self.headers = self.scope["path"], raw_path, dict(headers)
-        self._announces_body = _announces_body(self.headers)
+        self._announces_body = announces_body(self.headers)
 
     def header(self, name: bytes) -> str | None:
         """The header's value, None if absent. `name` is in lower case."""
@@ -255,7 +262,7 @@ class Request:
                 chunk = self._take(await (self._wait(self._next_message()) if parts else self._receive()))
                 size += len(chunk)
                 if size > limit_bytes:
-                    raise _body_too_large(limit_bytes)
+                    raise body_too_large(limit_bytes)
                 parts.append(chunk)
                 require_large_pieces(len(parts), size, is_held=True)
                 if size > held:
@@ -298,7 +305,7 @@ class Request:
         async for chunk in self._pieces(is_held=True):
             size += len(chunk)
             if size > limit_bytes:
-                raise _body_too_large(limit_bytes)
+                raise body_too_large(limit_bytes)
             digest.update(chunk)
             if keep:
                 self.hold(len(chunk))
@@ -310,7 +317,7 @@ class Request:
     def _check_announced(self, limit_bytes: int) -> None:
         announced = self.headers.get(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > limit_bytes:
-            raise _body_too_large(limit_bytes)
+            raise body_too_large(limit_bytes)
 
     def _replay(self, chunks: deque[bytes]) -> None:
         """Let the chunks be read as if they came now. After them the server is asked again: it alone knows
@@ -408,17 +415,6 @@ UNDECODABLE = (
     "Error decoding your request. Either the URL or the request body contained characters that could not be "
     "decoded."
 )
-
-
-def _announces_body(headers: Mapping[bytes, bytes]) -> bool:
-    length = headers.get(b"content-length")
-    if length is not None:
-        return length.strip() not in (b"", b"0")
-    return b"transfer-encoding" in headers
-
-
-def _body_too_large(limit_bytes: int) -> BodyTooLargeError:
-    return BodyTooLargeError(f"The request body is larger than {limit_bytes} bytes.")
 
 
 class Response:
