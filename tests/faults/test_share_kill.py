@@ -48,7 +48,7 @@ DEPLOYMENTS = [
     pytest.param("postgresql", "1", id="postgresql"),
     pytest.param("sqlite", "2", id="sqlite with two workers"),
 ]
-PUBLISHERS = SHARERS = 2
+PUBLISHERS = SHARERS = 4
 #: At most so many calls are answered, or messages delivered, before the kill; a round is to be short.
 MOST_ANSWERS = 30
 MOST_DELIVERED = 12
