@@ -530,6 +530,15 @@ def test_every_header_that_the_api_reads_is_known_here() -> None:
     assert read - MUST_BE_SIGNED - HARMLESS - {b"content-type", b"host"} == set()
 
 
+def test_no_handler_reads_a_token_that_may_stand_beside_a_signature() -> None:
+    """Nobody has looked at it, and it is not signed: `own_token` is for handlers."""
+    sources = Path(transom.api.__path__[0]).rglob("*.py")
+
+    readers = {source.name for source in sources if 'header(b"x-auth-token")' in source.read_text()}
+
+    assert readers == {"signing.py", "session.py"}
+
+
 @pytest.mark.parametrize(
     "same",
     [

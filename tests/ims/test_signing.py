@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
-from conftest import SharedServices
+from conftest import IMPORTING, SharedServices
 from harness.service import Service
 from sharing_calls import (
     BATCH,
@@ -233,6 +233,22 @@ def test_a_clock_may_be_wrong_by_a_quarter_of_an_hour(offer: Offer, minutes_ago:
     answer = send(offer.service, sign(unsigned, offer.key))
 
     assert answer.status == 200
+
+
+def test_a_token_beside_the_signature_is_not_used(shared_services: SharedServices) -> None:
+    """Nobody has signed it: whoever adds it would choose what the image is filled with."""
+    importing = shared_services.get("sqlite", **IMPORTING)
+    image_id = create_image(importing, disk_format="raw", container_format="bare")
+    method = {"name": "glance-download", "glance_region": "RegionOne", "glance_image_id": UNKNOWN_ID}
+    path = f"/v2/images/{image_id}/import"
+    unsigned = make_request(importing, "POST", path, {"method": method})
+    signed = sign(unsigned, get_key(importing, "publisher"))
+
+    answers = [send(importing, one) for one in (signed, signed.and_last("X-Auth-Token", "anything"))]
+
+    assert [answer.status for answer in answers] == [400, 400]
+    tasks = importing.client("publisher").get(f"/v2/images/{image_id}/tasks").json()
+    assert tasks["tasks"] == []
 
 
 # ---- what was altered after it was signed

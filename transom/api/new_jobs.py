@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from transom.api.http import Request
 from transom.api.services import Services
-from transom.api.signing import has_signature
 from transom.clock import now_us
 from transom.domain.errors import LimitExceededError, Reason
 from transom.domain.job_inputs import asked_by
@@ -20,12 +19,6 @@ async def require_place(services: Services, request: Request) -> None:
     if limit >= 0 and await jobs.count_open_jobs(services.db, request.caller.project_id or "") >= limit:
         text = f"The project has {limit} jobs that wait or run, and may have no more."
         raise LimitExceededError(text, Reason.TOO_MANY_JOBS)
-
-
-def own_token(request: Request) -> str | None:
-    """The token that the caller was known by, for a job that asks other services in its name; None for a
-    signed request, whatever token stands beside the signature."""
-    return None if has_signature(request) else request.header(b"x-auth-token")
 
 
 def new_job(

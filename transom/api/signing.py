@@ -43,3 +43,9 @@ def authenticate(services: Services, request: Request) -> Awaitable[Caller]:
             raw_path=request.raw_path,
         )
     )
+
+
+def own_token(request: Request) -> str | None:
+    """The token that the caller was known by, to ask other services in its name; None for a signed request: a
+    token beside the signature was never looked at, and anybody may have put it there."""
+    return None if has_signature(request) else request.header(b"x-auth-token")

@@ -10,8 +10,9 @@ from transom.api.http import Request, Response, json_response
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.ims.copies import find_source, new_description, new_name
-from transom.api.new_jobs import new_job, own_token, require_place, start_jobs
+from transom.api.new_jobs import new_job, require_place, start_jobs
 from transom.api.services import Services
+from transom.api.signing import own_token
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.job_inputs import RegionCopy
 from transom.domain.model import Image, JobKind

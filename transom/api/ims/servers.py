@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from transom.api.http import Request, Response, json_response
 from transom.api.ims import body, made
 from transom.api.ims.body import read_object, require_project
-from transom.api.new_jobs import new_job, own_token, require_place, start_jobs
+from transom.api.new_jobs import new_job, require_place, start_jobs
 from transom.api.services import Services
+from transom.api.signing import own_token
 from transom.domain.attributes import ENTERPRISE_PROJECT, OS_FACTS, OS_VERSION, WHOLE_IMAGE
 from transom.domain.errors import InvalidError, Reason
 from transom.domain.job_inputs import Capture, ImportGroup

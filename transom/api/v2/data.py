@@ -8,6 +8,7 @@ from transom.api.conditions import is_not_modified, require
 from transom.api.http import Headers, HttpError, Request, Response, no_content
 from transom.api.images import see_image
 from transom.api.services import Services
+from transom.api.signing import own_token
 from transom.api.v2.digests import read_digests
 from transom.domain.errors import (
     ConflictError,
@@ -49,7 +50,7 @@ async def upload_image(services: Services, request: Request) -> Response:
             store_id=store_id,
             guard=guard,
             checks=digests,
-            token=request.header(b"x-auth-token"),
+            token=own_token(request),
             before_publish=judge_again(services, request, rules.upload_image),
         )
     except ConflictError:

@@ -9,6 +9,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.images import see_image
 from transom.api.new_jobs import new_job, require_place
 from transom.api.services import Services
+from transom.api.signing import own_token
 from transom.api.v2.data import announced_size, judge_again, require_octets
 from transom.api.v2.digests import read_digests
 from transom.clock import now_us
@@ -86,6 +87,8 @@ async def import_image(services: Services, request: Request) -> Response:
         await services.limits.check_size(image.owner)
         if asked.method is Method.GLANCE:
             check_remote_image(asked.arguments)
+            if own_token(request) is None:
+                raise InvalidError("glance-download acts by the caller's token; a signed request has none.")
         await require_no_task(services, image)
         await require_place(services, request)
         stores = _chosen_stores(services, request, asked)
@@ -102,7 +105,7 @@ async def import_image(services: Services, request: Request) -> Response:
             await check_uri(services, request.caller, asked.arguments.get("uri"), "web-download")
         job = _new_job(services, request, image, stores, asked)
         acts_for_user = asked.method is Method.GLANCE or services.transfer.certificates.needs_token(image)
-        token = request.header(b"x-auth-token") if acts_for_user else None
+        token = own_token(request) if acts_for_user else None
         new = begin(image, job.id, stores)
         new = msgspec.structs.replace(new, updated_at=images.moved_on(image, now_us()))
         if await imports.start_import(services.db, image, new, job, token, services.tasks.open_jobs_quota):
