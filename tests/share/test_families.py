@@ -323,6 +323,24 @@ def test_a_revoked_version_says_why_and_the_one_before_takes_its_place(family: P
     }
 
 
+def test_a_reason_can_be_given_later_and_members_are_told(family: Published) -> None:
+    image_id = family.image()
+    family.publish(image_id)
+    ok(family.act(1, "revoke"))
+    offer_to(family, "recipient")
+    member = family.service.client("recipient")
+    query = {"family": family.id, "type": "family.changed", "wait": "30"}
+
+    given = ok(family.act(1, "revoke", reason="CVE-2026-1"))
+    told = ok(member.get("/share/v1/events", params=query))
+    again = ok(family.act(1, "revoke"))
+
+    assert (given["state"], given["revoke_reason"]) == ("revoked", "CVE-2026-1")
+    assert shown(family, image_id)["revoke_reason"] == "CVE-2026-1"
+    assert [event["data"]["reason"] for event in told["events"]] == ["CVE-2026-1"]
+    assert again == given
+
+
 def test_a_download_under_way_ends_although_its_version_is_revoked(family: Published) -> None:
     data = bytes(16 << 20)
     image_id = queued_image(family.owner, visibility="private")["id"]

@@ -174,10 +174,19 @@ def test_promoting_what_is_current_puts_right_what_its_owner_hid() -> None:
     assert shown(promoted(msgspec.structs.replace(known, versions=hidden), 2)) == [2]
 
 
-def test_what_was_promoted_once_keeps_that_time() -> None:
-    known = changes.promote(family(2), 1, NOW + 1)
+def test_a_version_says_when_it_became_current_last() -> None:
+    back = changes.promote(family(3), 1, NOW + 1)
+    again = changes.promote(back, 1, NOW + 2)
+    fallen_back = changes.revoke(back, 1, None, NOW + 3)
+    left_alone = changes.drop_version(fallen_back, changes.require_version(fallen_back, 3), NOW + 4)
 
-    assert changes.require_version(known, 1).promoted_at == NOW
+    told = [[one.promoted_at for one in known.versions] for known in (back, again, fallen_back, left_alone)]
+    assert told == [
+        [NOW, NOW, NOW + 1],
+        [NOW, NOW, NOW + 1],
+        [NOW + 3, NOW, NOW + 1],
+        [NOW + 4, NOW + 1],
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 4, 2**63])
@@ -252,10 +261,17 @@ def test_another_version_is_revoked_whatever_is_said_of_falling_back() -> None:
     assert states(known) == {2: "current", 1: "revoked"}
 
 
-def test_what_was_revoked_stays_as_it_was() -> None:
-    known = changes.revoke(family(2), 1, "first", NOW)
+@pytest.mark.parametrize(
+    ("first", "second", "then"), [("a", None, "a"), ("a", "a", "a"), ("a", "b", "b"), (None, "b", "b")]
+)
+def test_of_what_was_revoked_only_the_reason_changes(
+    first: str | None, second: str | None, then: str | None
+) -> None:
+    known = changes.revoke(family(2), 1, first, NOW)
 
-    assert changes.revoke(known, 1, "second", NOW + 1) == known
+    again = changes.revoke(known, 1, second, NOW + 1)
+
+    assert again == changes.revoke(family(2), 1, then, NOW)
 
 
 def test_a_restored_version_can_be_used_and_is_not_current_by_itself() -> None:

@@ -61,7 +61,7 @@ class VersionImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """`promoted_at`: when it became current first, None before. `end_of_life` informs only. `revoke_at`: when
+    """`promoted_at`: when it became current last, None before. `end_of_life` informs only. `revoke_at`: when
     it is to be revoked. `was_hidden`: `os_hidden` of the image before it became a version. `has_deactivated`:
     whether its revocation deactivated the image."""
 

@@ -73,16 +73,18 @@ def remove_version(known: Known, number: int) -> tuple[Known, VersionImage]:
     version = require_version(known, number)
     if version.number == known.family.current_number:
         raise ConflictError(f"Version {number} is the current one: promote another first.")
-    return drop_version(known, version), released(version)
+    return _without(known, version), released(version)
 
 
-def drop_version(known: Known, version: Version) -> Known:
+def drop_version(known: Known, version: Version, now: int) -> Known:
     """The family without the version, which may have been the current one: then the newest that can be
     becomes it."""
-    left = _replace(known, versions=[one for one in known.versions if one.number != version.number])
-    if version.number != known.family.current_number:
-        return left
-    return _fall_back(left)
+    left = _without(known, version)
+    return _fall_back(left, now) if version.number == known.family.current_number else left
+
+
+def _without(known: Known, version: Version) -> Known:
+    return _replace(known, versions=[one for one in known.versions if one.number != version.number])
 
 
 def released(version: Version) -> VersionImage:
@@ -119,10 +121,11 @@ def require_fit(family: Family, image: VersionImage) -> None:
 
 
 def _point_at(known: Known, number: int, now: int) -> Known:
+    is_current = number == known.family.current_number
     versions = [
         _replace(
             version,
-            promoted_at=version.promoted_at if version.promoted_at is not None else now,
+            promoted_at=version.promoted_at if is_current else now,
             image=_replace(version.image, os_hidden=False, visibility=_opened(version.image.visibility)),
         )
         if version.number == number
@@ -136,14 +139,14 @@ def _opened(visibility: str) -> str:
     return Visibility.SHARED if visibility == Visibility.PRIVATE else visibility
 
 
-def _fall_back(known: Known) -> Known:
+def _fall_back(known: Known, now: int) -> Known:
     """The newest version that was current before and still can be is so again; none: there is no current
     one."""
     for version in known.versions:
         was_current = version.promoted_at is not None and version.revoked_at is None
         image = version.image
         if was_current and image.status == Status.ACTIVE and image.owner == known.family.owner:
-            return _point_at(known, version.number, version.promoted_at or 0)
+            return _point_at(known, version.number, now)
     return _replace(known, family=_replace(known.family, current_number=None))
 
 
@@ -152,10 +155,11 @@ def _fall_back(known: Known) -> Known:
 
 def revoke(known: Known, number: int, reason: str | None, now: int, *, fall_back: bool = True) -> Known:
     """Nobody gets the version's data any more. If it is the current one, the newest that can be takes its
-    place; ConflictError unless it may (`fall_back`). A version that was revoked stays as it is."""
+    place; ConflictError unless it may (`fall_back`). A version that was revoked stays so: all that changes is
+    the reason, where another one is given."""
     version = require_version(known, number)
     if version.revoked_at is not None:
-        return known
+        return _with(known, _replace(version, revoke_reason=reason or version.revoke_reason))
     is_current = number == known.family.current_number
     if is_current and not fall_back:
         raise ConflictError(f"Version {number} is the current one, and fall_back is false.")
@@ -170,7 +174,7 @@ def revoke(known: Known, number: int, reason: str | None, now: int, *, fall_back
         image=_replace(version.image, status=status, os_hidden=True),
     )
     left = _with(known, revoked)
-    return _fall_back(left) if is_current else left
+    return _fall_back(left, now) if is_current else left
 
 
 def schedule_revocation(known: Known, number: int, at: int, reason: str | None) -> Known:

@@ -121,7 +121,7 @@ def _is_current(known: Known, version: Version) -> bool:
 def _drop(known: Known, version: Version, act: Act) -> Script[None]:
     """The image of the version is none of the family's any more, and was written already."""
     yield record_family(act, EventType.FAMILY_CHANGED, known.family, version)
-    after = changes.drop_version(known, version)
+    after = changes.drop_version(known, version, act.now)
     if after.family.current_number == known.family.current_number:
         yield from write(known, after, act)
     else:

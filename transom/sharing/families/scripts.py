@@ -179,11 +179,15 @@ def change_version(
     changes.require_version(known, number)
     after = change_it(known)
     if after != known:
-        described = yield from write(known, after, act)
-        yield record_family(
-            act, EventType.FAMILY_CHANGED, described.family, changes.require_version(described, number)
-        )
+        yield from _write_version(known, after, number, act)
     return (yield from look(family_id))
+
+
+def _write_version(known: Known, after: Known, number: int, act: Act) -> Script[None]:
+    """Write and tell what is said of the version."""
+    described = yield from write(known, after, act)
+    version = changes.require_version(described, number)
+    yield record_family(act, EventType.FAMILY_CHANGED, described.family, version)
 
 
 def remove_version(family_id: str, number: int, act: Act, require: Require = _no_demand) -> Script[None]:
@@ -221,6 +225,9 @@ def _revoke(
     if after == known:
         return
     revoked = changes.require_version(after, number)
+    if changes.require_version(known, number).revoked_at is not None:
+        yield from _write_version(known, after, number, act)
+        return
     # Also on a full disk: nobody is to get the data of what is revoked.
     yield record_family(act, EventType.REVOKED, after.family, revoked)._replace(frees_room=True)
     if after.family.current_number == known.family.current_number:
