@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from transom.cli.os_errors import describe_os_error, report_os_errors
 from transom.config import Settings
 from transom.domain.errors import TransomError, describe
 
@@ -15,11 +16,8 @@ from transom.domain.errors import TransomError, describe
 def report_failures(*also: type[Exception]) -> Iterator[None]:
     """For refusals, errors of the system, and the exceptions in `also`, whose text is for people."""
     try:
-        yield
-    except BrokenPipeError:
-        raise  # Whoever reads has enough: click ends without a word.
-    except OSError as error:
-        raise click.ClickException(_describe_os_error(error)) from None
+        with report_os_errors():
+            yield
     except Exception as error:
         if isinstance(error, (TransomError, *also)):
             raise click.ClickException(describe(error)) from None
@@ -32,7 +30,7 @@ def require_folder(settings: Settings) -> None:
     try:
         is_other = path.exists() and not path.is_dir()
     except OSError as error:
-        raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
+        raise click.ClickException(f"data_dir cannot be used: {describe_os_error(error)}") from None
     if is_other:
         raise click.ClickException(f"data_dir is {path}, which is a file. It must be a folder.")
 
@@ -51,8 +49,4 @@ def make_folder(settings: Settings) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             # What is there can still be served, and deleting makes room.
             return
-        raise click.ClickException(f"data_dir cannot be used: {_describe_os_error(error)}") from None
-
-
-def _describe_os_error(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        raise click.ClickException(f"data_dir cannot be used: {describe_os_error(error)}") from None

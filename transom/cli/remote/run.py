@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from transom.cli.os_errors import report_os_errors
 from transom.cli.remote.output import json_option
 from transom.cli.spelling import spell_json, spell_out
 
@@ -63,16 +64,12 @@ def with_service(run: _Run) -> _Run:
         from transom.client.service import RefusedError
 
         try:
-            return run(service, *args, **kwargs)
+            with report_os_errors():
+                return run(service, *args, **kwargs)
         except RefusedError as error:
             raise click.ClickException(describe(error)) from None
         except RecipientsError as error:
             raise click.ClickException(str(error)) from None
-        except BrokenPipeError:
-            raise  # Whoever reads has enough: click ends without a word.
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{error.strerror or error}") from None
 
     return wrapped  # type: ignore[return-value]
 
