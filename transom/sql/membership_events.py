@@ -22,7 +22,7 @@ class _Shared(NamedTuple):
     name: str
     columns: tuple[str, ...]
     ids: str
-    answers: dict[MemberStatus, EventType]
+    answers: dict[str, EventType]
     lapsed: EventType
     expired: EventType
     origin: str = ""
@@ -148,7 +148,7 @@ class MembershipEvents:
 
     def __init__(self, of: _Shared) -> None:
         self.columns = of.columns
-        self._answers = {str(status): kind for status, kind in of.answers.items()}
+        self._answers = of.answers
         self._changed = _changed(of)
         self._changed_unseen = _changed(of, "changed.was")
         self._offered = _offered(of)
@@ -165,11 +165,11 @@ class MembershipEvents:
     def answered(
         self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
     ) -> EventInsert:
-        return self.changed(self._answers[str(status)], now, actor, was, columns)
+        return self.changed(self._answers[status], now, actor, was, columns)
 
     def answered_unseen(self, status: str, now: int, actor: Actor, columns: Sequence[str]) -> EventInsert:
         """As `answered`; the statement returns `was`."""
-        kind = self._answers[str(status)]
+        kind = self._answers[status]
         return EventInsert(self._changed_unseen, (now, kind, *who(actor)), tuple(columns))
 
     def offered(
