@@ -114,7 +114,7 @@ bench-glance: install
 ## make soak [ROUNDS=]      kill the service again and again, nothing answered may be lost; random requests; a million images
 soak: install
 	TRANSOM_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -n 2 $(FOR_HOURS) tests/faults/test_kill.py tests/faults/test_batches.py \
-		tests/faults/test_two_machines.py tests/faults/test_share_kill.py $(ARGS)
+		tests/faults/test_two_machines.py tests/faults/test_share_kill.py tests/faults/test_share_story.py $(ARGS)
 	TRANSOM_FUZZ_EXAMPLES=$(ROUNDS) $(BIN)/python -m pytest -n 2 $(FOR_HOURS) tests/openapi/test_fuzz.py $(ARGS)
 	PYTHONPATH=tests $(BIN)/python -m bench.glance --only growth --images 1000000
 

@@ -25,3 +25,13 @@ def at_work(works: Sequence[Work]) -> Iterator[None]:
             assert not hanging, "clients still wait for an answer"
             for future in running:
                 future.result()
+
+
+def together_until_done(works: Sequence[Callable[[], None]]) -> None:
+    """Run all at once, each in a thread of its own, until the last one is done."""
+    with ThreadPoolExecutor(len(works)) as threads:
+        running = [threads.submit(work) for work in works]
+        _done, hanging = wait(running, 2 * PATIENCE_S)
+        assert not hanging, "clients still wait for an answer"
+        for future in running:
+            future.result()

@@ -30,6 +30,8 @@ _ENDS = frozenset({"left", "withdrawn", "lapsed", "expired"})
 #: What changes a membership without its status.
 _KEEPS = frozenset({"changed"})
 _OF_MEMBERS = frozenset({"offered", "accepted", "rejected", "reset"}) | _ENDS
+#: What the event of an answer is called.
+_ANSWERED = {"accepted": "accepted", "rejected": "rejected", "pending": "reset", "left": "left"}
 _PAGE = 1000
 
 
@@ -43,12 +45,13 @@ class Event(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The database at one moment. `waiting`: in the outbox; `without`: (image, member) pairs that a family
-    owes its current version."""
+    """The database at one moment. `waiting`: in the outbox; `versions`: (family, number) of all there are;
+    `without`: (image, member) pairs that a family owes its current version."""
 
     numbered: dict[int, Event]
     waiting: list[Event]
     state: State
+    versions: set[tuple[str, int]]
     without: list[Row]
 
 
@@ -63,6 +66,13 @@ class State(NamedTuple):
     def copy(self) -> State:
         members, family_members, current, revoked = self
         return State(members.copy(), family_members.copy(), current.copy(), revoked.copy())
+
+    def without_versions_but(self, versions: set[tuple[str, int]]) -> State:
+        """A version goes with its image, and of images the feed tells their members alone."""
+        current = {
+            family_id: number for family_id, number in self.current.items() if (family_id, number) in versions
+        }
+        return self._replace(current=current, revoked=self.revoked & versions)
 
 
 class Feed:
@@ -110,6 +120,7 @@ class Feed:
         events = [event for _seq, event in sorted(contents.numbered.items())] + contents.waiting
         for event in events:
             faults += replay(state, event, "an event")
+        state = state.without_versions_but(contents.versions)
         for name, told, found in zip(State._fields, state, contents.state, strict=True):
             if told != found:
                 faults.append(f"{name}: by the events {_differing(told, found)}, in the database the other")
@@ -136,7 +147,7 @@ class Feed:
 def replay(state: State, event: Event, where: object) -> list[str]:
     """Make the state what it is after the event; the fault in words when the event does not fit to it."""
     subject, _, what = event.type.partition(".")
-    if subject == "share" and what not in _KEEPS:
+    if (subject == "share" and what not in _KEEPS) or event.type == "image.deleted":
         return _replay_status(state.members, (str(event.image_id), str(event.member_id)), event, where)
     if subject != "family":
         return []
@@ -151,6 +162,9 @@ def replay(state: State, event: Event, where: object) -> list[str]:
             del state.current[family_id]
     elif what == "restored":
         state.revoked.remove((family_id, number))  # type: ignore[arg-type]
+    elif what == "deleted":
+        for pair in [one for one in state.family_members if one[0] == family_id]:
+            del state.family_members[pair]
     return []
 
 
@@ -252,24 +266,39 @@ class Keyed:
             self.answer = client.post(self.path, json=self.body, headers=headers)
         return self.answer
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was answered that it was done."""
+        return self.answer is not None and self.answer.is_success
+
+    def find_faults_of_another(self, service: Service) -> list[str]:
+        """What is wrong with the answer when the same is sent once more: it is to be the first one again."""
+        assert self.answer is not None
+        first, again = self.answer, self.send(service)
+        if (again.status_code, again.text) == (first.status_code, first.text):
+            return []
+        return [f"{self}: the first answer was {first.status_code} {first.text[:300]}"]
+
     def claim(self) -> Counter[str]:
         """Events of what the answer says was done; none of a refusal."""
         assert self.answer is not None
         if not self.answer.is_success:
             return Counter()
-        told, verb = self.answer.json(), self.path.rpartition("/")[2]
+        told, verb, body = self.answer.json(), self.path.rpartition("/")[2], self.body or {}
+        subject = "family" if "families" in body else "share"
         match verb:
             case "offers":
-                subject = "family" if "families" in (self.body or {}) else "share"
-                return +Counter({f"{subject}.offered": told["offered"], "share.renewed": told["renewed"]})
+                if subject == "family":
+                    return +Counter({"family.offered": told["offered"] + told["renewed"]})
+                return +Counter({"share.offered": told["offered"], "share.renewed": told["renewed"]})
             case "answers":
-                return +Counter({"share.accepted": told["changed"]})
+                return +Counter({f"{subject}.{_ANSWERED[body['answer']]}": told["changed"]})
             case "withdrawals":
-                return +Counter({"share.withdrawn": told["withdrawn"]})
+                return +Counter({f"{subject}.withdrawn": told["withdrawn"]})
             case "versions":
                 return Counter({"family.version_published": 1, "family.promoted": 1})
             case "revoke":
-                return Counter({"family.changed" if "at" in (self.body or {}) else "family.revoked": 1})
+                return Counter({"family.changed" if "at" in body else "family.revoked": 1})
             case "restore":
                 return Counter({"family.restored": 1})
         raise ValueError(verb)
@@ -290,6 +319,7 @@ _MEMBERS = "select image_id, member_id, status from member"
 _FAMILY_MEMBERS = "select family_id, member_id, status from family_member"
 _CURRENT = "select id, current_number from family where current_number is not null"
 _REVOKED = "select family_id, number from family_version where revoked_at is not null"
+_VERSIONS = "select family_id, number from family_version"
 _WITHOUT = f"""
     select version.image_id, one.member_id
     from family
@@ -305,8 +335,10 @@ def read_contents(service: Service, after: int) -> Contents:
     """What there is, and the events behind this number, all of one moment."""
     events = f"select seq, {_EVENT} from event where seq > {after} order by seq"
     waiting = f"select {_EVENT} from outbox order by id"
-    found = _select(service, events, waiting, _MEMBERS, _FAMILY_MEMBERS, _CURRENT, _REVOKED, _WITHOUT)
-    numbered, outbox, members, family_members, current, revoked, without = found
+    found = _select(
+        service, events, waiting, _MEMBERS, _FAMILY_MEMBERS, _CURRENT, _REVOKED, _VERSIONS, _WITHOUT
+    )
+    numbered, outbox, members, family_members, current, revoked, versions, without = found
     state = State(
         {(row[0], row[1]): row[2] for row in members},
         {(row[0], row[1]): row[2] for row in family_members},
@@ -314,7 +346,11 @@ def read_contents(service: Service, after: int) -> Contents:
         {(row[0], row[1]) for row in revoked},
     )
     return Contents(
-        {row[0]: _event(row[1:]) for row in numbered}, [_event(row) for row in outbox], state, without
+        {row[0]: _event(row[1:]) for row in numbered},
+        [_event(row) for row in outbox],
+        state,
+        {(row[0], row[1]) for row in versions},
+        without,
     )
 
 
