@@ -19,7 +19,7 @@ from bench.events import measure_events
 from bench.figures import Figure, Line, at_most, compare, note_strangers
 from bench.hooks import measure_hooks
 from bench.lists import compare_pages
-from bench.processes import Watch
+from bench.processes import BenchError, Watch
 from bench.scene import Scene, ask, make_image
 from bench.transfers import measure_counted_download
 from bench.turns import measure_turns
@@ -28,6 +28,8 @@ _FEW, _MANY = 100, 100_000
 _CALLS = {"inbox page": "/share/v1/inbox", "inbox summary": "/share/v1/inbox/summary"}
 
 _MEMBERS = 10_000
+#: Times that the list of all members is asked for in each round.
+_LOOKS = 5
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _GRANT = """
     insert into member (image_id, member_id, status, image_created_at, created_at, updated_at, offered_at)
@@ -45,6 +47,7 @@ def measure_share(scene: Scene) -> Iterator[Line]:
         for databases in (Databases(), Databases(server)):
             yield from _measure_inbox(scene, databases)
             yield _measure_promotion(scene, databases)
+            yield _measure_members(scene, databases)
             yield from measure_events(scene, databases)
             yield from measure_hooks(scene, databases)
             yield from measure_ends_term(scene, databases)
@@ -90,3 +93,31 @@ def _measure_promotion(scene: Scene, databases: Databases) -> Line:
             at_most(3),
             note_strangers([watch.other_cores]),
         )
+
+
+def _measure_members(scene: Scene, databases: Databases) -> Line:
+    """The Image API has no pages of members: all of them come in one answer."""
+    service = Service(scene.make_folder(), databases.create())
+    with service, databases.open(service.database) as database:
+        client, image = service.client("publisher"), make_image(service, "publisher")
+        projects = [f"project-{number}" for number in range(_MEMBERS)]
+        ask(client, "POST", "/share/v1/offers", json={"images": [image], "projects": projects})
+        database.tidy()
+        took_ms = []
+        with Watch(service.pid, database.server) as watch:
+            for _ in range(_LOOKS * scene.rounds):
+                began = time.perf_counter()
+                found = ask(client, "GET", f"/v2/images/{image}/members")
+                took_ms.append(1e3 * (time.perf_counter() - began))
+        count = len(found.json()["members"])
+        if count != _MEMBERS:
+            raise BenchError(f"{count} members of {_MEMBERS}")
+    measured = Figure(tuple(took_ms))
+    return Line(
+        name=f"{database.name}: {_MEMBERS:,} members of an image, listed",
+        unit="ms",
+        measured=measured,
+        bound=at_most(50),
+        value=measured.median,
+        notes=tuple(note_strangers([watch.other_cores])),
+    )
