@@ -53,7 +53,7 @@ def test_every_command_of_ours_has_a_story() -> None:
     found = [entry for entry in entry_points(group="openstack.extension") if "transom" in entry.value]
     commands = {entry.name.replace("_", " ") for entry in found}
 
-    assert len(commands) == 16
+    assert len(commands) == 17
     assert commands - commands_in(__file__, commands) == set()
 
 
@@ -103,6 +103,7 @@ def test_a_family_is_made_published_promoted_revoked_and_restored(
     revoked = openstack.ask("publisher", "image family revoke web 2 --reason CVE-2026-1 --yes")
     shown = openstack.ask("recipient", "image family show web")
     versions = openstack.ask("recipient", "image family versions web")
+    listed = openstack.ask("recipient", "image family list --role member")
     restored = openstack.ask("publisher", "image family restore web 2")
     members = openstack.ask("publisher", "image family members web --status accepted")
 
@@ -112,6 +113,7 @@ def test_a_family_is_made_published_promoted_revoked_and_restored(
         (second, "CVE-2026-1"),
         (first, None),
     ]
+    assert [(one["name"], one["current_number"], one["status"]) for one in listed] == [("web", 1, "accepted")]
     assert restored["state"] == "superseded"
     assert [item["recipient"] for item in members] == [cloud.clouds["recipient"].project_id]
 

@@ -41,6 +41,20 @@ class Create(Showing):
         return rows.family_row(families.create_family(service, fields))
 
 
+class List(Listing):
+    """List the families that the project owns, or is a member of"""
+
+    columns = rows.FAMILIES
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument(
+            "--role", choices=("owner", "member"), help="Only those it owns, or is a member of"
+        )
+
+    def find(self, service: Service, arguments: Arguments) -> Iterable[rows.Row]:
+        return map(rows.family_row, families.list_families(service, arguments.role))
+
+
 class Show(Showing):
     """Show a family"""
 
