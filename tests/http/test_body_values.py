@@ -1,15 +1,19 @@
 """How many values a JSON body has is known before it is decoded: at least half of them, and never more."""
 
 import json
+import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transom.api.bodies import _least_values, decode_body
+from transom.api.bodies import MOST_VALUES, _least_values, count_signs, decode_body
 from transom.domain.errors import BodyTooLargeError
 
+ANY_NUMBER = sys.maxsize
 _texts = st.text('",[]{}:\\aé\n', max_size=8)
 _bodies = st.recursive(
     st.none() | st.booleans() | st.integers() | _texts,
@@ -30,9 +34,43 @@ def _count(value: Any) -> int:
 @example(body=["\\", '"', '\\"', "\\\\"])
 @example(body={"a\\": {'"': [[], {}, []]}})
 def test_it_is_no_more_than_there_are_and_no_less_than_half(body: Any) -> None:
-    least = _least_values(json.dumps(body).encode())
+    least = _least_values(json.dumps(body).encode(), ANY_NUMBER)
 
     assert _count(body) / 2 - 1 <= least <= _count(body)
+
+
+@settings(max_examples=50)
+@given(body=_bodies, enough=st.integers(0, 10))
+def test_no_more_are_counted_than_are_enough(body: Any, enough: int) -> None:
+    raw = json.dumps(body).encode()
+    least = _least_values(raw, enough)
+
+    assert least <= _count(body)
+    assert (least > enough) == (_least_values(raw, ANY_NUMBER) > enough)
+
+
+@pytest.mark.parametrize(
+    "item", [b'"k%d":""', b'"k%d":{"op":"add","path":"/p","value":"v"}'], ids=["keys", "operations"]
+)
+def test_to_refuse_many_texts_costs_little_more_than_to_look_for_signs(item: bytes) -> None:
+    """To cut them out costs ten times as much."""
+    raw = b"{" + b",".join(item % number for number in range(70_000 // item.count(b":"))) + b"}"
+
+    def refuse() -> None:
+        with pytest.raises(BodyTooLargeError):
+            decode_body(raw, MOST_VALUES)
+
+    assert _least_s(refuse) < 5 * _least_s(lambda: count_signs(raw))
+
+
+def _least_s(work: Callable[[], object]) -> float:
+    """The processor time that the work takes, as often as it takes the least."""
+    spent = []
+    for _ in range(10):
+        began = time.thread_time()
+        work()
+        spent.append(time.thread_time() - began)
+    return min(spent)
 
 
 @settings(max_examples=50)
