@@ -30,8 +30,10 @@ _SCANS_AT_ONCE = 4
 _SCAN_S = 30.0
 #: Steps of SQLite's machine between two looks at the clock: about a millisecond.
 _STEPS_BETWEEN_LOOKS = 100_000
-#: So many looks a read may last on the event loop: about 10 ms. To count costs it less than a clock does.
-_MOST_LOOKS = 10
+#: The same of a read on the event loop, and how long it may go on after its first look, seconds. Short ones
+#: never look.
+_STEPS_ON_LOOP = 20_000
+_MOST_ON_LOOP_S = 0.004
 #: RETURNING came with 3.35.
 _OLDEST = (3, 35, 0)
 
@@ -95,8 +97,9 @@ class SqliteDatabase:
             first.execute("pragma journal_mode = wal")
             first.close()
             self._reader = connect_reader(path)
-            self._looks = 0
-            self._reader.set_progress_handler(self._look_at_reader, _STEPS_BETWEEN_LOOKS)
+            #: Until when the read on the event loop may run; None before its first look at the clock.
+            self._read_until: float | None = None
+            self._reader.set_progress_handler(self._look_at_clock, _STEPS_ON_LOOP)
             self._scanners = _Scanners(path)
             self._writer = Writer(path, asyncio.get_running_loop(), disk_reserve)
         except (OSError, sqlite3.Error) as error:
@@ -106,18 +109,21 @@ class SqliteDatabase:
         sys.setswitchinterval(0.0005)
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
-        self._looks = 0
+        self._read_until = None
         try:
             return self._reader.execute(translated(sql), values).fetchall()
         except sqlite3.Error as error:
-            if self._looks > _MOST_LOOKS:  # It is not short: it runs again beside the event loop.
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+                # It is not short: it runs again beside the event loop.
                 return await self.scan(sql, *values)
             raise renamed(error) from error
 
-    def _look_at_reader(self) -> bool:
+    def _look_at_clock(self) -> bool:
         """Whether SQLite is to break off the read."""
-        self._looks += 1
-        return self._looks > _MOST_LOOKS
+        now = time.perf_counter()
+        if self._read_until is None:
+            self._read_until = now + _MOST_ON_LOOP_S
+        return now > self._read_until
 
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         try:
