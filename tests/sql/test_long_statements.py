@@ -10,7 +10,7 @@ import pytest
 from domain.samples import ACTOR, image, member
 
 from transom.domain.model import Visibility
-from transom.sql.db import Database, Statement
+from transom.sql.db import TENANT, Database, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import update_image
 
@@ -76,6 +76,28 @@ async def test_a_short_write_is_answered_before_a_long_one_that_came_with_it(db:
     assert done == {short}
     assert is_done
     assert tuple([await count(db, table) for table in ("deleted_image", "member", "outbox")]) == expected
+
+
+async def test_many_writes_of_one_project_that_take_a_while_together_are_not_all_made_before_anothers(
+    db: Database,
+) -> None:
+    statement = LONG.replace("300000", "1500")
+
+    async def write_as(tenant: str, sql: str) -> None:
+        TENANT.set(tenant)
+        await db.write(sql)
+
+    with anyio.fail_after(PATIENCE_S):
+        crowd = [
+            asyncio.create_task(write_as("crowd", statement.replace("'long'", f"'{number}-'")))
+            for number in range(100)
+        ]
+        await asyncio.create_task(write_as("other", SHORT))
+        left = sum(not task.done() for task in crowd)
+        await asyncio.gather(*crowd)
+
+    assert left
+    assert await count(db, "deleted_image") == 100 + 1
 
 
 async def test_many_long_writes_are_all_made(db: Database) -> None:

@@ -22,9 +22,9 @@ from transom.sql.sqlite.spelling import event_insert, translated
 _BATCH = 256
 #: On the event loop nobody waits for another process.
 _DO_NOT_WAIT = "pragma busy_timeout = 0"
-#: How long the statements of a request may run on the event loop, seconds, and the steps of SQLite's machine
-#: between two looks at the clock: about half a millisecond.
-_MOST_ON_LOOP_S = 0.01
+#: How long the statements of a request may run on the event loop, and how long a transaction takes in further
+#: ones, seconds; and the steps of SQLite's machine between two looks at the clock: about half a millisecond.
+_MOST_ON_LOOP_S = 0.006
 _STEPS_BETWEEN_LOOKS = 50_000
 #: Where SQLite keeps pages as they were before a statement that may have to be taken back: of what is short
 #: in memory, for a file costs two system calls a page; of what may be long in a file.
@@ -212,13 +212,19 @@ class Writer:
             return
         failure: Exception | None
         try:
-            failure = self._run_units(batch)
+            failure = self._run_units(batch, time.perf_counter() + _MOST_ON_LOOP_S)
         except sqlite3.Error as error:
             failure = error
         if self._is_too_long:
             self._put_aside(batch)
         else:
             self._work.put(lambda: self._commit(batch, failure))
+
+    def _leave_to_next(self, batch: list[_Unit], done: int) -> None:
+        """So many were enough for the transaction: others come before more of the same tenants."""
+        tenants = {unit.tenant for unit in batch[:done]}
+        self._waiting = sorted(batch[done:] + self._waiting, key=lambda unit: unit.tenant in tenants)
+        del batch[done:]
 
     def _look_at_clock(self) -> bool:
         """Whether SQLite is to break off the statement, and with it the transaction."""
@@ -298,11 +304,16 @@ class Writer:
         if any(unit.error is None and unit.appends_events() for unit in batch):
             self.wake()
 
-    def _run_units(self, batch: list[_Unit]) -> Exception | None:
-        """The error that ended the whole transaction (disk full, I/O, too long), if one did."""
+    def _run_units(self, batch: list[_Unit], until: float = math.inf) -> Exception | None:
+        """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
+        begun `until` then leaves the batch."""
         try:
-            for unit in batch:
-                self._running, self._stop_at = unit, time.perf_counter() + _MOST_ON_LOOP_S
+            for number, unit in enumerate(batch):
+                now = time.perf_counter()
+                if now > until and number:
+                    self._leave_to_next(batch, number)
+                    return None
+                self._running, self._stop_at = unit, now + _MOST_ON_LOOP_S
                 self._run_unit(unit)
                 if self._is_too_long or not self._connection.in_transaction:
                     return unit.error
