@@ -5,7 +5,7 @@ slash before it. What differs from kind to kind is in `KINDS`; CONTRIBUTING.md s
 one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -79,6 +79,11 @@ def split_member_id(member_id: str) -> tuple[MemberType, str]:
     """(what the member is, its own id) of a `member_id` as it is kept."""
     kind, slash, own_id = member_id.partition("/")
     return (MemberType(kind), own_id) if slash else (MemberType.PROJECT, member_id)
+
+
+def without_projects(member_ids: Iterable[str]) -> Iterator[str]:
+    """Those of other kinds. Most are projects, which are told by less than what kind each of them is."""
+    return (one for one in member_ids if "/" in one)
 
 
 def kind_of(member_id: str) -> Kind:

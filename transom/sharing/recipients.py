@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from transom.domain.errors import UnavailableError
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
-from transom.domain.recipients import kind_of, split_member_id
+from transom.domain.recipients import kind_of, split_member_id, without_projects
 from transom.identity import Identity
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
@@ -32,11 +32,11 @@ class Recipients:
 
     def are_checked(self, member_ids: Collection[str]) -> bool:
         """Whether one of these can be found not to exist."""
-        return self._identity is not None or not all(kind_of(one).is_in_identity for one in member_ids)
+        return self._identity is not None or bool(_not_in_identity(member_ids))
 
     async def find_unknown(self, member_ids: Collection[str]) -> frozenset[str]:
         """Those of the `member_id`s that nothing has. UnavailableError when that cannot be found out now."""
-        in_file = {one for one in member_ids if not kind_of(one).is_in_identity}
+        in_file = _not_in_identity(member_ids)
         absent = frozenset(one for one in in_file if self._organizations.find(one) is None)
         if self._identity is None:
             return absent
@@ -56,6 +56,11 @@ class Recipients:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return frozenset[str]().union(*(task.result() for task in asked))
+
+
+def _not_in_identity(member_ids: Collection[str]) -> set[str]:
+    """Those that only the operator's file can have."""
+    return {one for one in without_projects(member_ids) if not kind_of(one).is_in_identity}
 
 
 async def _look_up(identity: Identity, waiting: Iterator[str]) -> set[str]:

@@ -1,7 +1,6 @@
 """What several calls of the IMS API ask of a request alike: fields of a body, the project in a path."""
 
 import binascii
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +9,7 @@ from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, quoted
-
-_UUID = re.compile(UUID_PATTERN)
-
+from transom.domain.fields import MAX_NAME, UUID, are_plain_ids, check_characters, check_id_text, quoted
 
 #: Most values in a body that are no batch's: one names many images and recipients, and has its own limit.
 _MOST_VALUES = 20_000
@@ -51,8 +47,9 @@ def _ids(body: dict[str, Any], name: str, check: Callable[[str, Any], str]) -> l
         return []
     if not isinstance(value, list):
         raise InvalidError(f"{name}: must be a list of ids.")
-    for position, one in enumerate(value):
-        check(f"{name}[{position}]", one)
+    if not (set(map(type, value)) <= {str} and are_plain_ids(value)):
+        for position, one in enumerate(value):
+            check(f"{name}[{position}]", one)
     return list(dict.fromkeys(value))
 
 
@@ -70,9 +67,9 @@ def image_ids(body: dict[str, Any], name: str) -> list[str]:
     """As `ids`, of images. What is not a UUID is no image's id: a mistake in the request, refused (IMG.0066)
     before anything is looked up."""
     found = _ids(body, name, _require_id)
-    for image_id in found:
-        if not _UUID.fullmatch(image_id):
-            raise InvalidError(f"{name}: {quoted(image_id)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
+    if not all(map(UUID.fullmatch, found)):
+        wrong = next(one for one in found if not UUID.fullmatch(one))
+        raise InvalidError(f"{name}: {quoted(wrong)} is not a UUID.", Reason.IMAGE_ID_MALFORMED)
     return found
 
 

@@ -18,7 +18,7 @@ from transom.api.bodies import count_signs, decode_body
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.errors import InvalidError, TransomError
-from transom.domain.fields import MAX_NAME, UUID_PATTERN, check_characters, check_id_text, quoted
+from transom.domain.fields import MAX_NAME, UUID, are_plain_ids, check_characters, check_id_text, quoted
 from transom.domain.times import EPOCH
 
 Body = TypeVar("Body")
@@ -36,7 +36,6 @@ MAX_DESCRIPTION = 4_000
 _MOST_VALUES = 20_000
 #: Signs of values in the texts of a body, which are short here: twice as many as the longest text has signs.
 _MOST_SIGNS = 20_000
-_UUID = re.compile(UUID_PATTERN)
 #: Half of a surrogate pair as JSON escapes it; the other half may stand beside it.
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
@@ -122,16 +121,17 @@ def check_line(pointer: str, text: str, limit: int) -> str:
 
 def check_image_ids(pointer: str, ids: Sequence[str]) -> list[str]:
     """The ids of images, each once, in the order given."""
-    for position, image_id in enumerate(ids):
-        if not _UUID.fullmatch(image_id):
-            raise invalid(f"{pointer}/{position}", f"{quoted(image_id)} is not the id of an image.")
+    if not all(map(UUID.fullmatch, ids)):
+        position, wrong = next(at for at in enumerate(ids) if not UUID.fullmatch(at[1]))
+        raise invalid(f"{pointer}/{position}", f"{quoted(wrong)} is not the id of an image.")
     return list(dict.fromkeys(ids))
 
 
 def check_ids(pointer: str, ids: Sequence[str]) -> list[str]:
     """The ids of projects and the like, each once, in the order given."""
-    for position, one in enumerate(ids):
-        check_id(f"{pointer}/{position}", one)
+    if not are_plain_ids(ids):
+        for position, one in enumerate(ids):
+            check_id(f"{pointer}/{position}", one)
     return list(dict.fromkeys(ids))
 
 
