@@ -154,13 +154,17 @@ async def list_recipients(
     return [_recipient_of_row(row) for row in rows]
 
 
+#: To go through an enumeration takes longer.
+_STATUSES = tuple(MemberStatus)
+
+
 def _recipient_of_row(row: Row) -> RecipientShares:
     member_id, *counts, offered_at = row
-    of_images, of_families = counts[: len(MemberStatus)], counts[len(MemberStatus) :]
+    of_images, of_families = counts[: len(_STATUSES)], counts[len(_STATUSES) :]
     return RecipientShares(
         member_id=member_id,
-        images=dict(zip(MemberStatus, map(int, of_images), strict=True)),
-        families=dict(zip(MemberStatus, map(int, of_families), strict=True)),
+        images=dict(zip(_STATUSES, map(int, of_images), strict=True)),
+        families=dict(zip(_STATUSES, map(int, of_families), strict=True)),
         offered_at=int(offered_at),
     )
 

@@ -63,7 +63,7 @@ def member_tag(member: FamilyMember) -> str:
 
 def set_tag(terms: Sequence[tuple[str, int]]) -> str:
     """The tag of the whole set. `terms`: (`member_id`, end) of each member, in the order of the ids."""
-    return tag_of([list(one) for one in terms])
+    return tag_of(terms)
 
 
 async def list_members(services: Services, request: Request) -> Response:

@@ -13,7 +13,7 @@ from transom.api.http import Request, Response, no_content
 from transom.api.services import Services
 from transom.api.share.body import read_body
 from transom.api.share.conditions import NOTHING, require_tag, tag_of, tagged_response
-from transom.api.share.query import encode_cursor, page_response, read_cursor, read_limit, read_query
+from transom.api.share.query import cut_page_response, encode_cursor, read_cursor, read_limit, read_query
 from transom.api.share.recipients import recipient_of_path, show_recipient
 from transom.clock import now_us
 from transom.domain.errors import NotFoundError
@@ -35,8 +35,18 @@ async def list_rules(services: Services, request: Request) -> Response:
     limit = read_limit(query)
     after = read_cursor(query, _CURSOR, tuple[str])
     found = await auto_answers.list_rules(services.db, request.caller, after[0] if after else "", limit + 1)
-    following = encode_cursor(_CURSOR, (found[limit - 1].publisher,)) if len(found) > limit else None
-    return page_response(request, [_show(rule) for rule in found[:limit]], following)
+    return await cut_page_response(
+        request,
+        found[:limit],
+        _show,
+        _cursor_of,
+        _cursor_of(found[limit - 1]) if len(found) > limit else None,
+        services.lists.list_size_limit,
+    )
+
+
+def _cursor_of(rule: ShareRule) -> str:
+    return encode_cursor(_CURSOR, (rule.publisher,))
 
 
 async def show_rule(services: Services, request: Request) -> Response:

@@ -10,7 +10,6 @@ from transom.api.share.query import (
     PAGING,
     cut_page_response,
     encode_cursor,
-    page_response,
     read_choice,
     read_cursor,
     read_limit,
@@ -165,10 +164,13 @@ async def list_recipients(services: Services, request: Request) -> Response:
         services.db, request.caller, after[0] if after is not None else "", read_limit(query)
     )
     names = await services.names.find(one.member_id for one in page)
-    return page_response(
+    return await cut_page_response(
         request,
-        [show_recipient_shares(one, names) for one in page],
+        page,
+        lambda one: show_recipient_shares(one, names),
+        lambda one: encode_cursor(_CURSOR_RECIPIENTS, (one.member_id,)),
         encode_cursor(_CURSOR_RECIPIENTS, (following,)) if following is not None else None,
+        services.lists.list_size_limit,
     )
 
 
