@@ -1,6 +1,6 @@
 """What tests of the database share: rows made at once, catalogs read out, query plans shown."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -212,6 +212,12 @@ class Tap:
                 return result
             self.asked.append(Asked(statement.sql, statement.values, False, tenant))
             rows = yield statement
+
+    async def take_turn(self) -> None:
+        await self._db.take_turn()
+
+    def use_turns(self, take: Callable[[str], Awaitable[None]]) -> None:
+        self._db.use_turns(take)
 
     def on_events(self, wake: Callable[[], None]) -> None:
         self._db.on_events(wake)

@@ -117,6 +117,7 @@ class Dispatcher:
         self._is_trusted = make_trust(networks) if networks else None
         self._clients = ClientCounts(options.max_connections_per_address)
         self._turns = Turns()
+        services.db.use_turns(self._turns.take)
         self._cors = Cors(options.cors) if options.cors is not None else None
         self._max_request_id_length = options.max_request_id_length
         self._versions = frozenset({"v2", *served_versions(services)})

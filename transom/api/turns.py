@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 from transom.domain.fair_queue import FairQueue
 
-#: How long a round of the loop is young, seconds: what somebody else's request waits for, with one piece.
-YOUNG_S = 0.02
+#: How long a round of the loop is young, seconds: what somebody else's request waits for, with one piece, and
+#: once more where it waits for a database server meanwhile.
+YOUNG_S = 0.01
 
 
 class Turns:

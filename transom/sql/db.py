@@ -5,7 +5,7 @@ values. Rows come back as sequences in the order of the statement's columns. A d
 those modules: a database that cannot answer is `UnavailableError`, one with no room left `StoreFullError`.
 """
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Sequence
 from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -118,8 +118,16 @@ class Database(Protocol):
         """Run a reading statement that may take long, without holding up other requests.
 
         Only some run at once, and of these only a part for one TENANT: one with many statements makes itself
-        wait, not others (`fair_semaphore.py`).
+        wait, not others (`fair_semaphore.py`). Returns in a turn of that TENANT, as of `take_turn`.
         """
+        ...
+
+    async def take_turn(self) -> None:
+        """Return when the TENANT may begin a long piece of work on what it has read."""
+        ...
+
+    def use_turns(self, take: Callable[[str], Awaitable[None]]) -> None:
+        """From now on turns are taken by `take`."""
         ...
 
     async def write(self, sql: str, *values: Any) -> list[Row]:

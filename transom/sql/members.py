@@ -136,6 +136,7 @@ async def list_members(db: Database, image_id: str, member_ids: MemberIds) -> Fo
     if not rows:
         return Found(image_id=image_id)
     row = rows[0]
+    await db.take_turn()
     found = _decode_members(row[WIDTH + 1]) if row[WIDTH + 1] is not None else None
     members = [
         Member(

@@ -25,6 +25,7 @@ from transom.sql.postgres_migrate import (
     take_turn,
 )
 from transom.sql.postgres_pool import Pool
+from transom.sql.turns import InTurns
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class PostgresDialect:
         return f"select {distinct} * from ({cut}) as arm order by {order} limit {limit}"
 
 
-class PostgresDatabase:
+class PostgresDatabase(InTurns):
     """A `Database` and a `SchemaHistory` on a PostgreSQL server."""
 
     def __init__(self, connector: Connector, pool: Pool, most_scans: int, command_s: float) -> None:
@@ -123,7 +124,9 @@ class PostgresDatabase:
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
         async with self._semaphore.slot(TENANT.get()):
-            return await self.read(sql, *values)
+            rows = await self.read(sql, *values)
+        await self.take_turn()
+        return rows
 
     async def transact(self, *statements: Statement) -> list[list[Row]] | None:
         if len(statements) == 1:

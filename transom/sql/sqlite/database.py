@@ -24,6 +24,7 @@ from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, rena
 from transom.sql.sqlite.place import find_place
 from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
 from transom.sql.sqlite.writer import Writer
+from transom.sql.turns import InTurns
 
 #: Scans that run at once, and the longest that one may take, seconds.
 _SCANS_AT_ONCE = 4
@@ -81,7 +82,7 @@ class _Scanners:
             connection.close()
 
 
-class SqliteDatabase:
+class SqliteDatabase(InTurns):
     """A `Database` and a `SchemaHistory` in one file. Made inside a running event loop. `disk_reserve`: bytes
     that new rows leave free on its disk."""
 
@@ -127,9 +128,11 @@ class SqliteDatabase:
 
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         try:
-            return await self._scanners.run(translated(sql), values)
+            rows = await self._scanners.run(translated(sql), values)
         except sqlite3.Error as error:
             raise renamed(error) from error
+        await self.take_turn()
+        return rows
 
     async def write(self, sql: str, *values: Any) -> list[Row]:
         rows = await self._writer.submit((Statement(sql, values),))
