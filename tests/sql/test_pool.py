@@ -151,6 +151,30 @@ async def test_a_project_that_waits_for_its_own_locks_leaves_places_to_write_to_
         await pool.close()
 
 
+async def test_a_project_whose_statements_take_long_leaves_connections_to_others(url: str) -> None:
+    pool = Pool(lambda: asyncpg.connect(url), 10)
+    ended = asyncio.Event()
+
+    async def read_for_long(pool: Pool) -> int:
+        async with pool.lease():
+            await ended.wait()
+            return 0
+
+    with anyio.fail_after(PATIENCE_S):
+        crowd = [_of("greedy", read_for_long, pool) for _ in range(50)]
+        crowd += [_of("greedy", _write, pool) for _ in range(50)]
+        await _begun(len(crowd))
+        crowd[-1].cancel()
+        assert await asyncio.gather(*(_of("modest", _backend, pool) for _ in range(20)))
+        assert await _of("modest", _write, pool) > 0
+        ended.set()
+        assert len(await asyncio.gather(*crowd, return_exceptions=True)) == 100
+        # Nobody's share got lost.
+        crowd = [_of("greedy", _backend, pool) for _ in range(20)]
+        assert all(await asyncio.gather(*crowd))
+        await pool.close()
+
+
 async def test_projects_that_wait_for_a_connection_are_called_in_turn(pool: Pool) -> None:
     served: list[str] = []
 

@@ -10,11 +10,13 @@ done, though no standby has it (PostgreSQL, "Synchronous Replication"). When the
 the server goes on waiting, and the next try waits for the same rows behind it.
 
 Writes never have all connections: where they wait for a standby or for each other, reading goes on. Nor has
-one project all that writes have, for it may wait for its own locks with each of them; and who waits, for a
-place or for a connection, is called in turn with other projects.
+one project all that writes have, for it may wait for its own locks with each of them, nor all that there are,
+for each of its statements may take long; and who waits, for a place or for a connection, is called in turn
+with other projects.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
@@ -28,8 +30,8 @@ from transom.sql.fair_semaphore import FairSemaphore
 
 #: Longest wait for a connection, seconds.
 ACQUIRE_S = 15.0
-#: One in so many connections, rounded down, is never for writes, and one in so many of the others never for
-#: those of one project.
+#: One in so many connections, rounded down, is never for writes; and one in so many, of all and of those for
+#: writes, never for one project.
 _NOT_TO_WRITE = 4
 _NOT_OF_ONE = 4
 #: Longest wait for the end of a statement that was cut short, seconds.
@@ -57,6 +59,8 @@ class Pool:
         writers = limit - limit // _NOT_TO_WRITE
         of_one = max(1, writers - max(1, writers // _NOT_OF_ONE))
         self._writers = FairSemaphore(writers, of_one, most_wait_s)
+        #: Bounds what each project has, not what all have together.
+        self._projects = FairSemaphore(sys.maxsize, max(1, limit - max(1, limit // _NOT_OF_ONE)), most_wait_s)
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
         self._most_wait_s = most_wait_s
@@ -88,6 +92,14 @@ class Pool:
 
     def leave_writing(self, tenant: str | None) -> None:
         self._writers.leave(tenant)
+
+    async def enter(self, tenant: str) -> None:
+        """Count one more connection of the tenant, until `leave`. UnavailableError when it has too many for
+        too long."""
+        await self._projects.enter(tenant)
+
+    def leave(self, tenant: str) -> None:
+        self._projects.leave(tenant)
 
     def take_idle(self) -> asyncpg.Connection | None:
         """A connection that nobody uses, None when there is none. To be given back with `put_back`."""
@@ -273,7 +285,8 @@ class Lease:
     def __init__(self, pool: Pool, *, is_writing: bool) -> None:
         self._pool = pool
         self._is_writing = is_writing
-        self._tenant = TENANT.get() if is_writing else None
+        #: None: the service itself, which none of its connections is kept from.
+        self._tenant = TENANT.get()
         self._since = 0.0
         self._connection: asyncpg.Connection = None
 
@@ -281,7 +294,7 @@ class Lease:
         if self._is_writing:
             await self._pool.enter_writing(self._tenant)
         try:
-            self._connection = self._pool.take_idle() or await self._pool.take()
+            await self._take()
         except BaseException:
             if self._is_writing:
                 self._pool.leave_writing(self._tenant)
@@ -289,11 +302,23 @@ class Lease:
         self._since = self._pool.now()
         return self._connection
 
+    async def _take(self) -> None:
+        if self._tenant is not None:
+            await self._pool.enter(self._tenant)
+        try:
+            self._connection = self._pool.take_idle() or await self._pool.take()
+        except BaseException:
+            if self._tenant is not None:
+                self._pool.leave(self._tenant)
+            raise
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._is_writing:
             self._pool.leave_writing(self._tenant)
+        if self._tenant is not None:
+            self._pool.leave(self._tenant)
         if error is None:
             self._pool.put_back(self._connection)
         elif isinstance(error, asyncio.CancelledError | TimeoutError):
