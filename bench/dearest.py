@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from access.routes import ALL, BODIES, QUEUED, World
 
+from transom.api.bodies import MOST_VALUES
+from transom.domain.patch import MOST_OPERATIONS
+
 _BODY_BYTES = (1 << 20) - 1024
 
 
@@ -43,6 +46,14 @@ def _constant(body: bytes) -> Callable[[World], bytes]:
 
 
 _OF_ANY_BODY = [
+    Form(
+        "as many keys as may be",
+        content=_constant(_filled("{", lambda n: f'"k{n}":"v"', "}", MOST_VALUES // 2 - 10)),
+    ),
+    Form(
+        "as many elements as may be",
+        content=_constant(_filled('{"images":[', lambda n: f'"i{n}"', '],"tags":[]}', MOST_VALUES - 10)),
+    ),
     Form("many keys", content=_constant(_filled("{", lambda n: f'"k{n}":""', "}"))),
     Form("many elements", content=_constant(_filled('{"images":[', lambda n: f'"i{n}"', "]}"))),
     Form("long text", content=_constant(json.dumps({"name": "x" * _BODY_BYTES}).encode())),
@@ -58,12 +69,13 @@ def _dumps(body: Any) -> bytes:
 
 def _patches(_world: World) -> bytes:
     operation = '{"op":"add","path":"/p%d","value":"v"}'
-    return _filled("[", lambda n: operation % (n % 100), "]")
+    return _filled("[", lambda n: operation % (n % 100), "]", MOST_OPERATIONS)
 
 
 def _patches_of_tags(_world: World) -> bytes:
     tags = json.dumps([f"t{number}" for number in range(100)])
-    return _filled("[", lambda _n: f'{{"op":"replace","path":"/tags","value":{tags}}}', "]")
+    count = MOST_VALUES // 107
+    return _filled("[", lambda _n: f'{{"op":"replace","path":"/tags","value":{tags}}}', "]", count)
 
 
 def _large_image(_world: World) -> bytes:
@@ -120,8 +132,8 @@ FORMS: dict[str, list[Form]] = {
     "POST /ims/v2/images": [Form("as large as allowed", content=_large_image)],
     **{
         f"PATCH {path}": [
-            Form("many operations", content=_patches),
-            Form("many lists of tags", content=_patches_of_tags),
+            Form("as many operations as may be", content=_patches),
+            Form("as many lists of tags as may be", content=_patches_of_tags),
         ]
         for path in ("/v2/images/{image_id}", "/ims/v2/images/{image_id}", "/v2/cloudimages/{image_id}")
     },

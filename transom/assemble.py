@@ -188,7 +188,7 @@ class Worker:
             deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,
-            render_metrics=_with_free_room(_with_files(render_metrics, settings), disks),
+            render_metrics=beside_loop(_with_free_room(_with_files(render_metrics, settings), disks)),
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
@@ -249,6 +249,17 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
         return render()
 
     return render_all
+
+
+def beside_loop(render: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
+    """In a thread, for it takes long; one at a time, for anybody may ask."""
+    turn = asyncio.Lock()
+
+    async def render_one() -> bytes:
+        async with turn:
+            return await in_thread(render)
+
+    return render_one
 
 
 async def run_worker(settings: Settings) -> None:

@@ -4,6 +4,7 @@ address that strangers send from."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import ExitStack
 
 import asyncpg
@@ -13,6 +14,7 @@ from harness.service import Service
 
 from transom.api.pieces import AT_ONCE, encode_each
 from transom.api.turns import Turns
+from transom.assemble import beside_loop
 
 from .strangers import connect, cpu_s, head, read_status
 
@@ -230,6 +232,27 @@ def test_who_gave_up_holds_up_nobody() -> None:
         return len(loop.done)
 
     assert asyncio.run(run()) == CROWD / 2
+
+
+@pytest.mark.anyio
+async def test_metrics_are_rendered_beside_the_loop_and_one_at_a_time() -> None:
+    may_go_on, rendering, most = threading.Event(), 0, 0
+
+    def render() -> bytes:
+        nonlocal rendering, most
+        rendering += 1
+        most = max(most, rendering)
+        has_gone_on = may_go_on.wait(10)
+        rendering -= 1
+        return b"rendered" if has_gone_on else b"held up"
+
+    render_one = beside_loop(render)
+    asked = [asyncio.ensure_future(render_one()) for _ in range(5)]
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.05, may_go_on.set)
+
+    assert await asyncio.gather(*asked) == [b"rendered"] * 5
+    assert most == 1
 
 
 @pytest.mark.anyio

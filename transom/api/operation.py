@@ -55,6 +55,6 @@ async def show_metrics(services: Services, request: Request) -> Response:
     if request.raw_path != b"/metrics":
         raise HttpError(HTTPStatus.NOT_FOUND, "The resource could not be found.")
     return Response(
-        body=services.render_metrics(),
+        body=await services.render_metrics(),
         headers=[(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")],
     )

@@ -1,6 +1,6 @@
 """What a handler is given beside the request: the services that `assemble.py` put together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from transom.api.options import (
@@ -67,7 +67,7 @@ class Services:
     deliveries: Delivery
     operator_files: OperatorFilesInForce
     wake_jobs: Callable[[], None]
-    render_metrics: Callable[[], bytes]
+    render_metrics: Callable[[], Awaitable[bytes]]
     #: Counts a login by its outcome.
     count_login: Callable[[str], None]
     #: Whether a stop was asked, and balancers are to look elsewhere.
