@@ -118,8 +118,11 @@ def _measure_outbox(scene: Scene, databases: Databases) -> list[Line]:
             has_events: stack.enter_context(_open_offers(scene, databases, has_events=has_events))
             for has_events in loads
         }
-        for _ in range(scene.rounds):
-            for has_events, (service, paths, database) in opened.items():
+        turns = list(opened.items())
+        # What the machine does besides moves slowly: each goes first as often as the other.
+        for _ in range(2 * scene.rounds):
+            turns.reverse()
+            for has_events, (service, paths, database) in turns:
                 set_all_pending(service, paths)
                 plan = plan_of_answers(paths, headers_of(service, "recipient"))
                 load = run_load(service.pid, port_of(service), plan, scene.seconds, database.server)
