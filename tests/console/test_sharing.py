@@ -96,6 +96,31 @@ def test_several_offers_are_answered_at_once_and_one_is_gone_meanwhile(
     assert [_status(server, one) for one in ids] == [None, "accepted", "accepted"]
 
 
+def test_the_other_offers_stay_as_they_are(recipient: Window, server: Service) -> None:
+    """What is selected stays selected, and only what differs is laid out anew."""
+    for number in range(3):
+        _offer(server, f"beside-{number}")
+    recipient.go("/inbox")
+    card = {
+        number: recipient.page.locator(".offer", has=recipient.page.get_by_label(f"Select beside-{number}"))
+        for number in range(3)
+    }
+    recipient.page.get_by_label("Select beside-0").check()
+    kept = [card[number].element_handle() for number in (0, 2)]
+
+    recipient.page.get_by_role("button", name="Reject beside-1").click()
+    recipient.page.wait_for_selector(".note:has-text('You rejected beside-1')")
+
+    assert card[1].count() == 0
+    assert [one.evaluate("card => card.isConnected") for one in kept] == [True, True]
+    assert recipient.page.get_by_label("Select beside-0").is_checked()
+    assert recipient.page.locator("[data-selected]").inner_text() == "1 selected"
+    # Whatever differs, as the number of those that wait in the menu of each, is as on the page made anew.
+    shown = recipient.page.locator(".offers").inner_html()
+    recipient.page.reload()
+    assert recipient.page.locator(".offers").inner_html() == shown
+
+
 def test_the_inbox_is_read_and_answered_by_keys_alone(recipient: Window, server: Service) -> None:
     image_id = _offer(server, "by-keys")
     recipient.go("/inbox")

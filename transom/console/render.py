@@ -139,6 +139,11 @@ def render(request: Request, name: str, status: int, facts: dict[str, Any], head
     return Response(status, text, found)
 
 
+def render_part(name: str, **facts: Any) -> Markup:
+    """A part of a page, by itself."""
+    return Markup(_environment().get_template(name).render(facts))  # noqa: S704 (escaped as it was made)
+
+
 def accepts_gzip(request: Request) -> bool:
     wanted = [part.partition(";") for part in request.joined(b"accept-encoding").lower().split(",")]
     return any(

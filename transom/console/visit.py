@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -35,8 +35,8 @@ class WrongProjectError(Exception):
 
 
 class Visit:
-    """`base_url`: where browsers reach the service. `client` asks as the session's user. `sections`: the
-    parts of the menu that there are."""
+    """`base_url`: where browsers reach the service, `prefix`: its path. `client` asks as the session's user.
+    `sections`: the parts of the menu that there are."""
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Visit:
         self.signing = signing
         self._summary: asyncio.Task[Any] | None = None
         self.now = datetime.now(UTC)
-        self._prefix = prefix
+        self.prefix = prefix
+        self.url = partial(page_url, prefix)
         self._query: dict[str, str] | None = None
         self.theme = read_cookie(request, "transom_theme") or ""
         self.has_keys = read_cookie(request, "transom_keys") != "off"
@@ -141,15 +142,8 @@ class Visit:
         # A browser ends the lines of a text so; on a page that shows it again they end as lines do.
         return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
 
-    def url(self, path: str, **query: Any) -> str:
-        """A link to a page. `path` below /console; a list holds several values of a parameter."""
-        if not query:
-            return _link(f"{self._prefix}{ROOT}{path}")
-        fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in query.items()}
-        return _link(f"{self._prefix}{ROOT}{path}", **fixed)
-
     def static(self, name: str) -> str:
-        return f"{self._prefix}{ROOT}/static/{static_files()[name].tag}/{name}"
+        return f"{self.prefix}{ROOT}/static/{static_files()[name].tag}/{name}"
 
     def begin(self) -> None:
         """Ask for what the frame of a page shows, while the page asks for its own."""
@@ -243,6 +237,14 @@ class Form:
 def _header(name: str, value: str) -> dict[str, str]:
     """Nothing where a header cannot hold the value."""
     return {name: value} if value and value.isascii() and value.isprintable() else {}
+
+
+def page_url(prefix: str, path: str, **query: Any) -> str:
+    """A link to a page. `path` below /console; a list holds several values of a parameter."""
+    if not query:
+        return _link(f"{prefix}{ROOT}{path}")
+    fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in query.items()}
+    return _link(f"{prefix}{ROOT}{path}", **fixed)
 
 
 @lru_cache(maxsize=1024, typed=True)

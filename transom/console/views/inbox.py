@@ -3,14 +3,20 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 
-from transom.api.http import Response
+import msgspec
+from markupsafe import Markup
+
+from transom.api.http import Response, encode_json
 from transom.console.client import cursor_of, segment
 from transom.console.recipients import read_recipients
+from transom.console.render import render_part, time_words
 from transom.console.views.history import described
-from transom.console.visit import Form, Visit
+from transom.console.visit import Form, Visit, page_url
 from transom.domain.errors import InvalidError
 from transom.domain.recipients import GROUPS
 
@@ -37,6 +43,8 @@ _KINDS = {"image": "images", "family": "families"}
 _RULE_FIELDS = ("publisher", "who", "answer")
 #: More would make the link to the page too long.
 _MOST_NAMED = 25
+#: Offers that are kept as they are shown, of about 2 kB each.
+_MOST_CARDS = 500
 
 
 async def show_inbox(visit: Visit) -> Response:
@@ -48,17 +56,52 @@ async def show_inbox(visit: Visit) -> Response:
         visit.client.get(_INBOX, **TABS[tab], kind=kind, from_=sender, limit=25, after=query.get("after")),
         _describe_done(visit),
     )
+    may_answer = visit.here.box.may_act and tab not in GROUPS
     return await visit.page(
         "inbox.html",
-        items=found["items"],
+        cards=_write_cards(
+            visit, found["items"], tab, may_answer, _count_by_sender(found, kind, query.get("after"))
+        ),
+        may_answer=may_answer,
+        groups=GROUPS,
         next_after=cursor_of(found["next"]),
         tab=tab,
         kind=kind,
         sender=sender,
         senders=_list_senders(found["items"]),
-        waiting_of=_count_by_sender(found, kind, query.get("after")),
         summary=await visit.summary(),
         **done,
+    )
+
+
+def _write_cards(
+    visit: Visit, items: Sequence[dict[str, Any]], tab: str, may_answer: bool, waiting_of: Mapping[str, int]
+) -> list[Markup]:
+    """`waiting_of`: project → how many offers wait from it, as far as that is known."""
+    # To the minute, so that a card is the same on the next page.
+    now = visit.now.replace(second=0, microsecond=0)
+    return [
+        _write_card(
+            encode_json(item), tab, may_answer, waiting_of.get(item["from"]["project"]), visit.prefix, now
+        )
+        for item in items
+    ]
+
+
+@lru_cache(maxsize=_MOST_CARDS)
+def _write_card(
+    offer: bytes, tab: str, may_answer: bool, waiting: int | None, prefix: str, now: datetime
+) -> Markup:
+    """One offer. Kept, as most of a page's stand on the next one as well: whoever answers one is shown the
+    others again. `offer`: JSON."""
+    return render_part(
+        "offer_card.html",
+        item=msgspec.json.decode(offer),
+        tab=tab,
+        may_answer=may_answer,
+        waiting=waiting,
+        url=partial(page_url, prefix),
+        **time_words(now),
     )
 
 
