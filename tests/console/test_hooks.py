@@ -85,8 +85,10 @@ def test_a_disabled_webhook_shows_what_waits_and_passes_it_over(owner: Visitor, 
     shown = _see_until(owner, page, "waits for it")
     assert "disabled" in shown.text
     assert "Enable" in shown.buttons
+    assert re.search(r"disabled\s*all\s*\d+\+?, since", owner.see("/hooks").text)
     owner.post(f"{page}/cursor", {"back": "0"})
     assert "Everything that it is for has been sent." in owner.see(page).text
+    assert re.search(r"disabled\s*all\s*nothing", owner.see("/hooks").text)
     owner.post(f"{page}/cursor", {"back": "500"})
     assert "waits for it" in owner.see(page).text or "more than 10 events" in owner.see(page).text
     owner.post(f"{page}/delete", {})

@@ -1,8 +1,9 @@
 """Webhooks: which there are, what came of their deliveries, and what can be done about them."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
@@ -28,9 +29,19 @@ EXPLAINED = frozenset({"secret", "delete"})
 _CREATING = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
+class Waiting(NamedTuple):
+    """What a webhook has yet to send. `has_more`: than the events that are here."""
+
+    events: list[dict[str, Any]]
+    has_more: bool
+
+
 async def show_hooks(visit: Visit) -> Response:
-    found = await visit.client.get(_HOOKS)
-    return await visit.page("hooks.html", hooks=found["items"], did=visit.query.get("did", ""))
+    hooks = (await visit.client.get(_HOOKS))["items"]
+    waiting = await asyncio.gather(*(_find_waiting(visit, hook, is_shown=False) for hook in hooks))
+    return await visit.page(
+        "hooks.html", hooks=list(zip(hooks, waiting, strict=True)), did=visit.query.get("did", "")
+    )
 
 
 async def show_new(visit: Visit) -> Response:
@@ -69,20 +80,32 @@ async def show_hook(visit: Visit) -> Response:
     path = _path(visit)
     answer = visit.client.require(await visit.client.try_get(path))
     hook = answer.body
-    waiting = await visit.client.try_get(
-        _EVENTS, after=hook["cursor"], limit=_MOST_WAITING, type=_types_of(hook), all=_all_of(hook)
-    )
-    events = waiting.body["events"] if waiting.status == HTTPStatus.OK else []
+    waiting = await _find_waiting(visit, hook)
     return await visit.page(
         "hook.html",
         hook=hook,
         etag=answer.etag,
-        events=described(visit, events),
-        has_more=waiting.status == HTTPStatus.OK and bool(waiting.body["next"]),
+        events=described(visit, waiting.events),
+        has_more=waiting.has_more,
         groups=GROUPS,
         replays=REPLAYS,
         did=visit.query.get("did", ""),
     )
+
+
+async def _find_waiting(visit: Visit, hook: dict[str, Any], *, is_shown: bool = True) -> Waiting:
+    """The oldest of what waits; nothing where it is not to be had."""
+    answer = await visit.client.try_get(
+        _EVENTS,
+        is_shown=is_shown,
+        after=hook["cursor"],
+        limit=_MOST_WAITING,
+        type=_types_of(hook),
+        all=_all_of(hook),
+    )
+    if answer.status != HTTPStatus.OK:
+        return Waiting([], has_more=False)
+    return Waiting(answer.body["events"], has_more=bool(answer.body["next"]))
 
 
 def _path(visit: Visit) -> str:
