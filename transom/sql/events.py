@@ -2,7 +2,9 @@
 
 One relay at a time takes events from the outbox: the row of `singleton` is its lock. What it does not see yet
 is committed later and gets a later number, so a reader that has come to a number never has to look back. The
-last number stands in that row and not in `event`, which may be emptied: no number is given twice.
+last number stands in that row and not in `event`, which may be emptied: no number is given twice. It is
+durable before anybody reads it (no `synchronous_commit = off`): after a crash of the server the events would
+be numbered anew, and one that was committed meanwhile could take a number that a reader has passed.
 """
 
 from collections.abc import Sequence
