@@ -127,7 +127,6 @@ async def _answer_unseen(db: Database, status: str) -> Member | None:
     return await change_member(db, change, ACTOR)
 
 
-@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("after", list(MemberStatus))
 @pytest.mark.parametrize("before", list(MemberStatus))
 async def test_an_answer_unseen_tells_what_was_before(db: Database, before: str, after: str) -> None:
@@ -144,7 +143,6 @@ async def test_an_answer_unseen_tells_what_was_before(db: Database, before: str,
     assert (await find_member(db, "image", NOBODY, STRANGER)).member == member(STRANGER, before)
 
 
-@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     ("of", "there"),
     [

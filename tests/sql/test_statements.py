@@ -25,7 +25,9 @@ from transom.sql import (
     inherited,
     jobs,
     listing,
+    live,
     members,
+    membership_events,
     metadefs,
     migrate,
     old_jobs,
@@ -64,6 +66,8 @@ MODULES = [
     publishers,
     deletion,
     outbox,
+    live,
+    membership_events,
     families,
     family_inbox,
     family_views,
@@ -123,6 +127,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "members.OFFER": ("image", "someone", 1, -1, "message", 2, 3, "user", "owner", "domain/d", "owner"),
     "members.ANSWER": ("image", "someone", "accepted", 1, "pending"),
     "members.ANSWER_UNSEEN": ("image", "someone", "accepted", 1),
+    "members.ANSWER_TOLD": ("image", "someone", "accepted", 1),
     "members.ANSWER_WITH_VAULT": ("image", "someone", "accepted", 1, "vault", None, 1, "pending"),
     "members.WITHDRAW": ("image", "someone", 1),
     "batches.LOCK_IMAGES": ('["image"]',),
@@ -154,7 +159,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "shares.LIST_SHARED_OF": ("owner", None, 1),
     "members.REMOVE_ENDED_OF": ('["image"]', '["someone"]', 2),
     "members.REMOVE_WITH_IMAGE": ("image",),
-    "members.FIND_NEXT_END": (),
+    "live.FIND_NEXT_END": (),
     "members.REMOVE_ENDED": (2, 10),
     "members.WITHDRAW_EACH": ('["image"]', '["someone"]', 2),
     "batches.SEE_WHOLE_IMAGES": ('["image"]', "someone", None, 1),
@@ -300,6 +305,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "event_counts.COUNT_CAUSED": (0,),
     "event_counts.LIST_AT_LIMIT": (1, 2),
     "event_counts.DELETE_OLD_COUNTS": (1,),
+    "membership_events.RECORD_ANSWER": (
+        *(1, "share.accepted", None, None, None, "images-v2"),
+        *("image", "someone", "accepted"),
+    ),
     "outbox.APPEND": (1, "share.left", None, None, None, None, None, None, None, "share", "{}"),
     "owners.FIND_DATABASE_ID": (),
     "owners.INSERT_DATABASE_ID": ("id", "place"),
@@ -379,7 +388,7 @@ STATEMENTS = {
     for module in MODULES
     for name, sql in _statements(module).items()
     # Those that tell of another's rows run with it (`test_outbox.py`).
-    if not name.startswith("outbox.RECORD_")
+    if not name.startswith("outbox.RECORD_") and not name.startswith("membership_events._")
 }
 
 

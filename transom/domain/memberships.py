@@ -92,7 +92,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 class AnswerUnseen(msgspec.Struct, frozen=True, kw_only=True):
     """Give a project's membership of an image that is shared, and not its own, this status, whatever other
-    it has. For databases whose dialect `returns_joined`."""
+    it has."""
 
     image_id: str
     member_id: str

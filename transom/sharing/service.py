@@ -62,7 +62,7 @@ async def answer(
     db: Database, caller: Caller, actor: Actor, image_id: str, member_id: str, status: object
 ) -> Member:
     """The membership with this status. `status`: as sent, not judged yet."""
-    if db.dialect.returns_joined and (wanted := rules.status_unseen(caller, member_id, status)) is not None:
+    if (wanted := rules.status_unseen(caller, member_id, status)) is not None:
         unseen = AnswerUnseen(image_id=image_id, member_id=member_id, status=wanted, now=now_us())
         answered = await members.change_member(db, unseen, actor)
         if answered is not None:

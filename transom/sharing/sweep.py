@@ -10,6 +10,7 @@ from transom.domain.events import CLOCK
 from transom.domain.memberships import RemoveEnded
 from transom.sql import members
 from transom.sql.db import Database, Script
+from transom.sql.live import find_next_end
 from transom.timed import serve_when_due
 
 #: Memberships that one transaction removes: others write between two.
@@ -30,7 +31,7 @@ class Sweep:
         """Remove all that has ended; in how many seconds the next membership ends."""
         while await self._db.run(lambda: remove_ended(now_us(), _MOST)) == _MOST:
             pass  # Requests go between two transactions.
-        return (await members.find_next_end(self._db) - now_us()) / 1e6
+        return (await find_next_end(self._db) - now_us()) / 1e6
 
 
 def remove_ended(now: int, limit: int) -> Script[int]:

@@ -8,7 +8,11 @@ A membership of an image that is not shared now, or has become its member's own,
 counts again when the image is shared again.
 """
 
-from transom.domain.model import Visibility
+from transom.domain.model import NEVER, Visibility
+from transom.sql.db import Database
+
+#: The words of the index `member_by_end`, which has these rows alone.
+HAS_END = f"ends_at < {NEVER}"
 
 
 def live(now: str, member: str = "member") -> str:
@@ -20,3 +24,12 @@ def live(now: str, member: str = "member") -> str:
 def falls_asleep(member_id: str) -> str:
     """What `is_asleep` is of a new membership in `image`. Later the trigger `members_waked` keeps it."""
     return f"(image.visibility <> '{Visibility.SHARED}' or coalesce(image.owner = {member_id}, false))"
+
+
+FIND_NEXT_END = f"select min(ends_at) from member where {HAS_END}"
+
+
+async def find_next_end(db: Database) -> int:
+    """When the next membership ends; NEVER if none does."""
+    ((end,),) = await db.read(FIND_NEXT_END)
+    return int(end) if end is not None else NEVER

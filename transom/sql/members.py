@@ -43,14 +43,14 @@ from transom.domain.memberships import (
     Withdraw,
     WithdrawEach,
 )
-from transom.domain.model import NEVER, Member, MemberStatus, Visibility
+from transom.domain.model import Member, MemberStatus, Visibility
 from transom.domain.recipients import MemberType, member_key
 from transom.sql.batches import IDS
 from transom.sql.db import Database, EventInsert, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
-from transom.sql.live import falls_asleep, live
+from transom.sql.live import HAS_END, falls_asleep, live
 from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
-from transom.sql.membership_events import OF_IMAGES, record_deleted
+from transom.sql.membership_events import OF_IMAGES, record_answer, record_deleted
 from transom.sql.share_rules import first_status
 
 #: The columns of a membership, in the order of its fields.
@@ -222,6 +222,13 @@ ANSWER_UNSEEN = f"""
       and {_still_shared("and coalesce(image.owner, '') <> $2")}
     returning {_MEMBER_COLUMNS}, seen.was"""
 
+# Behind `record_answer`, where an update cannot return what it is joined with.
+ANSWER_TOLD = f"""
+    update member set status = $3, updated_at = $4, {_ANSWERED}
+    where image_id = $1 and member_id = $2 and status <> $3 and {live("$4")}
+      and {_still_shared("and coalesce(image.owner, '') <> $2")}
+    returning {_MEMBER_COLUMNS}"""
+
 # No vault has an empty id.
 ANSWER_WITH_VAULT = f"""
     update member
@@ -324,18 +331,14 @@ WITHDRAW_ALL = f"""
 # Nothing that the recipient has changes, so neither does the version of the row.
 MAKE_DIRECT_EACH = f"""
     update member set family_id = null
-    where image_id in {IDS} and member_id in {_RECIPIENTS} and family_id is not null
-      and {live("$3")}"""
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and family_id is not null and {live("$3")}"""
 
 
 # ---- what has ended
 
-#: The words of the index `member_by_end`, which has these rows alone.
-_HAS_END = f"ends_at < {NEVER}"
-
 REMOVE_ENDED_OF = f"""
     delete from member
-    where image_id in {IDS} and member_id in {_RECIPIENTS} and {_HAS_END} and ends_at <= $3
+    where image_id in {IDS} and member_id in {_RECIPIENTS} and {HAS_END} and ends_at <= $3
     returning {_RETURNED}"""
 
 REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_RETURNED}"
@@ -343,23 +346,15 @@ REMOVE_WITH_IMAGE = f"delete from member where image_id = $1 returning {_RETURNE
 # Rows that another transaction has locked are left for the next run: that avoids deadlocks.
 REMOVE_ENDED = f"""
     delete from member where (image_id, member_id) in (
-        select image_id, member_id from member where {_HAS_END} and ends_at <= $1
+        select image_id, member_id from member where {HAS_END} and ends_at <= $1
         order by ends_at limit $2 for update skip locked)
     returning {_RETURNED}"""
 
-FIND_NEXT_END = f"select min(ends_at) from member where {_HAS_END}"
 
-
-async def find_next_end(db: Database) -> int:
-    """When the next membership ends; NEVER if none does."""
-    ((end,),) = await db.read(FIND_NEXT_END)
-    return int(end) if end is not None else NEVER
-
-
-def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one case for each kind of change)
-    """The statement that makes this change, with the events that tell of it: whatever else has to happen with
-    each change belongs here. It returns each membership as it is then, or was before it was removed: those of
-    one membership whole, the others by those of OF_IMAGES; no row when their guard fails."""
+def to_statement(change: Change, actor: Actor, *, is_told: bool = False) -> Statement:  # noqa: C901 (by kinds)
+    """The statement that makes this change, with its events unless it `is_told` already: whatever else has to
+    happen with each change belongs here. It returns each membership as it is then, or was before it was
+    removed: those of one whole, the others by those of OF_IMAGES; no row when their guard fails."""
     match change:
         case Answer():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
@@ -378,6 +373,8 @@ def to_statement(change: Change, actor: Actor) -> Statement:  # noqa: C901 (one 
             return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), events=(event,))
         case AnswerUnseen():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
+            if is_told:
+                return Statement(ANSWER_TOLD, who_and_what, required=True)
             event = OF_IMAGES.answered_unseen(change.status, change.now, actor, (*_FIELDS, "was"))
             return Statement(ANSWER_UNSEEN, who_and_what, events=(event,))
         case AnswerWithVault():
@@ -440,8 +437,11 @@ def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:
 
 async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:
     """Make the change; the membership, as of `to_statement`. None when what was seen holds no more."""
-    rows = await db.transact(to_statement(change, actor))
-    return member_of_row(rows[0][0][: len(_FIELDS)]) if rows and rows[0] else None
+    statements = [to_statement(change, actor)]
+    if isinstance(change, AnswerUnseen) and not db.dialect.returns_joined:
+        statements = [record_answer(change, actor), to_statement(change, actor, is_told=True)]
+    rows = await db.transact(*statements)
+    return member_of_row(rows[-1][0][: len(_FIELDS)]) if rows and rows[-1] else None
 
 
 async def change_each(db: Database, change: Each, actor: Actor) -> int:

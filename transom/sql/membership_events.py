@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from transom.domain.events import Actor, EventType, Via
-from transom.domain.model import NEVER, MemberStatus
-from transom.sql.db import EventInsert
+from transom.domain.memberships import AnswerUnseen
+from transom.domain.model import NEVER, MemberStatus, Visibility
+from transom.sql.db import EventInsert, Statement
 from transom.sql.live import live
 from transom.sql.member_ids import is_project
 from transom.sql.outbox import COLUMNS, who
@@ -69,16 +70,21 @@ def _with_changed(of: _Shared) -> str:
 _WAS = "cast($7 as text)"
 
 
-def _changed(of: _Shared, was: str = _WAS) -> str:
-    """`was`: the previous status."""
+def _select_changed(
+    of: _Shared, was: str = _WAS, status: str = "changed.status", ends_at: str = "changed.ends_at"
+) -> str:
+    """Up to its `from`. `was`: the previous status; the others: as they are after the change."""
     return f"""
     insert into outbox ({COLUMNS})
     select cast($1 as bigint), $2, {of.name}.owner, changed.member_id, {of.ids}, $3, $4, $5, $6,
            json_build_object(
-               '{of.name}', {of.name}.name, 'status', changed.status, 'was', {was},
-               'message', changed.message, 'ends_at', nullif(changed.ends_at, {NEVER}),
-               'expires_at', nullif(changed.expires_at, {NEVER}){of.origin})
-    from {of.name} {_with_changed(of)}"""
+               '{of.name}', {of.name}.name, 'status', {status}, 'was', {was},
+               'message', changed.message, 'ends_at', nullif({ends_at}, {NEVER}),
+               'expires_at', nullif(changed.expires_at, {NEVER}){of.origin})"""
+
+
+def _changed(of: _Shared, was: str = _WAS) -> str:
+    return f"{_select_changed(of, was)} from {of.name} {_with_changed(of)}"
 
 
 _ASKED = is_project("changed.member_id")
@@ -144,11 +150,12 @@ def _ended(of: _Shared) -> str:
 
 
 class MembershipEvents:
-    """The events of memberships of one kind. `columns`: what a statement returns for them."""
+    """The events of memberships of one kind. `columns`: what a statement returns for them. `answers`: the
+    types of those of answers, by the new status."""
 
     def __init__(self, of: _Shared) -> None:
         self.columns = of.columns
-        self._answers = of.answers
+        self.answers = of.answers
         self._changed = _changed(of)
         self._changed_unseen = _changed(of, "changed.was")
         self._offered = _offered(of)
@@ -165,11 +172,11 @@ class MembershipEvents:
     def answered(
         self, status: str, was: str, now: int, actor: Actor, columns: Sequence[str] | None = None
     ) -> EventInsert:
-        return self.changed(self._answers[status], now, actor, was, columns)
+        return self.changed(self.answers[status], now, actor, was, columns)
 
     def answered_unseen(self, status: str, now: int, actor: Actor, columns: Sequence[str]) -> EventInsert:
         """As `answered`; the statement returns `was`."""
-        kind = self._answers[status]
+        kind = self.answers[status]
         return EventInsert(self._changed_unseen, (now, kind, *who(actor)), tuple(columns))
 
     def offered(
@@ -203,6 +210,21 @@ class MembershipEvents:
 
 OF_IMAGES = MembershipEvents(_OF_AN_IMAGE)
 OF_FAMILIES = MembershipEvents(_OF_A_FAMILY)
+
+
+# Before the answer, which then asks for the same. `$7`, `$8`: the image and the member, `$9`: the answer.
+_SELECT_ANSWER = _select_changed(_OF_AN_IMAGE, "changed.status", "cast($9 as text)", "changed.expires_at")
+RECORD_ANSWER = f"""{_SELECT_ANSWER}
+    from image join member as changed on changed.image_id = image.id
+    where image.id = $7 and changed.member_id = $8 and changed.status <> $9 and {live("$1", "changed")}
+      and image.visibility = '{Visibility.SHARED}' and coalesce(image.owner, '') <> $8"""
+
+
+def record_answer(change: AnswerUnseen, actor: Actor) -> Statement:
+    """The event of an answer that the next statement gives, where that cannot return what was before it."""
+    kind = OF_IMAGES.answers[change.status]
+    values = change.now, kind, *who(actor), change.image_id, change.member_id, change.status
+    return Statement(RECORD_ANSWER, values)
 
 
 #: `$1`: now, `$2` to `$5`: who deletes the image. Of a membership that has ended and was not

@@ -26,10 +26,9 @@ _DO_NOT_WAIT = "pragma busy_timeout = 0"
 #: ones, seconds; and the steps of SQLite's machine between two looks at the clock: about half a millisecond.
 _MOST_ON_LOOP_S = 0.006
 _STEPS_BETWEEN_LOOKS = 50_000
-#: Where SQLite keeps pages as they were before a statement that may have to be taken back: of what is short
-#: in memory, for a file costs two system calls a page; of what may be long in a file.
-_KEEP_IN_MEMORY = "pragma temp_store = memory"
-_KEEP_IN_FILE = "pragma temp_store = file"
+#: Where SQLite keeps pages as they were before a statement that may have to be taken back: `memory` if it is
+#: short, for a file costs two system calls a page; else `file`.
+_KEEP_PAGES_IN = "pragma temp_store ="
 #: The pages that a large batch touches, KiB: each read once and not for every row on it.
 _CACHE_KIB = 32_768
 #: Rows changed since the log was last written back that make it worth while again.
@@ -85,7 +84,8 @@ class _Unit:
         return any(statement.appends_events for statement in self.statements)
 
     def inserts(self) -> bool:
-        return any(_verb(statement) == "insert" for statement in self.statements)
+        """Rows that are no events."""
+        return any(_verb(one) == "insert" and not one.appends_events for one in self.statements)
 
     def takes_away(self) -> bool:
         """Before it has run: whether it may. Of a script that shows when it has."""
@@ -113,7 +113,7 @@ class Writer:
         self._ballast.keep()
         self._connection = connect(path)
         self._connection.execute(_DO_NOT_WAIT)
-        self._connection.execute(_KEEP_IN_MEMORY)
+        self._connection.execute(f"{_KEEP_PAGES_IN} memory")
         self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
         #: On the event loop: what runs, until when it may, and whether it did not end by then.
@@ -251,7 +251,7 @@ class Writer:
         failure: Exception | None = None
         try:
             self._connection.execute(f"pragma busy_timeout = {BUSY_MS}")
-            self._connection.execute(_KEEP_IN_FILE)
+            self._connection.execute(f"{_KEEP_PAGES_IN} file")
             self._connection.set_progress_handler(None, 0)
             self._connection.execute("begin immediate")
             failure = self._run_units(batch)
@@ -260,7 +260,7 @@ class Writer:
         finally:
             self._connection.set_progress_handler(self._look_at_clock, _STEPS_BETWEEN_LOOKS)
             self._connection.execute(_DO_NOT_WAIT)
-            self._connection.execute(_KEEP_IN_MEMORY)
+            self._connection.execute(f"{_KEEP_PAGES_IN} memory")
         self._commit(batch, failure)
 
     def _commit(self, batch: list[_Unit], failure: Exception | None) -> None:
