@@ -35,6 +35,7 @@ from transom.domain.outbound import (
     unreachable,
 )
 from transom.late_imports import import_beside
+from transom.own_thread import in_own_thread
 
 if TYPE_CHECKING:
     import aiohttp
@@ -48,7 +49,7 @@ _ANSWER_S = 60.0
 _READ_S = 60.0
 _BUFFER_BYTES = 1 << 20
 #: Names looked up at a time.
-_LOOK_UPS = 2
+MOST_LOOK_UPS = 16
 _RANGE = re.compile(r"bytes=([0-9]+)-")
 
 
@@ -232,12 +233,12 @@ def is_own_address(address: Address) -> bool:
 
 
 class _Resolver:
-    """Looks up names that users chose, a few at a time, and one at a time for each project. A hanging DNS
-    look-up occupies a thread of the pool for about 30 s, even when nobody waits for it any more, and the
-    process has few threads for all its look-ups: a project with such names delays its own look-ups only."""
+    """Looks up names that users chose, some at a time, and one at a time for each project. A hanging DNS
+    look-up occupies a thread for about 30 s, even when nobody waits for it any more. So it has a thread of
+    its own, and a project with such names delays its own look-ups, and none of the service's own hosts."""
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(_LOOK_UPS)
+        self._free = asyncio.Semaphore(MOST_LOOK_UPS)
         self._of_tenants: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def resolve(self, target: Target, tenant: str | None) -> list[str]:
@@ -281,7 +282,11 @@ class _Resolver:
 
 
 async def _get_addresses(name: str, port: int) -> list[Any]:
-    return await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return await in_own_thread(_resolve, name, port)
+
+
+def _resolve(name: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Events reach webhooks in their order and at least once, whatever receivers do, on both databases."""
 
-import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -606,15 +606,14 @@ async def test_one_that_was_disabled_goes_on_where_it_was_or_tells_of_a_hole(
 
 async def test_what_fails_unexpectedly_is_a_failed_try(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would be tried again at once, and again."""
-    loop = asyncio.get_running_loop()
-    look_up = loop.getaddrinfo
+    look_up = socket.getaddrinfo
 
-    async def fail(name: str, *more: Any, **kind: Any) -> Any:
+    def fail(name: str, *more: Any, **kind: Any) -> Any:
         if name != "receiver.test.":
-            return await look_up(name, *more, **kind)
+            return look_up(name, *more, **kind)
         raise RuntimeError("nobody expected this")
 
-    monkeypatch.setattr(loop, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     rules = HookRules(schemes=frozenset({"https"}))
     hook = await world.hook("https://receiver.test/")
     await world.tell(*STORY)

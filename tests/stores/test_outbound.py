@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+import uvloop
 from harness.loopback import Handler, LoopbackServer
 
 from transom.domain.errors import InvalidError, UnusableSourceError
 from transom.domain.outbound import FetchLimits, HookRules, OutboundRules
-from transom.outbound import Outbound, Poster, is_own_address, keep_pace
+from transom.outbound import MOST_LOOK_UPS, Outbound, Poster, is_own_address, keep_pace
 
 pytestmark = pytest.mark.anyio
 
 RULES = OutboundRules(allowed_schemes=frozenset({"http"}))
+PATIENCE_S = 10.0
 ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 80))
 
 
@@ -28,63 +31,77 @@ def anyio_backend() -> str:
 class SlowNames:
     """Stands for the world's name servers: none answers before `answered` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
-        self.two_asked = asyncio.Event()
-        self.answered = asyncio.Event()
+        self.answered = threading.Event()
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._getaddrinfo)
 
-    async def getaddrinfo(self, name: str, _port: int, **_kind: Any) -> list[Any]:
+    def _getaddrinfo(self, name: str, port: int, *more: Any, **kind: Any) -> list[Any]:
+        if not name.endswith(".test."):
+            return list(self._real(name, port, *more, **kind))
         self.asked.append(name)
-        if len(self.asked) == 2:
-            self.two_asked.set()
-        await self.answered.wait()
+        self.answered.wait(PATIENCE_S)
         return [ADDRESS]
+
+    async def until_asked(self, count: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.asked) < count:  # noqa: ASYNC110 (they are asked in threads)
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
+    names = SlowNames(monkeypatch)
+    yield names
+    names.answered.set()
+
+
+#: As many names as are looked up at once.
+FULL = [f"name-{number}" for number in range(MOST_LOOK_UPS)]
+
+
+def check(outbound: Outbound, name: str) -> "asyncio.Task[None]":
+    return asyncio.create_task(outbound.check(f"http://{name}.test/"))
 
 
 async def test_a_look_up_that_nobody_answers_keeps_its_place_when_its_caller_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
+    names: SlowNames,
 ) -> None:
-    names, outbound = SlowNames(), Outbound(RULES)
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
-    checks = [asyncio.create_task(outbound.check(f"http://{name}.test/")) for name in "abc"]
-    await names.two_asked.wait()
+    outbound = Outbound(RULES)
+    checks = [check(outbound, name) for name in (*FULL, "more")]
+    await names.until_asked(len(FULL))
 
     checks[0].cancel()
     await asyncio.wait([checks[0]])
 
-    assert names.asked == ["a.test.", "b.test."]
+    assert sorted(names.asked) == sorted(f"{name}.test." for name in FULL)
     names.answered.set()
-    assert await asyncio.gather(*checks[1:]) == [None, None]
-    assert names.asked == ["a.test.", "b.test.", "c.test."]
+    assert await asyncio.gather(*checks[1:]) == [None] * len(FULL)
+    assert names.asked[len(FULL) :] == ["more.test."]
 
 
-async def test_a_projects_names_that_nobody_answers_for_hold_up_its_own_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    names, outbound = SlowNames(), Outbound(RULES)
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+async def test_a_projects_names_that_nobody_answers_for_hold_up_its_own_alone(names: SlowNames) -> None:
+    outbound = Outbound(RULES)
     first, second = outbound.asked_by("first"), outbound.asked_by("second")
     checks = [
-        asyncio.create_task(of_project.check(f"http://{name}.test/"))
+        check(of_project, name)
         for name, of_project in zip("abcd", (first, first, outbound.asked_by("first"), second), strict=True)
     ]
 
-    await names.two_asked.wait()
+    await names.until_asked(2)
 
-    assert names.asked == ["a.test.", "d.test."]
+    assert sorted(names.asked) == ["a.test.", "d.test."]
     names.answered.set()
     assert await asyncio.gather(*checks) == [None] * 4
     assert sorted(names.asked) == ["a.test.", "b.test.", "c.test.", "d.test."]
 
 
-async def test_a_look_up_that_is_given_up_in_the_line_gives_its_turn_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    names, outbound = SlowNames(), Outbound(RULES)
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
-    busy = [asyncio.create_task(outbound.check(f"http://{name}.test/")) for name in "ab"]
-    await names.two_asked.wait()
-    waiting = asyncio.create_task(outbound.asked_by("first").check("http://c.test/"))
+async def test_a_look_up_that_is_given_up_in_the_line_gives_its_turn_back(names: SlowNames) -> None:
+    outbound = Outbound(RULES)
+    busy = [check(outbound, name) for name in FULL]
+    await names.until_asked(len(FULL))
+    waiting = check(outbound.asked_by("first"), "c")
     await asyncio.sleep(0)
 
     waiting.cancel()
@@ -94,17 +111,35 @@ async def test_a_look_up_that_is_given_up_in_the_line_gives_its_turn_back(
     await asyncio.gather(*busy)
     async with asyncio.timeout(5):
         await outbound.asked_by("first").check("http://d.test/")
-    assert names.asked == ["a.test.", "b.test.", "d.test."]
+    assert names.asked[len(FULL) :] == ["d.test."]
+
+
+def test_names_of_users_that_nobody_answers_for_take_no_thread_that_others_need(names: SlowNames) -> None:
+    """Those of the event loop look up the service's own hosts, and check passwords."""
+
+    async def attack() -> bool:
+        outbound, poster = Outbound(RULES), Poster(HookRules(schemes=frozenset({"https"})), PATIENCE_S)
+        waiting = [check(outbound, name) for name in FULL]
+        waiting += [asyncio.create_task(poster.post(f"https://{one}.test/", b"", {})) for one in FULL]  # type: ignore[arg-type]
+        await names.until_asked(len(waiting))
+        async with asyncio.timeout(PATIENCE_S / 2):
+            found = await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+            is_done = await asyncio.to_thread(lambda: bool(found))
+        for one in waiting:
+            one.cancel()
+        return is_done
+
+    assert uvloop.run(attack())
 
 
 async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_name: str, _port: int, **_kind: Any) -> list[Any]:
+    def fail(*_name: Any, **_kind: Any) -> list[Any]:
         raise socket.gaierror
 
     outbound = Outbound(RULES)
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
 
-    for _ in range(5):
+    for _ in range(MOST_LOOK_UPS + 1):
         with pytest.raises(InvalidError, match=r"'nowhere\.test' leads to no address that may"):
             await outbound.check("http://nowhere.test/")
 
@@ -112,12 +147,12 @@ async def test_a_name_that_leads_nowhere_gives_its_place_back(monkeypatch: pytes
 async def test_names_that_are_inside_and_names_of_nothing_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service may ask name servers that its users cannot."""
 
-    async def look_up(name: str, port: int, **_kind: Any) -> list[Any]:
+    def look_up(name: str, port: int, **_kind: Any) -> list[Any]:
         if name != "inside.test.":
             raise socket.gaierror
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     poster = Poster(HookRules(schemes=frozenset({"https"})), 5)
     said = set()
 
@@ -143,12 +178,12 @@ async def test_a_host_is_asked_by_the_name_that_it_is_spelled_by(
         await writer.drain()
         writer.close()
 
-    async def lead_here(_name: str, port: int, **_kind: Any) -> list[Any]:
+    def lead_here(_name: str, port: int, **_kind: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lead_here)
+    monkeypatch.setattr(socket, "getaddrinfo", lead_here)
     rules = HookRules(schemes=frozenset({"http"}), hosts=frozenset({name}))
 
     async with server:

@@ -16,6 +16,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
 from transom.domain.stores import PARTS_AT_ONCE
+from transom.own_thread import in_own_thread
 from transom.stores.s3_credentials import Keys
 from transom.stores.s3_uploads import Bucket as UploadsOf
 from transom.stores.s3_uploads import RefusedError, abort_uploads
@@ -206,7 +207,7 @@ class S3Bucket:
         if self._uploads is None:
             return
         try:
-            ended = await asyncio.to_thread(abort_uploads, self._uploads, path)
+            ended = await in_own_thread(abort_uploads, self._uploads, path)
         except RefusedError as error:
             _log.warning("bucket %s: unfinished uploads stay: %s", self.name, error)
         else:

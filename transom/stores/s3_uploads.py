@@ -9,11 +9,18 @@ import hmac
 import html
 import http.client
 import re
+import socket
+import threading
 import time
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+#: Longest waits, seconds: for the next bytes, for the whole answer. How long that may be, bytes.
 _TIMEOUT_S = 30
+_ANSWER_S = 60
+_MOST_BYTES = 4 << 20
 _NO_BODY = hashlib.sha256(b"").hexdigest()
 _UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
@@ -62,19 +69,35 @@ def _ask(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> str:
     text = "&".join(
         f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query.items())
     )
+    hanging_up: threading.Timer | None = None
+    began_at = time.monotonic()
     try:
+        connection.connect()
+        hanging_up = threading.Timer(_ANSWER_S, partial(_hang_up, connection.sock))
+        hanging_up.daemon = True
+        hanging_up.start()
         connection.request(
             method, f"{path}?{text}", headers=_sign(bucket, method, origin.netloc, path, text, time.gmtime())
         )
         answer = connection.getresponse()
-        body = answer.read().decode("utf-8", "replace")
+        body = answer.read(_MOST_BYTES).decode("utf-8", "replace")
+        if answer.read(1) or time.monotonic() - began_at >= _ANSWER_S:
+            raise RefusedError(f"{method} {path}: the answer does not end")
     except http.client.HTTPException as error:
         raise RefusedError(f"{method} {path}: {error!r}") from None
     finally:
+        if hanging_up is not None:
+            hanging_up.cancel()
         connection.close()
     if answer.status >= http.client.MULTIPLE_CHOICES and answer.status != _NO_SUCH_UPLOAD:
         raise RefusedError(f"{method} {path}: {answer.status} {answer.reason}")
     return body
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """A service that sends a byte now and then would never be given up."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _sign(
