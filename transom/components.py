@@ -281,7 +281,7 @@ def preparing() -> Iterator[None]:
 
 def open_liveness(settings: Settings) -> Liveness:
     """Locks tell of this machine's processes only: in a data folder that machines share, each has its own."""
-    return Liveness(settings.data_path / "run" / socket.gethostname())
+    return Liveness(settings.data_path / "run" / socket.gethostname(), settings.upload_lease_s / 2)
 
 
 def open_cache(settings: Settings) -> Cache | None:

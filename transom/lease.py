@@ -1,7 +1,8 @@
 """Leases: how long an upload or a job belongs to its worker, its holder, and when others may take over.
 
 The holder renews its lease three times while it runs. Others take over when the lease has ended, or sooner
-when this machine knows that the holder is dead.
+when this machine knows that the holder is dead. From a holder that lives on this machine they take over half
+a lease later, for it may be the clock that went wrong.
 """
 
 import asyncio
@@ -23,7 +24,10 @@ class LostError(UnavailableError):
 def is_over(db: Database, liveness: Liveness, holder: str | None, ends_at: int) -> bool:
     """Whether others may take over. `holder`: None when there is none. `ends_at`: microseconds, by the
     database's clock."""
-    return ends_at < db.now_us() or (holder is not None and liveness.is_dead(holder))
+    has_ended = ends_at < db.now_us()
+    if holder is None:
+        return has_ended
+    return liveness.is_dead(holder) or (has_ended and not liveness.may_renew(holder, ends_at))
 
 
 async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what: str) -> None:

@@ -2,16 +2,23 @@
 
 import fcntl
 import os
+import time
 import uuid
 from pathlib import Path
 
 _SUFFIX = ".lock"
+#: How long a worker that lives may take to renew a lease, seconds, where the length of leases is not known.
+_PATIENCE_S = 30.0
 
 
 class Liveness:
     """This worker's name, and whether another one's process still runs. Files lie in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience_s: float = _PATIENCE_S) -> None:
+        """`patience_s`: see `may_renew`."""
+        self._patience_s = patience_s
+        #: When leases of living workers were first seen to have ended, by a clock that nobody sets.
+        self._ended: dict[tuple[str, int], float] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.name = uuid.uuid4().hex
         self._folder = folder
@@ -32,6 +39,19 @@ class Liveness:
     def is_gone(self, name: str) -> bool:
         """True when no worker of this machine has the name, any more or ever."""
         return not (self._folder / (name + _SUFFIX)).exists() or self.is_dead(name)
+
+    def may_renew(self, name: str, ended_at: int) -> bool:
+        """Whether a worker that lives on this machine may still renew its lease that has ended: a clock that
+        is set forward, or a machine that slept, ends all of them at once. One that has not done so for
+        `patience_s` since it was first asked for is stuck. `ended_at`: as the lease says."""
+        if name != self.name and self.is_gone(name):
+            return False
+        now = time.monotonic()
+        lease = name, ended_at
+        if lease not in self._ended:
+            kept = 10 * self._patience_s
+            self._ended = {one: seen for one, seen in self._ended.items() if now - seen < kept}
+        return now - self._ended.setdefault(lease, now) < self._patience_s
 
     def forget_dead(self) -> None:
         """Remove the lock files of workers that are gone. Call it when nothing is left of theirs."""

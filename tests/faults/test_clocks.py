@@ -1,11 +1,13 @@
-"""Machines that share a PostgreSQL and whose clocks differ."""
+"""Machines that share a PostgreSQL and whose clocks differ; one whose clock is set."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -13,7 +15,9 @@ import pytest
 from harness import plain_http
 from harness.forks import forked_service
 from harness.postgresql import PostgreSQL
-from harness.service import Service
+from harness.service import MakeService, Service
+
+from transom.liveness import Liveness
 
 from .calls import create_image, expect_eventually, show_image
 from .uploads import HeldUpload
@@ -28,6 +32,22 @@ _time, _time_ns = time.time, time.time_ns
 time.time = lambda: _time() + {AHEAD_S}
 time.time_ns = lambda: _time_ns() + {AHEAD_S} * 10**9
 """
+#: A clock that is ahead by as many seconds as a file says, which may change.
+_SET_CLOCK = """
+import os, time
+
+_time, _time_ns = time.time, time.time_ns
+
+def _ahead_s():
+    with open(os.environ["CLOCK_AHEAD"]) as file:
+        return int(file.read() or 0)
+
+time.time = lambda: _time() + _ahead_s()
+time.time_ns = lambda: _time_ns() + _ahead_s() * 10**9
+"""
+#: How far it is set at once: many leases, and less than a token lives.
+_STEP_S = 100
+_STEPS = 5
 SKEW = "transom_database_clock_skew_seconds"
 
 
@@ -112,6 +132,50 @@ def test_an_upload_that_lost_its_lease_is_broken_off_while_the_client_sends(
 
         assert answer == 503
         assert "The upload was aborted" in service.log_path.read_text()
+
+
+def test_a_clock_that_is_set_forward_ends_no_upload_of_workers_that_live(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    """All leases end at once then, by the clock of a machine that has its database in a file."""
+    ahead = tmp_path / "ahead"
+    ahead.write_text("0")
+    (tmp_path / "sitecustomize.py").write_text(_SET_CLOCK)
+    service = make_service(
+        "sqlite",
+        PYTHONPATH=str(tmp_path),
+        CLOCK_AHEAD=str(ahead),
+        TRANSOM_WORKERS="2",
+        TRANSOM_UPLOAD_LEASE_S="3",
+    )
+    owner = service.client("publisher")
+    image_id = create_image(owner)["id"]
+
+    def is_renewed() -> bool:
+        with closing(sqlite3.connect(service.work_dir / "transom.db")) as db:
+            (held_until,) = db.execute("select max(held_until) from loose_blob").fetchone()
+        return (held_until or 0) > (time.time() + int(ahead.read_text())) * 1e6
+
+    with HeldUpload(service, "publisher", image_id) as upload:
+        upload.send(b"x" * MIB)
+        expect_eventually(lambda: show_image(owner, image_id)["status"], "saving")
+        for step in range(1, _STEPS + 1):
+            (tmp_path / "new").write_text(str(step * _STEP_S))
+            (tmp_path / "new").rename(ahead)
+            expect_eventually(is_renewed, True)
+        answer = upload.finish()
+
+    assert answer == 204
+    assert "is given up" not in service.log_path.read_text()
+
+
+def test_a_worker_that_lives_and_does_not_renew_is_waited_for_and_no_longer(tmp_path: Path) -> None:
+    with closing(Liveness(tmp_path)) as other:
+        patient, hasty = Liveness(tmp_path, 3600), Liveness(tmp_path, 0)
+        with closing(patient), closing(hasty):
+            asked = [one.may_renew(name, 1) for one in (patient, hasty) for name in (other.name, "gone")]
+
+    assert asked == [True, False, False, False]
 
 
 async def _execute(url: str, sql: str) -> None:
