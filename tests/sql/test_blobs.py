@@ -43,7 +43,7 @@ async def _status(db: Database) -> str | None:
 async def test_an_upload_starts_with_a_held_blob_and_a_saving_image(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    started = await start_upload(db, HELD, 5)
+    started = await start_upload(db, image(), HELD, 5)
 
     assert (started, await _status(db), await list_blobs(db)) == (True, Status.SAVING, [HELD])
 
@@ -52,9 +52,21 @@ async def test_an_upload_starts_with_a_held_blob_and_a_saving_image(db: Database
 async def test_an_image_that_is_not_queued_takes_no_upload(db: Database, status: str) -> None:
     await write_world(db, [image(status=status)], [])
 
-    started = await start_upload(db, HELD, 5)
+    started = await start_upload(db, image(), HELD, 5)
 
     assert (started, await _status(db), await list_blobs(db)) == (False, status, [])
+
+
+@pytest.mark.parametrize("changed", [{"disk_format": "qcow2"}, {"container_format": "ovf"}], ids=str)
+async def test_an_upload_does_not_start_that_would_be_looked_into_by_other_formats(
+    db: Database, changed: dict[str, str]
+) -> None:
+    """Whoever changes them between the look at the image and the upload would have its data not inspected."""
+    await write_world(db, [image()], [])
+
+    started = await start_upload(db, msgspec.structs.replace(image(), **changed), HELD, 5)
+
+    assert (started, await _status(db), await list_blobs(db)) == (False, Status.QUEUED, [])
 
 
 async def test_of_uploads_at_once_no_more_start_than_their_project_may_have(db: Database) -> None:
@@ -62,7 +74,9 @@ async def test_of_uploads_at_once_no_more_start_than_their_project_may_have(db: 
     await write_world(db, [image(id=image_id) for image_id in ids], [])
     blobs = [HELD._replace(key=image_id, image_id=image_id) for image_id in ids]
 
-    started = await asyncio.gather(*(start_upload(db, blob, 5, UploadGuard(OWNER, 2)) for blob in blobs))
+    started = await asyncio.gather(
+        *(start_upload(db, image(), blob, 5, UploadGuard(OWNER, 2)) for blob in blobs)
+    )
 
     assert (sum(started), len(await list_blobs(db)), await count_uploading(db, OWNER)) == (2, 2, 2)
 
@@ -70,14 +84,16 @@ async def test_of_uploads_at_once_no_more_start_than_their_project_may_have(db: 
 async def test_of_many_uploads_at_once_exactly_one_starts(db: Database) -> None:
     await write_world(db, [image()], [])
 
-    started = await asyncio.gather(*(start_upload(db, HELD._replace(key=str(n)), 5) for n in range(8)))
+    started = await asyncio.gather(
+        *(start_upload(db, image(), HELD._replace(key=str(n)), 5) for n in range(8))
+    )
 
     assert (sum(started), len(await list_blobs(db))) == (1, 1)
 
 
 async def test_a_finished_upload_makes_the_image_active_and_owner_of_the_bytes(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
 
     finished = await finish_upload(db, HELD, CONTENT, 6)
     found = (await find_image(db, "image", NOBODY)).image
@@ -100,7 +116,7 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
     """Even when the clock stands still or goes back."""
     await write_world(db, [image(updated_at=50)], [])
 
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     started = (await find_image(db, "image", NOBODY)).image
     await finish_upload(db, HELD, CONTENT, 5)
     finished = (await find_image(db, "image", NOBODY)).image
@@ -112,7 +128,7 @@ async def test_every_step_of_an_upload_is_a_new_version_of_the_image(db: Databas
 
 async def test_an_upload_of_an_image_that_was_deleted_meanwhile_is_not_finished(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     saving = (await find_image(db, "image", NOBODY)).image
     assert saving
     await delete_image(db, saving, 6, ACTOR)
@@ -124,7 +140,7 @@ async def test_an_upload_of_an_image_that_was_deleted_meanwhile_is_not_finished(
 
 async def test_an_abandoned_upload_leaves_a_queued_image_and_a_blob_to_remove(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
 
     abandoned = await abandon_upload(db, HELD, 6)
 
@@ -133,7 +149,7 @@ async def test_an_abandoned_upload_leaves_a_queued_image_and_a_blob_to_remove(db
 
 async def test_an_abandoned_upload_can_never_be_finished(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     await abandon_upload(db, HELD, 6)
 
     finished = await finish_upload(db, HELD, CONTENT, 7)
@@ -143,7 +159,7 @@ async def test_an_abandoned_upload_can_never_be_finished(db: Database) -> None:
 
 async def test_a_finished_upload_can_never_be_abandoned(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     await finish_upload(db, HELD, CONTENT, 6)
 
     assert (await abandon_upload(db, HELD, 7), await _status(db)) == (False, Status.ACTIVE)
@@ -151,7 +167,7 @@ async def test_a_finished_upload_can_never_be_abandoned(db: Database) -> None:
 
 async def test_finishing_and_abandoning_at_once_have_exactly_one_winner(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
 
     finished, abandoned = await asyncio.gather(
         finish_upload(db, HELD, CONTENT, 6), abandon_upload(db, HELD, 6)
@@ -164,9 +180,9 @@ async def test_finishing_and_abandoning_at_once_have_exactly_one_winner(db: Data
 async def test_an_upload_that_was_given_up_is_not_finished_in_the_name_of_the_next(db: Database) -> None:
     second = HELD._replace(key="second", holder="another")
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     await abandon_upload(db, HELD, 6)
-    await start_upload(db, second, 7)
+    await start_upload(db, image(), second, 7)
 
     finished = await finish_upload(db, HELD, CONTENT, 8)
 
@@ -175,7 +191,7 @@ async def test_an_upload_that_was_given_up_is_not_finished_in_the_name_of_the_ne
 
 async def test_a_sign_of_life_moves_the_end_of_the_lease(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
 
     held = await hold_blob(db, HELD, 200)
 
@@ -184,7 +200,7 @@ async def test_a_sign_of_life_moves_the_end_of_the_lease(db: Database) -> None:
 
 async def test_a_blob_that_was_taken_away_is_held_no_more(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     await abandon_upload(db, HELD, 6)
 
     assert (await hold_blob(db, HELD, 200), await list_blobs(db)) == (False, [LOOSE])
@@ -193,7 +209,7 @@ async def test_a_blob_that_was_taken_away_is_held_no_more(db: Database) -> None:
 async def test_a_holders_own_sign_of_life_does_not_keep_it_from_giving_up(db: Database) -> None:
     """Its own record of the lease is the older one then."""
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     await hold_blob(db, HELD, 200)
 
     assert await abandon_upload(db, HELD, 6)
@@ -201,7 +217,7 @@ async def test_a_holders_own_sign_of_life_does_not_keep_it_from_giving_up(db: Da
 
 async def test_recovery_does_not_take_a_blob_whose_holder_gave_a_sign_since(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     (seen,) = await list_blobs(db)
     await hold_blob(db, HELD, 200)
 
@@ -210,7 +226,7 @@ async def test_recovery_does_not_take_a_blob_whose_holder_gave_a_sign_since(db: 
 
 async def test_recovery_takes_a_blob_whose_holder_was_silent(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
     (seen,) = await list_blobs(db)
 
     assert (await take_upload(db, seen, 150), await _status(db)) == (True, Status.QUEUED)
@@ -218,7 +234,7 @@ async def test_recovery_takes_a_blob_whose_holder_was_silent(db: Database) -> No
 
 async def test_a_removed_blob_is_forgotten_and_a_held_one_is_not(db: Database) -> None:
     await write_world(db, [image()], [])
-    await start_upload(db, HELD, 5)
+    await start_upload(db, image(), HELD, 5)
 
     await forget_blob(db, "key")
     while_held = await list_blobs(db)

@@ -54,7 +54,7 @@ async def _begin(world: World) -> None:
     transfer = world.transfer()
     await transfer.uploads.receive(source, _chunks(), len(DATA))
     await transfer.close()
-    assert await start_upload(world.db, DEAD, 2)
+    assert await start_upload(world.db, image(), DEAD, 2)
     job = Job(
         id="job",
         kind=JobKind.COPY,

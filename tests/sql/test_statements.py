@@ -192,7 +192,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "jobs.FIND_JOB": ("job", "project"),
     "old_jobs.DELETE_OLD_JOBS": (1,),
     "old_jobs.DELETE_OLD_TASKS": (1,),
-    "blobs.START_UPLOAD": ("image", 2),
+    "blobs.START_UPLOAD": ("image", 2, "raw", "bare"),
     "blobs.INSERT_HELD_BLOB": ("key", "store", "image", "holder", 1),
     "blobs.HOLD_BLOB": ("key", "holder", 2),
     "blobs.RESERVE": ("key", "holder", "owner", 10),

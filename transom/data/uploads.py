@@ -110,7 +110,7 @@ class Uploads:
         require_formats(image)
         bounds = await self._bounds(image, announced)
         blob = await self._new_blob(image, store_id, image.id)
-        if not await blobs.start_upload(self._db, blob, now_us(), guard):
+        if not await blobs.start_upload(self._db, image, blob, now_us(), guard):
             await self._require_room(guard)
             raise ConflictError(
                 f"Image status transition from {Status.SAVING} to {Status.SAVING} is not allowed"

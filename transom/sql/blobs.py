@@ -34,9 +34,11 @@ class LooseBlob(NamedTuple):
     held_until: int
 
 
+# Its data is looked into as of these formats, which may be changed until it is `saving`.
 START_UPLOAD = f"""
     update image set status = '{Status.SAVING}', {MOVE_ON}
     where id = $1 and status in ({_one_of(sources(Status.SAVING))})
+      and disk_format = $3 and container_format = $4
     returning id"""
 
 START_STAGING = f"""
@@ -59,21 +61,27 @@ class UploadGuard(NamedTuple):
 UNGUARDED = UploadGuard(None, -1)
 
 
-async def start_upload(db: Database, blob: LooseBlob, now: int, guard: UploadGuard = UNGUARDED) -> bool:
-    """Make the image `saving` and claim the blob for its holder; False when another state or the guard
-    forbids it."""
-    return await _start(db, START_UPLOAD, blob, now, guard)
+async def start_upload(
+    db: Database, seen: Image, blob: LooseBlob, now: int, guard: UploadGuard = UNGUARDED
+) -> bool:
+    """Make the image `saving` and claim the blob for its holder; False when another state, other formats than
+    were `seen`, or the guard forbids it."""
+    return await _start(
+        db, START_UPLOAD, (blob.image_id, now, seen.disk_format, seen.container_format), blob, guard
+    )
 
 
 async def start_staging(db: Database, blob: LooseBlob, now: int, guard: UploadGuard = UNGUARDED) -> bool:
     """As `start_upload`, for bytes that are to be imported later: the image is `uploading`."""
-    return await _start(db, START_STAGING, blob, now, guard)
+    return await _start(db, START_STAGING, (blob.image_id, now), blob, guard)
 
 
-async def _start(db: Database, change: str, blob: LooseBlob, now: int, guard: UploadGuard) -> bool:
+async def _start(
+    db: Database, change: str, values: tuple[object, ...], blob: LooseBlob, guard: UploadGuard
+) -> bool:
     started = guard_uploading(
         *guard,
-        Statement(change, (blob.image_id, now), required=True),
+        Statement(change, values, required=True),
         Statement(INSERT_HELD_BLOB, tuple(blob)),
     )
     return await db.transact(*started) is not None
