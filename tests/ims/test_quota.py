@@ -1,5 +1,6 @@
 """How many images a project may own and has shared (ims-api, 1.10, and the setting `image_count_quota`)."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -85,6 +86,17 @@ def test_a_project_owns_no_more_images_than_it_may(make_service: MakeService, da
     assert refusal(service.client("recipient").post(IMAGES, json={"id": first})) == (409, "IMG.0035")
     assert publisher.delete(f"{IMAGES}/{first}").status_code == 204
     assert publisher.post(IMAGES, json={}).status_code == 201
+    # What an admin gives it counts, and is not refused.
+    given = service.client("recipient").post("/v2/images", json={}).json()["id"]
+    operation = {"op": "replace", "path": "/owner", "value": service.clouds["publisher"].project_id}
+    moved = service.client("admin").patch(
+        f"/v2/images/{given}",
+        content=json.dumps([operation]),
+        headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+    )
+    assert moved.status_code == 200, moved.text
+    assert show_quota(service)["image"]["used"] == 3
+    assert publisher.post(IMAGES, json={}).status_code == 413
 
 
 def test_data_that_is_too_much_is_told_from_data_that_is_too_large(make_service: MakeService) -> None:
