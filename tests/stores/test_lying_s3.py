@@ -1,7 +1,7 @@
 """An S3 service that means harm, or is broken: what it says is never more than it may be."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
@@ -16,6 +16,11 @@ from transom.stores.s3_uploads import Bucket, RefusedError, abort_uploads
 
 KEY = "image-blob"
 DATA = bytes(range(200))
+MIB = 1 << 20
+_BEGUN = (
+    b"<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>key</Key><UploadId>1</UploadId>"
+    b"</InitiateMultipartUploadResult>"
+)
 
 
 class Liar(LoopbackServer):
@@ -71,7 +76,23 @@ class _Lying(Handler):
         self.wfile.write(DATA[:50])
 
     def _error_with_200(self) -> None:
+        self._read_body()
         self.answer(200, b"<Error><Code>InternalError</Code></Error>")
+
+    def _error_with_200_at_the_end(self) -> None:
+        """Of an upload in parts."""
+        self._read_body()
+        if self.command == "POST" and "uploads" in self.path:
+            self.answer(200, _BEGUN)
+        elif self.command == "PUT":
+            self.answer(200, b"", {"ETag": '"part"'})
+        elif self.command == "POST":
+            self.answer(200, b"<Error><Code>InternalError</Code></Error>")
+        else:
+            self.answer(204, b"")
+
+    def _read_body(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
 
 @pytest.fixture
@@ -92,16 +113,35 @@ def test_a_list_of_uploads_is_not_read_for_ever(
         abort_uploads(Bucket(liar.origin, "/bucket", "us-east-1", "key", "secret"), KEY)
 
 
+def open_store(liar: Liar) -> S3Store:
+    options = {"endpoint": liar.origin, "region": "us-east-1", "part_size_mib": "5"}
+    info = StoreInfo(id="cold", kind=StoreKind.S3, address="bucket", options=options)
+    return S3Store(info, Keys(access_key="key", secret_key="secret"))
+
+
+async def chunks(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield bytes(MIB)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("lie", "count"), [("error_with_200", 1), ("error_with_200_at_the_end", 11)])
+async def test_a_blob_that_the_service_did_not_take_is_not_taken_for_stored(
+    liar: Liar, lie: str, count: int
+) -> None:
+    liar.lie = lie
+
+    with pytest.raises(UnavailableError):
+        await open_store(liar).put(KEY, chunks(count))
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "lie", ["longer_part", "whole_for_a_part", "other_part", "shorter_part", "error_with_200"]
 )
 async def test_no_other_bytes_are_passed_off_as_those_that_were_asked_for(liar: Liar, lie: str) -> None:
     liar.lie = lie
-    options = {"endpoint": liar.origin, "region": "us-east-1"}
-    info = StoreInfo(id="cold", kind=StoreKind.S3, address="bucket", options=options)
-    store = S3Store(info, Keys(access_key="key", secret_key="secret"))
-    got = b""
+    store, got = open_store(liar), b""
 
     with suppress(UnavailableError):
         async for chunk in store.get(KEY, 0, 100):
