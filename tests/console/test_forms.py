@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -146,3 +147,24 @@ def test_a_rule_for_everybody_is_the_default_and_one_without_a_project_is_refuse
         assert refused.status_code == 400
         assert why in refused.text
     assert _rules(visitor) == []
+
+
+def test_a_rule_names_a_project_that_has_offered_something(
+    server: Service, open_visitor: Callable[[Service, str], Visitor]
+) -> None:
+    visitor = open_visitor(server, "other")
+    publisher = server.clouds["publisher"].project_id
+    own, theirs, stranger = server.client("other"), server.client("publisher"), uuid.uuid4().hex
+    for project in (publisher, stranger):
+        assert own.put(f"/share/v1/rules/projects/{project}", json={"answer": "accepted"}).is_success
+    image = theirs.post("/v2/images", json={"name": "heard-of"}).json()["id"]
+    to = {"images": [image], "projects": [server.clouds["other"].project_id]}
+    assert theirs.post("/share/v1/offers", json=to).json()["offered"] == 1
+
+    text = visitor.see("/inbox/rules").text
+
+    assert f"publisherproject {publisher[:8]}…{publisher[-4:]}" in text
+    assert f"project {stranger}" in text
+    for project in (publisher, stranger):
+        own.delete(f"/share/v1/rules/projects/{project}")
+    theirs.delete(f"/v2/images/{image}")

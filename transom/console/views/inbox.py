@@ -43,6 +43,8 @@ _KINDS = {"image": "images", "family": "families"}
 _RULE_FIELDS = ("publisher", "who", "answer")
 #: More would make the link to the page too long.
 _MOST_NAMED = 25
+#: Offers that are looked through for the names of their senders.
+_MOST_LOOKED_AT = 100
 #: Offers that are kept as they are shown, of about 2 kB each.
 _MOST_CARDS = 500
 
@@ -232,12 +234,15 @@ async def _show_rules(
     visit: Visit, given: Mapping[str, str], did: str = "", made: str = "", wrong: str = ""
 ) -> Response:
     """`made`: a rule that was not there before, which *Undo* removes."""
-    found = await visit.client.get(_RULES, limit=25, after=visit.query.get("after"))
+    found, names = await asyncio.gather(
+        visit.client.get(_RULES, limit=25, after=visit.query.get("after")), _find_senders(visit)
+    )
     has_default = any("everybody" in rule["publisher"] for rule in found["items"])
     return await visit.page(
         "rules.html",
         HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK,
         rules=found["items"],
+        names=names,
         next_after=cursor_of(found["next"]),
         waits_else=not has_default and not found["next"],
         given=given,
@@ -245,6 +250,21 @@ async def _show_rules(
         made=made,
         wrong=wrong,
     )
+
+
+async def _find_senders(visit: Visit) -> dict[str, str]:
+    """Project → its name, of those whose offers were answered of late, by a rule or not; and of the user's
+    own. Of others the API tells no name."""
+    answers = await asyncio.gather(
+        *(
+            visit.client.try_get(_INBOX, is_shown=False, status=status, limit=_MOST_LOOKED_AT)
+            for status in ("accepted", "rejected")
+        )
+    )
+    found = {project.id: project.name for project in visit.here.box.projects}
+    for answer in answers:
+        found |= _list_senders(answer.body["items"] if answer.status == HTTPStatus.OK else [])
+    return found
 
 
 async def change_rules(visit: Visit) -> Response:
