@@ -76,7 +76,7 @@ def _note(overflow: int) -> str:
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory() as work, Service(Path(work)) as service:
-        take(Story(service), folder or DOCS, None if folder else SHOWN)
+        take(Story(service, unit=1 << 20), folder or DOCS, None if folder else SHOWN)
 
 
 if __name__ == "__main__":

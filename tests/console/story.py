@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from harness.service import Service
 
 OCTETS = {"Content-Type": "application/octet-stream"}
+_PATIENCE_S = 60
 #: Account, project, role.
 ACCOUNTS = [
     ("image-builder", "golden-images", "member"),
@@ -22,11 +24,13 @@ RECIPIENTS = {"web-team": "web-ops", "shop-eu": "shop-ops", "research": "lab-ops
 
 class Story:
     """`image`: one with shares; `family`: one with versions and members; `hook`: one of golden-images.
-    `spell`: what people write, as it is to be written."""
+    `spell`: what people write, as it is to be written. `unit`: of the images' sizes, bytes; a picture shows
+    sizes that images have."""
 
-    def __init__(self, service: Service, spell: Callable[[str], str] = str) -> None:
+    def __init__(self, service: Service, spell: Callable[[str], str] = str, unit: int = 1 << 10) -> None:
         self.service = service
         self._spell = spell
+        self._unit = unit
         for name, project, role in ACCOUNTS:
             service.add_user(name, spell(project), role)
         self.builder = service.client("image-builder")
@@ -34,6 +38,7 @@ class Story:
         self.family = self._make_family()
         self.image = self._share_images()
         self.hook = self._make_hooks()
+        self._wait_for_use()
 
     def project(self, name: str) -> str:
         return self.service.clouds[RECIPIENTS[name]].project_id
@@ -43,7 +48,7 @@ class Story:
         body = {"name": self._spell("Platform team"), "url": "https://images.example.org"}
         self.service.client("admin").put(f"/share/v1/publishers/{project}", json=body)
 
-    def make_image(self, account: str, name: str, megabytes: int, **fields: Any) -> str:
+    def make_image(self, account: str, name: str, size: int, **fields: Any) -> str:
         client = self.service.client(account)
         said = {key: self._spell(value) if isinstance(value, str) else value for key, value in fields.items()}
         if "tags" in said:
@@ -51,7 +56,7 @@ class Story:
         body = {"disk_format": "raw", "container_format": "bare", "min_ram": 512, **said}
         body["name"] = self._spell(name)
         image_id = str(client.post("/v2/images", json=body).json()["id"])
-        content = bytes(megabytes << 20)
+        content = bytes(size * self._unit)
         assert client.put(f"/v2/images/{image_id}/file", content=content, headers=OCTETS).is_success
         return image_id
 
@@ -105,6 +110,16 @@ class Story:
         self.make_image("web-ops", "shop-frontend", 17, tags=["release"])
         self.make_image("web-ops", "shop-frontend-canary", 19)
         return image_id
+
+    def _wait_for_use(self) -> None:
+        """A use is written a little after it happened."""
+        until = time.monotonic() + _PATIENCE_S
+        while not any(
+            one["usage"]["last_used_at"]
+            for one in self.builder.get(f"/share/v1/images/{self.image}/shares").json()["items"]
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def _make_hooks(self) -> str:
         kept = self.builder.post(

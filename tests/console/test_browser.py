@@ -384,6 +384,7 @@ def test_operators_have_pages_that_others_do_not_see(chromium: Chromium, server:
         assert "takes writes" in window.text
     with chromium.open(server.url) as window:
         window.sign_in(server.clouds["publisher"])
+        window.go("/images")
         assert "Operator" not in window.page.inner_text(".side")
         window.go("/operator")
         assert "You may not do that" in window.text

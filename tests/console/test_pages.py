@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from clients.console import Console
 
 from .story import Story
 from .visitor import Visitor
@@ -20,10 +20,21 @@ from .visitor import Visitor
 STATUS_WORDS = {"pending": "waiting"}
 
 
-def _visit(story: Story, account: str) -> Visitor:
-    visitor = Visitor(story.service)
-    visitor.sign_in(story.service.clouds[account])
-    return visitor
+Visit = Callable[[str], Visitor]
+
+
+@pytest.fixture(scope="module")
+def visit(story: Story) -> Iterator[Visit]:
+    """A function that gives the visitor of an account; each signs in once."""
+    with ExitStack() as stack:
+
+        @cache
+        def visit_as(account: str) -> Visitor:
+            visitor = stack.enter_context(Visitor(story.service))
+            visitor.sign_in(story.service.clouds[account])
+            return visitor
+
+        yield visit_as
 
 
 # ---- facts: what the page has to say of the body of the call
@@ -312,7 +323,7 @@ def test_every_page_is_compared(story: Story) -> None:
     ("account", "name", "call", "say"), FACTS, ids=[f"{one[1]} {one[2]}" for one in FACTS]
 )
 def test_a_page_says_what_the_api_says(
-    story: Story, account: str, name: str, call: str, say: Callable[[Any], list[str]]
+    story: Story, visit: Visit, account: str, name: str, call: str, say: Callable[[Any], list[str]]
 ) -> None:
     fills = {
         "image": story.image,
@@ -324,9 +335,8 @@ def test_a_page_says_what_the_api_says(
     }
     path = re.sub(r"\{([a-z-]+)\}", lambda found: fills[found[1]], call)
 
-    with _visit(story, account) as visitor:
-        answer = visitor.get(story.pages()[account][name])
-        facts = say(story.service.client(account).get(path).json())
+    answer = visit(account).get(story.pages()[account][name])
+    facts = say(story.service.client(account).get(path).json())
 
     assert answer.status_code == 200
     shown = html.unescape(answer.text)
@@ -337,10 +347,11 @@ def test_a_page_says_what_the_api_says(
 
 
 @pytest.mark.parametrize("account", ["web-ops", "image-builder"])
-def test_the_commands_of_every_page_run_and_show_its_facts(story: Story, account: str) -> None:
+def test_the_commands_of_every_page_run_and_show_its_facts(
+    story: Story, visit: Visit, tmp_path: Path, account: str
+) -> None:
     cloud = story.service.clouds[account]
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
         "OS_AUTH_URL": cloud.auth_url,
         "OS_USERNAME": cloud.username,
         "OS_PASSWORD": cloud.password,
@@ -349,48 +360,43 @@ def test_the_commands_of_every_page_run_and_show_its_facts(story: Story, account
         "OS_PROJECT_DOMAIN_NAME": "Default",
     }
     lines: dict[str, str] = {}
-    with _visit(story, account) as visitor:
-        for name, path in story.pages()[account].items():
-            if name != "error":
-                text = html.unescape(visitor.see(path).text)
-                lines |= dict.fromkeys(
-                    re.findall(r"(transom (?:image|share|family|hook|rule) .+?) (?:curl|$)", text), name
-                )
+    for name, path in story.pages()[account].items():
+        if name != "error":
+            text = html.unescape(visit(account).see(path).text)
+            lines |= dict.fromkeys(
+                re.findall(r"(transom (?:image|share|family|hook|rule) .+?) (?:curl|$)", text), name
+            )
     found = sorted({one for line in lines for one in re.split(r"(?<=\S) (?=transom )", line)})
     found = [re.sub(r" (?:openstack|curl) .*", "", line) for line in found]
     # Those with a word to be replaced make something.
     found = [line for line in found if not {"NAME", "URL"} & set(line.split())]
     assert len(found) > 5
 
-    for line in found:
-        command = [sys.executable, "-m", *shlex.split(line), "-f", "json"]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, f"{line}: {done.stderr}"
-        assert isinstance(json.loads(done.stdout), list | dict), line
+    with Console("transom", "image list", tmp_path, environment) as console:
+        for line in found:
+            done = console.run(f"{line.removeprefix('transom ')} -f json")
+            assert done.status == 0, f"{line}: {done.stderr}"
+            assert isinstance(json.loads(done.stdout), list | dict), line
 
 
-def test_every_page_ends_with_its_commands(story: Story) -> None:
+def test_every_page_ends_with_its_commands(story: Story, visit: Visit) -> None:
     without = {
         path
         for account, pages in story.pages().items()
-        for path in _paths_without_commands(story, account, pages)
+        for path in _paths_without_commands(visit(account), pages)
     }
 
     assert without == {"/images/nonexistent"}
 
 
-def _paths_without_commands(story: Story, account: str, pages: dict[str, str]) -> list[str]:
-    with _visit(story, account) as visitor:
-        return [path for path in pages.values() if "As commands</summary>" not in visitor.get(path).text]
+def _paths_without_commands(visitor: Visitor, pages: dict[str, str]) -> list[str]:
+    return [path for path in pages.values() if "As commands</summary>" not in visitor.get(path).text]
 
 
-def test_a_page_asks_for_no_more_than_three_files(story: Story) -> None:
-    with _visit(story, "web-ops") as visitor:
-        asked = {
-            name: len(re.findall(r"/console/static/", visitor.get(path).text))
-            for name, path in story.pages()["web-ops"].items()
-        }
+def test_a_page_asks_for_no_more_than_three_files(story: Story, visit: Visit) -> None:
+    asked = {
+        name: len(re.findall(r"/console/static/", visit("web-ops").get(path).text))
+        for name, path in story.pages()["web-ops"].items()
+    }
 
     assert {name: count for name, count in asked.items() if count != 3} == {}
