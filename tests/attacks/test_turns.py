@@ -8,13 +8,16 @@ import threading
 from contextlib import ExitStack
 
 import asyncpg
+import msgspec
 import pytest
 from conftest import SharedServices
 from harness.service import Service
 
 from transom.api.pieces import AT_ONCE, encode_each
 from transom.api.turns import Turns
+from transom.api.v2.metadefs.wire import encode_contents
 from transom.assemble import beside_loop
+from transom.domain.metadefs import Item, Kind, Namespace
 
 from .strangers import connect, cpu_s, head, read_status
 
@@ -272,3 +275,32 @@ async def test_a_long_answer_is_made_in_pieces() -> None:
 
     assert made == [f'"{number}"'.encode() for number in range(items)]
     assert ran >= items // AT_ONCE
+
+
+@pytest.mark.anyio
+async def test_a_namespace_of_many_objects_is_shown_in_pieces() -> None:
+    namespace = Namespace(
+        id="1",
+        namespace="OS::Many",
+        display_name=None,
+        description=None,
+        visibility="public",
+        protected=False,
+        owner="project",
+        created_at=1,
+        updated_at=1,
+    )
+    items = [
+        Item(kind=Kind.OBJECT, name=f"object-{number}", body={}, created_at=1, updated_at=1)
+        for number in range(1_000)
+    ]
+    turns = 0
+
+    async def take_turn() -> None:
+        nonlocal turns
+        turns += 1
+
+    shown = await encode_contents(namespace, items, take_turn)
+
+    assert [msgspec.json.decode(text)["name"] for text in shown["objects"]] == [item.name for item in items]
+    assert turns == len(items) // AT_ONCE

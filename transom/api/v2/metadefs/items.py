@@ -3,9 +3,11 @@
 The calls are alike for all of them: each handler is told which kind it is about (`__init__.py`).
 """
 
+from functools import partial
 from http import HTTPStatus
 
 from transom.api.http import Request, Response, json_response, no_content
+from transom.api.pieces import encode_all
 from transom.api.services import Services
 from transom.api.v2.metadefs.namespaces import see, see_unprotected
 from transom.api.v2.metadefs.query import choose_items, parse_resource_type
@@ -27,14 +29,14 @@ async def list_items(kind: Kind, services: Services, request: Request) -> Respon
         case Kind.PROPERTY:
             return json_response({"properties": properties_body(items)})
         case Kind.RESOURCE_TYPE:
-            shown = [item_body(namespace, item) for item in items]
+            shown = await encode_all(items, partial(item_body, namespace), request.take_turn)
             return json_response({"resource_type_associations": shown})
         case Kind.TAG:
             page = choose_items(request, kind, items, services.lists)
             return json_response({"tags": [{"name": item.name} for item in page]})
         case Kind.OBJECT:
             page = choose_items(request, kind, items, services.lists)
-            shown = [stored_body(namespace, item) for item in page]
+            shown = await encode_all(page, partial(stored_body, namespace), request.take_turn)
             # Without the slash that every other link starts with: so Glance has it.
             return json_response({"objects": shown, "schema": "v2/schemas/metadefs/objects"})
 

@@ -10,7 +10,7 @@ from transom.api.services import Services
 from transom.api.v2.metadefs.query import parse_namespace_query, parse_resource_type
 from transom.api.v2.metadefs.wire import (
     MOST_VALUES,
-    contents_body,
+    encode_contents,
     namespace_body,
     namespace_link,
     resource_type_body,
@@ -64,7 +64,10 @@ async def list_namespaces(services: Services, request: Request) -> Response:
     seen = [one for one in page if rules.sees_namespace(caller, one)]
     associations = await metadefs.list_associations(services.db, seen)
     body: dict[str, Any] = {
-        "namespaces": [namespace_body(one) | contents_body(one, associations[one.id]) for one in seen],
+        "namespaces": [
+            namespace_body(one) | await encode_contents(one, associations[one.id], request.take_turn)
+            for one in seen
+        ],
         "first": page_link(_PATH, pairs, None),
         "schema": "/v2/schemas/metadefs/namespaces",
     }
@@ -98,7 +101,8 @@ async def show_namespace(services: Services, request: Request) -> Response:
     namespace = see(request, *(ITEM_RULES[kind].list for kind in Kind))(found)
     if resource_type is not None and (prefix := prefix_for(items, resource_type)):
         items = [with_prefix(item, prefix) for item in items]
-    return json_response(namespace_body(namespace) | contents_body(namespace, items))
+    contents = await encode_contents(namespace, items, request.take_turn)
+    return json_response(namespace_body(namespace) | contents)
 
 
 async def update_namespace(services: Services, request: Request) -> Response:

@@ -1,9 +1,11 @@
 """Records of metadata definitions → JSON shapes. What has no value is left out."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from transom.api.pieces import TakeTurn, encode_all
 from transom.api.wire import timestamp
 from transom.domain.metadefs import MOST_ITEMS, Item, Kind, Namespace, ResourceType, of_kind
 
@@ -34,13 +36,14 @@ def namespace_body(namespace: Namespace) -> dict[str, Any]:
     }
 
 
-def contents_body(namespace: Namespace, items: Iterable[Item]) -> dict[str, Any]:
+async def encode_contents(namespace: Namespace, items: Iterable[Item], take_turn: TakeTurn) -> dict[str, Any]:
     """What a namespace holds, given oldest first, as it is shown within it; only kinds it has any of."""
     by_kind = {kind: of_kind(items, kind) for kind in Kind}
+    types, objects = by_kind[Kind.RESOURCE_TYPE], by_kind[Kind.OBJECT]
     shown: dict[str, Any] = {
-        "resource_type_associations": [item_body(namespace, item) for item in by_kind[Kind.RESOURCE_TYPE]],
+        "resource_type_associations": await encode_all(types, partial(item_body, namespace), take_turn),
         "properties": properties_body(by_kind[Kind.PROPERTY]),
-        "objects": [stored_body(namespace, item) for item in by_kind[Kind.OBJECT]],
+        "objects": await encode_all(objects, partial(stored_body, namespace), take_turn),
         "tags": [{"name": item.name} for item in reversed(by_kind[Kind.TAG])],
     }
     return {key: value for key, value in shown.items() if value}
