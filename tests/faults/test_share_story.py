@@ -120,9 +120,12 @@ class _Story:
         return str(made.json()["id"])
 
     def settle(self) -> None:
-        """Wait until nothing ends any more, and give each family a new version: what happens to that one
-        afterwards is nobody's doing."""
+        """Wait until nothing ends any more, and give each family a member and then a new version: what
+        happens to that one afterwards is nobody's doing."""
         assert eventually(self._ends, lambda ends: not ends) == []
+        self._post("offers", {"families": self.families, "projects": list(self.projects.values())})
+        answer = {"families": self.families, "answer": "accepted"}
+        assert self.service.client("recipient").post("/share/v1/answers", json=answer).status_code == 200
         for family_id in self.families:
             self.images.append(self.new_image())
             self._post(f"families/{family_id}/versions", {"image_id": self.images[-1]})
