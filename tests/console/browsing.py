@@ -27,14 +27,6 @@ _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice
 _PATIENCE_MS = 30_000
 
 
-#: In a page: what its elements get their colours by, each with what it is in.
-_STYLES = """within => {
-  const show = one => `${one.localName}.${one.getAttribute("class") || ""}${one.disabled ? ":disabled" : ""}`;
-  return [...document.querySelectorAll(`${within} *`)].filter(one => !one.closest("svg"))
-    .map(one => `${show(one.parentElement)} ${show(one)} ${one.getAttribute("aria-current")}`);
-}"""
-
-
 class Chromium:
     """`faults`: what a page complained of since it was last looked at: reports of its policy, errors of its
     script, and what could not be loaded."""
@@ -100,7 +92,6 @@ class Window:
     def __init__(self, page: Any, root: str) -> None:
         self.page = page
         self.root = root
-        self._met: set[str] = set()
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", self._note)
@@ -153,9 +144,8 @@ class Window:
             self.page.wait_for_selector("dialog", state="detached")
 
     def find_barriers(self, within: str = "html") -> list[str]:
-        """At both widths, one in the light scheme and one in the dark; in the other scheme, which differs in
-        its colours alone, the colours of what this window has not met before; and at the narrowest width what
-        does not fit. `within`: of the page, by a CSS selector."""
+        """At both widths and in both schemes, of which the second differs in its colours alone; and at the
+        narrowest width what does not fit. `within`: of the page, by a CSS selector."""
         found = []
         for width, scheme, other in (
             (WIDTHS["desktop"], "light", "dark"),
@@ -165,10 +155,6 @@ class Window:
             self.page.emulate_media(color_scheme=scheme)
             rules = {"type": "tag", "values": _RULES}
             found += [f"{width}, {scheme}: {one}" for one in self._run_axe(within, rules)]
-            styles = {f"{width} {one}" for one in self.page.evaluate(_STYLES, within)}
-            if styles <= self._met:
-                continue
-            self._met |= styles
             self.page.emulate_media(color_scheme=other)
             colours = {"type": "rule", "values": ["color-contrast"]}
             found += [f"{width}, {other}: {one}" for one in self._run_axe(within, colours)]
