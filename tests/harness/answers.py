@@ -96,15 +96,26 @@ def find_call(request: httpx.Request) -> Call | None:
 def _find_path(path: str) -> str | None:
     """The template that fits; a literal segment wins over a variable one."""
     segments = path.split("/")
-    fitting = []
-    for template in read_document()["paths"]:
-        named = template.split("/")
-        if len(named) == len(segments) and all(
-            (one.startswith("{") and bool(unquote(given))) or one == given
+    for named, template in _templates().get(len(segments), ()):
+        if all(
+            one == given or (one.startswith("{") and bool(unquote(given)))
             for one, given in zip(named, segments, strict=True)
         ):
-            fitting.append((tuple(one.startswith("{") for one in named), template))
-    return min(fitting)[1] if fitting else None
+            return template
+    return None
+
+
+@functools.cache
+def _templates() -> dict[int, list[tuple[list[str], str]]]:
+    """Each template and its segments, by their number; where several fit a path, the first has the earliest
+    literal."""
+    by_number: dict[int, list[tuple[list[str], str]]] = {}
+    for template in read_document()["paths"]:
+        named = template.split("/")
+        by_number.setdefault(len(named), []).append((named, template))
+    for templates in by_number.values():
+        templates.sort(key=lambda one: ([segment.startswith("{") for segment in one[0]], one[1]))
+    return by_number
 
 
 @functools.cache
