@@ -6,17 +6,20 @@ once more, and left alone for good when a test changed its schema.
 
 import asyncio
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import asyncpg
 from harness.postgresql import PostgreSQL
 
 from transom.sql.connect import open_database
-from transom.sql.db import Database, Row, Statement
 from transom.sql.migrate import migrate
 
 from .databases import catalog
+
+#: No test may keep what the next one waits for.
+COMMAND_S = 60
 
 # Whatever a test may have added to the schema has an id that none had before.
 _NEWEST_OBJECT = """
@@ -64,11 +67,11 @@ class MigratedDatabases:
 
 
 class _Lendable:
-    """A PostgreSQL database, and what it held when it was new."""
+    """A PostgreSQL database, and the script that leaves in it what it held when it was new."""
 
-    def __init__(self, url: str, tables: dict[str, list[Row]], schema: Row) -> None:
+    def __init__(self, url: str, refill: str, schema: asyncpg.Record) -> None:
         self.url = url
-        self._tables = tables
+        self._refill = refill
         self._schema = schema
 
     @classmethod
@@ -76,34 +79,41 @@ class _Lendable:
         await _migrate(url)
         db = await open_database(url, 1)
         names = [name for (name,) in (await catalog(db, "postgresql"))["tables"]]
-        tables = {name: await db.scan(f"select * from {name}") for name in names}
-        made = cls(url, tables, await _read_schema(db))
         await db.close()
-        return made
+        async with _connect(url) as connection:
+            refill = await _write_refill(connection, names)
+            return cls(url, refill, await connection.fetchrow(_NEWEST_OBJECT))
 
     async def empty(self) -> bool:
         """Whether it could be brought back to what it was."""
-        db = await open_database(self.url, 1)
-        try:
-            if await _read_schema(db) != self._schema:
+        async with _connect(self.url) as connection:
+            if await connection.fetchrow(_NEWEST_OBJECT) != self._schema:
                 return False
-            await db.transact(*self._statements())
-        finally:
-            await db.close()
+            await connection.execute(self._refill)
         return True
 
-    def _statements(self) -> Iterator[Statement]:
-        yield Statement("set constraints all deferred", ())
-        for name in self._tables:
-            yield Statement(f"delete from {name}", ())
-        for name, rows in self._tables.items():
-            for row in rows:
-                values = ", ".join(f"${place}" for place in range(1, len(row) + 1))
-                yield Statement(f"insert into {name} values ({values})", tuple(row))
+
+@asynccontextmanager
+async def _connect(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, command_timeout=COMMAND_S)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
-async def _read_schema(db: Database) -> Row:
-    return (await db.scan(_NEWEST_OBJECT))[0]
+async def _write_refill(connection: asyncpg.Connection, tables: list[str]) -> str:
+    """One script, for one round trip, which PostgreSQL runs as one transaction."""
+    deletions = [f"delete from {name}" for name in tables]
+    insertions = []
+    for name in tables:
+        rows = await connection.fetchval(f"select json_agg(t) from {name} t")
+        if rows is not None:
+            literal = await connection.fetchval("select quote_literal($1::text)", rows)
+            insertions.append(
+                f"insert into {name} select * from json_populate_recordset(null::{name}, {literal})"
+            )
+    return ";\n".join(["set constraints all deferred", *deletions, *insertions])
 
 
 async def _migrate(url: str) -> None:
