@@ -53,8 +53,13 @@ class Statement(NamedTuple):
     events: tuple[EventInsert, ...] = ()
 
     @property
+    def is_event(self) -> bool:
+        """Whether it changes nothing else."""
+        return self.sql.lstrip().startswith("insert into outbox")
+
+    @property
     def appends_events(self) -> bool:
-        return bool(self.events) or self.sql.lstrip().startswith("insert into outbox")
+        return bool(self.events) or self.is_event
 
 
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.

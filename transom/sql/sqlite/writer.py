@@ -85,7 +85,7 @@ class _Unit:
 
     def inserts(self) -> bool:
         """Rows that are no events."""
-        return any(_verb(one) == "insert" and not one.appends_events for one in self.statements)
+        return any(_verb(one) == "insert" and not one.is_event for one in self.statements)
 
     def takes_away(self) -> bool:
         """Before it has run: whether it may. Of a script that shows when it has."""
