@@ -224,6 +224,28 @@ def test_short_pieces_of_one_project_begin_at_once() -> None:
     assert asyncio.run(run()) == CROWD
 
 
+def test_who_comes_while_a_piece_is_called_begins_behind_it() -> None:
+    """It would begin in the same round of the event loop, on top of the piece that was called."""
+
+    async def run() -> list[str]:
+        loop = _Loop()
+        done = []
+
+        async def work(name: str) -> None:
+            await loop.work("one")
+            done.append(name)
+
+        async def come_later() -> None:
+            # The second piece is called now, and has not begun.
+            await asyncio.sleep(0)
+            await work("third")
+
+        await asyncio.gather(work("first"), work("second"), come_later())
+        return done
+
+    assert asyncio.run(run()) == ["first", "second", "third"]
+
+
 def test_who_gave_up_holds_up_nobody() -> None:
     async def run() -> int:
         loop = _Loop()

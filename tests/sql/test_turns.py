@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import anyio
@@ -69,10 +70,12 @@ async def _rounds_of_pieces(db: Database, tenants: list[str | None]) -> list[int
     return begun
 
 
-async def test_a_project_has_one_piece_in_a_round(db: Database) -> None:
+async def test_a_project_does_not_begin_all_its_pieces_in_a_round(db: Database) -> None:
+    """One whose answer comes late may begin in the round of one that was called."""
     begun = await _rounds_of_pieces(db, ["project"] * SCANS)
 
-    assert len(set(begun)) == len(begun) == SCANS
+    assert len(begun) == SCANS
+    assert max(Counter(begun).values()) <= 2
 
 
 async def test_the_service_waits_for_nobody(db: Database) -> None:

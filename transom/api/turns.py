@@ -8,6 +8,7 @@ not; the others wait, and are called one by one, the projects in turn, each in a
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -51,12 +52,12 @@ class Turns:
 
     def _begin(self, tenant: str) -> None:
         if self._since is None:
-            self._begin_round()
+            self._begin_round(self._clock())
         self._begun.add(tenant)
 
-    def _begin_round(self) -> None:
+    def _begin_round(self, since: float) -> None:
         """It ends when the loop has run what is ready by now."""
-        self._since = self._clock()
+        self._since = since
         self._begun.clear()
         asyncio.get_running_loop().call_soon(self._end_round)
 
@@ -70,7 +71,9 @@ class Turns:
         if called is not None:
             tenant, piece = called
             piece.set_result(None)
-            # The round that begins with it ends behind the piece that was called.
+            # The round that begins with it ends behind the piece that was called, and is not young: what its
+            # tenant begins before it would come on top.
+            self._begin_round(-math.inf)
             self._begin(tenant or "")
 
 
