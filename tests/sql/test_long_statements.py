@@ -10,7 +10,7 @@ import pytest
 from domain.samples import ACTOR, image, member
 
 from transom.domain.model import Visibility
-from transom.sql.db import TENANT, Database, Statement
+from transom.sql.db import TENANT, Database, Script, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import update_image
 
@@ -98,6 +98,28 @@ async def test_many_writes_of_one_project_that_take_a_while_together_are_not_all
 
     assert left
     assert await count(db, "deleted_image") == 100 + 1
+
+
+async def test_all_short_writes_that_wait_go_before_the_second_long_one(db: Database) -> None:
+    """Also where they are too many for one transaction."""
+    short = LONG.replace("300000", "1500")
+    done: list[str] = []
+
+    def delete_nothing() -> Script[None]:
+        yield Statement("delete from deleted_image where id = 'none'", ())
+
+    async def run_script() -> None:
+        await db.run(delete_nothing)
+        done.append("long")
+
+    async def write(number: int) -> None:
+        await db.write(short.replace("'long'", f"'{number}-'"))
+        done.append("short")
+
+    with anyio.fail_after(PATIENCE_S):
+        await asyncio.gather(*(run_script() for _ in range(3)), *(write(number) for number in range(100)))
+
+    assert done[101:] == ["long", "long"]
 
 
 async def test_many_long_writes_are_all_made(db: Database) -> None:

@@ -53,6 +53,11 @@ class Statement(NamedTuple):
     events: tuple[EventInsert, ...] = ()
 
     @property
+    def verb(self) -> str:
+        """Its first six letters."""
+        return self.sql.lstrip()[:6]
+
+    @property
     def is_event(self) -> bool:
         """Whether it changes nothing else."""
         return self.sql.lstrip().startswith("insert into outbox")

@@ -85,7 +85,7 @@ class _Unit:
 
     def inserts(self) -> bool:
         """Rows that are no events."""
-        return any(_verb(one) == "insert" and not one.is_event for one in self.statements)
+        return any(one.verb == "insert" and not one.is_event for one in self.statements)
 
     def takes_away(self) -> bool:
         """Before it has run: whether it may. Of a script that shows when it has."""
@@ -93,7 +93,7 @@ class _Unit:
             return True
         if self.removes is not None:
             return self.removes
-        return any(_verb(statement) == "delete" for statement in self.statements)
+        return any(statement.verb == "delete" for statement in self.statements)
 
 
 class Writer:
@@ -127,8 +127,9 @@ class Writer:
         self._waiting: list[_Unit] = []
         self._long: FairQueue[_Unit] = FairQueue(_is_gone)
         self._again: list[_Unit] = []
-        #: Of the two kinds, whose turn it is.
-        self._is_turn_of_long = False
+        #: Statements that go before the next that may be long: those that wait when a turn of theirs begins,
+        #: in as many transactions as they take. None between two turns.
+        self._before_long: int | None = None
         self._is_busy = False
         self._is_stopped = False
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -186,12 +187,13 @@ class Writer:
         """What goes into the next transaction: what may be long alone, others together. The two kinds take
         turns, so that a statement waits for one script and not for all those that somebody has sent."""
         waiting = self._again or self._waiting
-        if not self._again and (self._is_turn_of_long or not waiting):
-            self._is_turn_of_long = False
+        if not self._again and (self._before_long == 0 or not waiting):
+            self._before_long = None
             called = self._long.call()
             if called is not None:
                 return [called[1]]
-        self._is_turn_of_long = True
+        if self._before_long is None:
+            self._before_long = min(len(waiting), _BATCH)
         size = next((n for n, unit in enumerate(waiting[:_BATCH]) if unit.makes_others_wait), _BATCH)
         batch = waiting[: max(size, 1)]
         del waiting[: len(batch)]
@@ -290,6 +292,8 @@ class Writer:
         return self._ballast.release() or self._room.has_room_again()
 
     def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
+        if self._before_long is not None:
+            self._before_long = max(self._before_long - len(batch), 0)
         for unit in again:
             unit.forget()
             unit.is_second_try = True
@@ -372,7 +376,7 @@ class Writer:
     def _rows_of(self, unit: _Unit, statement: Statement) -> list[Row]:
         if statement.is_lock:
             return []
-        is_removal = not unit.removes and _verb(statement) == "delete"
+        is_removal = not unit.removes and statement.verb == "delete"
         if is_removal:
             changes = self._connection.total_changes
             # Until it has found nothing to remove: it may have no room for the attempt.
@@ -427,10 +431,6 @@ class _Checkpointer:
 
 def _do_nothing() -> None:
     """The default of `wake`."""
-
-
-def _verb(statement: Statement) -> str:
-    return statement.sql.lstrip()[:6]
 
 
 def _is_gone(unit: _Unit) -> bool:
