@@ -4,16 +4,14 @@ from collections.abc import Awaitable, Callable
 
 from transom.sql.db import TENANT
 
-#: Returns when a piece of the project's work may begin.
-TakeTurn = Callable[[str], Awaitable[None]]
-
 
 class InTurns:
-    """The part of a `Database` that several answers of one project, ready at once, are worked on by turns."""
+    """What both databases have of turns: of several answers that are ready at once, those of one project are
+    worked on one after the other."""
 
-    _take: TakeTurn | None = None
+    _take: Callable[[str], Awaitable[None]] | None = None
 
-    def use_turns(self, take: TakeTurn) -> None:
+    def use_turns(self, take: Callable[[str], Awaitable[None]]) -> None:
         self._take = take
 
     async def take_turn(self) -> None:
