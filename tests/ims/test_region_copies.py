@@ -5,8 +5,10 @@ has. What goes wrong on the way is done by `harness/region.py`.
 """
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -144,6 +146,44 @@ def test_a_shared_image_is_copied_by_its_recipient(source: Service, other: Servi
     job = copy(source, image_id, "recipient", name=new_name(), project_name=target(other))
 
     assert job["status"] == "SUCCESS", job
+
+
+def test_a_copy_takes_along_what_its_requester_may_read(other: Service, tmp_path: Path) -> None:
+    cloud = other.clouds["other"]
+    peers, protections = tmp_path / "peers.toml", tmp_path / "protections.conf"
+    peers.write_text(
+        peer_table(
+            PEER,
+            f"{other.url}/identity/v3",
+            cloud.username,
+            cloud.password,
+            cloud.project_name,
+            "RegionOne",
+        )
+    )
+    protections.write_text(
+        "[^secret$]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n"
+        "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
+    )
+    files = {
+        "TRANSOM_PEERS_FILE": str(peers),
+        "TRANSOM_PROPERTY_PROTECTION_FILE": str(protections),
+    }
+    with forked_service(tmp_path, None, files) as source:
+        image_id = create_image(source, os_distro="debian")
+        hidden = [{"op": "add", "path": "/secret", "value": "42"}]
+        kept = source.client("admin").patch(
+            f"/v2/images/{image_id}",
+            content=json.dumps(hidden),
+            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        )
+        assert (kept.status_code, kept.json().get("secret")) == (200, "42"), kept.text
+
+        job = copy(source, image_id, name=new_name(), project_name=target(other))
+
+    assert job["status"] == "SUCCESS", job
+    made = show(other, "other", job["entities"]["image_id"])
+    assert (made["os_distro"], "secret" in made) == ("debian", False)
 
 
 def test_the_catalog_of_keystone_leads_to_the_region(

@@ -2,8 +2,9 @@
 
 They come with the caller's policy; None there means that the operator set none, and every property is free.
 What the caller may not read does not exist for it: it is in no body, no filter finds it and no patch meets
-it. The service itself is not bound: what it derives and copies keeps all properties. What an import takes
-over from another service is another's word, and judged as if the one who asked for it had said it.
+it. The service itself is not bound: what it derives and copies keeps all properties, and a copy in another
+region those that its requester may read. What an import takes over from another service is another's word,
+and judged as if the one who asked for it had said it.
 """
 
 from collections.abc import Iterable, Mapping

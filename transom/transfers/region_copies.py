@@ -20,6 +20,7 @@ from transom.domain.errors import (
 )
 from transom.domain.job_inputs import RegionCopy, input_of
 from transom.domain.model import Image, Job, Status, Visibility
+from transom.domain.protection import seen_image
 from transom.sql import jobs
 from transom.sql.db import Database
 from transom.transfers.copies import find_source, read_source
@@ -56,7 +57,7 @@ class RegionCopies:
         found = await remote.find(asked.image_id)
         if found is None:
             await remote.require_free(asked.name)
-            await remote.create(_record(source, asked))
+            await remote.create(_record(seen_image(self._requesters.recall(job), source), asked))
         elif found.get("status") == Status.ACTIVE:
             _require_same(source, found)
             return  # An earlier attempt got that far.
@@ -109,7 +110,7 @@ class RegionCopies:
 
 
 def _record(source: Image, asked: RegionCopy) -> dict[str, Any]:
-    """The image as it is made there."""
+    """The image as it is made there, of the source as its requester sees it: other rules hold there."""
     described = {DESCRIPTION: asked.description} if asked.description is not None else {}
     return {
         **copied_properties(source),
