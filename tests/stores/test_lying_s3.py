@@ -21,6 +21,14 @@ _BEGUN = (
     b"<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>key</Key><UploadId>1</UploadId>"
     b"</InitiateMultipartUploadResult>"
 )
+_COMPLETED = (
+    b"<CompleteMultipartUploadResult><Bucket>bucket</Bucket><Key>key</Key><ETag>whole</ETag>"
+    b"</CompleteMultipartUploadResult>"
+)
+_COPIED = (
+    b"<CopyObjectResult><ETag>copy</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+    b"</CopyObjectResult>"
+)
 
 
 class Liar(LoopbackServer):
@@ -29,6 +37,7 @@ class Liar(LoopbackServer):
     def __init__(self) -> None:
         self.lie = ""
         self.ended = threading.Event()
+        self.removed: list[str] = []
         liar = self
 
         class OfLiar(_Lying):
@@ -91,6 +100,36 @@ class _Lying(Handler):
         else:
             self.answer(204, b"")
 
+    def _lost_object(self) -> None:
+        self._say_it_is_stored()
+
+    def _lost_part(self) -> None:
+        """The object is there, and shorter than what was sent."""
+        self._say_it_is_stored(str(5 * MIB))
+
+    def _lost_copy(self) -> None:
+        is_copy = "aside" in self.path
+        if self.command == "HEAD":
+            headers = {"ETag": '"e"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT", "Content-Length": "0"}
+            self.answer(404 if is_copy else 200, b"", headers)
+        elif self.command == "PUT":
+            self.answer(200, _COPIED)
+        else:
+            self.site.removed.append(self.path)
+            self.answer(200, b"")
+
+    def _say_it_is_stored(self, size: str | None = None) -> None:
+        self._read_body()
+        if self.command == "HEAD":
+            headers = {"ETag": '"e"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+            self.answer(
+                *((404, b"") if size is None else (200, b"")), headers | {"Content-Length": size or "0"}
+            )
+        elif self.command == "POST":
+            self.answer(200, _BEGUN if "uploads" in self.path else _COMPLETED)
+        else:
+            self.answer(200, b"", {"ETag": '"part"'})
+
     def _read_body(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
@@ -125,7 +164,17 @@ async def chunks(count: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("lie", "count"), [("error_with_200", 1), ("error_with_200_at_the_end", 11)])
+@pytest.mark.parametrize(
+    ("lie", "count"),
+    [
+        ("error_with_200", 1),
+        ("error_with_200_at_the_end", 11),
+        ("lost_object", 1),
+        ("lost_object", 11),
+        ("lost_part", 1),
+        ("lost_part", 11),
+    ],
+)
 async def test_a_blob_that_the_service_did_not_take_is_not_taken_for_stored(
     liar: Liar, lie: str, count: int
 ) -> None:
@@ -133,6 +182,16 @@ async def test_a_blob_that_the_service_did_not_take_is_not_taken_for_stored(
 
     with pytest.raises(UnavailableError):
         await open_store(liar).put(KEY, chunks(count))
+
+
+@pytest.mark.anyio
+async def test_what_is_moved_stays_until_the_service_has_the_copy(liar: Liar) -> None:
+    liar.lie = "lost_copy"
+
+    with pytest.raises(UnavailableError):
+        await open_store(liar).set_aside(KEY)
+
+    assert liar.removed == []
 
 
 @pytest.mark.anyio

@@ -69,6 +69,10 @@ class TooManyPartsError(Exception):
         self.limit = limit
 
 
+class NotKeptError(OSError):
+    """The service has taken an object, and has not what was sent."""
+
+
 class Found(NamedTuple):
     """An object that is there: its size in bytes, and what it is recognised by while it stays as it is."""
 
@@ -119,8 +123,8 @@ class S3Bucket:
         expected_bytes: int | None = None,
         attributes: Mapping[str, str] | None = None,
     ) -> int:
-        """Write the object, in parts of at least `part_bytes` if it is larger than one; its size. Nobody sees
-        it before it is whole, and after an error nothing of it is left at the service."""
+        """Write the object, in parts of at least `part_bytes` if it is larger than one; its size, which the
+        service confirms. Nobody sees it before it is whole, and after an error nothing of it is left."""
         part_bytes = max(part_bytes, -(-(expected_bytes or 0) // _MOST_PARTS))
         first, has_ended = await _take(chunks, part_bytes)
         feed = _Feed()
@@ -139,6 +143,7 @@ class S3Bucket:
             if not has_ended:
                 size = await _feed(feed, sending, _chain(first, chunks), part_bytes * _MOST_PARTS)
             await asyncio.shield(sending)
+            await self._require_kept(path, size)
         except BaseException:
             await _outlast(self._undo(path, feed, sending))
             raise
@@ -177,6 +182,16 @@ class S3Bucket:
             return None
         return Found(found["size"], found["e_tag"])
 
+    async def _require_kept(self, path: str, size: int) -> None:
+        """NotKeptError unless the object has this size: of parts that were all answered for, a service may
+        have lost one."""
+        found = await self.find(path)
+        if found is None or found.size != size:
+            kept = "nothing" if found is None else f"{found.size} bytes"
+            raise NotKeptError(
+                f"object {path} of bucket {self.name}: {size} bytes were taken, {kept} are there"
+            )
+
     async def list_objects(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
         """(path, size in bytes) of each object whose path begins so; "" for all."""
         async for page in obstore.list(self._bucket, prefix or None):
@@ -184,8 +199,12 @@ class S3Bucket:
                 yield found["path"], found["size"]
 
     async def move(self, path: str, to: str) -> None:
-        """FileNotFoundError when there is no such object."""
+        """FileNotFoundError when there is no such object, NotKeptError when the service does not keep it."""
+        found = await self.find(path)
+        if found is None:
+            raise FileNotFoundError(path)
         await obstore.copy_async(self._bucket, path, to)
+        await self._require_kept(to, found.size)
         await obstore.delete_async(self._bucket, path)
 
     async def attributes(self, path: str) -> Mapping[str, str]:
