@@ -7,6 +7,7 @@ every call is a fork of what that left.
 """
 
 import contextlib
+import gc
 import io
 import json
 import logging
@@ -28,6 +29,8 @@ def main(name: str, first_words: list[str]) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         script()
     logging.getLogger().handlers.clear()
+    # No fork looks for garbage in what was imported, not even when it ends.
+    gc.freeze()
     for line in calls:
         answers.write(json.dumps(_run(script, name, json.loads(line), terminal)) + "\n")
         answers.flush()

@@ -9,6 +9,7 @@ it: it leads a session, and has nothing open but its streams. The program ends w
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -24,6 +25,8 @@ def main() -> None:
     descriptor, *modules = sys.argv[1:]
     for name in modules:
         __import__(name)
+    # No fork looks for garbage in what was imported, not even when it ends.
+    gc.freeze()
     call = _serve(int(descriptor))
     if call is not None:
         _become(call)
