@@ -1,4 +1,5 @@
-"""A socket in front of a PostgreSQL server: it passes everything on, or nothing, and counts round trips.
+"""A socket in front of a PostgreSQL server: it passes everything on, or nothing, and counts round trips. Of a
+commit it may lose the answer.
 
 A client waits for an answer after a Sync, a Flush or a simple Query, whatever it sent before (PostgreSQL,
 "Frontend/Backend Protocol", Message Flow). Start reading at `PostgresGateway`.
@@ -23,6 +24,7 @@ _LENGTH_BYTES = 4
 _PATIENCE_S = 60
 #: Types of the messages that a client waits after.
 _WAITED_FOR = frozenset(b"SHQ")
+_COMMIT = b"commit\0"
 
 
 class PostgresGateway:
@@ -41,6 +43,7 @@ class PostgresGateway:
         self._listener = socket.socket(socket.AF_UNIX)
         self._passes = threading.Event()
         self._passes.set()
+        self._loses_commit = False
 
     def hold(self) -> None:
         """From now on nothing passes in either direction, as if the network lost it, until `release`."""
@@ -48,6 +51,11 @@ class PostgresGateway:
 
     def release(self) -> None:
         self._passes.set()
+
+    def lose_next_commit(self) -> None:
+        """The next `commit` reaches the server, and its client loses the connection instead of an answer."""
+        with self._lock:
+            self._loses_commit = True
 
     @property
     def round_trips(self) -> int:
@@ -92,19 +100,26 @@ class PostgresGateway:
             server.connect(self._target)
             with self._lock:
                 self._open += [client, server]
-            self._start(_pass_on, client, server, _Frontend(self._note).read, self._passes)
-            self._start(_pass_on, server, client, _ignore, self._passes)
+            frontend = _Frontend(self._note)
+            self._start(_pass_on, client, server, frontend.read, self._passes)
+            self._start(_pass_on, server, client, frontend.answer, self._passes)
 
-    def _note(self) -> None:
+    def _note(self, message: bytes) -> bool:
+        """Whether its answer is to be lost."""
         with self._lock:
             self._round_trips += 1
+            is_lost = self._loses_commit and message == _COMMIT
+            self._loses_commit = self._loses_commit and not is_lost
+            return is_lost
 
 
 class _Frontend:
-    """What one client sends, message by message; it calls `note` for each that an answer is waited for."""
+    """What one client sends, message by message; it calls `note` with the content of each that an answer is
+    waited for."""
 
-    def __init__(self, note: Callable[[], None]) -> None:
+    def __init__(self, note: Callable[[bytes], bool]) -> None:
         self._note = note
+        self._is_lost = False
         self._rest = bytearray()
         # The first message has no type.
         self._type_bytes = 0
@@ -117,13 +132,14 @@ class _Frontend:
             if len(self._rest) < end:
                 return
             if self._type_bytes and self._rest[0] in _WAITED_FOR:
-                self._note()
+                self._is_lost |= self._note(bytes(self._rest[self._type_bytes + _LENGTH_BYTES : end]))
             del self._rest[:end]
             self._type_bytes = 1
 
-
-def _ignore(_data: bytes) -> None:
-    """What the server says is not looked at."""
+    def answer(self, _data: bytes) -> None:
+        """The server says something. ConnectionError if the client is not to know."""
+        if self._is_lost:
+            raise ConnectionError
 
 
 def _pass_on(

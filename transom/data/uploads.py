@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -40,6 +40,8 @@ from transom.stores.registry import Stores
 
 if TYPE_CHECKING:
     from transom.data.inspection import Inspection
+
+Claimed = TypeVar("Claimed")
 
 _GIVEN_UP = "The upload was aborted: the server could not renew its lease on it in time."
 _OTHER_DATA = "The data is not that of the image it was taken from."
@@ -110,7 +112,7 @@ class Uploads:
         require_formats(image)
         bounds = await self._bounds(image, announced)
         blob = await self._new_blob(image, store_id, image.id)
-        if not await blobs.start_upload(self._db, image, blob, now_us(), guard):
+        if not await self._claim(blob, blobs.start_upload(self._db, image, blob, now_us(), guard)):
             await self._require_room(guard)
             raise ConflictError(
                 f"Image status transition from {Status.SAVING} to {Status.SAVING} is not allowed"
@@ -143,7 +145,7 @@ class Uploads:
         advance(image.status, Status.UPLOADING)
         bounds = await self._bounds(image, announced)
         blob = await self._new_blob(image, None, image.id)
-        if not await blobs.start_staging(self._db, blob, now_us(), guard):
+        if not await self._claim(blob, blobs.start_staging(self._db, blob, now_us(), guard)):
             await self._require_room(guard)
             text = f"Image status transition from {Status.UPLOADING} to {Status.UPLOADING} is not allowed"
             raise ConflictError(text)
@@ -167,7 +169,7 @@ class Uploads:
         transaction, or returns False. After an error nothing is left; `checks` and errors as of `receive`."""
         bounds = await self._bounds(image, announced)
         blob = await self._new_blob(image, None, None)
-        await blobs.claim_blob(self._db, blob)
+        await self._claim(blob, blobs.claim_blob(self._db, blob))
 
         async def fill() -> bool:
             return await publish(blob, await self._put_bounded(image, blob, chunks, bounds, checks))
@@ -186,7 +188,7 @@ class Uploads:
         """As `put_aside`, for the data of the image itself: hashed, and looked into as an upload's is."""
         bounds = await self._bounds(image, size)
         blob = await self._new_blob(image, store_id, None)
-        await blobs.claim_blob(self._db, blob)
+        await self._claim(blob, blobs.claim_blob(self._db, blob))
 
         async def fill() -> bool:
             return await publish(
@@ -231,6 +233,14 @@ class Uploads:
         if guard.limit >= 0:
             used = await count_uploading(self._db, guard.owner)
             require_room(guard.owner, Limit.UPLOADING, guard.limit, used, 1)
+
+    async def _claim(self, blob: LooseBlob, claim: Awaitable[Claimed]) -> Claimed:
+        """What `claim` returns. After an error it may have been written all the same: then it is undone."""
+        try:
+            return await claim
+        except BaseException:
+            await asyncio.shield(self._removal.give_up(blob))
+            raise
 
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
