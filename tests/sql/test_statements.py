@@ -1,5 +1,6 @@
 """Every statement that the service has runs on both databases; none is left out of the table."""
 
+import re
 from types import ModuleType
 from typing import Any
 
@@ -85,7 +86,8 @@ CONTENT = (10, None, "checksum", "sha512", "value", "[]")
 
 #: Statement → values of its `$n`.
 VALUES: dict[str, tuple[Any, ...]] = {
-    "check_runs.CLAIM_SCRUB": ("worker", 3, 2, 1),
+    "check_runs.FIND_SCRUB_LEASE": (),
+    "check_runs.CLAIM_SCRUB": ("worker", 3, 2, 1, 0, ""),
     "check_runs.RENEW_SCRUB": ("worker", 3),
     "check_runs.SAVE_SCRUB": ("worker", "image", 1, '{"missing": 1}'),
     "check_runs.FINISH_SCRUB": ("worker", 3, 1, "{}"),
@@ -409,3 +411,9 @@ async def test_a_statement_runs(db: Database, name: str) -> None:
 def test_a_statement_names_its_columns_one_by_one(name: str) -> None:
     # The rule for everybody is kept as `*`.
     assert "*" not in STATEMENTS[name].replace("count(*)", "").replace("'*'", "")
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_ends_a_lease_by_the_clock(name: str) -> None:
+    """A clock may be set: `lease.is_over` judges, and a statement compares with what was seen."""
+    assert re.search(r"held_until\s*[<>]", STATEMENTS[name]) is None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from transom.data.check import Check, Fault, Finding, Pace
 from transom.domain.errors import UnavailableError
-from transom.lease import renewed
+from transom.lease import is_over, renewed
 from transom.liveness import Liveness
 from transom.ownership import Ownership
 from transom.sql import check_runs
@@ -59,6 +59,7 @@ class Scrub:
         self._db = db
         self._stores = stores
         self._ownership = ownership
+        self._liveness = liveness
         self._me = liveness.name
         self._reports = reports
 
@@ -69,11 +70,7 @@ class Scrub:
     async def run(self) -> float:
         """Do one run to its end, if it is time for one and no other worker is at it; in how many seconds to
         ask again."""
-        now = self._db.now_us()
-        ended_before = now - self._options.pause_us
-        run = await check_runs.claim_scrub(
-            self._db, self._me, now + self._options.lease_us, ended_before=ended_before
-        )
+        run = await self._claim()
         if run is not None:
             refusal = "Another worker has taken over the scrub."
             try:
@@ -83,6 +80,19 @@ class Scrub:
                 with suppress(UnavailableError):  # Then it ends by itself.
                     await asyncio.shield(check_runs.release_scrub(self._db, self._me))
         return self._options.lease_us / 1e6
+
+    async def _claim(self) -> CheckRun | None:
+        seen = await check_runs.find_scrub_lease(self._db)
+        if not is_over(self._db, self._liveness, seen.holder, seen.held_until):
+            return None
+        now = self._db.now_us()
+        return await check_runs.claim_scrub(
+            self._db,
+            seen,
+            self._me,
+            now + self._options.lease_us,
+            ended_before=now - self._options.pause_us,
+        )
 
     async def _renew(self) -> bool:
         return await check_runs.renew_scrub(self._db, self._me, self._db.now_us() + self._options.lease_us)

@@ -23,6 +23,7 @@ from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import NameSource
 from transom.identity.pace import Pace
+from transom.lease import is_over
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
 from transom.sharing import hook_rules
@@ -39,7 +40,6 @@ from transom.sharing.names import NameBook
 from transom.sharing.readers import Reader, Readers
 from transom.sql import events, hooks
 from transom.sql.db import Database, context_of
-from transom.sql.hooks import Due
 
 _log = logging.getLogger(__name__)
 
@@ -197,16 +197,15 @@ class Delivery:
         for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations):
             if self._places.are_full:
                 return
-            if due.id in self._running or not self._is_free(due, now):
+            if due.id in self._running:
+                continue
+            if not is_over(self._db, self._liveness, due.holder, due.held_until):
                 continue
             if self._places.are_full_for(due.project_id):
                 continue
             hook = await hooks.claim_hook(self._db, due, self._liveness.name, self._lease())
             if hook is not None:
                 self._occupy(self._running, hook, self._run(hook))
-
-    def _is_free(self, due: Due, now: int) -> bool:
-        return due.held_until <= now or (due.holder is not None and self._liveness.is_dead(due.holder))
 
     def _occupy(
         self, tasks: dict[str, asyncio.Task[None]], hook: Hook, work: Coroutine[Any, Any, None]

@@ -4,6 +4,7 @@ Each kind has one row. The run in the background (`scrub`) has a lease, and goes
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,7 +33,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     faults: Mapping[str, int]
 
 
+class Lease(NamedTuple):
+    """Who has the run in the background, None for nobody, and until when, microseconds."""
+
+    holder: str | None
+    held_until: int
+
+
 _decode_faults = msgspec.json.Decoder(dict[str, int]).decode
+
+FIND_SCRUB_LEASE = "select holder, held_until from check_run where name = 'scrub'"
+
+
+async def find_scrub_lease(db: Database) -> Lease:
+    ((holder, held_until),) = await db.read(FIND_SCRUB_LEASE)
+    return Lease(holder, int(held_until))
+
 
 # A run that was cut short goes on; a new one begins when the last one ended before $4.
 CLAIM_SCRUB = """
@@ -42,16 +58,21 @@ CLAIM_SCRUB = """
         images = case when began_at > finished_at then images else 0 end,
         faults = case when began_at > finished_at then faults else '{}' end,
         began_at = case when began_at > finished_at then began_at else $3 end
-    where name = 'scrub' and held_until <= $3 and (began_at > finished_at or finished_at <= $4)
+    where name = 'scrub' and held_until = $5 and coalesce(holder, '') = $6
+      and (began_at > finished_at or finished_at <= $4)
     returning position, images, faults"""
 
 
-async def claim_scrub(db: Database, holder: str, until: int, *, ended_before: int) -> CheckRun | None:
-    """Take the run in the background; None when another worker has it, or it is not time for one.
+async def claim_scrub(
+    db: Database, seen: Lease, holder: str, until: int, *, ended_before: int
+) -> CheckRun | None:
+    """Take the run in the background; None when another worker has taken it since its lease was `seen`, or it
+    is not time for one.
 
-    `until`: the end of the lease. Times are microseconds by the database's clock.
+    `until`: the end of the new lease. Times are microseconds by the database's clock.
     """
-    rows = await db.write(CLAIM_SCRUB, holder, until, db.now_us(), ended_before)
+    as_seen = seen.held_until, seen.holder or ""
+    rows = await db.write(CLAIM_SCRUB, holder, until, db.now_us(), ended_before, *as_seen)
     if not rows:
         return None
     position, images, faults = rows[0]
