@@ -1,8 +1,9 @@
 """What a store of files promises beside the contract: cancelled at any step, on a full disk."""
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import anyio
 import pytest
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.stores import MARK_BYTES, MARK_NAME, LocalFiles
+from transom.stores import MARK_BYTES, MARK_NAME, LocalFiles, filesystem
 from transom.stores.filesystem import FilesystemStore
 
 from .conftest import SMALL_DISK_BYTES
@@ -51,6 +52,34 @@ async def test_a_put_that_is_cancelled_during_any_of_its_steps_leaves_nothing(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     assert (await store.size(KEY), _files(folder), _open_files(folder)) == (None, [], set())
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_what_a_disk_failed_to_write_on_the_way_is_told_though_its_last_sync_is_fine(
+    store: FilesystemStore, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The system tells of pages that it lost once, and takes them for written from then on."""
+    monkeypatch.setattr(filesystem, "_SYNC_BYTES", 10)
+    synced = 0
+
+    def lose(_descriptor: int) -> None:
+        nonlocal synced
+        synced += 1
+        if synced == number:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", lose)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while synced < number:
+            yield b"x" * 10
+        for _ in range(20):
+            yield b"x" * 10
+
+    with pytest.raises(UnavailableError):
+        await store.put(KEY, chunks())
+
+    assert (await store.size(KEY), _files(folder)) == (None, [])
 
 
 async def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path) -> None:

@@ -164,6 +164,9 @@ async def _copy(
                 looked = size
                 await require_room()
             if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
+                if syncing is not None:
+                    # Of pages that it lost the system tells once: the sync at the end would succeed.
+                    syncing.result()
                 synced = size
                 syncing = asyncio.ensure_future(asyncio.to_thread(os.fdatasync, descriptor))
     finally:
