@@ -1,18 +1,21 @@
 """Requests for every route there is, with something real wherever the path has a variable.
 
 `World` is a service with an image of project `publisher` that project `recipient` has accepted; what a
-request would use up is made anew for each. The answers that are right are in `route_table.py`.
+request uses up is made anew for the next. The answers that are right are in `route_table.py`.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import httpx
 from harness.service import Service
 
 from transom.api.routes import IMS_ROUTES, ROUTES, Route
+
+Made = TypeVar("Made")
 
 #: Caller → account, in the order of the table's columns.
 CALLERS: dict[str, str | None] = {
@@ -61,11 +64,25 @@ class World:
         self.project = {name: cloud.project_id for name, cloud in service.clouds.items()}
         self.owner, self.admin = service.client("publisher"), service.client("admin")
         self.numbers = itertools.count()
+        self._whole: dict[str, Any] = {}
+        self._lent: dict[str, Any] = {}
         self.user_id = self.owner.get("/identity/v3/users").json()["users"][0]["id"]
         self.kept_image = self.make_image()
         self.kept_namespace = self.make_namespace()
         self.kept_credential = self.make_credential()
         self.kept_family = self.make_family()
+
+    def lend(self, make: Callable[[], Made]) -> Made:
+        """What this makes, for the request that follows: new, unless a refused one has left one as it was."""
+        name = make.__name__
+        made: Made = self._whole.pop(name) if name in self._whole else make()
+        self._lent[name] = made
+        return made
+
+    def _take_back(self, answer: httpx.Response) -> None:
+        if answer.is_client_error:
+            self._whole |= self._lent
+        self._lent = {}
 
     def make_image(self) -> str:
         body = {"name": "table", "disk_format": "raw", "container_format": "bare", "tags": ["blue"]}
@@ -108,6 +125,13 @@ class World:
         self.owner.put(f"{path}/members", json={"projects": [recipient]}, headers={"If-Match": tag})
         for _ in range(2):
             self.owner.post(f"{path}/versions", json={"image_id": self.make_image()})
+        return family_id
+
+    def make_revoked_family(self) -> str:
+        """A family whose first version is revoked."""
+        family_id = self.make_family()
+        path = f"/share/v1/families/{family_id}/versions/1/revoke"
+        self.owner.post(path, json={"reason": "to be restored"})
         return family_id
 
     def make_hook(self) -> dict[str, Any]:
@@ -172,7 +196,9 @@ class World:
         if content is not None:
             options = {"content": content}
             headers.setdefault("Content-Type", "application/json")
-        return self.service.client(account).request(method, prefix + path, headers=headers, **options)
+        answer = self.service.client(account).request(method, prefix + path, headers=headers, **options)
+        self._take_back(answer)
+        return answer
 
     def fresh_token(self) -> str:
         """Another token of the publisher's user."""
@@ -219,19 +245,19 @@ class World:
             needs_queued = key.endswith(("PUT /v2/images/{image_id}/stage", "/locations")) and not is_read
             is_kept = self.kept_image if is_read else None
             fills["image_id"] = is_kept or (
-                self.make_queued_image() if needs_queued or key in QUEUED else self.make_image()
+                self.lend(self.make_queued_image if needs_queued or key in QUEUED else self.make_image)
             )
         if "{namespace}" in path:
-            fills["namespace"] = self.kept_namespace if is_read else self.make_namespace()
+            fills["namespace"] = self.kept_namespace if is_read else self.lend(self.make_namespace)
         if "{family_id}" in path:
-            fills["family_id"] = self.kept_family if is_read else self.make_family()
-            if path.endswith("/restore"):
-                revoked = f"/share/v1/families/{fills['family_id']}/versions/1/revoke"
-                self.owner.post(revoked, json={"reason": "to be restored"})
+            make = self.make_revoked_family if path.endswith("/restore") else self.make_family
+            fills["family_id"] = self.kept_family if is_read else self.lend(make)
         if "{credential_id}" in path:
-            fills["credential_id"] = self.kept_credential[0] if is_read else self.make_credential()[0]
+            fills["credential_id"] = (
+                self.kept_credential[0] if is_read else self.lend(self.make_credential)[0]
+            )
         if "{rule_id}" in path:
-            fills["rule_id"] = self.kept_credential[1] if is_read else self.make_rule()
+            fills["rule_id"] = self.kept_credential[1] if is_read else self.lend(self.make_rule)
         if path.startswith("/identity/v3/"):
             fills["id"] = self._identity_id(path.split("/")[3])
         if path.endswith("/problems/{name}"):
@@ -253,23 +279,23 @@ QUEUED = frozenset({"PUT /v2/images/{image_id}/file", "PUT /v2/images/{image_id}
 
 
 def _images(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"images": [world.make_image()], "projects": [world.project["other"]]}
+    return {"images": [world.lend(world.make_image)], "projects": [world.project["other"]]}
 
 
 def _answer(world: World, _fills: dict[str, str]) -> dict[str, Any]:
     return {
-        "images": [world.make_image()],
+        "images": [world.lend(world.make_image)],
         "project_id": world.project["recipient"],
         "status": "rejected",
     }
 
 
 def _withdrawal(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"images": [world.make_image()], "projects": [world.project["recipient"]]}
+    return {"images": [world.lend(world.make_image)], "projects": [world.project["recipient"]]}
 
 
 def _tag(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"image_id": world.make_image(), "tag": "green.1"}
+    return {"image_id": world.lend(world.make_image), "tag": "green.1"}
 
 
 def _publisher(_world: World, fills: dict[str, str]) -> dict[str, Any]:
@@ -286,15 +312,15 @@ def _new_family(world: World, _fills: dict[str, str]) -> dict[str, Any]:
 
 
 def _version(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"image_id": world.make_image()}
+    return {"image_id": world.lend(world.make_image)}
 
 
 def _left(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"images": [world.make_image()], "answer": "left"}
+    return {"images": [world.lend(world.make_image)], "answer": "left"}
 
 
 def _offer(world: World, _fills: dict[str, str]) -> dict[str, Any]:
-    return {"images": [world.make_image()], "projects": ["a-further-project"]}
+    return {"images": [world.lend(world.make_image)], "projects": ["a-further-project"]}
 
 
 _NAMESPACES = "/v2/metadefs/namespaces"
