@@ -101,16 +101,18 @@ def test_a_project_that_waits_for_its_own_locks_keeps_nobody_from_writing(
     request = head("POST", f"/v2/images/{image_id}/members", token, JSON_BODY, f"Content-Length: {len(body)}")
 
     async def attack() -> list[int]:
-        holder = await asyncpg.connect(server.database)
+        holder, watcher = [await asyncpg.connect(server.database) for _ in range(2)]
         try:
             async with holder.transaction():
                 await holder.execute("select 1 from image where id = $1 for update", image_id)
                 for connection in crowd:
                     connection.sendall(request + body)
-                while not await holder.fetchval(_ARE_WAITING):
+                # Who holds the lock would see, to its end, those alone who were connected at its first look.
+                while not await watcher.fetchval(_ARE_WAITING):
                     pass
                 return await asyncio.to_thread(write_beside)
         finally:
+            await watcher.close()
             await holder.close()
 
     def write_beside() -> list[int]:
