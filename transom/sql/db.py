@@ -42,7 +42,9 @@ class Statement(NamedTuple):
     """A statement's text and the values of its `$n`. `required`: a guard, it must return a row. `is_lock`: it
     only takes a lock; SQLite, which has one writer, skips it and returns no rows. `frees_room`: it
     prepares a deletion or ends the use of data, and goes on when the disk is full. `events`: events made of
-    the returned rows, inserted atomically with the statement and without a further round trip.
+    the returned rows, inserted atomically with the statement and without a further round trip. `key`: the
+    columns of its table's key, which are its first values, of one that makes or changes the row of this key
+    and returns columns of it: SQLite then needs no RETURNING.
     """
 
     sql: str
@@ -51,6 +53,7 @@ class Statement(NamedTuple):
     is_lock: bool = False
     frees_room: bool = False
     events: tuple[EventInsert, ...] = ()
+    key: tuple[str, ...] = ()
 
     @property
     def verb(self) -> str:

@@ -108,7 +108,7 @@ def insert_statements(image: Image, image_count_quota: int) -> list[Statement]:
         to_json(image.properties),
         image.created_at,
     )
-    insert = Statement(INSERT_IMAGE, values, required=True)
+    insert = Statement(INSERT_IMAGE, values, required=True, key=("id",))
     if image_count_quota < 0:
         return [insert]
     within_quota = Statement(WITHIN_QUOTA, (image.owner, image_count_quota), required=True)
@@ -202,6 +202,7 @@ def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
         required=True,
         frees_room=new.status == Status.DEACTIVATED != seen.status,
         events=record_image(seen, new, actor),
+        key=("id",),
     )
 
 

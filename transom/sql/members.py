@@ -46,7 +46,7 @@ from transom.domain.memberships import (
 from transom.domain.model import Member, MemberStatus, Visibility
 from transom.domain.recipients import MemberType, member_key
 from transom.sql.batches import IDS
-from transom.sql.db import Database, EventInsert, Row, Statement
+from transom.sql.db import Database, Row, Statement
 from transom.sql.images import COLUMNS, IS_MEMBER, WIDTH, image_of_row, to_json
 from transom.sql.live import HAS_END, falls_asleep, live
 from transom.sql.member_ids import MemberIds, is_group, is_project, with_own_ids
@@ -56,6 +56,7 @@ from transom.sql.share_rules import first_status
 #: The columns of a membership, in the order of its fields.
 _FIELDS = Member.__struct_fields__
 _MEMBER_COLUMNS = ", ".join(_FIELDS)
+_KEY = ("image_id", "member_id")
 
 
 def member_of_row(row: Row) -> Member:
@@ -359,7 +360,7 @@ def to_statement(change: Change, actor: Actor, *, is_told: bool = False) -> Stat
         case Answer():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
             event = OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS)
-            return Statement(ANSWER, (*who_and_what, change.was), events=(event,))
+            return Statement(ANSWER, (*who_and_what, change.was), events=(event,), key=_KEY)
         case Offer():
             limit = change.quota if change.quota >= 0 else _NO_LIMIT
             values = change.image_id, change.member_id, change.now, limit
@@ -367,23 +368,22 @@ def to_statement(change: Change, actor: Actor, *, is_told: bool = False) -> Stat
                 EventType.OFFERED, change.now, actor, None, change.terms.ends_at, _FIELDS
             )
             terms = _terms(change.terms, actor)
-            return Statement(OFFER, (*values, *terms, change.owner), events=(event,))
+            return Statement(OFFER, (*values, *terms, change.owner), events=(event,), key=_KEY)
         case Withdraw():
             event = OF_IMAGES.removed(EventType.WITHDRAWN, change.now, actor, change.reason, _FIELDS)
             return Statement(WITHDRAW, (change.image_id, change.member_id, change.now), events=(event,))
         case AnswerUnseen():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
             if is_told:
-                return Statement(ANSWER_TOLD, who_and_what, required=True)
+                return Statement(ANSWER_TOLD, who_and_what, required=True, key=_KEY)
             event = OF_IMAGES.answered_unseen(change.status, change.now, actor, (*_FIELDS, "was"))
             return Statement(ANSWER_UNSEEN, who_and_what, events=(event,))
         case AnswerWithVault():
             who_and_what = (change.image_id, change.member_id, change.status, change.now)
-            seen = change.seen_vault_id, change.seen_version, change.was
-            events: tuple[EventInsert, ...] = ()
-            if change.status != change.was:
-                events = (OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS),)
-            return Statement(ANSWER_WITH_VAULT, (*who_and_what, change.vault_id, *seen), events=events)
+            seen = change.vault_id, change.seen_vault_id, change.seen_version, change.was
+            event = OF_IMAGES.answered(change.status, change.was, change.now, actor, _FIELDS)
+            events = (event,) if change.status != change.was else ()
+            return Statement(ANSWER_WITH_VAULT, (*who_and_what, *seen), events=events, key=_KEY)
         case OfferEach():
             pairs = to_json(change.image_ids), to_json(change.member_ids)
             event = OF_IMAGES.offered(EventType.OFFERED, change.now, actor, None, change.terms.ends_at)
@@ -407,7 +407,7 @@ def to_statement(change: Change, actor: Actor, *, is_told: bool = False) -> Stat
             new = (*_terms(change.terms, actor)[:3], change.seen_version)
             event = OF_IMAGES.changed(EventType.CHANGED, change.now, actor, None, _FIELDS)
             pair = change.image_id, change.member_id
-            return Statement(CHANGE_TERMS, (*pair, version, *new), events=(event,))
+            return Statement(CHANGE_TERMS, (*pair, version, *new), events=(event,), key=_KEY)
         case LeaveEach():
             left = to_json(change.image_ids), change.member_id, change.now
             return Statement(LEAVE_EACH, left, events=(OF_IMAGES.removed(EventType.LEFT, change.now, actor),))

@@ -14,9 +14,10 @@ from typing import Any
 from transom.disk import Ballast, Room
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.domain.fair_queue import FairQueue
-from transom.sql.db import TENANT, Result, Row, Script, Statement
+from transom.sql.db import Result, Row, Script, Statement
+from transom.sql.sqlite.changes import run_statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
-from transom.sql.sqlite.spelling import event_insert, translated
+from transom.sql.sqlite.unit import Unit, is_gone, settle
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
 _BATCH = 256
@@ -42,60 +43,6 @@ _BALLAST_EVERY_S = 60.0
 _NO_ROOM = "The disk of the database has no room for more; deleting goes on."
 
 
-class _Unit:
-    """Statements that belong together, or a script, and the future that waits for the outcome: the rows of
-    each statement (None: a guard failed), or what the script returned."""
-
-    __slots__ = (
-        "error",
-        "future",
-        "is_second_try",
-        "make_script",
-        "makes_others_wait",
-        "outcome",
-        "removes",
-        "statements",
-        "tenant",
-    )
-
-    def __init__(
-        self,
-        future: asyncio.Future[Any],
-        statements: Sequence[Statement] = (),
-        make_script: Callable[[], Script[Any]] | None = None,
-    ) -> None:
-        self.future = future
-        self.statements = statements
-        self.make_script = make_script
-        self.outcome: Any = None
-        self.error: Exception | None = None
-        self.is_second_try = False
-        #: Whether it may be long: then it has a transaction of its own, beside the event loop.
-        self.makes_others_wait = make_script is not None
-        self.tenant = TENANT.get()
-        #: Whether it has removed a row, or failed when it was about to; None before it has run.
-        self.removes: bool | None = None
-
-    def forget(self) -> None:
-        """What it did was taken back, and it is to run again."""
-        self.outcome = self.error = self.removes = None
-
-    def appends_events(self) -> bool:
-        return any(statement.appends_events for statement in self.statements)
-
-    def inserts(self) -> bool:
-        """Rows that are no events."""
-        return any(one.verb == "insert" and not one.is_event for one in self.statements)
-
-    def takes_away(self) -> bool:
-        """Before it has run: whether it may. Of a script that shows when it has."""
-        if any(statement.frees_room for statement in self.statements):
-            return True
-        if self.removes is not None:
-            return self.removes
-        return any(statement.verb == "delete" for statement in self.statements)
-
-
 class Writer:
     """Everything that changes the database from this process, one transaction after the other.
 
@@ -118,15 +65,15 @@ class Writer:
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
         #: On the event loop: what runs, until when it may, and whether it did not end by then.
         self._stop_at = math.inf
-        self._running: _Unit | None = None
+        self._running: Unit | None = None
         self._is_too_long = False
         self._connection.set_progress_handler(self._look_at_clock, _STEPS_BETWEEN_LOOKS)
         self._checkpointer = _Checkpointer(path, self._ballast)
         self._loop = loop
         #: Statements in the order they came, what may be long by projects in turn, what is tried once more.
-        self._waiting: list[_Unit] = []
-        self._long: FairQueue[_Unit] = FairQueue(_is_gone)
-        self._again: list[_Unit] = []
+        self._waiting: list[Unit] = []
+        self._long: FairQueue[Unit] = FairQueue(is_gone)
+        self._again: list[Unit] = []
         #: Statements that go before the next that may be long: those that wait when a turn of theirs begins,
         #: in as many transactions as they take. None between two turns.
         self._before_long: int | None = None
@@ -139,12 +86,12 @@ class Writer:
         self.wake: Callable[[], None] = _do_nothing
 
     def submit(self, statements: Sequence[Statement]) -> asyncio.Future[list[list[Row]] | None]:
-        return self._enqueue(_Unit(self._loop.create_future(), statements))
+        return self._enqueue(Unit(self._loop.create_future(), statements))
 
     def submit_script(self, make_script: Callable[[], Script[Result]]) -> asyncio.Future[Result]:
-        return self._enqueue(_Unit(self._loop.create_future(), make_script=make_script))
+        return self._enqueue(Unit(self._loop.create_future(), make_script=make_script))
 
-    def _enqueue(self, unit: _Unit) -> asyncio.Future[Any]:
+    def _enqueue(self, unit: Unit) -> asyncio.Future[Any]:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
         self._require_room_for(unit)
@@ -158,7 +105,7 @@ class Writer:
             self._loop.call_soon(self._start)
         return unit.future
 
-    def _require_room_for(self, unit: _Unit) -> None:
+    def _require_room_for(self, unit: Unit) -> None:
         """StoreFullError for new rows where the reserve begins, and for events of changes at its end: that is
         for what takes rows away, which has events as well."""
         if not self._room.is_short() or unit.takes_away():
@@ -183,7 +130,7 @@ class Writer:
         while (work := self._work.get()) is not None:
             work()
 
-    def _take_batch(self) -> list[_Unit]:
+    def _take_batch(self) -> list[Unit]:
         """What goes into the next transaction: what may be long alone, others together. The two kinds take
         turns, so that a statement waits for one script and not for all those that somebody has sent."""
         waiting = self._again or self._waiting
@@ -222,7 +169,7 @@ class Writer:
         else:
             self._work.put(lambda: self._commit(batch, failure))
 
-    def _leave_to_next(self, batch: list[_Unit], done: int) -> None:
+    def _leave_to_next(self, batch: list[Unit], done: int) -> None:
         """So many were enough for the transaction: others come before more of the same tenants."""
         tenants = {unit.tenant for unit in batch[:done]}
         self._waiting = sorted(batch[done:] + self._waiting, key=lambda unit: unit.tenant in tenants)
@@ -234,7 +181,7 @@ class Writer:
             self._is_too_long = True
         return self._is_too_long
 
-    def _put_aside(self, batch: list[_Unit]) -> None:
+    def _put_aside(self, batch: list[Unit]) -> None:
         """What runs takes too long: the others of the batch go first, and it has a transaction of its own."""
         self._is_too_long = False
         long = self._running
@@ -249,7 +196,7 @@ class Writer:
         # Not at once: other requests are answered between two tries.
         self._loop.call_soon(self._start)
 
-    def _run_and_commit(self, batch: list[_Unit]) -> None:
+    def _run_and_commit(self, batch: list[Unit]) -> None:
         failure: Exception | None = None
         try:
             self._connection.execute(f"pragma busy_timeout = {BUSY_MS}")
@@ -265,7 +212,7 @@ class Writer:
             self._connection.execute(f"{_KEEP_PAGES_IN} memory")
         self._commit(batch, failure)
 
-    def _commit(self, batch: list[_Unit], failure: Exception | None) -> None:
+    def _commit(self, batch: list[Unit], failure: Exception | None) -> None:
         try:
             if failure is None:
                 self._connection.execute("commit")
@@ -276,7 +223,7 @@ class Writer:
             failure = error
             with suppress(sqlite3.Error):
                 self._connection.rollback()
-        again: list[_Unit] = []
+        again: list[Unit] = []
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError):
                 # For nothing else: whatever is written then takes room from the next one.
@@ -291,7 +238,7 @@ class Writer:
         """Whether it is worth a second try: by the ballast, which another process may have released."""
         return self._ballast.release() or self._room.has_room_again()
 
-    def _finish(self, batch: list[_Unit], again: list[_Unit]) -> None:
+    def _finish(self, batch: list[Unit], again: list[Unit]) -> None:
         if self._before_long is not None:
             self._before_long = max(self._before_long - len(batch), 0)
         for unit in again:
@@ -304,11 +251,11 @@ class Writer:
             self._is_busy = False
         for unit in batch:
             if unit not in again:
-                _settle(unit)
+                settle(unit)
         if any(unit.error is None and unit.appends_events() for unit in batch):
             self.wake()
 
-    def _run_units(self, batch: list[_Unit], until: float = math.inf) -> Exception | None:
+    def _run_units(self, batch: list[Unit], until: float = math.inf) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
         begun `until` then leaves the batch."""
         try:
@@ -325,7 +272,7 @@ class Writer:
             self._stop_at = math.inf
         return None
 
-    def _run_unit(self, unit: _Unit) -> None:
+    def _run_unit(self, unit: Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
         unit.removes = False
         if len(unit.statements) == 1 and not unit.statements[0].events:
@@ -352,7 +299,7 @@ class Writer:
                 self._connection.execute("rollback to unit")
             self._connection.execute("release unit")
 
-    def _run_script(self, unit: _Unit, script: Script[Any]) -> Any:
+    def _run_script(self, unit: Unit, script: Script[Any]) -> Any:
         """Notes in the unit what the script did."""
         done: list[Statement] = []
         unit.statements = done
@@ -365,7 +312,7 @@ class Writer:
             done.append(statement)
             rows = self._rows_of(unit, statement)
 
-    def _run_all(self, unit: _Unit) -> list[list[Row]] | None:
+    def _run_all(self, unit: Unit) -> list[list[Row]] | None:
         rows: list[list[Row]] = []
         for statement in unit.statements:
             rows.append(self._rows_of(unit, statement))
@@ -373,7 +320,7 @@ class Writer:
                 return None
         return rows
 
-    def _rows_of(self, unit: _Unit, statement: Statement) -> list[Row]:
+    def _rows_of(self, unit: Unit, statement: Statement) -> list[Row]:
         if statement.is_lock:
             return []
         is_removal = not unit.removes and statement.verb == "delete"
@@ -381,12 +328,9 @@ class Writer:
             changes = self._connection.total_changes
             # Until it has found nothing to remove: it may have no room for the attempt.
             unit.removes = True
-        rows: list[Row] = self._connection.execute(translated(statement.sql), statement.values).fetchall()
+        rows = run_statement(self._connection, statement)
         if is_removal:
             unit.removes = self._connection.total_changes > changes
-        for event in statement.events if rows else ():
-            sql, places = event_insert(event.sql, len(event.values), event.columns)
-            self._connection.executemany(sql, [(*event.values, *[row[at] for at in places]) for row in rows])
         return rows
 
 
@@ -431,20 +375,3 @@ class _Checkpointer:
 
 def _do_nothing() -> None:
     """The default of `wake`."""
-
-
-def _is_gone(unit: _Unit) -> bool:
-    """Whether nobody waits for it any more, before it has begun."""
-    return unit.future.cancelled()
-
-
-def _settle(unit: _Unit) -> None:
-    if unit.future.cancelled():
-        return
-    if unit.error is not None:
-        told = renamed(unit.error)
-        if told is not unit.error:
-            told.__cause__ = unit.error
-        unit.future.set_exception(told)
-    else:
-        unit.future.set_result(unit.outcome)
