@@ -19,8 +19,9 @@ def run_statement(connection: sqlite3.Connection, statement: Statement) -> list[
     else:
         rows = connection.execute(translated(statement.sql), statement.values).fetchall()
     for event in statement.events if rows else ():
-        sql, places = event_insert(event.sql, len(event.values), event.columns)
-        connection.executemany(sql, [(*event.values, *[row[at] for at in places]) for row in rows])
+        sql, places, times = event_insert(event.sql, len(event.values), event.columns)
+        changed = ((*event.values, *[row[at] for at in places]) for row in rows)
+        connection.executemany(sql, [(*values, *number) for values in changed for number in times])
     return rows
 
 

@@ -73,15 +73,30 @@ def translated(sql: str) -> str:
 _CHANGED = re.compile(r"\bchanged\.(\w+)")
 
 
+#: How an `EventInsert` with two events of a row numbers them. On SQLite it is run once for each: that takes
+#: less than a table of the two numbers, and the order of its rows.
+_STEPS = ("cross join (select 1 as number union all select 2) as step", "order by step.number")
+_STEP = "step.number"
+
+
 @lru_cache(maxsize=512)
-def event_insert(sql: str, values: int, columns: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+def event_insert(
+    sql: str, values: int, columns: tuple[str, ...]
+) -> tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]:
     """(the statement of an `EventInsert` for one row, the places of what it reads in the row, whose values
-    come after its own `values`). It has them where it names them: of a row to select from SQLite makes a
-    table first."""
+    come after its own `values`, and what comes behind these each time that it is run for the row). It has
+    them where it names them: of a row to select from SQLite makes a table first."""
     sql = translated(sql).replace("join changed on", "where")
     read = list(dict.fromkeys(_CHANGED.findall(sql)))
     sql = _CHANGED.sub(lambda column: f"?{values + 1 + read.index(column[1])}", sql)
-    return sql.replace("from changed", "from (select 1) as changed"), tuple(map(columns.index, read))
+    sql = sql.replace("from changed", "from (select 1) as changed")
+    times: tuple[tuple[int, ...], ...] = ((),)
+    if _STEP in sql:
+        for words in _STEPS:
+            sql = sql.replace(words, "")
+        sql = sql.replace(_STEP, f"?{values + 1 + len(read)}")
+        times = ((1,), (2,))
+    return sql, tuple(map(columns.index, read)), times
 
 
 _FUNCTION = re.compile(r"^create function .*?^\$\$;$", re.DOTALL | re.MULTILINE)
