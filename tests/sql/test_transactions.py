@@ -14,7 +14,7 @@ from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, member
 from transom.domain.errors import StoreFullError, TransomError, UnavailableError
 from transom.domain.memberships import Offer
 from transom.sql.connect import open_database
-from transom.sql.db import Database, Statement
+from transom.sql.db import Database, EventInsert, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, insert_image
 from transom.sql.members import to_statement
@@ -35,6 +35,15 @@ def _insert(name: str, *, required: bool = False) -> Statement:
 
 
 NOTHING_FOUND = Statement("delete from deleted_image where id = 'absent' returning id", (), required=True)
+APPEND = """
+    insert into outbox (at, type, via, data)
+    values (cast($1 as bigint), cast($2 as text), 'time', cast('{}' as jsonb))"""
+#: An event needs a type.
+NAMELESS = EventInsert(
+    "insert into outbox (at, via, data) select cast($1 as bigint), 'time', cast('{}' as jsonb) from changed",
+    (1,),
+    ("id",),
+)
 BROKEN = Statement("insert into deleted_image (id, deleted_at) values ('broken', null)", ())
 
 
@@ -111,6 +120,32 @@ async def test_a_unit_that_fails_does_not_disturb_its_neighbours(db: Database) -
     kept = {row[0] for row in await db.read("select id from deleted_image")}
     assert [isinstance(one, Exception) for one in results] == [False, True, False, True, False, False]
     assert kept == {"first", "second", "third", "fourth"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "fails"),
+    [
+        ((Statement(INSERT, ("half", 1), events=(NAMELESS,)),), True),
+        ((Statement(APPEND, (1, "share.offered")), NOTHING_FOUND), False),
+    ],
+    ids=["its event fails", "its guard fails behind an event"],
+)
+async def test_a_change_and_its_event_that_stop_half_way_do_not_disturb_their_neighbours(
+    db: Database, statements: tuple[Statement, ...], fails: bool
+) -> None:
+    results = await asyncio.gather(
+        db.write(INSERT, "first", 1),
+        db.transact(*statements),
+        db.transact(Statement(APPEND, (1, "share.accepted")), _insert("second", required=True)),
+        db.write(INSERT, "third", 1),
+        return_exceptions=True,
+    )
+
+    kept = {row[0] for row in await db.read("select id from deleted_image")}
+    told = [row[0] for row in await db.read("select type from outbox")]
+    assert [isinstance(one, Exception) for one in results] == [False, fails, False, False]
+    assert results[1] is None or fails
+    assert (kept, told) == ({"first", "second", "third"}, ["share.accepted"])
 
 
 async def test_more_units_than_one_commit_takes_are_all_made(db: Database) -> None:

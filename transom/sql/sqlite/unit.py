@@ -49,6 +49,11 @@ class Unit:
     def appends_events(self) -> bool:
         return any(statement.appends_events for statement in self.statements)
 
+    @property
+    def is_light(self) -> bool:
+        """Whether it changes something by its last statement alone, whose events may stand before it."""
+        return not self.makes_others_wait and all(one.is_event for one in self.statements[:-1])
+
     def inserts(self) -> bool:
         """Rows that are no events."""
         return any(one.verb == "insert" and not one.is_event for one in self.statements)

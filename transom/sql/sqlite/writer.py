@@ -182,7 +182,8 @@ class Writer:
         return self._is_too_long
 
     def _put_aside(self, batch: list[Unit]) -> None:
-        """What runs takes too long: the others of the batch go first, and it has a transaction of its own."""
+        """What runs takes too long, or has stopped half way: the others of the batch go first, and it has a
+        transaction of its own."""
         self._is_too_long = False
         long = self._running
         assert long is not None, "the clock is looked at while something runs"  # noqa: S101
@@ -257,7 +258,7 @@ class Writer:
 
     def _run_units(self, batch: list[Unit], until: float = math.inf) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
-        begun `until` then leaves the batch."""
+        begun `until` then leaves the batch. Where there is no such end, each unit has a savepoint."""
         try:
             for number, unit in enumerate(batch):
                 now = time.perf_counter()
@@ -265,23 +266,32 @@ class Writer:
                     self._leave_to_next(batch, number)
                     return None
                 self._running, self._stop_at = unit, now + _MOST_ON_LOOP_S
-                self._run_unit(unit)
+                if until < math.inf and unit.is_light and not self._room.is_short():
+                    self._run_lightly(unit)
+                else:
+                    self._run_unit(unit)
                 if self._is_too_long or not self._connection.in_transaction:
                     return unit.error
         finally:
             self._stop_at = math.inf
         return None
 
+    def _run_lightly(self, unit: Unit) -> None:
+        """One that has done all of it or nothing, unless something is broken: it needs no savepoint. One that
+        stops half way all the same takes the whole transaction with it, and has one when it runs again."""
+        unit.removes = False
+        changes = self._connection.total_changes
+        try:
+            unit.outcome = self._run_all(unit)
+        except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
+            unit.error = error
+        is_half_done = unit.outcome is None and self._connection.total_changes != changes
+        if is_half_done and self._connection.in_transaction:
+            self._is_too_long = True
+
     def _run_unit(self, unit: Unit) -> None:
         """A unit that fails takes back its own statements and leaves its neighbours' alone."""
         unit.removes = False
-        if len(unit.statements) == 1 and not unit.statements[0].events:
-            # SQLite takes a failing statement back by itself.
-            try:
-                unit.outcome = self._run_all(unit)
-            except Exception as error:  # noqa: BLE001 (told to whoever waits; a value SQLite cannot hold, too)
-                unit.error = error
-            return
         is_whole = False
         try:
             self._connection.execute("savepoint unit")
@@ -292,7 +302,7 @@ class Writer:
             is_whole = unit.make_script is not None or unit.outcome is not None
             if is_whole:
                 self._require_room_for(unit)
-        except Exception as error:  # noqa: BLE001 (as above)
+        except Exception as error:  # noqa: BLE001 (as in `_run_lightly`)
             unit.error = error
         if self._connection.in_transaction:
             if unit.error is not None or not is_whole:
