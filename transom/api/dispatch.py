@@ -74,6 +74,8 @@ _IMS_PATHS = (f"/{_IMS_PREFIX}/", "/v1/", "/v1.1/", "/v2/cloudimages")
 _SHARE = "share"
 _SHARE_ROOT = f"/{_SHARE}"
 _IDENTITY_ROOT = f"/{IDENTITY}"
+#: How paths start that may be of another dialect than the Image API's.
+_OTHER_PATHS = (_SHARE_ROOT, _IDENTITY_ROOT, *_IMS_PATHS)
 _IDENTITY_VERSION = "v3"
 #: Segments up to the version of the Identity API.
 _IDENTITY_DEPTH = 2
@@ -330,7 +332,7 @@ async def answer_not_ready(watch: Watch, scope: Scope, receive: Receive, send: S
 
 
 def _is_below(path: str, root: str) -> bool:
-    return path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/")
+    return path.startswith(root) and (path == root or path[len(root)] == "/")
 
 
 def _make_router(table: Iterable[routes.Route]) -> Router:
@@ -340,12 +342,14 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
     path = request.path
-    if _is_below(path, _SHARE_ROOT):
-        return Dialect.SHARE
-    if path.startswith(_IDENTITY_ROOT):
-        return Dialect.KEYSTONE
-    is_ims = path.startswith(_IMS_PATHS) or has_signature(request)
-    return Dialect.IMS if is_ims else Dialect.OPENSTACK
+    if path.startswith(_OTHER_PATHS):
+        if _is_below(path, _SHARE_ROOT):
+            return Dialect.SHARE
+        if path.startswith(_IDENTITY_ROOT):
+            return Dialect.KEYSTONE
+        if path.startswith(_IMS_PATHS):
+            return Dialect.IMS
+    return Dialect.IMS if has_signature(request) else Dialect.OPENSTACK
 
 
 def _new_request_id() -> str:

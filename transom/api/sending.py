@@ -20,7 +20,10 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
     headers = response.headers
     request_id = request.request_id.encode("latin-1")
     headers.append((b"x-openstack-request-id", request_id))
-    if not any(name == b"cache-control" for name, _ in headers):
+    for name, _ in headers:
+        if name == b"cache-control":
+            break
+    else:
         headers.append(_PRIVATE)
     if request.dialect is Dialect.IMS:
         headers.append((b"x-request-id", request_id))

@@ -437,10 +437,10 @@ def _terms(terms: Terms, actor: Actor) -> tuple[str | int | None, ...]:
 
 async def change_member(db: Database, change: Single, actor: Actor) -> Member | None:
     """Make the change; the membership, as of `to_statement`. None when what was seen holds no more."""
-    statements = [to_statement(change, actor)]
     if isinstance(change, AnswerUnseen) and not db.dialect.returns_joined:
-        statements = [record_answer(change, actor), to_statement(change, actor, is_told=True)]
-    rows = await db.transact(*statements)
+        rows = await db.transact(record_answer(change, actor), to_statement(change, actor, is_told=True))
+    else:
+        rows = await db.transact(to_statement(change, actor))
     return member_of_row(rows[-1][0][: len(_FIELDS)]) if rows and rows[-1] else None
 
 

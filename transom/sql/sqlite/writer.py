@@ -259,6 +259,7 @@ class Writer:
     def _run_units(self, batch: list[Unit], until: float = math.inf) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
         begun `until` then leaves the batch. Where there is no such end, each unit has a savepoint."""
+        may_be_light = until < math.inf and not self._room.is_short()
         try:
             for number, unit in enumerate(batch):
                 now = time.perf_counter()
@@ -266,7 +267,7 @@ class Writer:
                     self._leave_to_next(batch, number)
                     return None
                 self._running, self._stop_at = unit, now + _MOST_ON_LOOP_S
-                if until < math.inf and unit.is_light and not self._room.is_short():
+                if may_be_light and unit.is_light:
                     self._run_lightly(unit)
                 else:
                     self._run_unit(unit)
