@@ -9,7 +9,7 @@ from harness.loopback import Handler, LoopbackServer
 
 from transom.domain.errors import UnavailableError
 from transom.domain.stores import StoreInfo, StoreKind
-from transom.stores import s3_uploads
+from transom.stores import s3_bucket, s3_uploads
 from transom.stores.s3 import S3Store
 from transom.stores.s3_credentials import Keys
 from transom.stores.s3_uploads import Bucket, RefusedError, abort_uploads
@@ -83,6 +83,15 @@ class _Lying(Handler):
     def _shorter_part(self) -> None:
         self._begin(206, Content_Range=f"bytes 0-99/{len(DATA)}", ETag='"e"')
         self.wfile.write(DATA[:50])
+
+    def _dripping_part(self) -> None:
+        """A byte now and then: never silent, and never done."""
+        self._begin(206, Content_Range=f"bytes 0-99/{len(DATA)}", Content_Length="100", ETag='"e"')
+        for number in range(99):
+            self.wfile.write(DATA[number : number + 1])
+            if self.site.ended.wait(0.05):
+                return
+        self.site.ended.wait()
 
     def _error_with_200(self) -> None:
         self._read_body()
@@ -182,6 +191,16 @@ async def test_a_blob_that_the_service_did_not_take_is_not_taken_for_stored(
 
     with pytest.raises(UnavailableError):
         await open_store(liar).put(KEY, chunks(count))
+
+
+@pytest.mark.anyio
+async def test_a_blob_that_drips_is_given_up(liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would hold the place of a job for ever."""
+    monkeypatch.setattr(s3_bucket, "_PIECE_S", 1)
+    liar.lie = "dripping_part"
+
+    with pytest.raises(UnavailableError):
+        [chunk async for chunk in open_store(liar).get(KEY, 0, 100)]
 
 
 @pytest.mark.anyio

@@ -37,6 +37,8 @@ _TIMEOUT = timedelta(seconds=300)
 #: A download, which goes on as long as bytes come: how slow the client is must not end it.
 _DOWNLOAD_TIMEOUT = timedelta(days=30)
 _SILENCE_TIMEOUT = timedelta(seconds=60)
+#: For `_READ_BYTES` of a download, seconds: some 4 KiB a second. What drips is never silent.
+_PIECE_S = 60.0
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 #: A short fault is retried; a service that stays unreachable is reported after these.
 _RETRIES: "RetryConfig" = {
@@ -166,12 +168,21 @@ class S3Bucket:
         self, path: str, start: int, length: int, etag: str | None = None
     ) -> AsyncGenerator[bytes, None]:
         """`length` bytes, more than 0, from offset `start` on, or fewer where the object ends before. `etag`:
-        the object must still be the one that had this."""
+        the object must still be the one that had this. TimeoutError when the service drips; how slow the
+        reader is does not count."""
         options: GetOptions = {"range": (start, start + length)}
         if etag is not None:
             options["if_match"] = etag
         found = await obstore.get_async(self._downloads, path, options=options)
-        async for chunk in found.stream(min_chunk_size=_READ_BYTES):
+        chunks = aiter(found.stream(min_chunk_size=_READ_BYTES))
+        while True:
+            try:
+                async with asyncio.timeout(_PIECE_S):
+                    chunk = await anext(chunks, None)
+            except TimeoutError:
+                raise TimeoutError(f"object {path} of bucket {self.name} drips") from None
+            if chunk is None:
+                return
             yield bytes(chunk)
 
     async def find(self, path: str) -> Found | None:
