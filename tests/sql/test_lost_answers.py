@@ -65,7 +65,6 @@ async def test_an_upload_whose_start_was_written_unknown_to_it_is_taken_back(
     gateway.lose_next_commit()
     with pytest.raises(UnavailableError):
         await begin(transfer.uploads, image())
-    await transfer.removal.finish([])
     left = await look(world.db), await list_blobs(world.db)
     await _receive(transfer.uploads, image())
     await transfer.close()
@@ -86,7 +85,7 @@ async def test_an_upload_whose_end_was_written_unknown_to_it_keeps_its_data(
 
     with pytest.raises(UnavailableError):
         await transfer.uploads.receive(image(), _chunks(), len(DATA), before_publish=before_publish)
-    await transfer.removal.clean_up()
+    await transfer.removal.recover()
     kept = await look(world.db)
     assert kept is not None
     location = await transfer.reads.find_copy(kept)

@@ -91,7 +91,7 @@ class _Lying(Handler):
             self.wfile.write(DATA[number : number + 1])
             if self.site.ended.wait(0.05):
                 return
-        self.site.ended.wait()
+        self.site.ended.wait(60)
 
     def _error_with_200(self) -> None:
         self._read_body()

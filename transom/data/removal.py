@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transom.clock import now_us
 from transom.data.recovery import give_up_dead
@@ -43,7 +43,9 @@ class Removal:
         self._stores = stores
         self._ownership = ownership
         self._liveness = liveness
-        self._under_way: set[asyncio.Task[int]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        #: Stores in which a round of the clean-up is at work.
+        self._cleaning: set[str] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def remove(self, locations: tuple[Location, ...]) -> None:
@@ -65,9 +67,13 @@ class Removal:
         """Undo uploads whose worker died; the bytes go as those of `remove`."""
         await self.start(await self._find_waiting())
 
-    async def clean_up(self) -> int:
-        """As `recover`, and finish all removals that wait; how many were done."""
-        return await self.finish(await self._find_waiting())
+    async def clean_up(self) -> None:
+        """As `recover`, for each store that is not still at what an earlier call has found. Returns when the
+        rows are right."""
+        for store_id, keys in _by_store(await self._find_waiting()).items():
+            if store_id not in self._cleaning:
+                self._cleaning.add(store_id)
+                self._keep(asyncio.create_task(self._clean(store_id, keys)))
 
     async def _find_waiting(self) -> list[Blob]:
         return [Blob(blob.store, blob.key) for blob in await give_up_dead(self._db, self._liveness)]
@@ -76,24 +82,31 @@ class Removal:
         """Remove files of this machine before it returns, and the rest beside whatever comes next."""
         for store_id, keys in _by_store(waiting).items():
             task = asyncio.create_task(self._remove_from(store_id, keys))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._keep(task)
             if self._is_local(store_id):
                 await asyncio.shield(task)
-
-    async def finish(self, waiting: Iterable[Blob]) -> int:
-        """Remove all, stores at the same time; how many went."""
-        by_store = _by_store(waiting)
-        return sum(await asyncio.gather(*(self._remove_from(*of_store) for of_store in by_store.items())))
 
     async def close(self) -> None:
         for task in list(self._under_way):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
     def _is_local(self, store_id: str) -> bool:
         """Also true of a store that the settings have no more: there is nothing to wait for."""
         return store_id not in self._stores or isinstance(self._stores.get(store_id), LocalFiles)
+
+    async def _clean(self, store_id: str, keys: list[str]) -> None:
+        try:
+            if removed := await self._remove_from(store_id, keys):
+                _log.info("cleaned up after %d uploads or removals that were cut short", removed)
+        except Exception:  # noqa: BLE001 (nobody waits for it)
+            _log.exception("clean-up of store %s failed", store_id)
+        finally:
+            self._cleaning.discard(store_id)
 
     async def _remove_from(self, store_id: str, keys: list[str]) -> int:
         # One that always fails must not stand before the others each time.

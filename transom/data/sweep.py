@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from transom.data.transfer import Transfer
 from transom.domain.errors import TransomError, UnavailableError, describe
@@ -19,9 +20,23 @@ async def sweep(
 ) -> None:
     """See whose the stores are, how far the clocks are apart, and clean up after workers that died, of this
     machine or another. `set_skew`: receives how many seconds the database's clock is ahead."""
+    # Each goes on while another waits for a store.
+    await asyncio.gather(
+        _repeat(partial(_look_at_marks, transfer), pause_s),
+        _repeat(partial(_clean_up, transfer), pause_s),
+        _watch_clock(db, pause_s, set_skew),
+    )
+
+
+async def _repeat(once: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    while True:
+        await once()
+        await asyncio.sleep(pause_s)
+
+
+async def _watch_clock(db: Database, pause_s: float, set_skew: Callable[[float], None] | None) -> None:
     was_skewed = False
     while True:
-        await _look_at_marks(transfer)
         try:
             skew_s = await db.read_clock()
         except UnavailableError as error:
@@ -30,16 +45,16 @@ async def sweep(
             was_skewed = _report_skew(skew_s, was_skewed)
             if set_skew is not None:
                 set_skew(skew_s)
-        try:
-            recovered = await transfer.removal.clean_up()
-        except TransomError as error:
-            _log.warning("clean-up waits: %s", describe(error))
-        except Exception:  # noqa: BLE001 (it must never stop for good)
-            _log.exception("clean-up failed")
-        else:
-            if recovered:
-                _log.info("cleaned up after %d uploads or removals that were cut short", recovered)
         await asyncio.sleep(pause_s)
+
+
+async def _clean_up(transfer: Transfer) -> None:
+    try:
+        await transfer.removal.clean_up()
+    except TransomError as error:
+        _log.warning("clean-up waits: %s", describe(error))
+    except Exception:  # noqa: BLE001 (it must never stop for good)
+        _log.exception("clean-up failed")
 
 
 def _report_skew(skew_s: float, was_skewed: bool) -> bool:
