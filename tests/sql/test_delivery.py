@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, caller
 from harness.receiver import Received, Receiver
+from standardwebhooks import WebhookVerificationError
 
 from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
@@ -94,6 +96,17 @@ class World:
                 tasks.cancel_scope.cancel()
             await running.close()
         return found
+
+    @asynccontextmanager
+    async def delivering(self) -> AsyncIterator[None]:
+        """Deliver meanwhile."""
+        running = self.delivery()
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(running.serve)
+                yield
+                tasks.cancel_scope.cancel()
+            await running.close()
 
     async def _is_free(self, hook: Hook) -> bool:
         rows = await self.db.read("select holder from hook where id = $1", hook.id)
@@ -640,3 +653,63 @@ async def test_a_hook_that_was_served_waits_behind_those_that_were_not(world: Wo
     due = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)
     assert [one.id for one in due] == [*(one.id for one in others), first.id]
     assert len(due) == len(made)
+
+
+async def take_from(receiver: Receiver, secrets: dict[str, str], count: int) -> list[str]:
+    """Who was sent the next requests, by the hooks' secrets; each is answered."""
+    senders = []
+    for _ in range(count):
+        received = await take(receiver)
+        senders.append(next(name for name, secret in secrets.items() if is_signed_by(received, secret)))
+    return senders
+
+
+def is_signed_by(received: Received, secret: str) -> bool:
+    try:
+        received.verify(secret)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("limit", "second"),
+    [("_MOST_OF_PROJECT", OWNER), ("_MOST_RUNNING", RECIPIENT)],
+    ids=["a project", "a process"],
+)
+async def test_hooks_take_turns_in_the_last_place(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, limit: str, second: str
+) -> None:
+    """A receiver that is slow and always has more to come would keep its place from the others for good."""
+    monkeypatch.setattr(delivery_module, limit, 1)
+    monkeypatch.setattr(delivery_module, "_TURN_S", 0.0)
+    hooks_made = {
+        "first": await world.hook(receiver.origin),
+        "second": await world.hook(receiver.origin, second),
+    }
+    await world.tell(*STORY)
+
+    async with world.delivering():
+        senders = await take_from(receiver, {name: one.secret for name, one in hooks_made.items()}, 6)
+
+    assert sorted(senders[:2]) == sorted(senders[2:4]) == sorted(senders[4:]) == ["first", "second"]
+
+
+async def test_hooks_that_wait_for_their_own_project_hide_no_other_one(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "_MOST_OF_PROJECT", 1)
+    monkeypatch.setattr(delivery_module, "_MOST_RUNNING", 2)
+    for _ in range(6):
+        await world.hook(receiver.origin)
+    other = await world.hook(receiver.origin, RECIPIENT)
+    await world.tell(*STORY)
+    # It has been served lately, so all others come first.
+    await world.db.transact(Statement("update hook set next_at = 1 where id = $1", (other.id,)))
+    receiver.may_answer.clear()
+
+    async with world.delivering():
+        received = [await take(receiver), await take(receiver)]
+        receiver.may_answer.set()
+
+    assert any(is_signed_by(one, other.secret) for one in received)

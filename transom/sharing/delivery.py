@@ -50,6 +50,9 @@ _MOST_OF_PROJECT = 4
 _LOOK_S = 1.0
 #: Events of a page, and so of a batch.
 _PAGE = 100
+#: How long a hook keeps a place that others of its project, or of all, may be waiting for, seconds. An event
+#: that was begun is sent to its end.
+_TURN_S = 5.0
 #: A lease lasts for one try and so much more, seconds.
 _SLACK_S = 30
 _GONE = 410
@@ -94,6 +97,11 @@ class Places:
     def are_full_for(self, project_id: str) -> bool:
         """Whether there is none for this project: the others are for other projects."""
         return self.are_full or self._taken[project_id] >= _MOST_OF_PROJECT
+
+    @property
+    def full_projects(self) -> list[str]:
+        """Those that have all the places that a project may have."""
+        return [project_id for project_id, taken in self._taken.items() if taken >= _MOST_OF_PROJECT]
 
     def take(self, project_id: str) -> None:
         self._taken[project_id] += 1
@@ -194,7 +202,8 @@ class Delivery:
 
     async def _start_due(self) -> None:
         now = self._db.now_us()
-        for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations):
+        full = self._places.full_projects
+        for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations, but=full):
             if self._places.are_full:
                 return
             if due.id in self._running:
@@ -224,11 +233,13 @@ class Delivery:
         return self._db.now_us() + int((self._poster.timeout_s + _SLACK_S) * 1e6)
 
     async def _run(self, hook: Hook) -> None:
-        """Deliver until nothing is left, a try fails, or the hook was changed meanwhile."""
+        """Deliver until nothing is left, a try fails, the hook was changed meanwhile, or it has had its
+        turn."""
         current: Hook | None = hook
+        turn_ends_at = time.monotonic() + _TURN_S
         try:
             while current is not None:
-                current = await self._deliver_page(current)
+                current = await self._deliver_page(current, turn_ends_at)
         except TransomError as error:
             _log.warning("hook %s waits: %s", hook.id, describe(error))
         except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held, nor be tried at once)
@@ -239,9 +250,10 @@ class Delivery:
             with suppress(TransomError):
                 await asyncio.shield(hooks.release_hook(self._db, hook.id, self._liveness.name))
 
-    async def _deliver_page(self, hook: Hook) -> Hook | None:
+    async def _deliver_page(self, hook: Hook, turn_ends_at: float) -> Hook | None:
         """Deliver one page of events. Returns the updated hook after a full page; None when no events are
-        left, a delivery failed, or the hook was changed or taken over meanwhile."""
+        left, a delivery failed, the hook was changed or taken over meanwhile, or its turn has ended and
+        others may want its place: it then comes after all that have waited."""
         _oldest, last = await events.find_kept(self._db)
         viewer = viewer_of_hook(hook, self._organizations)
         found = await events.list_events(self._db, _query_of(hook, viewer))
@@ -253,6 +265,8 @@ class Delivery:
             if delivered is None:
                 return None
             hook = delivered
+            if time.monotonic() >= turn_ends_at and self._places.are_full_for(hook.project_id):
+                return None
         if len(found) == _PAGE:
             return hook
         if behind > hook.cursor:

@@ -4,7 +4,7 @@ A change by a user does not touch the lease: the worker that has it finds that w
 begins anew. Cursors move only from what was seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -141,10 +141,12 @@ class Due(NamedTuple):
     held_until: int
 
 
-# One step into each index for each hook: whether there is anything behind its cursor.
+# One step into each index for each hook: whether there is anything behind its cursor. `$3`: projects that are
+# passed over, a JSON array.
 LIST_DUE = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
+      and hook.project_id not in (select value from jsonb_array_elements_text(cast($3 as jsonb)))
       and (exists (select 1 from event where hook.is_global and event.seq > hook.cursor)
         or exists (select 1 from event where event.owner = hook.project_id and event.seq > hook.cursor)
         or exists (select 1 from event where event.member_id = hook.project_id and event.seq > hook.cursor)
@@ -157,17 +159,18 @@ LIST_DUE = f"""
     order by hook.next_at, hook.id limit $2"""
 
 
-# `$3`: the projects and `domain_key`s in any organisation, `$4`: the organisations and units; JSON arrays.
+# `$4`: the projects and `domain_key`s in any organisation, `$5`: the organisations and units; JSON arrays.
 # An event of one of these may not concern the hook: the worker that claims it finds that out. SQLite keeps to
 # the order of a cross join. It would begin with the events of all families otherwise.
 LIST_DUE_IN_ORGANIZATIONS = f"""
     select hook.id, hook.project_id, hook.holder, hook.held_until from hook
     where hook.is_enabled and hook.next_at <= $1
-      and (hook.project_id in (select value from jsonb_array_elements_text(cast($3 as jsonb)))
-        or hook.domain_key in (select value from jsonb_array_elements_text(cast($3 as jsonb))))
-      and (exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
+      and hook.project_id not in (select value from jsonb_array_elements_text(cast($3 as jsonb)))
+      and (hook.project_id in (select value from jsonb_array_elements_text(cast($4 as jsonb)))
+        or hook.domain_key in (select value from jsonb_array_elements_text(cast($4 as jsonb))))
+      and (exists (select 1 from jsonb_array_elements_text(cast($5 as jsonb)) as unit
                    join event on event.member_id = unit.value and event.seq > hook.cursor)
-        or exists (select 1 from jsonb_array_elements_text(cast($4 as jsonb)) as unit
+        or exists (select 1 from jsonb_array_elements_text(cast($5 as jsonb)) as unit
                    cross join family_audience as audience cross join event
                    where audience.member_id = unit.value and {still_heard("+hook.cursor")}
                      and event.family_id = audience.family_id and event.member_id is null
@@ -175,13 +178,16 @@ LIST_DUE_IN_ORGANIZATIONS = f"""
     order by hook.next_at, hook.id limit $2"""
 
 
-async def list_due(db: Database, now: int, limit: int, organizations: Organizations) -> list[Due]:
-    """Those that have waited longest first; held ones, too."""
-    due = [Due(*row) for row in await db.scan(LIST_DUE, now, limit)]
+async def list_due(
+    db: Database, now: int, limit: int, organizations: Organizations, but: Sequence[str] = ()
+) -> list[Due]:
+    """Those that have waited longest first; held ones, too. `but`: projects whose hooks are not wanted."""
+    unwanted = to_json(but)
+    due = [Due(*row) for row in await db.scan(LIST_DUE, now, limit, unwanted)]
     if organizations.units:
         within = [*organizations.of_projects, *map(domain_key, organizations.of_domains)]
         named = to_json(within), to_json(organizations.keys)
-        due += [Due(*row) for row in await db.scan(LIST_DUE_IN_ORGANIZATIONS, now, limit, *named)]
+        due += [Due(*row) for row in await db.scan(LIST_DUE_IN_ORGANIZATIONS, now, limit, unwanted, *named)]
     return list({one.id: one for one in due}.values())
 
 
