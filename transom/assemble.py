@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from transom.api.connections import Watch
 from transom.api.dispatch import Dispatcher
+from transom.api.downloads import judge_downloads
 from transom.api.http import Receive, Scope, Send
 from transom.api.options import (
     AccountOptions,
@@ -193,6 +194,7 @@ class Worker:
             is_leaving=lambda: self._is_leaving,
         )
         operator_files.hand_organizations_to(identity, requesters, services.recipients, deliveries)
+        undo.callback(asyncio.create_task(judge_downloads(self._watch)).cancel)
         dispatcher = Dispatcher(
             services,
             _front_options(settings),

@@ -1,14 +1,18 @@
-"""Uploads that somebody goes on with after the right to them has ended: at the least pace they take days."""
+"""Uploads and downloads that somebody goes on with after the right to them has ended: at the least pace they
+take days."""
 
 from __future__ import annotations
 
+import select
 import socket
+from contextlib import ExitStack
 
+import httpx
 import pytest
 from conftest import SharedServices
 from harness.service import Service
 
-from .strangers import PATIENCE_S, connect, head, read_status, wait_for
+from .strangers import MIB, PATIENCE_S, connect, head, read_status, wait_for
 
 #: Path below the image → its status while data comes.
 UPLOADS = {"file": "saving", "stage": "uploading"}
@@ -62,3 +66,98 @@ def _begun(server: Service, name: str, image_id: str, path: str) -> socket.socke
     connection.settimeout(PATIENCE_S)
     connection.sendall(head("PUT", f"/v2/images/{image_id}/{path}", *lines) + b"x" * 1000)
     return connection
+
+
+def test_a_download_is_broken_off_when_the_right_to_it_has_ended(server: Service) -> None:
+    """At the least pace one takes days, and keeps the data of a deleted image on the disk."""
+    server.add_user("reader-who-leaves", "recipient", "member")
+    owner = server.client("publisher")
+    shared = {end: _shared_image(server) for end in (*_ENDS, "none")}
+    with ExitStack() as stack:
+        downloads = {
+            end: stack.enter_context(
+                _downloading(server, "reader-who-leaves" if end == "removal" else "recipient", image_id)
+            )
+            for end, image_id in shared.items()
+        }
+
+        for end, act in _ENDS.items():
+            act(server, owner, shared[end])
+
+        wait_for(lambda: all(_is_broken_off(downloads[end]) for end in _ENDS))
+        assert not _is_broken_off(downloads["none"])
+
+
+def _withdraw(server: Service, owner: httpx.Client, image_id: str) -> None:
+    path = f"/v2/images/{image_id}/members/{server.clouds['recipient'].project_id}"
+    assert owner.delete(path).status_code == 204
+
+
+def _deactivate(_server: Service, owner: httpx.Client, image_id: str) -> None:
+    assert owner.post(f"/v2/images/{image_id}/actions/deactivate").status_code == 204
+
+
+def _delete(_server: Service, owner: httpx.Client, image_id: str) -> None:
+    assert owner.delete(f"/v2/images/{image_id}").status_code == 204
+
+
+def _remove_user(server: Service, _owner: httpx.Client, _image_id: str) -> None:
+    assert server.run("accounts", "remove", "reader-who-leaves").returncode == 0
+
+
+_ENDS = {
+    "withdrawal": _withdraw,
+    "deactivation": _deactivate,
+    "deletion": _delete,
+    "removal": _remove_user,
+}
+
+
+def _shared_image(server: Service) -> str:
+    """Larger than what the kernel takes ahead of a reader."""
+    owner = server.client("publisher")
+    image_id: str = owner.post("/v2/images", json=DRAFT | {"visibility": "shared"}).json()["id"]
+    data = owner.put(
+        f"/v2/images/{image_id}/file",
+        content=bytes(32 * MIB),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert data.status_code == 204
+    member = {"member": server.clouds["recipient"].project_id}
+    assert owner.post(f"/v2/images/{image_id}/members", json=member).status_code == 200
+    return image_id
+
+
+def _is_broken_off(connection: socket.socket) -> bool:
+    """Whatever waits to be read."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
+
+
+def _asking_for(server: Service, name: str, image_id: str) -> bytes:
+    return head("GET", f"/v2/images/{image_id}/file", f"X-Auth-Token: {server.token(name)}")
+
+
+def _downloading(server: Service, name: str, image_id: str) -> socket.socket:
+    """Begun, and read no further."""
+    connection = connect(server, buffer_bytes=64 << 10)
+    connection.sendall(_asking_for(server, name, image_id))
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def test_a_connection_goes_on_whose_download_has_come_to_its_end(server: Service) -> None:
+    """It may be a proxy's, and bring the requests of others."""
+    owner = server.client("publisher")
+    finished, under_way = _shared_image(server), _shared_image(server)
+    with connect(server) as connection, _downloading(server, "recipient", under_way) as other:
+        connection.sendall(_asking_for(server, "recipient", finished))
+        assert read_status(connection) == 200
+        for image_id in (finished, under_way):
+            _delete(server, owner, image_id)
+        # It is judged in the same round.
+        wait_for(lambda: _is_broken_off(other))
+
+        connection.sendall(_asking_for(server, "recipient", finished))
+        assert read_status(connection) == 404

@@ -12,8 +12,8 @@ HANDLERS = {path.relative_to(API).as_posix(): path for path in sorted(API.rglob(
 #: What decides who may act, or who somebody is.
 DECIDES = frozenset({"ForbiddenError", "is_admin", "roles", "service_roles"})
 ROLES = frozenset({"admin", "manager", "reader", "service"})
-#: Those that turn a refusal into an answer.
-ANSWERS = {"ims/errors.py", "routes.py", "share/problems.py"}
+#: Those that turn a refusal into an answer, or into the end of one.
+ANSWERS = {"downloads.py", "ims/errors.py", "routes.py", "share/problems.py"}
 #: Those that list the roles of accounts.
 SHOWS = {"identity/users.py"}
 

@@ -1,7 +1,18 @@
 """What is known of clients while their requests are under way: by connection, and by address."""
 
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
 from transom.api.bodies import BodyMemory
 from transom.domain.errors import UnavailableError
+
+
+class Download(NamedTuple):
+    """An image's data on its way to a client. `tenant`: on whose behalf the database is asked; `judge` raises
+    ForbiddenError or VanishedError when the client may have it no longer."""
+
+    tenant: str
+    judge: Callable[[], Awaitable[None]]
 
 
 class ClientConnection:
@@ -11,11 +22,14 @@ class ClientConnection:
     these, how many bring or take image data. `sends`: of these, how many wait for the client to take more of
     their answer. `polls`: of these, how many wait for something to happen. `served`: requests that have come.
     `sends_data`: the last answer was image data. `ends`: a body was left unread, so nothing more can come.
+    `downloads`: the image data that may be on its way. `has_no_right`: the right to some of that has ended.
     """
 
     __slots__ = (
         "active",
+        "downloads",
         "ends",
+        "has_no_right",
         "inode",
         "is_http2",
         "memory",
@@ -37,9 +51,16 @@ class ClientConnection:
         self.served = 0
         self.sends_data = False
         self.ends = False
+        self.downloads: list[Download] = []
+        self.has_no_right = False
         self.is_http2 = False
         #: Of its socket, once the watch has seen it.
         self.inode = 0
+
+    def forget_downloads(self) -> None:
+        """They have come to their end."""
+        self.downloads.clear()
+        self.has_no_right = False
 
 
 #: That of a request that came by no socket.

@@ -40,6 +40,8 @@ _HURRY_S = 0.25
 _DEAD_S = 10.0
 #: Room for more connections than are allowed, so that health checks get in while others are closed.
 SPARE = 64
+#: Reasons for which what the client has not taken yet is thrown away.
+_UNWANTED = frozenset({"answer", "right ended"})
 #: Addresses that a line of the log names.
 _NAMED = 5
 
@@ -85,6 +87,10 @@ class Watch:
             connection = self._connections[peer] = ClientConnection(self._memory)
             connection.is_http2 = scope["http_version"] == "2"
         return connection
+
+    def list_downloading(self) -> list[ClientConnection]:
+        """The connections by which image data may be on its way."""
+        return [one for one in self._connections.values() if one.downloads]
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         """Count no time against clients in which this loop, the application's, is busy."""
@@ -155,7 +161,7 @@ class Watch:
         reasons: Counter[str] = Counter()
         addresses: Counter[str] = Counter()
         for one, why in closings:
-            if not close_socket(one.fd, one.inode, forget=why == "answer"):
+            if not close_socket(one.fd, one.inode, forget=why in _UNWANTED):
                 continue
             one.watched.is_closed = True
             self._count_closed(why)
@@ -220,7 +226,7 @@ class Watch:
             return
         if connection.inode and connection.inode != inode:
             # That of another one, which had the same port.
-            connection.ends = False
+            connection.ends = connection.has_no_right = False
         connection.inode = inode
         watched.connection = connection
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from transom.api import routes
-from transom.api.clients import ClientCounts
+from transom.api.clients import ClientConnection, ClientCounts, Download
 from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.forwarded import make_trust
@@ -137,7 +137,11 @@ class Dispatcher:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request of the ASGI server, from its first byte to its log line."""
-        request = Request(scope, receive, _new_request_id(), self._watch.find(scope))
+        connection = self._watch.find(scope)
+        if connection.downloads and not connection.is_http2:
+            # They have come to their end, else this request would not have come.
+            connection.forget_downloads()
+        request = Request(scope, receive, _new_request_id(), connection)
         started = time.perf_counter()
         route = ""
         status = 500
@@ -152,7 +156,10 @@ class Dispatcher:
             if self._cors is not None and not route.startswith(_CONSOLE):
                 response.headers.extend(self._cors.headers_for(request))
             sends_data = response.file is not None or response.chunks is not None
-            await send_response(request, response, send)
+            sending = send_response(request, response, send)
+            await (
+                sending if response.judge is None else _send_judged(request, connection, response, sending)
+            )
         except UnavailableError:
             # The room of a long answer went to others: it is cut short, and the server ends its connection.
             pass
@@ -329,6 +336,21 @@ async def answer_not_ready(watch: Watch, scope: Scope, receive: Receive, send: S
         await send_response(request, response, send)
     finally:
         request.finish()
+
+
+async def _send_judged(
+    request: Request, connection: ClientConnection, response: Response, sending: Awaitable[None]
+) -> None:
+    """Have image data judged while it is sent. A file may still be on its way after that."""
+    assert response.judge is not None, "there is something to judge"  # noqa: S101
+    download = Download(request.caller.project_id or request.caller.user_id, response.judge)
+    connection.downloads.append(download)
+    try:
+        await sending
+    finally:
+        if response.file is None:
+            connection.downloads.remove(download)
+            connection.has_no_right = False
 
 
 def _is_below(path: str, root: str) -> bool:

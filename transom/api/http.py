@@ -422,7 +422,7 @@ UNDECODABLE = (
 class Response:
     """A status, headers and a body: bytes, or a file the server sends by itself, or chunks."""
 
-    __slots__ = ("body", "chunks", "file", "headers", "status")
+    __slots__ = ("body", "chunks", "file", "headers", "judge", "status")
 
     def __init__(
         self,
@@ -438,6 +438,7 @@ class Response:
         self.headers: Headers = headers if headers is not None else []
         self.file = file
         self.chunks = chunks
+        self.judge: Callable[[], Awaitable[None]] | None = None  # Raises when the right to it has ended.
 
 
 def json_response(value: Any, status: int = HTTPStatus.OK, headers: Headers | None = None) -> Response:

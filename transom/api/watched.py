@@ -123,6 +123,8 @@ class Watched:
             return "body"
         if self._behind_out_s > limits.stall_s:
             return "answer"
+        if at is not None and at.has_no_right and not self.is_idle:
+            return "right ended"
         if self._has_ended(now):
             return "unread body"
 

@@ -64,8 +64,9 @@ async def upload_image(services: Services, request: Request) -> Response:
 def judge_again(
     services: Services, request: Request, rule: Callable[[Caller, ImageTarget], None]
 ) -> Callable[[], Awaitable[None]]:
-    """What raises ForbiddenError when the caller may no longer do what `rule` is for: the body may have
-    taken hours. A token that has expired meanwhile is no reason."""
+    """What raises ForbiddenError when the caller may no longer do what `rule` is for, and VanishedError when
+    it does not see the image any more: data may take hours. A token that has expired meanwhile is no
+    reason."""
 
     async def judge() -> None:
         # A token of a domain has no roles in a project that could be looked up.
@@ -137,11 +138,14 @@ async def download_image(services: Services, request: Request) -> Response:
         services.uses.record(image, request.caller, is_download=True)
     try:
         # Never serve bytes that are not the ones whose hash is on record.
-        return await _answer(services, request, image, image.size, part, preferred)
+        response = await _answer(services, request, image, image.size, part, preferred)
     except UnavailableError:
         # If the image was deleted since we looked, there is nothing wrong, and nothing to serve.
         await see_image(services, request)
         raise
+    if request.method == "GET":
+        response.judge = judge_again(services, request, rules.download_image)
+    return response
 
 
 async def _answer(
@@ -159,10 +163,10 @@ async def _answer(
     if part is not None:
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
-    elif request.server_sends_files and (path := _cached_path(services, image)) is not None:
+    elif _sends_files(request) and (path := _cached_path(services, image)) is not None:
         return Response(status, headers=headers, file=path)
     location = await services.transfer.reads.find_copy(image, preferred)
-    if part is None and request.server_sends_files:
+    if part is None and _sends_files(request):
         path = services.transfer.reads.local_path(location)
         if path is not None:
             return Response(status, headers=headers, file=path)
@@ -176,6 +180,11 @@ async def _answer(
     except NotFoundError:
         raise UnavailableError(f"The data of image {image.id} is not in the store.") from None
     return Response(status, headers=headers, chunks=chunks)
+
+
+def _sends_files(request: Request) -> bool:
+    """Over HTTP/2 nothing would tell when the server has sent one, and for how long it is to be judged."""
+    return request.server_sends_files and request.scope.get("http_version") != "2"
 
 
 def _cached_path(services: Services, image: Image) -> str | None:
