@@ -1,6 +1,7 @@
 """Signing in and out, and choosing the project."""
 
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from transom.api.http import Response
 from transom.console.identity import SecondFactorError
@@ -72,9 +73,16 @@ def _next_page(visit: Visit, wanted: str) -> str:
         or "\\" in wanted
         or " " in wanted
         or len(wanted) > _LONGEST_NEXT
+        or _leaves_console(wanted)
     ):
         wanted = visit.home
     return visit.url("") + wanted
+
+
+def _leaves_console(path: str) -> bool:
+    """Whether browsers, which take out `.` and `..`, encoded ones too, may come to pages beside ours."""
+    segments = unquote(path.partition("?")[0].partition("#")[0]).split("/")
+    return not {".", ".."}.isdisjoint(segments)
 
 
 async def log_out(visit: Visit) -> Response:
