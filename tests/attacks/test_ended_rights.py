@@ -6,11 +6,13 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 from conftest import SharedServices
-from harness.service import Service
+from harness.organizations import WHOLE, put_in_force, tree
+from harness.service import MakeService, Service
 
 from .strangers import MIB, PATIENCE_S, connect, head, read_status, wait_for
 
@@ -86,6 +88,23 @@ def test_a_download_is_broken_off_when_the_right_to_it_has_ended(server: Service
 
         wait_for(lambda: all(_is_broken_off(downloads[end]) for end in _ENDS))
         assert not _is_broken_off(downloads["none"])
+
+
+def test_a_download_is_broken_off_when_its_reader_leaves_the_organisation(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    file = tmp_path / "organizations.yaml"
+    file.write_text(tree())
+    server = make_service("sqlite", TRANSOM_ORGANIZATIONS_FILE=str(file))
+    reader = server.clouds["other"].project_id
+    put_in_force(server, file, tree(of_sales=[reader]))
+    image_id = _shared_image(server)
+    offer = {"images": [image_id], "organizations": [WHOLE]}
+    assert server.client("publisher").post("/share/v1/offers", json=offer).json()["offered"] == 1
+    with _downloading(server, "other", image_id) as download:
+        put_in_force(server, file, tree())
+
+        wait_for(lambda: _is_broken_off(download))
 
 
 def _withdraw(server: Service, owner: httpx.Client, image_id: str) -> None:

@@ -37,7 +37,13 @@ class Requesters:
         return self.renew(recall_caller(job, self._policy, self._organizations))
 
     def renew(self, caller: Caller) -> Caller:
-        """The same, with those roles that it still has. ForbiddenError as of `recall`."""
+        """The same as it is now: under the rules and within the organisations of now, with those roles that
+        it still has. ForbiddenError as of `recall`."""
+        caller = msgspec.structs.replace(
+            caller,
+            policy=self._policy,
+            organizations=self._organizations.keys_of(caller.project_id, caller.domain_id),
+        )
         if self._roles_of is None:
             return caller
         left = self._roles_of(caller.user_id, caller.project_id)
