@@ -167,6 +167,18 @@ def test_data_in_a_content_coding_is_refused(server: Service, put: Any) -> None:
     assert put(client, image_id, DATA, {"Content-Encoding": "identity"}).status_code == 204
 
 
+@pytest.mark.parametrize("put", [upload_data, stage], ids=["upload", "stage"])
+def test_a_part_of_the_data_is_not_taken_for_all_of_it(server: Service, put: Any) -> None:
+    """RFC 9110, 14.5: a client that goes on with an upload would leave an image of its end."""
+    client = server.client("publisher")
+    image_id = create_raw_image(client)["id"]
+
+    response = put(client, image_id, DATA[5:], {"Content-Range": f"bytes 5-{len(DATA) - 1}/{len(DATA)}"})
+
+    assert (response.status_code, "Content-Range" in response.json()["message"]) == (400, True)
+    assert client.get(f"/v2/images/{image_id}").json()["status"] == "queued"
+
+
 # ---- what is fetched
 
 

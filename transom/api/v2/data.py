@@ -90,7 +90,8 @@ def _chosen_store(services: Services, request: Request) -> str | None:
 
 
 def require_octets(request: Request) -> None:
-    """HttpError 415 unless the body is image data, without a content coding (RFC 9110, 8.4)."""
+    """HttpError 415 unless the body is image data, without a content coding (RFC 9110, 8.4); InvalidError for
+    a part of it (14.5)."""
     if request.content_type != _OCTETS:
         raise HttpError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -104,6 +105,8 @@ def require_octets(request: Request) -> None:
             "Content-Encoding: image data is taken without a content coding.",
             [(b"accept-encoding", b"identity")],
         )
+    if b"content-range" in request.headers:
+        raise InvalidError("Content-Range: image data is taken as a whole.")
 
 
 def announced_size(request: Request) -> int | None:
