@@ -17,8 +17,9 @@ KINDS = ["sqlite", "postgresql"]
 CLOSE_S = 5
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
+    """Of the module, for fixtures that are; each test has a loop of its own where there are none."""
     return "asyncio"
 
 
@@ -63,6 +64,20 @@ def url(kind: str, migrated: MigratedDatabases) -> Iterator[str]:
 async def db(url: str) -> AsyncIterator[Database]:
     """A migrated database without rows."""
     opened = await open_database(url, 4)
+    yield opened
+    await close(opened)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def module_url(request: pytest.FixtureRequest, migrated: MigratedDatabases) -> Iterator[str]:
+    with migrated.lend(request.param) as lent:
+        yield lent
+
+
+@pytest.fixture(scope="module")
+async def module_db(module_url: str) -> AsyncIterator[Database]:
+    """As `db`, opened once for the tests of a module, which leave no rows in it (`run_and_undo`)."""
+    opened = await open_database(module_url, 4)
     yield opened
     await close(opened)
 

@@ -72,11 +72,6 @@ _OFFERS = f"""
     where visibility = 'shared'"""
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def populated(
     request: pytest.FixtureRequest, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory

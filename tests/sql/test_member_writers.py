@@ -63,8 +63,9 @@ def writers_url(postgresql: PostgreSQL) -> str:
     return make_database(postgresql, "member")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def writers(writers_url: str) -> AsyncIterator["Interleaving[State]"]:
+    """Opened once: each connection that is new to PostgreSQL plans and compiles anew what it runs."""
     async with interleave(writers_url, _begin, _look) as opened:
         yield opened
 

@@ -39,11 +39,6 @@ FULL_SCAN = re.compile(r"SCAN (image|member|own|asked)(?! USING (COVERING )?INDE
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tap]:
     """Images of fifty owners, of which every fifth is offered to RECIPIENT. Not analyzed, as in service."""
     db = await open_database(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'transom.db'}", 1)

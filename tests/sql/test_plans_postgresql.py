@@ -110,11 +110,6 @@ CALLERS = {
 } | {"admin": caller("admin", NOBODY)}
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module", params=list(SHAPES.values()), ids=list(SHAPES))
 async def populated(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> AsyncIterator[Database]:
     """As the service opens it, with one connection."""
