@@ -1,6 +1,7 @@
 """What tests of the database share: rows made at once, catalogs read out, query plans shown."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -65,16 +66,40 @@ def write_member(member: Member, image: Image) -> Statement:
     )
 
 
-async def write_world(db: Database, images: list[Image], members: list[Member]) -> None:
-    """Make these the only images and memberships there are."""
+def world(images: list[Image], members: list[Member]) -> list[Statement]:
+    """What makes these the only images and memberships there are."""
     by_id = {image.id: image for image in images}
-    await db.transact(
+    return [
         Statement("delete from image", ()),
         Statement("delete from deleted_image", ()),
         Statement("delete from loose_blob", ()),
         *(write_image(image) for image in images),
         *(write_member(member, by_id[member.image_id]) for member in members),
-    )
+    ]
+
+
+async def write_world(db: Database, images: list[Image], members: list[Member]) -> None:
+    await db.transact(*world(images, members))
+
+
+class _UndoneError(Exception):
+    """Takes back what was run."""
+
+
+async def run_and_undo(db: Database, statements: Sequence[Statement]) -> list[list[Row]]:
+    """The rows of each statement; what they have changed is taken back."""
+    found: list[list[Row]] = []
+
+    def script() -> Script[None]:
+        found.clear()
+        for statement in statements:
+            rows = yield statement
+            found.append(rows)
+        raise _UndoneError
+
+    with suppress(_UndoneError):
+        await db.run(script)
+    return found
 
 
 async def count(db: Database, table: str) -> int:
@@ -139,10 +164,13 @@ _ASTRAY = """
 _WORDS = "(select image_id, word, owner, visibility, created_at from {0}) as words_of_{0}"
 
 
+_KEPT, _WANTED = _WORDS.format("image_tag"), _WORDS.format("image_word")
+#: Find the rows that the table of words lacks, and those that it should not have.
+WORDS_ASTRAY = _ASTRAY.format(_KEPT, _WANTED), _ASTRAY.format(_WANTED, _KEPT)
+
+
 async def words_astray(db: Database) -> list[Row]:
-    """The rows that the table of words lacks, and those that it should not have."""
-    kept, wanted = _WORDS.format("image_tag"), _WORDS.format("image_word")
-    return [row for pair in ((kept, wanted), (wanted, kept)) for row in await db.scan(_ASTRAY.format(*pair))]
+    return [row for sql in WORDS_ASTRAY for row in await db.scan(sql)]
 
 
 _MISJUDGED = """

@@ -41,9 +41,9 @@ from transom.sql import (
     tags,
     usage,
 )
-from transom.sql.db import Database
+from transom.sql.db import Database, Statement
 
-from .databases import write_world
+from .databases import run_and_undo, world
 
 pytestmark = pytest.mark.anyio
 
@@ -399,12 +399,12 @@ def test_the_table_names_every_statement() -> None:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_a_statement_runs(db: Database, name: str) -> None:
-    if name in OF_POSTGRESQL and not db.dialect.returns_joined:
+async def test_a_statement_runs(module_db: Database, name: str) -> None:
+    if name in OF_POSTGRESQL and not module_db.dialect.returns_joined:
         pytest.skip("SQLite never runs it")
-    await write_world(db, [image()], [member()])
+    statements = [*world([image()], [member()]), Statement(STATEMENTS[name], VALUES[name])]
 
-    assert isinstance(await db.write(STATEMENTS[name], *VALUES[name]), list)
+    assert len(await run_and_undo(module_db, statements)) == len(statements)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
