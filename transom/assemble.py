@@ -70,13 +70,13 @@ from transom.sharing.recipients import Recipients
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.stores.cache import Cache
-from transom.stores.threads import in_thread
 from transom.telemetry import (
     RequestLog,
     open_gauge,
     open_gauges,
     open_metrics,
 )
+from transom.threads import Threads
 from transom.transfers.work import sweep_work, work_folder_of
 
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
@@ -84,7 +84,7 @@ _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused
 _FILES_TEXT = "Whether the operator's file is in force as it is on disk (1), or waits for SIGHUP (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
-#: Pause between two looks at the disks, seconds.
+#: Pause between two looks at a disk, seconds.
 _LOOK_AT_DISKS_S = 1.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -154,7 +154,9 @@ class Worker:
             operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
         observe, count_login, render_metrics = open_metrics()
         disks = find_disks(settings, stores)
-        undo.callback(asyncio.create_task(_look_at_disks(disks)).cancel)
+        disk_threads = Threads("disks", len(disks))
+        for room in disks.values():
+            undo.callback(asyncio.create_task(_look_at_disk(room, disk_threads)).cancel)
         services = Services(
             site=select(settings, Site),
             bodies=select(settings, BodyLimits),
@@ -234,11 +236,10 @@ def _with_files(render: Callable[[], bytes], settings: Settings) -> Callable[[],
     return render_all
 
 
-async def _look_at_disks(disks: Mapping[str, Room]) -> None:
-    """Beside the event loop: one on a network may hang."""
+async def _look_at_disk(room: Room, threads: Threads) -> None:
+    """`threads`: one for each disk, for one on a network may hang."""
     while True:
-        for room in disks.values():
-            await in_thread(room.look)
+        await threads.run(room.look)
         await asyncio.sleep(_LOOK_AT_DISKS_S)
 
 
@@ -255,11 +256,10 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
 
 def beside_loop(render: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
     """In a thread, for it takes long; one at a time, for anybody may ask."""
-    turn = asyncio.Lock()
+    threads = Threads("metrics", 1)
 
     async def render_one() -> bytes:
-        async with turn:
-            return await in_thread(render)
+        return await threads.run(render)
 
     return render_one
 

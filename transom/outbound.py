@@ -35,7 +35,7 @@ from transom.domain.outbound import (
     unreachable,
 )
 from transom.late_imports import import_beside
-from transom.own_thread import in_own_thread
+from transom.threads import Threads
 
 if TYPE_CHECKING:
     import aiohttp
@@ -234,12 +234,14 @@ def is_own_address(address: Address) -> bool:
 
 class _Resolver:
     """Looks up names that users chose, some at a time, and one at a time for each project. A hanging DNS
-    look-up occupies a thread for about 30 s, even when nobody waits for it any more. So it has a thread of
-    its own, and a project with such names delays its own look-ups, and none of the service's own hosts."""
+    look-up occupies a thread for about 30 s, even when nobody waits for it any more. So they have threads
+    of their own: libuv, which looks up the service's own hosts, looks up two at a time. And a project with
+    such names delays its own look-ups."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(MOST_LOOK_UPS)
         self._of_tenants: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._threads = Threads("names", MOST_LOOK_UPS)
 
     async def resolve(self, target: Target, tenant: str | None) -> list[str]:
         """The addresses of the host, each once. The dot at the end keeps resolvers from taking it for a
@@ -268,21 +270,17 @@ class _Resolver:
             raise
         return turn
 
-    def _look_up(self, name: str, port: int, turn: asyncio.Lock) -> "asyncio.Task[list[Any]]":
+    def _look_up(self, name: str, port: int, turn: asyncio.Lock) -> "asyncio.Future[list[Any]]":
         """The place is free again when the thread is, not when its caller gave up."""
-        looking = asyncio.create_task(_get_addresses(name, port))
+        looking = self._threads.begin(_resolve, name, port)
         looking.add_done_callback(partial(self._finish, turn))
         return looking
 
-    def _finish(self, turn: asyncio.Lock, looking: "asyncio.Task[list[Any]]") -> None:
+    def _finish(self, turn: asyncio.Lock, looking: "asyncio.Future[list[Any]]") -> None:
         self._free.release()
         turn.release()
         if not looking.cancelled():
             looking.exception()  # Seen, even where nobody waits for it any more.
-
-
-async def _get_addresses(name: str, port: int) -> list[Any]:
-    return await in_own_thread(_resolve, name, port)
 
 
 def _resolve(name: str, port: int) -> list[Any]:

@@ -16,12 +16,10 @@ import msgspec
 
 from transom.domain.errors import NotOwnedError, StoreFullError, TransomError, UnavailableError
 from transom.domain.ownership import CHANGEABLE, Mark, Standing, describe, judge, parse_mark, render_mark
-from transom.domain.stores import StoreInfo, StoreKind
 from transom.sql.db import Database, Place
 from transom.sql.owners import is_owned_store, know_database, record_owned_store
-from transom.stores import Markable
+from transom.stores import LocalFiles, Markable
 from transom.stores.registry import Stores
-from transom.stores.threads import in_thread
 
 _log = logging.getLogger(__name__)
 
@@ -82,8 +80,7 @@ class Ownership:
         mark = None if content is None else parse_mark(content)
         wanted = Mark(database=database.id, store=store_id)
         if mark is None or mark.database != database.id:
-            beside = await in_thread(_find_way, self._stores.require(store_id), place)
-            wanted = msgspec.structs.replace(wanted, beside=beside)
+            wanted = msgspec.structs.replace(wanted, beside=await self._find_way(store_id, place))
         return Finding(
             standing=judge(mark, wanted, is_known=is_known),
             owner=mark.database if mark is not None else None,
@@ -91,6 +88,14 @@ class Ownership:
             is_known=is_known,
             wanted=wanted,
         )
+
+    async def _find_way(self, store_id: str, place: Place) -> str | None:
+        """As the function of that name; None of a store that has no folder."""
+        store = self._stores.get(store_id)
+        if not isinstance(store, LocalFiles) or place.file is None:
+            return None
+        address = self._stores.require(store_id).address
+        return await store.threads.finish(_find_way, Path(address), place.file)
 
     async def adopt(self, store_id: str) -> None:
         """Make the store the database's own. The database that owned it may not change it any more."""
@@ -138,16 +143,14 @@ class Ownership:
         _log.error("%s Nothing is written or removed there; see `transom stores status`.", told)
 
 
-def _find_way(info: StoreInfo, place: Place) -> str | None:
+def _find_way(folder: Path, file: Path) -> str | None:
     """The way from the store's folder to the database's file, if a folder that holds both moves with both."""
-    if info.kind is not StoreKind.FILE or place.file is None:
-        return None
-    folder, home = Path(info.address).resolve(), place.file.parent
+    folder, home = folder.resolve(), file.parent
     if not folder.is_relative_to(home):
         return None
     there = next(one for one in (folder, *folder.parents) if one.is_dir())
     # What is mounted there may be mounted elsewhere, beside another file of that name.
-    return os.path.relpath(place.file, folder) if _mount_of(there) == _mount_of(home) else None
+    return os.path.relpath(file, folder) if _mount_of(there) == _mount_of(home) else None
 
 
 def _mount_of(folder: Path) -> str:

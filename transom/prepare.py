@@ -17,6 +17,7 @@ from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.sql.property_indexes import make_property_indexes
+from transom.threads import Threads
 from transom.transfers.work import sweep_work, work_folder_of
 
 _log = logging.getLogger(__name__)
@@ -33,8 +34,13 @@ async def prepare(settings: Settings, *, owns_clouds: bool) -> None:
     settings.data_path.mkdir(parents=True, exist_ok=True)
     policy = read_policy(settings)
     # In a thread: to hash the first passwords takes longer than all the rest.
-    identity = asyncio.to_thread(_prepare_identity, settings, policy, owns_clouds)
-    for failed in await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True):
+    threads = Threads("identity", 1)
+    identity = threads.run(_prepare_identity, settings, policy, owns_clouds)
+    results = await asyncio.gather(identity, _prepare_data(settings), return_exceptions=True)
+    # Workers are forked next, which threads would not survive.
+    threads.close()
+    threads.join()
+    for failed in results:
         if failed is not None:
             raise failed
 

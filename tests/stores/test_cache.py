@@ -59,21 +59,21 @@ def _left(folder: Path) -> list[str]:
 async def test_what_was_published_is_found(cache: Cache) -> None:
     await _fill(cache, A, b"0123456789")
 
-    path = cache.find(A, 10)
+    path = await cache.find(A, 10)
 
     assert path is not None
     assert path.read_bytes() == b"0123456789"
-    assert A in cache
+    assert await cache.holds(A)
 
 
 async def test_what_is_not_there_is_not_found(cache: Cache) -> None:
-    assert (cache.find(A, 10), A in cache, await cache.list_entries()) == (None, False, [])
+    assert (await cache.find(A, 10), await cache.holds(A), await cache.list_entries()) == (None, False, [])
 
 
 async def test_a_copy_of_another_size_is_not_the_image(cache: Cache) -> None:
     await _fill(cache, A, b"0123456789")
 
-    assert cache.find(A, 11) is None
+    assert await cache.find(A, 11) is None
 
 
 async def test_nothing_is_there_before_it_is_published(cache: Cache) -> None:
@@ -81,8 +81,8 @@ async def test_nothing_is_there_before_it_is_published(cache: Cache) -> None:
     assert filling is not None
     await filling.write(b"0123456789")
 
-    found = cache.find(A, 10), await cache.list_entries()
-    filling.discard()
+    found = await cache.find(A, 10), await cache.list_entries()
+    await filling.discard()
 
     assert found == (None, [])
 
@@ -92,7 +92,7 @@ async def test_what_is_discarded_leaves_nothing(cache: Cache, folder: Path) -> N
     assert filling is not None
     await filling.write(b"01234")
 
-    filling.discard()
+    await filling.discard()
 
     assert _left(folder) == []
     assert await _fill(cache, A, b"0123456789")
@@ -103,7 +103,7 @@ async def test_uses_are_counted(cache: Cache) -> None:
 
     before = (await cache.list_entries())[0]
     for _ in range(3):
-        cache.find(A, 10)
+        await cache.find(A, 10)
     after = (await cache.list_entries())[0]
 
     assert (before.hits, after.hits) == (0, 3)
@@ -117,7 +117,7 @@ async def test_one_at_a_time_brings_an_image(cache: Cache, folder: Path) -> None
     assert first is not None
 
     second = await cache.begin(A, 10), await Cache(folder, ROOM).begin(A, 10)
-    first.discard()
+    await first.discard()
 
     assert second == (None, None)
 
@@ -142,7 +142,7 @@ async def test_the_image_that_nobody_used_for_longest_makes_room(cache: Cache) -
 
 async def test_an_image_in_use_is_not_let_go_of_for_another(cache: Cache) -> None:
     await _fill(cache, A, b"a" * 60, age_s=300)
-    path = cache.find(A, 60)
+    path = await cache.find(A, 60)
 
     is_in = await _fill(cache, B, b"b" * 60)
 
@@ -152,7 +152,7 @@ async def test_an_image_in_use_is_not_let_go_of_for_another(cache: Cache) -> Non
 
 async def test_who_reads_an_image_that_makes_room_reads_on(cache: Cache) -> None:
     await _fill(cache, A, b"a" * 60)
-    path = cache.find(A, 60)
+    path = await cache.find(A, 60)
     assert path is not None
     _age(cache, A, 60)
 
@@ -177,7 +177,7 @@ async def test_what_is_on_its_way_has_its_room(cache: Cache) -> None:
     assert filling is not None
 
     is_in = await _fill(cache, B, b"b" * 60)
-    filling.discard()
+    await filling.discard()
 
     assert not is_in
 
@@ -221,7 +221,7 @@ async def test_a_removed_image_is_gone_and_can_come_again(cache: Cache, folder: 
     await cache.remove(A)
     await cache.remove(A)
 
-    assert (cache.find(A, 30), await cache.list_queue(), _left(folder)) == (None, [], [])
+    assert (await cache.find(A, 30), await cache.list_queue(), _left(folder)) == (None, [], [])
     assert await _fill(cache, A, b"a" * 30)
 
 
@@ -232,7 +232,7 @@ async def test_no_name_leads_out_of_the_folder(cache: Cache, folder: Path, image
     await cache.remove(image_id)
     await cache.unqueue(image_id)
 
-    assert (image_id in cache, cache.is_queued(image_id)) == (False, False)
+    assert (await cache.holds(image_id), await cache.is_queued(image_id)) == (False, False)
     assert await _ids(cache) == [A]
 
 
@@ -265,7 +265,7 @@ async def test_what_a_living_process_is_bringing_is_not_cleaned_away(cache: Cach
     await filling.write(b"data")
     await filling.publish("checksum")
 
-    assert cache.find(A, 4) is not None
+    assert await cache.find(A, 4) is not None
 
 
 async def test_what_a_dead_process_was_bringing_takes_no_room(cache: Cache, folder: Path) -> None:
@@ -280,7 +280,7 @@ async def test_what_a_dead_process_was_removing_is_not_found_and_comes_again(
 ) -> None:
     (folder / "entries" / A).mkdir(parents=True)
 
-    found = cache.find(A, 4), await cache.list_entries()
+    found = await cache.find(A, 4), await cache.list_entries()
 
     assert found == (None, [])
     assert await _fill(cache, A, b"data")
@@ -311,4 +311,4 @@ async def test_what_is_not_wanted_any_more_is_forgotten(cache: Cache) -> None:
     await cache.unqueue(A)
     await cache.unqueue(A)
 
-    assert (await cache.list_queue(), cache.is_queued(A)) == ([], False)
+    assert (await cache.list_queue(), await cache.is_queued(A)) == ([], False)

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -31,13 +30,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("job", [1, 2, 3, 4])
+@pytest.mark.parametrize("job", [1, 2, 3, 4, 5, 6])
 async def test_a_put_that_is_cancelled_during_any_of_its_steps_leaves_nothing(
     store: FilesystemStore, folder: Path, job: int, before: bool
 ) -> None:
     """A step that a thread has begun goes on although nobody waits for it any more."""
     threads = SteppedThreads(job, before=before)
-    asyncio.get_running_loop().set_default_executor(threads)
+    store.threads = threads
     putting = asyncio.ensure_future(store.put(KEY, _chunks(b"x" * 1000)))
     with anyio.fail_after(5):
         while not threads.has_stopped.is_set():
@@ -48,8 +47,6 @@ async def test_a_put_that_is_cancelled_during_any_of_its_steps_leaves_nothing(
     threads.go_on()
     with pytest.raises(asyncio.CancelledError):
         await putting
-    await anyio.to_thread.run_sync(threads.shutdown)
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     assert (await store.size(KEY), _files(folder), _open_files(folder)) == (None, [], set())
 

@@ -1,39 +1,43 @@
-"""A thread pool that is as slow as the worst schedule: it stops before or after its n-th job."""
+"""Threads that are as slow as the worst schedule: they stop before or after their n-th job."""
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TypeVar, TypeVarTuple, Unpack
+
+from transom.threads import Job, Threads
+
+_Values = TypeVarTuple("_Values")
+_Result = TypeVar("_Result")
 
 
-class SteppedThreads(ThreadPoolExecutor):
+class SteppedThreads(Threads):
     """Runs jobs as given, but the one numbered `stop_at` waits until `go_on`: before it ran, or after.
 
     What a thread has begun cannot be cancelled: who waits for it may go away, the job goes on.
     """
 
     def __init__(self, stop_at: int, *, before: bool) -> None:
-        super().__init__(4)
+        super().__init__("stepped", 4)
         self.has_stopped = threading.Event()
         self._may_go_on = threading.Event()
         self._stop_at = stop_at
         self._before = before
-        self._jobs = 0
+        self._begun = 0
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self._jobs += 1
-        if self._jobs != self._stop_at:
-            return super().submit(fn, *args, **kwargs)
+    def _put(self, function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> Job[_Result]:
+        self._begun += 1
+        if self._begun != self._stop_at:
+            return super()._put(function, *values)
 
-        def slow() -> Any:
+        def slow() -> _Result:
             if self._before:
                 self._wait()
-            result = fn(*args, **kwargs)
+            result = function(*values)
             if not self._before:
                 self._wait()
             return result
 
-        return super().submit(slow)
+        return super()._put(slow)
 
     def go_on(self) -> None:
         self._may_go_on.set()

@@ -1,18 +1,27 @@
-"""Long answers, made in pieces: requests of others have their turns in between."""
+"""Long answers, made in pieces: requests of others have their turns in between. Or beside the event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
 from transom.api.http import encode_json
+from transom.threads import Threads
 
 #: Items of a piece.
 AT_ONCE = 20
 
 Item = TypeVar("Item")
 TakeTurn = Callable[[], Awaitable[None]]
+
+_Values = TypeVarTuple("_Values")
+_threads = Threads("answers", 2)
+
+
+async def make_beside(make: Callable[[Unpack[_Values]], Item], *values: *_Values) -> Item:
+    """What `make` returns, of what cannot be made in pieces, and is not made often."""
+    return await _threads.run(make, *values)
 
 
 async def encode_each(

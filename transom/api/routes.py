@@ -2,8 +2,8 @@
 definitions come from tables of their own.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 from transom.api import front, openapi, operation
@@ -16,6 +16,7 @@ from transom.api.ims import members as ims_members
 from transom.api.ims import quota as ims_quota
 from transom.api.ims import tags as ims_tags
 from transom.api.ims import versions as ims_versions
+from transom.api.pieces import make_beside
 from transom.api.services import Services
 from transom.api.share import CALLS as SHARE_CALLS
 from transom.api.share import checked
@@ -53,7 +54,7 @@ class Route(NamedTuple):
 async def _show_openapi(services: Services, _request: Request) -> Response:
     has_identity = services.site.identity == "builtin"
     # It is made once, and that takes longer than others may wait.
-    body = await asyncio.to_thread(openapi_document, has_identity=has_identity)
+    body = await make_beside(partial(openapi_document, has_identity=has_identity))
     return Response(body=body, headers=[(b"content-type", JSON), (b"cache-control", b"no-cache")])
 
 

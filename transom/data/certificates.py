@@ -3,7 +3,6 @@
 Start reading at `Certificates.checks_of`, which `uploads.py` asks before an image gets its first data.
 """
 
-import asyncio
 from http import HTTPStatus
 from pathlib import Path
 
@@ -16,8 +15,11 @@ from transom.domain.model import Image
 from transom.domain.signed_data import CERTIFICATE_ID, SIGNATURE, claim_of, is_signed
 from transom.domain.status import WITH_DATA
 from transom.identity.catalog import endpoint_in, get_as_user, read_catalog
+from transom.threads import Threads
 
 _MOST_BYTES = 1 << 20
+#: Threads that read the folder.
+_READERS = 2
 #: Barbican gives a secret only to who names the type that it was stored with.
 _TYPES = ("application/octet-stream", "text/plain")
 
@@ -35,6 +37,7 @@ class Certificates:
 
     def __init__(self, folder: Path | None, key_manager: KeyManager | None) -> None:
         self._folder = folder
+        self._threads = Threads("certificates", _READERS)
         self._key_manager = key_manager
 
     def needs_token(self, image: Image) -> bool:
@@ -65,7 +68,7 @@ class Certificates:
     async def _find(self, certificate_id: str, token: str | None) -> bytes:
         found = None
         if self._folder is not None:
-            found = await asyncio.to_thread(_read_file, self._folder, certificate_id)
+            found = await self._threads.run(_read_file, self._folder, certificate_id)
         if found is None and self._key_manager is not None:
             found = await _fetch(self._key_manager, certificate_id, token)
         if found is None:

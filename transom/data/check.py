@@ -8,7 +8,6 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from enum import Enum
 
@@ -26,6 +25,7 @@ from transom.sql.db import Database
 from transom.sql.images import find_image, moved_on, update_image
 from transom.stores import Listable
 from transom.stores.registry import Stores
+from transom.threads import Threads
 
 #: A key as uploads make them. What else lies there is not the service's.
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{32}")
@@ -77,12 +77,12 @@ class Check:
         self._is_deep = is_deep
         self._pace = Pace(pace) if pace is not None else None
         self._repairs = repairs
-        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._hashing = Threads("hash", 1)
         #: How many images were looked at.
         self.images = 0
 
     def close(self) -> None:
-        self._hashing.shutdown(wait=False)
+        self._hashing.close()
 
     async def find_all(self) -> AsyncIterator[Finding]:
         """The faults of images, then the orphans in the stores."""

@@ -6,11 +6,11 @@ Knows neither stores nor images: `uploads.py` says what the bytes are to be, and
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transom.domain.errors import InvalidError, LimitExceededError, Reason
+from transom.threads import Threads
 
 if TYPE_CHECKING:
     from transom.data.inspection import Inspection
@@ -58,7 +58,7 @@ class DigestCheck(Protocol):
 class Digests:
     """Digests of the same blocks by several algorithms, each in a thread of its own."""
 
-    def __init__(self, algorithms: Iterable[str], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, algorithms: Iterable[str], threads: Threads) -> None:
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self._threads = threads
         self._running: list[asyncio.Future[None]] = []
@@ -66,10 +66,7 @@ class Digests:
     async def update(self, block: bytes) -> None:
         """Wait for the block before, then start on this one and return."""
         await self.settle()
-        loop = asyncio.get_running_loop()
-        self._running = [
-            loop.run_in_executor(self._threads, one.update, block) for one in self._hashes.values()
-        ]
+        self._running = [self._threads.begin(one.update, block) for one in self._hashes.values()]
 
     async def settle(self) -> None:
         """Return when no hash is at work any more."""

@@ -62,11 +62,11 @@ class Prefetch:
 
     async def _bring_all(self) -> None:
         for image_id in await self._cache.list_queue():
-            if not self._cache.is_queued(image_id):
+            if not await self._cache.is_queued(image_id):
                 continue
             image = (await images.find_image(self._db, image_id, NOBODY)).image
             try:
-                if image is not None and self._is_wanted(image):
+                if image is not None and await self._is_wanted(image):
                     await self._transfer.reads.bring(image)
             except ContentRefusedError as error:
                 _log.error("image %s is not cached: %s", image_id, error)
@@ -76,8 +76,8 @@ class Prefetch:
                 continue
             await self._cache.unqueue(image_id)
 
-    def _is_wanted(self, image: Image) -> bool:
-        if image.id in self._cache:
+    async def _is_wanted(self, image: Image) -> bool:
+        if await self._cache.holds(image.id):
             return False
         if image.status != Status.ACTIVE or image.size is None or not self._cache.could_hold(image.size):
             _log.warning(

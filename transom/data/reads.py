@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Executor
 from contextlib import aclosing
 
 from transom.data.verification import recorded_hash, verify
@@ -11,6 +10,7 @@ from transom.domain.model import Image, Location
 from transom.stores import LocalFiles
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
+from transom.threads import Threads
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 class Reads:
     """Reads image data for one worker process. `threads`: for hashing."""
 
-    def __init__(self, stores: Stores, cache: Cache | None, threads: Executor) -> None:
+    def __init__(self, stores: Stores, cache: Cache | None, threads: Threads) -> None:
         self._stores = stores
         self._cache = cache
         self._hashing = threads
@@ -68,11 +68,11 @@ class Reads:
             # It came in one piece, so nothing has been answered yet.
             raise UnavailableError(str(error)) from None
 
-    def find_cached(self, image: Image) -> str | None:
+    async def find_cached(self, image: Image) -> str | None:
         """The file of the cache that holds an image's data, if any does."""
         if self._cache is None or image.size is None:
             return None
-        path = self._cache.find(image.id, image.size)
+        path = await self._cache.find(image.id, image.size)
         return str(path) if path is not None else None
 
     async def bring(self, image: Image) -> None:
@@ -85,7 +85,7 @@ class Reads:
         async with aclosing(verify(image, chunks, self._cache, self._hashing)) as verified:
             async for _chunk in verified:
                 pass
-        if self._cache is None or image.id not in self._cache:
+        if self._cache is None or not await self._cache.holds(image.id):
             raise UnavailableError(f"Image {image.id} found no place in the cache.")
 
     async def forget(self, image: Image) -> None:

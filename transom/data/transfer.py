@@ -1,7 +1,6 @@
 """All that one worker process needs to move image data, put together."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 from transom.data.certificates import Certificates
 from transom.data.reads import Reads
@@ -12,6 +11,7 @@ from transom.ownership import Ownership
 from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.stores.registry import Stores
+from transom.threads import Threads
 
 
 class Transfer:
@@ -31,7 +31,7 @@ class Transfer:
         self.ownership = ownership
         self.certificates = certificates
         # hashlib lets go of the interpreter lock: both hashes of a block run while the block is written.
-        self._hashing = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="hash")
+        self._hashing = Threads("hash", 2 * (os.cpu_count() or 1))
         self.reads = Reads(stores, cache, self._hashing)
         self.removal = Removal(db, stores, ownership, liveness)
         self.uploads = Uploads(
@@ -47,4 +47,4 @@ class Transfer:
 
     async def close(self) -> None:
         await self.removal.close()
-        self._hashing.shutdown(wait=False)
+        self._hashing.close()

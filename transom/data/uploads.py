@@ -9,7 +9,6 @@ what stopped on the way.
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -37,6 +36,7 @@ from transom.sql.blobs import UNGUARDED, LooseBlob, UploadGuard
 from transom.sql.db import Database
 from transom.sql.images import count_uploading
 from transom.stores.registry import Stores
+from transom.threads import Threads
 
 if TYPE_CHECKING:
     from transom.data.inspection import Inspection
@@ -75,7 +75,7 @@ class Uploads:
         ownership: Ownership,
         certificates: Certificates,
         removal: Removal,
-        threads: ThreadPoolExecutor,
+        threads: Threads,
     ) -> None:
         self._rules = rules
         self._db = db

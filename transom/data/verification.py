@@ -5,16 +5,15 @@ stranger's server, nobody knows before it is read. The last bytes are held back 
 right, so that nobody is ever given a whole image that is not the one on record.
 """
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager
 
 from transom.domain.errors import ContentRefusedError
 from transom.domain.model import Image
 from transom.stores.cache import Cache, Filling
+from transom.threads import Threads
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def recorded_hash(image: Image) -> tuple[str, str] | None:
 
 
 async def verify(
-    image: Image, chunks: AsyncGenerator[bytes, None], cache: Cache | None, threads: Executor
+    image: Image, chunks: AsyncGenerator[bytes, None], cache: Cache | None, threads: Threads
 ) -> AsyncGenerator[bytes, None]:
     """The same chunks, all of an image's data, which is in the cache when it has passed whole, if there is
     one with room. ContentRefusedError in place of the last chunk if they do not have the recorded hash."""
@@ -39,14 +38,13 @@ async def verify(
                 yield chunk
         return
     digest = hashlib.new(recorded[0], usedforsecurity=False)
-    loop = asyncio.get_running_loop()
     held = b""
     async with aclosing(chunks), _keeping(image, cache) as kept:
         async for chunk in chunks:
             if held:
                 yield held
             held = chunk
-            await loop.run_in_executor(threads, digest.update, chunk)
+            await threads.run(digest.update, chunk)
             await kept.write(chunk)
         if digest.hexdigest() != recorded[1]:
             raise ContentRefusedError(f"The data of image {image.id} is not the one on record.")
@@ -68,7 +66,7 @@ async def _keeping(image: Image, cache: Cache | None) -> AsyncIterator["_Kept"]:
     try:
         yield kept
     finally:
-        kept.discard()
+        await kept.discard()
 
 
 class _Kept:
@@ -83,7 +81,7 @@ class _Kept:
             try:
                 await self._filling.write(chunk)
             except OSError as error:
-                self._give_up(error)
+                await self._give_up(error)
 
     async def publish(self, checksum: str) -> None:
         filling, self._filling = self._filling, None
@@ -91,13 +89,13 @@ class _Kept:
             try:
                 await filling.publish(checksum)
             except OSError as error:
-                self._give_up(error)
+                await self._give_up(error)
 
-    def discard(self) -> None:
+    async def discard(self) -> None:
         filling, self._filling = self._filling, None
         if filling is not None:
-            filling.discard()
+            await filling.discard()
 
-    def _give_up(self, error: OSError) -> None:
+    async def _give_up(self, error: OSError) -> None:
         _log.warning("image %s is not cached: %s", self._image_id, error)
-        self.discard()
+        await self.discard()

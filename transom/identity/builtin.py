@@ -4,7 +4,6 @@
 the revocations changed. All else is for the Keystone API in `api/identity`, but this module knows no HTTP.
 """
 
-import asyncio
 import logging
 import secrets
 import time
@@ -65,12 +64,15 @@ from transom.identity.tokens import (
     read_token,
     sign_token,
 )
+from transom.threads import Threads
 
 logger = logging.getLogger(__name__)
 
 #: Tokens that a user may revoke at once at a worker, and seconds for each further one.
 _REVOKED_AT_ONCE = 500
 _REVOKED_EACH_S = 10.0
+#: Threads that write accounts and revocations: one waits for the lock that another holds.
+_WRITERS = 2
 _TOO_MANY_REVOKED = "Too many tokens were revoked. Try again in a few seconds, or change the password."
 #: Tokens a worker remembers as valid; about 1 KiB each.
 REMEMBERED_TOKENS = 4096
@@ -110,6 +112,7 @@ class BuiltinIdentity:
         self._revocations_version = self._revocations.refresh()
         self._revoking = Pace(_REVOKED_AT_ONCE, _REVOKED_EACH_S, time.monotonic)
         self._passwords = PasswordChecker()
+        self._threads = Threads("accounts", _WRITERS)
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
         self._organizations = NO_ORGANIZATIONS
@@ -251,7 +254,7 @@ class BuiltinIdentity:
         """
         self._revoking.take(by, _TOO_MANY_REVOKED)
         try:
-            await asyncio.to_thread(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
+            await self._threads.run(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
         except OSError as error:
             raise self._unavailable(error) from None
 
@@ -319,7 +322,7 @@ class BuiltinIdentity:
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
         try:
-            return await asyncio.to_thread(self._accounts.change, change)
+            return await self._threads.run(self._accounts.change, change)
         except (AccountsError, OSError) as error:
             raise self._unavailable(error) from None
 

@@ -20,7 +20,7 @@ import msgspec
 
 from transom.domain.errors import UnavailableError
 
-#: Per worker process. Two cores' worth of logins must leave room in the thread pool for everything else.
+#: Per worker process: more would take the processor from everybody else.
 CHECKS_AT_ONCE = 2
 #: Logins that wait, of all clients together; some KiB each.
 MOST_WAITING = 512

@@ -5,7 +5,6 @@ time (`logins.py`), and takes as long when there is nothing to check against. Wh
 by a keyed hash in memory and needs no turn, so that no crowd of guesses delays a program that has logged in.
 """
 
-import asyncio
 import hashlib
 import secrets
 from base64 import b64encode
@@ -15,7 +14,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
 from transom.domain.errors import InvalidError, UnauthenticatedError
-from transom.identity.logins import Attempt, LoginTurns
+from transom.identity.logins import CHECKS_AT_ONCE, Attempt, LoginTurns
+from transom.threads import Threads
 
 #: More than the least that OWASP asks of argon2id (19 MiB, two passes). One lane: how many run at once is
 #: set by CHECKS_AT_ONCE and not multiplied by the hash.
@@ -66,6 +66,7 @@ class PasswordChecker:
 
     def __init__(self) -> None:
         self._turns = LoginTurns()
+        self._threads = Threads("passwords", CHECKS_AT_ONCE)
         self._nobodys_hash = make_hash_of_nothing()
         self._key = secrets.token_bytes(32)
         self._known: dict[bytes, None] = {}
@@ -80,7 +81,7 @@ class PasswordChecker:
         if mark in self._known:
             return
         async with self._turns.turn(attempt):
-            is_right = await asyncio.to_thread(verify_password, wanted, password)
+            is_right = await self._threads.run(verify_password, wanted, password)
             if expected_hash is None or not is_right:
                 self._turns.record_failure(attempt)
                 raise UnauthenticatedError(REFUSED)
@@ -92,7 +93,7 @@ class PasswordChecker:
     async def hash(self, password: str, attempt: Attempt) -> str:
         """The hash to keep. UnavailableError when too many wait already."""
         async with self._turns.turn(attempt):
-            return await asyncio.to_thread(hash_password, password)
+            return await self._threads.run(hash_password, password)
 
     def _mark(self, expected_hash: str, password: str) -> bytes:
         """It names password and hash, so that a change of the password ends it."""

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from transom.disk import Room
 from transom.stores.s3_credentials import Keys
+from transom.threads import Threads
 
 #: The most that is read of a mark, bytes; one has some two hundred.
 MARK_BYTES = 1 << 16
@@ -51,6 +52,8 @@ class LocalFiles(Protocol):
 
     #: The disk they lie on.
     room: Room
+    #: For whatever looks at these files.
+    threads: Threads
 
     def path(self, key: str) -> Path:
         """The file that holds the blob, for a server that sends files by itself."""

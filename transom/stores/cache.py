@@ -13,7 +13,6 @@ It goes whole, by a rename, and whoever reads it then reads on. Entries and part
 bytes than the cache may have. What a crash leaves is found by its lock, which nobody holds.
 """
 
-import asyncio
 import fcntl
 import os
 import re
@@ -25,12 +24,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from transom.stores.threads import in_thread
+from transom.threads import Threads
 
 _DATA, _HITS, _CHECKSUM = "data", "hits", "checksum"
 #: An entry used a moment ago is not evicted: a server that was told its path may still have to open it.
 _GRACE_S = 5.0
 _GONE = ".gone-"
+_THREADS = 16
 _IMAGE_ID = re.compile(r"[0-9A-Fa-f-]{36}")
 
 
@@ -56,11 +56,15 @@ class Cache:
         self._parts = folder / "parts"
         self._locks = folder / "locks"
         self._queue = folder / "queue"
+        self._threads = Threads("cache", _THREADS)
 
     # ---- what is here
 
-    def find(self, image_id: str, size: int) -> Path | None:
+    async def find(self, image_id: str, size: int) -> Path | None:
         """The file with an image's `size` bytes, which counts as a use of it; None when it is not here."""
+        return await self._threads.finish(self._find, image_id, size)
+
+    def _find(self, image_id: str, size: int) -> Path | None:
         entry = self._entries / image_id
         data = entry / _DATA
         try:
@@ -71,49 +75,52 @@ class Cache:
             return None
         return data
 
-    def __contains__(self, image_id: str) -> bool:
+    async def holds(self, image_id: str) -> bool:
+        return await self._threads.finish(self._holds, image_id)
+
+    def _holds(self, image_id: str) -> bool:
         return _is_id(image_id) and (self._entries / image_id / _DATA).exists()
 
     async def list_entries(self) -> list[Entry]:
         """What is cached, by image id."""
-        return await in_thread(self._list_entries)
+        return await self._threads.finish(self._list_entries)
 
     async def remove(self, image_id: str) -> None:
         """Let go of an image, and of the wish to have it. Fine when there is neither."""
         if _is_id(image_id):
-            await in_thread(self._remove, image_id)
+            await self._threads.finish(self._remove, image_id)
             await self.unqueue(image_id)
 
     async def clear(self) -> None:
         """Let go of all images. Those on their way in still come."""
         for entry in await self.list_entries():
-            await in_thread(self._remove, entry.image_id)
+            await self._threads.finish(self._remove, entry.image_id)
 
     async def prune(self) -> tuple[int, int]:
         """Evict what is too much, which is so when the cache was made smaller; (images, bytes)."""
-        return await in_thread(self._prune)
+        return await self._threads.finish(self._prune)
 
     async def clean(self) -> None:
         """Remove what dead processes left."""
-        await in_thread(self._clean)
+        await self._threads.finish(self._clean)
 
     # ---- what is wanted here
 
     async def queue(self, image_id: str) -> None:
         """Note that the image is to be fetched. `list_queue` names it until `unqueue`."""
-        await in_thread(self._make_folders)
-        await in_thread((self._queue / image_id).touch)
+        await self._threads.finish(self._make_folders)
+        await self._threads.finish((self._queue / image_id).touch)
 
     async def unqueue(self, image_id: str) -> None:
         if _is_id(image_id):
-            await in_thread(_unlink, self._queue / image_id)
+            await self._threads.finish(_unlink, self._queue / image_id)
 
     async def list_queue(self) -> list[str]:
         """The images that are wanted, those that have waited longest first."""
-        return await in_thread(self._list_queue)
+        return await self._threads.finish(self._list_queue)
 
-    def is_queued(self, image_id: str) -> bool:
-        return _is_id(image_id) and (self._queue / image_id).exists()
+    async def is_queued(self, image_id: str) -> bool:
+        return _is_id(image_id) and await self._threads.finish((self._queue / image_id).exists)
 
     # ---- on its way in
 
@@ -123,14 +130,7 @@ class Cache:
     async def begin(self, image_id: str, size: int) -> "Filling | None":
         """A place for the `size` bytes of an image; None when it is cached, when another process is fetching
         it, or when no room can be made now. OSError when the disk fails."""
-        beginning = asyncio.ensure_future(asyncio.to_thread(self._begin, image_id, size))
-        try:
-            return await asyncio.shield(beginning)
-        except asyncio.CancelledError:
-            filling = await beginning
-            if filling is not None:
-                filling.discard()
-            raise
+        return await self._threads.finish(self._begin, image_id, size, undo=_discard)
 
     def _begin(self, image_id: str, size: int) -> "Filling | None":
         if not self.could_hold(size):
@@ -140,8 +140,8 @@ class Cache:
         if lock is None:
             return None
         try:
-            if image_id not in self and (part := self._make_part(image_id, size)) is not None:
-                return Filling(part, self._entries / image_id, lock)
+            if not self._holds(image_id) and (part := self._make_part(image_id, size)) is not None:
+                return Filling(part, self._entries / image_id, lock, self._threads)
         except BaseException:
             os.close(lock)
             raise
@@ -256,26 +256,30 @@ class Cache:
 class Filling:
     """An image on its way into the cache. Either `publish` or `discard` ends it."""
 
-    def __init__(self, part: Path, entry: Path, lock: int) -> None:
+    def __init__(self, part: Path, entry: Path, lock: int, threads: Threads) -> None:
+        self._threads = threads
         self._part = part
         self._entry = entry
         self._lock = lock
-        # Not in a thread: a descriptor that a cancelled call got would be lost.
         self._data = os.open(part / _DATA, os.O_WRONLY | os.O_CLOEXEC)
 
     async def write(self, chunk: bytes) -> None:
         """The next bytes. OSError when there is no room on the disk."""
-        await in_thread(_write_all, self._data, chunk)
+        await self._threads.finish(_write_all, self._data, chunk)
 
     async def publish(self, checksum: str) -> None:
         """All bytes were written, and have the hash that is on record: from now on the image is here."""
         try:
-            await in_thread(self._publish, checksum)
+            await self._threads.finish(self._publish, checksum)
         finally:
-            self.discard()
+            await self.discard()
 
-    def discard(self) -> None:
+    async def discard(self) -> None:
         """Remove what was written, unless it was published."""
+        await self._threads.finish(self.drop)
+
+    def drop(self) -> None:
+        """As `discard`, in the thread of the caller."""
         shutil.rmtree(self._part, ignore_errors=True)
         os.close(self._data)
         os.close(self._lock)
@@ -287,6 +291,11 @@ class Filling:
         os.fsync(self._data)
         shutil.rmtree(self._entry, ignore_errors=True)
         self._part.rename(self._entry)
+
+
+def _discard(filling: Filling | None) -> None:
+    if filling is not None:
+        filling.drop()
 
 
 def _is_id(image_id: str) -> bool:

@@ -4,16 +4,18 @@ import asyncio
 import errno
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 from transom.disk import Room, open_file
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.stores import MARK_BYTES, MARK_NAME
-from transom.stores.threads import in_thread
+from transom.threads import Threads
 
 _READ_BYTES = 256 << 10
+#: Threads of a store. When its disk hangs, it is its own requests that wait for them.
+_THREADS = 16
 _PART = ".part"
 #: Where blobs are set aside, below the store's folder. Folders of blobs have names of two characters.
 _ASIDE = "aside"
@@ -31,6 +33,7 @@ class FilesystemStore:
     def __init__(self, name: str, folder: Path, disk_reserve: int = 0) -> None:
         self.name = name
         self.room = Room(folder, disk_reserve)
+        self.threads = Threads(f"store-{name}", _THREADS)
         self._folder = folder
 
     def path(self, key: str) -> Path:
@@ -44,53 +47,66 @@ class FilesystemStore:
         part = final.with_name(key + _PART)
         try:
             await self._require_room(expected_bytes or 0)
-            await in_thread(_make_folder, part.parent, self._folder)
-            # Not in a thread: a descriptor that a cancelled call got would be lost.
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            try:
-                size = await _copy(chunks, descriptor, self._require_room)
-                await in_thread(os.fsync, descriptor)
-            finally:
-                os.close(descriptor)
-            await in_thread(_publish, part, final)
+            async with self.threads.opened(os.close, _open_part, part, self._folder) as descriptor:
+                size = await self._copy(chunks, descriptor)
+                await self.threads.finish(os.fsync, descriptor)
+            await self.threads.finish(_publish, part, final)
         except BaseException as error:
             with suppress(OSError):
-                await in_thread(_remove, final)
+                await self.threads.finish(_remove, final)
             if isinstance(error, OSError):
                 raise _renamed(error) from error
             raise
         return size
 
     async def _require_room(self, wanted_bytes: int = 0) -> None:
-        await in_thread(self.room.look)
+        await self.threads.finish(self.room.look)
         if self.room.lacks(wanted_bytes):
             raise StoreFullError(
                 "Image storage media is full: what is left of it is kept for the service to go on."
             )
 
+    async def _copy(self, chunks: AsyncIterator[bytes], descriptor: int) -> int:
+        size = synced = looked = 0
+        syncing: asyncio.Future[None] | None = None
+        try:
+            async for chunk in chunks:
+                await self.threads.finish(_write_all, descriptor, chunk)
+                size += len(chunk)
+                if size - looked >= _LOOK_BYTES:
+                    looked = size
+                    await self._require_room()
+                if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
+                    if syncing is not None:
+                        # Of pages that it lost the system tells once: the sync at the end would succeed.
+                        syncing.result()
+                    synced = size
+                    syncing = self.threads.begin(os.fdatasync, descriptor)
+        finally:
+            if syncing is not None:  # The descriptor must stay open until nobody uses it.
+                await asyncio.wait([syncing])
+        if syncing is not None:
+            syncing.result()
+        return size
+
     async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         try:
-            descriptor = open_file(self.path(key))
+            async with self.threads.opened(os.close, open_file, self.path(key)) as descriptor:
+                while length > 0:
+                    chunk = await self.threads.finish(os.pread, descriptor, min(length, _READ_BYTES), start)
+                    if not chunk:
+                        raise UnavailableError(f"The blob {key} of store {self.name} is cut short.")
+                    start += len(chunk)
+                    length -= len(chunk)
+                    yield chunk
         except FileNotFoundError:
             raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
         except OSError as error:
             raise _renamed(error) from error
-        try:
-            while length > 0:
-                chunk = await in_thread(os.pread, descriptor, min(length, _READ_BYTES), start)
-                if not chunk:
-                    raise UnavailableError(f"The blob {key} of store {self.name} is cut short.")
-                start += len(chunk)
-                length -= len(chunk)
-                yield chunk
-        except OSError as error:
-            raise _renamed(error) from error
-        finally:
-            os.close(descriptor)
 
     async def size(self, key: str) -> int | None:
         try:
-            return (await in_thread(self.path(key).stat)).st_size
+            return (await self.threads.finish(self.path(key).stat)).st_size
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -98,19 +114,19 @@ class FilesystemStore:
 
     async def delete(self, key: str) -> None:
         try:
-            await in_thread(_remove, self.path(key))
+            await self.threads.finish(_remove, self.path(key))
         except OSError as error:
             raise _renamed(error) from error
 
     async def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
         unread: OSError | None = None
         try:
-            folders = await in_thread(_list_folders, self._folder)
+            folders = await self.threads.finish(_list_folders, self._folder)
         except OSError as error:
             raise _renamed(error) from error
         for folder in folders:
             try:
-                found = await in_thread(_list_files, folder)
+                found = await self.threads.finish(_list_files, folder)
             except OSError as error:
                 unread = error
                 continue
@@ -120,11 +136,11 @@ class FilesystemStore:
             raise _renamed(unread) from unread
 
     async def holds(self, key: str) -> bool:
-        return await in_thread(lambda: any(place.exists() for place in _places(self.path(key))))
+        return await self.threads.finish(lambda: any(place.exists() for place in _places(self.path(key))))
 
     async def set_aside(self, key: str) -> str:
         try:
-            return (await in_thread(_set_aside, self.path(key), self._folder / _ASIDE)).as_uri()
+            return (await self.threads.finish(_set_aside, self.path(key), self._folder / _ASIDE)).as_uri()
         except FileNotFoundError:
             raise NotFoundError(f"The store {self.name} has no blob {key}.") from None
         except OSError as error:
@@ -132,7 +148,7 @@ class FilesystemStore:
 
     async def read_mark(self) -> bytes | None:
         try:
-            return await in_thread(_read_mark, self._folder / MARK_NAME)
+            return await self.threads.finish(_read_mark, self._folder / MARK_NAME)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -140,41 +156,16 @@ class FilesystemStore:
 
     async def write_mark(self, mark: bytes) -> None:
         try:
-            await in_thread(_write_mark, self._folder, mark)
+            await self.threads.finish(_write_mark, self._folder, mark)
         except OSError as error:
             raise _renamed(error) from error
 
 
-def _make_folder(folder: Path, root: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+def _open_part(part: Path, root: Path) -> int:
+    if not part.parent.is_dir():
+        part.parent.mkdir(parents=True, exist_ok=True)
         _sync_folder(root)
-
-
-async def _copy(
-    chunks: AsyncIterator[bytes], descriptor: int, require_room: Callable[[], Awaitable[None]]
-) -> int:
-    size = synced = looked = 0
-    syncing: asyncio.Future[None] | None = None
-    try:
-        async for chunk in chunks:
-            await in_thread(_write_all, descriptor, chunk)
-            size += len(chunk)
-            if size - looked >= _LOOK_BYTES:
-                looked = size
-                await require_room()
-            if size - synced >= _SYNC_BYTES and (syncing is None or syncing.done()):
-                if syncing is not None:
-                    # Of pages that it lost the system tells once: the sync at the end would succeed.
-                    syncing.result()
-                synced = size
-                syncing = asyncio.ensure_future(asyncio.to_thread(os.fdatasync, descriptor))
-    finally:
-        if syncing is not None:  # The descriptor must stay open until nobody uses it.
-            await asyncio.wait([syncing])
-    if syncing is not None:
-        syncing.result()
-    return size
+    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
 
 
 def _write_all(descriptor: int, chunk: bytes) -> None:

@@ -16,10 +16,10 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
 from transom.domain.stores import PARTS_AT_ONCE
-from transom.own_thread import in_own_thread
 from transom.stores.s3_credentials import Keys
 from transom.stores.s3_uploads import Bucket as UploadsOf
 from transom.stores.s3_uploads import RefusedError, abort_uploads
+from transom.threads import Threads
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -61,6 +61,9 @@ _FULL = (
 )
 #: What obstore raises: an absent object is Python's own error.
 ERRORS = (BaseError, OSError)
+
+#: Blobs whose unfinished uploads are looked for at a time.
+_ABORTS_AT_ONCE = 4
 
 
 class TooManyPartsError(Exception):
@@ -115,6 +118,7 @@ class S3Bucket:
             )
 
         self._bucket = open_bucket(_TIMEOUT)
+        self._threads = Threads("s3-uploads", _ABORTS_AT_ONCE)
         self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
 
     async def put(
@@ -237,7 +241,7 @@ class S3Bucket:
         if self._uploads is None:
             return
         try:
-            ended = await in_own_thread(abort_uploads, self._uploads, path)
+            ended = await self._threads.run(abort_uploads, self._uploads, path)
         except RefusedError as error:
             _log.warning("bucket %s: unfinished uploads stay: %s", self.name, error)
         else:

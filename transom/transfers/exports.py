@@ -26,6 +26,7 @@ from transom.transfers.held import Report, reporting
 from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
+from transom.transfers.work import WORK_THREADS
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Exports:
             made = await conversion.convert(material, folder, asked.file_format)
             if made is None:
                 raise ConflictError(f"Image {image.id} is in another format by now.", Reason.EXPORT_FORMAT)
-            size = made.path.stat().st_size
+            size = (await WORK_THREADS.run(made.path.stat)).st_size
             chunks = reporting(read_file(made.path), size, report)
             await target.write(self._judged(job, chunks), size, job.id)
 

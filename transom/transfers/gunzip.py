@@ -6,13 +6,13 @@ small pieces first, and by ever larger ones as it turns out to be large. What is
 times what was read.
 """
 
-import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from transom.domain.errors import ContentRefusedError
+from transom.transfers.work import WORK_THREADS
 
 _BLOCK_BYTES = 1 << 20
 _FIRST_BYTES = 256
@@ -27,7 +27,7 @@ async def gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         at = 0
         while at < len(chunk):
             try:
-                block, at = await asyncio.to_thread(members.unpack, chunk, at)
+                block, at = await WORK_THREADS.run(members.unpack, chunk, at)
             except zlib.error as error:
                 raise ContentRefusedError("The gzip data is damaged.") from error
             if block:

@@ -1,6 +1,6 @@
 """What a plugin of an import, or a conversion, has to work with."""
 
-import asyncio
+import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -13,7 +13,7 @@ from transom.disk import Room
 from transom.domain.errors import StoreFullError
 from transom.domain.model import Image, Location
 from transom.transfers.options import PluginOptions, TransferOptions
-from transom.transfers.work import open_work_folder
+from transom.transfers.work import WORK_THREADS, open_work_folder
 
 _BLOCK_BYTES = 1 << 20
 
@@ -86,13 +86,17 @@ class Materials:
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:
     """All of its bytes."""
-    with path.open("rb") as file:
-        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+    async with WORK_THREADS.opened(io.FileIO.close, io.FileIO, path) as file:
+        while block := await WORK_THREADS.finish(file.read, _BLOCK_BYTES):
             yield block
 
 
 async def write_file(path: Path, chunks: AsyncIterator[bytes]) -> None:
     """Write a new file, which need not outlive a crash."""
-    with path.open("xb") as file:
+    async with WORK_THREADS.opened(io.BufferedWriter.close, _open_new, path) as file:
         async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
+            await WORK_THREADS.finish(file.write, chunk)
+
+
+def _open_new(path: Path) -> io.BufferedWriter:
+    return path.open("xb")

@@ -4,13 +4,13 @@ A plugin looks at staged bytes and gives back what is to be staged in their plac
 the image; nothing of the image is changed here. It may be run again after a crash.
 """
 
-import asyncio
 import io
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
+from typing import IO
 
 from transom.domain.errors import ContentRefusedError
 from transom.domain.fields import RESERVED, RESERVED_PREFIXES
@@ -18,6 +18,7 @@ from transom.domain.imports import Change
 from transom.transfers import conversion
 from transom.transfers.gunzip import gunzip
 from transom.transfers.material import Material, read_file
+from transom.transfers.work import WORK_THREADS
 
 _BLOCK_BYTES = 1 << 20
 #: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).
@@ -59,17 +60,18 @@ async def _first_bytes(material: Material) -> bytes:
 
 async def _unzip(path: Path) -> AsyncIterator[bytes]:
     try:
-        with _ArchiveFile(path) as file, await asyncio.to_thread(file.open_archive) as archive:
-            members = archive.infolist()
-            if len(members) != 1:
-                raise ContentRefusedError(f"The zip archive has {len(members)} members, not one.")
-            if members[0].compress_type not in _PIECEWISE:
-                raise ContentRefusedError("The zip archive is packed by another method than deflate.")
-            with archive.open(members[0]) as member:
-                while block := await asyncio.to_thread(member.read, _BLOCK_BYTES):
-                    yield block
+        async with (
+            WORK_THREADS.opened(_ArchiveFile.close, _ArchiveFile, path) as file,
+            WORK_THREADS.opened(_close, file.open_member) as member,
+        ):
+            while block := await WORK_THREADS.finish(member.read, _BLOCK_BYTES):
+                yield block
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ContentRefusedError("The zip archive is damaged, or of a kind that cannot be read.") from error
+
+
+def _close(member: IO[bytes]) -> None:
+    member.close()
 
 
 class _ArchiveFile(io.FileIO):
@@ -81,11 +83,17 @@ class _ArchiveFile(io.FileIO):
 
     _is_opening = True
 
-    def open_archive(self) -> zipfile.ZipFile:
-        """Raises ContentRefusedError when the directory is larger than that of one member."""
+    def open_member(self) -> IO[bytes]:
+        """The only member. ContentRefusedError when there are others, or it is packed in a way that may need
+        any amount of memory."""
         archive = zipfile.ZipFile(self)
         self._is_opening = False
-        return archive
+        members = archive.infolist()
+        if len(members) != 1:
+            raise ContentRefusedError(f"The zip archive has {len(members)} members, not one.")
+        if members[0].compress_type not in _PIECEWISE:
+            raise ContentRefusedError("The zip archive is packed by another method than deflate.")
+        return archive.open(members[0])
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self._is_opening and size is not None and size > _MOST_DIRECTORY_BYTES:

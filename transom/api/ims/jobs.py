@@ -1,6 +1,5 @@
 """Jobs by the rules of the IMS API: what came of a batch, or how far a copy is."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import msgspec
 from transom.api.http import Request, Response, json_response
 from transom.api.ims.body import require_project
 from transom.api.ims.errors import code_of
+from transom.api.pieces import make_beside
 from transom.api.services import Services
 from transom.domain.errors import NotFoundError, Reason
 from transom.domain.job_inputs import (
@@ -45,7 +45,7 @@ async def show_job(services: Services, request: Request) -> Response:
     """The job and, of a batch, one result for each image and recipient."""
     job = await _find(services, request)
     if max(len(job.failures), len(_recipients_of(job))) > _MANY:
-        return await asyncio.to_thread(_render, job)
+        return await make_beside(_render, job)
     return _render(job, await _subs_of(services, job))
 
 

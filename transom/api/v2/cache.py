@@ -41,7 +41,7 @@ async def queue_image(services: Services, request: Request) -> Response:
     cache = _require_cache(services, request, "cache_image")
     if image.status != Status.ACTIVE:
         raise InvalidError("Only images with status active can be targeted for queueing")
-    if image.id not in cache:
+    if not await cache.holds(image.id):
         await cache.queue(image.id)
         services.wake_prefetch()
     return Response(202)
@@ -52,7 +52,7 @@ async def remove_image(services: Services, request: Request) -> Response:
     image_id, caller = request.params["image_id"], request.caller
     found = await images.find_image(services.db, image_id, caller.member_ids)
     is_here = services.cache is not None and (
-        image_id in services.cache or services.cache.is_queued(image_id)
+        await services.cache.holds(image_id) or await services.cache.is_queued(image_id)
     )
     rules.remove_cached(caller, found, not_found(image_id), is_here=is_here)
     cache = _require_cache(services, request, "cache_delete")

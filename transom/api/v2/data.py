@@ -166,7 +166,7 @@ async def _answer(
     if part is not None:
         status = HTTPStatus.PARTIAL_CONTENT
         headers.append((b"content-range", f"bytes {start}-{end}/{size}".encode()))
-    elif _sends_files(request) and (path := _cached_path(services, image)) is not None:
+    elif _sends_files(request) and (path := await _cached_path(services, image)) is not None:
         return Response(status, headers=headers, file=path)
     location = await services.transfer.reads.find_copy(image, preferred)
     if part is None and _sends_files(request):
@@ -190,9 +190,11 @@ def _sends_files(request: Request) -> bool:
     return request.server_sends_files and request.scope.get("http_version") != "2"
 
 
-def _cached_path(services: Services, image: Image) -> str | None:
+async def _cached_path(services: Services, image: Image) -> str | None:
     """The cache is passed by for what only an admin may have."""
-    return services.transfer.reads.find_cached(image) if image.status == Status.ACTIVE else None
+    if image.status != Status.ACTIVE:
+        return None
+    return await services.transfer.reads.find_cached(image)
 
 
 async def _no_chunks() -> AsyncGenerator[bytes, None]:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from transom.sql.sqlite.place import find_place
 from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
 from transom.sql.sqlite.writer import Writer
 from transom.sql.turns import InTurns
+from transom.threads import Threads
 
 #: Scans that run at once, and the longest that one may take, seconds.
 _SCANS_AT_ONCE = 4
@@ -52,16 +52,12 @@ class _Scanners:
         self._path = path
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        self._threads = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="sqlite-scan")
+        self._threads = Threads("sqlite-scan", _SCANS_AT_ONCE)
         self._semaphore = FairSemaphore(_SCANS_AT_ONCE)
 
     async def run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
         async with self._semaphore.slot(TENANT.get()):
-            try:
-                running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, sql, values)
-            except RuntimeError as error:  # The pool takes nothing after its shutdown.
-                raise UnavailableError("The database is closed.") from error
-            return await running
+            return await self._threads.run(self._run, sql, values)
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
         connection = self._connection()
@@ -77,7 +73,8 @@ class _Scanners:
         return connection
 
     def stop(self) -> None:
-        self._threads.shutdown()
+        self._threads.close()
+        self._threads.join()
         for connection in self._opened:
             connection.close()
 
@@ -102,6 +99,7 @@ class SqliteDatabase(InTurns):
             self._read_until: float | None = None
             self._reader.set_progress_handler(self._look_at_clock, _STEPS_ON_LOOP)
             self._scanners = _Scanners(path)
+            self._threads = Threads("sqlite", 1)
             self._writer = Writer(path, asyncio.get_running_loop(), disk_reserve)
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
@@ -169,9 +167,14 @@ class SqliteDatabase(InTurns):
                 await self.write("select 1")
                 if not self._writer.is_busy:
                     break
-        await asyncio.to_thread(self._writer.stop)
-        await asyncio.to_thread(self._scanners.stop)
+        await self._threads.run(self._stop)
+        self._threads.close()
+        self._threads.join()
         self._reader.close()
+
+    def _stop(self) -> None:
+        self._writer.stop()
+        self._scanners.stop()
 
     # ---- schema history
 
@@ -184,12 +187,12 @@ class SqliteDatabase(InTurns):
 
     async def run_script(self, script: str, version: int) -> bool:
         if IN_PIECES not in script:
-            return await asyncio.to_thread(self._run_script, translated(script), version)
+            return await self._threads.run(self._run_script, translated(script), version)
         if await self.schema_version() >= version:
             return False
         # No harm is done by two that do so at once.
-        await asyncio.to_thread(self._run_in_pieces, translated(script))
-        return await asyncio.to_thread(self._run_script, "", version)
+        await self._threads.run(self._run_in_pieces, translated(script))
+        return await self._threads.run(self._run_script, "", version)
 
     def _run_in_pieces(self, statement: str) -> None:
         connection = sqlite3.connect(self._file(), isolation_level=None, timeout=BUSY_MS / 1000)
