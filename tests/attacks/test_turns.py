@@ -326,5 +326,6 @@ async def test_a_namespace_of_many_objects_is_shown_in_pieces() -> None:
 
     shown = await encode_contents(namespace, items, take_turn)
 
-    assert [msgspec.json.decode(text)["name"] for text in shown["objects"]] == [item.name for item in items]
+    found = msgspec.json.decode(shown["objects"])
+    assert [one["name"] for one in found] == [item.name for item in items]
     assert turns == len(items) // AT_ONCE

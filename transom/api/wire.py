@@ -6,7 +6,7 @@ from typing import Any
 
 from transom.domain.model import Caller, Image, Member
 from transom.domain.protection import readable
-from transom.domain.recipients import MemberType, split_member_id
+from transom.domain.recipients import split_member_id
 
 
 @lru_cache(maxsize=4096)
@@ -52,9 +52,10 @@ def image_body(image: Image, caller: Caller) -> dict[str, Any]:
 
 def member_body(member: Member) -> dict[str, Any]:
     """A membership as clients see it. One of a whole domain or an organisation says so."""
+    if "/" not in member.member_id:  # A project, as most are: of these there may be ten thousand.
+        return _member_body(member, member.member_id)
     kind, own_id = split_member_id(member.member_id)
-    body = _member_body(member, own_id)
-    return body if kind is MemberType.PROJECT else {**body, "member_type": kind}
+    return {**_member_body(member, own_id), "member_type": kind}
 
 
 def _member_body(member: Member, own_id: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Sharing by the rules of the IMS API: one image at a time, and in batches that answer with a job."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from transom.api.actors import actor_of, answering_actor_of, giving_actor_of
@@ -8,6 +9,7 @@ from transom.api.http import Request, Response, json_response, no_content
 from transom.api.ims import body
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job
+from transom.api.pieces import MEMBERS_AT_ONCE, encode_all
 from transom.api.services import Services
 from transom.api.wire import member_body
 from transom.domain.errors import (
@@ -149,7 +151,7 @@ async def add_member(services: Services, request: Request) -> Response:
     member = await service.share_one(
         services.db, services.recipients, caller, actor, image_id, member_id, limit
     )
-    return json_response(ims_member(services, member, request.caller))
+    return json_response(ims_member(services, request.caller, member))
 
 
 async def set_member_status(services: Services, request: Request) -> Response:
@@ -160,7 +162,7 @@ async def set_member_status(services: Services, request: Request) -> Response:
     answered = await service.answer_for_itself(
         services.db, request.caller, actor, image_id, member_id, lambda: _answer(given)
     )
-    return json_response(ims_member(services, answered, request.caller))
+    return json_response(ims_member(services, request.caller, answered))
 
 
 async def remove_member(services: Services, request: Request) -> Response:
@@ -176,7 +178,7 @@ async def show_member(services: Services, request: Request) -> Response:
     require_project(request)
     image_id, member_id = request.params["image_id"], request.params["member_id"]
     member = await service.show_member(services.db, request.caller, image_id, member_id)
-    return json_response(ims_member(services, member, request.caller))
+    return json_response(ims_member(services, request.caller, member))
 
 
 async def list_members(services: Services, request: Request) -> Response:
@@ -189,18 +191,19 @@ async def list_members(services: Services, request: Request) -> Response:
     seen = await service.list_recipients(services.db, caller, image_id)
     page = [member for member in seen if member.member_id > after][:limit]
     page_info: dict[str, Any] = {"current_count": len(page)}
+    show = partial(ims_member, services, caller)
     if page and page[-1] is not seen[-1]:
         page_info["next_marker"] = body.encode_marker(page[-1].member_id)
     return json_response(
         {
-            "members": [ims_member(services, member, caller) for member in page],
+            "members": await encode_all(page, show, request.take_turn, MEMBERS_AT_ONCE),
             "schema": "/v2/schemas/members",
             "page_info": page_info,
         }
     )
 
 
-def ims_member(services: Services, member: Member, caller: Caller) -> dict[str, Any]:
+def ims_member(services: Services, caller: Caller, member: Member) -> dict[str, Any]:
     """A member as the IMS API shows it: with what kind of recipient it is, the URN of an organisation or a
     unit, and its vault to itself alone."""
     kind, own_id = split_member_id(member.member_id)

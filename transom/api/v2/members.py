@@ -4,7 +4,7 @@ from typing import Any
 
 from transom.api.actors import actor_of, answering_actor_of, giving_actor_of
 from transom.api.http import Request, Response, json_response
-from transom.api.pieces import encode_all
+from transom.api.pieces import MEMBERS_AT_ONCE, encode_all
 from transom.api.services import Services
 from transom.api.wire import member_body
 from transom.domain.errors import InvalidError
@@ -43,7 +43,7 @@ def _member_id_of(body: dict[str, Any] | list[Any]) -> str:
 
 async def list_members(services: Services, request: Request) -> Response:
     members = await service.list_members(services.db, request.caller, request.params["image_id"])
-    shown = await encode_all(members, member_body, request.take_turn)
+    shown = await encode_all(members, member_body, request.take_turn, MEMBERS_AT_ONCE)
     return json_response({"members": shown, "schema": "/v2/schemas/members"})
 
 

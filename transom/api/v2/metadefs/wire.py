@@ -40,13 +40,18 @@ async def encode_contents(namespace: Namespace, items: Iterable[Item], take_turn
     """What a namespace holds, given oldest first, as it is shown within it; only kinds it has any of."""
     by_kind = {kind: of_kind(items, kind) for kind in Kind}
     types, objects = by_kind[Kind.RESOURCE_TYPE], by_kind[Kind.OBJECT]
-    shown: dict[str, Any] = {
-        "resource_type_associations": await encode_all(types, partial(item_body, namespace), take_turn),
-        "properties": properties_body(by_kind[Kind.PROPERTY]),
-        "objects": await encode_all(objects, partial(stored_body, namespace), take_turn),
-        "tags": [{"name": item.name} for item in reversed(by_kind[Kind.TAG])],
-    }
-    return {key: value for key, value in shown.items() if value}
+    shown: dict[str, Any] = {}
+    if types:
+        shown["resource_type_associations"] = await encode_all(
+            types, partial(item_body, namespace), take_turn
+        )
+    if properties := by_kind[Kind.PROPERTY]:
+        shown["properties"] = properties_body(properties)
+    if objects:
+        shown["objects"] = await encode_all(objects, partial(stored_body, namespace), take_turn)
+    if tags := by_kind[Kind.TAG]:
+        shown["tags"] = [{"name": item.name} for item in reversed(tags)]
+    return shown
 
 
 def properties_body(properties: Iterable[Item]) -> dict[str, Any]:
