@@ -10,7 +10,8 @@ import pytest
 
 from transom.domain.errors import ForbiddenError, UnavailableError
 from transom.sql.connect import open_database
-from transom.sql.db import TENANT, Database, Script, Statement
+from transom.sql.db import PAUSE, TENANT, Database, Row, Script, Statement, read_each
+from transom.sql.postgresql import PostgresDatabase
 
 from .conftest import close
 from .databases import count
@@ -361,3 +362,41 @@ async def test_no_connection_is_kept_by_scripts_that_fail(url: str, db: Database
     await close(own)
 
     assert last == "first"
+
+
+async def test_a_script_that_pauses_holds_up_nobody_else_on_the_event_loop(db: Database) -> None:
+    """On PostgreSQL it runs there; on SQLite it has a thread, and goes on at once."""
+    ran, seen = 0, list[int]()
+
+    async def run_beside() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    def script() -> Script[str]:
+        for _ in range(20):
+            assert (yield PAUSE) == []
+            seen.append(ran)
+        return "done"
+
+    beside = asyncio.create_task(run_beside())
+    result = await db.run(script)
+    beside.cancel()
+
+    assert (result, len(seen)) == ("done", 20)
+    if isinstance(db, PostgresDatabase):
+        assert seen == sorted(set(seen))
+
+
+@pytest.mark.parametrize(("count", "pauses"), [(0, 0), (1, 0), (2000, 0), (2001, 1), (10_000, 4)])
+def test_many_rows_are_read_in_pieces(count: int, pauses: int) -> None:
+    rows: list[Row] = [(number,) for number in range(count)]
+    paused, found = list[Statement](), list[int]()
+
+    def note() -> Script[None]:
+        found.extend((yield from read_each(rows, lambda row: int(row[0]))))
+
+    paused.extend(note())
+
+    assert (paused, found) == ([PAUSE] * pauses, list(range(count)))

@@ -20,7 +20,7 @@ from transom.sharing.model import LEFT, Done, NewSet
 from transom.sharing.recipients import Recipients
 from transom.sql import batches as looks
 from transom.sql import inbox, shares
-from transom.sql.db import Database, Script, Statement
+from transom.sql.db import PAUSE, Database, Script, Statement, read_each
 from transom.sql.images import to_json
 from transom.sql.members import to_statement
 
@@ -237,10 +237,13 @@ def _replace(
     found = yield from batches.see_locked(caller, [image_id], now)
     image = rules.replace_shares(caller, found[0] if found else None, image_id)
     before = (yield from _terms_of(image_id, now)) if image.visibility == Visibility.SHARED else []
+    yield PAUSE
     require_unchanged(before)
+    yield PAUSE
     present, wanted = {member_id for member_id, _end in before}, set(new.member_ids)
     gone = sorted(present - wanted)
     if gone:
+        yield PAUSE
         yield to_statement(WithdrawEach(image_ids=[image_id], member_ids=gone, now=now), actor)
     missing = [member_id for member_id in new.member_ids if member_id not in present]
     done = NOTHING
@@ -254,7 +257,7 @@ def _replace(
 
 def _terms_of(image_id: str, now: int) -> Script[list[tuple[str, int]]]:
     rows = yield Statement(shares.LIST_TERMS, (image_id, now))
-    return [(row[0], row[1]) for row in rows]
+    return (yield from read_each(rows, lambda row: (row[0], row[1])))
 
 
 def require_few(pairs: int, limit: int) -> None:

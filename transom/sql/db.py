@@ -73,6 +73,22 @@ class Statement(NamedTuple):
 #: A transaction that decides as it goes: it yields statements, is sent the rows of each, and returns.
 Script = Generator[Statement, list[Row], Result]
 
+#: What a script yields between two long pieces of its own work: nothing is asked, and where it runs on the
+#: event loop, others go on first.
+PAUSE = Statement("", (), is_lock=True)
+#: Rows of a piece.
+_ROWS_AT_ONCE = 2000
+
+
+def read_each(rows: list[Row], read: Callable[[Row], Result]) -> Script[list[Result]]:
+    """What `read` makes of each row, in pieces. A part of a script."""
+    found: list[Result] = []
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        if start:
+            yield PAUSE
+        found += map(read, rows[start : start + _ROWS_AT_ONCE])
+    return found
+
 
 class Arm(NamedTuple):
     """A select without its end, and the order in which an index has its rows."""

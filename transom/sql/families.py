@@ -14,7 +14,7 @@ from transom.domain.families import Family, FamilyMember, Known, Version, Versio
 from transom.domain.memberships import Terms
 from transom.domain.model import MemberStatus
 from transom.sql import outbox
-from transom.sql.db import EventInsert, Script, Statement
+from transom.sql.db import EventInsert, Script, Statement, read_each
 from transom.sql.family_rows import (
     FAMILY_COLUMNS,
     IMAGE_COLUMNS,
@@ -230,7 +230,8 @@ FIND_FAMILY_MEMBERS = f"""
 def find_members(family_id: str, member_ids: Sequence[str]) -> Script[dict[str, FamilyMember]]:
     """The family's memberships of these recipients by `member_id`, also those that have ended."""
     rows = yield Statement(FIND_FAMILY_MEMBERS, (family_id, to_json(member_ids)))
-    return {member.member_id: member for member in map(member_of_row, rows)}
+    found = yield from read_each(rows, member_of_row)
+    return {member.member_id: member for member in found}
 
 
 COUNT_FAMILY_MEMBERS = "select count(*) from family_member where family_id = $1 and ends_at > $2"
@@ -249,7 +250,7 @@ LIST_MEMBER_TERMS = """
 def list_terms(family_id: str, now: int) -> Script[list[tuple[str, int]]]:
     """(member, `expires_at`) of all members, by their ids."""
     rows = yield Statement(LIST_MEMBER_TERMS, (family_id, now))
-    return [(row[0], row[1]) for row in rows]
+    return (yield from read_each(rows, lambda row: (row[0], row[1])))
 
 
 _RETURNED = ", ".join(OF_FAMILIES.columns)

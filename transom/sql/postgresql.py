@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import IN_PIECES, TENANT, Arm, Place, Result, Row, Script, Statement
+from transom.sql.db import IN_PIECES, PAUSE, TENANT, Arm, Place, Result, Row, Script, Statement
 from transom.sql.fair_semaphore import FairSemaphore
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
@@ -169,6 +169,10 @@ class PostgresDatabase(InTurns):
                     except StopIteration as end:
                         result: Result = end.value
                         break
+                    if statement is PAUSE:
+                        rows = []
+                        await asyncio.sleep(0)
+                        continue
                     done.append(statement)
                     sql, values = with_events(statement)
                     with _Limit(connection, self._command_s):

@@ -25,7 +25,7 @@ from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import grant
 from transom.sharing.rules import recipient_unknown
 from transom.sql import families
-from transom.sql.db import Script
+from transom.sql.db import PAUSE, Script
 from transom.sql.inherited import to_statement
 from transom.sql.membership_events import OF_FAMILIES
 
@@ -199,6 +199,7 @@ def withdraw(
     live = [member_id for member_id, one in found.items() if one.ends_at > act.now]
     yield from _end(known, [one for one in found.values() if one.ends_at <= act.now], act)
     if live:
+        yield PAUSE
         yield from _remove(known, live, act, "withdrawn", reason)
     return len(live), len(member_ids) - len(live)
 

@@ -24,7 +24,7 @@ from transom.sharing.model import NewSet
 from transom.sharing.recipients import Recipients
 from transom.sharing.rules import new_terms
 from transom.sql import families, family_views, images
-from transom.sql.db import Database, Script
+from transom.sql.db import PAUSE, Database, Script
 
 _replace = msgspec.structs.replace
 Member = TypeVar("Member", FamilyMember, GivenFamily)
@@ -296,7 +296,9 @@ async def set_members(
     def script() -> Script[SetOutcome]:
         known = yield from _lock(family_id)
         there = yield from families.list_terms(family_id, act.now)
+        yield PAUSE
         require(there)
+        yield PAUSE
         named = frozenset(new.member_ids)
         gone = [member_id for member_id, _end in there if member_id not in named]
         withdrawn, _absent = yield from members.withdraw(known, gone, None, act)
