@@ -7,6 +7,7 @@ A process that serves starts a `Worker` (`process.py`). The parent (`transom ser
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
@@ -74,6 +75,7 @@ from transom.telemetry import (
     RequestLog,
     open_gauge,
     open_gauges,
+    open_loop_delay,
     open_metrics,
 )
 from transom.threads import Threads
@@ -84,8 +86,9 @@ _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused
 _FILES_TEXT = "Whether the operator's file is in force as it is on disk (1), or waits for SIGHUP (0)"
 _SKEW_TEXT = "How far the database's clock is ahead of this machine's; negative: behind it"
 
-#: Pause between two looks at a disk, seconds.
+#: Pause between two looks at a disk, and at the event loop's delay, seconds.
 _LOOK_AT_DISKS_S = 1.0
+_LOOK_AT_LOOP_S = 0.25
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -153,6 +156,8 @@ class Worker:
         with preparing():
             operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
         observe, count_login, render_metrics = open_metrics()
+        if settings.metrics:
+            undo.callback(asyncio.create_task(watch_loop(open_loop_delay())).cancel)
         disks = find_disks(settings, stores)
         disk_threads = Threads("disks", len(disks))
         for room in disks.values():
@@ -241,6 +246,19 @@ async def _look_at_disk(room: Room, threads: Threads) -> None:
     while True:
         await threads.run(room.look)
         await asyncio.sleep(_LOOK_AT_DISKS_S)
+
+
+async def watch_loop(
+    observe: Callable[[float], None],
+    pause_s: float = _LOOK_AT_LOOP_S,
+    clock: Callable[[], float] = time.perf_counter,
+) -> None:
+    """Observe again and again by how many seconds the event loop comes round late: so long a request waits
+    before anything is done for it."""
+    while True:
+        due = clock() + pause_s
+        await asyncio.sleep(pause_s)
+        observe(max(clock() - due, 0.0))
 
 
 def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> Callable[[], bytes]:

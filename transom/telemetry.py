@@ -23,6 +23,8 @@ from transom.liveness import Liveness, is_abandoned
 _encode = msgspec.json.Encoder().encode
 #: Upper bounds of the request time histogram, seconds.
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+#: Those of the event loop's delays: its clock counts milliseconds.
+_DELAYS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 _ACCESS = "transom.access"
 #: How the names of folders with counters begin.
@@ -295,6 +297,18 @@ def open_metrics() -> tuple[ObserveRequest, Callable[[str], None], Callable[[], 
         return generate_latest(collected)
 
     return observe, count_login, render
+
+
+def open_loop_delay() -> Callable[[float], None]:
+    """Observes by how many seconds this worker's event loop came round late."""
+    from prometheus_client import CollectorRegistry, Histogram
+
+    return Histogram(
+        "transom_event_loop_delay_seconds",
+        "By how much later than asked a worker's event loop comes round, looked at a few times a second",
+        buckets=_DELAYS_S,
+        registry=CollectorRegistry(),
+    ).observe
 
 
 def open_closings() -> Callable[[str], None]:
