@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from harness import forks, organizations
 from harness.accounts import KeptAccounts
-from harness.child import Start, start_program
 from harness.file_server import FileServer
 from harness.keystone import Keystone
 from harness.postgresql import PostgreSQL
@@ -80,15 +80,17 @@ class SharedServices:
         self._postgresql = postgresql
         self._made: list[Service] = []
         self._started: dict[tuple[str, ...], Service] = {}
-        self._accounts = KeptAccounts(tmp_path_factory.mktemp("accounts"), FURTHER_USERS)
+        accounts = KeptAccounts(tmp_path_factory.mktemp("accounts"), FURTHER_USERS)
+        self._prepared = partial(forks.prepare, accounts)
 
     def get(self, database: str, **settings: str) -> Service:
         key = (database, *(f"{name}={settings[name]}" for name in sorted(settings)))
         if key not in self._started:
             folder = self._tmp_path_factory.mktemp(f"service-{database}")
-            service = _new_service(database, folder, self._postgresql, settings, forks.start)
+            url = _new_url(database, self._postgresql)
+            service = Service(folder, url, settings, start=forks.start, prepared=self._prepared)
             self._made.append(service)
-            self._accounts.start(service)
+            service.start()
             self._started[key] = service
         return self._started[key]
 
@@ -158,40 +160,39 @@ def files() -> Iterator[FileServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def first_accounts(tmp_path_factory: pytest.TempPathFactory) -> KeptAccounts:
-    return KeptAccounts(tmp_path_factory.mktemp("first-accounts"))
-
-
 @pytest.fixture
 def make_service(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     postgresql: PostgreSQL,
-    first_accounts: KeptAccounts,
 ) -> Iterator[MakeService]:
     """A function that starts services of the test's own, without the further users; all end with the test.
 
-    They are forked from a process with the imports of a start behind it; with the mark `real_start`, for what
-    becomes of processes themselves, each is `python -m transom`."""
+    They are forked from a process with the imports of a start behind it, and have a schema; with the mark
+    `real_start`, for what becomes of processes themselves, each is `python -m transom`."""
     is_real = request.node.get_closest_marker("real_start") is not None
-    start = start_program if is_real else forks.start
+    open_service = _started_service if is_real else forks.forked_service
     with contextlib.ExitStack() as stack:
 
         def make(database: str, **settings: str) -> Service:
             folder = tmp_path_factory.mktemp(f"own-{database}")
-            service = _new_service(database, folder, postgresql, settings, start)
+            url = _new_url(database, postgresql, has_schema=not is_real)
+            service = open_service(folder, url, settings)
             stack.callback(service.close)
-            first_accounts.start(service)
+            service.start()
             return service
 
         yield make
 
 
-def _new_service(
-    database: str, work_dir: Path, postgresql: PostgreSQL, settings: dict[str, str], start: Start
-) -> Service:
+def _started_service(folder: Path, url: str | None, settings: dict[str, str]) -> Service:
+    return Service(folder, url, settings, prepared=forks.first_accounts().given_to)
+
+
+def _new_url(database: str, postgresql: PostgreSQL, *, has_schema: bool = True) -> str | None:
+    """Of a new database; None for a file in the service's folder."""
     if database not in DATABASES:
         raise ValueError(f"unknown database {database!r}")
-    url = postgresql.create_database() if database == "postgresql" else None
-    return Service(work_dir, url, settings, start=start)
+    if database == "sqlite":
+        return None
+    return forks.create_migrated_database(postgresql) if has_schema else postgresql.create_database()

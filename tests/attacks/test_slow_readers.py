@@ -64,8 +64,11 @@ def test_pages_that_nobody_takes_make_room_for_others(narrow: Service) -> None:
     """Those of four projects fill the memory; the one that has waited longest is broken off."""
     narrow.add_user("newcomer", "newcomer", "member")
     with _readers(narrow) as open_reader:
-        readers = [open_reader(_page(narrow, name)) for name in MEMBERS]
-        begun = [reader.recv(12) for reader in readers]
+        readers, begun = [], []
+        for name in MEMBERS:
+            readers.append(open_reader(_page(narrow, name)))
+            # Each waits longer than those that ask after it.
+            begun.append(readers[-1].recv(12))
         page = narrow.client("newcomer").get(f"/v2/images?limit={PAGE - 5}")
         after = narrow.client("newcomer").get(f"/v2/images?limit={PAGE - 5}")
         ends = [len(read_to_end(reader)) for reader in readers[:1]]

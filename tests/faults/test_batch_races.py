@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from harness.forks import forked_service
+from harness.forks import create_migrated_database, forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from hypothesis import HealthCheck, settings
@@ -82,7 +82,7 @@ def service(
     """One service for all tests of a deployment. Nobody else makes images in it."""
     database, workers = request.param
     limits = {"TRANSOM_IMAGE_MEMBER_QUOTA": str(MOST), "TRANSOM_IMS_MEMBER_QUOTA": str(MOST)}
-    url = postgresql.create_database() if database == "postgresql" else None
+    url = create_migrated_database(postgresql) if database == "postgresql" else None
     with forked_service(
         tmp_path_factory.mktemp(f"batches-{database}"), url, {"TRANSOM_WORKERS": workers, **limits}
     ) as running:

@@ -16,7 +16,7 @@ from threading import Barrier
 
 import httpx
 import pytest
-from harness.forks import forked_service
+from harness.forks import create_migrated_database, forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 
@@ -67,7 +67,7 @@ def service(
     """One service for all tests of a deployment."""
     database, workers = request.param
     settings = {"TRANSOM_WORKERS": workers, "TRANSOM_IMAGE_MEMBER_QUOTA": str(MEMBER_QUOTA)}
-    url = postgresql.create_database() if database == "postgresql" else None
+    url = create_migrated_database(postgresql) if database == "postgresql" else None
     with forked_service(tmp_path_factory.mktemp(f"races-{database}"), url, settings) as running:
         yield running
 

@@ -1,16 +1,21 @@
-"""Accounts that one service made, for others to start with: hashing passwords is much of a first start."""
+"""Accounts that one service made, for others to start with: hashing passwords is much of a first start.
+
+Tokens of these accounts come along, which live for a day: checking a password costs a third of a start, and
+each service would check those of all whom its test acts as.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.service import Cloud, Service
 
-#: In the data folder. The key that tokens are signed with is not among them: each service makes its own.
-FILES = ("clouds.yaml", "identity/accounts.yaml")
+#: In the data folder: the accounts, and what their tokens are signed with.
+FILES = ("clouds.yaml", "identity/accounts.yaml", "identity/signing_key")
 
 
 class KeptAccounts:
@@ -23,24 +28,36 @@ class KeptAccounts:
         self._folder = folder
         self._further = further
         self._clouds: dict[str, Cloud] = {}
+        self._tokens: dict[str, str] = {}
 
-    def start(self, service: Service) -> None:
-        """Start a new service, which then knows these accounts."""
-        if service.settings.get("TRANSOM_IDENTITY") == "keystone":
-            service.start()
-        elif self._clouds:
+    @contextmanager
+    def given_to(self, service: Service) -> Iterator[None]:
+        """Around a start of the service, which then knows these accounts; not if it has others already."""
+        if service.settings.get("TRANSOM_IDENTITY") == "keystone" or (service.data_dir / FILES[0]).exists():
+            yield
+            return
+        if self._clouds:
             _copy(self._folder, service.data_dir)
-            service.start()
+        yield
+        if self._clouds:
             auth_url = service.clouds["admin"].auth_url
             service.use_clouds(
                 {name: dataclasses.replace(cloud, auth_url=auth_url) for name, cloud in self._clouds.items()}
             )
         else:
-            service.start()
             for name, project, role in self._further:
                 service.add_user(name, project, role)
             _copy(service.data_dir, self._folder)
             self._clouds = dict(service.clouds)
+        self._share_tokens(service)
+
+    def _share_tokens(self, service: Service) -> None:
+        """Not with one that starts with a module of the test's: its clock may be another."""
+        if any(name.startswith("PYTHON") for name in service.settings):
+            return
+        if not self._tokens:
+            self._tokens = {name: service.token(name) for name in self._clouds}
+        service.use_tokens(self._tokens)
 
 
 def _copy(source: Path, target: Path) -> None:

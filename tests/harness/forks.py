@@ -1,4 +1,5 @@
-"""Processes of `transom` that are forked from one that has imported it: see `preloaded.py`."""
+"""Processes of `transom` that are forked from one that has imported it: see `preloaded.py`. Their services
+start with what others have made before: the schema, and accounts."""
 
 from __future__ import annotations
 
@@ -7,27 +8,37 @@ import functools
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness import preloaded
-from harness.child import PROGRAM, Process, start_program
+from harness.accounts import KeptAccounts
+from harness.child import PROGRAM, Process, ServiceFailedError, run, start_program
+from harness.postgresql import PostgreSQL
 from harness.service import Service
 
 #: What `transom serve` imports before it forks its workers; not prometheus-client, which then reads the
-#: environment.
+#: environment, but what that imports.
 _OF_SERVICES = (
     "transom.cli.serve",
     "transom.process",
     "transom.prepare",
+    "transom.identity.keystone",
+    "transom.sql.postgresql",
+    "transom.sql.sqlite",
+    "aiohttp",
     "granian.server.mp",
+    "http.server",
     "jwt",
     "oslo_utils.imageutils.format_inspector",
+    "wsgiref.simple_server",
 )
 #: What the verbs import that the tests run most: those for users and `accounts`.
 _OF_VERBS = (
@@ -76,8 +87,60 @@ def forked_service(
     settings: Mapping[str, str] | None = None,
     address: str | None = None,
 ) -> Service:
-    """A `Service` whose processes are forks."""
-    return Service(work_dir, database, settings, address=address, start=start)
+    """A `Service` whose processes are forks, with a schema and accounts that were made before."""
+    prepared = functools.partial(prepare, first_accounts())
+    return Service(work_dir, database, settings, address=address, start=start, prepared=prepared)
+
+
+@contextmanager
+def prepare(accounts: KeptAccounts, service: Service) -> Iterator[None]:
+    """Around a start of the service: a new one has these accounts, and in a file of SQLite the schema."""
+    file = service.database.removeprefix("sqlite:///")
+    if file != service.database and not service.data_dir.exists() and not Path(file).exists():
+        shutil.copy(_migrated_file(), file)
+    with accounts.given_to(service):
+        yield
+
+
+@functools.cache
+def first_accounts() -> KeptAccounts:
+    """Those of a first start, for all services of this process that are not started as their users do."""
+    return KeptAccounts(_kept_folder("accounts"))
+
+
+def create_migrated_database(server: PostgreSQL) -> str:
+    """The URL of a new database with the schema."""
+    return server.create_database(_migrated_template(server))
+
+
+@functools.cache
+def _migrated_template(server: PostgreSQL) -> str:
+    url = server.create_database()
+    _migrate(url)
+    return url
+
+
+@functools.cache
+def _migrated_file() -> Path:
+    file = _kept_folder("migrated") / "transom.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+def _migrate(url: str) -> None:
+    folder = _kept_folder("migrating")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")}
+    environment |= {"TRANSOM_DATABASE": url, "TRANSOM_DATA_DIR": str(folder)}
+    done = run(start, [*PROGRAM, "migrate"], folder, environment, is_merged=True)
+    if done.returncode != 0:
+        raise ServiceFailedError(f"migrate ended with {done.returncode}:\n{done.stdout}")
+
+
+def _kept_folder(name: str) -> Path:
+    """A new folder that lasts as long as this process."""
+    folder = tempfile.TemporaryDirectory(prefix=f"transom-{name}-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def _starts_otherwise(environment: Mapping[str, str]) -> bool:

@@ -11,7 +11,8 @@ import dataclasses
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -45,6 +46,11 @@ class MakeService(Protocol):
     def __call__(self, database: str, **settings: str) -> Service: ...
 
 
+def _makes_its_own(_service: Service) -> AbstractContextManager[None]:
+    """All that a service needs, when it starts as for its users."""
+    return nullcontext()
+
+
 class Service:
     """One server process with its own port, data directory and database.
 
@@ -57,6 +63,7 @@ class Service:
     program: the `transom` command; that of the tests' own environment unless given.
     address: where it serves (host:port), for who has to know beforehand.
     start: how `transom` becomes a process.
+    prepared: around each start, gives the service what was made before (`forks.py`).
     """
 
     def __init__(
@@ -67,8 +74,10 @@ class Service:
         program: Sequence[str] = PROGRAM,
         address: str | None = None,
         start: Start = start_program,
+        prepared: Callable[[Service], AbstractContextManager[None]] = _makes_its_own,
     ) -> None:
         self._start = start
+        self._prepared = prepared
         self._program = program
         self.work_dir = work_dir
         self.data_dir = work_dir / "data"
@@ -102,6 +111,10 @@ class Service:
 
     def start(self) -> None:
         """Start the process and return when it is ready; raises ServiceFailedError if it never is."""
+        with self._prepared(self):
+            self._start_process()
+
+    def _start_process(self) -> None:
         self.data_dir.mkdir(exist_ok=True)
         command = [*self._program, "serve"]
         self._child.start(command, self.work_dir, self._environment(), self._start)
@@ -156,6 +169,10 @@ class Service:
     def use_clouds(self, clouds: Mapping[str, Cloud]) -> None:
         """Know the accounts of the Keystone that this service asks."""
         self.clouds.update(clouds)
+
+    def use_tokens(self, tokens: Mapping[str, str]) -> None:
+        """Know tokens of these accounts."""
+        self._tokens.update(tokens)
 
     def token(self, name: str) -> str:
         """A project-scoped token of this account; the first one is kept."""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from conftest import DATABASES, SharedServices
 from harness import plain_http
-from harness.forks import forked_service
+from harness.forks import create_migrated_database, forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import Service
 from harness.stores import stored_files
@@ -64,7 +64,7 @@ def two_stores(
     shared_services: SharedServices,
 ) -> Iterator[TwoStores]:
     folder = tmp_path_factory.mktemp("two-stores")
-    database = postgresql.create_database() if request.param == "postgresql" else None
+    database = create_migrated_database(postgresql) if request.param == "postgresql" else None
     settings = {
         "TRANSOM_STORES": stores_setting(folder),
         "TRANSOM_SHOW_IMAGE_DIRECT_URL": "true",

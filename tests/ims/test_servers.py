@@ -13,7 +13,7 @@ import httpx
 import pytest
 from harness.cloud import SERVER, VOLUME, Cloud
 from harness.databases import over_one
-from harness.forks import forked_service
+from harness.forks import create_migrated_database, forked_service
 from harness.keystone import Keystone
 from harness.objects import ACTION
 from harness.postgresql import PostgreSQL
@@ -43,7 +43,7 @@ def shared(
     postgresql: PostgreSQL,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    database = postgresql.create_database() if request.param == "postgresql" else None
+    database = create_migrated_database(postgresql) if request.param == "postgresql" else None
     folder = tmp_path_factory.mktemp("servers")
     with forked_service(folder, database, {**keystone.settings(), "TRANSOM_UPLOAD_LEASE_S": "3"}) as found:
         found.use_clouds(keystone.clouds)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from harness.databases import over_one_database
-from harness.forks import forked_service
+from harness.forks import create_migrated_database, forked_service
 from harness.postgresql import PostgreSQL
 from harness.service import MakeService, Service
 from sharing_calls import (
@@ -956,7 +956,7 @@ def small_service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL
 ) -> Iterator[Service]:
     """Where an image has two recipients at most."""
-    database = postgresql.create_database() if request.param == "postgresql" else None
+    database = create_migrated_database(postgresql) if request.param == "postgresql" else None
     folder = tmp_path_factory.mktemp("small")
     with forked_service(folder, database, {"TRANSOM_IMS_MEMBER_QUOTA": "2"}) as service:
         yield service
