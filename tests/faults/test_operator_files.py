@@ -13,8 +13,6 @@ from harness.service import MakeService, Service
 
 from .calls import eventually, expect_eventually, new_client, worker_pids
 
-pytestmark = pytest.mark.real_start
-
 _MINE = '"get_images": "role:reader"\n'
 _NOBODYS = '"get_images": "!"\n'
 #: A connection for one request.
@@ -69,7 +67,14 @@ def _stale(service: Service) -> list[str]:
     return body.get("files_not_in_force", [])
 
 
-@pytest.mark.parametrize("content", [_NOBODYS, _BROKEN, None], ids=["other rules", "malformed", "absent"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(_NOBODYS, id="other rules", marks=pytest.mark.real_start),
+        pytest.param(_BROKEN, id="malformed"),
+        pytest.param(None, id="absent"),
+    ],
+)
 def test_a_worker_that_replaces_another_goes_by_the_same_rules(
     governed: Service, policy: Path, content: str | None
 ) -> None:
