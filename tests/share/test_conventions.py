@@ -8,7 +8,7 @@ import pytest
 from conftest import SharedServices
 from harness.service import MakeService, Service
 
-from .calls import Body, create_image, get, offer, problem_of, project_of
+from .calls import Body, create_image, get, offer, problem_of, project_of, wait_for_events
 from .ending import remove_events
 from .family_calls import Published, answer_as, offer_to, ok
 
@@ -251,20 +251,10 @@ def test_the_tag_of_a_replaced_set_is_that_of_the_set(world: World) -> None:
 
 
 def test_the_owner_of_a_family_is_not_its_recipient(world: World) -> None:
-    told = _wait_for(world.service, 2, type="family.version_published", family=world.family.id)
+    told = wait_for_events(world.service, 2, type="family.version_published", family=world.family.id)
 
     assert [event["data"]["family"]["number"] for event in told] == [1, 2]
     assert not any("recipient" in event["data"] for event in told)
-
-
-def _wait_for(service: Service, count: int, **query: Any) -> list[Body]:
-    """So many events of the publisher's feed, which the relay may have yet to number."""
-    found: list[Body] = []
-    while len(found) < count:
-        page = get(service, "publisher", "events", wait=30, **query)
-        found += page["events"]
-        query["after"] = page["cursor"]
-    return found
 
 
 def test_a_cursor_of_what_is_kept_no_more_names_the_oldest_that_is_good(make_service: MakeService) -> None:
@@ -273,7 +263,7 @@ def test_a_cursor_of_what_is_kept_no_more_names_the_oldest_that_is_good(make_ser
     start = get(service, "publisher", "events")["cursor"]
     offer(service, image_id)
     offer(service, image_id, to="other")
-    _first, second = _wait_for(service, 2)
+    _first, second = wait_for_events(service, 2)
     remove_events(service, before=int(second["sequence"]))
 
     refused = service.client("publisher").get("/share/v1/events", params={"after": start})

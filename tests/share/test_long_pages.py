@@ -7,7 +7,7 @@ import pytest
 from conftest import SharedServices
 from harness.service import Service
 
-from .calls import Body, create_image, get, post, project_of
+from .calls import Body, create_image, get, post, project_of, wait_for_events
 
 ENTRIES = 30
 MOST_BYTES = 10_000
@@ -33,6 +33,7 @@ def server(shared_services: SharedServices) -> Service:
         "projects": [str(uuid.uuid4()) for _ in range(ENTRIES)],
     }
     post(service, "publisher", "offers", **many, message=LONG)
+    wait_for_events(service, 2 * ENTRIES, type="share.offered")
     return service
 
 

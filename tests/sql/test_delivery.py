@@ -227,8 +227,8 @@ async def test_an_event_that_is_numbered_while_it_looks_is_not_left_to_a_later_l
     hook = await world.hook(receiver.origin)
     look, looks = hooks.list_due, []
 
-    async def look_and_number(*given: Any) -> list[hooks.Due]:
-        found = await look(*given)
+    async def look_and_number(*given: Any, **named: Any) -> list[hooks.Due]:
+        found = await look(*given, **named)
         looks.append(found)
         if len(looks) == 1:
             await world.tell("share.offered")
