@@ -163,6 +163,7 @@ def test_operators_see_how_many_fail_and_what_each_project_has(
 ) -> None:
     page, _ = _make(owner, f"{receiver.origin}/counted")
     owner.post(f"{page}/disable", {})
+    _offer(owner.service, "of the publisher")
     operator = open_visitor(owner.service, "admin")
     state = owner.service.client("admin").get("/share/v1/operation").json()
 
