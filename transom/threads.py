@@ -57,7 +57,8 @@ class Threads:
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
-        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        # No SimpleQueue: its `get` may wait for ever when another thread was quicker as the time came to its end.
+        self._jobs: queue.Queue[Job[Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         #: Jobs that wait or run.
