@@ -57,7 +57,7 @@ class Threads:
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
-        # No SimpleQueue: its `get` may wait for ever when another thread was quicker as the time came to its end.
+        # No SimpleQueue: its `get` may wait for ever when another thread was quicker as its time ended.
         self._jobs: queue.Queue[Job[Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
