@@ -11,7 +11,7 @@ class Download(NamedTuple):
     """An image's data on its way to a client. `tenant`: on whose behalf the database is asked; `judge` raises
     ForbiddenError or VanishedError when the client may have it no longer."""
 
-    tenant: str
+    tenant: str | None
     judge: Callable[[], Awaitable[None]]
 
 

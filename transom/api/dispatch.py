@@ -157,9 +157,7 @@ class Dispatcher:
                 response.headers.extend(self._cors.headers_for(request))
             sends_data = response.file is not None or response.chunks is not None
             sending = send_response(request, response, send)
-            await (
-                sending if response.judge is None else _send_judged(request, connection, response, sending)
-            )
+            await (sending if response.judge is None else _send_judged(connection, response, sending))
         except UnavailableError:
             # The room of a long answer went to others: it is cut short, and the server ends its connection.
             pass
@@ -338,12 +336,10 @@ async def answer_not_ready(watch: Watch, scope: Scope, receive: Receive, send: S
         request.finish()
 
 
-async def _send_judged(
-    request: Request, connection: ClientConnection, response: Response, sending: Awaitable[None]
-) -> None:
+async def _send_judged(connection: ClientConnection, response: Response, sending: Awaitable[None]) -> None:
     """Have image data judged while it is sent. A file may still be on its way after that."""
     assert response.judge is not None, "there is something to judge"  # noqa: S101
-    download = Download(request.caller.project_id or request.caller.user_id, response.judge)
+    download = Download(TENANT.get(), response.judge)
     connection.downloads.append(download)
     try:
         await sending

@@ -230,9 +230,7 @@ class Request:
     def must_close(self) -> bool:
         """Whether the connection has to end with the answer, since the rest of the body is in the way of
         another request. Over HTTP/2 it is not."""
-        if not self._announces_body or self._read_to_end:
-            return False
-        return self.scope.get("http_version") != "2"
+        return self.has_unread_body and self.scope.get("http_version") != "2"
 
     def finish(self, *, sends_data: bool = False) -> None:
         """It has been answered. `sends_data`: by image data, which may still be on its way."""

@@ -11,7 +11,6 @@ import msgspec
 
 from transom.domain.imports import Before
 from transom.domain.model import Caller, Job, JobInput, JobKind, Policy
-from transom.domain.organizations import Organizations
 
 
 class Batch(JobInput, frozen=True, kw_only=True):
@@ -179,9 +178,9 @@ def asked_by(given: JobInput, caller: Caller) -> JobInput:
     )
 
 
-def recall_caller(job: Job, policy: Policy, organizations: Organizations) -> Caller:
-    """Who asked for the job, with the roles of then, judged by the rules and within the organisations of now.
-    A job of an older release may lack some of it: its caller then has no roles, or no domain."""
+def recall_caller(job: Job, policy: Policy) -> Caller:
+    """Who asked for the job, with the roles of then, and within no organisation yet. A job of an older
+    release may lack some of it: its caller then has no roles, or no domain."""
     asked = input_of(job, Asked)
     return Caller(
         user_id=job.user_id or "",
@@ -190,6 +189,5 @@ def recall_caller(job: Job, policy: Policy, organizations: Organizations) -> Cal
         service_roles=frozenset(asked.service_roles),
         domain_id=asked.domain_id,
         user_domain_id=asked.user_domain_id,
-        organizations=organizations.keys_of(job.project_id or None, asked.domain_id),
         policy=policy,
     )

@@ -34,22 +34,23 @@ class Requesters:
     def recall(self, job: Job) -> Caller:
         """The caller, with those roles of the request that it still has. ForbiddenError when it has none
         in the project any more, or is gone."""
-        return self.renew(recall_caller(job, self._policy, self._organizations))
+        return self.renew(recall_caller(job, self._policy))
 
     def renew(self, caller: Caller) -> Caller:
         """The same as it is now: under the rules and within the organisations of now, with those roles that
         it still has. ForbiddenError as of `recall`."""
-        caller = msgspec.structs.replace(
+        roles = caller.roles
+        if self._roles_of is not None:
+            left = self._roles_of(caller.user_id, caller.project_id)
+            if not left:
+                raise ForbiddenError("Who asked for this has no role in the project any more.")
+            roles &= left
+        return msgspec.structs.replace(
             caller,
+            roles=roles,
             policy=self._policy,
             organizations=self._organizations.keys_of(caller.project_id, caller.domain_id),
         )
-        if self._roles_of is None:
-            return caller
-        left = self._roles_of(caller.user_id, caller.project_id)
-        if not left:
-            raise ForbiddenError("Who asked for this has no role in the project any more.")
-        return msgspec.structs.replace(caller, roles=caller.roles & left)
 
     def find_maker(self, hook: Hook) -> Caller | None:
         """The caller with whose rights the hook is sent events, with the current roles; None where only a

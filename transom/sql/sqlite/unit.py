@@ -52,8 +52,6 @@ class Unit:
     @property
     def is_light(self) -> bool:
         """Whether it changes something by its last statement alone, whose events may stand before it."""
-        if len(self.statements) == 1:
-            return not self.makes_others_wait
         return not self.makes_others_wait and all(one.is_event for one in self.statements[:-1])
 
     def inserts(self) -> bool:
