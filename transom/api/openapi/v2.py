@@ -213,9 +213,8 @@ _IMAGES = {
     ),
     "HEAD /v2/images/{image_id}/file": Operation(
         summary="Size and hash of the data, without the data",
-        answers={200: NOTHING, 204: NOTHING, 206: NOTHING, 304: NOTHING},
-        errors=(*_SEEN, 412, 416),
-        parameters=(_RANGE,),
+        answers={200: NOTHING, 204: NOTHING, 304: NOTHING},
+        errors=(*_SEEN, 412),
     ),
     "PUT /v2/images/{image_id}/file": Operation(
         summary="Upload the data of a queued image",

@@ -24,7 +24,7 @@ from transom.images import rules
 _OCTETS = "application/octet-stream"
 #: No store will ever see a size of more digits.
 _SIZE = re.compile(r"[0-9]{1,30}")
-_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,30})\s*-\s*([0-9]{0,30})", re.IGNORECASE)
+_RANGE = re.compile(r"([0-9]{0,30})\s*-\s*([0-9]{0,30})")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
@@ -225,7 +225,10 @@ def _preferred_stores(services: Services, request: Request) -> list[str]:
 
 
 def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] | None:
-    """(first, last) byte wanted, both included; None for all. Raises HttpError 416."""
+    """(first, last) byte wanted, both included; None for all. Raises HttpError 416, InvalidError for several
+    ranges. RFC 9110, 14.2: a range is for GET alone, and one in a unit that we do not know is ignored."""
+    if request.method != "GET":
+        return None
     text = request.header(b"range")
     if text is None:
         # Glance takes a Content-Range request header for the same, as old clients send it.
@@ -234,11 +237,12 @@ def _wanted_part(request: Request, image: Image, size: int) -> tuple[int, int] |
             return None
         found = _CONTENT_RANGE.fullmatch(legacy.strip())
         return _clip(found[1], found[2], size) if found else _refuse_range(size)
-    if not _is_still(request, image):
+    unit, _, listed = text.partition("=")
+    if unit.strip().lower() != "bytes" or not _is_still(request, image):
         return None
-    if "," in text:
+    if "," in listed:
         raise InvalidError("Requests with multiple ranges are not supported in the Range header.")
-    found = _RANGE.fullmatch(text.strip())
+    found = _RANGE.fullmatch(listed.strip())
     if not found or not (found[1] or found[2]):
         return _refuse_range(size)
     return _clip(found[1], found[2], size)
