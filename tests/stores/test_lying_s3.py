@@ -9,10 +9,10 @@ from harness.loopback import Handler, LoopbackServer
 
 from transom.domain.errors import UnavailableError
 from transom.domain.stores import StoreInfo, StoreKind
-from transom.stores import s3_bucket, s3_uploads
+from transom.stores import s3_bucket, s3_requests
 from transom.stores.s3 import S3Store
 from transom.stores.s3_credentials import Keys
-from transom.stores.s3_uploads import Bucket, RefusedError, abort_uploads
+from transom.stores.s3_requests import Bucket, RefusedError, abort_uploads
 
 KEY = "image-blob"
 DATA = bytes(range(200))
@@ -58,6 +58,9 @@ class _Lying(Handler):
         self._begin()
         for _ in range(1000):
             self.wfile.write(b"<Upload>" * 8192)
+
+    def _list_in_circles(self) -> None:
+        self.answer(200, b"<NextContinuationToken>again</NextContinuationToken>")
 
     def _dripping_list(self) -> None:
         self._begin()
@@ -154,11 +157,19 @@ def liar() -> Iterator[Liar]:
 def test_a_list_of_uploads_is_not_read_for_ever(
     liar: Liar, monkeypatch: pytest.MonkeyPatch, lie: str
 ) -> None:
-    monkeypatch.setattr(s3_uploads, "_ANSWER_S", 1)
+    monkeypatch.setattr(s3_requests, "_ANSWER_S", 1)
     liar.lie = lie
 
     with pytest.raises((RefusedError, OSError)):
         abort_uploads(Bucket(liar.origin, "/bucket", "us-east-1", "key", "secret"), KEY)
+
+
+@pytest.mark.anyio
+async def test_a_list_of_objects_that_goes_in_circles_ends(liar: Liar) -> None:
+    liar.lie = "list_in_circles"
+
+    with pytest.raises(UnavailableError):
+        _ = [blob async for blob in open_store(liar).list_blobs()]
 
 
 def open_store(liar: Liar) -> S3Store:

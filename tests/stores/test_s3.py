@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from harness.swift import ACCESS_KEY, BUCKET, SECRET_KEY, SMALL_BUCKET, SMALL_BUCKET_BYTES, Swift
 
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.domain.stores import StoreInfo, StoreKind
+from transom.stores import s3_requests
 from transom.stores.s3 import S3Store
 from transom.stores.s3_credentials import Keys
 
@@ -129,3 +131,24 @@ async def test_a_large_blob_is_cut_into_larger_parts_when_its_size_is_known(stor
     size = await store.put(KEY, _megabytes(12), 60_000 * MIB)
 
     assert await store.size(KEY) == size == 12 * MIB
+
+
+FOREIGN = ["", "a//b", "/c", ".", "..", "x/y", "x/", "we\x01rd", "new\nline", "\u00e4#*%41 +&<>", "aside/1"]
+
+
+async def test_objects_of_others_hide_no_blob_from_a_list(
+    store: S3Store, swift: Swift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that reads names as paths ends at some of them."""
+    monkeypatch.setattr(s3_requests, "_PAGE", 2)
+    ours = {f"{number:04}": number for number in range(1, 6)}
+    for key, size in ours.items():
+        await store.put(key, _chunks(b"x" * size))
+    bucket = s3_requests.Bucket(swift.endpoint, f"/{BUCKET}", "us-east-1", ACCESS_KEY, SECRET_KEY)
+    for name in FOREIGN:
+        s3_requests._ask(bucket, "PUT", f"{bucket.path}/{tmp_path.name}/{quote(name)}", {})
+
+    found = dict([blob async for blob in store.list_blobs()])
+
+    assert {key: size for key, size in found.items() if key in ours} == ours
+    assert found.keys() - ours <= set(FOREIGN)

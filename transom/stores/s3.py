@@ -78,11 +78,9 @@ class S3Store:
             raise self._renamed(error) from None
 
     async def list_blobs(self) -> AsyncIterator[tuple[str, int]]:
-        root = self._path("")
         try:
-            async for path, size in self._bucket.list_objects(root):
-                key = path.removeprefix(root)
-                if "/" not in key and key != MARK_NAME:
+            async for key, size in self._bucket.list_folder(self._path("")):
+                if key != MARK_NAME:
                     yield key, size
         except ERRORS as error:
             raise self._renamed(error) from None

@@ -17,8 +17,8 @@ from obstore.store import S3Store as Bucket
 
 from transom.domain.stores import PARTS_AT_ONCE
 from transom.stores.s3_credentials import Keys
-from transom.stores.s3_uploads import Bucket as UploadsOf
-from transom.stores.s3_uploads import RefusedError, abort_uploads
+from transom.stores.s3_requests import Bucket as Signed
+from transom.stores.s3_requests import RefusedError, abort_uploads, list_objects
 from transom.threads import Threads
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ _FULL = (
 #: What obstore raises: an absent object is Python's own error.
 ERRORS = (BaseError, OSError)
 
-#: Blobs whose unfinished uploads are looked for at a time.
-_ABORTS_AT_ONCE = 4
+#: Requests that we sign ourselves, at a time.
+_SIGNED_AT_ONCE = 4
 
 
 class TooManyPartsError(Exception):
@@ -98,7 +98,7 @@ class S3Bucket:
             config["region"] = region
         signed_for = region or os.environ.get("AWS_REGION", "us-east-1")
         signing = keys or _keys_of_environment()
-        self._uploads = _uploads_of(name, endpoint, signed_for, signing) if signing is not None else None
+        self._signed = _signed_by(name, endpoint, signed_for, signing) if signing is not None else None
         # Not as a part of `config`: beside that, obstore takes a token from the environment, of other keys.
         provider = _provider_of(keys) if keys is not None else None
 
@@ -118,7 +118,7 @@ class S3Bucket:
             )
 
         self._bucket = open_bucket(_TIMEOUT)
-        self._threads = Threads("s3-uploads", _ABORTS_AT_ONCE)
+        self._threads = Threads("s3-requests", _SIGNED_AT_ONCE)
         self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
 
     async def put(
@@ -207,11 +207,23 @@ class S3Bucket:
                 f"object {path} of bucket {self.name}: {size} bytes were taken, {kept} are there"
             )
 
-    async def list_objects(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
-        """(path, size in bytes) of each object whose path begins so; "" for all."""
-        async for page in obstore.list(self._bucket, prefix or None):
-            for found in page:
-                yield found["path"], found["size"]
+    async def list_folder(self, folder: str) -> AsyncIterator[tuple[str, int]]:
+        """(name, size in bytes) of each object whose path is `folder` and a name without a slash. `folder`:
+        "", or its path and a slash. With keys that are lent it ends with an error at an object, anywhere
+        below, whose path obstore cannot spell."""
+        if self._signed is None:
+            async for page in obstore.list(self._bucket, folder or None):
+                for found in page:
+                    name = found["path"].removeprefix(folder)
+                    if "/" not in name:
+                        yield name, found["size"]
+            return
+        continuation: str | None = ""
+        while continuation is not None:
+            objects = await self._threads.run(list_objects, self._signed, folder, continuation)
+            for name, size in objects.sizes.items():
+                yield name, size
+            continuation = objects.continuation or None
 
     async def move(self, path: str, to: str) -> None:
         """FileNotFoundError when there is no such object, NotKeptError when the service does not keep it."""
@@ -238,10 +250,10 @@ class S3Bucket:
     async def abort_uploads(self, path: str) -> None:
         """Whatever a killed process had begun. Where the service does not let us, its own rule for unfinished
         uploads has to (docs/stores.md), and the object goes all the same."""
-        if self._uploads is None:
+        if self._signed is None:
             return
         try:
-            ended = await self._threads.run(abort_uploads, self._uploads, path)
+            ended = await self._threads.run(abort_uploads, self._signed, path)
         except RefusedError as error:
             _log.warning("bucket %s: unfinished uploads stay: %s", self.name, error)
         else:
@@ -305,14 +317,14 @@ def _provider_of(keys: Keys) -> "S3CredentialProvider":
     return provide
 
 
-def _uploads_of(bucket: str, endpoint: str | None, region: str, keys: Keys) -> UploadsOf | None:
-    """None with keys that are lent: the requests of `s3_uploads` carry no token."""
+def _signed_by(bucket: str, endpoint: str | None, region: str, keys: Keys) -> Signed | None:
+    """None with keys that are lent: the requests of `s3_requests` carry no token."""
     if keys.token is not None:
         return None
     origin, path = f"https://{bucket}.s3.{region}.amazonaws.com", ""
     if endpoint is not None:
         origin, path = endpoint.rstrip("/"), f"/{bucket}"
-    return UploadsOf(origin, path, region, keys.access_key, keys.secret_key)
+    return Signed(origin, path, region, keys.access_key, keys.secret_key)
 
 
 class _BrokenOffError(Exception):

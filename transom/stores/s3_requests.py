@@ -1,7 +1,10 @@
-"""Unfinished uploads at an S3 service: the parts that a killed process left, which no object holds.
+"""Requests to an S3 service that obstore has no call for, signed as AWS Signature Version 4 says.
 
-obstore has no call for them, so the two requests it takes (ListMultipartUploads, AbortMultipartUpload) are
-made here, signed as AWS Signature Version 4 says. Blocking: to be called in a thread.
+Blocking: to be called in a thread.
+
+Unfinished uploads, the parts that a killed process left, which no object holds (ListMultipartUploads,
+AbortMultipartUpload). The objects of a folder (ListObjectsV2): obstore ends a list at a name that it cannot
+spell, such as `a//b`, whoever made that.
 """
 
 import hashlib
@@ -15,7 +18,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 #: Longest waits, seconds: for the next bytes, for the whole answer. How long that may be, bytes.
 _TIMEOUT_S = 30
@@ -25,7 +28,14 @@ _NO_BODY = hashlib.sha256(b"").hexdigest()
 _UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _UPLOAD_ID = re.compile(r"<UploadId>(.*?)</UploadId>", re.DOTALL)
-_NO_SUCH_UPLOAD = 404
+_OBJECT = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
+_SIZE = re.compile(r"<Size>([0-9]{1,19})</Size>")
+_NEXT = re.compile(r"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
+#: Objects in a page of a list: what S3 gives at most.
+_PAGE = 1000
+#: Answers after which the same request may have another one, and the pauses before, seconds.
+_PASSING = (429, 500, 502, 503, 504)
+_PAUSES_S = (0.1, 0.3, 0.9)
 
 
 class Bucket(NamedTuple):
@@ -38,17 +48,57 @@ class Bucket(NamedTuple):
     secret_key: str
 
 
-class RefusedError(Exception):
+class RefusedError(OSError):
     """The service did not do it; the text says what it answered."""
+
+
+class AbsentError(RefusedError):
+    """What the request is about is not there."""
+
+
+class Objects(NamedTuple):
+    """A page of a list: name to size in bytes, and where the next page begins, "" after the last."""
+
+    sizes: dict[str, int]
+    continuation: str
+
+
+def list_objects(bucket: Bucket, folder: str, continuation: str = "") -> Objects:
+    """Objects whose name is `folder` and one part more, without a slash: a page of them. `folder`: "", or its
+    name and a slash. Raises as `abort_uploads`."""
+    query = {
+        "list-type": "2",
+        "prefix": folder,
+        "delimiter": "/",
+        "encoding-type": "url",
+        "max-keys": str(_PAGE),
+    }
+    if continuation:
+        query["continuation-token"] = continuation
+    listed = _ask(bucket, "GET", f"{bucket.path}/", query)
+    sizes = {
+        unquote(_read(_KEY, entry)).removeprefix(folder): int(size[1])
+        for entry in _OBJECT.findall(listed)
+        if (size := _SIZE.search(entry))
+    }
+    following = _read(_NEXT, listed)
+    if following and following == continuation:
+        raise RefusedError(f"the list of {folder} does not go on")
+    sizes.pop("", None)  # The folder itself, as programs make it that show folders.
+    return Objects(sizes, following)
 
 
 def abort_uploads(bucket: Bucket, key: str) -> int:
     """End all unfinished uploads to the key and free what they hold; how many there were. OSError when the
     service cannot be reached, RefusedError when it refuses."""
-    listed = _ask(bucket, "GET", f"{bucket.path}/", {"prefix": key, "uploads": ""})
+    try:
+        listed = _ask(bucket, "GET", f"{bucket.path}/", {"prefix": key, "uploads": ""})
+    except AbsentError:
+        return 0
     found = [_upload_id(entry) for entry in _UPLOAD.findall(listed) if _read(_KEY, entry) == key]
     for upload_id in found:
-        _ask(bucket, "DELETE", f"{bucket.path}/{quote(key)}", {"uploadId": upload_id})
+        with suppress(AbsentError):  # It has ended by itself.
+            _ask(bucket, "DELETE", f"{bucket.path}/{quote(key)}", {"uploadId": upload_id})
     return len(found)
 
 
@@ -62,6 +112,22 @@ def _read(element: re.Pattern[str], entry: str) -> str:
 
 
 def _ask(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> str:
+    for pause_s in _PAUSES_S:
+        status, body = _ask_once(bucket, method, path, query)
+        if status not in _PASSING:
+            break
+        time.sleep(pause_s)
+    else:
+        status, body = _ask_once(bucket, method, path, query)
+    if status == http.client.NOT_FOUND:
+        raise AbsentError(f"{method} {path}: {status}")
+    if status >= http.client.MULTIPLE_CHOICES:
+        raise RefusedError(f"{method} {path}: {status} {http.client.responses.get(status, '')}".rstrip())
+    return body
+
+
+def _ask_once(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> tuple[int, str]:
+    """(status, body) of the answer."""
     origin = urlsplit(bucket.origin)
     https = origin.scheme == "https"
     connect = http.client.HTTPSConnection if https else http.client.HTTPConnection
@@ -89,9 +155,7 @@ def _ask(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> str:
         if hanging_up is not None:
             hanging_up.cancel()
         connection.close()
-    if answer.status >= http.client.MULTIPLE_CHOICES and answer.status != _NO_SUCH_UPLOAD:
-        raise RefusedError(f"{method} {path}: {answer.status} {answer.reason}")
-    return body
+    return answer.status, body
 
 
 def _hang_up(connection: socket.socket) -> None:
