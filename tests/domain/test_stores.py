@@ -93,6 +93,8 @@ def test_the_heaviest_store_is_the_first_and_equal_ones_go_by_id() -> None:
         ("a=s3://b?endpoint=http://key:secret@host", "endpoint of store a"),
         ("a=s3://b?part_size_mib=4", "part_size_mib of store a"),
         ("a=s3://b?part_size_mib=5121", "part_size_mib of store a"),
+        ("a=s3://b?retry_s=0", "retry_s of store a"),
+        ("a=s3://b?retry_s=1000", "retry_s of store a"),
         ("a=s3://b?profile=", "profile of store a"),
         ("a=s3://b?profile=x%5Dy", "profile of store a"),
         ("a=file:///a?profile=x", "no option 'profile'"),

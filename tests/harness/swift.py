@@ -56,7 +56,7 @@ class Swift:
 
     def store_url(self, bucket: str = BUCKET, prefix: str = "") -> str:
         """How the setting `stores` names a bucket of this service."""
-        return f"s3://{bucket}/{prefix}?endpoint={self.endpoint}&region=us-east-1&part_size_mib=5"
+        return f"s3://{bucket}/{prefix}?endpoint={self.endpoint}&region=us-east-1&part_size_mib=5&retry_s=1"
 
     def settings(self) -> dict[str, str]:
         """The keys, for a Transom whose stores are here."""

@@ -53,7 +53,7 @@ FILES = Made(_make_files, _files_below, _make_blocked)
 
 
 def _in_bucket(address: str, endpoint: str) -> Store:
-    options = {"endpoint": endpoint, "region": "us-east-1", "part_size_mib": "5"}
+    options = {"endpoint": endpoint, "region": "us-east-1", "part_size_mib": "5", "retry_s": "1"}
     info = StoreInfo(id="s3", kind=StoreKind.S3, address=address, options=options)
     return S3Store(info, Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY))
 

@@ -173,7 +173,7 @@ async def test_a_list_of_objects_that_goes_in_circles_ends(liar: Liar) -> None:
 
 
 def open_store(liar: Liar) -> S3Store:
-    options = {"endpoint": liar.origin, "region": "us-east-1", "part_size_mib": "5"}
+    options = {"endpoint": liar.origin, "region": "us-east-1", "part_size_mib": "5", "retry_s": "1"}
     info = StoreInfo(id="cold", kind=StoreKind.S3, address="bucket", options=options)
     return S3Store(info, Keys(access_key="key", secret_key="secret"))
 

@@ -1,11 +1,13 @@
 """What an S3 store promises beside the contract: large blobs in parts, no room, nothing left behind."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from harness.s3_gateway import Asked, S3Gateway
 from harness.swift import ACCESS_KEY, BUCKET, SECRET_KEY, SMALL_BUCKET, SMALL_BUCKET_BYTES, Swift
 
 from transom.domain.errors import StoreFullError, UnavailableError
@@ -131,6 +133,32 @@ async def test_a_large_blob_is_cut_into_larger_parts_when_its_size_is_known(stor
     size = await store.put(KEY, _megabytes(12), 60_000 * MIB)
 
     assert await store.size(KEY) == size == 12 * MIB
+
+
+#: Of each part: more than a library tries without being told to.
+BUSY_TIMES = 4
+
+
+async def test_an_upload_outlasts_a_service_that_is_busy(swift: Swift, tmp_path: Path) -> None:
+    asked = Counter[str]()
+
+    def busy(request: Asked) -> int | None:
+        if "partNumber" not in request.query:
+            return None
+        asked[request.query] += 1
+        return 503 if asked[request.query] <= BUSY_TIMES else None
+
+    with S3Gateway(swift.endpoint) as gateway:
+        gateway.rule = busy
+        options = {"endpoint": gateway.origin, "region": "us-east-1", "part_size_mib": "5"}
+        address = f"{BUCKET}/{tmp_path.name}"
+        info = StoreInfo(id="cold", kind=StoreKind.S3, address=address, options=options)
+        store = S3Store(info, Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY))
+
+        size = await store.put(KEY, _megabytes(7))
+
+        assert (size, await store.size(KEY)) == (7 * MIB, 7 * MIB)
+    assert list(asked.values()) == [BUSY_TIMES + 1] * 2
 
 
 FOREIGN = ["", "a//b", "/c", ".", "..", "x/y", "x/", "we\x01rd", "new\nline", "\u00e4#*%41 +&<>", "aside/1"]

@@ -58,13 +58,15 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
 #: Options of each kind beside `weight` and `description`.
 OPTIONS: dict[StoreKind, frozenset[str]] = {
     StoreKind.FILE: frozenset(),
-    StoreKind.S3: frozenset({"endpoint", "region", "part_size_mib", "profile"}),
+    StoreKind.S3: frozenset({"endpoint", "region", "part_size_mib", "profile", "retry_s"}),
     StoreKind.HTTP: frozenset(),
 }
 
 #: Of an upload to S3, unless its store is told otherwise: how it is cut, and how many parts go at once.
 PART_SIZE_MIB = "16"
 PARTS_AT_ONCE = 4
+#: For how long a request of an upload to S3 is tried again, unless its store is told otherwise, seconds.
+RETRY_S = 30
 
 _KINDS = {
     "file": StoreKind.FILE,
@@ -75,6 +77,7 @@ _KINDS = {
 #: Ids go into paths, headers and comma lists.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RESERVED = "os_glance_"
+_RETRY = re.compile(r"[1-9][0-9]{0,2}")
 #: S3 takes parts of 5 MiB to 5 GiB.
 _PART_SIZE = re.compile(r"[5-9]|[1-9][0-9]{1,2}|[1-4][0-9]{3}|50[0-9]{2}|51[01][0-9]|5120")
 #: Of a file of credentials: whatever can stand between its brackets.
@@ -143,6 +146,8 @@ def _check_options(store_id: str, kind: StoreKind, options: dict[str, Any]) -> N
         raise ValueError(f"the profile of store {store_id} must be a name as it stands between brackets")
     if not _PART_SIZE.fullmatch(options.get("part_size_mib", PART_SIZE_MIB)):
         raise ValueError(f"part_size_mib of store {store_id} must be a whole number from 5 to 5120")
+    if not _RETRY.fullmatch(options.get("retry_s", str(RETRY_S))):
+        raise ValueError(f"retry_s of store {store_id} must be a whole number from 1 to 999")
 
 
 def _address(store_id: str, kind: StoreKind, host: str, path: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
-from transom.domain.stores import PART_SIZE_MIB, StoreInfo
+from transom.domain.stores import PART_SIZE_MIB, RETRY_S, StoreInfo
 from transom.stores import MARK_BYTES, MARK_NAME
 from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, failure_text, is_full
 from transom.stores.s3_credentials import Keys
@@ -31,11 +31,12 @@ class S3Store:
         self._part_bytes = int(info.options.get("part_size_mib", PART_SIZE_MIB)) << 20
         self._endpoint = info.options.get("endpoint")
         self._region = info.options.get("region")
+        self._retry_s = int(info.options.get("retry_s", RETRY_S))
         self.use_keys(keys)
 
     def use_keys(self, keys: Keys | None) -> None:
         """See `Keyed`. Requests under way go on with the old keys."""
-        self._bucket = S3Bucket(self._bucket_name, self._endpoint, self._region, keys)
+        self._bucket = S3Bucket(self._bucket_name, self._endpoint, self._region, keys, self._retry_s)
 
     def url(self, key: str) -> str:
         return f"s3://{self._address}/{key}"

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
-from transom.domain.stores import PARTS_AT_ONCE
+from transom.domain.stores import PARTS_AT_ONCE, RETRY_S
 from transom.stores.s3_credentials import Keys
 from transom.stores.s3_requests import Bucket as Signed
 from transom.stores.s3_requests import RefusedError, abort_uploads, list_objects
@@ -23,7 +23,14 @@ from transom.threads import Threads
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3CredentialProvider
+    from obstore.store import (
+        BackoffConfig,
+        ClientConfig,
+        RetryConfig,
+        S3Config,
+        S3Credential,
+        S3CredentialProvider,
+    )
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +57,15 @@ _RETRIES: "RetryConfig" = {
         "base": 2,
     },
 }
+#: An upload is worth more patience: who sends it cannot send it again in a moment. Each pause is drawn from
+#: 0.1 s to `base` times the one before.
+_PAUSES: "BackoffConfig" = {
+    "init_backoff": timedelta(milliseconds=100),
+    "max_backoff": timedelta(seconds=5),
+    "base": 3,
+}
+#: No number ends them, but the time.
+_MANY_RETRIES = 10_000
 #: What services say when there is no room; there is no one word for it.
 _FULL = (
     "QuotaExceeded",
@@ -87,9 +103,17 @@ class Found(NamedTuple):
 
 class S3Bucket:
     """`endpoint`, `region` None: AWS, and what the environment says. `keys` None: those of the environment
-    (AWS_ACCESS_KEY_ID and so on), or of the machine's own role."""
+    (AWS_ACCESS_KEY_ID and so on), or of the machine's own role. `retry_s`: for how long a request of an
+    upload is tried again, seconds."""
 
-    def __init__(self, name: str, endpoint: str | None, region: str | None, keys: Keys | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: str | None,
+        region: str | None,
+        keys: Keys | None,
+        retry_s: int = RETRY_S,
+    ) -> None:
         self.name = name
         config: S3Config = {"virtual_hosted_style_request": endpoint is None}
         if endpoint is not None:
@@ -102,7 +126,7 @@ class S3Bucket:
         # Not as a part of `config`: beside that, obstore takes a token from the environment, of other keys.
         provider = _provider_of(keys) if keys is not None else None
 
-        def open_bucket(timeout: timedelta) -> Bucket:
+        def open_bucket(timeout: timedelta, retries: "RetryConfig" = _RETRIES) -> Bucket:
             client: ClientConfig = {
                 "allow_http": (endpoint or "").startswith("http://"),
                 "connect_timeout": _CONNECT_TIMEOUT,
@@ -113,13 +137,19 @@ class S3Bucket:
                 name,
                 config=config,
                 client_options=client,
-                retry_config=_RETRIES,
+                retry_config=retries,
                 credential_provider=provider,
             )
 
         self._bucket = open_bucket(_TIMEOUT)
         self._threads = Threads("s3-requests", _SIGNED_AT_ONCE)
         self._downloads = open_bucket(_DOWNLOAD_TIMEOUT)
+        patient: RetryConfig = {
+            "max_retries": _MANY_RETRIES,
+            "retry_timeout": timedelta(seconds=retry_s),
+            "backoff": _PAUSES,
+        }
+        self._for_uploads = open_bucket(_TIMEOUT, patient)
 
     async def put(
         self,
@@ -136,7 +166,7 @@ class S3Bucket:
         feed = _Feed()
         sending = asyncio.ensure_future(
             obstore.put_async(
-                self._bucket,
+                self._for_uploads,
                 path,
                 b"".join(first) if has_ended else feed.chunks(),
                 attributes=dict(attributes) if attributes else None,
