@@ -2,12 +2,12 @@
 
 import json
 import re
-import sqlite3
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from harness.databases import change_database
 from harness.service import MakeService, Service
 from harness.swift import Swift
 
@@ -156,9 +156,7 @@ def test_an_object_of_no_image_is_moved_aside(make_service: MakeService, swift: 
 
 def _forget_image(service: Service, image_id: str) -> None:
     """As if the database had been restored from before the upload."""
-    with sqlite3.connect(service.work_dir / "transom.db") as db:
-        db.execute("delete from image where id = ?", (image_id,))
-    db.close()
+    change_database(service, f"delete from image where id = '{image_id}'")
 
 
 def test_a_store_of_another_database_is_not_looked_through(make_service: MakeService, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from harness.loopback import Handler, LoopbackServer
@@ -18,7 +19,8 @@ USER, PASSWORD = "copies", "secret"
 
 class OtherRegion(LoopbackServer):
     """`lies`: the checksum that it tells instead of the true one; `holds`: how many uploads it reads the
-    beginning of, and then no more until `released`, when it drops them."""
+    beginning of, and then no more until `released`, when it drops them; `outrun`: called when an image is to
+    be made next, which is there by then, filled by somebody else."""
 
     def __init__(self) -> None:
         self.images: dict[str, dict[str, Any]] = {}
@@ -26,6 +28,7 @@ class OtherRegion(LoopbackServer):
         self.calls: list[str] = []
         self.lies = ""
         self.holds = 0
+        self.outrun: Callable[[], None] | None = None
         self.is_holding = threading.Event()
         self.released = threading.Event()
         super().__init__(type("BoundHandler", (_RegionHandler,), {"region": self}))
@@ -73,6 +76,12 @@ class _RegionHandler(Handler):
             return
         record = json.loads(self._body()) | {"status": "queued", "owner": PROJECT_ID}
         self.region.images[record["id"]] = record
+        outrun, self.region.outrun = self.region.outrun, None
+        if outrun is not None:
+            record["status"] = "active"
+            outrun()
+            self.answer(409, b"")
+            return
         self.answer(201, json.dumps(record).encode())
 
     def _take(self, image_id: str) -> None:

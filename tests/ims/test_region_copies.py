@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.databases import over_one
+from faults.calls import expect_eventually
+from harness.databases import change_database, over_one
 from harness.forks import forked_service
 from harness.keystone import Keystone
 from harness.ports import find_free_port
@@ -24,6 +25,8 @@ from test_copies import DATA, KEPT, create_image, download, finish, show
 
 PATH = "/v1/cloudimages/{}/cross_region_copy"
 PEER = "peer"
+#: As the database has it.
+KIND = "imsCrossRegionCopyImageJob"
 ISO = b"\0" * 32769 + b"CD001\1" + b"\0" * 4096
 
 
@@ -71,7 +74,7 @@ def source(shared: Service, region: OtherRegion) -> Service:
     region.images.clear()
     region.data.clear()
     region.calls.clear()
-    region.lies, region.holds = "", 0
+    region.lies, region.holds, region.outrun = "", 0, None
     region.is_holding.clear()
     region.released.clear()
     return shared
@@ -364,3 +367,21 @@ def test_a_connection_that_breaks_is_tried_again(source: Service, region: OtherR
 
     assert (job["status"], region.count("PUT")) == ("SUCCESS", 2), job
     assert region.data[job["entities"]["image_id"]] == DATA
+
+
+def test_a_worker_whose_job_was_taken_over_leaves_the_image_there_to_the_other(
+    source: Service, region: OtherRegion
+) -> None:
+    """It slept, say, between its look for the image there and its attempt to make it."""
+    image_id = create_image(source)
+    taken_over = (
+        f"update job set holder = 'another', status = 'SUCCESS', end_at = begin_at"
+        f" where kind = '{KIND}' and end_at is null"
+    )
+    region.outrun = lambda: change_database(source, taken_over)
+
+    job = finish(source, "publisher", begin(source, image_id, region=REGION, project_name=PROJECT))
+
+    expect_eventually(lambda: f"{job['job_id']} was taken over" in source.log_path.read_text(), True)
+    assert (job["status"], region.count("DELETE")) == ("SUCCESS", 0)
+    assert [one["status"] for one in region.images.values()] == ["active"]

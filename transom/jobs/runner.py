@@ -252,7 +252,21 @@ class Jobs:
     async def _fail(self, job: Job, error: TransomError) -> None:
         failure = Failure(None, None, error.reason or "", str(error))
         ended = msgspec.structs.replace(job, status=JobStatus.FAIL, end_at=now_us(), failures=(failure,))
-        await self._try_to(self._kinds[job.kind].fail(ended))
+        await self._try_to(self._take_back(ended))
+
+    async def _take_back(self, ended: Job) -> None:
+        """Undo what the job did, and write that it has failed. A job that was taken over is let alone: what
+        there is of it, here or at another service, is its new holder's, who may be done with it."""
+
+        async def hold() -> bool:
+            until, me = self._db.now_us() + self._lease_us, self._liveness.name
+            return await jobs.hold_job(self._db, ended.id, me, until, ended.progress, now_us())
+
+        refusal = f"Job {ended.id} was taken over by another worker."
+        async with lease.renewed(hold, self._lease_us, f"Job {ended.id}", refusal):
+            if not await hold():
+                raise lease.LostError(refusal)
+            await self._kinds[ended.kind].fail(ended)
 
     async def _try_to(self, doing: Awaitable[object]) -> None:
         """A job whose end cannot be written now is begun again when its lease is over."""
