@@ -3,6 +3,7 @@
 Knows neither HTTP nor the database; `api/dispatch.py` tells it of each request.
 """
 
+import asyncio
 import logging
 import os
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from select import PIPE_BUF
@@ -122,13 +123,10 @@ class _Lines:
 
     def __init__(self, log_format: str) -> None:
         self._format_line = choose_format(log_format)
-        # Unbuffered writes of whole lines: lines of several workers do not mix, and none is lost by kill -9.
+        # Unbuffered writes of whole lines: lines of several workers do not mix.
         self._fd = sys.stderr.fileno()
 
-    def write(self, line: dict[str, Any]) -> None:
-        self._write(self._format_line(line) + b"\n")
-
-    def write_all(self, lines: Iterable[dict[str, Any]]) -> None:
+    def write(self, lines: Iterable[dict[str, Any]]) -> None:
         """As many at once as a pipe takes in one piece (pipe(7), PIPE_BUF)."""
         text = b""
         for line in lines:
@@ -141,10 +139,8 @@ class _Lines:
             self._write(text)
 
     def _write(self, text: bytes) -> None:
-        try:  # noqa: SIM105 (it is written for each request, and `suppress` costs as much as the line)
+        with suppress(OSError):  # A full log disk stops the log, not the service.
             os.write(self._fd, text)
-        except OSError:  # A full log disk stops the log, not the service.
-            pass
 
 
 def open_lines(logger: str, log_format: str) -> WriteLines:
@@ -155,16 +151,18 @@ def open_lines(logger: str, log_format: str) -> WriteLines:
 
     def write(told: Iterable[tuple[str, dict[str, object]]]) -> None:
         head = {"time": _timestamp(time.time()), "level": "info", "logger": logger}
-        lines.write_all(head | {"message": message} | fields for message, fields in told)
+        lines.write(head | {"message": message} | fields for message, fields in told)
 
     return write
 
 
 class RequestLog:
-    """One line a request."""
+    """One line a request. Those of a round of the event loop are written together: each write gives Python's
+    lock away, and costs as much as a line."""
 
     def __init__(self, log_format: str) -> None:
         self._lines = _Lines(log_format)
+        self._waiting: list[dict[str, Any]] = []
 
     def write(
         self,
@@ -190,7 +188,13 @@ class RequestLog:
             "user_id": user_id,
             "project_id": project_id,
         }
-        self._lines.write(line)
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(line)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._lines.write(waiting)
 
 
 def _timestamp(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Log lines: text for people on a terminal, JSON elsewhere, and what the setting makes of that."""
 
+import asyncio
 import json
 import os
 import pty
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
+from select import PIPE_BUF
 
 import pytest
 from harness.child import killed_after
 from harness.service import Service
 
-from transom.telemetry import open_lines
+from transom.telemetry import RequestLog, open_lines
 
 
 def _first_line(folder: Path, stderr: int, read_from: int, log_format: str | None) -> str:
@@ -125,3 +127,29 @@ def test_lines_that_are_not_written_are_not_made_either(caplog: pytest.LogCaptur
     caplog.set_level("WARNING", "transom.often")
 
     open_lines("transom.often", "json")(pytest.fail("a line was made") for _ in range(1))
+
+
+def test_lines_of_one_round_of_the_event_loop_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many in a piece as a pipe takes at once: lines of several workers do not mix."""
+    # A pipe of packets gives what each write wrote (pipe(2), O_DIRECT).
+    reader, writer = os.pipe2(os.O_DIRECT)
+    with os.fdopen(reader, "rb", buffering=0) as packets, os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        log = RequestLog("json")
+
+        async def answer(count: int) -> None:
+            for number in range(count):
+                log.write("GET", "/v2/images", 200, 0.001, f"req-{number}", "192.0.2.1", None, None)
+            await asyncio.sleep(0)
+
+        asyncio.run(answer(3))
+        together = [json.loads(line)["request_id"] for line in packets.read(PIPE_BUF).splitlines()]
+        asyncio.run(answer(100))
+        stderr.close()
+        pieces = list(iter(lambda: packets.read(PIPE_BUF), b""))
+
+    assert together == ["req-0", "req-1", "req-2"]
+    lines = b"".join(pieces).splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == [f"req-{number}" for number in range(100)]
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    assert len(pieces) < 100 / 5

@@ -230,7 +230,8 @@ class Request:
     def must_close(self) -> bool:
         """Whether the connection has to end with the answer, since the rest of the body is in the way of
         another request. Over HTTP/2 it is not."""
-        return self.has_unread_body and self.scope.get("http_version") != "2"
+        # Asked twice for each request: not by way of `has_unread_body`.
+        return self._announces_body and not self._read_to_end and self.scope.get("http_version") != "2"
 
     def finish(self, *, sends_data: bool = False) -> None:
         """It has been answered. `sends_data`: by image data, which may still be on its way."""
