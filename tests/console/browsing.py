@@ -28,6 +28,26 @@ _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice
 _COMPILE = "--js-flags=--always-sparkplug"
 #: Waits of the browser for what a page does, milliseconds; long, for a machine that does much else.
 _PATIENCE_MS = 30_000
+#: A text in a layer that can be seen through looks like no other: what is behind it is not around it.
+_LIST_LOOKS = """
+within => [document.querySelector(within), ...document.querySelectorAll(`${within} *`)].filter(one =>
+    (one.matches("input, select, textarea")
+        || [...one.childNodes].some(child => child.nodeType === Node.TEXT_NODE && child.data.trim()))
+    && one.checkVisibility({visibilityProperty: true}) && one.clientWidth !== 1
+).map(one => {
+    const own = getComputedStyle(one);
+    const look = [own.color, own.fontSize, own.fontWeight, own.textShadow];
+    for (let behind = one, isSeen = true; behind; behind = behind.parentElement) {
+        const style = getComputedStyle(behind);
+        look.push(style.opacity, style.filter);
+        if (!isSeen) continue;
+        look.push(style.backgroundColor, style.backgroundImage);
+        isSeen = !style.backgroundColor.startsWith("rgb(");
+        const isLayer = ["absolute", "fixed", "sticky"].includes(style.position);
+        if (isSeen && isLayer) look.push(crypto.randomUUID());
+    }
+    return look.filter(part => part !== "none" && part !== "1").join(" ");
+})"""
 
 
 class Chromium:
@@ -39,6 +59,7 @@ class Chromium:
 
         self._playwright = sync_playwright().start()
         self._browser = self._launch()
+        self._sound_looks: set[str] = set()
 
     def _launch(self, *options: str) -> Any:
         return self._playwright.chromium.launch(
@@ -60,7 +81,7 @@ class Chromium:
         """As `open`, by somebody whose browser shows letters twice as large as usual."""
         with (
             self._launch("--blink-settings=defaultFontSize=32,defaultFixedFontSize=26") as browser,
-            _open(browser, url, has_script=True, width=WIDTHS["desktop"], scheme="light") as window,
+            self._open(browser, url, has_script=True, width=WIDTHS["desktop"], scheme="light") as window,
         ):
             yield window
 
@@ -69,33 +90,33 @@ class Chromium:
         self, url: str, *, has_script: bool = True, width: int = WIDTHS["desktop"], scheme: str = "light"
     ) -> Iterator[Window]:
         """A window of a browser that nobody has used before. `url`: of the service."""
-        with _open(self._browser, url, has_script=has_script, width=width, scheme=scheme) as window:
+        with self._open(self._browser, url, has_script=has_script, width=width, scheme=scheme) as window:
             yield window
 
-
-@contextmanager
-def _open(browser: Any, url: str, *, has_script: bool, width: int, scheme: str) -> Iterator[Window]:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        java_script_enabled=has_script,
-        color_scheme="dark" if scheme == "dark" else "light",
-        ignore_https_errors=True,
-        reduced_motion="reduce",
-    )
-    context.set_default_timeout(_PATIENCE_MS)
-    window = Window(context.new_page(), f"{url}/console")
-    try:
-        yield window
-    finally:
-        context.close()
+    @contextmanager
+    def _open(self, browser: Any, url: str, *, has_script: bool, width: int, scheme: str) -> Iterator[Window]:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            java_script_enabled=has_script,
+            color_scheme="dark" if scheme == "dark" else "light",
+            ignore_https_errors=True,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        window = Window(context.new_page(), f"{url}/console", self._sound_looks)
+        try:
+            yield window
+        finally:
+            context.close()
 
 
 class Window:
-    """One tab. `page`: Playwright's."""
+    """One tab. `page`: Playwright's. `sound_looks`: of texts that were found to have enough contrast."""
 
-    def __init__(self, page: Any, root: str) -> None:
+    def __init__(self, page: Any, root: str, sound_looks: set[str]) -> None:
         self.page = page
         self.root = root
+        self._sound_looks = sound_looks
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", self._note)
@@ -148,25 +169,40 @@ class Window:
             self.page.wait_for_selector("dialog", state="detached")
 
     def find_barriers(self, within: str = "html") -> list[str]:
-        """At both widths and in both schemes, of which the second differs in its colours alone; and at the
-        narrowest width what does not fit. `within`: of the page, by a CSS selector."""
+        """At both widths and in both schemes; and at the narrowest width what does not fit. `within`: of the
+        page, by a CSS selector.
+
+        Each width is looked at whole in one scheme. The other scheme differs in its colours alone: it is
+        looked at when the page has texts that look as none did before, on any page.
+        """
         found = []
-        for width, scheme, other in (
-            (WIDTHS["desktop"], "light", "dark"),
-            (WIDTHS["phone"], "dark", "light"),
-        ):
-            self.page.set_viewport_size({"width": width, "height": 900})
-            self.page.emulate_media(color_scheme=scheme)
-            rules = {"type": "tag", "values": _RULES}
-            found += [f"{width}, {scheme}: {one}" for one in self._run_axe(within, rules)]
-            self.page.emulate_media(color_scheme=other)
-            colours = {"type": "rule", "values": ["color-contrast"]}
-            found += [f"{width}, {other}: {one}" for one in self._run_axe(within, colours)]
-        self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size({"width": NARROWEST, "height": 900})
+        for width, scheme in ((WIDTHS["desktop"], "light"), (WIDTHS["phone"], "dark")):
+            found += self._find_as_seen(width, scheme, within, {"type": "tag", "values": _RULES})
+        for width, scheme in ((WIDTHS["phone"], "light"), (WIDTHS["desktop"], "dark")):
+            self._show(width, scheme)
+            if not self._list_looks(within) <= self._sound_looks:
+                rules = {"type": "rule", "values": ["color-contrast"]}
+                found += self._find_as_seen(width, scheme, within, rules)
+        self._show(NARROWEST, "light")
         if self.overflow > 0:
             found.append(f"{self.overflow} pixels wider than {NARROWEST}")
         return found
+
+    def _show(self, width: int, scheme: str) -> None:
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": 900})
+
+    def _find_as_seen(self, width: int, scheme: str, within: str, rules: dict[str, Any]) -> list[str]:
+        """The barriers at a width and in a scheme. If there are none, the looks of the texts are sound."""
+        self._show(width, scheme)
+        found = self._run_axe(within, rules)
+        if not found:
+            self._sound_looks |= self._list_looks(within)
+        return [f"{width}, {scheme}: {one}" for one in found]
+
+    def _list_looks(self, within: str) -> set[str]:
+        """What decides the contrast of the texts: their colours, sizes, and all that is behind them."""
+        return set(self.page.evaluate(_LIST_LOOKS, within))
 
     def _run_axe(self, within: str, rules: dict[str, Any]) -> list[str]:
         from axe_playwright_python.base import AXE_SCRIPT

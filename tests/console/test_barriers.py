@@ -8,7 +8,7 @@ from transom.api.router import Router
 from transom.console.pages import PAGES
 from transom.console.views import hooks, image, versions
 
-from .browsing import NEEDS_CHROMIUM, Chromium, Window
+from .browsing import NEEDS_CHROMIUM, WIDTHS, Chromium, Window
 from .story import ACCOUNTS, Story
 
 #: What a browser gets that is no page of the frame.
@@ -74,6 +74,28 @@ def test_no_page_and_no_dialog_has_a_barrier(chromium: Chromium, story: Story, a
     assert {place: barriers for place, barriers in found.items() if barriers} == {}
     # What asks before it is done is reached as a dialog.
     assert questions - opened == set()
+
+
+@NEEDS_CHROMIUM
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values())
+def test_a_text_that_is_hard_to_read_in_one_scheme_at_one_width_is_found(
+    chromium: Chromium, story: Story, width: int, scheme: str
+) -> None:
+    """On a page that has been found to have no barrier."""
+    side = "min" if width == max(WIDTHS.values()) else "max"
+    where = f"(prefers-color-scheme: {scheme}) and ({side}-width: {width}px)"
+    rule = f"@media {where} {{ main p {{ color: gray; opacity: 0.5; }} }}"
+    with chromium.open(story.service.url) as window:
+        window.sign_in(story.service.clouds["web-ops"])
+        window.go("/account")
+        assert window.find_barriers() == []
+
+        window.page.evaluate("rule => document.styleSheets[0].insertRule(rule)", rule)
+
+        found = window.find_barriers()
+    assert {one.partition(":")[0] for one in found} == {f"{width}, {scheme}"}
+    assert all("color-contrast" in one for one in found)
 
 
 @NEEDS_CHROMIUM
