@@ -19,7 +19,7 @@ from harness import plain_http
 from harness.forks import forked_service
 from harness.postgres_gateway import PostgresGateway
 
-from transom.domain.errors import UnavailableError
+from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.connect import open_database
 from transom.sql.db import TENANT, Script, Statement
 from transom.sql.postgresql import PostgresDatabase
@@ -346,6 +346,74 @@ async def test_when_no_server_can_be_used_the_cause_tells_what_was_wrong_with_ea
     said = str(refusal.value.__cause__).split("; ")
     assert [one.split(": ")[0] for one in said] == [_host_of(url), str(tmp_path)]
     assert "read-write" in said[0]
+
+
+# ---- a full disk
+
+
+#: The server refuses a note of this text as it does when its files cannot grow.
+NO_ROOM = """
+    create function refuse_full() returns trigger language plpgsql as
+        $$ begin raise exception using errcode = '53100', message = 'could not extend file'; end $$;
+    create trigger refuse_full before insert on note for each row when (new.id = 'large')
+        execute function refuse_full()"""
+
+
+@pytest.mark.parametrize("way", ["alone", "with others", "script"])
+async def test_a_disk_of_the_server_without_room_is_told_until_a_write_succeeds(
+    db: PostgresDatabase, watcher: asyncpg.Connection, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    await watcher.execute(NO_ROOM)
+
+    def insert(text: str) -> Awaitable[object]:
+        statement = Statement(INSERT, (text,))
+
+        def script() -> Script[None]:
+            yield statement
+
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "alone": lambda: db.write(INSERT, text),
+            "with others": lambda: db.transact(Statement("select 1", ()), statement),
+            "script": lambda: db.run(script),
+        }
+        return ways[way]()
+
+    told = [db.is_full]
+    for _ in range(2):
+        with pytest.raises(StoreFullError):
+            await insert("large")
+        told.append(db.is_full)
+    await db.read("select 1")
+    told.append(db.is_full)
+    with pytest.raises(UnavailableError):
+        await db.write("insert into note (id) values (null)")
+    told.append(db.is_full)
+    await insert("small")
+    told.append(db.is_full)
+
+    assert told == [False, True, True, True, True, False]
+    assert caplog.text.count("the disk of the database is full") == 1
+
+
+def test_a_service_whose_database_has_no_room_says_so_and_stays_ready(url: str, tmp_path: Path) -> None:
+    """Reading goes on, and so does what takes away."""
+    refuse = NO_ROOM.replace("note", "image").replace("new.id", "new.name")
+    with forked_service(tmp_path, url, {"TRANSOM_WORKERS": "1"}) as service:
+        asyncio.run(_execute(url, refuse))
+        client = service.client("publisher")
+        refused = client.post("/v2/images", json={"name": "large"}).status_code
+        full = client.get("/readyz")
+        taken = client.post("/v2/images", json={"name": "small"}).status_code
+        free = client.get("/readyz")
+
+    assert (refused, full.status_code, full.json().get("database_is_full")) == (413, 200, True)
+    assert (taken, free.status_code, "database_is_full" in free.json()) == (201, 200, False)
+
+
+async def _execute(url: str, script: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(script)
+    await connection.close()
 
 
 # ---- a full server

@@ -253,6 +253,10 @@ class Tap:
     async def require_writable(self) -> None:
         await self._db.require_writable()
 
+    @property
+    def is_full(self) -> bool:
+        return self._db.is_full
+
     def now_us(self) -> int:
         return self._db.now_us()
 

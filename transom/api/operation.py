@@ -19,8 +19,8 @@ async def check_ready(services: Services, _request: Request) -> Response:
 
     An identity that is away is told and no more: callers who are known go on, the others get a 503 that says
     why. To take every server out of its balancer would end the former, too. So is a store that may not be
-    changed, whose data can be read, a disk without room for new data, and a file of the operator's that was
-    changed since it was read.
+    changed, whose data can be read, a disk without room for new data, be it the database's, and a file of
+    the operator's that was changed since it was read.
     """
     if services.is_leaving():
         raise UnavailableError("The service is about to stop.")
@@ -31,6 +31,8 @@ async def check_ready(services: Services, _request: Request) -> Response:
         for name, room in services.disks.items()
     }
     body: dict[str, Any] = {"status": "ready", "identity": identity, "disks": disks}
+    if services.db.is_full:
+        body["database_is_full"] = True
     if refused := services.transfer.ownership.refused:
         body["refused_stores"] = refused
     if changed := services.operator_files.find_changed():

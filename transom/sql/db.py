@@ -187,6 +187,11 @@ class Database(Protocol):
         """Raise UnavailableError unless the database takes writes now; within a few seconds."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the last write found no room on a disk that only the database sees."""
+        ...
+
     def now_us(self) -> int:
         """The time by the database's clock, microseconds since the epoch: what leases are counted by, since
         the clocks of those who share them may differ."""

@@ -16,6 +16,7 @@ with other projects.
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -27,6 +28,8 @@ from transom.domain.errors import UnavailableError
 from transom.domain.fair_queue import FairQueue
 from transom.sql.db import TENANT
 from transom.sql.fair_semaphore import FairSemaphore
+
+_log = logging.getLogger(__name__)
 
 #: Longest wait for a connection, seconds.
 ACQUIRE_S = 15.0
@@ -63,6 +66,8 @@ class Pool:
         self._projects = FairSemaphore(sys.maxsize, max(1, limit - max(1, limit // _NOT_OF_ONE)), most_wait_s)
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
+        #: Whether the last write that ended found no room on the server's disk.
+        self.is_disk_full = False
         self._most_wait_s = most_wait_s
         #: (since when, connection): the last that came back stands last, and goes first.
         self._idle: list[tuple[float, asyncpg.Connection]] = []
@@ -92,6 +97,15 @@ class Pool:
 
     def leave_writing(self, tenant: str | None) -> None:
         self._writers.leave(tenant)
+
+    def note_write(self, error: BaseException | None) -> None:
+        """A write has ended so: remember, and log when that changes, whether the server's disk has room."""
+        was_full, is_over = self.is_disk_full, error is None
+        self.is_disk_full = isinstance(error, asyncpg.DiskFullError) or (was_full and not is_over)
+        if self.is_disk_full and not was_full:
+            _log.error("the disk of the database is full: %s", error)
+        elif was_full and not self.is_disk_full:
+            _log.info("the disk of the database takes writes again")
 
     async def enter(self, tenant: str) -> None:
         """Count one more connection of the tenant, until `leave`. UnavailableError when it has too many for
@@ -317,6 +331,7 @@ class Lease:
     ) -> None:
         if self._is_writing:
             self._pool.leave_writing(self._tenant)
+            self._pool.note_write(error)
         if self._tenant is not None:
             self._pool.leave(self._tenant)
         if error is None:

@@ -121,6 +121,10 @@ class PostgresDatabase(InTurns):
                 raise UnavailableError(_CANNOT_ANSWER) from TimeoutError(f"no answer within {_READY_S:g} s")
             raise
 
+    @property
+    def is_full(self) -> bool:
+        return self._pool.is_disk_full
+
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
         async with self._semaphore.slot(TENANT.get()):

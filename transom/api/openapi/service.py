@@ -41,7 +41,11 @@ SERVICE = Table(
                 "identity": one_of("reachable", "unreachable"),
                 "disks": {"type": "object", "additionalProperties": _DISK},
             },
-            {"refused_stores": OBJECT, "files_not_in_force": array(STRING)},
+            {
+                "database_is_full": {"const": True},
+                "refused_stores": OBJECT,
+                "files_not_in_force": array(STRING),
+            },
         ),
     },
     operations={

@@ -148,6 +148,10 @@ class SqliteDatabase(InTurns):
     async def require_writable(self) -> None:
         await self.read("select 1")
 
+    @property
+    def is_full(self) -> bool:
+        return False  # Its disk is this machine's, and looked at.
+
     def now_us(self) -> int:
         return now_us()
 
