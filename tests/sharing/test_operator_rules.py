@@ -8,6 +8,7 @@ from domain.samples import OWNER, RECIPIENT, STRANGER, image, is_refused, member
 
 from transom.domain import families
 from transom.domain.access import image_target
+from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.domain.hooks import Hook
 from transom.domain.memberships import Found, Seen
 from transom.domain.model import NEVER, Caller, Target, Visibility
@@ -200,18 +201,49 @@ def test_a_recipient_answers_by_the_rule_for_its_own_membership() -> None:
     ]
 
 
-@pytest.mark.parametrize(("is_member", "asked_for"), [(True, True), (False, False)])
-def test_an_image_is_changed_by_its_family_as_its_own_rule_says(is_member: bool, asked_for: bool) -> None:
-    """What the caller does not see, the act itself tells."""
+#: What a family does to an image → the rules that are asked about it.
+OF_VERSION: dict[Callable[[Caller, Found], None], tuple[str, ...]] = {
+    family_rules.change_image: ("modify_image",),
+    family_rules.promote_image: ("modify_image", "add_member"),
+    family_rules.revoke_image: ("deactivate",),
+    family_rules.restore_image: ("reactivate",),
+}
+
+
+@pytest.mark.parametrize("act", OF_VERSION)
+def test_an_image_is_changed_by_its_family_as_its_own_rules_say(act: Callable[[Caller, Found], None]) -> None:
     who, asked = recording_caller(RECIPIENT)
-    found = msgspec.structs.replace(UNASKED, is_member=is_member)
+    found = msgspec.structs.replace(UNASKED, is_member=True)
 
-    family_rules.change_image(who, "modify_image", found)
-    family_rules.change_image(who, "modify_image", Found(image_id="absent"))
+    act(who, found)
 
-    assert asked == ([("get_image", ON_OFFER), ("modify_image", ON_OFFER)] if asked_for else [])
-    denied, _ = recording_caller(RECIPIENT, denies="modify_image")
-    assert is_refused(lambda: family_rules.change_image(denied, "modify_image", found)) is asked_for
+    assert asked == [(rule, ON_OFFER) for rule in ("get_image", *OF_VERSION[act])]
+    for rule in OF_VERSION[act]:
+        denied, _ = recording_caller(RECIPIENT, denies=rule)
+        with pytest.raises(ForbiddenError):
+            act(denied, found)
+
+
+@pytest.mark.parametrize("act", OF_VERSION)
+def test_a_family_does_nothing_to_an_image_that_the_caller_does_not_see(
+    act: Callable[[Caller, Found], None],
+) -> None:
+    stranger, _ = recording_caller(RECIPIENT)
+    hidden_from, _ = recording_caller(RECIPIENT, denies="get_image")
+    seen = msgspec.structs.replace(UNASKED, is_member=True)
+
+    for who, found in ((stranger, UNASKED), (hidden_from, seen), (stranger, Found(image_id="image"))):
+        with pytest.raises(NotFoundError, match="No image found with ID image"):
+            act(who, found)
+
+
+def test_what_everybody_sees_is_promoted_without_the_right_to_offer_it() -> None:
+    who, asked = recording_caller(OWNER, denies="add_member")
+    found = Found(image_id="image", image=image(visibility=Visibility.PUBLIC))
+
+    family_rules.promote_image(who, found)
+
+    assert [rule for rule, _ in asked] == ["get_image", "modify_image"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from transom.domain import access
 from transom.domain.errors import ForbiddenError, NotFoundError, Reason
 from transom.domain.families import Family, Seen, Version, VersionImage
 from transom.domain.memberships import Found
-from transom.domain.model import Caller, MemberStatus, Target, Visibility
+from transom.domain.model import FOR_EVERYBODY, Caller, ImageTarget, MemberStatus, Target, Visibility
 
 
 def family_absent(family_id: str) -> NotFoundError:
@@ -71,13 +71,45 @@ def manage_family(caller: Caller, seen: Seen) -> None:
     access.require("manage_family", caller, Target(seen.family.owner, Visibility.PRIVATE))
 
 
-def change_image(caller: Caller, rule: str, found: Found) -> None:
-    """May the caller do to an image, by the family that it is or becomes a version of, what this rule of the
-    Image API is about? Of one that it does not see, the act itself tells that it is absent."""
-    if found.image is not None:
-        target = access.image_target(found.image, is_member=found.is_member)
-        if access.sees(caller, target):
-            access.require(rule, caller, target)
+def change_image(caller: Caller, found: Found) -> None:
+    """May the caller change the image, here and below: by the family that it is or becomes a version of? One
+    that the caller does not see is absent."""
+    _require(caller, found, "modify_image")
+
+
+def promote_image(caller: Caller, found: Found) -> None:
+    """May the caller give the image to the family's members? Where everybody sees it, nobody gets it by
+    that."""
+    target = _require(caller, found, "modify_image")
+    if target.visibility not in FOR_EVERYBODY:
+        access.require("add_member", caller, target)
+
+
+def revoke_image(caller: Caller, found: Found) -> None:
+    """May the caller take the image's data from everybody?"""
+    _require(caller, found, "deactivate")
+
+
+def restore_image(caller: Caller, found: Found) -> None:
+    """May the caller let others have the image's data again?"""
+    _require(caller, found, "reactivate")
+
+
+def _require(caller: Caller, found: Found, rule: str) -> ImageTarget:
+    target = access.see_image(caller, found, _image_absent(found.image_id))
+    access.require(rule, caller, target)
+    return target
+
+
+def is_image_hidden(caller: Caller, found: Found) -> bool:
+    """Whether the operator's rules hide the image from the caller, whatever the family says of it."""
+    return found.image is None or not access.is_allowed(
+        "get_image", caller, access.image_target(found.image, is_member=found.is_member)
+    )
+
+
+def _image_absent(image_id: str) -> str:
+    return f"No image found with ID {image_id}"
 
 
 def create_family(caller: Caller) -> str:
@@ -99,7 +131,7 @@ def take_image(caller: Caller, image: VersionImage | None, image_id: str) -> Ver
     """The image that is to become a version if the caller can see it, else NotFoundError. One that is only
     shared with the caller looks absent, too: a version is an image of the family's own project."""
     if image is None or not _may_be_seen(caller, image):
-        raise NotFoundError(f"No image found with ID {image_id}", Reason.IMAGE_UNKNOWN)
+        raise NotFoundError(_image_absent(image_id), Reason.IMAGE_UNKNOWN)
     return image
 
 

@@ -15,7 +15,7 @@ from transom.clock import now_us
 from transom.domain.errors import NotFoundError
 from transom.domain.events import Actor
 from transom.domain.families import Family, FamilyMember, GivenFamily, Known, Seen
-from transom.domain.memberships import NewTerms
+from transom.domain.memberships import Found, NewTerms
 from transom.domain.model import NEVER, Caller
 from transom.sharing.families import changes, members, rules, scripts, views
 from transom.sharing.families.events import Act
@@ -28,6 +28,8 @@ from transom.sql.db import PAUSE, Database, Script
 
 _replace = msgspec.structs.replace
 Member = TypeVar("Member", FamilyMember, GivenFamily)
+#: Raises what refuses the caller what a family does to this image.
+ImageAct = Callable[[Caller, Found], None]
 
 # ---- make and change
 
@@ -68,16 +70,18 @@ async def _require_manager(db: Database, caller: Caller, family_id: str) -> None
     rules.manage_family(caller, await views.see_family(db, caller, family_id))
 
 
-async def _require_image_rule(db: Database, caller: Caller, rule: str, image_id: str) -> None:
-    """ForbiddenError unless this rule of the Image API lets the caller: whoever may not deactivate an image
-    there does not revoke it here."""
-    rules.change_image(caller, rule, await images.find_image(db, image_id, caller.member_ids))
+async def _require_image_right(db: Database, caller: Caller, act: ImageAct, image_id: str) -> None:
+    """NotFoundError, or ForbiddenError, unless the rules of the Image API let the caller: whoever may not
+    deactivate an image there does not revoke it here."""
+    act(caller, await images.find_image(db, image_id, caller.member_ids))
 
 
-async def _require_version_rule(db: Database, caller: Caller, rule: str, family_id: str, number: int) -> None:
+async def _require_version_right(
+    db: Database, caller: Caller, act: ImageAct, family_id: str, number: int
+) -> None:
     found = await family_views.find_version(db, family_id, caller.member_ids, now_us(), number)
     if found is not None:
-        await _require_image_rule(db, caller, rule, found[0].image.id)
+        await _require_image_right(db, caller, act, found[0].image.id)
 
 
 async def change_family(
@@ -104,7 +108,8 @@ async def publish(
 ) -> tuple[Known, int]:
     """(the family then, the number of the new version). `limit`: versions that a family may have."""
     await _require_manager(db, caller, family_id)
-    await _require_image_rule(db, caller, "modify_image", new.image_id)
+    act_on_image = rules.promote_image if promotes else rules.change_image
+    await _require_image_right(db, caller, act_on_image, new.image_id)
     act = Act(now=now_us(), actor=actor)
     return await db.run(
         lambda: scripts.publish(
@@ -122,7 +127,7 @@ async def promote(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
     await _require_manager(db, caller, family_id)
-    await _require_version_rule(db, caller, "modify_image", family_id, number)
+    await _require_version_right(db, caller, rules.promote_image, family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.promote(family_id, number, act, require))
 
@@ -146,7 +151,7 @@ async def change_version(
 ) -> Known:
     await _require_manager(db, caller, family_id)
     if change.revoke_at not in (msgspec.UNSET, NEVER):
-        await _require_version_rule(db, caller, "deactivate", family_id, number)
+        await _require_version_right(db, caller, rules.revoke_image, family_id, number)
     act = Act(now=now_us(), actor=actor)
 
     def change_it(known: Known) -> Known:
@@ -177,7 +182,7 @@ async def revoke(
 ) -> Known:
     """Now, or (`at`) then: a time that is still to come."""
     await _require_manager(db, caller, family_id)
-    await _require_version_rule(db, caller, "deactivate", family_id, number)
+    await _require_version_right(db, caller, rules.revoke_image, family_id, number)
     act = Act(now=now_us(), actor=actor)
     if at is None:
         return await db.run(
@@ -194,7 +199,7 @@ async def restore(
     db: Database, caller: Caller, actor: Actor, family_id: str, number: int, require: Require
 ) -> Known:
     await _require_manager(db, caller, family_id)
-    await _require_version_rule(db, caller, "reactivate", family_id, number)
+    await _require_version_right(db, caller, rules.restore_image, family_id, number)
     act = Act(now=now_us(), actor=actor)
     return await db.run(lambda: scripts.restore(family_id, number, act, require))
 

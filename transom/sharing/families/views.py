@@ -10,9 +10,10 @@ import msgspec
 from transom.clock import now_us
 from transom.domain.families import MemberCounts, Overview, Seen, Version
 from transom.domain.model import Caller
+from transom.domain.policy import looks_at_images
 from transom.domain.shares import NEVER_USED, Usage
 from transom.sharing.families import rules, uses
-from transom.sql import family_views
+from transom.sql import family_views, images
 from transom.sql.db import Database
 
 _replace = msgspec.structs.replace
@@ -35,7 +36,27 @@ async def see_family(db: Database, caller: Caller, family_id: str) -> Seen:
     """The family; NotFoundError when it is absent or hidden."""
     rules.look_at_families(caller)
     seen = await family_views.find_family(db, family_id, caller.member_ids, now_us())
+    if seen is not None:
+        seen = await _as_ruled(db, caller, seen)
     return rules.see_family(caller, seen, family_id)
+
+
+async def _as_ruled(db: Database, caller: Caller, seen: Seen) -> Seen:
+    """How the caller stands to the family under the operator's own rules."""
+    number = seen.family.current_number
+    if number is None or not (seen.sees_current and looks_at_images(caller.policy)):
+        return seen
+    found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
+    is_hidden = found is None or await _find_hidden(db, caller, [found[0]])
+    return _replace(seen, sees_current=not is_hidden)
+
+
+async def _find_hidden(db: Database, caller: Caller, found: Sequence[Version]) -> frozenset[str]:
+    """The images of these versions that the operator's own rules hide from the caller."""
+    if not looks_at_images(caller.policy):
+        return frozenset()
+    looks = [await images.find_image(db, version.image.id, caller.member_ids) for version in found]
+    return frozenset(look.image_id for look in looks if rules.is_image_hidden(caller, look))
 
 
 async def find_current(db: Database, caller: Caller, seen: Seen) -> Shown | None:
@@ -59,15 +80,26 @@ async def _find_version(db: Database, caller: Caller, seen: Seen, number: int) -
     found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
     if found is None:
         return None
-    return (await _with_uses(db, caller, seen, [_shown(caller, seen, *found)]))[0]
+    return (await _show(db, caller, seen, [found]))[0]
 
 
-def _shown(caller: Caller, seen: Seen, version: Version, is_seen: bool) -> Shown:
-    return Shown(
-        version=version,
-        current_number=seen.family.current_number,
-        sees_image=is_seen or rules.is_owner(caller, seen.family),
-    )
+async def _show(
+    db: Database, caller: Caller, seen: Seen, found: Sequence[tuple[Version, bool]]
+) -> list[Shown]:
+    """`found`: versions, and of each whether the caller's project sees the image."""
+    versions = [version for version, _is_seen in found]
+    hidden = await _find_hidden(db, caller, versions)
+    is_owner = rules.is_owner(caller, seen.family)
+    used = await uses.find_uses(db, caller, seen, [version.image.id for version in versions])
+    return [
+        Shown(
+            version=version,
+            current_number=seen.family.current_number,
+            sees_image=(is_seen or is_owner) and version.image.id not in hidden,
+            use=used.get(version.image.id, NEVER_USED),
+        )
+        for version, is_seen in found
+    ]
 
 
 async def list_versions(
@@ -85,13 +117,7 @@ async def list_versions(
         limit=limit,
         with_candidates=rules.is_owner(caller, seen.family),
     )
-    shown = [_shown(caller, seen, version, is_seen) for version, is_seen in found]
-    return seen, await _with_uses(db, caller, seen, shown)
-
-
-async def _with_uses(db: Database, caller: Caller, seen: Seen, shown: list[Shown]) -> list[Shown]:
-    found = await uses.find_uses(db, caller, seen, [one.version.image.id for one in shown])
-    return [_replace(one, use=found.get(one.version.image.id, NEVER_USED)) for one in shown]
+    return seen, await _show(db, caller, seen, found)
 
 
 async def list_families(
@@ -117,13 +143,28 @@ async def list_families(
     if role in (None, "owner") and (owner is None or owner == own_id):
         found += await family_views.list_owned(db, own_id, who, now, after, limit)
     elif role is None and owner is not None:
-        sees_all = caller.is_admin
-        found += await family_views.list_seen(db, owner, who, now, after, limit, sees_all=sees_all)
+        found += await _list_seen(db, caller, owner, after, limit)
     if role in (None, "member"):
         found += await family_views.list_joined(db, owner, who, now, after, limit)
     by_place = {(seen.family.name, seen.family.id): seen for seen in found}
     ordered = [by_place[place] for place in sorted(by_place)][:limit]
     return [seen for seen in ordered if name is None or seen.family.name == name]
+
+
+async def _list_seen(
+    db: Database, caller: Caller, owner: str, after: tuple[str, str], limit: int
+) -> list[Seen]:
+    """Another project's families that the caller sees, past `after`."""
+    shown: list[Seen] = []
+    while True:
+        page = await family_views.list_seen(
+            db, owner, caller.member_ids, now_us(), after, limit, sees_all=caller.is_admin
+        )
+        ruled = [await _as_ruled(db, caller, seen) for seen in page]
+        shown += [seen for seen in ruled if rules.sees(caller, seen)]
+        if len(page) < limit or len(shown) >= limit:
+            return shown[:limit]
+        after = (page[-1].family.name, page[-1].family.id)
 
 
 async def count_members(db: Database, seen: Seen) -> MemberCounts:
