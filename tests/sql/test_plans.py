@@ -15,7 +15,14 @@ from transom.domain.model import Caller, Image, MemberStatus, Visibility
 from transom.sharing import batches
 from transom.sql import events, family_views, inbox, shares
 from transom.sql.connect import open_database
-from transom.sql.images import count_uploading, find_image, placed_storage, staged_storage, used_storage
+from transom.sql.images import (
+    count_uploading,
+    find_image,
+    placed_storage,
+    staged_storage,
+    update_statements,
+    used_storage,
+)
 from transom.sql.listing import list_images
 from transom.sql.members import change_member, find_member, list_members
 from transom.sql.migrate import migrate
@@ -214,6 +221,32 @@ async def test_a_deletion_finds_its_memberships_by_their_key(tap: Tap) -> None:
     assert await tap.plans() == [
         f"{BY_KEY} member USING COVERING INDEX sqlite_autoindex_member_1 (image_id=?)"
     ]
+
+
+BY_NAMES = {"image_by_name", "image_by_name_and_owner", "image_public_by_name", "image_community_by_name"}
+
+
+@pytest.mark.parametrize(
+    ("change", "indexes"),
+    [
+        ({"status": "active", "min_disk": 1, "os_hidden": True, "properties": {"a": "b"}}, set()),
+        ({"name": "other"}, BY_NAMES),
+    ],
+    ids=["not in a list's order", "name"],
+)
+async def test_a_change_of_an_image_writes_the_indexes_of_what_changes_and_calls_no_trigger(
+    tap: Tap, change: dict[str, Any], indexes: set[str]
+) -> None:
+    seen = image()
+    (update,) = update_statements(seen, msgspec.structs.replace(seen, **change), ACTOR)
+
+    steps = await tap.scan(f"explain {update.sql}", *update.values)
+
+    written = [page for _, step, _, page, *_ in steps if step == "OpenWrite"]
+    pages = ", ".join(map(str, written))
+    found = await tap.scan(f"select name from sqlite_master where type = 'index' and rootpage in ({pages})")
+    assert {name for (name,) in found} - {"sqlite_autoindex_image_1"} == indexes
+    assert "Program" not in {step for _, step, *_ in steps}
 
 
 @pytest.mark.parametrize("counts", [placed_storage, staged_storage, count_uploading])

@@ -102,8 +102,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "images.WITHIN_QUOTA": ("owner", 1),
     "images.COUNT_IMAGES": ("owner",),
     "images.ID_IS_UNUSED": ("image",),
-    "images.UPDATE_IMAGE": (
-        *("image", 1, None, None, "queued", "shared", None, None, 0, 0, True, False, '["a"]', '{"a": ""}', 2),
+    "images.UPDATE_IMAGE": ("image", 1, 2, "queued", None, None, 0, 0, True, False, '{"a": ""}'),
+    "images.RENAME_IMAGE": ("image", 1, 2, "queued", None, None, 0, 0, True, False, "{}", None),
+    "images.REPLACE_IMAGE": (
+        *("image", 1, 2, "queued", None, None, 0, 0, True, False, "{}", None, None, "shared", '["a"]'),
     ),
     "images.LOCK_SEEN": ("image", 1),
     "deletion.DELETE_IMAGE": ("image", 1),

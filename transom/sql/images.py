@@ -143,14 +143,23 @@ def set_active_at(status: str, now: str) -> str:
     )
 
 
-UPDATE_IMAGE = f"""
-    update image
-    set owner = $3, name = $4, status = $5, visibility = $6, container_format = $7, disk_format = $8,
-        min_disk = $9, min_ram = $10, protected = $11, os_hidden = $12, tags = $13, properties = $14,
-        updated_at = $15,
-        {set_active_at("$5", "$15")}
+def _update_image(*further: str) -> str:
+    columns = (
+        *("updated_at", "status", "container_format", "disk_format", "min_disk", "min_ram"),
+        *("protected", "os_hidden", "properties", *further),
+    )
+    values = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))
+    return f"""
+    update image set {values}, {set_active_at("$4", "$3")}
     where id = $1 and updated_at = $2
     returning id"""
+
+
+# SQLite writes each index of a column that is set, and prepares for its triggers, whether it changes or not:
+# so what has any is set only when it changes.
+UPDATE_IMAGE = _update_image()
+RENAME_IMAGE = _update_image("name")
+REPLACE_IMAGE = _update_image("name", "owner", "visibility", "tags")
 
 
 #: Before its recipients are told: who changes a membership waits for the image, and the statements after this
@@ -182,28 +191,34 @@ def _update_statement(seen: Image, new: Image, actor: Actor) -> Statement:
     values = (
         seen.id,
         seen.updated_at,
-        new.owner,
-        new.name,
+        new.updated_at,
         new.status,
-        new.visibility,
         new.container_format,
         new.disk_format,
         new.min_disk,
         new.min_ram,
         new.protected,
         new.os_hidden,
-        to_json(new.tags),
         to_json(new.properties),
-        new.updated_at,
     )
+    sql, further = _further_changes(seen, new)
     return Statement(
-        UPDATE_IMAGE,
-        values,
+        sql,
+        (*values, *further),
         required=True,
         frees_room=new.status == Status.DEACTIVATED != seen.status,
         events=record_image(seen, new, actor),
         key=("id",),
     )
+
+
+def _further_changes(seen: Image, new: Image) -> tuple[str, tuple[str | None, ...]]:
+    """(the statement of the three above, the values of what it sets behind the others)."""
+    if (seen.owner, seen.visibility, seen.tags) != (new.owner, new.visibility, new.tags):
+        return REPLACE_IMAGE, (new.name, new.owner, new.visibility, to_json(new.tags))
+    if seen.name != new.name:
+        return RENAME_IMAGE, (new.name,)
+    return UPDATE_IMAGE, ()
 
 
 def moved_on(image: Image, now: int) -> int:
