@@ -24,6 +24,7 @@ get_image: "not 'unlisted':%(name)s or rule:context_is_admin"
 delete_image: "!"
 add_member: rule:context_is_admin or (role:member and project_id:%(project_id)s and not 'kept':%(free)s)
 modify_member: role:member and project_id:%(member_id)s and not 'refused':%(free)s
+get_events: rule:context_is_admin
 """
 
 #: `secret…` is the operators'. `grade` everybody reads, and operators set. All else is everybody's, but for
@@ -217,6 +218,38 @@ def test_a_batch_and_the_ims_calls_ask_the_rules_about_the_image_itself(governed
     assert shared == {kept: "FAIL", refused: "SUCCESS", free: "SUCCESS"}
     assert alone.status_code == 403
     assert answered == {refused: "FAIL", free: "SUCCESS"}
+
+
+@pytest.mark.parametrize("answer", ["accepted", "rejected", "left"])
+def test_an_offer_of_an_image_that_get_image_hides_is_not_answered(governed: Service, answer: str) -> None:
+    """It looks like none, for each call that answers."""
+    publisher, recipient = governed.client("publisher"), governed.client("recipient")
+    project_id = governed.clouds["recipient"].project_id
+    image_id = publisher.post("/v2/images", json={"name": "n"}).json()["id"]
+    member = f"/v2/images/{image_id}/members/{project_id}"
+    assert publisher.post(f"/v2/images/{image_id}/members", json={"member": project_id}).status_code == 200
+    hide = [{"op": "replace", "path": "/name", "value": "unlisted"}]
+    hidden = governed.client("operator").patch(f"/v2/images/{image_id}", json=hide, headers=PATCH)
+    assert hidden.status_code == 200
+
+    done = recipient.post("/share/v1/answers", json={"images": [image_id], "answer": answer}).json()
+    if answer != "left":
+        body = {"images": [image_id], "project_id": project_id, "status": answer}
+        assert recipient.put("/v1/cloudimages/members", json=body).status_code == 400
+        assert recipient.put(member, json={"status": answer}).status_code == 404
+
+    assert (done["changed"], done["failures"][0]["type"]) == (0, "/share/v1/problems/not-found")
+    assert governed.client("operator").get(member).json()["status"] == "pending"
+
+
+def test_who_may_not_see_events_has_none_sent(governed: Service) -> None:
+    hook = {"url": "https://ci.example.org/images"}
+
+    made = governed.client("publisher").post("/share/v1/hooks", json=hook)
+
+    assert made.status_code == 403
+    assert "get_events" in made.json()["detail"]
+    assert governed.client("operator").post("/share/v1/hooks", json=hook).status_code == 201
 
 
 def _run_batch(service: Service, name: str, method: str, **fields: object) -> dict[str, str]:

@@ -128,7 +128,10 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
     "list offers": (rules.list_offers, [("get_images", PRIVATE)]),
     "list an offer": (lambda who: rules.is_listed(who, IMAGE), [("get_image", ON_OFFER)]),
     "see hooks": (hook_rules.see_hooks, [("get_events", PRIVATE)]),
-    "manage hooks": (lambda who: hook_rules.manage_hooks(who, is_global=False), [("manage_hook", PRIVATE)]),
+    "manage hooks": (
+        lambda who: hook_rules.manage_hooks(who, is_global=False),
+        [("manage_hook", PRIVATE), ("get_events", PRIVATE)],
+    ),
     "manage global hooks": (
         lambda who: hook_rules.manage_hooks(who, is_global=True),
         [("manage_hook", PRIVATE), ("get_all_events", PRIVATE)],
@@ -197,6 +200,7 @@ def test_a_recipient_answers_by_the_rule_for_its_own_membership() -> None:
     assert asked == [
         ("get_image", ON_OFFER),
         ("modify_member", ON_OFFER),
+        ("get_image", SEEN_OFFER.target),
         ("modify_member", SEEN_OFFER.target),
     ]
 

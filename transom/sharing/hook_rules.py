@@ -14,10 +14,9 @@ def see_hooks(caller: Caller) -> str:
 
 def manage_hooks(caller: Caller, *, is_global: bool) -> str:
     """The project that the caller may make hooks for, its own. `is_global`: hooks that are told of the events
-    of all projects."""
+    of all projects. Who may not see the events may not have them sent."""
     access.require("manage_hook", caller, access.of_project(caller))
-    if is_global:
-        access.require("get_all_events", caller, access.of_project(caller))
+    access.require("get_all_events" if is_global else "get_events", caller, access.of_project(caller))
     return access.require_project(caller)
 
 

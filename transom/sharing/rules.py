@@ -218,7 +218,12 @@ def answer_offer(
 ) -> None:
     """May the caller accept or reject this image for its own project, which is a member of it?"""
     is_offered = image is not None and image.is_member and image.visibility == Visibility.SHARED
-    if image is None or not is_offered or not access.is_allowed("modify_member", caller, image.target):
+    if (
+        image is None
+        or not is_offered
+        or not access.sees(caller, image.target)
+        or not access.is_allowed("modify_member", caller, image.target)
+    ):
         # Callers without the role were refused earlier. From here on, hidden and absent images look the same.
         text = f"Image {image_id} is not offered to this project."
         raise NotFoundError(text, Reason.MEMBER_UNKNOWN)
