@@ -175,3 +175,26 @@ def test_a_service_whose_store_hangs_can_be_stopped(service: Service, tmp_path: 
         for one in asked:
             one.close()
     assert status == 0
+
+
+def test_accounts_that_hang_hold_up_nobody_who_needs_none(service: Service, tmp_path: Path) -> None:
+    """They may be on a file server, too. Requests with credentials wait for them, others do not."""
+    stranger = service.client(None)
+    asked: list[Asked] = []
+
+    def others_are_answered_first() -> bool:
+        """From when on a look at the accounts is due."""
+        asked.append(Asked(service, "GET", "/v2/images"))
+        answers = [stranger.get(path).status_code for path in ("/healthz", "/metrics", "/openapi.json")]
+        assert answers == [200, 200, 200]
+        return not asked[-1].is_answered
+
+    with hung_disk(tmp_path / "data" / "identity"):
+        expect_eventually(others_are_answered_first, True)
+
+    ends = [one.read_status() for one in asked]
+    for one in asked:
+        one.close()
+    # That disk gives errors as it goes.
+    assert set(ends) <= {200, 503}
+    assert service.client("publisher").get("/v2/images").status_code == 200

@@ -171,7 +171,7 @@ def test_a_token_exchanged_for_another_expires_with_the_first(
 ) -> None:
     first, session = asyncio.run(identity.log_in_with_password(PUBLISHER, password, Scope(is_unscoped=True)))
 
-    _, exchanged = identity.log_in_with_token(first, IN_PUBLISHER)
+    _, exchanged = asyncio.run(identity.log_in_with_token(first, IN_PUBLISHER))
 
     assert exchanged.claims.expires_at == session.claims.expires_at
     assert exchanged.claims.parent_audit_id == session.claims.audit_id
@@ -370,7 +370,7 @@ def test_a_credentials_token_cannot_be_exchanged(identity: BuiltinIdentity, logi
     token, _ = _log_in_with_credential(identity, *_make_credential(identity, login[1], name="ci"))
 
     with pytest.raises(ForbiddenError):
-        identity.log_in_with_token(token, Scope())
+        asyncio.run(identity.log_in_with_token(token, Scope()))
 
 
 def test_a_restricted_credential_cannot_manage_credentials(identity: BuiltinIdentity, login: Login) -> None:
@@ -424,7 +424,7 @@ def test_remembered_tokens_are_bounded(
 
     async def use_many() -> None:
         for _ in range(15):
-            token, _session = identity.log_in_with_token(login[0], IN_PUBLISHER)
+            token, _session = await identity.log_in_with_token(login[0], IN_PUBLISHER)
             await identity.authenticate(_show(token))
 
     asyncio.run(use_many())
@@ -482,7 +482,7 @@ def test_failures_are_counted_by_the_account_however_it_is_spelled(
 ) -> None:
     """Else each guess could be the first at its account. The spellings of one that does not exist count
     alike: how long a login has to wait must not tell."""
-    directory = identity.directory()
+    directory = asyncio.run(identity.directory())
     by_name = [
         Reference(name=name),
         Reference(name=name, domain_id="default"),

@@ -310,12 +310,12 @@ def test_it_ends_when_its_user_moves_to_another_domain(
         return msgspec.structs.replace(with_domain(accounts, "other"), users=users)
 
     token, _ = log_in(identity, password, domain=DomainReference(id="default"))
-    identity.open_session(token)
+    asyncio.run(identity.open_session(token))
 
     AccountsFile(data_dir).change(move)
 
     with pytest.raises(UnauthenticatedError):
-        identity.open_session(token)
+        asyncio.run(identity.open_session(token))
 
 
 def test_its_caller_has_no_project_and_no_domain_of_images(identity: BuiltinIdentity, password: str) -> None:

@@ -136,3 +136,12 @@ class World:
     def stored(self) -> set[str]:
         """The stores that have bytes, whole or not."""
         return {name for name in STORES if stored_files(self.folder / name)}
+
+
+def always(roles: frozenset[str]) -> RolesOf:
+    """That everybody has these roles in every project."""
+
+    async def roles_of(_user_id: str, _project_id: str | None) -> frozenset[str]:
+        return roles
+
+    return roles_of

@@ -1,7 +1,7 @@
 """Events reach webhooks in their order and at least once, whatever receivers do, on both databases."""
 
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from standardwebhooks import WebhookVerificationError
 from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, SOONEST_S, TESTS_AT_ONCE, Hook
-from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
 from transom.domain.policy import DEFAULT_POLICY
@@ -25,7 +24,7 @@ from transom.liveness import Liveness
 from transom.outbound import Poster
 from transom.sharing import delivery as delivery_module
 from transom.sharing import hooks as service
-from transom.sharing.delivery import Delivery
+from transom.sharing.delivery import Delivery, FindMaker
 from transom.sharing.relay import Relay
 from transom.sql import events, hooks, outbox
 from transom.sql.db import Database, Statement
@@ -44,6 +43,10 @@ PATIENCE_S = 30
 def receiver() -> Iterator[Receiver]:
     with Receiver() as server:
         yield server
+
+
+async def no_maker(_hook: Hook) -> None:
+    """As where only a token of the user tells its rights."""
 
 
 class World:
@@ -75,7 +78,7 @@ class World:
         self,
         rules: HookRules = INSIDE,
         timeout_s: float = PATIENCE_S,
-        find_maker: Callable[[Hook], Caller | None] = lambda _hook: None,
+        find_maker: FindMaker = no_maker,
     ) -> Delivery:
         return Delivery(self.db, Poster(rules, timeout_s), self.liveness, self.relay.readers, find_maker)
 
@@ -341,7 +344,11 @@ async def test_whose_maker_may_not_see_any_more_is_told_nothing_until_somebody_t
 ) -> None:
     hook = await world.hook(receiver.origin, is_global=is_global)
     roles = {"user": ROLES[role], "successor": ROLES["admin"]}
-    requesters = Requesters(DEFAULT_POLICY, lambda user_id, _project_id: roles[user_id])
+
+    async def roles_of(user_id: str, _project_id: str | None) -> frozenset[str]:
+        return roles[user_id]
+
+    requesters = Requesters(DEFAULT_POLICY, roles_of)
     await world.tell("share.offered")
 
     disabled = await world.deliver_until(

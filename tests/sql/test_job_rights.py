@@ -43,7 +43,7 @@ from transom.sql.imports import start_import
 from transom.sql.jobs import insert_job
 
 from .databases import NOBODY, write_world
-from .job_world import IMAGE_ID, STORES, World, look, nothing
+from .job_world import IMAGE_ID, STORES, World, always, look, nothing
 
 pytestmark = pytest.mark.anyio
 
@@ -431,7 +431,7 @@ async def test_a_job_whose_right_goes_on_does_what_it_is_to_do(
 ) -> None:
     await _begin(world, work, sources)
 
-    _writes, status = await world.run(JOB_ID, roles_of=lambda _user, _project: ROLES["admin"])
+    _writes, status = await world.run(JOB_ID, roles_of=always(ROLES["admin"]))
 
     assert (status, (await KINDS[work].outcome(world, sources))[0]) == (JobStatus.SUCCESS, True)
 
@@ -475,7 +475,7 @@ async def test_a_job_of_who_has_lost_the_role_gives_no_data(
     await _begin(world, work, sources)
     before = await KINDS[work].outcome(world, sources)
 
-    _writes, status = await world.run(JOB_ID, roles_of=lambda _user, _project: left)
+    _writes, status = await world.run(JOB_ID, roles_of=always(left))
 
     assert (status, await KINDS[work].outcome(world, sources)) == (JobStatus.FAIL, before)
 

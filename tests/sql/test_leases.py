@@ -17,7 +17,7 @@ from transom.sql.db import Database
 
 from .job_world import World
 from .test_delivery import World as HookWorld
-from .test_delivery import has_come_to
+from .test_delivery import has_come_to, no_maker
 
 pytestmark = pytest.mark.anyio
 
@@ -57,9 +57,7 @@ async def test_a_hook_is_left_to_the_worker_that_may_renew_its_lease(
         await hook_world.db.write("update hook set holder = $1, held_until = $2 where id = $3", *lease)
         await hook_world.tell("share.offered")
         rules = HookRules(schemes=frozenset({"http"}), hosts=frozenset({"127.0.0.1"}))
-        delivery = Delivery(
-            hook_world.db, Poster(rules, 30), me, hook_world.relay.readers, lambda _hook: None
-        )
+        delivery = Delivery(hook_world.db, Poster(rules, 30), me, hook_world.relay.readers, no_maker)
 
         await hook_world.deliver_until(free if is_left else held, has_come_to(1), delivery)
 

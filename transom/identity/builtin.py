@@ -1,9 +1,12 @@
 """The built-in identity: logs users in against the accounts file and says whom a token stands for.
 
 `authenticate` is on the path of every request and costs a dictionary look-up when neither the accounts nor
-the revocations changed. All else is for the Keystone API in `api/identity`, but this module knows no HTTP.
+the revocations changed. Their files are read in a thread, so that a disk that hangs, or a long file, holds up
+no request but those that need them. All else is for the Keystone API in `api/identity`, but this module knows
+no HTTP.
 """
 
+import asyncio
 import logging
 import secrets
 import time
@@ -104,7 +107,10 @@ class BuiltinIdentity:
         others do."""
         folder = identity_folder(data_dir)
         self._changes = ChangeCount(folder)
-        self._is_sound = False
+        #: How many changes of the files were noticed, and how many of them had happened when these were read.
+        self._noticed = 1
+        self._read = 0
+        self._reading: asyncio.Task[tuple[int, Exception | None]] | None = None
         self._accounts = AccountsFile(data_dir)
         self._directory = NOBODY
         self._key = load_signing_key(folder)
@@ -112,7 +118,8 @@ class BuiltinIdentity:
         self._revocations_version = self._revocations.refresh()
         self._revoking = Pace(_REVOKED_AT_ONCE, _REVOKED_EACH_S, time.monotonic)
         self._passwords = PasswordChecker()
-        self._threads = Threads("accounts", _WRITERS)
+        self._readers = Threads("accounts", 1)
+        self._writers = Threads("changes of accounts", _WRITERS)
         self._token_lifetime_s = token_lifetime_s
         self._policy = policy
         self._organizations = NO_ORGANIZATIONS
@@ -124,7 +131,7 @@ class BuiltinIdentity:
     @property
     def is_reachable(self) -> bool:
         """See `Identity`. Before anything was asked nothing is known to be wrong."""
-        return self._is_sound or not self._reported
+        return self._read == self._noticed or not self._reported
 
     @property
     def answered_in_s(self) -> None:
@@ -146,7 +153,8 @@ class BuiltinIdentity:
         token = request.token
         if not token:
             raise UnauthenticatedError(REFUSED)
-        self._see_changes()
+        if self._must_read():
+            await self._see_changes()
         remembered = self._remembered.get(token)
         if remembered is not None and time.time() < remembered.expires_at:
             require_allowed(remembered.access_rules, IMAGE, request.method, request.raw_path)
@@ -167,37 +175,38 @@ class BuiltinIdentity:
 
     async def has_recipient(self, kind: MemberType, own_id: str) -> bool:
         """See `Identity`."""
-        directory = self.directory()
+        directory = await self.directory()
         return own_id in (directory.domains if kind is MemberType.DOMAIN else directory.projects)
 
     async def find_names(self, kind: MemberType, own_id: str) -> Names | None:
         """See `Identity`."""
-        return names_in(self.directory(), kind, own_id)
+        return names_in(await self.directory(), kind, own_id)
 
     async def find_user_names(self, user_id: str) -> Names | None:
         """See `Identity`."""
-        return user_names_in(self.directory(), user_id)
+        return user_names_in(await self.directory(), user_id)
 
-    def directory(self) -> Directory:
+    async def directory(self) -> Directory:
         """The accounts as they are now. UnavailableError when their file cannot be read."""
-        self._see_changes()
+        if self._must_read():
+            await self._see_changes()
         return self._directory
 
-    def open_session(self, token: str | None) -> TokenSession:
+    async def open_session(self, token: str | None) -> TokenSession:
         """What the token stands for; UnauthenticatedError if it is absent or not valid."""
         if not token:
             raise UnauthenticatedError(REFUSED)
-        self._see_changes()
+        await self.directory()
         return self._find_session(token)
 
     async def open_signed_session(self, signed: SignedRequest) -> Session:
         """What the key stands for that signed the request; raises what `authenticate_signed` does."""
         signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
         # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
-        is_known = signature.access in self.directory().access_keys
+        is_known = signature.access in (await self.directory()).access_keys
         body_hash = await signed.hash_body(keep=is_known) if signature.needs_body_hash else None
         # After the body, which may take its time: what was revoked meanwhile counts.
-        directory = self.directory()
+        directory = await self.directory()
         key = directory.access_keys.get(signature.access)
         genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)
         if key is None or not genuine:
@@ -209,12 +218,14 @@ class BuiltinIdentity:
     ) -> tuple[str, TokenSession]:
         """A new token. UnauthenticatedError alike for a wrong user, password or project. `client`, here and
         below: the address that the login comes from; turns and failures are counted by it."""
-        user = self.directory().find_user(who)
-        attempt = _attempt(client, mark_user(self.directory(), who))
+        directory = await self.directory()
+        user = directory.find_user(who)
+        attempt = _attempt(client, mark_user(directory, who))
         await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
-        return self._issue(user, self._resolve_scope(user, scope), ("password",))
+        place = await self._resolve_scope(user, scope)
+        return await self._issue(user, place, ("password",))
 
     async def log_in_with_credential(
         self,
@@ -225,27 +236,28 @@ class BuiltinIdentity:
         client: str = "",
     ) -> tuple[str, TokenSession]:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
-        credential = find_credential(self.directory(), credential_id, name, owner)
-        attempt = _attempt(client, mark_credential(self.directory(), credential_id, name, owner))
+        directory = await self.directory()
+        credential = find_credential(directory, credential_id, name, owner)
+        attempt = _attempt(client, mark_credential(directory, credential_id, name, owner))
         await self._passwords.check(credential.secret_hash if credential else None, secret, attempt)
-        directory = self.directory()
+        directory = await self.directory()
         # Looked up again: it may have been deleted while its secret was checked.
         credential = directory.credentials.get(credential.id) if credential else None
         if credential is None or has_expired(credential):
             raise UnauthenticatedError(REFUSED)
         user, project = directory.users[credential.user_id], directory.projects[credential.project_id]
-        return self._issue(user, project, ("application_credential",), credential=credential)
+        return await self._issue(user, project, ("application_credential",), credential=credential)
 
-    def log_in_with_token(self, token: str, scope: Scope) -> tuple[str, TokenSession]:
+    async def log_in_with_token(self, token: str, scope: Scope) -> tuple[str, TokenSession]:
         """A new token in another scope, that expires with the old one: re-scoping is no way to stay in."""
-        session = self.open_session(token)
+        session = await self.open_session(token)
         if session.claims.credential_id is not None:
             raise ForbiddenError(
                 "A token of an application credential cannot be exchanged for another token."
             )
         methods = tuple(dict.fromkeys(("token", *session.claims.methods)))
-        place = self._resolve_scope(session.user, scope)
-        return self._issue(session.user, place, methods, parent=session.claims)
+        place = await self._resolve_scope(session.user, scope)
+        return await self._issue(session.user, place, methods, parent=session.claims)
 
     async def revoke(self, claims: Claims, by: str) -> None:
         """From now on no process accepts the token.
@@ -254,7 +266,7 @@ class BuiltinIdentity:
         """
         self._revoking.take(by, _TOO_MANY_REVOKED)
         try:
-            await self._threads.run(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
+            await self._writers.run(self._revocations.add, claims.audit_id, claims.expires_at, time.time())
         except OSError as error:
             raise self._unavailable(error) from None
 
@@ -274,7 +286,7 @@ class BuiltinIdentity:
         """The credential and its secret, which nobody can learn again. ForbiddenError for a role that the
         session lacks or an access rule that it does not have itself, ConflictError for a name that the user
         has used, NotFoundError for the id of an access rule that the user does not have."""
-        require_unrestricted(self.directory(), session)
+        require_unrestricted(await self.directory(), session)
         if session.project is None:
             raise ForbiddenError("An application credential needs a token with a project.")
         if not set(draft.roles) <= set(session.roles):
@@ -299,12 +311,12 @@ class BuiltinIdentity:
 
     async def delete_credential(self, session: TokenSession, user_id: str, credential_id: str) -> None:
         """Ends its tokens too. NotFoundError when the user has no such credential."""
-        require_unrestricted(self.directory(), session)
+        require_unrestricted(await self.directory(), session)
         await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
 
     async def delete_access_rule(self, session: TokenSession, user_id: str, rule_id: str) -> None:
         """NotFoundError when the user has no such rule, ForbiddenError when a credential uses it."""
-        require_unrestricted(self.directory(), session)
+        require_unrestricted(await self.directory(), session)
         await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
 
     def _make_caller(self, session: Session) -> Caller:
@@ -322,25 +334,47 @@ class BuiltinIdentity:
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
         try:
-            return await self._threads.run(self._accounts.change, change)
+            return await self._writers.run(self._accounts.change, change)
         except (AccountsError, OSError) as error:
             raise self._unavailable(error) from None
 
-    def _see_changes(self) -> None:
-        """Forget remembered tokens if anything they rest on has changed."""
-        if not self._changes.may_have_changed() and self._is_sound:
-            return
-        self._is_sound = False
+    def _must_read(self) -> bool:
+        """Whether the files may have changed since they were read."""
+        if self._changes.may_have_changed():
+            self._noticed += 1
+        return self._read != self._noticed
+
+    async def _see_changes(self) -> None:
+        """Wait until the files were read as they are now: all requests that come meanwhile wait for one
+        reading."""
+        noticed = self._noticed
+        while self._read < noticed:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read_again())
+            covered, error = await asyncio.shield(self._reading)
+            if error is not None and covered >= noticed:
+                raise self._unavailable(error) from None
+
+    async def _read_again(self) -> tuple[int, Exception | None]:
+        """(which of the noticed changes had happened before, why it failed). Forgets remembered tokens if
+        anything they rest on has changed."""
+        noticed = self._noticed
         try:
-            directory = self._accounts.read()
-            version = self._revocations.refresh()
-        except (AccountsError, OSError) as error:
-            raise self._unavailable(error) from None
+            directory, version = await self._readers.run(self._read_files)
+        except (AccountsError, OSError, UnavailableError) as error:
+            return noticed, error
+        finally:
+            self._reading = None
         if directory is not self._directory or version != self._revocations_version:
             self._remembered.clear()
             self._directory = directory
             self._revocations_version = version
-        self._is_sound = True
+        self._read = noticed
+        return noticed, None
+
+    def _read_files(self) -> tuple[Directory, int]:
+        """(the accounts, the version of the revocations) as they are now; in a thread."""
+        return self._accounts.read(), self._revocations.refresh()
 
     def _unavailable(self, error: Exception) -> UnavailableError:
         if str(error) != self._reported:
@@ -355,10 +389,10 @@ class BuiltinIdentity:
             raise UnauthenticatedError(INVALID)
         return make_token_session(self._directory, claims)
 
-    def _resolve_scope(self, user: User, scope: Scope) -> Place:
-        return resolve_scope(self.directory(), user, scope, self._region)
+    async def _resolve_scope(self, user: User, scope: Scope) -> Place:
+        return resolve_scope(await self.directory(), user, scope, self._region)
 
-    def _issue(
+    async def _issue(
         self,
         user: User,
         place: Place,
@@ -387,7 +421,7 @@ class BuiltinIdentity:
             password_mark=mark_password(user.password_hash),
             credential_id=credential.id if credential else None,
         )
-        return sign_token(self._key, claims), make_token_session(self.directory(), claims)
+        return sign_token(self._key, claims), make_token_session(await self.directory(), claims)
 
 
 def _attempt(client: str, account: bytes) -> Attempt:

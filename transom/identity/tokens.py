@@ -137,13 +137,15 @@ class Revocations:
         self._record = _Record(self._path)
 
     def refresh(self) -> int:
-        """See what all processes have revoked until now. Returns `version`. Raises OSError."""
+        """See what all processes have revoked until now. Returns `version`. Raises OSError. To be
+        called in one thread at a time; others may ask meanwhile, and are told all that was seen before."""
         found = self._file.read_new()
         if found is not None:
             lines, is_all = found
             if is_all:
-                self._expiry = {}
-            self._expiry |= _parse_lines(lines)
+                self._expiry = _parse_lines(lines)
+            else:
+                self._expiry |= _parse_lines(lines)
             self.version += 1
         return self.version
 

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -61,7 +61,7 @@ _TESTED = f"The project has tested its webhooks often: there is one more test ea
 _NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
 
 #: The caller with whose rights a hook is sent events, as they are now; None where they cannot be known.
-FindMaker = Callable[[Hook], Caller | None]
+FindMaker = Callable[[Hook], Awaitable[Caller | None]]
 
 
 class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
@@ -276,7 +276,7 @@ class Delivery:
     async def _deliver(self, hook: Hook, found: Sequence[Event], viewer: Viewer) -> Hook | None:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
-            self._require_right(hook)
+            await self._require_right(hook)
             message = message_of(hook, found, viewer, await self._find_names(found, viewer))
             reply = await self._post(hook, message)
         except Failed as failed:
@@ -292,9 +292,9 @@ class Delivery:
             return NO_NAMES
         return await NameBook(self._names, self._organizations).find_in(found, viewer)
 
-    def _require_right(self, hook: Hook) -> None:
+    async def _require_right(self, hook: Hook) -> None:
         """Raises Failed when the user who made the hook may no longer see its events."""
-        maker = self._find_maker(hook)
+        maker = await self._find_maker(hook)
         if maker is not None and not hook_rules.sees_hook(maker, hook):
             raise Failed(_NO_RIGHT, is_final=True, was_sent=False)
 

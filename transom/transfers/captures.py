@@ -59,7 +59,7 @@ class Captures:
     async def run(self, job: Job, report: Report) -> None:
         """Return when the image has its data; NotYetError as long as it has not."""
         with naming_reasons(job):
-            self._judge(job)
+            await self._judge(job)
             if not input_of(job, Capture).image_id:
                 job = await self._begin(job)
             with _looked_at_again():
@@ -68,7 +68,7 @@ class Captures:
     async def look(self, job: Job) -> None:
         """Raise when the right to it has ended."""
         with naming_reasons(job):
-            self._judge(job)
+            await self._judge(job)
 
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed. Its image goes with it, unless it holds data, or somebody is
@@ -84,8 +84,8 @@ class Captures:
                 return
         await jobs.finish_job(self._db, ended, self._holder)
 
-    def _judge(self, job: Job) -> None:
-        rules.create_image(self._requesters.recall(job), job.project_id, Visibility.PRIVATE)
+    async def _judge(self, job: Job) -> None:
+        rules.create_image(await self._requesters.recall(job), job.project_id, Visibility.PRIVATE)
 
     # ---- the beginning
 

@@ -90,7 +90,7 @@ class Copies:
 
     async def _find_source(self, job: Job, copy: Image) -> Image:
         return await find_source(
-            self._db, self._requesters.recall(job), input_of(job, Copy).source_id, copy.owner
+            self._db, await self._requesters.recall(job), input_of(job, Copy).source_id, copy.owner
         )
 
     async def _find_copy(self, asked: Copy) -> Image:

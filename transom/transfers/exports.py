@@ -61,7 +61,7 @@ class Exports:
     async def _run(self, job: Job, report: Report) -> None:
         asked = input_of(job, Export)
         image = await self._find(job)
-        target = await self._objects.open(self._requesters.recall(job), self._named(job), write=True)
+        target = await self._objects.open(await self._requesters.recall(job), self._named(job), write=True)
         if await target.require_free(job.id):
             return  # An earlier attempt got that far.
         location = await self._transfer.reads.find_copy(image)
@@ -87,7 +87,9 @@ class Exports:
     async def fail(self, ended: Job) -> None:
         """Write that the job has failed; what workers that died had begun to send goes, if it can."""
         try:
-            target = await self._objects.open(self._requesters.recall(ended), self._named(ended), write=True)
+            target = await self._objects.open(
+                await self._requesters.recall(ended), self._named(ended), write=True
+            )
             await target.abort()
         except TransomError as error:
             _log.warning("job %s: parts of its object may stay at the service: %s", ended.id, error)
@@ -95,7 +97,7 @@ class Exports:
 
     async def _find(self, job: Job) -> Image:
         """The image, if the requester may export it there now."""
-        asked, caller = input_of(job, Export), self._requesters.recall(job)
+        asked, caller = input_of(job, Export), await self._requesters.recall(job)
         gone = f"Image {asked.image_id} was deleted while it was exported."
         found = await images.find_image(self._db, asked.image_id, caller.member_ids)
         seen = access.see_image(caller, found, gone)
@@ -114,4 +116,4 @@ class Exports:
         async for chunk in chunks:
             yield chunk
         await self._find(job)
-        await self._objects.open(self._requesters.recall(job), self._named(job), write=True)
+        await self._objects.open(await self._requesters.recall(job), self._named(job), write=True)

@@ -174,7 +174,7 @@ class Imports:
                 return await self._stage(job, image, chunks, answer.size, Change(), 0, expected=expected)
         if request.method is Method.GLANCE:
             remote = await self._find_remote(job, request)
-            check = partial(self._check_taken_over, self._requesters.recall(job), remote.change)
+            check = partial(self._check_taken_over, await self._requesters.recall(job), remote.change)
             check(image)
             async with remote.open(self._outbound_of(job)) as answer:
                 chunks = reporting(answer.chunks(), answer.size, report)
@@ -275,7 +275,7 @@ class Imports:
             Location(store=staged.store, key=staged.key),
             staged.size,
             await self._transfer.uploads.room(image),
-            self._requesters.recall(job).roles,
+            (await self._requesters.recall(job)).roles,
         )
 
     async def _fill_store(self, job: Job, request: ImportRequest, store: str, report: Report) -> Job:

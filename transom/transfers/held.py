@@ -54,7 +54,7 @@ class HeldImage:
         requester may not have this done any more."""
         image_id = str(job.image_id)
         try:
-            caller = self._requesters.recall(job)
+            caller = await self._requesters.recall(job)
         except ForbiddenError as error:
             raise RightEndedError(str(error)) from None
         found = await images.find_image(self._db, image_id, caller.member_ids)

@@ -78,7 +78,7 @@ class ObjectSources:
 
     async def require(self, job: Job, request: ImportRequest) -> None:
         """Raises what `ObjectAccess.open` does: by now the requester may have lost its right, or its key."""
-        await self._objects.open(self._requesters.recall(job), self._named(request), write=False)
+        await self._objects.open(await self._requesters.recall(job), self._named(request), write=False)
 
     async def find(self, job: Job, request: ImportRequest) -> FoundObject:
         """The object. InvalidError when there is none that the requester may read, or it is empty, or of a
@@ -86,7 +86,7 @@ class ObjectSources:
         is away.
         """
         ref = self._named(request)
-        client = await self._objects.open(self._requesters.recall(job), ref, write=False)
+        client = await self._objects.open(await self._requesters.recall(job), ref, write=False)
         found = await client.find()
         change = Change()
         if isinstance(job.input, ObjectImport):

@@ -57,7 +57,7 @@ class RegionCopies:
         found = await remote.find(asked.image_id)
         if found is None:
             await remote.require_free(asked.name)
-            await remote.create(_record(seen_image(self._requesters.recall(job), source), asked))
+            await remote.create(_record(seen_image(await self._requesters.recall(job), source), asked))
         elif found.get("status") == Status.ACTIVE:
             _require_same(source, found)
             return  # An earlier attempt got that far.
@@ -84,13 +84,13 @@ class RegionCopies:
         await jobs.finish_job(self._db, ended, self._holder)
 
     async def _open(self, job: Job) -> RemoteImages:
-        asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
+        asked, caller = input_of(job, RegionCopy), await self._requesters.recall(job)
         token = await jobs.find_credential(self._db, job.id)
         return RemoteImages(await open_region(self._cloud, caller, token, asked.region, asked.project_name))
 
     async def _find_source(self, job: Job) -> Image:
         """The image to copy, if the requester may have its data now. Raises TransomError if not."""
-        asked, caller = input_of(job, RegionCopy), self._requesters.recall(job)
+        asked, caller = input_of(job, RegionCopy), await self._requesters.recall(job)
         source = await find_source(self._db, caller, asked.source_id, job.project_id)
         if source.checksum != asked.checksum:
             text = f"The data of image {source.id} was replaced before it was copied."

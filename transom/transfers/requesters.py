@@ -1,6 +1,6 @@
 """Who asked for a job or made a webhook, as that caller is now: what a worker judges it by."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -11,7 +11,7 @@ from transom.domain.model import Caller, Job, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
-RolesOf = Callable[[str, str | None], frozenset[str]]
+RolesOf = Callable[[str, str | None], Awaitable[frozenset[str]]]
 
 
 class Requesters:
@@ -31,17 +31,17 @@ class Requesters:
         """Find callers within these from now on."""
         self._organizations = organizations
 
-    def recall(self, job: Job) -> Caller:
+    async def recall(self, job: Job) -> Caller:
         """The caller, with those roles of the request that it still has. ForbiddenError when it has none
         in the project any more, or is gone."""
-        return self.renew(recall_caller(job, self._policy))
+        return await self.renew(recall_caller(job, self._policy))
 
-    def renew(self, caller: Caller) -> Caller:
+    async def renew(self, caller: Caller) -> Caller:
         """The same as it is now: under the rules and within the organisations of now, with those roles that
         it still has. ForbiddenError as of `recall`."""
         roles = caller.roles
         if self._roles_of is not None:
-            left = self._roles_of(caller.user_id, caller.project_id)
+            left = await self._roles_of(caller.user_id, caller.project_id)
             if not left:
                 raise ForbiddenError("Who asked for this has no role in the project any more.")
             roles &= left
@@ -52,7 +52,7 @@ class Requesters:
             organizations=self._organizations.keys_of(caller.project_id, caller.domain_id),
         )
 
-    def find_maker(self, hook: Hook) -> Caller | None:
+    async def find_maker(self, hook: Hook) -> Caller | None:
         """The caller with whose rights the hook is sent events, with the current roles; None where only a
         token of the user tells these."""
         if self._roles_of is None or hook.created_by is None:
@@ -60,7 +60,7 @@ class Requesters:
         return Caller(
             user_id=hook.created_by,
             project_id=hook.project_id,
-            roles=self._roles_of(hook.created_by, hook.project_id),
+            roles=await self._roles_of(hook.created_by, hook.project_id),
             domain_id=hook.domain_id,
             organizations=self._organizations.keys_of(hook.project_id, hook.domain_id),
             policy=self._policy,

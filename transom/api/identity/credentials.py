@@ -52,7 +52,7 @@ async def create_credential(services: Services, request: Request) -> Response:
         least = services.accounts.password_min_length
         require_length("Invalid request body: application_credential.secret", draft.secret, least)
     credential, secret = await identity.create_credential(session, draft, request.client_address)
-    document = render_credential(identity.directory(), credential, identity_url(services, request))
+    document = render_credential(await identity.directory(), credential, identity_url(services, request))
     return json_response({"application_credential": document | {"secret": secret}}, HTTPStatus.CREATED)
 
 

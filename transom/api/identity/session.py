@@ -26,7 +26,7 @@ async def open_session(services: Services, request: Request) -> Session:
     if has_signature(request):
         session = await identity.open_signed_session(signed_request(services, request))
     else:
-        session = identity.open_session(request.header(b"x-auth-token"))
+        session = await identity.open_session(request.header(b"x-auth-token"))
     require_allowed(session.access_rules, IDENTITY, request.method, request.raw_path)
     return session
 

@@ -106,7 +106,7 @@ async def _log_in(identity: BuiltinIdentity, auth: AuthBody, client: str) -> tup
         who = read_reference(user, "auth.identity.password.user")
         return await identity.log_in_with_password(who, user.password, read_scope(auth.scope), client)
     if auth.identity.token is not None and methods == ["token"]:
-        return identity.log_in_with_token(auth.identity.token.id, read_scope(auth.scope))
+        return await identity.log_in_with_token(auth.identity.token.id, read_scope(auth.scope))
     if auth.identity.application_credential is not None and methods == ["application_credential"]:
         if auth.scope is not None:
             raise UnauthenticatedError("Application credentials cannot request a scope.")
@@ -135,7 +135,7 @@ async def _find_subject(services: Services, request: Request) -> tuple[str, Toke
     if not token:
         raise InvalidError("The header X-Subject-Token is missing.")
     try:
-        subject = builtin_identity(services).open_session(token)
+        subject = await builtin_identity(services).open_session(token)
     except UnauthenticatedError:
         raise NotFoundError("Could not find token.") from None
     rules.act_on_token(session, subject, revokes=request.method == "DELETE")

@@ -71,7 +71,7 @@ def judge_again(
     async def judge() -> None:
         # A token of a domain has no roles in a project that could be looked up.
         if request.caller.project_id is not None:
-            request.caller = services.requesters.renew(request.caller)
+            request.caller = await services.requesters.renew(request.caller)
         try:
             target = await see_image(services, request)
         except NotFoundError as error:
