@@ -19,7 +19,7 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.job_inputs import RegionCopy, input_of
-from transom.domain.model import Image, Job, Status, Visibility
+from transom.domain.model import Caller, Image, Job, Status, Visibility
 from transom.domain.protection import seen_image
 from transom.sql import jobs
 from transom.sql.db import Database
@@ -52,12 +52,13 @@ class RegionCopies:
             await self._run(job, report)
 
     async def _run(self, job: Job, report: Report) -> None:
-        asked, source = input_of(job, RegionCopy), await self._find_source(job)
-        remote = await self._open(job)
+        asked, caller = input_of(job, RegionCopy), await self._requesters.recall(job)
+        source = await self._find_source(job, caller)
+        remote = await self._open(job, caller)
         found = await remote.find(asked.image_id)
         if found is None:
             await remote.require_free(asked.name)
-            await remote.create(_record(seen_image(await self._requesters.recall(job), source), asked))
+            await remote.create(_record(seen_image(caller, source), asked))
         elif found.get("status") == Status.ACTIVE:
             _require_same(source, found)
             return  # An earlier attempt got that far.
@@ -72,25 +73,30 @@ class RegionCopies:
     async def look(self, job: Job) -> None:
         """Raise when the copy has to break off: the image is gone, or the right to it has ended."""
         with naming_reasons(job):
-            await self._find_source(job)
+            await self._judge(job)
 
     async def fail(self, ended: Job) -> None:
         """Remove what is there of the image, if it can be, and write that the job has failed."""
         image_id = input_of(ended, RegionCopy).image_id
         try:
-            await (await self._open(ended)).remove(image_id)
+            caller = await self._requesters.recall(ended)
+            await (await self._open(ended, caller)).remove(image_id)
         except TransomError as error:
             _log.warning("job %s: image %s may stay in the other region: %s", ended.id, image_id, error)
         await jobs.finish_job(self._db, ended, self._holder)
 
-    async def _open(self, job: Job) -> RemoteImages:
-        asked, caller = input_of(job, RegionCopy), await self._requesters.recall(job)
+    async def _judge(self, job: Job) -> None:
+        """Raise TransomError when the requester may not have the image's data any more."""
+        await self._find_source(job, await self._requesters.recall(job))
+
+    async def _open(self, job: Job, caller: Caller) -> RemoteImages:
+        asked = input_of(job, RegionCopy)
         token = await jobs.find_credential(self._db, job.id)
         return RemoteImages(await open_region(self._cloud, caller, token, asked.region, asked.project_name))
 
-    async def _find_source(self, job: Job) -> Image:
-        """The image to copy, if the requester may have its data now. Raises TransomError if not."""
-        asked, caller = input_of(job, RegionCopy), await self._requesters.recall(job)
+    async def _find_source(self, job: Job, caller: Caller) -> Image:
+        """The image to copy, if the caller may have its data now. Raises TransomError if not."""
+        asked = input_of(job, RegionCopy)
         source = await find_source(self._db, caller, asked.source_id, job.project_id)
         if source.checksum != asked.checksum:
             text = f"The data of image {source.id} was replaced before it was copied."
@@ -104,7 +110,7 @@ class RegionCopies:
             if held is not None:
                 yield held
             held = chunk
-        await self._find_source(job)
+        await self._judge(job)
         if held is not None:
             yield held
 
