@@ -132,3 +132,12 @@ def cpu_s(service: Service) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         spent += int(fields[11]) + int(fields[12])
     return spent / _TICKS_PER_S
+
+
+def page_faults(service: Service) -> int:
+    """How often the workers have taken a page of memory that was not theirs yet: of work that fills memory a
+    count that no other work on the machine changes."""
+    return sum(
+        int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+        for pid in worker_pids(service)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import select
 import socket
 import time
@@ -13,11 +14,15 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from argon2 import extract_parameters
 from harness.service import MakeService, Service
 
-from .strangers import LOGIN, PATIENCE_S, connect, cpu_s, head, read_status
+from transom.identity.passwords import hash_password, make_hash_of_nothing
+
+from .strangers import LOGIN, PATIENCE_S, connect, head, page_faults, read_status
 
 ATTACKERS = "127.0.0.66"
+ATTEMPTS = 8
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_sixty_wrong_passwords_in_a_row_leave_the_right_one_alone(guessed: Servi
 def test_an_account_that_exists_costs_as_much_work_as_one_that_does_not(
     guessed: Service, named: dict[str, Any]
 ) -> None:
-    """In the service's computing time: what a stranger could measure, but for the machine's other work."""
+    """A check fills as many pages of memory as its hash says, and passes over them as often."""
     with connect(guessed, ATTACKERS) as connection:
         _try(connection, named | {"password": "warm"})
         existing = _cost(guessed, lambda n: _try(connection, named | {"password": f"wrong-{n}"}))
@@ -68,7 +73,10 @@ def test_an_account_that_exists_costs_as_much_work_as_one_that_does_not(
             guessed, lambda n: _try(connection, named | {"name": "nobody", "password": f"wrong-{n}"})
         )
 
-    assert 0.6 < existing / absent < 1.6
+    costs = extract_parameters(hash_password("right"))
+    pages = ATTEMPTS * costs.memory_cost * 1024 // resource.getpagesize()
+    assert [round(cost / pages, 1) for cost in (existing, absent)] == [1.0, 1.0]
+    assert extract_parameters(make_hash_of_nothing()) == costs
 
 
 def test_a_refused_login_is_logged_with_the_client_behind_the_proxy(make_service: MakeService) -> None:
@@ -145,11 +153,12 @@ def _log_in(service: Service, name: str) -> int:
         return _try(connection, _user(name, service.clouds[name].password))
 
 
-def _cost(service: Service, act: Callable[[int], int]) -> float:
-    before = cpu_s(service)
-    for number in range(8):
+def _cost(service: Service, act: Callable[[int], int]) -> int:
+    """In pages of memory."""
+    before = page_faults(service)
+    for number in range(ATTEMPTS):
         act(number)
-    return cpu_s(service) - before
+    return page_faults(service) - before
 
 
 def _subject(service: Service) -> dict[str, str]:
