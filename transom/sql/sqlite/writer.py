@@ -216,7 +216,8 @@ class Writer:
     def _commit(self, batch: list[Unit], failure: Exception | None) -> None:
         try:
             if failure is None:
-                self._connection.execute("commit")
+                if self._connection.in_transaction:
+                    self._connection.execute("commit")
                 self._checkpointer.notice(self._connection.total_changes)
             elif self._connection.in_transaction:
                 self._connection.rollback()
@@ -258,7 +259,7 @@ class Writer:
 
     def _run_units(self, batch: list[Unit], until: float = math.inf) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
-        begun `until` then leaves the batch. Where there is no such end, each unit has a savepoint."""
+        begun `until` then leaves the batch. Where there is no such end, nothing is light."""
         may_be_light = until < math.inf and not self._room.is_short()
         try:
             for number, unit in enumerate(batch):
@@ -270,7 +271,7 @@ class Writer:
                 if may_be_light and unit.is_light:
                     self._run_lightly(unit)
                 else:
-                    self._run_unit(unit)
+                    self._run_unit(unit, is_alone=len(batch) == 1)
                 if self._is_too_long or not self._connection.in_transaction:
                     return unit.error
         finally:
@@ -290,12 +291,14 @@ class Writer:
         if is_half_done and self._connection.in_transaction:
             self._is_too_long = True
 
-    def _run_unit(self, unit: Unit) -> None:
-        """A unit that fails takes back its own statements and leaves its neighbours' alone."""
+    def _run_unit(self, unit: Unit, *, is_alone: bool) -> None:
+        """A unit that fails takes back its own statements and leaves its neighbours' alone. Where it has any,
+        it has a savepoint: SQLite then copies each page before it first writes to it."""
         unit.removes = False
         is_whole = False
         try:
-            self._connection.execute("savepoint unit")
+            if not is_alone:
+                self._connection.execute("savepoint unit")
             if unit.make_script is not None:
                 unit.outcome = self._run_script(unit, unit.make_script())
             else:
@@ -307,8 +310,9 @@ class Writer:
             unit.error = error
         if self._connection.in_transaction:
             if unit.error is not None or not is_whole:
-                self._connection.execute("rollback to unit")
-            self._connection.execute("release unit")
+                self._connection.execute("rollback" if is_alone else "rollback to unit")
+            if not is_alone:
+                self._connection.execute("release unit")
 
     def _run_script(self, unit: Unit, script: Script[Any]) -> Any:
         """Notes in the unit what the script did."""
