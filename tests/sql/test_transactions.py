@@ -125,10 +125,14 @@ async def test_a_unit_that_fails_does_not_disturb_its_neighbours(db: Database) -
 @pytest.mark.parametrize(
     ("statements", "fails"),
     [
+        (
+            (Statement("insert into deleted_image (id, deleted_at) values ('half', 1), ('b', null)", ()),),
+            True,
+        ),
         ((Statement(INSERT, ("half", 1), events=(NAMELESS,)),), True),
         ((Statement(APPEND, (1, "share.offered")), NOTHING_FOUND), False),
     ],
-    ids=["its event fails", "its guard fails behind an event"],
+    ids=["its second row fails", "its event fails", "its guard fails behind an event"],
 )
 async def test_a_change_and_its_event_that_stop_half_way_do_not_disturb_their_neighbours(
     db: Database, statements: tuple[Statement, ...], fails: bool

@@ -5,7 +5,7 @@ import sqlite3
 from functools import lru_cache
 
 from transom.sql.db import Row, Statement
-from transom.sql.sqlite.spelling import event_insert, translated
+from transom.sql.sqlite.spelling import event_insert, spelt_for_unit
 
 _RETURNING = re.compile(r"\s+returning\s+(.+)$", re.DOTALL)
 _TABLE = re.compile(r"\s*(?:insert into|update) (\w+)")
@@ -17,7 +17,7 @@ def run_statement(connection: sqlite3.Connection, statement: Statement) -> list[
     if statement.key:
         rows = _change_row(connection, statement)
     else:
-        rows = connection.execute(translated(statement.sql), statement.values).fetchall()
+        rows = connection.execute(spelt_for_unit(statement.sql), statement.values).fetchall()
     for event in statement.events if rows else ():
         sql, places, times = event_insert(event.sql, len(event.values), event.columns)
         changed = ((*event.values, *[row[at] for at in places]) for row in rows)
@@ -48,4 +48,4 @@ def _without_returning(sql: str, key: tuple[str, ...]) -> tuple[str, str | None]
     columns = tuple(name.strip() for name in returning[1].split(","))
     where = " and ".join(f"{name} = ?{number}" for number, name in enumerate(key, 1))
     look = None if columns == key else f"select {', '.join(columns)} from {table[1]} where {where}"
-    return translated(sql[: returning.start()]), look
+    return spelt_for_unit(sql[: returning.start()]), look

@@ -70,6 +70,17 @@ def translated(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
+_INSERTS_OR_UPDATES = re.compile(r"^\s*(?:insert|update)\b")
+
+
+@lru_cache(maxsize=512)
+def spelt_for_unit(sql: str) -> str:
+    """The statement as the writer runs it: one that stops half way leaves what it did, and its unit is taken
+    back as a whole (`writer.py`). So SQLite need not copy each page before a statement about many rows first
+    writes to it. It does so all the same where the statement, or one of its triggers, calls a function."""
+    return _INSERTS_OR_UPDATES.sub(r"\g<0> or fail", translated(sql))
+
+
 _CHANGED = re.compile(r"\bchanged\.(\w+)")
 
 
@@ -86,7 +97,7 @@ def event_insert(
     """(the statement of an `EventInsert` for one row, the places of what it reads in the row, whose values
     come after its own `values`, and what comes behind these each time that it is run for the row). It has
     them where it names them: of a row to select from SQLite makes a table first."""
-    sql = translated(sql).replace("join changed on", "where")
+    sql = spelt_for_unit(sql).replace("join changed on", "where")
     read = list(dict.fromkeys(_CHANGED.findall(sql)))
     sql = _CHANGED.sub(lambda column: f"?{values + 1 + read.index(column[1])}", sql)
     sql = sql.replace("from changed", "from (select 1) as changed")
