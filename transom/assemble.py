@@ -73,6 +73,7 @@ from transom.sql.db import Database
 from transom.stores.cache import Cache
 from transom.telemetry import (
     RequestLog,
+    Scrapes,
     open_gauge,
     open_gauges,
     open_loop_delay,
@@ -196,7 +197,7 @@ class Worker:
             deliveries=deliveries,
             operator_files=operator_files,
             wake_jobs=jobs.wake,
-            render_metrics=beside_loop(_with_free_room(_with_files(render_metrics, settings), disks)),
+            render_metrics=Scrapes(_with_free_room(_with_files(render_metrics, settings), disks)).render,
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
@@ -270,16 +271,6 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
         return render()
 
     return render_all
-
-
-def beside_loop(render: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
-    """In a thread, for it takes long; one at a time, for anybody may ask."""
-    threads = Threads("metrics", 1)
-
-    async def render_one() -> bytes:
-        return await threads.run(render)
-
-    return render_one
 
 
 async def run_worker(settings: Settings) -> None:

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from transom.liveness import Liveness, is_abandoned
+from transom.threads import Threads
 
 _encode = msgspec.json.Encoder().encode
 #: Upper bounds of the request time histogram, seconds.
@@ -28,6 +29,8 @@ BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 _DELAYS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 _ACCESS = "transom.access"
+#: How long the text of /metrics is not made again, as a multiple of what it took.
+_REST = 4
 #: How the names of folders with counters begin.
 _METRICS = "transom-metrics-"
 
@@ -330,3 +333,47 @@ def open_closings() -> Callable[[str], None]:
         closings.labels(reason).inc()
 
     return count_closed
+
+
+class Scrapes:
+    """Makes the text of /metrics for whoever asks, which anybody may: in a thread, one at a time, once for
+    all who ask before it is begun, and with a rest after each, so that they take a part of a core together.
+
+    `make`: the text, of the numbers as they are. `spent`: what a thread has computed so far, seconds.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], bytes],
+        spent: Callable[[], float] = time.thread_time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._make = make
+        self._spent = spent
+        self._sleep = sleep
+        self._threads = Threads("metrics", 1)
+        self._is_making = asyncio.Lock()
+        self._rests_until = 0.0
+        #: The one that has not begun.
+        self._next: asyncio.Task[bytes] | None = None
+
+    async def render(self) -> bytes:
+        if self._next is None:
+            self._next = asyncio.create_task(self._render_in_turn())
+        # Who gives up takes it from nobody else.
+        return await asyncio.shield(self._next)
+
+    async def _render_in_turn(self) -> bytes:
+        clock = asyncio.get_running_loop().time
+        async with self._is_making:
+            if (rest_s := self._rests_until - clock()) > 0:
+                await self._sleep(rest_s)
+            self._next = None
+            text, spent_s = await self._threads.run(self._make_counted)
+            self._rests_until = clock() + spent_s * _REST
+        return text
+
+    def _make_counted(self) -> tuple[bytes, float]:
+        before = self._spent()
+        text = self._make()
+        return text, self._spent() - before

@@ -16,8 +16,8 @@ from harness.service import Service
 from transom.api.pieces import AT_ONCE, encode_each
 from transom.api.turns import Turns
 from transom.api.v2.metadefs.wire import encode_contents
-from transom.assemble import beside_loop
 from transom.domain.metadefs import Item, Kind, Namespace
+from transom.telemetry import Scrapes
 
 from .strangers import connect, cpu_s, head, read_status
 
@@ -262,24 +262,47 @@ def test_who_gave_up_holds_up_nobody() -> None:
 
 
 @pytest.mark.anyio
-async def test_metrics_are_rendered_beside_the_loop_and_one_at_a_time() -> None:
-    may_go_on, rendering, most = threading.Event(), 0, 0
+async def test_a_crowd_that_asks_for_metrics_has_them_made_once_beside_the_loop() -> None:
+    begun, may_go_on, made = threading.Semaphore(0), threading.Event(), 0
 
-    def render() -> bytes:
-        nonlocal rendering, most
-        rendering += 1
-        most = max(most, rendering)
-        has_gone_on = may_go_on.wait(10)
-        rendering -= 1
-        return b"rendered" if has_gone_on else b"held up"
+    def make() -> bytes:
+        nonlocal made
+        made += 1
+        begun.release()
+        return f"text {made}".encode() if may_go_on.wait(10) else b"held up"
 
-    render_one = beside_loop(render)
-    asked = [asyncio.ensure_future(render_one()) for _ in range(5)]
+    scrapes = Scrapes(make)
+    first = asyncio.ensure_future(scrapes.render())
+    await asyncio.to_thread(begun.acquire)
+    crowd = [asyncio.ensure_future(scrapes.render()) for _ in range(CROWD)]
     await asyncio.sleep(0)
-    asyncio.get_running_loop().call_later(0.05, may_go_on.set)
+    crowd.pop().cancel()
+    may_go_on.set()
 
-    assert await asyncio.gather(*asked) == [b"rendered"] * 5
-    assert most == 1
+    # What they ask for is not older than their question.
+    assert await first == b"text 1"
+    assert await asyncio.gather(*crowd) == [b"text 2"] * (CROWD - 1)
+    assert made == 2
+
+
+@pytest.mark.anyio
+async def test_metrics_take_a_part_of_a_core_however_often_they_are_asked_for() -> None:
+    spent_s, rests_s = 0.0, list[float]()
+
+    def make() -> bytes:
+        nonlocal spent_s
+        spent_s += 100.0
+        return b"text"
+
+    async def rest(seconds: float) -> None:
+        rests_s.append(seconds)
+
+    scrapes = Scrapes(make, lambda: spent_s, rest)
+    for _ in range(4):
+        await scrapes.render()
+
+    assert len(rests_s) == 3
+    assert min(rests_s) / 100 > 3.9
 
 
 @pytest.mark.anyio
