@@ -1,4 +1,5 @@
-"""What bodies may cost a worker: memory, for all that are held at once, and work, for each of a request.
+"""What bodies and queries may cost a worker: memory, for all that are held at once, and work, for each of a
+request.
 
 A body of a request that is read whole is held while it is answered, and a long answer while the client takes
 it. Bodies of image data are not: they go by.
@@ -14,6 +15,8 @@ from transom.domain.errors import BodyTooLargeError, InvalidError, Reason, Unava
 
 #: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
 MOST_VALUES = 10_000
+#: Most parameters in a query.
+MOST_PARAMETERS = 1_000
 #: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
 _MOST_SIGNS = 200_000
 _decode = msgspec.json.Decoder().decode
@@ -127,6 +130,12 @@ class Holding:
         finally:
             self._memory.leave_waiting(self)
             self._task = None
+
+
+def require_few_parameters(query: bytes) -> None:
+    """InvalidError for a query that takes too long to be parsed."""
+    if query.count(b"&") >= MOST_PARAMETERS:
+        raise InvalidError(f"The query has more than {MOST_PARAMETERS} parameters.")
 
 
 def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> None:

@@ -21,6 +21,7 @@ from transom.api.bodies import (
     announces_body,
     body_too_large,
     decode_body,
+    require_few_parameters,
     require_large_pieces,
 )
 from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
@@ -41,8 +42,6 @@ encode_json = msgspec.json.Encoder().encode
 
 #: A body beyond which it takes the loop a while to decode, bytes.
 _LONG_BODY = 16 << 10
-#: Most parameters in a query.
-_MOST_PARAMETERS = 1_000
 #: Of a body that nobody reads while the answer goes out, bytes.
 _MOST_UNASKED = 1 << 20
 
@@ -206,8 +205,7 @@ class Request:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
         if not self.query:
             return []
-        if self.query.count(b"&") >= _MOST_PARAMETERS:
-            raise InvalidError(f"The query has more than {_MOST_PARAMETERS} parameters.")
+        require_few_parameters(self.query)
         try:
             return parse_qsl(self.query.decode("ascii"), keep_blank_values=True, errors="strict")
         except (UnicodeDecodeError, ValueError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 
+from transom.api.bodies import require_few_parameters
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.model import Caller
@@ -16,7 +17,9 @@ def has_signature(request: Request) -> bool:
 
 def signed_request(services: Services, request: Request) -> SignedRequest:
     """What `identity/signature.py` verifies. `hash_body` reads the body: only when the signature covers
-    it."""
+    it. InvalidError for a query of too many parameters: it would parse and sort them before anybody is
+    known."""
+    require_few_parameters(request.query)
 
     async def hash_body(*, keep: bool) -> str:
         return await request.hash_body(services.bodies.signed_body_limit, keep=keep)
