@@ -65,6 +65,10 @@ class _Verbs(click.Group):
         except click.ClickException as error:
             # Names, paths and answers of strangers stand in it: they are shown, not obeyed by a terminal.
             raise click.ClickException(spell_lines(error.message)) from None
+        except UnicodeEncodeError as error:
+            # Of an argument that was not UTF-8, or for an output that takes less.
+            part = error.object[error.start : error.end]
+            raise click.ClickException(f"{part!a} cannot be written as {error.encoding}.") from None
 
     def _say_where_it_goes(self, ctx: click.Context, error: click.NoSuchOption) -> NoReturn:
         """Raise an error that names the verb which has the option, if there is one."""

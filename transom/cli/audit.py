@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from transom.cli.failures import report_failures, require_folder
+from transom.cli.numbers import COUNT
 from transom.cli.spelling import spell_cell
 from transom.cli.tables import print_rows
 from transom.config import Settings
@@ -43,9 +44,7 @@ class _Time(click.ParamType[int]):
 @click.option("--user", metavar="ID", help="That this user did.")
 @click.option("--since", type=_Time(), help="From this time on; UTC unless it says otherwise.")
 @click.option("--until", type=_Time(), help="Before this time.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Show only the newest."
-)
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Show only the newest.")
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transom.cli.numbers import COUNT
 from transom.cli.tables import output_option, print_rows
 from transom.cli.with_stores import run_on_stores
 from transom.config import Settings
@@ -21,7 +22,7 @@ _MIB = 1 << 20
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Read all data and compare it with the recorded hashes.")
-@click.option("--pace", type=click.IntRange(1), metavar="MIB", help="Read at most so many MiB a second.")
+@click.option("--pace", type=COUNT, metavar="MIB", help="Read at most so many MiB a second.")
 @click.option(
     "--repair",
     is_flag=True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transom.cli.numbers import COUNT
 from transom.cli.remote.options import examples
 from transom.cli.remote.output import format_options, print_one, print_rows
 from transom.cli.remote.progress import transfer_bar
@@ -43,7 +44,7 @@ def image() -> None:
 @click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", help="With this property.")
 @click.option("--tag", "tags", multiple=True, help="With this tag; repeatable.")
 @click.option("--hidden", is_flag=True, help="Hidden images instead of the others.")
-@click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
+@click.option("--limit", type=COUNT, help="Show at most this many.")
 @format_options
 @with_service
 def list_images(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from transom.cli.numbers import COUNT
 from transom.cli.remote.options import Time, examples, recipient_options
 from transom.cli.remote.output import cell, format_options, json_option, print_rows
 from transom.cli.remote.run import confirm, report, report_option, with_service, yes_option
@@ -293,7 +294,7 @@ def event_options(command: _Command) -> _Command:
     epilog=examples("share history --image web-1", "share history --with customer-a --type 'share.*' -f csv"),
 )
 @event_options
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=COUNT, default=50, show_default=True)
 @format_options
 @with_service
 def show_history(
