@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from transom.domain.errors import TransomError, UnavailableError
 from transom.liveness import Liveness
 from transom.sql.db import Database
+from transom.sql.leases import Leased
 
 _log = logging.getLogger(__name__)
 
@@ -21,13 +22,14 @@ class LostError(UnavailableError):
     """The lease is another worker's by now: this one has nothing more to say."""
 
 
-def is_over(db: Database, liveness: Liveness, holder: str | None, ends_at: int) -> bool:
-    """Whether others may take over. `holder`: None when there is none. `ends_at`: microseconds, by the
-    database's clock."""
-    has_ended = ends_at < db.now_us()
-    if holder is None:
+def is_over(db: Database, liveness: Liveness, seen: Leased) -> bool:
+    """Whether others may take over what was `seen`."""
+    has_ended = seen.held_until < db.now_us()
+    if seen.holder is None:
         return has_ended
-    return liveness.is_dead(holder) or (has_ended and not liveness.may_renew(holder, ends_at))
+    return liveness.is_dead(seen.holder) or (
+        has_ended and not liveness.may_renew(seen.holder, seen.held_until)
+    )
 
 
 async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from transom.sql.db import Database
 from transom.sql.images import to_json
+from transom.sql.leases import as_seen
 
 #: The position when all images were compared; behind each id.
 ALL_IMAGES = "~"
@@ -33,8 +34,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     faults: Mapping[str, int]
 
 
-class Lease(NamedTuple):
-    """Who has the run in the background, None for nobody, and until when, microseconds."""
+class ScrubLease(NamedTuple):
+    """Of the run in the background (`Leased`)."""
 
     holder: str | None
     held_until: int
@@ -45,9 +46,9 @@ _decode_faults = msgspec.json.Decoder(dict[str, int]).decode
 FIND_SCRUB_LEASE = "select holder, held_until from check_run where name = 'scrub'"
 
 
-async def find_scrub_lease(db: Database) -> Lease:
+async def find_scrub_lease(db: Database) -> ScrubLease:
     ((holder, held_until),) = await db.read(FIND_SCRUB_LEASE)
-    return Lease(holder, int(held_until))
+    return ScrubLease(holder, int(held_until))
 
 
 # A run that was cut short goes on; a new one begins when the last one ended before $4.
@@ -64,15 +65,14 @@ CLAIM_SCRUB = """
 
 
 async def claim_scrub(
-    db: Database, seen: Lease, holder: str, until: int, *, ended_before: int
+    db: Database, seen: ScrubLease, holder: str, until: int, *, ended_before: int
 ) -> CheckRun | None:
     """Take the run in the background; None when another worker has taken it since its lease was `seen`, or it
     is not time for one.
 
     `until`: the end of the new lease. Times are microseconds by the database's clock.
     """
-    as_seen = seen.held_until, seen.holder or ""
-    rows = await db.write(CLAIM_SCRUB, holder, until, db.now_us(), ended_before, *as_seen)
+    rows = await db.write(CLAIM_SCRUB, holder, until, db.now_us(), ended_before, *as_seen(seen))
     if not rows:
         return None
     position, images, faults = rows[0]

@@ -16,6 +16,7 @@ from transom.domain.recipients import domain_key
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.events import first_heard, last_heard, still_heard
 from transom.sql.images import to_json
+from transom.sql.leases import as_seen
 
 _FIELDS = tuple(Hook.__struct_fields__)
 _COLUMNS = ", ".join(_FIELDS)
@@ -133,7 +134,7 @@ def delete_hook(hook_id: str, check: Callable[[Hook | None], None]) -> Script[No
 
 
 class Due(NamedTuple):
-    """A hook that has events to be sent: `holder` and `held_until` are those of its lease."""
+    """A hook that has events to be sent, with its lease (`Leased`)."""
 
     id: str
     project_id: str
@@ -199,7 +200,7 @@ CLAIM_HOOK = f"""
 
 async def claim_hook(db: Database, due: Due, holder: str, until: int) -> Hook | None:
     """Make the hook the holder's, and return it; None when another worker claimed it first."""
-    rows = await db.write(CLAIM_HOOK, due.id, holder, until, due.held_until, due.holder or "")
+    rows = await db.write(CLAIM_HOOK, due.id, holder, until, *as_seen(due))
     return _hook_of_row(rows[0]) if rows else None
 
 

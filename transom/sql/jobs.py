@@ -12,6 +12,7 @@ from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobK
 from transom.sql.db import Database, Row, Statement
 from transom.sql.deletion import delete_statements
 from transom.sql.images import insert_statements, lock_owner, to_json
+from transom.sql.leases import as_seen
 
 _log = logging.getLogger(__name__)
 
@@ -317,7 +318,6 @@ async def list_open_jobs(db: Database) -> list[OpenJob]:
     return [OpenJob(*row) for row in await db.scan(LIST_OPEN_JOBS)]
 
 
-# Holder and `held_until` as they were seen: a sign of life since then keeps the job with its holder.
 CLAIM_JOB = f"""
     update job set holder = $2, held_until = $3, status = '{JobStatus.RUNNING}', attempts = attempts + 1
     where id = $1 and end_at is null and held_until = $4 and coalesce(holder, '') = $5
@@ -327,8 +327,7 @@ CLAIM_JOB = f"""
 async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -> Job | None:
     """Make the job the holder's, and return it; None when another worker claimed it first, or it is over. One
     whose row cannot be read, as of a newer release, has failed: else it would be claimed for ever."""
-    before = (seen.held_until, seen.holder or "")
-    rows = await db.write(CLAIM_JOB, seen.id, holder, held_until, *before)
+    rows = await db.write(CLAIM_JOB, seen.id, holder, held_until, *as_seen(seen))
     if not rows:
         return None
     try:
