@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ _NAMED = 5
 _FDS = "/proc/self/fd"
 
 
+class _Stop(IntEnum):
+    """How far a stop of the service is."""
+
+    NOT_ASKED = 0
+    #: It will come, perhaps before the next look.
+    ASKED = 1
+    #: The server has left the port.
+    BEGUN = 2
+
+
 class Watch:
     """`port`: the one that is served. `is_trusted`: which addresses are proxies, whose connections are those
     of many clients; None: there are none. `count_closed` is called with the reason of each that is closed."""
@@ -69,10 +80,9 @@ class Watch:
         #: By inode. None: a socket that is no connection of a client.
         self._watched: dict[int, Watched | None] = {}
         self._listeners: set[int] = set()
-        self._is_watching = False
-        self._is_leaving = False
-        self._is_stopping = False
-        #: When it was last seen not to stop.
+        self._thread: threading.Thread | None = None
+        self._stop = _Stop.NOT_ASKED
+        #: When it was last seen not to have begun to stop.
         self._ran_at = time.monotonic()
         self._has_listened = False
         self._looked_at = time.monotonic()
@@ -102,13 +112,13 @@ class Watch:
         if not Path(_FDS).is_dir() or not hasattr(socket, "TCP_INFO"):
             _log.warning("connections are not watched on this system: let a proxy limit them")
             return
-        self._is_watching = True
-        threading.Thread(target=self._run, name="connections", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="connections", daemon=True)
+        self._thread.start()
 
     def leave(self) -> None:
-        """A stop was asked, and will come: perhaps before the next look."""
-        self._is_leaving = True
-        if self._is_watching:
+        """A stop was asked, and will come."""
+        self._stop = max(self._stop, _Stop.ASKED)
+        if self._thread is not None:
             faulthandler.dump_traceback_later(_DEAD_S, exit=True)
 
     def close(self) -> None:
@@ -117,7 +127,7 @@ class Watch:
     def _run(self) -> None:
         pause_s = LOOK_S
         while not self._end.wait(pause_s):
-            if self._is_leaving or self._is_stopping:
+            if self._stop is not _Stop.NOT_ASKED:
                 faulthandler.dump_traceback_later(_DEAD_S, exit=True)
             try:
                 pause_s = _HURRY_S if self.look() else LOOK_S
@@ -132,7 +142,7 @@ class Watch:
         elapsed_s, self._looked_at = min(now - self._looked_at, 2 * LOOK_S), now
         is_heard = self._pulse is None or self._pulse.take()
         known = list(self._connections.items())
-        was_stopping = self._is_stopping
+        was_stopping = self._stop is _Stop.BEGUN
         if not was_stopping:
             self._ran_at = now
         found = self._find_connections(now)
@@ -155,7 +165,7 @@ class Watch:
         closings += [(one, "too many") for one in choose_surplus(left, now, self._limits, self._is_proxy)]
         self._close_all(closings)
         self._forget_gone(known, found)
-        return self._is_stopping or len(left) > self._limits.total
+        return self._stop is _Stop.BEGUN or len(left) > self._limits.total
 
     def _close_all(self, closings: list[tuple[Found, str]]) -> None:
         reasons: Counter[str] = Counter()
@@ -198,7 +208,8 @@ class Watch:
         self._listeners &= alive
         # It may have been told to stop before the first look; connections there are only of a listener.
         self._has_listened = self._has_listened or bool(self._listeners or found)
-        self._is_stopping = self._has_listened and not self._listeners
+        if self._has_listened and not self._listeners:
+            self._stop = _Stop.BEGUN
         return found
 
     def _recognise(self, fd: int, inode: int, now: float) -> Watched | None:
