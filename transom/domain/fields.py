@@ -6,7 +6,7 @@ boolean is no integer, 1.0 is one.
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -299,9 +299,20 @@ def check_id_text(what: str, text: str) -> None:
         raise InvalidError(f"{what} can't contain control characters: {quoted(text)}.")
 
 
-def are_plain_ids(ids: Collection[str]) -> bool:
-    """Whether all are ids of visible ASCII characters, of which none has to be judged by itself: of thousands
-    that takes a while."""
+def unique_ids(ids: Sequence[Any], check: Callable[[int, Any], object]) -> list[str]:
+    """The ids of projects and the like, each once, in the order given.
+
+    `check` judges one by its position, and raises. It is asked only if they do not pass all together: of
+    thousands that takes a while.
+    """
+    if not (set(map(type, ids)) <= {str} and _are_plain_ids(ids)):
+        for position, one in enumerate(ids):
+            check(position, one)
+    return list(dict.fromkeys(ids))
+
+
+def _are_plain_ids(ids: Sequence[str]) -> bool:
+    """Whether all are ids of visible ASCII characters."""
     text = "".join(ids)
     return (
         text.isascii()

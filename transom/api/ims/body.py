@@ -9,7 +9,7 @@ from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain import access
 from transom.domain.errors import InvalidError, Reason
-from transom.domain.fields import MAX_NAME, UUID, are_plain_ids, check_characters, check_id_text, quoted
+from transom.domain.fields import MAX_NAME, UUID, check_characters, check_id_text, quoted, unique_ids
 
 #: Most values in a body that are no batch's: one names many images and recipients, and has its own limit.
 _MOST_VALUES = 20_000
@@ -47,10 +47,7 @@ def _ids(body: dict[str, Any], name: str, check: Callable[[str, Any], str]) -> l
         return []
     if not isinstance(value, list):
         raise InvalidError(f"{name}: must be a list of ids.")
-    if not (set(map(type, value)) <= {str} and are_plain_ids(value)):
-        for position, one in enumerate(value):
-            check(f"{name}[{position}]", one)
-    return list(dict.fromkeys(value))
+    return unique_ids(value, lambda position, one: check(f"{name}[{position}]", one))
 
 
 def texts(body: dict[str, Any], name: str) -> list[str]:

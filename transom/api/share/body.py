@@ -18,7 +18,7 @@ from transom.api.bodies import count_signs, decode_body
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.errors import InvalidError, TransomError
-from transom.domain.fields import MAX_NAME, UUID, are_plain_ids, check_characters, check_id_text, quoted
+from transom.domain.fields import MAX_NAME, UUID, check_characters, check_id_text, quoted, unique_ids
 from transom.domain.times import EPOCH
 
 Body = TypeVar("Body")
@@ -129,10 +129,7 @@ def check_image_ids(pointer: str, ids: Sequence[str]) -> list[str]:
 
 def check_ids(pointer: str, ids: Sequence[str]) -> list[str]:
     """The ids of projects and the like, each once, in the order given."""
-    if not are_plain_ids(ids):
-        for position, one in enumerate(ids):
-            check_id(f"{pointer}/{position}", one)
-    return list(dict.fromkeys(ids))
+    return unique_ids(ids, lambda position, one: check_id(f"{pointer}/{position}", one))
 
 
 def check_id(pointer: str, value: str) -> str:
