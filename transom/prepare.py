@@ -85,8 +85,8 @@ def _prepare_accounts(settings: Settings, policy: Policy, owns_clouds: bool) -> 
 
 async def require_schema(db: Database, settings: Settings) -> None:
     if settings.migrate_on_start:
-        for version in await migrate(db):
-            _log.info("database schema brought to version %d", version)
+        if versions := await migrate(db):
+            _log.info("database schema brought to version %d", versions[-1])
         await make_property_indexes(db, settings.with_indexes, drops=False)
     elif missing := await missing_migrations(db):
         raise PreparationError(f"The database lacks migrations {missing}: run `transom migrate`.")
