@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import IMPORTING
+from harness.file_server import FileServer
 from harness.forks import forked_service
 from harness.service import Service
 
@@ -25,6 +26,7 @@ delete_image: "!"
 add_member: rule:context_is_admin or (role:member and project_id:%(project_id)s and not 'kept':%(free)s)
 modify_member: role:member and project_id:%(member_id)s and not 'refused':%(free)s
 get_events: rule:context_is_admin
+tasks_api_access: role:member
 """
 
 #: `secret…` is the operators'. `grade` everybody reads, and operators set. All else is everybody's, but for
@@ -250,6 +252,23 @@ def test_who_may_not_see_events_has_none_sent(governed: Service) -> None:
     assert made.status_code == 403
     assert "get_events" in made.json()["detail"]
     assert governed.client("operator").post("/share/v1/hooks", json=hook).status_code == 201
+
+
+def test_who_may_look_at_tasks_sees_those_of_its_own_project(governed: Service, files: FileServer) -> None:
+    own, foreign = governed.client("publisher"), governed.client("recipient")
+    url = files.offer(b"bytes")
+    body = {"import_from": url, "import_from_format": "raw", "image_properties": {"free": "f"}}
+    task = own.post("/v2/tasks", json={"type": "import", "input": body})
+    assert task.status_code == 201, task.text
+    task_id, owner = task.json()["id"], governed.clouds["publisher"].project_id
+
+    for client, sees in ((own, True), (governed.client("operator"), True), (foreign, False)):
+        for query in ("", f"?owner={owner}"):
+            assert (task_id in client.get(f"/v2/tasks{query}").text) is sees
+        assert client.get(f"/v2/tasks/{task_id}").status_code == (200 if sees else 404)
+        marked = client.get("/v2/tasks", params={"marker": task_id})
+        assert marked.status_code == (200 if sees else 400)
+    assert own.get(f"/v2/tasks?owner={governed.clouds['recipient'].project_id}").json()["tasks"] == []
 
 
 def _run_batch(service: Service, name: str, method: str, **fields: object) -> dict[str, str]:

@@ -17,13 +17,18 @@ from transom.images import rules
 
 
 def use_tasks(caller: Caller) -> None:
-    """May the caller look at everybody's tasks, and start some?"""
+    """May the caller look at tasks beside those of an image, and start some?"""
     require("tasks_api_access", caller, of_project(caller))
 
 
 def shows_tasks_of(caller: Caller) -> str | None:
-    """The project whose tasks on an image the caller is shown; None: all projects."""
+    """The project whose tasks the caller is shown, whoever the operator's rules let look at tasks; None: all
+    projects."""
     return None if caller.is_admin else caller.project_id or ""
+
+
+def sees_task(caller: Caller, task: Job) -> bool:
+    return shows_tasks_of(caller) in (None, task.project_id)
 
 
 def judge_import(caller: Caller, job: Job, target: ImageTarget) -> None:

@@ -25,7 +25,7 @@ from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import UUID_PATTERN, check_field, quoted
 from transom.domain.imports import Method, begin, check_texts
 from transom.domain.job_inputs import NewImage
-from transom.domain.model import Job, JobKind, JobStatus
+from transom.domain.model import Caller, Job, JobKind, JobStatus
 from transom.domain.times import HOUR_US
 from transom.images.creation import new_image
 from transom.sql import jobs
@@ -58,11 +58,11 @@ async def list_image_tasks(services: Services, request: Request) -> Response:
     caller, pairs = request.caller, request.query_pairs()
     given = dict(pairs)
     limit, marker = min(_limit(given, services.lists.api_limit_max, _PAGE), _PAGE), given.get("marker")
-    owner = rules.shows_tasks_of(caller)
-    after = await _find_marker(services, marker) if marker else None
-    if after is not None and (after.image_id != image.id or owner not in (None, after.project_id)):
+    after = await _find_marker(services, caller, marker) if marker else None
+    if after is not None and after.image_id != image.id:
         raise _unknown_marker(after.id)
     after_id = after.id if after is not None else None
+    owner = rules.shows_tasks_of(caller)
     found = await jobs.list_image_tasks(services.db, image.id, owner, after_id, limit)
     hours = services.tasks.task_time_to_live
     body: dict[str, Any] = {"tasks": [_image_task_body(task, hours) for task in found]}
@@ -116,27 +116,31 @@ def _moment(microseconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:06}"
 
 
-# ---- everybody's tasks, for admins
+# ---- everybody's tasks, for admins; those of its project for whom else the operator lets look
 
 
 async def list_tasks(services: Services, request: Request) -> Response:
-    """A page of all projects' tasks. InvalidError for a value that a parameter does not take."""
-    rules.use_tasks(request.caller)
+    """A page of tasks, whatever image they are about. InvalidError for a value that a parameter does not
+    take."""
+    caller = request.caller
+    rules.use_tasks(caller)
     pairs = request.query_pairs()
     refuse_nul(pairs)
     given = dict(pairs)
     limit = _limit(given, services.lists.api_limit_max, services.lists.limit_param_default)
     marker = given.get("marker")
-    after = await _find_marker(services, marker) if marker else None
+    after = await _find_marker(services, caller, marker) if marker else None
+    seen = rules.shows_tasks_of(caller)
+    owner = given.get("owner") or seen
     found = await jobs.list_tasks(
         services.db,
         sort_key=_one_of(given, "sort_key", jobs.TASK_ORDERS, "created_at"),
         is_descending=_one_of(given, "sort_dir", ("asc", "desc"), "desc") == "desc",
-        limit=limit,
+        limit=limit if seen in (None, owner) else 0,
         after=after,
         status=_STATES[_one_of(given, "status", _STATES)] if given.get("status") else None,
         kind=_one_of(given, "type", (JobKind.IMPORT_NEW,)) if given.get("type") else None,
-        owner=given.get("owner") or None,
+        owner=owner,
     )
     body: dict[str, Any] = {
         "tasks": [_listed_body(task, services.tasks.task_time_to_live) for task in found],
@@ -164,11 +168,11 @@ def _one_of(given: Mapping[str, str], name: str, allowed: Iterable[str], default
     return value
 
 
-async def _find_marker(services: Services, marker: str) -> Job:
+async def _find_marker(services: Services, caller: Caller, marker: str) -> Job:
     if not re.fullmatch(UUID_PATTERN, marker):
         raise InvalidError("Invalid marker format")
     task = await jobs.find_task(services.db, marker)
-    if task is None:
+    if task is None or not rules.sees_task(caller, task):
         raise _unknown_marker(marker)
     return task
 
@@ -181,7 +185,7 @@ async def show_task(services: Services, request: Request) -> Response:
     rules.use_tasks(request.caller)
     task_id = request.params["task_id"]
     task = await jobs.find_task(services.db, task_id)
-    if task is None:
+    if task is None or not rules.sees_task(request.caller, task):
         raise NotFoundError(f"Could not find task {task_id}")
     return json_response(_full_body(task, services.tasks.task_time_to_live))
 
