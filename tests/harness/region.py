@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from harness.loopback import Handler, LoopbackServer
 
@@ -29,12 +29,42 @@ class OtherRegion(LoopbackServer):
         self.lies = ""
         self.holds = 0
         self.outrun: Callable[[], None] | None = None
+        self._interruption: _Interruption | None = None
         self.is_holding = threading.Event()
         self.released = threading.Event()
         super().__init__(type("BoundHandler", (_RegionHandler,), {"region": self}))
 
     def count(self, method: str) -> int:
         return self.calls.count(method)
+
+    def interrupt(self, number: int, do: Callable[[], None], *, is_done: bool) -> Callable[[], None]:
+        """Call `do` at the request of this number (from 1), which is then never answered: after it was
+        done, or instead. Returns what waits until that has happened."""
+        interruption = self._interruption = _Interruption(number, do, is_done, threading.Event())
+
+        def wait() -> None:
+            assert interruption.is_over.wait(60), "so many requests never come"
+
+        return wait
+
+    def is_interrupted(self, *, is_done: bool) -> bool:
+        """Whether the request at hand was the one to interrupt, before or after it is done."""
+        found = self._interruption
+        if found is None or (len(self.calls), is_done) != (found.number, found.is_done):
+            return False
+        self._interruption = None
+        found.do()
+        found.is_over.set()
+        return True
+
+
+class _Interruption(NamedTuple):
+    """See `OtherRegion.interrupt`."""
+
+    number: int
+    do: Callable[[], None]
+    is_done: bool
+    is_over: threading.Event
 
 
 class _RegionHandler(Handler):
@@ -44,6 +74,20 @@ class _RegionHandler(Handler):
 
     def respond(self) -> None:
         self.region.calls.append(self.command)
+        if self.region.is_interrupted(is_done=False):
+            self.close_connection = True
+            return
+        self._respond()
+
+    def answer(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, sent: int | None = None
+    ) -> None:
+        if self.region.is_interrupted(is_done=True):
+            self.close_connection = True
+            return
+        super().answer(status, body, headers, sent=sent)
+
+    def _respond(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/v3/auth/tokens":
             self._log_in()
