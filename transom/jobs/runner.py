@@ -32,8 +32,8 @@ from transom.stores.object_access import ObjectAccess
 from transom.transfers.captures import Captures
 from transom.transfers.copies import Copies
 from transom.transfers.exports import Exports
-from transom.transfers.flow import Imports
 from transom.transfers.held import NotYetError, Report
+from transom.transfers.imports import Imports
 from transom.transfers.locations import AddedLocations
 from transom.transfers.material import Materials
 from transom.transfers.options import TransferOptions

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from transom.api.http import Request, Response, json_response
-from transom.api.ims import body, made, servers
+from transom.api.ims import body, new_images, servers
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place
 from transom.api.services import Services
@@ -69,7 +69,7 @@ async def create_image(services: Services, request: Request) -> Response:
 async def import_quickly(services: Services, request: Request) -> Response:
     """I10: a system image, or with `type` DataImage a data image, of an object that need not be converted."""
     given = await _read(services, request)
-    if given.get("type") == made.DATA:
+    if given.get("type") == new_images.DATA:
         planned = _plan_data(services, request, given, _SYSTEM_GB, is_quick=True)
     else:
         planned = _plan_system(services, request, given, is_quick=True)
@@ -117,11 +117,11 @@ async def _read(services: Services, request: Request) -> dict[str, Any]:
 
 def _plan_system(services: Services, request: Request, given: dict[str, Any], *, is_quick: bool) -> _Planned:
     ref = _object(services, request, given, "image_url")
-    environment = made.environment(given)
+    environment = new_images.environment(given)
     is_iso = environment == "IsoImage"
     if (is_quick or is_iso) and not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
-    os_type = made.os_type(given, "")
+    os_type = new_images.os_type(given, "")
     architecture = body.text(given, ARCHITECTURE)
     firmware = body.text(given, "hw_firmware_type") or ("uefi" if architecture == "arm" else None)
     min_disk = _gigabytes(given, _SYSTEM_GB, "min_disk")
@@ -136,7 +136,7 @@ def _plan_system(services: Services, request: Request, given: dict[str, Any], *,
         "max_ram": given.get("max_ram"),
         "__is_config_init": body.switch(given, "is_config"),
     }
-    image = made.plan_image(services, request, given, fields, given.get("name"), _origin(given))
+    image = new_images.plan_image(services, request, given, fields, given.get("name"), _origin(given))
     formats = ("iso",) if is_iso else _QUICK_FORMATS if is_quick else ()
     return _Planned(image, ref, JobKind.IMPORT_OBJECT, formats, is_quick)
 
@@ -153,11 +153,11 @@ def _plan_data(
 ) -> _Planned:
     """`field`: where in the body this stands, with a dot at its end; `name`: the name if none is told."""
     ref = _object(services, request, given, "image_url", field)
-    os_type = made.os_type(given, field)
+    os_type = new_images.os_type(given, field)
     min_disk = _gigabytes(given, sizes, f"{field}min_disk")
-    fields = {"virtual_env_type": made.DATA, "min_disk": min(min_disk, _MOST_GB)}
+    fields = {"virtual_env_type": new_images.DATA, "min_disk": min(min_disk, _MOST_GB)}
     named = given.get("name") or name
-    image = made.plan_image(services, request, given, fields, named, _origin(given))
+    image = new_images.plan_image(services, request, given, fields, named, _origin(given))
     # There is no system on it, but for the kind that its file system is of.
     others = {OS_VERSION, *OS_FACTS}
     kept = {name: value for name, value in image.properties.items() if name not in others}

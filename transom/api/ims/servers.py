@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from transom.api.http import Request, Response, json_response
-from transom.api.ims import body, made
+from transom.api.ims import body, new_images
 from transom.api.ims.body import read_object, require_project
 from transom.api.new_jobs import new_job, require_place, start_jobs
 from transom.api.services import Services
@@ -87,7 +87,7 @@ def _plan_volume(services: Services, request: Request, given: dict[str, Any]) ->
     volume_id = _volume_id(given, "")
     if not given.get("os_version"):
         raise InvalidError("os_version: is needed for this image.", Reason.OS_VERSION_INVALID)
-    fields = {"virtual_env_type": made.environment(given), OS_VERSION: given["os_version"]}
+    fields = {"virtual_env_type": new_images.environment(given), OS_VERSION: given["os_version"]}
     asked = _capture(services, request, given, fields, f"volume,{volume_id}", volume_id=volume_id)
     return _Planned(JobKind.CAPTURE_VOLUME, asked)
 
@@ -98,7 +98,7 @@ def _plan_data(
     """A data image of a volume. It belongs to the enterprise project of the body, `system`."""
     volume_id = _volume_id(given, field)
     whole = {ENTERPRISE_PROJECT: system.get(ENTERPRISE_PROJECT), **given}
-    fields = {"virtual_env_type": made.DATA, "__os_type": made.os_type(given, field)}
+    fields = {"virtual_env_type": new_images.DATA, "__os_type": new_images.os_type(given, field)}
     asked = _capture(services, request, whole, fields, f"volume,{volume_id}", volume_id=volume_id)
     return _Planned(JobKind.CAPTURE_VOLUME, asked)
 
@@ -140,15 +140,17 @@ def _capture(
     """What the client says of the image goes before what the other service says, and that before what images
     are by default."""
     more = {"min_ram": given.get("min_ram"), "max_ram": given.get("max_ram")}
-    image = made.plan_image(services, request, given, {**more, **fields}, given.get("name"), origin)
+    image = new_images.plan_image(services, request, given, {**more, **fields}, given.get("name"), origin)
     asked = {name for name, value in {**more, **fields}.items() if value is not None}
-    asked |= {made.ORIGIN, *(OS_FACTS if OS_VERSION in fields else ())}
+    asked |= {new_images.ORIGIN, *(OS_FACTS if OS_VERSION in fields else ())}
     asked |= {
         kept
         for kept, name in (("__description", "description"), (ENTERPRISE_PROJECT, ENTERPRISE_PROJECT))
         if given.get(name) not in (None, "")
     }
-    properties = _without_system(image) if fields.get("virtual_env_type") == made.DATA else image.properties
+    properties = (
+        _without_system(image) if fields.get("virtual_env_type") == new_images.DATA else image.properties
+    )
     whole = {WHOLE_IMAGE: "true"} if is_whole else {}
     return Capture(
         server_id=server_id,
