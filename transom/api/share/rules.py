@@ -20,7 +20,7 @@ from transom.domain.errors import NotFoundError
 from transom.domain.recipients import kind_of
 from transom.domain.share_rules import EVERYBODY, ShareRule
 from transom.domain.times import show_time
-from transom.sharing import auto_answers, rules
+from transom.sharing import rules, share_rules
 
 _CURSOR = "rules"
 
@@ -34,7 +34,7 @@ async def list_rules(services: Services, request: Request) -> Response:
     query = read_query(request, {"limit", "after"})
     limit = read_limit(query)
     after = read_cursor(query, _CURSOR, tuple[str])
-    found = await auto_answers.list_rules(services.db, request.caller, after[0] if after else "", limit + 1)
+    found = await share_rules.list_rules(services.db, request.caller, after[0] if after else "", limit + 1)
     return await cut_page_response(
         request,
         found[:limit],
@@ -51,7 +51,7 @@ def _cursor_of(rule: ShareRule) -> str:
 
 async def show_rule(services: Services, request: Request) -> Response:
     """The rule for one publisher. NotFoundError when there is none."""
-    found = await auto_answers.find_rule(services.db, request.caller, _publisher_of_path(request))
+    found = await share_rules.find_rule(services.db, request.caller, _publisher_of_path(request))
     if found is None:
         raise _absent()
     return tagged_response(request, _show(found), _tag(found))
@@ -63,7 +63,7 @@ async def put_rule(services: Services, request: Request) -> Response:
     publisher = _publisher_of_path(request)
     body = await read_body(services, request, RuleBody)
     rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())
-    is_new = await auto_answers.put_rule(
+    is_new = await share_rules.put_rule(
         services.db, request.caller, rule, services.share_limits.share_rule_quota, partial(_require, request)
     )
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
@@ -72,7 +72,7 @@ async def put_rule(services: Services, request: Request) -> Response:
 
 async def delete_rule(services: Services, request: Request) -> Response:
     publisher = _publisher_of_path(request)
-    if not await auto_answers.delete_rule(services.db, request.caller, publisher, partial(_require, request)):
+    if not await share_rules.delete_rule(services.db, request.caller, publisher, partial(_require, request)):
         raise _absent()
     return no_content()
 
