@@ -21,9 +21,11 @@ def manage_hooks(caller: Caller, *, is_global: bool) -> str:
 
 
 def sees_hook(caller: Caller, hook: Hook) -> bool:
-    """Whether the hook is there for the caller: its project's, unless it is told of everybody's events."""
+    """Whether the hook is there for the caller. Whatever the rules are set to: it is its project's and the
+    admins'."""
+    is_own = caller.is_admin or caller.project_id == hook.project_id
     rule = "get_all_events" if hook.is_global else "get_events"
-    return access.is_allowed(rule, caller, _target_of(hook))
+    return is_own and access.is_allowed(rule, caller, _target_of(hook))
 
 
 def change_hook(caller: Caller, hook: Hook) -> None:

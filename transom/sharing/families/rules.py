@@ -69,6 +69,13 @@ def see_members(caller: Caller, seen: Seen) -> None:
 def manage_family(caller: Caller, seen: Seen) -> None:
     """May the caller change the family?"""
     access.require("manage_family", caller, Target(seen.family.owner, Visibility.PRIVATE))
+    _require_owner(caller, seen)
+
+
+def _require_owner(caller: Caller, seen: Seen) -> None:
+    """Whatever the rules are set to: a family is changed by its project and by admins."""
+    if not is_owner(caller, seen.family):
+        raise ForbiddenError("A family is changed by the project that it is of.", Reason.NOT_OWNER)
 
 
 def change_image(caller: Caller, found: Found) -> None:
@@ -121,10 +128,12 @@ def create_family(caller: Caller) -> str:
 
 def offer_family(caller: Caller, seen: Seen) -> None:
     access.require("add_member", caller, Target(seen.family.owner, Visibility.SHARED))
+    _require_owner(caller, seen)
 
 
 def withdraw_family(caller: Caller, seen: Seen) -> None:
     access.require("delete_member", caller, Target(seen.family.owner, Visibility.SHARED))
+    _require_owner(caller, seen)
 
 
 def take_image(caller: Caller, image: VersionImage | None, image_id: str) -> VersionImage:
