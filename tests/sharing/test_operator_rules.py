@@ -32,7 +32,7 @@ ON_OFFER = image_target(IMAGE, is_member=True)
 HIDDEN = image(visibility=Visibility.PRIVATE)
 HOOK = Hook(
     id="hook",
-    project_id=STRANGER,
+    project_id=OWNER,
     domain_key=None,
     created_by="user",
     url="https://here",
@@ -138,15 +138,15 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
     ),
     "see a hook": (
         lambda who: hook_rules.sees_hook(who, HOOK),
-        [("get_events", Target(STRANGER, Visibility.PRIVATE))],
+        [("get_events", PRIVATE)],
     ),
     "see a global hook": (
         lambda who: hook_rules.sees_hook(who, GLOBAL_HOOK),
-        [("get_all_events", Target(STRANGER, Visibility.PRIVATE))],
+        [("get_all_events", PRIVATE)],
     ),
     "change a hook": (
         lambda who: hook_rules.change_hook(who, HOOK),
-        [("manage_hook", Target(STRANGER, Visibility.PRIVATE))],
+        [("manage_hook", PRIVATE)],
     ),
     "look at families": (family_rules.look_at_families, [("get_images", PRIVATE)]),
     "see family members": (
