@@ -23,9 +23,11 @@ class ImageQuotas(NamedTuple):
 
 def check_change(old: Image, new: Image, quotas: ImageQuotas) -> None:
     """LimitExceededError when a change goes beyond one of them."""
-    check_tags(old, new, quotas.tags)
-    check_properties(old, new, quotas.properties)
-    check_metadata(old, new, quotas.metadata_bytes)
+    if new.tags != old.tags:
+        check_tags(old, new, quotas.tags)
+    if new.properties != old.properties:
+        check_properties(old, new, quotas.properties)
+        check_metadata(old, new, quotas.metadata_bytes)
 
 
 def too_many_images(limit: int) -> LimitExceededError:

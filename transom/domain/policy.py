@@ -6,6 +6,7 @@ a microsecond, the text is what operators read and change. A test holds them equ
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from transom.domain.model import FOR_EVERYBODY, Caller, Policy, Rule, Target, Visibility
@@ -260,6 +261,7 @@ DEFAULTS: Mapping[str, Default] = {
 DEFAULT_POLICY = Policy({name: default.says.rule for name, default in DEFAULTS.items()})
 
 
+@lru_cache(maxsize=4)
 def looks_at_images(policy: Policy) -> bool:
     """Whether a rule that batches ask may look at more of an image than whose it is and who sees it. None of
     the code's does."""
