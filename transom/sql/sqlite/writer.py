@@ -34,8 +34,10 @@ _KEEP_PAGES_IN = "pragma temp_store ="
 _CACHE_KIB = 32_768
 #: Rows changed since the log was last written back that make it worth while again.
 _CHANGES_A_CHECKPOINT = 1_000
-#: Pages in the log from which the writer does so itself, which bounds the log (64 MiB).
+#: Pages in the log from which the writer does so itself, which bounds the log (64 MiB); longer than that it
+#: becomes while another process reads for long, and then it is cut.
 _MOST_PAGES = 16_000
+_LONGEST_LOG = f"pragma journal_size_limit = {_MOST_PAGES * 4096}"
 #: Room for deletions on a disk that others have filled, bytes.
 _BALLAST_BYTES = 16 << 20
 #: How soon it is made again when there is room, seconds.
@@ -63,6 +65,7 @@ class Writer:
         self._connection.execute(f"{_KEEP_PAGES_IN} memory")
         self._connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
         self._connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")
+        self._connection.execute(_LONGEST_LOG)
         #: On the event loop: what runs, until when it may, and whether it did not end by then.
         self._stop_at = math.inf
         self._running: Unit | None = None
