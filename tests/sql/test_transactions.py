@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncpg
@@ -14,11 +15,11 @@ from domain.samples import ACTOR, OWNER, RECIPIENT, STRANGER, image, member
 from transom.domain.errors import StoreFullError, TransomError, UnavailableError
 from transom.domain.memberships import Offer
 from transom.sql.connect import open_database
-from transom.sql.db import Database, EventInsert, Statement
+from transom.sql.db import Database, EventInsert, Script, Statement
 from transom.sql.deletion import delete_image
 from transom.sql.images import find_image, insert_image
 from transom.sql.members import to_statement
-from transom.sql.sqlite import path_of
+from transom.sql.sqlite import path_of, writer
 
 from .databases import NOBODY, count, insert_member, write_world
 
@@ -319,6 +320,28 @@ def busy(url: str, db: Database) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path_of(url), isolation_level=None)) as other:
         other.execute("begin immediate")
         yield other
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+async def test_nobody_waits_longer_than_the_first_for_a_writer_of_another_process(
+    db: Database, busy: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each transaction would wait for it anew, and who stands behind many of them for many times as long."""
+    monkeypatch.setattr(writer, "BUSY_MS", 100)
+
+    def script() -> Script[None]:
+        yield _insert("c")
+
+    waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(db.write(INSERT, name, 1)) for name in "ab"]
+    waiting += [asyncio.ensure_future(db.run(script)) for _ in range(3)]
+    with anyio.fail_after(PATIENCE_S):
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        busy.execute("commit")
+        await db.write(INSERT, "after", 1)
+
+    assert not pending
+    assert {type(one.exception()) for one in done} == {UnavailableError}
+    assert await count(db, "deleted_image") == 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

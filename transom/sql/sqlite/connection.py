@@ -32,6 +32,11 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether another process has kept the lock for as long as this one waits."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
 def renamed(error: Exception) -> Exception:
     """The one place where SQLite's errors become ours. A value that Python cannot hand over is no error of
     SQLite's but of ours: it stays as it is, and loud."""

@@ -16,7 +16,7 @@ from transom.domain.errors import StoreFullError, UnavailableError
 from transom.domain.fair_queue import FairQueue
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.changes import run_statement
-from transom.sql.sqlite.connection import BUSY_MS, connect, renamed
+from transom.sql.sqlite.connection import BUSY_MS, connect, is_busy, renamed
 from transom.sql.sqlite.unit import Unit, is_gone, settle
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
@@ -229,6 +229,7 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
         again: list[Unit] = []
+        is_locked_out = failure is not None and is_busy(failure)
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError):
                 # For nothing else: whatever is written then takes room from the next one.
@@ -237,13 +238,15 @@ class Writer:
             # Nothing of the batch was committed: each of its requests fails.
             for unit in batch:
                 unit.error = failure
-        self._loop.call_soon_threadsafe(self._finish, batch, again)
+        self._loop.call_soon_threadsafe(self._finish, batch, again, failure if is_locked_out else None)
 
     def _finds_room(self) -> bool:
         """Whether it is worth a second try: by the ballast, which another process may have released."""
         return self._ballast.release() or self._room.has_room_again()
 
-    def _finish(self, batch: list[Unit], again: list[Unit]) -> None:
+    def _finish(self, batch: list[Unit], again: list[Unit], lock_out: Exception | None) -> None:
+        if lock_out is not None:
+            batch = [*batch, *self._take_all(lock_out)]
         if self._before_long is not None:
             self._before_long = max(self._before_long - len(batch), 0)
         for unit in again:
@@ -259,6 +262,17 @@ class Writer:
                 settle(unit)
         if any(unit.error is None and unit.appends_events() for unit in batch):
             self.wake()
+
+    def _take_all(self, error: Exception) -> list[Unit]:
+        """What waits, to fail with this error: another process has kept the lock for as long as anybody waits
+        for it, and each transaction to come would wait as long again."""
+        units = self._again + self._waiting
+        self._again, self._waiting = [], []
+        while (called := self._long.call()) is not None:
+            units.append(called[1])
+        for unit in units:
+            unit.error = error
+        return units
 
     def _run_units(self, batch: list[Unit], until: float = math.inf) -> Exception | None:
         """The error that ended the whole transaction (disk full, I/O, too long), if one did. What has not
