@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NamedTuple
 
 from transom.api.connections import Watch
 from transom.api.dispatch import Dispatcher
@@ -55,10 +56,14 @@ from transom.data.sweep import sweep
 from transom.data.transfer import Transfer
 from transom.disk import Room
 from transom.domain.image_quotas import ImageQuotas
+from transom.domain.model import Policy
+from transom.jobs.runner import Jobs
+from transom.liveness import Liveness
 from transom.operator_files import OperatorFilesInForce
 from transom.outbound import Outbound, Poster
 from transom.ownership import Ownership
 from transom.prepare import require_schema
+from transom.quotas.projects import Limits
 from transom.sharing.background import (
     open_deliveries,
     open_relay,
@@ -66,11 +71,15 @@ from transom.sharing.background import (
     start_event_quota,
     start_uses,
 )
+from transom.sharing.delivery import Delivery
 from transom.sharing.idempotency import StoredResponses
 from transom.sharing.recipients import Recipients
+from transom.sharing.relay import Relay
 from transom.sql.connect import open_database
 from transom.sql.db import Database
 from transom.stores.cache import Cache
+from transom.stores.object_access import ObjectAccess
+from transom.stores.registry import Stores
 from transom.telemetry import (
     RequestLog,
     Scrapes,
@@ -80,7 +89,11 @@ from transom.telemetry import (
     open_metrics,
 )
 from transom.threads import Threads
+from transom.transfers.requesters import Requesters
 from transom.transfers.work import sweep_work, work_folder_of
+
+if TYPE_CHECKING:
+    from transom.identity.keystone_client import KeystoneClient
 
 _FREE_TEXT = "Bytes that the service may still write, by disk: of the data folder, and of each local store"
 _OWNED_TEXT = "Whether the store is this database's to change (1), or is refused (0)"
@@ -124,38 +137,24 @@ class Worker:
         settings = self._settings
         db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
         undo.push_async_callback(db.close)
-        liveness = open_liveness(settings)
-        undo.callback(liveness.close)
-        cache = open_cache(settings)
-        stores = open_stores_of(settings)
+        policy, cache = read_policy(settings), open_cache(settings)
         set_owned = open_gauges("transom_store_owned", _OWNED_TEXT, "store")
-        transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores, set_owned), cache)
-        undo.push_async_callback(transfer.close)
+        parts = _open_parts(settings, db, policy, undo, cache, set_owned)
+        stores, transfer, requesters = parts.stores, parts.transfer, parts.requesters
         await transfer.removal.recover()
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)
-        outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
-        keystone = open_keystone(settings, undo) if settings.identity == "keystone" else None
-        limits = open_limits(settings, db, keystone)
-        policy = read_policy(settings)
-        objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
-        jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
-        undo.push_async_callback(jobs.close)
-        relay = open_relay(db, settings.event_lifetime_days, settings.log_format)
-        poster = Poster(hook_rules(settings), settings.hook_timeout_s)
-        deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
         if settings.serve_runs_jobs:
-            working = asyncio.create_task(jobs.serve())
+            working = asyncio.create_task(parts.jobs.serve())
             undo.callback(working.cancel)
-            start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
-            start_scrub_of(settings, db, transfer, liveness, undo)
+            _start_background(settings, db, parts, undo)
         wake_prefetch = _start_prefetch(db, transfer, cache, undo) if cache is not None else _do_nothing
-        identity = open_identity(settings, keystone, policy)
-        deliveries.use_names(identity)
+        identity = open_identity(settings, parts.keystone, policy)
+        parts.deliveries.use_names(identity)
         use_policy = (requesters.use_policy, identity.use_policy)
         with preparing():
-            operator_files = OperatorFilesInForce(settings, stores, use_policy, objects.use_table)
+            operator_files = OperatorFilesInForce(settings, stores, use_policy, parts.objects.use_table)
         observe, count_login, render_metrics = open_metrics()
         if settings.metrics:
             undo.callback(asyncio.create_task(watch_loop(open_loop_delay())).cancel)
@@ -174,14 +173,14 @@ class Worker:
             accounts=select(settings, AccountOptions),
             db=db,
             transfer=transfer,
-            limits=limits,
+            limits=parts.limits,
             event_quota=start_event_quota(db, settings.event_quota_per_day, undo),
             image_quotas=ImageQuotas(
                 settings.image_tag_quota, settings.image_property_quota, settings.image_metadata_limit
             ),
-            outbound=outbound,
+            outbound=parts.outbound,
             cloud=cloud_of(settings),
-            objects=objects,
+            objects=parts.objects,
             stores=stores,
             disks=disks,
             cache=cache,
@@ -189,19 +188,19 @@ class Worker:
             identity=identity,
             requesters=requesters,
             recipients=Recipients(identity if settings.check_recipients else None),
-            relay=relay,
+            relay=parts.relay,
             uses=start_uses(db, undo),
             stored_responses=StoredResponses(
                 db, settings.idempotency_lifetime_h, settings.idempotency_key_quota
             ),
-            deliveries=deliveries,
+            deliveries=parts.deliveries,
             operator_files=operator_files,
-            wake_jobs=jobs.wake,
+            wake_jobs=parts.jobs.wake,
             render_metrics=Scrapes(_with_free_room(_with_files(render_metrics, settings), disks)).render,
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
-        operator_files.hand_organizations_to(identity, requesters, services.recipients, deliveries)
+        operator_files.hand_organizations_to(identity, requesters, services.recipients, parts.deliveries)
         undo.callback(asyncio.create_task(judge_downloads(self._watch)).cancel)
         dispatcher = Dispatcher(
             services,
@@ -209,7 +208,7 @@ class Worker:
             self._watch,
             observe if settings.metrics else None,
             RequestLog(settings.log_format) if settings.access_log else None,
-            open_console(settings, db, keystone) if settings.has_console else None,
+            open_console(settings, db, parts.keystone) if settings.has_console else None,
         )
         self._operator_files = operator_files
         # What lives as long as the process need not be looked at by every collection.
@@ -281,34 +280,78 @@ async def run_worker(settings: Settings) -> None:
         db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
         undo.push_async_callback(db.close)
         await require_schema(db, settings)
-        liveness = open_liveness(settings)
-        undo.callback(liveness.close)
-        sweep_work(work_folder_of(settings.data_path), liveness)
-        stores = open_stores_of(settings)
-        transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores))
-        undo.push_async_callback(transfer.close)
-        keystone = open_keystone(settings, undo) if settings.identity == "keystone" else None
-        limits = open_limits(settings, db, keystone)
-        outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
-        objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
-        jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
-        undo.push_async_callback(jobs.close)
+        parts = _open_parts(settings, db, policy, undo)
+        sweep_work(work_folder_of(settings.data_path), parts.liveness)
+        use_policy = (parts.requesters.use_policy,)
         with preparing():
-            operator_files = OperatorFilesInForce(
-                settings, stores, (requesters.use_policy,), objects.use_table
-            )
+            operator_files = OperatorFilesInForce(settings, parts.stores, use_policy, parts.objects.use_table)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
-        sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3))
+        sweeping = asyncio.create_task(sweep(db, parts.transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
-        relay = open_relay(db, settings.event_lifetime_days, settings.log_format)
-        poster = Poster(hook_rules(settings), settings.hook_timeout_s)
-        deliveries = open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo)
-        operator_files.hand_organizations_to(requesters, deliveries)
-        if (names := open_names(settings, keystone, policy)) is not None:
-            deliveries.use_names(names)
-        start_background(relay, deliveries, db, settings.idempotency_lifetime_h, undo)
-        start_scrub_of(settings, db, transfer, liveness, undo)
-        await jobs.serve()
+        operator_files.hand_organizations_to(parts.requesters, parts.deliveries)
+        if (names := open_names(settings, parts.keystone, policy)) is not None:
+            parts.deliveries.use_names(names)
+        _start_background(settings, db, parts, undo)
+        await parts.jobs.serve()
+
+
+class _Parts(NamedTuple):
+    """What a process has whether it serves or runs jobs alone."""
+
+    liveness: Liveness
+    stores: Stores
+    transfer: Transfer
+    keystone: "KeystoneClient | None"
+    limits: Limits
+    outbound: Outbound
+    objects: ObjectAccess
+    requesters: Requesters
+    jobs: Jobs
+    relay: Relay
+    deliveries: Delivery
+
+
+def _open_parts(
+    settings: Settings,
+    db: Database,
+    policy: Policy,
+    undo: AsyncExitStack,
+    cache: Cache | None = None,
+    report_owned: Callable[[str, bool], None] = lambda _store, _is_owned: None,
+) -> _Parts:
+    """Opens them, and starts nothing. `report_owned` is told which stores are this database's."""
+    liveness = open_liveness(settings)
+    undo.callback(liveness.close)
+    stores = open_stores_of(settings)
+    transfer = open_transfer(settings, db, stores, liveness, Ownership(db, stores, report_owned), cache)
+    undo.push_async_callback(transfer.close)
+    keystone = open_keystone(settings, undo) if settings.identity == "keystone" else None
+    limits = open_limits(settings, db, keystone)
+    outbound = Outbound(fetch_rules(settings), fetch_limits(settings))
+    objects, requesters = open_objects(settings, keystone), open_requesters(settings, policy)
+    jobs = open_jobs(settings, db, transfer, outbound, limits, requesters, liveness, objects)
+    undo.push_async_callback(jobs.close)
+    relay = open_relay(db, settings.event_lifetime_days, settings.log_format)
+    poster = Poster(hook_rules(settings), settings.hook_timeout_s)
+    return _Parts(
+        liveness=liveness,
+        stores=stores,
+        transfer=transfer,
+        keystone=keystone,
+        limits=limits,
+        outbound=outbound,
+        objects=objects,
+        requesters=requesters,
+        jobs=jobs,
+        relay=relay,
+        deliveries=open_deliveries(poster, db, liveness, relay, requesters.find_maker, undo),
+    )
+
+
+def _start_background(settings: Settings, db: Database, parts: _Parts, undo: AsyncExitStack) -> None:
+    """What runs beside the jobs, in each process that runs some."""
+    start_background(parts.relay, parts.deliveries, db, settings.idempotency_lifetime_h, undo)
+    start_scrub_of(settings, db, parts.transfer, parts.liveness, undo)
 
 
 def _start_prefetch(
