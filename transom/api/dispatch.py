@@ -360,6 +360,7 @@ def _make_router(table: Iterable[routes.Route]) -> Router:
 def _dialect_of(request: Request) -> Dialect:
     """By the start of the path and the headers, which an answer to an unreadable URL has, too."""
     path = request.path
+    # Of the Image API's paths, which most have, nothing more is asked.
     if path.startswith(_OTHER_PATHS):
         if _is_below(path, _SHARE_ROOT):
             return Dialect.SHARE

@@ -25,7 +25,8 @@ COLUMNS = """
     event.seq, event.at, event.type, event.owner, event.member_id, event.image_id, event.family_id,
     event.actor_project, event.actor_user, event.request_id, event.via, event.data"""
 
-_VIAS = {str(via): via for via in Via}
+#: For the thousands of events of a page: `Via(text)` takes ten times as long (0.39 µs).
+_VIA_OF = {str(via): via for via in Via}
 _decode_data = msgspec.json.Decoder(EventData).decode
 
 
@@ -39,7 +40,7 @@ def event_of_row(row: Row) -> Event:
         member_id=row[4],
         image_id=row[5],
         family_id=row[6],
-        actor=Actor(project=row[7], user=row[8], request_id=row[9], via=_VIAS[row[10]]),
+        actor=Actor(project=row[7], user=row[8], request_id=row[9], via=_VIA_OF[row[10]]),
         data=_decode_data(row[11]),
     )
 
