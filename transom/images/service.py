@@ -50,12 +50,12 @@ async def change_image(
     decide: Callable[[ImageTarget], Image],
     *,
     missing: str | None = None,
-    touches: bool = True,
+    writes: bool = True,
     guard: Guard | None = None,
 ) -> Image:
     """Look at the image, `decide` what it becomes, and write that unless somebody changed it meanwhile: then
-    look and decide again. `missing`: the text for an absent image. `touches`: whether `updated_at` moves.
-    `guard`: what the client demands of the image it changes."""
+    look and decide again. `missing`: the text for an absent image. `writes`: False for a change that
+    is empty: all is judged, nothing written. `guard`: what the client demands of the image it changes."""
     for _ in range(TRIES):
         found = await images.find_image(db, image_id, caller.member_ids)
         target = access.see_image(caller, found, missing or absent(image_id))
@@ -64,7 +64,7 @@ async def change_image(
             rules.modify_image(caller, target)
             await guard(seen)
         new = decide(target)
-        if not touches:
+        if not writes:
             return seen
         new = msgspec.structs.replace(new, updated_at=images.moved_on(seen, now_us()))
         if await versions.update_image(db, seen, new, actor):

@@ -120,7 +120,7 @@ async def _update(
     image_id, guard = request.params["image_id"], guard_of(request, partial(_body, services, request))
     actor = patching_actor_of(services, request, operations)
     changed = await change_image(
-        services.db, caller, actor, image_id, decide, touches=bool(operations), guard=guard
+        services.db, caller, actor, image_id, decide, writes=bool(operations), guard=guard
     )
     return await _render(services, request, changed)
 

@@ -94,7 +94,7 @@ async def _change(services: Services, request: Request, operations: list[patch.O
         patching_actor_of(services, request, operations),
         image_id,
         decide,
-        touches=bool(operations),
+        writes=bool(operations),
         guard=guard,
     )
 
