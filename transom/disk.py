@@ -133,7 +133,9 @@ class Ballast:
                 os.close(descriptor)
             new.rename(self._path)
         except OSError as error:
-            _log.warning("no ballast %s: %s", self._path, error)
+            _log.warning(
+                "the file %s, room for changes on a full disk, could not be made: %s", self._path, error
+            )
             with suppress(OSError):
                 new.unlink()
 

@@ -132,7 +132,7 @@ class Ownership:
         if isinstance(store, Markable):
             await store.write_mark(render_mark(found.wanted))
         await record_owned_store(self._db, store_id)
-        _log.info("store %s is marked as this database's, which is %s", store_id, found.wanted.database)
+        _log.info("store %s now belongs to this database, %s", store_id, found.wanted.database)
 
     def _record(self, store_id: str, found: Finding) -> None:
         before, self._standings[store_id] = self._standings.get(store_id), found.standing

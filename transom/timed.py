@@ -22,7 +22,7 @@ async def serve_when_due(run: Callable[[], Awaitable[float]], what: str) -> None
         try:
             pause_s = await run()
         except TransomError as error:
-            _log.warning("%s is done later: %s", what, describe(error))
+            _log.warning("%s failed, and is tried again: %s", what, describe(error))
         except Exception:  # noqa: BLE001 (it must never stop for good)
             _log.exception("%s failed", what)
         await asyncio.sleep(min(max(pause_s, _SHORTEST_S), _LONGEST_S))

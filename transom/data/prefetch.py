@@ -44,7 +44,7 @@ class Prefetch:
                     await self.clean()
                 await self._bring_all()
             except (TransomError, OSError) as error:
-                _log.warning("the cache waits: %s", error)
+                _log.warning("images cannot be brought into the cache now: %s", error)
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("looking for images to cache failed")
             looks += 1

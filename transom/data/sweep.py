@@ -52,7 +52,7 @@ async def _clean_up(transfer: Transfer) -> None:
     try:
         await transfer.removal.clean_up()
     except TransomError as error:
-        _log.warning("clean-up waits: %s", describe(error))
+        _log.warning("the clean-up after dead workers failed, and runs again: %s", describe(error))
     except Exception:  # noqa: BLE001 (it must never stop for good)
         _log.exception("clean-up failed")
 

@@ -158,7 +158,7 @@ class Jobs:
                     await self._forget_old()
                     tidied_at = now_us()
             except TransomError as error:
-                _log.warning("jobs wait: %s", error)
+                _log.warning("jobs cannot be claimed now: %s", error)
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("looking for jobs failed")
             with suppress(TimeoutError):
@@ -181,7 +181,7 @@ class Jobs:
                 self._weighed_at = now_us()
                 await old_jobs.delete_surplus_jobs(self._db, self._options.kept_bytes, since, _NEWEST_KEPT)
         except TransomError as error:
-            _log.warning("old jobs stay: %s", error)
+            _log.warning("ended jobs could not be removed: %s", error)
 
     async def _start_jobs(self) -> None:
         found = await jobs.list_open_jobs(self._db)
@@ -273,7 +273,9 @@ class Jobs:
         try:
             await doing
         except TransomError as error:
-            _log.warning("a job waits for its lease to end: %s", error)
+            _log.warning(
+                "the end of a job could not be written; it runs again when its lease ends: %s", error
+            )
 
     async def _work(self, job: Job) -> None:
         """Do what the job asks for, and break off when a look says so: however long a source keeps silent,

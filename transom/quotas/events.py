@@ -47,7 +47,10 @@ class EventQuota:
             try:
                 await self.look()
             except TransomError as error:
-                _log.warning("the quota of events goes by the last look: %s", describe(error))
+                _log.warning(
+                    "events of today cannot be counted now; the quota goes by the last count: %s",
+                    describe(error),
+                )
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("the look at the quota of events failed")
             await asyncio.sleep(_PAUSE_S)

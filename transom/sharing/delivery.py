@@ -156,7 +156,7 @@ class Delivery:
                 try:
                     await self._start_due()
                 except TransomError as error:
-                    _log.warning("hooks wait: %s", describe(error))
+                    _log.warning("webhooks cannot be claimed now: %s", describe(error))
                 except Exception:  # noqa: BLE001 (it must never stop for good)
                     _log.exception("looking for hooks failed")
                 await self._woken.wait(_LOOK_S)
@@ -241,7 +241,7 @@ class Delivery:
             while current is not None:
                 current = await self._deliver_page(current, turn_ends_at)
         except TransomError as error:
-            _log.warning("hook %s waits: %s", hook.id, describe(error))
+            _log.warning("hook %s cannot be delivered to now: %s", hook.id, describe(error))
         except Exception:  # noqa: BLE001 (whatever it is, the hook must not stay held, nor be tried at once)
             _log.exception("hook %s failed", hook.id)
             with suppress(TransomError):

@@ -65,7 +65,7 @@ class Relay:
                     tidied_at = now_us()
                     await self._tidy()
             except TransomError as error:
-                _log.warning("events wait: %s", describe(error))
+                _log.warning("events cannot be numbered now: %s", describe(error))
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("numbering events failed")
             await asyncio.sleep(_PAUSE_S if numbered < _BUSY else _BUSY_PAUSE_S)

@@ -48,7 +48,7 @@ class Uses:
             try:
                 await self.write()
             except TransomError as error:
-                _log.warning("the use of images is written later: %s", describe(error))
+                _log.warning("uses of images could not be written, and are tried again: %s", describe(error))
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("the use of images was not written")
 
@@ -73,4 +73,4 @@ class Uses:
         try:
             await self.write()
         except TransomError as error:
-            _log.warning("the last uses of images are lost: %s", describe(error))
+            _log.warning("the last uses of images could not be written, and are lost: %s", describe(error))
