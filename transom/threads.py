@@ -23,19 +23,19 @@ _Result = TypeVar("_Result")
 IDLE_S = 10.0
 
 
-class Job(Generic[_Result]):
-    """A call, and where its outcome is awaited: a future of the event loop that began it."""
+class Call(Generic[_Result]):
+    """A call of a function, and the future of the event loop in which its outcome is awaited."""
 
-    def __init__(self, call: Callable[[], _Result]) -> None:
+    def __init__(self, function: Callable[[], _Result]) -> None:
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[_Result] = self.loop.create_future()
         self.has_begun = False
-        self._call = call
+        self._function = function
 
     def run(self) -> Callable[[], None]:
-        """What has to be called in the event loop when this is over."""
+        """Call the function. Returns what sets the future, to be called in the event loop."""
         try:
-            return partial(self.done.set_result, self._call())
+            return partial(self.done.set_result, self._function())
         except Exception as error:  # noqa: BLE001 (it is raised where it is waited for)
             return partial(self.done.set_exception, error)
 
@@ -58,10 +58,10 @@ class Threads:
         self._name = name
         self._limit = limit
         # No SimpleQueue: its `get` may wait for ever when another thread was quicker as its time ended.
-        self._jobs: queue.Queue[Job[Any] | None] = queue.Queue()
+        self._calls: queue.Queue[Call[Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        #: Jobs that wait or run.
+        #: Calls that wait or run.
         self._unfinished = 0
         self._is_closed = False
 
@@ -85,16 +85,16 @@ class Threads:
         """As `run`, but when cancelled it first waits for the thread: what that works on, such as a
         descriptor, is not closed, and its number not given to another file, under its hands. `undo`: called,
         in a thread as well, with the result that nobody gets then."""
-        job = self._put(function, *values)
+        call = self._put(function, *values)
         try:
-            return await asyncio.shield(job.done)
+            return await asyncio.shield(call.done)
         except asyncio.CancelledError:
             with self._lock:
-                if not job.has_begun:
-                    job.done.cancel()
-            await asyncio.wait([job.done])
-            if undo is not None and not job.done.cancelled() and job.done.exception() is None:
-                await self.run(undo, job.done.result())
+                if not call.has_begun:
+                    call.done.cancel()
+            await asyncio.wait([call.done])
+            if undo is not None and not call.done.cancelled() and call.done.exception() is None:
+                await self.run(undo, call.done.result())
             raise
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ class Threads:
             self._is_closed = True
             count = len(self._threads)
         for _ in range(count):
-            self._jobs.put(None)
+            self._calls.put(None)
 
     def join(self) -> None:
         """After `close`: return when no thread is left."""
@@ -127,20 +127,20 @@ class Threads:
         for thread in threads:
             thread.join()
 
-    def _put(self, function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> Job[_Result]:
-        job = Job(partial(function, *values))
+    def _put(self, function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> Call[_Result]:
+        call = Call(partial(function, *values))
         with self._lock:
             if self._is_closed:
-                job.done.set_exception(UnavailableError("The service is about to end."))
-                return job
+                call.done.set_exception(UnavailableError("The service is about to end."))
+                return call
             if len(self._threads) < min(self._unfinished + 1, self._limit):
                 self._start()
             if self._threads:
                 self._unfinished += 1
-                self._jobs.put(job)
+                self._calls.put(call)
             else:
-                job.done.set_exception(UnavailableError("The machine has no room for another thread."))
-        return job
+                call.done.set_exception(UnavailableError("The machine has no room for another thread."))
+        return call
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._work, daemon=True, name=self._name)
@@ -155,27 +155,27 @@ class Threads:
             pass
 
     def _serve(self) -> bool:
-        """Do one job; False when this thread is to end. Nothing of the job is kept when it returns."""
+        """Run one call; False when this thread is to end. Nothing of the call is kept when it returns."""
         try:
-            job = self._jobs.get(timeout=IDLE_S)
+            call = self._calls.get(timeout=IDLE_S)
         except queue.Empty:
             return not self._leave()
-        if job is None:
+        if call is None:
             with self._lock:
                 self._threads.discard(threading.current_thread())
             return False
         with self._lock:
-            job.has_begun = is_wanted = not job.done.cancelled()
-        outcome = job.run() if is_wanted else None
+            call.has_begun = is_wanted = not call.done.cancelled()
+        outcome = call.run() if is_wanted else None
         with self._lock:
             # Before the outcome is told: whoever then begins something needs no further thread.
             self._unfinished -= 1
         if outcome is not None:
-            job.tell(outcome)
+            call.tell(outcome)
         return True
 
     def _leave(self) -> bool:
-        """End this thread, unless a job that needs it was put just now."""
+        """End this thread, unless a call that needs it was put just now."""
         with self._lock:
             is_idle = self._unfinished < len(self._threads)
             if is_idle:

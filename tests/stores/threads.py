@@ -1,19 +1,19 @@
-"""Threads that are as slow as the worst schedule: they stop before or after their n-th job."""
+"""Threads that are as slow as the worst schedule: they stop before or after their n-th call."""
 
 import threading
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple, Unpack
 
-from transom.threads import Job, Threads
+from transom.threads import Call, Threads
 
 _Values = TypeVarTuple("_Values")
 _Result = TypeVar("_Result")
 
 
 class SteppedThreads(Threads):
-    """Runs jobs as given, but the one numbered `stop_at` waits until `go_on`: before it ran, or after.
+    """Runs calls as given, but the one numbered `stop_at` waits until `go_on`: before it ran, or after.
 
-    What a thread has begun cannot be cancelled: who waits for it may go away, the job goes on.
+    What a thread has begun cannot be cancelled: who waits for it may go away, the call goes on.
     """
 
     def __init__(self, stop_at: int, *, before: bool) -> None:
@@ -24,7 +24,7 @@ class SteppedThreads(Threads):
         self._before = before
         self._begun = 0
 
-    def _put(self, function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> Job[_Result]:
+    def _put(self, function: Callable[[Unpack[_Values]], _Result], *values: *_Values) -> Call[_Result]:
         self._begun += 1
         if self._begun != self._stop_at:
             return super()._put(function, *values)
