@@ -85,10 +85,10 @@ _GUARDED = frozenset({"v1", "v1.1", "v2", "share"})
 _WITHOUT_BODIES = (Dialect.OPENSTACK, Dialect.SHARE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]+")
-#: How much of a body that nobody read is read all the same, so that the client gets to see the answer.
+#: How much of an unread body is read and thrown away, bytes and seconds, so that the client sees the answer.
 _DRAIN_BYTES = 16 << 20
 _DRAIN_S = 3.0
-#: A path, query and signature beyond which they take the loop a while, bytes.
+#: Path, query and signature that are longer in all take the loop a while to read, bytes.
 _LONG_HEAD = 4 << 10
 _RETRY_AFTER: Headers = [(b"retry-after", b"5")]
 _NO_CREDENTIALS = (
@@ -127,9 +127,9 @@ class Dispatcher:
         self._answer_console = open_console(self.answer) if open_console is not None else None
         self._logs_in = services.cloud.auth_url is None
         own = [route for route in routes.ROUTES if self._logs_in or not route.path.startswith("/identity")]
-        # What the IMS API does not do otherwise is as in the other table.
+        # Calls that the IMS API does not define are those of the Image API.
         of_ims = _make_router((*own, *routes.IMS_ROUTES))
-        #: They need no credentials, though their roots do.
+        #: Paths that need no credentials, below roots that do.
         self._open_paths = {route.path for route in _ALL_ROUTES if route.is_open} - {
             route.path for route in _ALL_ROUTES if not route.is_open
         }
@@ -202,7 +202,7 @@ class Dispatcher:
         return await self._answer(request)
 
     async def answer(self, request: Request) -> tuple[str, Response]:
-        """As of `_answer`, of a request that somebody within the service made."""
+        """As `_answer`, for a request that another part of the service makes: the console."""
         request.dialect = _dialect_of(request)
         return await self._answer(request)
 
@@ -238,7 +238,7 @@ class Dispatcher:
             return route, self._render(request, 500, "The server has erred; its log says more.", [], None)
 
     def _take_strangers_turn(self, request: Request) -> Awaitable[None]:
-        """Of whoever is not known yet, or never will be, by its address."""
+        """Wait for the turn of a client that is not authenticated, which its address stands for."""
         return request.join_turns(self._turns.take_as_stranger, group_address(request.client_address))
 
     def _read_path(self, request: Request) -> list[str]:

@@ -38,7 +38,7 @@ from transom.sql.db import Arm, Database, Dialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 
-#: As the indexes `image_by_age` and `image_by_name` have it; true of each image.
+#: The predicate of the indexes `image_by_age` and `image_by_name`, spelt as there; always true.
 _ANYBODYS_SQL = "image.id <> ''"
 #: The images with a word, by the index of `image_tag` that the terms choose; SQLite joins in this order.
 TAGGED = "image_tag as tagged cross join image"
@@ -48,8 +48,8 @@ TAGGED = "image_tag as tagged cross join image"
 _BEHIND_MEMBER = "join lateral (select * from image where image.id = member.image_id offset 0) as image on"
 #: The same where ids are asked for: the images are few, and may come first.
 _IN_ANY_ORDER = "join image on image.id = member.image_id and"
-#: Pages of at most so many images are not weighed: it would cost them time, and the quotas of an image's
-#: properties and tags bound them.
+#: Pages of at most so many images have no size limit: to compute sizes would cost time, and the quotas of an
+#: image's properties and tags bound such a page.
 _FEW = 25
 #: Characters of what makes an image's body long; `_BARE`: about as many as all the rest has.
 _BARE = 1000
@@ -165,9 +165,10 @@ class _Spelling(NamedTuple):
 
 
 _AS_INDEXED = _Spelling()
-#: As the indexes of a property have it.
+#: Spelt as in the indexes of a property.
 _OF_PROPERTY = _Spelling(owner="(image.owner || '')")
-#: As none has it: the index is one of `image_tag`, and whether it is right is asked of the image.
+#: Spelt as in no index of `image`: the planner is to use one of `image_tag`, and to check these terms on the
+#: images that it finds.
 _OF_TAG = _Spelling("(image.owner || '')", "(image.visibility || '')", "true")
 
 

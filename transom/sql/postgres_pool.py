@@ -4,15 +4,15 @@ asyncpg's own pool spends as much on lending a connection (a proxy, timers, a ta
 statement costs to run, and every request pays it. This one does without: nothing we do leaves anything behind
 in a session, and a connection on which anything was cut short is closed rather than mended.
 
-A write that is cut short is never cancelled. A server that waits for its synchronous standby takes a cancel
-for leave to do without it: it shows the write to everybody, and whoever asks for it again is told that it is
-done, though no standby has it (PostgreSQL, "Synchronous Replication"). When the connection is closed instead,
-the server goes on waiting, and the next try waits for the same rows behind it.
+A write that is cut short is never cancelled. A server that waits for its synchronous standby stops waiting
+when it gets a cancel: the write becomes visible, and a retry is told that it is done, though no standby has
+it (PostgreSQL, "Synchronous Replication"). When the connection is closed instead, the server goes on waiting,
+and the retry waits behind it for the same rows.
 
-Writes never have all connections: where they wait for a standby or for each other, reading goes on. Nor has
-one project all that writes have, for it may wait for its own locks with each of them, nor all that there are,
-for each of its statements may take long; and who waits, for a place or for a connection, is called in turn
-with other projects.
+Some connections are always kept free. Writes never take all of them, so reads go on while writes wait for a
+standby or for each other. One project never takes all that writes may have, since each of its writes may wait
+for a lock of its own, nor all there are, since each of its statements may be slow. Requests that wait for a
+connection are served by tenant in turn.
 """
 
 import asyncio
@@ -146,8 +146,8 @@ class Pool:
         return connection
 
     def put_back(self, connection: asyncpg.Connection) -> None:
-        """To whoever waits longest, or to the idle ones. One that is closed, or stands in the middle of
-        something, is given up."""
+        """Hand it to the next request that waits, or keep it as idle. A connection that is closed, or in the
+        middle of a transaction, is given up."""
         if self._is_closed or connection.is_closed() or connection.is_in_transaction():
             self._give_up(connection)
         elif (waiting := self._next_waiting()) is not None:
@@ -163,7 +163,7 @@ class Pool:
         closing.add_done_callback(self._closing.discard)
 
     def abandon(self, connection: asyncpg.Connection) -> None:
-        """Close a connection without a word to the server, which may still be at its statement."""
+        """Close a connection without telling the server, which may still run its statement."""
         self._give_up(connection)
 
     def leave_server(self, connection: asyncpg.Connection) -> None:
