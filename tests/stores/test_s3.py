@@ -1,6 +1,7 @@
 """What an S3 store promises beside the contract: large blobs in parts, no room, nothing left behind."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -159,6 +160,40 @@ async def test_an_upload_outlasts_a_service_that_is_busy(swift: Swift, tmp_path:
 
         assert (size, await store.size(KEY)) == (7 * MIB, 7 * MIB)
     assert list(asked.values()) == [BUSY_TIMES + 1] * 2
+
+
+@pytest.mark.parametrize(("memory_bytes", "most"), [(None, 4), (10 * MIB, 1), (17 * MIB, 2), (0, 1)])
+async def test_an_upload_has_no_more_parts_under_way_than_it_has_memory_for(
+    swift: Swift, tmp_path: Path, memory_bytes: int | None, most: int
+) -> None:
+    lock, inside, peak = threading.Lock(), 0, 0
+    is_full = threading.Event()
+
+    def count(request: Asked) -> None:
+        nonlocal inside, peak
+        if "partNumber" not in request.query:
+            return
+        with lock:
+            inside += 1
+            peak = max(peak, inside)
+            if peak >= most:
+                is_full.set()
+        is_full.wait(10)
+        with lock:
+            inside -= 1
+
+    with S3Gateway(swift.endpoint) as gateway:
+        gateway.rule = count
+        options = {"endpoint": gateway.origin, "region": "us-east-1", "part_size_mib": "5"}
+        address = f"{BUCKET}/{tmp_path.name}"
+        info = StoreInfo(id="cold", kind=StoreKind.S3, address=address, options=options)
+        store = S3Store(info, Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY))
+
+        assert await store.put(KEY, _megabytes(42), None, memory_bytes) == 42 * MIB
+
+    assert peak == most
+    least, fastest = store.memory_for(None)
+    assert (least, fastest, store.memory_for(7)) == (10 * MIB, 25 * MIB, (7, 7))
 
 
 FOREIGN = ["", "a//b", "/c", ".", "..", "x/y", "x/", "we\x01rd", "new\nline", "\u00e4#*%41 +&<>", "aside/1"]

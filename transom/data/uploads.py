@@ -16,6 +16,7 @@ import msgspec
 from transom.clock import now_us
 from transom.data.certificates import Certificates
 from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
+from transom.data.part_memory import Need, PartMemory
 from transom.data.removal import Removal
 from transom.domain.errors import (
     ConflictError,
@@ -52,11 +53,12 @@ async def _forbid_nothing() -> None:
 
 
 class UploadRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `nonfatal_checks`: those of a
-    disk's partition table that refuse nothing."""
+    """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `part_memory`: of all uploads at
+    once; `nonfatal_checks`: those of a disk's partition table that refuse nothing."""
 
     size_cap: int
     project_quota: int
+    part_memory: int
     lease_us: int
     hashing_algorithm: str
     must_match_format: bool
@@ -85,6 +87,7 @@ class Uploads:
         self._removal = removal
         self._liveness = liveness
         self._quota = StorageQuota(db, rules.project_quota)
+        self._memory = PartMemory(rules.part_memory)
         self._hashing = threads
 
     async def receive(
@@ -289,7 +292,9 @@ class Uploads:
             announced = bounds.announced
             if announced is not None:
                 await self._quota.reserve(image, blob, announced)
-            size = await self._stores.get(blob.store).put(blob.key, chunks, expected_bytes=announced)
+            store = self._stores.get(blob.store)
+            async with self._memory.hold(image.owner, Need(*store.memory_for(announced))) as memory_bytes:
+                size = await store.put(blob.key, chunks, announced, memory_bytes)
             if announced is None:
                 await self._quota.reserve(image, blob, size)
             return size

@@ -29,9 +29,11 @@ class FairQueue(Generic[Item]):
     def add(self, tenant: str | None, item: Item) -> None:
         self._waiting.setdefault(tenant, deque()).append(item)
 
-    def call(self, may_call: Callable[[str | None], bool] | None = None) -> tuple[str | None, Item] | None:
-        """(tenant, its item that waits longest) of the first tenant that may be called, who then goes to the
-        end of the line; None when there is none."""
+    def call(
+        self, may_call: Callable[[str | None, Item], bool] | None = None
+    ) -> tuple[str | None, Item] | None:
+        """(tenant, its item that waits longest) of the first tenant for which that may be called, who then
+        goes to the end of the line; None when there is none."""
         if not self._waiting:
             return None
         for tenant, items in list(self._waiting.items()):
@@ -39,7 +41,7 @@ class FairQueue(Generic[Item]):
                 items.popleft()
             if not items:
                 del self._waiting[tenant]
-            elif may_call is None or may_call(tenant):
+            elif may_call is None or may_call(tenant, items[0]):
                 item = items.popleft()
                 del self._waiting[tenant]
                 if items:

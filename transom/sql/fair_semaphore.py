@@ -39,6 +39,9 @@ class FairSemaphore:
     def _has_slot_for(self, tenant: str | None) -> bool:
         return self._free > 0 and self._running[tenant] < self._most_of_one
 
+    def _may_call(self, tenant: str | None, _waiting: asyncio.Future[None]) -> bool:
+        return self._has_slot_for(tenant)
+
     def _take(self, tenant: str | None) -> None:
         self._free -= 1
         self._running[tenant] += 1
@@ -62,7 +65,7 @@ class FairSemaphore:
         self._running[tenant] -= 1
         if not self._running[tenant]:
             del self._running[tenant]
-        while (called := self._waiting.call(self._has_slot_for)) is not None:
+        while (called := self._waiting.call(self._may_call)) is not None:
             next_tenant, waiting = called
             self._take(next_tenant)
             waiting.set_result(None)

@@ -19,14 +19,26 @@ class Store(Protocol):
 
     name: str
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
+    async def put(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        expected_bytes: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> int:
         """Store what `chunks` yields (any sizes, none empty) and return its size in bytes, which should be
-        `expected_bytes`, if that is known: a hint for how to cut it, nothing that is checked.
+        `expected_bytes`, if that is known: a hint for how to cut it, nothing that is checked. `memory_bytes`:
+        what it may hold of that in memory, None for as much as makes it fastest.
 
         When it returns, the blob is durable and complete. After an error, whoever raised it (`chunks`
         included), nothing of it can be got. Raises StoreFullError when there is no room, UnavailableError
         when the store cannot be reached. `key` has not been used before.
         """
+        ...
+
+    def memory_for(self, expected_bytes: int | None) -> tuple[int, int]:
+        """(least, most) bytes that `put` holds in memory of such a blob, for as long as its source and the
+        store take; (0, 0) where each chunk is written as it comes."""
         ...
 
     def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:

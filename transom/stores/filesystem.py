@@ -42,7 +42,16 @@ class FilesystemStore:
     def url(self, key: str) -> str:
         return self.path(key).as_uri()
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
+    def memory_for(self, expected_bytes: int | None) -> tuple[int, int]:
+        return 0, 0
+
+    async def put(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        expected_bytes: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> int:
         final = self.path(key)
         part = final.with_name(key + _PART)
         try:

@@ -46,7 +46,16 @@ class HttpStore:
     def url(self, key: str) -> str:
         return key
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
+    def memory_for(self, expected_bytes: int | None) -> tuple[int, int]:
+        return 0, 0
+
+    async def put(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        expected_bytes: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> int:
         raise UnavailableError(f"The store {self.name} takes no data.")
 
     async def get(self, key: str, start: int, length: int) -> AsyncGenerator[bytes, None]:

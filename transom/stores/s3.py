@@ -11,7 +11,7 @@ from contextlib import aclosing
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, RETRY_S, StoreInfo
 from transom.stores import MARK_BYTES, MARK_NAME
-from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, failure_text, is_full
+from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, failure_text, is_full, memory_for
 from transom.stores.s3_credentials import Keys
 
 _log = logging.getLogger(__name__)
@@ -41,9 +41,20 @@ class S3Store:
     def url(self, key: str) -> str:
         return f"s3://{self._address}/{key}"
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int | None = None) -> int:
+    def memory_for(self, expected_bytes: int | None) -> tuple[int, int]:
+        return memory_for(self._part_bytes, expected_bytes)
+
+    async def put(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        expected_bytes: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> int:
         try:
-            return await self._bucket.put(self._path(key), chunks, self._part_bytes, expected_bytes)
+            return await self._bucket.put(
+                self._path(key), chunks, self._part_bytes, expected_bytes, memory_bytes=memory_bytes
+            )
         except TooManyPartsError as error:
             text = f"The store {self.name} takes no blob of more than {error.limit} bytes."
             raise StoreFullError(text) from None

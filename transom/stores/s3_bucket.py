@@ -158,10 +158,16 @@ class S3Bucket:
         part_bytes: int,
         expected_bytes: int | None = None,
         attributes: Mapping[str, str] | None = None,
+        memory_bytes: int | None = None,
     ) -> int:
         """Write the object, in parts of at least `part_bytes` if it is larger than one; its size, which the
-        service confirms. Nobody sees it before it is whole, and after an error nothing of it is left."""
-        part_bytes = max(part_bytes, -(-(expected_bytes or 0) // _MOST_PARTS))
+        service confirms. `memory_bytes`: what these may hold, though it is two of them at least; None: as
+        `memory_for` says. Nobody sees it before it is whole, and after an error nothing of it is left."""
+        part_bytes = _part_bytes(part_bytes, expected_bytes)
+        parts_at_once = _parts_at_once(part_bytes)
+        if memory_bytes is not None:
+            # The one that comes in is beside them.
+            parts_at_once = max(1, min(parts_at_once, memory_bytes // part_bytes - 1))
         first, has_ended = await _take(chunks, part_bytes)
         feed = _Feed()
         sending = asyncio.ensure_future(
@@ -171,7 +177,7 @@ class S3Bucket:
                 b"".join(first) if has_ended else feed.chunks(),
                 attributes=dict(attributes) if attributes else None,
                 chunk_size=part_bytes,
-                max_concurrency=max(1, min(PARTS_AT_ONCE, _AT_ONCE_BYTES // part_bytes)),
+                max_concurrency=parts_at_once,
             )
         )
         try:
@@ -301,6 +307,23 @@ class S3Bucket:
             await self.delete(path)
         except ERRORS as error:
             _log.warning("object %s of bucket %s stays: %s", path, self.name, failure_text(error))
+
+
+def memory_for(part_bytes: int, expected_bytes: int | None) -> tuple[int, int]:
+    """(least, most) bytes of an object that `put` holds: of a small one all, else the part that comes in and
+    those on their way."""
+    part_bytes = _part_bytes(part_bytes, expected_bytes)
+    if expected_bytes is not None and expected_bytes <= part_bytes:
+        return expected_bytes, expected_bytes
+    return 2 * part_bytes, (_parts_at_once(part_bytes) + 1) * part_bytes
+
+
+def _part_bytes(least: int, expected_bytes: int | None) -> int:
+    return max(least, -(-(expected_bytes or 0) // _MOST_PARTS))
+
+
+def _parts_at_once(part_bytes: int) -> int:
+    return max(1, min(PARTS_AT_ONCE, _AT_ONCE_BYTES // part_bytes))
 
 
 def failure_text(error: BaseException) -> str:
