@@ -22,14 +22,16 @@ class LostError(UnavailableError):
     """The lease is another worker's by now: this one has nothing more to say."""
 
 
-def is_over(db: Database, liveness: Liveness, seen: Leased) -> bool:
+async def is_over(db: Database, liveness: Liveness, seen: Leased) -> bool:
     """Whether others may take over what was `seen`."""
     has_ended = seen.held_until < db.now_us()
     if seen.holder is None:
         return has_ended
-    return liveness.is_dead(seen.holder) or (
-        has_ended and not liveness.may_renew(seen.holder, seen.held_until)
-    )
+    return await liveness.threads.run(_has_lost, liveness, seen.holder, seen.held_until, has_ended)
+
+
+def _has_lost(liveness: Liveness, holder: str, held_until: int, has_ended: bool) -> bool:
+    return liveness.is_dead(holder) or (has_ended and not liveness.may_renew(holder, held_until))
 
 
 async def renew(renew_once: Callable[[], Awaitable[bool]], pause_s: float, what: str) -> None:

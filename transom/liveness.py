@@ -6,17 +6,21 @@ import time
 import uuid
 from pathlib import Path
 
+from transom.threads import Threads
+
 _SUFFIX = ".lock"
 #: How long a worker that lives may take to renew a lease, seconds, where the length of leases is not known.
 _PATIENCE_S = 30.0
 
 
 class Liveness:
-    """This worker's name, and whether another one's process still runs. Files lie in `folder`."""
+    """This worker's name, and whether another one's process still runs. Files lie in `folder`, on a disk that
+    may hang: an event loop asks through `threads`."""
 
     def __init__(self, folder: Path, patience_s: float = _PATIENCE_S) -> None:
         """`patience_s`: see `may_renew`."""
         self._patience_s = patience_s
+        self.threads = Threads("liveness", 1)
         #: When leases of living workers were first seen to have ended, by a clock that nobody sets.
         self._ended: dict[tuple[str, int], float] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,7 @@ class Liveness:
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
+        self.threads.close()
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 

@@ -70,6 +70,7 @@ async def _prepare_data(settings: Settings) -> None:
             liveness.forget_dead()
         finally:
             liveness.close()
+            liveness.threads.join()
     finally:
         await db.close()
 

@@ -1,14 +1,17 @@
 """Who may take over from a worker that lives on this machine, when a set clock has ended its lease."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from harness.hung_disk import hung_disk
 from harness.receiver import Receiver
 
 from transom.data.scrub import Reports, Scrub, ScrubOptions
 from transom.domain.outbound import HookRules
+from transom.lease import is_over
 from transom.liveness import Liveness
 from transom.outbound import Poster
 from transom.sharing.delivery import Delivery
@@ -82,3 +85,16 @@ async def test_the_scrub_is_left_to_the_worker_that_may_renew_its_lease(
     await transfer.close()
 
     assert ((await check_runs.find_scrub_lease(db)).holder == other.name) is is_left
+
+
+async def test_locks_on_a_disk_that_hangs_hold_up_no_event_loop(
+    db: Database, folder: Path, other: Liveness
+) -> None:
+    with closing(Liveness(folder, LONG)) as me:
+        with hung_disk(folder):
+            asked = asyncio.create_task(is_over(db, me, check_runs.ScrubLease(other.name, 0)))
+            await db.read("select 1")
+            await db.read("select 1")
+            assert not asked.done()
+
+        assert not await asked

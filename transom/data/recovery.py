@@ -21,7 +21,7 @@ async def give_up_dead(db: Database, liveness: Liveness) -> list[LooseBlob]:
     waiting = []
     for blob in await blobs.list_blobs(db):
         if blob.holder is not None:
-            if not is_over(db, liveness, blob):
+            if not await is_over(db, liveness, blob):
                 continue
             if not await blobs.take_upload(db, blob, now_us()):
                 continue

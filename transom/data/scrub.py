@@ -83,7 +83,7 @@ class Scrub:
 
     async def _claim(self) -> CheckRun | None:
         seen = await check_runs.find_scrub_lease(self._db)
-        if not is_over(self._db, self._liveness, seen):
+        if not await is_over(self._db, self._liveness, seen):
             return None
         now = self._db.now_us()
         return await check_runs.claim_scrub(

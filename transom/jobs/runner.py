@@ -191,7 +191,7 @@ class Jobs:
                 return
             if seen.kind not in self._kinds or seen.id in self._running:
                 continue
-            if not lease.is_over(self._db, self._liveness, seen):
+            if not await lease.is_over(self._db, self._liveness, seen):
                 continue
             if self._running_of[seen.project_id] >= self._most_of_one:
                 continue  # The other places are for other projects.

@@ -208,7 +208,7 @@ class Delivery:
                 return
             if due.id in self._running:
                 continue
-            if not is_over(self._db, self._liveness, due):
+            if not await is_over(self._db, self._liveness, due):
                 continue
             if self._places.are_full_for(due.project_id):
                 continue
