@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from harness.service import Service
 
+from transom.console.pages import PAGES
+
 from .visitor import Page, Visitor
 
 
@@ -202,3 +204,33 @@ def test_who_answers_what_was_withdrawn_is_told_by_whom_and_why(
     assert "It could not be answered: publisher withdrew taken-back from this project just now" in text
     assert "“Wrong kernel.”" in text
     client.delete(f"/v2/images/{image_id}")
+
+
+#: These end the session, or ask for another one.
+_OF_SESSION = frozenset({"/login", "/logout", "/project"})
+_FORMS = sorted(path for path, page in PAGES.items() if "POST" in page.methods and path not in _OF_SESSION)
+_ACTS = ("promote", "revoke", "visibility", "secret", "cursor", "no-such-act")
+
+
+@pytest.mark.parametrize("path", _FORMS)
+def test_a_form_without_its_fields_breaks_no_page(
+    publisher: Visitor, recipient: Visitor, server: Service, family: str, path: str
+) -> None:
+    client = server.client("publisher")
+    hook = client.post("/share/v1/hooks", json={"url": "https://ci.example.org/"}).json()["id"]
+    image = client.get(f"/share/v1/families/{family}/current").json()["image"]["id"]
+    # One that the project could add to the family, for lists of these.
+    other = client.post("/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json()
+    kind = {"Content-Type": "application/octet-stream"}
+    assert client.put(other["file"], content=b"data", headers=kind).status_code == 204
+    filled = {
+        path.replace("{id}", own_id).replace("{number}", "1").replace("{act}", act)
+        for own_id in (family, image, hook)
+        for act in _ACTS
+    }
+
+    answers = [who.post(one, {}) for who in (recipient, publisher) for one in sorted(filled)]
+    client.delete(f"/share/v1/hooks/{hook}")
+    client.delete(other["self"])
+
+    assert [f"{one.request.url}" for one in answers if one.status_code >= 500] == []

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -198,6 +198,13 @@ class Visit:
         }
 
 
+class Given(dict[str, str]):
+    """What a form is filled with when it is shown; a field that is not among these is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 class Form:
     """What a browser sent, in order."""
 
@@ -218,9 +225,9 @@ class Form:
     def has(self, name: str) -> bool:
         return any(key == name for key, _ in self._pairs)
 
-    def given(self, *names: str) -> Mapping[str, str]:
+    def given(self, *names: str) -> "Given":
         """Those of the fields that are not empty."""
-        return {name: value for name in names if (value := self.one(name))}
+        return Given({name: value for name in names if (value := self.one(name))})
 
     def once(self) -> dict[str, str]:
         """The header by which a form that is sent twice makes one thing."""

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from transom.api.http import Response
 from transom.console.client import Refusal, cursor_of
-from transom.console.visit import Visit
+from transom.console.visit import Given, Visit
 
 FAMILIES = "/share/v1/families"
 
@@ -22,7 +22,7 @@ async def show_families(visit: Visit) -> Response:
 
 
 async def show_new(visit: Visit) -> Response:
-    return await visit.page("family_new.html", given={}, wrong="", field="")
+    return await visit.page("family_new.html", given=Given(), wrong="", field="")
 
 
 async def create(visit: Visit) -> Response:

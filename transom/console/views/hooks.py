@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
 from transom.console.views.history import described
-from transom.console.visit import Form, Visit
+from transom.console.visit import Form, Given, Visit
 from transom.domain.errors import InvalidError, NotFoundError
 
 _HOOKS = "/share/v1/hooks"
@@ -45,11 +45,11 @@ async def show_hooks(visit: Visit) -> Response:
 
 
 async def show_new(visit: Visit) -> Response:
-    return await _show_form(visit, {}, list(GROUPS))
+    return await _show_form(visit, Given(), list(GROUPS))
 
 
 async def _show_form(
-    visit: Visit, given: Mapping[str, str], types: list[str], status: int = HTTPStatus.OK, wrong: str = ""
+    visit: Visit, given: Given, types: list[str], status: int = HTTPStatus.OK, wrong: str = ""
 ) -> Response:
     return await visit.page(
         "hook_new.html", status, given=given, types=types, groups=GROUPS, wrong=wrong, hook=None

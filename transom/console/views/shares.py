@@ -12,7 +12,7 @@ from transom.console.client import cursor_of, segment
 from transom.console.recipients import Recipients, read_recipients
 from transom.console.views.family import get_own_family
 from transom.console.views.image import MOST_SEARCHED, find_last_use, get_own_image
-from transom.console.visit import Visit
+from transom.console.visit import Given, Visit
 from transom.domain.errors import ForbiddenError, InvalidError
 from transom.domain.recipients import KINDS_BY_PLURAL
 
@@ -75,7 +75,7 @@ async def _show_offer(
     visit: Visit,
     subject: Subject,
     status: int = HTTPStatus.OK,
-    given: Mapping[str, str] | None = None,
+    given: Given | None = None,
     wrong: Sequence[tuple[str, str]] = (),
     result: Mapping[str, Any] | None = None,
     held: Held | None = None,
@@ -84,7 +84,7 @@ async def _show_offer(
         "offer.html",
         status,
         subject=subject,
-        given=given or {"to": visit.query.get("to", "")},
+        given=given or Given(to=visit.query.get("to", "")),
         wrong=wrong,
         result=result,
         held=held,

@@ -7,7 +7,7 @@ from typing import Any
 from transom.api.http import Response
 from transom.console.client import Refusal, segment
 from transom.console.views.family import get_own_family, path_of
-from transom.console.visit import Form, Visit
+from transom.console.visit import Form, Given, Visit
 from transom.domain.errors import InvalidError, NotFoundError
 
 #: What a page asks about before it is done.
@@ -15,10 +15,10 @@ ACTS = frozenset({"promote", "revoke", "restore", "remove"})
 
 
 async def show_add(visit: Visit) -> Response:
-    return await _show_add(visit, {"image_id": visit.query.get("image", "")}, "")
+    return await _show_add(visit, Given(image_id=visit.query.get("image", "")), "")
 
 
-async def _show_add(visit: Visit, given: Any, wrong: str, status: int = HTTPStatus.OK) -> Response:
+async def _show_add(visit: Visit, given: Given, wrong: str, status: int = HTTPStatus.OK) -> Response:
     family, images = await asyncio.gather(
         get_own_family(visit),
         visit.client.get(
