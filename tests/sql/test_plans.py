@@ -214,6 +214,16 @@ async def test_a_question_about_one_images_members_scans_no_table(tap: Tap, ask:
     assert "SCAN" not in plans.replace("SCAN CONSTANT ROW", ""), plans
 
 
+async def test_an_offer_counts_members_by_an_index_alone_and_a_withdrawal_counts_none(tap: Tap) -> None:
+    await insert_member(tap, "image-1", "counted", 1_000, 1)
+    await delete_member(tap, "image-1", "counted")
+
+    offer, withdrawal = await tap.plans()
+
+    assert f"{BY_KEY} member USING COVERING INDEX sqlite_autoindex_member_1 (image_id=?)" in offer
+    assert withdrawal.count(f"{BY_KEY} member") == 1, withdrawal
+
+
 async def test_a_deletion_finds_its_memberships_by_their_key(tap: Tap) -> None:
     """The cascade looks for `image_id = ?`, which is the primary key's first column."""
     await tap.scan("select 1 from member where image_id = $1", "image-1")

@@ -37,8 +37,14 @@ SPELLING = {
         "join image on image.id = member.image_id and"
     ),
 }
-_LIVE_RECIPIENTS = re.compile(r"live_recipients_of\(image\.id, (\$\d+)\)")
-_COUNT_LIVE = r"(select count(*) from member where member.image_id = image.id and member.ends_at > \1)"
+#: Nearly all are live, and an index alone counts them all: only where that is too many each row is looked at.
+_HAS_ROOM = re.compile(r"live_recipients_of\(image\.id, (\$\d+)\) < (cast\(\$\d+ as \w+\))")
+_COUNTS_LESS = (
+    r"((select count(*) from member where member.image_id = image.id) < \2"
+    r" or (select count(*) from member where member.image_id = image.id and member.ends_at > \1) < \2)"
+)
+#: It waits for others, and finds that the image is shared.
+_IS_LOCKED = re.compile(r"live_recipients_of\(image\.id, \$\d+\) >= 0")
 
 
 class SqliteDialect:
@@ -66,7 +72,7 @@ def translated(sql: str) -> str:
     """The statement as SQLite understands it."""
     for postgresql, sqlite in SPELLING.items():
         sql = sql.replace(postgresql, sqlite)
-    sql = _LIVE_RECIPIENTS.sub(_COUNT_LIVE, sql)
+    sql = _HAS_ROOM.sub(_COUNTS_LESS, _IS_LOCKED.sub("true", sql))
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
