@@ -43,7 +43,7 @@ class Prefetch:
                 if looks % _LOOKS == 0:
                     await self.clean()
                 await self._bring_all()
-            except (TransomError, OSError) as error:
+            except TransomError as error:
                 _log.warning("images cannot be brought into the cache now: %s", error)
             except Exception:  # noqa: BLE001 (it must never stop for good)
                 _log.exception("looking for images to cache failed")
@@ -70,7 +70,7 @@ class Prefetch:
                     await self._transfer.reads.bring(image)
             except ContentRefusedError as error:
                 _log.error("image %s is not cached: %s", image_id, error)
-            except (TransomError, OSError) as error:
+            except TransomError as error:
                 # It stays in the queue.
                 _log.warning("image %s is not cached yet: %s", image_id, error)
                 continue

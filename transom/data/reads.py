@@ -93,7 +93,7 @@ class Reads:
         if self._cache is not None:
             try:
                 await self._cache.remove(image.id)
-            except OSError as error:
+            except UnavailableError as error:
                 _log.warning("image %s stays in the cache: %s", image.id, error)
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from transom.domain.errors import ContentRefusedError
+from transom.domain.errors import ContentRefusedError, UnavailableError, describe
 from transom.domain.model import Image
 from transom.stores.cache import Cache, Filling
 from transom.threads import Threads
@@ -60,8 +60,8 @@ async def _keeping(image: Image, cache: Cache | None) -> AsyncIterator["_Kept"]:
     if cache is not None and image.size is not None:
         try:
             filling = await cache.begin(image.id, image.size)
-        except OSError as error:
-            _log.warning("image %s is not cached: %s", image.id, error)
+        except UnavailableError as error:
+            _log.warning("image %s is not cached: %s", image.id, describe(error))
     kept = _Kept(image.id, filling)
     try:
         yield kept
@@ -80,7 +80,7 @@ class _Kept:
         if self._filling is not None:
             try:
                 await self._filling.write(chunk)
-            except OSError as error:
+            except UnavailableError as error:
                 await self._give_up(error)
 
     async def publish(self, checksum: str) -> None:
@@ -88,7 +88,7 @@ class _Kept:
         if filling is not None:
             try:
                 await filling.publish(checksum)
-            except OSError as error:
+            except UnavailableError as error:
                 await self._give_up(error)
 
     async def discard(self) -> None:
@@ -96,6 +96,6 @@ class _Kept:
         if filling is not None:
             await filling.discard()
 
-    async def _give_up(self, error: OSError) -> None:
-        _log.warning("image %s is not cached: %s", self._image_id, error)
+    async def _give_up(self, error: UnavailableError) -> None:
+        _log.warning("image %s is not cached: %s", self._image_id, describe(error))
         await self.discard()

@@ -24,13 +24,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from transom.threads import Threads
+from transom.domain.errors import UnavailableError
+from transom.stores.cache_disk import CacheDisk
 
 _DATA, _HITS, _CHECKSUM = "data", "hits", "checksum"
 #: An entry used a moment ago is not evicted: a server that was told its path may still have to open it.
 _GRACE_S = 5.0
 _GONE = ".gone-"
 _THREADS = 16
+#: Longest that a large image may take to be on the disk, seconds.
+_PUBLISH_S = 120.0
 _IMAGE_ID = re.compile(r"[0-9A-Fa-f-]{36}")
 
 
@@ -47,7 +50,8 @@ class Entry(NamedTuple):
 
 
 class Cache:
-    """At most `size_bytes` of images in `folder`, which need not be there yet."""
+    """At most `size_bytes` of images in `folder`, which need not be there yet. UnavailableError when its disk
+    fails, or does not answer."""
 
     def __init__(self, folder: Path, size_bytes: int) -> None:
         self._folder = folder
@@ -56,13 +60,17 @@ class Cache:
         self._parts = folder / "parts"
         self._locks = folder / "locks"
         self._queue = folder / "queue"
-        self._threads = Threads("cache", _THREADS)
+        self._disk = CacheDisk(_THREADS)
 
     # ---- what is here
 
     async def find(self, image_id: str, size: int) -> Path | None:
-        """The file with an image's `size` bytes, which counts as a use of it; None when it is not here."""
-        return await self._threads.finish(self._find, image_id, size)
+        """The file with an image's `size` bytes, which counts as a use of it; None when it is not here, or
+        the disk does not say."""
+        try:
+            return await self._disk.ask(self._find, image_id, size)
+        except UnavailableError:
+            return None
 
     def _find(self, image_id: str, size: int) -> Path | None:
         entry = self._entries / image_id
@@ -76,51 +84,51 @@ class Cache:
         return data
 
     async def holds(self, image_id: str) -> bool:
-        return await self._threads.finish(self._holds, image_id)
+        return await self._disk.ask(self._holds, image_id)
 
     def _holds(self, image_id: str) -> bool:
         return _is_id(image_id) and (self._entries / image_id / _DATA).exists()
 
     async def list_entries(self) -> list[Entry]:
         """What is cached, by image id."""
-        return await self._threads.finish(self._list_entries)
+        return await self._disk.ask(self._list_entries)
 
     async def remove(self, image_id: str) -> None:
         """Let go of an image, and of the wish to have it. Fine when there is neither."""
         if _is_id(image_id):
-            await self._threads.finish(self._remove, image_id)
+            await self._disk.ask(self._remove, image_id)
             await self.unqueue(image_id)
 
     async def clear(self) -> None:
         """Let go of all images. Those on their way in still come."""
         for entry in await self.list_entries():
-            await self._threads.finish(self._remove, entry.image_id)
+            await self._disk.ask(self._remove, entry.image_id)
 
     async def prune(self) -> tuple[int, int]:
         """Evict what is too much, which is so when the cache was made smaller; (images, bytes)."""
-        return await self._threads.finish(self._prune)
+        return await self._disk.ask(self._prune)
 
     async def clean(self) -> None:
         """Remove what dead processes left."""
-        await self._threads.finish(self._clean)
+        await self._disk.ask(self._clean)
 
     # ---- what is wanted here
 
     async def queue(self, image_id: str) -> None:
         """Note that the image is to be fetched. `list_queue` names it until `unqueue`."""
-        await self._threads.finish(self._make_folders)
-        await self._threads.finish((self._queue / image_id).touch)
+        await self._disk.ask(self._make_folders)
+        await self._disk.ask((self._queue / image_id).touch)
 
     async def unqueue(self, image_id: str) -> None:
         if _is_id(image_id):
-            await self._threads.finish(_unlink, self._queue / image_id)
+            await self._disk.ask(_unlink, self._queue / image_id)
 
     async def list_queue(self) -> list[str]:
         """The images that are wanted, those that have waited longest first."""
-        return await self._threads.finish(self._list_queue)
+        return await self._disk.ask(self._list_queue)
 
     async def is_queued(self, image_id: str) -> bool:
-        return _is_id(image_id) and await self._threads.finish((self._queue / image_id).exists)
+        return _is_id(image_id) and await self._disk.ask((self._queue / image_id).exists)
 
     # ---- on its way in
 
@@ -129,8 +137,8 @@ class Cache:
 
     async def begin(self, image_id: str, size: int) -> "Filling | None":
         """A place for the `size` bytes of an image; None when it is cached, when another process is fetching
-        it, or when no room can be made now. OSError when the disk fails."""
-        return await self._threads.finish(self._begin, image_id, size, undo=_discard)
+        it, or when no room can be made now."""
+        return await self._disk.ask(self._begin, image_id, size, undo=_discard)
 
     def _begin(self, image_id: str, size: int) -> "Filling | None":
         if not self.could_hold(size):
@@ -141,7 +149,7 @@ class Cache:
             return None
         try:
             if not self._holds(image_id) and (part := self._make_part(image_id, size)) is not None:
-                return Filling(part, self._entries / image_id, lock, self._threads)
+                return Filling(part, self._entries / image_id, lock, self._disk)
         except BaseException:
             os.close(lock)
             raise
@@ -256,27 +264,27 @@ class Cache:
 class Filling:
     """An image on its way into the cache. Either `publish` or `discard` ends it."""
 
-    def __init__(self, part: Path, entry: Path, lock: int, threads: Threads) -> None:
-        self._threads = threads
+    def __init__(self, part: Path, entry: Path, lock: int, disk: CacheDisk) -> None:
+        self._disk = disk
         self._part = part
         self._entry = entry
         self._lock = lock
         self._data = os.open(part / _DATA, os.O_WRONLY | os.O_CLOEXEC)
 
     async def write(self, chunk: bytes) -> None:
-        """The next bytes. OSError when there is no room on the disk."""
-        await self._threads.finish(_write_all, self._data, chunk)
+        """The next bytes. UnavailableError when there is no room on the disk."""
+        await self._disk.ask(_write_all, self._data, chunk)
 
     async def publish(self, checksum: str) -> None:
         """All bytes were written, and have the hash that is on record: from now on the image is here."""
         try:
-            await self._threads.finish(self._publish, checksum)
+            await self._disk.ask(self._publish, checksum, patience_s=_PUBLISH_S)
         finally:
             await self.discard()
 
     async def discard(self) -> None:
         """Remove what was written, unless it was published."""
-        await self._threads.finish(self.drop)
+        await self._disk.release(self.drop)
 
     def drop(self) -> None:
         """As `discard`, in the thread of the caller."""
