@@ -33,7 +33,7 @@ from transom.api.watched import LOOK_S, ConnectionLimits, Found, Peer, Watched
 
 _log = logging.getLogger(__name__)
 
-#: The same while there are too many connections, or the service stops.
+#: Pause between two looks while there are too many connections or the service stops, seconds; else `LOOK_S`.
 _HURRY_S = 0.25
 #: How long nothing of Python may run during a stop, seconds. Beyond, the process ends as after a crash: the
 #: server then waits for a thread of its own that wants Python's lock, and holds it (`sending._send_pieces`;
