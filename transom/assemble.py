@@ -29,7 +29,6 @@ from transom.api.options import (
     TaskOptions,
 )
 from transom.api.services import Services
-from transom.browsers import open_console
 from transom.components import (
     cloud_of,
     find_disks,
@@ -51,6 +50,7 @@ from transom.components import (
 from transom.config import Settings, select
 from transom.config.copied_files import find_changed, list_copied
 from transom.config.outbound import fetch_limits, fetch_rules, hook_rules
+from transom.console_wiring import open_console
 from transom.data.prefetch import Prefetch
 from transom.data.sweep import sweep
 from transom.data.transfer import Transfer

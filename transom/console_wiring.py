@@ -1,6 +1,6 @@
-"""The console, put together: pages for browsers over the API of the same process.
+"""Opens the console, pages for browsers over the API of the same process, as the settings ask.
 
-A worker imports it with its templates for the first page that it is asked for: one that shows none does
+A worker imports the console and its templates when the first page is asked for: a worker that shows none does
 without them.
 """
 
