@@ -175,7 +175,7 @@ def open_transfer(
     rules = UploadRules(
         size_cap=settings.image_size_cap,
         project_quota=settings.user_storage_quota,
-        part_memory=settings.part_memory_bytes,
+        upload_memory=settings.upload_memory_bytes,
         lease_us=settings.upload_lease_s * SECOND_US,
         hashing_algorithm=settings.hashing_algorithm,
         must_match_format=settings.require_image_format_match,

@@ -120,6 +120,11 @@ def memory_bytes(service: Service) -> int:
     return sum(_status_kib(pid, "RssAnon") for pid in worker_pids(service)) << 10
 
 
+def peak_memory_bytes(service: Service) -> int:
+    """The most that the workers have held in memory so far."""
+    return sum(_status_kib(pid, "VmHWM") for pid in worker_pids(service)) << 10
+
+
 def _status_kib(pid: int, field: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))

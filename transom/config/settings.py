@@ -201,9 +201,9 @@ class Settings(ServingSettings, Readings):
         21600, "Longest time spent waiting for the data of one fetch, in all, seconds; 0: no limit."
     )
     user_storage_quota: int = setting(0, "Bytes of image data a project may own; 0: no limit.")
-    part_memory_bytes: int = setting(
+    upload_memory_bytes: int = setting(
         1 << 30,
-        "Memory for the parts of uploads to S3 stores, of each process, bytes; one project has at most half. "
+        "Memory for image data on its way to stores, of each process, bytes; one project has at most half. "
         "Uploads that find none wait, a minute at most.",
     )
     json_body_limit: int = setting(1 << 20, "Largest JSON body a request may bring, bytes.")

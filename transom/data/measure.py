@@ -21,6 +21,8 @@ Consume = Callable[[AsyncIterator[bytes]], Awaitable[int]]
 _BLOCK_BYTES = 1 << 20
 #: Blocks received ahead of the one that is being hashed and stored.
 _BLOCKS_AHEAD = 3
+#: What that makes in memory, with the one that comes in and the one that is worked on.
+AHEAD_BYTES = (_BLOCKS_AHEAD + 2) * _BLOCK_BYTES
 
 
 class Bounds(NamedTuple):

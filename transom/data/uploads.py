@@ -15,9 +15,9 @@ import msgspec
 
 from transom.clock import now_us
 from transom.data.certificates import Certificates
-from transom.data.measure import Bounds, Consume, DigestCheck, Digests, Measure, count
-from transom.data.part_memory import Need, PartMemory
+from transom.data.measure import AHEAD_BYTES, Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.removal import Removal
+from transom.data.upload_memory import Need, UploadMemory
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -53,12 +53,12 @@ async def _forbid_nothing() -> None:
 
 
 class UploadRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `part_memory`: of all uploads at
-    once; `nonfatal_checks`: those of a disk's partition table that refuse nothing."""
+    """What every upload has to keep to. Bytes; `project_quota`: 0, no limit; `upload_memory`: of all uploads
+    at once; `nonfatal_checks`: those of a disk's partition table that refuse nothing."""
 
     size_cap: int
     project_quota: int
-    part_memory: int
+    upload_memory: int
     lease_us: int
     hashing_algorithm: str
     must_match_format: bool
@@ -87,7 +87,7 @@ class Uploads:
         self._removal = removal
         self._liveness = liveness
         self._quota = StorageQuota(db, rules.project_quota)
-        self._memory = PartMemory(rules.part_memory)
+        self._memory = UploadMemory(rules.upload_memory)
         self._hashing = threads
 
     async def receive(
@@ -293,8 +293,11 @@ class Uploads:
             if announced is not None:
                 await self._quota.reserve(image, blob, announced)
             store = self._stores.get(blob.store)
-            async with self._memory.hold(image.owner, Need(*store.memory_for(announced))) as memory_bytes:
-                size = await store.put(blob.key, chunks, announced, memory_bytes)
+            ahead = AHEAD_BYTES if announced is None else min(announced, AHEAD_BYTES)
+            least, most = store.memory_for(announced)
+            # Nothing is read of the chunks before.
+            async with self._memory.hold(image.owner, Need(ahead + least, ahead + most)) as taken:
+                size = await store.put(blob.key, chunks, announced, taken - ahead)
             if announced is None:
                 await self._quota.reserve(image, blob, size)
             return size

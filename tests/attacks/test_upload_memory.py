@@ -1,4 +1,4 @@
-"""Slow uploads to an S3 store, many at once: the memory that their parts take, and whose they are."""
+"""Many uploads at once: the memory that they take, and whose they are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from harness.s3_gateway import HoldUp, S3Gateway
 from harness.service import MakeService, Service
 from harness.swift import Swift
 
-from transom.data.part_memory import Need, PartMemory
+from transom.data.measure import AHEAD_BYTES
+from transom.data.upload_memory import Need, UploadMemory
 from transom.domain.errors import UnavailableError
 
-from .strangers import MIB
+from .strangers import MIB, peak_memory_bytes
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +29,7 @@ def anyio_backend() -> str:
 
 
 async def test_a_project_gets_half_of_it_and_less_for_each_further_upload() -> None:
-    memory, need = PartMemory(200), Need(10, 30)
+    memory, need = UploadMemory(200), Need(10, 30)
     async with AsyncExitStack() as stack:
         taken = [await stack.enter_async_context(memory.hold("one", need)) for _ in range(7)]
         others = await stack.enter_async_context(memory.hold("other", need))
@@ -38,7 +39,7 @@ async def test_a_project_gets_half_of_it_and_less_for_each_further_upload() -> N
 
 
 async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() -> None:
-    memory, called, may_end = PartMemory(40, wait_s=10), list[str](), asyncio.Event()
+    memory, called, may_end = UploadMemory(40, wait_s=10), list[str](), asyncio.Event()
 
     async def upload(tenant: str, then: asyncio.Event | None = None) -> None:
         async with memory.hold(tenant, Need(20, 20)):
@@ -61,14 +62,14 @@ async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() 
 
 
 async def test_an_upload_that_needs_more_than_a_project_may_have_gets_that() -> None:
-    memory = PartMemory(200)
+    memory = UploadMemory(200)
 
     async with memory.hold("one", Need(1000, 4000)) as taken, memory.hold("two", Need(1000, 4000)) as other:
         assert (taken, other) == (100, 100)
 
 
 async def test_who_has_waited_too_long_is_told() -> None:
-    memory = PartMemory(40, wait_s=0.01)
+    memory = UploadMemory(40, wait_s=0.01)
 
     async with memory.hold("one", Need(20, 20)):
         with pytest.raises(UnavailableError):
@@ -101,10 +102,10 @@ def test_uploads_of_one_project_do_not_fill_the_memory_while_a_store_hangs(
 
 
 def _open(make_service: MakeService, swift: Swift, gateway: S3Gateway) -> Service:
-    """A service whose projects may each hold two parts."""
+    """A service whose projects may each have one upload in parts under way."""
     url = swift.store_url(prefix="parts").replace(swift.endpoint, gateway.origin)
     settings = {"TRANSOM_STORES": f"cold={url}", "TRANSOM_WORKERS": "1", **swift.settings()}
-    return make_service("sqlite", TRANSOM_PART_MEMORY_BYTES=str(4 * PART), **settings)
+    return make_service("sqlite", TRANSOM_UPLOAD_MEMORY_BYTES=str(2 * (2 * PART + AHEAD_BYTES)), **settings)
 
 
 def _upload(service: Service, name: str, image_id: str) -> int:
@@ -115,3 +116,23 @@ def _begun(gateway: S3Gateway, image_ids: list[str]) -> list[str]:
     """Of which of them an upload in parts was begun."""
     begun = [asked.path for asked in gateway.seen("POST") if asked.query.startswith("uploads")]
     return [one for one in image_ids if any(one in path for path in begun)]
+
+
+UPLOADS = 40
+
+
+def test_uploads_that_come_faster_than_they_are_hashed_are_bounded_too(make_service: MakeService) -> None:
+    """In a local store. All of them end well."""
+    limit = 8 * AHEAD_BYTES
+    service = make_service("sqlite", TRANSOM_WORKERS="1", TRANSOM_UPLOAD_MEMORY_BYTES=str(limit))
+    client = service.client("publisher")
+    images = [create_image(client)["id"] for _ in range(UPLOADS)]
+    upload_data(client, create_image(client)["id"], bytes(MIB))
+    before = peak_memory_bytes(service)
+
+    with ThreadPoolExecutor(UPLOADS) as threads:
+        data = bytes(2 * AHEAD_BYTES)
+        statuses = list(threads.map(lambda one: upload_data(client, one, data).status_code, images))
+
+    assert statuses == [204] * UPLOADS
+    assert peak_memory_bytes(service) - before < UPLOADS * AHEAD_BYTES // 2

@@ -1,7 +1,8 @@
-"""Memory for the parts of uploads to stores that gather them, shared fairly among projects.
+"""Memory for image data on its way to stores, shared fairly among projects.
 
-S3 takes an upload in parts of 5 MiB and more, each of them whole in memory while it is sent. So a client that
-sends slowly, or a service that answers slowly, holds some for as long as it likes: a project gets a half at
+An upload is read some MiB ahead of its hashes and its store. S3 takes it in parts of 5 MiB and more besides,
+each of them whole in memory while it is sent. So clients that send faster than the machine computes, or that
+send slowly, or a service that answers slowly, hold some for as long as they like: a project gets a half at
 most, the more of it is taken the less each further upload gets, and who finds too little waits.
 """
 
@@ -35,7 +36,7 @@ class _Waiting(NamedTuple):
     called: asyncio.Future[int]
 
 
-class PartMemory:
+class UploadMemory:
     """`limit_bytes`: of all uploads of this process. Lives on one event loop."""
 
     def __init__(self, limit_bytes: int, wait_s: float = WAIT_S) -> None:
