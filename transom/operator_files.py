@@ -1,6 +1,7 @@
 """The operator's files in a worker: read at the start, and again after SIGHUP. What it reads are copies
 (`config/copied_files.py`)."""
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
@@ -20,8 +21,12 @@ from transom.domain.os_versions import OsVersions
 from transom.policy import PolicyFileError, read_policy
 from transom.stores.registry import Stores, check_stores, use_keys
 from transom.stores.s3_credentials import credentials_file
+from transom.threads import Threads
 
 _log = logging.getLogger(__name__)
+
+#: How long a look whether files have changed is waited for, seconds.
+_LOOK_S = 1.0
 
 
 def name_files(settings: Settings) -> Settings:
@@ -71,6 +76,9 @@ class OperatorFilesInForce:
         self._stores = stores
         self._use_policy = use_policy
         self._followers: tuple[GoesByOrganizations, ...] = ()
+        self._threads = Threads("operator files", 1)
+        self._looking: asyncio.Future[list[str]] | None = None
+        self._changed: list[str] = []
         self.os_versions: OsVersions = read_os_versions(settings.os_versions_file)
         self.organizations = read_organizations(settings.organizations_file)
 
@@ -80,9 +88,15 @@ class OperatorFilesInForce:
         for one in followers:
             one.use_organizations(self.organizations)
 
-    def find_changed(self) -> list[str]:
-        """The settings whose file is another now than the one in force; see `find_changed`."""
-        return find_changed(self._settings)
+    async def find_changed(self) -> list[str]:
+        """The settings whose file is another now than the one in force; see `find_changed`. While a disk does
+        not answer, as they were seen last."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._threads.begin(find_changed, self._settings)
+        await asyncio.wait([self._looking], timeout=_LOOK_S)
+        if self._looking.done():
+            self._changed = self._looking.result()
+        return self._changed
 
     def read_again(self) -> None:
         """Go by the files as they are now, by all of them or, if one cannot be used, by none."""

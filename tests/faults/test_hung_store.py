@@ -198,3 +198,23 @@ def test_accounts_that_hang_hold_up_nobody_who_needs_none(service: Service, tmp_
     # That disk gives errors as it goes.
     assert set(ends) <= {200, 503}
     assert service.client("publisher").get("/v2/images").status_code == 200
+
+
+def test_an_operators_file_that_hangs_takes_no_worker_from_its_balancer(tmp_path: Path) -> None:
+    """Whether it was changed is told as it was seen last."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    policy = folder / "policy.yaml"
+    policy.write_text('"get_images": ""\n')
+    with forked_service(tmp_path, None, {"TRANSOM_POLICY_FILE": str(policy)}) as service:
+        stranger = service.client(None)
+        policy.write_text('"get_images": "!"\n')
+        changed = stranger.get("/readyz").json()["files_not_in_force"]
+
+        with hung_disk(folder):
+            seen = [stranger.get("/readyz").json()["files_not_in_force"] for _ in range(2)]
+            images = service.client("publisher").get("/v2/images").status_code
+
+    assert changed == ["policy_file"]
+    assert seen == [changed, changed]
+    assert images == 200

@@ -35,7 +35,7 @@ async def check_ready(services: Services, _request: Request) -> Response:
         body["database_is_full"] = True
     if refused := services.transfer.ownership.refused:
         body["refused_stores"] = refused
-    if changed := services.operator_files.find_changed():
+    if changed := await services.operator_files.find_changed():
         body["files_not_in_force"] = changed
     return json_response(body)
 
