@@ -180,3 +180,12 @@ async def test_a_blob_that_is_no_file_is_not_waited_for(store: FilesystemStore) 
 
     with anyio.fail_after(5), pytest.raises(UnavailableError):
         await anext(store.get(KEY, 0, 1))
+
+
+async def test_that_nobody_can_look_at_a_blob_is_told(store: FilesystemStore) -> None:
+    """As on a disk that fails. A check of the stores goes on with the next one then."""
+    await store.put(KEY, _chunks(b"data"))
+    too_long = KEY + "x" * 300
+
+    with pytest.raises(UnavailableError):
+        await store.holds(too_long)

@@ -145,7 +145,10 @@ class FilesystemStore:
             raise _renamed(unread) from unread
 
     async def holds(self, key: str) -> bool:
-        return await self.threads.finish(lambda: any(place.exists() for place in _places(self.path(key))))
+        try:
+            return await self.threads.finish(lambda: any(place.exists() for place in _places(self.path(key))))
+        except OSError as error:
+            raise _renamed(error) from error
 
     async def set_aside(self, key: str) -> str:
         try:
