@@ -103,7 +103,7 @@ def test_nothing_answered_is_lost_or_stuck_when_machines_are_killed(
         faults += [fault for client in clients for fault in client.find_losses(looks_at_all=is_last)]
         assert not faults, "\n".join([where, *faults])
 
-    check = machines[0].run("check", "--deep", "--output", "json")
+    check = machines[0].run("check", "--deep", "--output", "json", within_s=60 * ROUNDS)
     assert check.returncode == 0, check.stdout
     admin = machines[1].client("admin")
     assert {admin.delete(f"/v2/images/{one['id']}").status_code for one in list_all_images(machines[1])} <= {

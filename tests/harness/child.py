@@ -78,15 +78,17 @@ def run(
     *,
     stdin: str = "",
     is_merged: bool = False,
+    within_s: float = COMMAND_TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as `subprocess.run` does. `is_merged`: its errors are told in its output."""
+    """Run a command to its end, as `subprocess.run` does. `is_merged`: its errors are told in its output.
+    `within_s`: how long it may take."""
     with tempfile.TemporaryDirectory(prefix="transom-run-") as folder:
         given, output, errors = (Path(folder) / name for name in ("input", "output", "errors"))
         given.write_text(stdin)
         errors.touch()
         process = start(command, cwd, env, output, stdin=given, errors=None if is_merged else errors)
         try:
-            status = process.wait(COMMAND_TIMEOUT_S)
+            status = process.wait(within_s)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

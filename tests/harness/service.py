@@ -142,9 +142,12 @@ class Service:
                 client.close()
             self._clients.clear()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another verb of the command with the settings of this service, to its end."""
-        return self._run(arguments)
+    def run(
+        self, *arguments: str, within_s: float = child.COMMAND_TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another verb of the command with the settings of this service, to its end, which comes in so
+        many seconds."""
+        return self._run(arguments, within_s=within_s)
 
     def add_user(self, name: str, project: str, role: str) -> Cloud:
         """Make an account with one role in a project, new or not; the service must run."""
@@ -198,10 +201,18 @@ class Service:
             )
         return self._clients[name]
 
-    def _run(self, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, arguments: Sequence[str], stdin: str = "", within_s: float = child.COMMAND_TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
         command = [*self._program, *arguments]
         return child.run(
-            self._start, command, self.work_dir, self._environment(), stdin=stdin, is_merged=True
+            self._start,
+            command,
+            self.work_dir,
+            self._environment(),
+            stdin=stdin,
+            is_merged=True,
+            within_s=within_s,
         )
 
     def _environment(self) -> dict[str, str]:
