@@ -28,8 +28,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def test_a_project_gets_half_of_it_and_less_for_each_further_upload() -> None:
-    memory, need = UploadMemory(200), Need(10, 30)
+async def test_a_project_gets_a_quarter_of_it_and_less_for_each_further_upload() -> None:
+    memory, need = UploadMemory(400), Need(10, 30)
     async with AsyncExitStack() as stack:
         taken = [await stack.enter_async_context(memory.hold("one", need)) for _ in range(7)]
         others = await stack.enter_async_context(memory.hold("other", need))
@@ -39,7 +39,7 @@ async def test_a_project_gets_half_of_it_and_less_for_each_further_upload() -> N
 
 
 async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() -> None:
-    memory, called, may_end = UploadMemory(40, wait_s=10), list[str](), asyncio.Event()
+    memory, called, may_end = UploadMemory(80, wait_s=10), list[str](), asyncio.Event()
 
     async def upload(tenant: str, then: asyncio.Event | None = None) -> None:
         async with memory.hold(tenant, Need(20, 20)):
@@ -47,7 +47,8 @@ async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() 
             if then is not None:
                 await then.wait()
 
-    first = [asyncio.create_task(upload(tenant, may_end)) for tenant in ("one", "two")]
+    tenants = ("one", "two", "four", "five")
+    first = [asyncio.create_task(upload(tenant, may_end)) for tenant in tenants]
     await asyncio.sleep(0)
     waiting = [asyncio.create_task(upload(tenant)) for tenant in ("one", "one", "one", "three", "two")]
     await asyncio.sleep(0)
@@ -55,21 +56,21 @@ async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() 
     may_end.set()
     await asyncio.gather(*first, *waiting, return_exceptions=True)
 
-    assert called[:2] == ["one", "two"]
-    assert called[2:] == ["one", "three", "two", "one"]
+    assert called[:4] == [*tenants]
+    assert called[4:] == ["one", "three", "two", "one"]
     async with memory.hold("one", Need(20, 20)) as taken:
         assert taken == 20
 
 
 async def test_an_upload_that_needs_more_than_a_project_may_have_gets_that() -> None:
-    memory = UploadMemory(200)
+    memory = UploadMemory(400)
 
     async with memory.hold("one", Need(1000, 4000)) as taken, memory.hold("two", Need(1000, 4000)) as other:
         assert (taken, other) == (100, 100)
 
 
 async def test_who_has_waited_too_long_is_told() -> None:
-    memory = UploadMemory(40, wait_s=0.01)
+    memory = UploadMemory(80, wait_s=0.01)
 
     async with memory.hold("one", Need(20, 20)):
         with pytest.raises(UnavailableError):
@@ -105,7 +106,7 @@ def _open(make_service: MakeService, swift: Swift, gateway: S3Gateway) -> Servic
     """A service whose projects may each have one upload in parts under way."""
     url = swift.store_url(prefix="parts").replace(swift.endpoint, gateway.origin)
     settings = {"TRANSOM_STORES": f"cold={url}", "TRANSOM_WORKERS": "1", **swift.settings()}
-    return make_service("sqlite", TRANSOM_UPLOAD_MEMORY_BYTES=str(2 * (2 * PART + AHEAD_BYTES)), **settings)
+    return make_service("sqlite", TRANSOM_UPLOAD_MEMORY_BYTES=str(4 * (2 * PART + AHEAD_BYTES)), **settings)
 
 
 def _upload(service: Service, name: str, image_id: str) -> int:
@@ -123,7 +124,7 @@ UPLOADS = 40
 
 def test_uploads_that_come_faster_than_they_are_hashed_are_bounded_too(make_service: MakeService) -> None:
     """In a local store. All of them end well."""
-    limit = 8 * AHEAD_BYTES
+    limit = 16 * AHEAD_BYTES
     service = make_service("sqlite", TRANSOM_WORKERS="1", TRANSOM_UPLOAD_MEMORY_BYTES=str(limit))
     client = service.client("publisher")
     images = [create_image(client)["id"] for _ in range(UPLOADS)]

@@ -231,7 +231,7 @@ def test_every_setting_can_be_handed_down_through_the_environment(
         ("api_limit_max", 0),
         ("image_size_cap", -1),
         ("user_storage_quota", -1),
-        ("upload_memory_bytes", (20 << 20) - 1),
+        ("upload_memory_bytes", (40 << 20) - 1),
         ("json_body_limit", 0),
         ("upload_lease_s", 2),
         ("scrub_pace_bytes_s", -1),

@@ -25,7 +25,7 @@ _AT_LEAST = {
     "api_limit_max": 1,
     "image_size_cap": 0,
     "user_storage_quota": 0,
-    "upload_memory_bytes": 20 << 20,
+    "upload_memory_bytes": 40 << 20,
     "disk_reserve": 0,
     "cache_size_bytes": 0,
     "object_size_cap": 1,

@@ -202,9 +202,9 @@ class Settings(ServingSettings, Readings):
     )
     user_storage_quota: int = setting(0, "Bytes of image data a project may own; 0: no limit.")
     upload_memory_bytes: int = setting(
-        1 << 30,
-        "Memory for image data on its way to stores, of each process, bytes; one project has at most half. "
-        "Uploads that find none wait, a minute at most.",
+        2 << 30,
+        "Memory for image data on its way to stores, of each process, bytes; one project has at most a "
+        "quarter. Uploads that find none wait, a minute at most.",
     )
     json_body_limit: int = setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     identity_body_limit: int = setting(

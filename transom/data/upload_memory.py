@@ -2,8 +2,8 @@
 
 An upload is read some MiB ahead of its hashes and its store. S3 takes it in parts of 5 MiB and more besides,
 each of them whole in memory while it is sent. So clients that send faster than the machine computes, or that
-send slowly, or a service that answers slowly, hold some for as long as they like: a project gets a half at
-most, the more of it is taken the less each further upload gets, and who finds too little waits.
+send slowly, or a service that answers slowly, hold some for as long as they like: a project gets a quarter
+at most, the more of it is taken the less each further upload gets, and who finds too little waits.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from transom.domain.fair_queue import FairQueue
 
 #: Longest wait, seconds.
 WAIT_S = 60.0
+#: The part of the whole that one project may have: it can hold that for as long as it sends slowly.
+_SHARE = 4
 #: An upload gets at most this part of what its project has left, so that some is left for the next ones.
 _PART_OF_REST = 4
 
@@ -41,7 +43,7 @@ class UploadMemory:
 
     def __init__(self, limit_bytes: int, wait_s: float = WAIT_S) -> None:
         self._free = limit_bytes
-        self._most_of_one = limit_bytes // 2
+        self._most_of_one = limit_bytes // _SHARE
         self._wait_s = wait_s
         self._held: Counter[str | None] = Counter()
         self._waiting: FairQueue[_Waiting] = FairQueue(lambda one: one.called.done())
