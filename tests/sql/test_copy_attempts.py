@@ -88,5 +88,5 @@ async def test_a_copy_waits_for_the_end_of_the_lease_of_an_earlier_attempt(world
 
 async def _wait_until_put_off(db: Database) -> None:
     with anyio.fail_after(PATIENCE_S):
-        while not await db.read("select 1 from job where attempts > 0 and holder is null"):  # noqa: ASYNC110
+        while not await db.read("select 1 from job where held_until > 0 and holder is null"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -117,15 +117,19 @@ async def test_a_job_that_was_taken_is_no_longer_its_first_holders(db: Database)
     assert await find_job(db, JOB.id, "project") == msgspec.structs.replace(ENDED, told_at=ENDED.end_at)
 
 
-async def test_a_released_job_can_be_taken_and_keeps_its_attempts(db: Database) -> None:
+@pytest.mark.parametrize(("has_failed", "attempts"), [(True, 1), (False, 0)])
+async def test_a_released_job_can_be_taken_and_keeps_its_attempts_that_failed(
+    db: Database, has_failed: bool, attempts: int
+) -> None:
+    """One that waits for others, or was stopped with its worker, is to outlast an outage all the same."""
     await _start(db)
     (seen,) = await list_open_jobs(db)
     await claim_job(db, seen, "first", 100)
 
-    await release_job(db, JOB.id, "first", 50)
+    await release_job(db, JOB.id, "first", 50, has_failed=has_failed)
 
     (free,) = await list_open_jobs(db)
-    assert (free.holder, free.held_until, free.attempts) == (None, 50, 1)
+    assert (free.holder, free.held_until, free.attempts) == (None, 50, attempts)
     assert await claim_job(db, free, "second", 300)
 
 

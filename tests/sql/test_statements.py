@@ -191,7 +191,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "jobs.LIST_OPEN_JOBS": (),
     "jobs.CLAIM_JOB": ("job", "holder", 2, 1, ""),
     "jobs.HOLD_JOB": ("job", "holder", 2, 50, 1, "half"),
-    "jobs.RELEASE_JOB": ("job", "holder", 1),
+    "jobs.RELEASE_JOB": ("job", "holder", 1, 0),
     "jobs.FINISH_JOB": ("job", "holder", "SUCCESS", "[]", 2, 100, ""),
     "jobs.FIND_JOB": ("job", "project"),
     "old_jobs.DELETE_OLD_JOBS": (1,),

@@ -217,7 +217,8 @@ class Jobs:
         try:
             await self._work(job)
         except NotYetError:
-            await self._put_off(job, _PAUSE_US)
+            # It waits for others, or is stopped: the attempts are for outages.
+            await self._put_off(job, _PAUSE_US, has_failed=False)
         except UnusableSourceError as error:
             await self._fail(job, error)
         except UnavailableError as error:
@@ -229,7 +230,8 @@ class Jobs:
         except TransomError as error:
             await self._fail(job, error)
         except asyncio.CancelledError:
-            await asyncio.shield(self._try_to(jobs.release_job(self._db, job.id, self._liveness.name, 0)))
+            releasing = jobs.release_job(self._db, job.id, self._liveness.name, 0, has_failed=False)
+            await asyncio.shield(self._try_to(releasing))
             raise
         except Exception:  # noqa: BLE001 (whatever it is, the job must not stay open for ever)
             _log.exception("job %s failed", job.id)
@@ -244,10 +246,11 @@ class Jobs:
             return min(_MOST_ATTEMPTS_OF_SOURCES, self._options.attempts)
         return self._options.attempts
 
-    async def _put_off(self, job: Job, pause_us: int) -> None:
+    async def _put_off(self, job: Job, pause_us: int, *, has_failed: bool = True) -> None:
         asyncio.get_running_loop().call_later(1.1 * pause_us / 1e6, self.wake)
         not_before = self._db.now_us() + pause_us
-        await self._try_to(jobs.release_job(self._db, job.id, self._liveness.name, not_before))
+        releasing = jobs.release_job(self._db, job.id, self._liveness.name, not_before, has_failed=has_failed)
+        await self._try_to(releasing)
 
     async def _fail(self, job: Job, error: TransomError) -> None:
         failure = Failure(None, None, error.reason or "", str(error))

@@ -366,12 +366,16 @@ async def is_held(db: Database, job_id: str, holder: str) -> bool:
     return bool(await db.read(IS_HELD, job_id, holder))
 
 
-RELEASE_JOB = "update job set holder = null, held_until = $3 where id = $1 and holder = $2 and end_at is null"
+RELEASE_JOB = """
+    update job set holder = null, held_until = $3, attempts = attempts - $4
+    where id = $1 and holder = $2 and end_at is null"""
 
 
-async def release_job(db: Database, job_id: str, holder: str, not_before: int) -> None:
-    """Let any worker claim the job from that moment on."""
-    await db.write(RELEASE_JOB, job_id, holder, not_before)
+async def release_job(
+    db: Database, job_id: str, holder: str, not_before: int, *, has_failed: bool = True
+) -> None:
+    """Let any worker claim the job from that moment on. An attempt that has not failed is not counted."""
+    await db.write(RELEASE_JOB, job_id, holder, not_before, 0 if has_failed else 1)
 
 
 FINISH_JOB = """
