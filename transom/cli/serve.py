@@ -177,11 +177,11 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
-    from granian.server.mp import MPServer
 
+    from transom.cli.supervisor import Supervisor
     from transom.process import LEAVE, READ_FILES
 
-    def read_files(*_signal: object) -> None:
+    def read_files() -> None:
         try:
             files.take(check_files)
         except SettingsError as error:
@@ -189,23 +189,6 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
             return
         for child in multiprocessing.active_children():
             os.kill(child.pid or 0, READ_FILES)
-
-    class DelayedServer(MPServer):
-        """Tells the workers that a stop was asked, so that whoever waits for events is answered, and stops
-        them `stop_delay_s` later; a second signal ends the delay."""
-
-        def signal_handler_reload(self, *_signal: object) -> None:
-            """On SIGHUP. The workers go on: to replace them would end long transfers."""
-            read_files()
-
-        def shutdown(self, exit_code: int = 0) -> None:
-            if self.interrupt_signal:
-                for child in multiprocessing.active_children():
-                    os.kill(child.pid or 0, LEAVE)
-                if settings.stop_delay_s:
-                    self.main_loop_interrupt.clear()
-                    self.main_loop_interrupt.wait(settings.stop_delay_s)
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
     _keep_signals_over_forks()
     # Until a worker listens to it.
@@ -216,7 +199,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     gc.freeze()
     # One configuration for every logger: Granian's own handlers would write a second format.
     plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
-    DelayedServer(
+    Supervisor(
         "transom.process:create_app",
         address=settings.host,
         port=settings.port,
@@ -234,10 +217,11 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         ),
         log_level=LogLevels(settings.log_level),
         log_dictconfig=plain,
-        respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_timeout_s,
         factory=True,
         process_name=None,
+        stop_delay_s=settings.stop_delay_s,
+        read_files=read_files,
     ).serve()
 
 

@@ -1,0 +1,84 @@
+"""The process above the workers: it replaces those that end, and stops all of them."""
+
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from granian.server.mp import MPServer
+
+from transom.process import LEAVE
+
+_log = logging.getLogger(__name__)
+
+#: A worker that ended before it was so old has ended soon, seconds.
+_SOON_S = 5.0
+#: Pause before such a worker is replaced, seconds.
+_PAUSE_S = 1.0
+
+
+class Supervisor(MPServer):
+    """Granian's, but for three things: SIGHUP replaces no worker; a stop is announced to the workers before
+    it begins; and a worker that is killed again and again takes no other one along."""
+
+    def __init__(
+        self, *args: Any, stop_delay_s: float, read_files: Callable[[], None], **options: Any
+    ) -> None:
+        """`stop_delay_s`: from the announcement of a stop to its beginning. `read_files` is called on SIGHUP.
+        The rest: as of `MPServer`."""
+        super().__init__(*args, **options)
+        self._stop_delay_s = stop_delay_s
+        self._read_files = read_files
+
+    def signal_handler_reload(self, *_signal: object) -> None:
+        """On SIGHUP. The workers go on: to replace them would end long transfers."""
+        self._read_files()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Tell the workers that a stop was asked, so that whoever waits for events is answered, and stop them
+        later; a second signal ends the delay."""
+        if self.interrupt_signal:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid or 0, LEAVE)
+            if self._stop_delay_s:
+                self.main_loop_interrupt.clear()
+                self.main_loop_interrupt.wait(self._stop_delay_s)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+    def _serve_loop(self, *spawn: Any) -> None:
+        """Replace workers that end until a stop is asked, or until no worker can start: one that ended by
+        itself soon after its start did so again, and none serves beside it.
+
+        Granian's loop ends the service as soon as a worker ended twice within seconds, though it was killed
+        for want of memory and others serve on.
+        """
+        failed: set[int] = set()
+        while not self.interrupt_signal:
+            self.main_loop_interrupt.wait()
+            self.main_loop_interrupt.clear()
+            ended = self._take_ended()
+            soon = {idx for idx in ended if self._age_s(idx) < _SOON_S}
+            # Others were ended by a signal (negative), which says nothing about the next start.
+            unable = {idx for idx in soon if self.wrks[idx].inner.exitcode >= 0}
+            if unable & failed and not self._serves():
+                _log.critical("no worker can start")
+                self.interrupt_children += ended  # Which makes the exit status 1.
+                return
+            failed = failed - set(ended) | unable
+            if soon:
+                self.main_loop_interrupt.wait(_PAUSE_S)
+            if not self.interrupt_signal:
+                self._respawn_workers(ended, *spawn)
+
+    def _take_ended(self) -> list[int]:
+        """The workers that ended, by their places; threads of Granian's add others meanwhile."""
+        return [self.interrupt_children.pop() for _ in range(len(self.interrupt_children))]
+
+    def _age_s(self, idx: int) -> float:
+        return float(time.monotonic() - self.wrks[idx].birth)
+
+    def _serves(self) -> bool:
+        """Whether a worker lives that did not end soon."""
+        return any(one.inner.is_alive() and self._age_s(one.idx) >= _SOON_S for one in self.wrks)
