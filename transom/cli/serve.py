@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import importlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -181,14 +180,13 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     from transom.cli.supervisor import Supervisor
     from transom.process import LEAVE, READ_FILES
 
-    def read_files() -> None:
+    def take_files() -> bool:
         try:
             files.take(check_files)
         except SettingsError as error:
             _log.error("the operator's files stay as they were: %s", error)
-            return
-        for child in multiprocessing.active_children():
-            os.kill(child.pid or 0, READ_FILES)
+            return False
+        return True
 
     _keep_signals_over_forks()
     # Until a worker listens to it.
@@ -221,7 +219,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         factory=True,
         process_name=None,
         stop_delay_s=settings.stop_delay_s,
-        read_files=read_files,
+        take_files=take_files,
     ).serve()
 
 

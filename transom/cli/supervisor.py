@@ -9,7 +9,7 @@ from typing import Any
 
 from granian.server.mp import MPServer
 
-from transom.process import LEAVE
+from transom.process import LEAVE, READ_FILES
 
 _log = logging.getLogger(__name__)
 
@@ -24,24 +24,24 @@ class Supervisor(MPServer):
     it begins; and a worker that is killed again and again takes no other one along."""
 
     def __init__(
-        self, *args: Any, stop_delay_s: float, read_files: Callable[[], None], **options: Any
+        self, *args: Any, stop_delay_s: float, take_files: Callable[[], bool], **options: Any
     ) -> None:
-        """`stop_delay_s`: from the announcement of a stop to its beginning. `read_files` is called on SIGHUP.
-        The rest: as of `MPServer`."""
+        """`stop_delay_s`: from the announcement of a stop to its beginning. `take_files` is called on SIGHUP:
+        whether there are files for the workers to read. The rest: as of `MPServer`."""
         super().__init__(*args, **options)
         self._stop_delay_s = stop_delay_s
-        self._read_files = read_files
+        self._take_files = take_files
 
     def signal_handler_reload(self, *_signal: object) -> None:
         """On SIGHUP. The workers go on: to replace them would end long transfers."""
-        self._read_files()
+        if self._take_files():
+            _signal_workers(READ_FILES)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Tell the workers that a stop was asked, so that whoever waits for events is answered, and stop them
         later; a second signal ends the delay."""
         if self.interrupt_signal:
-            for child in multiprocessing.active_children():
-                os.kill(child.pid or 0, LEAVE)
+            _signal_workers(LEAVE)
             if self._stop_delay_s:
                 self.main_loop_interrupt.clear()
                 self.main_loop_interrupt.wait(self._stop_delay_s)
@@ -82,3 +82,8 @@ class Supervisor(MPServer):
     def _serves(self) -> bool:
         """Whether a worker lives that did not end soon."""
         return any(one.inner.is_alive() and self._age_s(one.idx) >= _SOON_S for one in self.wrks)
+
+
+def _signal_workers(number: int) -> None:
+    for child in multiprocessing.active_children():
+        os.kill(child.pid or 0, number)

@@ -30,9 +30,6 @@ class Need(NamedTuple):
     most: int
 
 
-NOTHING = Need(0, 0)
-
-
 class _Waiting(NamedTuple):
     need: Need
     called: asyncio.Future[int]

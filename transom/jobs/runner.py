@@ -261,15 +261,17 @@ class Jobs:
         """Undo what the job did, and write that it has failed. A job that was taken over is let alone: what
         there is of it, here or at another service, is its new holder's, who may be done with it."""
 
-        async def hold() -> bool:
-            until, me = self._db.now_us() + self._lease_us, self._liveness.name
-            return await jobs.hold_job(self._db, ended.id, me, until, ended.progress, now_us())
-
+        hold = partial(self._hold, ended.id, ended.progress)
         refusal = f"Job {ended.id} was taken over by another worker."
         async with lease.renewed(hold, self._lease_us, f"Job {ended.id}", refusal):
             if not await hold():
                 raise lease.LostError(refusal)
             await self._kinds[ended.kind].fail(ended)
+
+    async def _hold(self, job_id: str, percent: int, message: str = "") -> bool:
+        """Renew this worker's lease of the job, and write how far it is; False when it is another's."""
+        until, me = self._db.now_us() + self._lease_us, self._liveness.name
+        return await jobs.hold_job(self._db, job_id, me, until, percent, now_us(), message)
 
     async def _try_to(self, doing: Awaitable[object]) -> None:
         """A job whose end cannot be written now is begun again when its lease is over."""
@@ -287,9 +289,7 @@ class Jobs:
         pause_s = min(_TELL_S, self._lease_us / 3e6)
 
         async def write_progress() -> bool:
-            until, me = self._db.now_us() + self._lease_us, self._liveness.name
-            percent, message = progress.percent, progress.message
-            return await jobs.hold_job(self._db, job.id, me, until, percent, now_us(), message)
+            return await self._hold(job.id, progress.percent, progress.message)
 
         working = asyncio.create_task(self._kinds[job.kind].run(job, progress.report))
         # The service's own: a project that has much to write does not lose its job by that.

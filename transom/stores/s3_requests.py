@@ -112,13 +112,11 @@ def _read(element: re.Pattern[str], entry: str) -> str:
 
 
 def _ask(bucket: Bucket, method: str, path: str, query: dict[str, str]) -> str:
-    for pause_s in _PAUSES_S:
+    for pause_s in (0.0, *_PAUSES_S):
+        time.sleep(pause_s)
         status, body = _ask_once(bucket, method, path, query)
         if status not in _PASSING:
             break
-        time.sleep(pause_s)
-    else:
-        status, body = _ask_once(bucket, method, path, query)
     if status == http.client.NOT_FOUND:
         raise AbsentError(f"{method} {path}: {status}")
     if status >= http.client.MULTIPLE_CHOICES:
