@@ -13,8 +13,9 @@ from harness.service import MakeService, Service
 from harness.swift import Swift
 
 from transom.data.measure import AHEAD_BYTES
-from transom.data.upload_memory import Need, UploadMemory
+from transom.data.upload_memory import share_memory
 from transom.domain.errors import UnavailableError
+from transom.fair_semaphore import Need
 
 from .strangers import MIB, peak_memory_bytes
 
@@ -29,7 +30,7 @@ def anyio_backend() -> str:
 
 
 async def test_a_project_gets_a_quarter_of_it_and_less_for_each_further_upload() -> None:
-    memory, need = UploadMemory(400), Need(10, 30)
+    memory, need = share_memory(400), Need(10, 30)
     async with AsyncExitStack() as stack:
         taken = [await stack.enter_async_context(memory.hold("one", need)) for _ in range(7)]
         others = await stack.enter_async_context(memory.hold("other", need))
@@ -39,7 +40,7 @@ async def test_a_project_gets_a_quarter_of_it_and_less_for_each_further_upload()
 
 
 async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() -> None:
-    memory, called, may_end = UploadMemory(80, wait_s=10), list[str](), asyncio.Event()
+    memory, called, may_end = share_memory(80, wait_s=10), list[str](), asyncio.Event()
 
     async def upload(tenant: str, then: asyncio.Event | None = None) -> None:
         async with memory.hold(tenant, Need(20, 20)):
@@ -63,14 +64,23 @@ async def test_who_finds_too_little_waits_and_the_projects_are_called_in_turn() 
 
 
 async def test_an_upload_that_needs_more_than_a_project_may_have_gets_that() -> None:
-    memory = UploadMemory(400)
+    memory = share_memory(400)
 
     async with memory.hold("one", Need(1000, 4000)) as taken, memory.hold("two", Need(1000, 4000)) as other:
         assert (taken, other) == (100, 100)
 
 
+async def test_uploads_without_data_need_nothing_of_it() -> None:
+    memory = share_memory(400)
+
+    async with memory.hold("one", Need(0, 0)) as first, memory.hold("one", Need(0, 0)) as second:
+        assert (first, second) == (0, 0)
+    async with memory.hold("one", Need(100, 100)) as taken:
+        assert taken == 100
+
+
 async def test_who_has_waited_too_long_is_told() -> None:
-    memory = UploadMemory(80, wait_s=0.01)
+    memory = share_memory(80, wait_s=0.01)
 
     async with memory.hold("one", Need(20, 20)):
         with pytest.raises(UnavailableError):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from transom.sql.fair_semaphore import FairSemaphore
+from transom.fair_semaphore import FairSemaphore
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ class Hall:
     """Requesters who hold a place until they are told to go; `inside` says which, in the order they came."""
 
     def __init__(self, places: int) -> None:
-        self._semaphore = FairSemaphore(places)
+        self._semaphore = FairSemaphore(places, "No place became free.")
         self.inside: list[str] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -28,7 +28,7 @@ class Hall:
         await _settle()
 
     async def _stay(self, name: str) -> None:
-        async with self._semaphore.slot(name.split()[0]):
+        async with self._semaphore.hold(name.split()[0]):
             self.inside.append(name)
             try:
                 await self._ends[name].wait()

@@ -17,7 +17,7 @@ from transom.clock import now_us
 from transom.data.certificates import Certificates
 from transom.data.measure import AHEAD_BYTES, Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.removal import Removal
-from transom.data.upload_memory import Need, UploadMemory
+from transom.data.upload_memory import share_memory
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -28,6 +28,7 @@ from transom.domain.errors import (
 from transom.domain.model import Content, Image, Status
 from transom.domain.project_quotas import Limit, require_room
 from transom.domain.status import advance, require_formats
+from transom.fair_semaphore import Need
 from transom.lease import renewed
 from transom.liveness import Liveness
 from transom.ownership import Ownership
@@ -87,7 +88,7 @@ class Uploads:
         self._removal = removal
         self._liveness = liveness
         self._quota = StorageQuota(db, rules.project_quota)
-        self._memory = UploadMemory(rules.upload_memory)
+        self._memory = share_memory(rules.upload_memory)
         self._hashing = threads
 
     async def receive(

@@ -26,8 +26,8 @@ import asyncpg
 
 from transom.domain.errors import UnavailableError
 from transom.domain.fair_queue import FairQueue
-from transom.sql.db import TENANT
-from transom.sql.fair_semaphore import FairSemaphore
+from transom.fair_semaphore import FairSemaphore
+from transom.sql.db import TENANT, TOO_MANY
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +61,10 @@ class Pool:
         self._free = limit
         writers = limit - limit // _NOT_TO_WRITE
         of_one = max(1, writers - max(1, writers // _NOT_OF_ONE))
-        self._writers = FairSemaphore(writers, of_one, most_wait_s)
+        self._writers = FairSemaphore(writers, TOO_MANY, of_one, most_wait_s)
         #: Bounds what each project has, not what all have together.
-        self._projects = FairSemaphore(sys.maxsize, max(1, limit - max(1, limit // _NOT_OF_ONE)), most_wait_s)
+        of_project = max(1, limit - max(1, limit // _NOT_OF_ONE))
+        self._projects = FairSemaphore(sys.maxsize, TOO_MANY, of_project, most_wait_s)
         #: Whether the server had no place for one more a moment ago.
         self._is_full = False
         #: Whether the last write that ended found no room on the server's disk.

@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import IN_PIECES, PAUSE, TENANT, Arm, Place, Result, Row, Script, Statement
-from transom.sql.fair_semaphore import FairSemaphore
+from transom.fair_semaphore import FairSemaphore
+from transom.sql.db import IN_PIECES, PAUSE, TENANT, TOO_MANY, Arm, Place, Result, Row, Script, Statement
 from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
 from transom.sql.postgres_migrate import (
@@ -76,7 +76,7 @@ class PostgresDatabase(InTurns):
         self.dialect = PostgresDialect()
         self._connector = connector
         self._pool = pool
-        self._semaphore = FairSemaphore(most_scans)
+        self._semaphore = FairSemaphore(most_scans, TOO_MANY)
         self._command_s = command_s
         self._wake: Callable[[], None] = _do_nothing
 
@@ -127,7 +127,7 @@ class PostgresDatabase(InTurns):
 
     async def scan(self, sql: str, *values: Any) -> list[Row]:
         # A server process of its own runs each statement: only connections can run out.
-        async with self._semaphore.slot(TENANT.get()):
+        async with self._semaphore.hold(TENANT.get()):
             rows = await self.read(sql, *values)
         await self.take_turn()
         return rows

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from transom.clock import now_us
 from transom.domain.errors import StoreFullError, UnavailableError
-from transom.sql.db import IN_PIECES, NEXT_PIECE, TENANT, Place, Result, Row, Script, Statement
-from transom.sql.fair_semaphore import FairSemaphore
+from transom.fair_semaphore import FairSemaphore
+from transom.sql.db import IN_PIECES, NEXT_PIECE, TENANT, TOO_MANY, Place, Result, Row, Script, Statement
 from transom.sql.sqlite.connection import BUSY_MS, connect, connect_reader, renamed
 from transom.sql.sqlite.place import find_place
 from transom.sql.sqlite.spelling import SqliteDialect, statements_of, translated
@@ -53,10 +53,10 @@ class _Scanners:
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = Threads("sqlite-scan", _SCANS_AT_ONCE)
-        self._semaphore = FairSemaphore(_SCANS_AT_ONCE)
+        self._semaphore = FairSemaphore(_SCANS_AT_ONCE, TOO_MANY)
 
     async def run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        async with self._semaphore.slot(TENANT.get()):
+        async with self._semaphore.hold(TENANT.get()):
             return await self._threads.run(self._run, sql, values)
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
