@@ -369,6 +369,29 @@ async def test_whose_maker_may_not_see_any_more_is_told_nothing_until_somebody_t
     assert types_of([receiver.take(), receiver.take()]) == ["share.offered", "hook.disabled"]
 
 
+@pytest.mark.parametrize(("is_global", "role"), [(False, "none"), (True, "member")], ids=["project", "all"])
+async def test_who_gives_it_another_address_takes_it_over(
+    world: World, receiver: Receiver, is_global: bool, role: str
+) -> None:
+    """Else events would go on to that address after the right of who named it has ended."""
+    hook = await world.hook("http://127.0.0.1:1/", is_global=is_global)
+    roles = {"user": ROLES["admin"], "successor": ROLES[role]}
+
+    async def roles_of(user_id: str, _project_id: str | None) -> frozenset[str]:
+        return roles[user_id]
+
+    requesters = Requesters(DEFAULT_POLICY, roles_of)
+    heir = msgspec.structs.replace(caller("admin"), user_id="successor")
+    await service.change_hook(world.db, heir, ACTOR, hook.id, {"url": receiver.origin}, lambda _hook: None)
+    await world.tell("share.offered")
+
+    await world.deliver_until(
+        hook, lambda hook: not hook.is_enabled, world.delivery(find_maker=requesters.find_maker)
+    )
+
+    assert receiver.is_empty
+
+
 async def test_retry_after_is_obeyed(world: World, receiver: Receiver) -> None:
     receiver.status, receiver.more = 429, {"Retry-After": "200"}
     hook = await world.hook(receiver.origin)

@@ -21,8 +21,9 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     """`types`: patterns of types of events; `is_global`: of all projects, else of the project and the domain
     of `domain_key`. `cursor`: the number of the last event that was delivered or did not match. `attempts`:
     failed tries of what comes next, which is tried at `next_at`. `old_secret` signs as well until
-    `old_secret_until`. `created_by`: the user with whose rights it is sent events, who made it or enabled it
-    since; None for one of an older release. `updated_at` changes with what users change alone."""
+    `old_secret_until`. `created_by`: the user with whose rights it is sent events, who made it, or has
+    enabled it or given it another URL since; None for one of an older release. `updated_at` changes with what
+    users change alone."""
 
     id: str
     project_id: str

@@ -88,16 +88,19 @@ async def change_hook(
     db: Database, caller: Caller, actor: Actor, hook_id: str, change: Mapping[str, Any], guard: Guard
 ) -> Hook:
     """The hook with these fields. One that is enabled again goes on at its cursor, or at the oldest event
-    that is kept, in the right of who enables it. One with another URL is tried soon: what failed has failed
-    at the old one."""
+    that is kept. One with another URL is tried soon: what failed has failed at the old one. Who says so, that
+    events are sent, or where to, takes the hook over: they are sent by that user's rights from now on."""
     oldest, _last = await events.find_kept(db)
 
     def decide(seen: Hook | None) -> Hook:
         hook = manage(caller, seen)
         guard(hook)
         new = msgspec.structs.replace(hook, **change, updated_at=_moved_on(hook))
-        if new.is_enabled and not hook.is_enabled:
-            return _enabled(new, caller, oldest)
+        is_enabled_again = new.is_enabled and not hook.is_enabled
+        if is_enabled_again or new.url != hook.url:
+            new = msgspec.structs.replace(new, created_by=caller.user_id)
+        if is_enabled_again:
+            return _enabled(new, oldest)
         if new.url != hook.url:
             return msgspec.structs.replace(new, attempts=0, next_at=min(new.next_at, soonest_try(hook)))
         return new
@@ -109,10 +112,8 @@ async def change_hook(
     return await db.run(lambda: hooks.change_hook(hook_id, decide, tell))
 
 
-def _enabled(hook: Hook, caller: Caller, oldest: int) -> Hook:
-    new = msgspec.structs.replace(
-        hook, attempts=0, next_at=soonest_try(hook), last_error=None, created_by=caller.user_id
-    )
+def _enabled(hook: Hook, oldest: int) -> Hook:
+    new = msgspec.structs.replace(hook, attempts=0, next_at=soonest_try(hook), last_error=None)
     if hook.cursor >= oldest - 1:
         return new
     lost = f"Events {hook.cursor + 1} to {oldest - 1} are not kept any more, and were not delivered."
