@@ -325,6 +325,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "console_sessions.DELETE_SESSION_OF": ("hash", "user"),
     "console_sessions.LIST_SESSIONS": ("user", 1, 1),
     "console_sessions.DELETE_ENDED": (1,),
+    "console_sessions.DELETE_LEAST_USED": ("user", 99),
     "owners.INSERT_OWNED_STORE": ("store",),
     "share_rules.LIST_RULES": ("project", "", 10),
     "share_rules.FIND_RULE": ("project", "*"),

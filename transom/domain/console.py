@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+#: Sessions of one user that are kept: each is some KiB, for as long as a token lives.
+MOST_SESSIONS = 100
+
 
 class ConsoleSession(NamedTuple):
     """`key_hash`: SHA-256 of the cookie's bytes, in hex. `box`: the tokens, enciphered with a key that only

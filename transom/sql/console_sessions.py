@@ -1,6 +1,6 @@
 """The table of who is signed in to the console."""
 
-from transom.domain.console import ConsoleSession
+from transom.domain.console import MOST_SESSIONS, ConsoleSession
 from transom.sql.db import Database
 
 _COLUMNS = """key_hash, box, user_id, user_name, project_id, project_name, domain_name, created_at, used_at,
@@ -20,11 +20,17 @@ DELETE_SESSION_OF = "delete from console_session where key_hash = $1 and user_id
 
 LIST_SESSIONS = f"""
     select {_COLUMNS} from console_session where user_id = $1 and expires_at > $2 and used_at > $3
-    order by used_at desc, key_hash limit 100"""
+    order by used_at desc, key_hash limit {MOST_SESSIONS}"""
 
 DELETE_ENDED = """
     delete from console_session where key_hash in (
         select key_hash from console_session where expires_at <= $1 order by expires_at limit 1000)"""
+
+# By `console_session_by_user`. What one transaction leaves, because others add at once, the next one takes.
+DELETE_LEAST_USED = """
+    delete from console_session where key_hash in (
+        select key_hash from console_session where user_id = $1
+        order by used_at desc, key_hash limit 1000 offset $2)"""
 
 
 class ConsoleSessions:
@@ -39,8 +45,10 @@ class ConsoleSessions:
         return ConsoleSession(*rows[0]) if rows else None
 
     async def add(self, session: ConsoleSession) -> None:
-        """Keep it, and remove at most 1,000 of those whose tokens have expired."""
+        """Keep it, and remove at most 1,000 of those whose tokens have expired, and those of the user that
+        are beyond what one may have: the ones used longest ago."""
         await self._db.write(DELETE_ENDED, session.created_at)
+        await self._db.write(DELETE_LEAST_USED, session.user_id, MOST_SESSIONS - 1)
         await self._db.write(INSERT_SESSION, *session)
 
     async def touch(self, key_hash: str, now_us: int, before_us: int) -> None:
@@ -55,6 +63,6 @@ class ConsoleSessions:
         return bool(await self._db.write(DELETE_SESSION_OF, key_hash, user_id))
 
     async def list_of(self, user_id: str, now_us: int) -> list[ConsoleSession]:
-        """The last 100 used, the newest first."""
+        """Those that a user may have, the one used last first."""
         rows = await self._db.read(LIST_SESSIONS, user_id, now_us, now_us - self._idle_us)
         return [ConsoleSession(*row) for row in rows]
