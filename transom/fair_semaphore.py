@@ -40,8 +40,9 @@ class FairSemaphore:
     def __init__(
         self, limit: int, refusal: str, most_of_one: int | None = None, wait_s: float = _WAIT_S
     ) -> None:
-        self._free = limit
-        self._most_of_one = max(1, limit // 2) if most_of_one is None else most_of_one
+        #: What nobody has.
+        self.free = limit
+        self.most_of_one = max(1, limit // 2) if most_of_one is None else most_of_one
         self._refusal = refusal
         self._wait_s = wait_s
         self._held: dict[str | None, int] = {}
@@ -54,35 +55,43 @@ class FairSemaphore:
 
     async def enter(self, tenant: str | None, need: Need = ONE) -> int:
         """As `hold`, to be given back with `leave`."""
-        if need.least > self._most_of_one:
-            need = Need(self._most_of_one, need.most)
-        if tenant not in self._waiting and self._fits(tenant, need):
+        if need.least > self.most_of_one:
+            need = Need(self.most_of_one, need.most)
+        if tenant not in self._waiting and self.fits(tenant, need):
             return self._take(tenant, need)
         return await self._wait(tenant, need)
 
     def leave(self, tenant: str | None, taken: int = 1) -> None:
-        self._free += taken
+        self.free += taken
         left = self._held.pop(tenant, 0) - taken
         if left:
             self._held[tenant] = left
+        self._call_waiting()
+
+    def held(self, tenant: str | None) -> int:
+        return self._held.get(tenant, 0)
+
+    def room(self, tenant: str | None) -> int:
+        """What one tenant may have besides what it has."""
+        return min(self.free, self.most_of_one - self._held.get(tenant, 0))
+
+    def fits(self, tenant: str | None, need: Need) -> bool:
+        """Whether the tenant may have that now."""
+        return need.least <= self.room(tenant)
+
+    def _call_waiting(self) -> None:
         while (found := self._waiting.call(self._may_call)) is not None:
             next_tenant, waiting = found
             waiting.called.set_result(self._take(next_tenant, waiting.need))
 
-    def _room(self, tenant: str | None) -> int:
-        return min(self._free, self._most_of_one - self._held.get(tenant, 0))
-
-    def _fits(self, tenant: str | None, need: Need) -> bool:
-        return need.least <= self._room(tenant)
-
     def _may_call(self, tenant: str | None, waiting: _Waiting) -> bool:
-        return self._fits(tenant, waiting.need)
+        return self.fits(tenant, waiting.need)
 
     def _take(self, tenant: str | None, need: Need) -> int:
         taken, most = need
         if most > taken:
-            taken = max(taken, min(most, self._room(tenant) // _PART_OF_REST))
-        self._free -= taken
+            taken = max(taken, min(most, self.room(tenant) // _PART_OF_REST))
+        self.free -= taken
         self._held[tenant] = self._held.get(tenant, 0) + taken
         return taken
 
@@ -96,6 +105,8 @@ class FairSemaphore:
         except asyncio.CancelledError:
             if called.done() and not called.cancelled() and called.exception() is None:
                 self.leave(tenant, called.result())  # Called and given up in the same moment.
+            else:
+                self._call_waiting()
             raise
         finally:
             late.cancel()
@@ -103,6 +114,8 @@ class FairSemaphore:
     def _give_up(self, called: asyncio.Future[int]) -> None:
         if not called.done():
             called.set_exception(UnavailableError(self._refusal))
+            # Who needs less is not to wait behind it.
+            self._call_waiting()
 
 
 class _Hold:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from transom.fair_semaphore import FairSemaphore
+from transom.domain.errors import UnavailableError
+from transom.fair_semaphore import FairSemaphore, Need
 
 pytestmark = pytest.mark.anyio
 
@@ -96,3 +97,17 @@ async def test_a_request_that_is_given_up_while_it_runs_leaves_its_place() -> No
     await hall.give_up("greedy 0")
 
     assert hall.inside == ["modest 0"]
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_nobody_waits_behind_one_that_has_given_up(is_cancelled: bool) -> None:
+    semaphore = FairSemaphore(4, "No place became free.", most_of_one=4, wait_s=0.05)
+    await semaphore.enter("other", Need(2, 2))
+    waiting = asyncio.create_task(semaphore.enter("one", Need(3, 3)))
+    await _settle()
+    if is_cancelled:
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else UnavailableError):
+        await waiting
+
+    assert await semaphore.enter("one", Need(2, 2)) == 2

@@ -204,7 +204,7 @@ class Settings(ServingSettings, Readings):
     upload_memory_bytes: int = setting(
         2 << 30,
         "Memory for image data on its way to stores, of each process, bytes; one project has at most a "
-        "quarter. Uploads that find none wait, a minute at most.",
+        "quarter of what others leave. Uploads that find none wait, a minute at most.",
     )
     json_body_limit: int = setting(1 << 20, "Largest JSON body a request may bring, bytes.")
     identity_body_limit: int = setting(

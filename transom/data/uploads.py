@@ -17,7 +17,7 @@ from transom.clock import now_us
 from transom.data.certificates import Certificates
 from transom.data.measure import AHEAD_BYTES, Bounds, Consume, DigestCheck, Digests, Measure, count
 from transom.data.removal import Removal
-from transom.data.upload_memory import share_memory
+from transom.data.upload_memory import UploadMemory
 from transom.domain.errors import (
     ConflictError,
     ContentRefusedError,
@@ -88,7 +88,7 @@ class Uploads:
         self._removal = removal
         self._liveness = liveness
         self._quota = StorageQuota(db, rules.project_quota)
-        self._memory = share_memory(rules.upload_memory)
+        self._memory = UploadMemory(rules.upload_memory)
         self._hashing = threads
 
     async def receive(
@@ -297,8 +297,8 @@ class Uploads:
             ahead = AHEAD_BYTES if announced is None else min(announced, AHEAD_BYTES)
             least, most = store.memory_for(announced)
             # Nothing is read of the chunks before.
-            async with self._memory.hold(image.owner, Need(ahead + least, ahead + most)) as taken:
-                size = await store.put(blob.key, chunks, announced, taken - ahead)
+            async with self._memory.hold(image.owner, Need(ahead + least, ahead + most)) as held:
+                size = await store.put(blob.key, held.watch(chunks), announced, held.size - ahead)
             if announced is None:
                 await self._quota.reserve(image, blob, size)
             return size
