@@ -1,12 +1,14 @@
 """Workers that end again and again: each is replaced as long as one can start, and takes no other along."""
 
 import os
+import resource
 import shutil
 import signal
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 from harness.service import MakeService, Service
 
 from .calls import eventually, expect_eventually, new_client, worker_pids
@@ -53,6 +55,46 @@ def test_the_only_worker_is_replaced_however_often_it_is_killed(make_service: Ma
     for _ in range(_TIMES):
         _replace(service, worker_pids(service)[0], 1)
         expect_eventually(lambda: _answers(service), True)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_cannot_be_replaced_for_a_while_takes_no_other_along(
+    make_service: MakeService, workers: str
+) -> None:
+    service = make_service("sqlite", TRANSOM_WORKERS=workers)
+    victim, *others = worker_pids(service)
+
+    # A process takes descriptors in its parent; one that lacks memory for it fails alike.
+    limits = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(victim, signal.SIGKILL)
+    expect_eventually(lambda: service.log_path.read_text().count("cannot be replaced now") >= 2, True)
+    assert worker_pids(service) == others
+    if others:
+        assert _answers(service)
+
+    resource.prlimit(service.pid, resource.RLIMIT_NOFILE, limits)
+    eventually(lambda: worker_pids(service), lambda pids: len(pids) == int(workers))
+    expect_eventually(lambda: _answers(service), True)
+    assert set(others) < set(worker_pids(service))
+
+
+def test_a_service_that_cannot_copy_the_operators_files_goes_on(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('"get_images": "role:reader"\n')
+    service = make_service("sqlite", TRANSOM_POLICY_FILE=str(policy))
+    workers = worker_pids(service)
+    # As where its disk is full.
+    shutil.rmtree(_runtime_folder(service) / "files")
+
+    os.kill(service.pid, signal.SIGHUP)
+
+    said = "the operator's files stay as they were"
+    expect_eventually(lambda: said in service.log_path.read_text(), True)
+    assert _answers(service)
+    assert worker_pids(service) == workers
 
 
 def test_the_service_ends_when_no_worker_can_start(make_service: MakeService, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
     def take_files() -> bool:
         try:
             files.take(check_files)
-        except SettingsError as error:
+        except (OSError, SettingsError) as error:  # No room for copies, or a mistake in a file.
             _log.error("the operator's files stay as they were: %s", error)
             return False
         return True

@@ -20,8 +20,9 @@ _PAUSE_S = 1.0
 
 
 class Supervisor(MPServer):
-    """Granian's, but for three things: SIGHUP replaces no worker; a stop is announced to the workers before
-    it begins; and a worker that is killed again and again takes no other one along."""
+    """Granian's, but for four things: SIGHUP replaces no worker; a stop is announced to the workers before
+    it begins; and neither a worker that is killed again and again nor one that cannot be replaced for a while
+    takes another one along."""
 
     def __init__(
         self, *args: Any, stop_delay_s: float, take_files: Callable[[], bool], **options: Any
@@ -55,8 +56,9 @@ class Supervisor(MPServer):
         for want of memory and others serve on.
         """
         failed: set[int] = set()
+        missing: list[int] = []
         while not self.interrupt_signal:
-            self.main_loop_interrupt.wait()
+            self.main_loop_interrupt.wait(_PAUSE_S if missing else None)
             self.main_loop_interrupt.clear()
             ended = self._take_ended()
             soon = {idx for idx in ended if self._age_s(idx) < _SOON_S}
@@ -70,7 +72,22 @@ class Supervisor(MPServer):
             if soon:
                 self.main_loop_interrupt.wait(_PAUSE_S)
             if not self.interrupt_signal:
-                self._respawn_workers(ended, *spawn)
+                missing = [idx for idx in missing + ended if not self._replace(idx, *spawn)]
+
+    def _replace(self, idx: int, target: Any, callback_loader: Any) -> bool:
+        """Start a worker in the place of one that ended. False when the machine has no room for it now: no
+        memory, process, thread or descriptor. The others serve on meanwhile."""
+        worker: Any = self._spawn_worker(idx=idx, target=target, callback_loader=callback_loader)
+        try:
+            worker.start()
+        except (OSError, RuntimeError) as error:
+            _log.error("worker-%d cannot be replaced now: %s", idx + 1, error)
+            if worker.inner.pid is not None:  # Nobody would watch over it.
+                worker.kill()
+                worker.join()
+            return False
+        self.wrks[idx] = worker
+        return True
 
     def _take_ended(self) -> list[int]:
         """The workers that ended, by their places; threads of Granian's add others meanwhile."""
