@@ -254,12 +254,12 @@ class S3Bucket:
                     if "/" not in name:
                         yield name, found["size"]
             return
-        continuation: str | None = ""
-        while continuation is not None:
-            objects = await self._threads.run(list_objects, self._signed, folder, continuation)
-            for name, size in objects.sizes.items():
+        continuation, is_end = "", False
+        while not is_end:
+            sizes, continuation = await self._threads.run(list_objects, self._signed, folder, continuation)
+            for name, size in sizes.items():
                 yield name, size
-            continuation = objects.continuation or None
+            is_end = not continuation
 
     async def move(self, path: str, to: str) -> None:
         """FileNotFoundError when there is no such object, NotKeptError when the service does not keep it."""
