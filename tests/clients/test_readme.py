@@ -37,13 +37,13 @@ def test_the_commands_work_as_they_stand(fresh: Service) -> None:
 
     printed = shell.run(script, fresh.work_dir)
 
-    assert (fresh.work_dir / "copy.raw").read_bytes() == (fresh.work_dir / "disk.raw").read_bytes()
+    assert (fresh.work_dir / "hello.raw").read_bytes() == (fresh.work_dir / "disk.raw").read_bytes()
     job, _ = json.JSONDecoder().raw_decode(printed, printed.index("{"))
     assert job["job_id"]
     assert job["status"] in ("INIT", "RUNNING", "SUCCESS")
     assert "user:         alice" in printed
     # The batch offered the image anew, after it was withdrawn.
-    wait_until(lambda: _list_offers(fresh) == ["web-1"])
+    wait_until(lambda: _list_offers(fresh) == ["hello"])
 
 
 def _list_offers(service: Service) -> list[str]:

@@ -46,7 +46,7 @@ def test_the_story_of_a_family_works_as_it_stands(tmp_path: Path) -> None:
     assert '"state":"revoked"' in told
     assert "CVE-2026-1234" in told
     # What `openstack image list` finds by the property, at the end.
-    assert [line for line in told.splitlines()[-6:] if "web-1" in line and "active" in line]
+    assert [line for line in told.splitlines()[-6:] if "shop-1" in line and "active" in line]
 
 
 def test_the_story_of_a_webhook_works_as_it_stands(tmp_path: Path) -> None:
@@ -67,6 +67,6 @@ def test_the_story_of_a_webhook_works_as_it_stands(tmp_path: Path) -> None:
         while service.client("publisher").get("/share/v1/hooks").json()["items"][0]["last_status"] != 204:
             pass
 
-    assert (tmp_path / "told").read_text() == "transom.hook.test \ntransom.share.offered web-1\n"
+    assert (tmp_path / "told").read_text() == "transom.hook.test \ntransom.share.offered news-1\n"
     assert "offered: 1" in told
     assert "last_status" in told
