@@ -12,6 +12,9 @@ by, with what the ranges and the order are made of.
 
 Paging is by key, not by offset: the page after a marker starts where the marker would stand, whatever came or
 went meanwhile.
+
+A page has a limit of images and one of size (`list_size_limit`, `_cut_by_size`): images may have long
+properties and tags, and a page of them is in memory whole.
 """
 
 from collections.abc import Mapping, Sequence
