@@ -37,6 +37,11 @@ def is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
+def is_fault(error: Exception) -> bool:
+    """Whether the disk failed, or may not be written any more. One that is full does not count."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_READONLY"))
+
+
 def renamed(error: Exception) -> Exception:
     """The one place where SQLite's errors become ours. A value that Python cannot hand over is no error of
     SQLite's but of ours: it stays as it is, and loud."""

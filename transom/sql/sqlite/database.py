@@ -35,6 +35,10 @@ _STEPS_BETWEEN_LOOKS = 100_000
 #: never look.
 _STEPS_ON_LOOP = 20_000
 _MOST_ON_LOOP_S = 0.004
+#: How long the answer to `require_writable` may take, seconds.
+_READY_S = 3.0
+#: Changes nothing, and goes to the disk all the same.
+_WRITE_NOTHING = "pragma user_version = 0"
 #: RETURNING came with 3.35.
 _OLDEST = (3, 35, 0)
 
@@ -101,6 +105,8 @@ class SqliteDatabase(InTurns):
             self._scanners = _Scanners(path)
             self._threads = Threads("sqlite", 1)
             self._writer = Writer(path, asyncio.get_running_loop(), disk_reserve)
+            #: The last transaction by which was looked whether there can be any.
+            self._probe: asyncio.Future[list[list[Row]] | None] | None = None
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"The database {path} cannot be opened: {error}") from error
         # A commit needs the interpreter lock back when the disk is done; with the default of 5 ms a busy
@@ -146,7 +152,15 @@ class SqliteDatabase(InTurns):
         self._writer.wake = wake
 
     async def require_writable(self) -> None:
-        await self.read("select 1")
+        if self._probe is None or self._probe.done():
+            probe = _WRITE_NOTHING if self._writer.is_failing else "select 1"
+            self._probe = self._writer.submit((Statement(probe, ()),))
+            # It may fail when nobody waits any more.
+            self._probe.add_done_callback(lambda done: done.exception())
+        await asyncio.wait([self._probe], timeout=_READY_S)
+        if not self._probe.done():
+            raise UnavailableError("Another process keeps the database locked.")
+        self._probe.result()
 
     @property
     def is_full(self) -> bool:

@@ -16,7 +16,8 @@ from transom.domain.errors import StoreFullError, UnavailableError
 from transom.domain.fair_queue import FairQueue
 from transom.sql.db import Result, Row, Script, Statement
 from transom.sql.sqlite.changes import run_statement
-from transom.sql.sqlite.connection import BUSY_MS, connect, is_busy, renamed
+from transom.sql.sqlite.connection import BUSY_MS, connect, is_busy, is_fault, renamed
+from transom.sql.sqlite.files import OpenFiles
 from transom.sql.sqlite.unit import Unit, is_gone, settle
 
 #: Most requests in one commit: bounds the time that the first of them waits for the last.
@@ -72,6 +73,11 @@ class Writer:
         self._is_too_long = False
         self._connection.set_progress_handler(self._look_at_clock, _STEPS_BETWEEN_LOOKS)
         self._checkpointer = _Checkpointer(path, self._ballast)
+        # Which opens all files for as long as the connection is.
+        self._connection.execute("select 1 from sqlite_master").fetchall()
+        self._files = OpenFiles(path)
+        #: Whether the disk failed in the last transaction.
+        self.is_failing = False
         self._loop = loop
         #: Statements in the order they came, what may be long by projects in turn, what is tried once more.
         self._waiting: list[Unit] = []
@@ -97,6 +103,8 @@ class Writer:
     def _enqueue(self, unit: Unit) -> asyncio.Future[Any]:
         if self._is_stopped:
             raise UnavailableError("The database is closed.")
+        if self._files.is_displaced:
+            self._files.require()
         self._require_room_for(unit)
         if unit.makes_others_wait:
             self._long.add(unit.tenant, unit)
@@ -221,14 +229,17 @@ class Writer:
             if failure is None:
                 if self._connection.in_transaction:
                     self._connection.execute("commit")
+                # Behind the commit: what is acknowledged is in files that the next start finds.
+                self._files.require()
                 self._checkpointer.notice(self._connection.total_changes)
             elif self._connection.in_transaction:
                 self._connection.rollback()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnavailableError) as error:
             failure = error
             with suppress(sqlite3.Error):
                 self._connection.rollback()
         again: list[Unit] = []
+        self.is_failing = failure is not None and is_fault(failure)
         is_locked_out = failure is not None and is_busy(failure)
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError):
