@@ -137,6 +137,7 @@ TABLES: dict[str, Table] = {
     "get_tasks": ANYBODY,
     "add_task": ANYBODY,
     "modify_task": ANYBODY,
+    "add_group_member": OWNING_MEMBER,
     "manage_family": OWNING_MEMBER,
     "manage_hook": OWNING_MEMBER,
     "manage_share_rule": OWNING_MEMBER,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from domain.samples import caller
 from harness.forks import forked_service
 from harness.gateway import Gateway
 from harness.keystone import DOMAIN, Keystone
@@ -111,8 +112,10 @@ def test_a_recipient_is_asked_for_once(keystone: Keystone, gateway: Gateway) -> 
     async def ask() -> frozenset[str]:
         async with use_identity(keystone, gateway) as identity:
             recipients = Recipients(identity)
-            await asyncio.gather(*(recipients.find_unknown([known, ABSENT]) for _ in range(20)))
-            return await recipients.find_unknown([known, ABSENT, domain_key(DOMAIN), domain_key(ABSENT)])
+            await asyncio.gather(*(recipients.find_unknown(caller(), [known, ABSENT]) for _ in range(20)))
+            return await recipients.find_unknown(
+                caller(), [known, ABSENT, domain_key(DOMAIN), domain_key(ABSENT)]
+            )
 
     assert asyncio.run(ask()) == {ABSENT, domain_key(ABSENT)}
     # The first is refused to the token of the project, and asked again with that of the system.
@@ -144,13 +147,13 @@ def test_an_answer_that_says_nothing_of_the_project_is_an_outage(
     async def ask() -> frozenset[str]:
         async with use_identity(keystone, gateway) as identity:
             recipients = Recipients(identity)
-            await recipients.find_unknown([known])
+            await recipients.find_unknown(caller(), [known])
             gateway.refuse = lambda call: status
-            during = await recipients.find_unknown([known])
+            during = await recipients.find_unknown(caller(), [known])
             with pytest.raises(UnavailableError):
-                await recipients.find_unknown([known, asked])
+                await recipients.find_unknown(caller(), [known, asked])
             gateway.refuse = lambda call: None
-            return during | await recipients.find_unknown([asked])
+            return during | await recipients.find_unknown(caller(), [asked])
 
     assert asyncio.run(ask()) == frozenset()
 
@@ -164,7 +167,7 @@ def test_look_ups_that_take_too_long_are_an_outage(
         async with use_identity(keystone, gateway) as identity:
             await identity.has_recipient(MemberType.DOMAIN, DOMAIN)
             gateway.hold()
-            await Recipients(identity).find_unknown([f"project-{n}" for n in range(100)])
+            await Recipients(identity).find_unknown(caller(), [f"project-{n}" for n in range(100)])
 
     with pytest.raises(UnavailableError):
         asyncio.run(ask())

@@ -95,6 +95,11 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
         lambda who: rules.withdraw_from(who, SEEN, "image"),
         [("get_image", SEEN.target), ("delete_member", SEEN.target)],
     ),
+    "offer to projects": (lambda who: rules.offer_to(who, [RECIPIENT]), []),
+    "offer to groups": (
+        lambda who: rules.offer_to(who, [RECIPIENT, "organization/o-1", "domain/default"]),
+        [("add_group_member", SHARED)],
+    ),
     "replace shares": (
         lambda who: rules.replace_shares(who, SEEN, "image"),
         [

@@ -213,7 +213,8 @@ DEFAULTS: Mapping[str, Default] = {
     "get_tasks": Default(_DEFAULT, "nothing"),
     "add_task": Default(_DEFAULT, "nothing"),
     "modify_task": Default(_DEFAULT, "nothing"),
-    # the share API, beside the rules for images and members
+    # the IMS API and the share API, beside the rules for images and members
+    "add_group_member": Default(_OWNING_MEMBER, "calls that share with a domain or an organisation"),
     "manage_family": Default(_OWNING_MEMBER, "calls that make or change families and their versions"),
     "manage_hook": Default(_OWNING_MEMBER, "calls below /share/v1/hooks"),
     "manage_share_rule": Default(_OWNING_MEMBER, "PUT, DELETE below /share/v1/rules"),

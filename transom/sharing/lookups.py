@@ -26,7 +26,7 @@ async def find_unknown(
         return ()
     may_offer = bool(images) and may_share_any(caller, images, await batches.see_images(db, caller, images))
     if may_offer or await _may_offer_any(db, caller, families):
-        return await recipients.find_unknown(member_ids)
+        return await recipients.find_unknown(caller, member_ids)
     return ()
 
 

@@ -1,5 +1,5 @@
-"""Which recipients of an offer do not exist. The operator's file is always asked, the identity service where
-the operator wants it (`check_recipients`).
+"""Which recipients an offer may have: whom the caller may offer to, and who exists. The operator's file is
+always asked, the identity service where the operator wants it (`check_recipients`).
 
 Only who may offer an image may learn which there are: ask after that right was judged.
 """
@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Collection, Iterator
 
 from transom.domain.errors import UnavailableError
+from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.domain.recipients import kind_of, split_member_id, without_projects
 from transom.identity import Identity
+from transom.sharing import rules
 
 #: Look-ups of one request under way at a time. They share Keystone's connections with everybody's tokens.
 LOOKUPS = 8
@@ -31,11 +33,13 @@ class Recipients:
         self._organizations = organizations
 
     def are_checked(self, member_ids: Collection[str]) -> bool:
-        """Whether one of these can be found not to exist."""
-        return self._identity is not None or bool(_not_in_identity(member_ids))
+        """Whether one of these can be found not to exist, or may be none that everybody offers to."""
+        return self._identity is not None or any(without_projects(member_ids))
 
-    async def find_unknown(self, member_ids: Collection[str]) -> frozenset[str]:
-        """Those of the `member_id`s that nothing has. UnavailableError when that cannot be found out now."""
+    async def find_unknown(self, caller: Caller, member_ids: Collection[str]) -> frozenset[str]:
+        """Those of the `member_id`s that nothing has. ForbiddenError unless the caller may offer to all of
+        them, UnavailableError when it cannot be found out now who exists."""
+        rules.offer_to(caller, member_ids)
         in_file = _not_in_identity(member_ids)
         absent = frozenset(one for one in in_file if self._organizations.find(one) is None)
         if self._identity is None:

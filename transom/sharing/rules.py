@@ -8,7 +8,7 @@ with webhooks in `hook_rules.py`. The recipient's own rules decide which offers 
 `first_status` in `sql/share_rules.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET
 
@@ -35,7 +35,7 @@ from transom.domain.model import (
     Visibility,
 )
 from transom.domain.policy import looks_at_images, owns
-from transom.domain.recipients import KINDS, split_member_id
+from transom.domain.recipients import KINDS, is_group, split_member_id, without_projects
 from transom.domain.times import show_time
 
 _MEMBER_STATUSES = frozenset(MemberStatus)
@@ -197,6 +197,13 @@ def share_from(caller: Caller, image: Seen | None, image_id: str) -> None:
     if is_whole_image(seen.properties) and not is_from_backup(seen.properties):
         text = f"Image {image_id} holds a whole server and was not made from a backup: it cannot be shared."
         raise ForbiddenError(text, Reason.WHOLE_NOT_SHARED)
+
+
+def offer_to(caller: Caller, member_ids: Iterable[str]) -> None:
+    """May the caller offer anything to all of these? Projects are asked whether they want it; whoever is in a
+    domain or an organisation has it at once, and cannot leave."""
+    if any(map(is_group, without_projects(member_ids))):
+        access.require("add_group_member", caller, Target(caller.project_id, Visibility.SHARED))
 
 
 def share_once_more(found: Found, member_id: str) -> None:

@@ -46,7 +46,7 @@ async def offer(
     for _ in range(TRIES):
         found = await members.find_member(db, image_id, caller.member_ids, member_id)
         image = rules.offer(caller, found, member_id)
-        if await recipients.find_unknown([member_id]):
+        if await recipients.find_unknown(caller, [member_id]):
             raise rules.recipient_unknown(member_id)
         offered = await try_as_of(image.owner)
         if offered is not None:
@@ -200,4 +200,5 @@ async def _find_unknown(
     if not recipients.are_checked(member_ids):
         return ()
     found = await batches.see_images(db, caller, images)
-    return await recipients.find_unknown(member_ids) if may_share_any(caller, images, found) else ()
+    may_share = may_share_any(caller, images, found)
+    return await recipients.find_unknown(caller, member_ids) if may_share else ()

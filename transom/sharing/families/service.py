@@ -295,7 +295,7 @@ async def set_members(
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     rules.withdraw_family(caller, seen)
-    unknown = await recipients.find_unknown(new.member_ids)
+    unknown = await recipients.find_unknown(caller, new.member_ids)
     act = Act(now=now_us(), actor=actor)
 
     def script() -> Script[SetOutcome]:
