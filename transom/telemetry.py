@@ -29,6 +29,9 @@ BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 _DELAYS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 _ACCESS = "transom.access"
+#: Of a request's method and path, characters that its line shows: a client sends as many as it likes.
+_SHOWN_METHOD = 32
+_SHOWN_PATH = 2_048
 #: How long the text of /metrics is not made again, as a multiple of what it took.
 _REST = 4
 #: How the names of folders with counters begin.
@@ -182,8 +185,8 @@ class RequestLog:
             "time": _timestamp(time.time()),
             "level": "info",
             "logger": _ACCESS,
-            "method": method,
-            "path": path,
+            "method": method[:_SHOWN_METHOD],
+            "path": path[:_SHOWN_PATH],
             "status": status,
             "ms": round(seconds * 1e6) / 1000,
             "request_id": request_id,

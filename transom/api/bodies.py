@@ -1,5 +1,5 @@
-"""What bodies and queries may cost a worker: memory, for all that are held at once, and work, for each of a
-request.
+"""What heads, bodies and queries may cost a worker: memory, for all that are held at once, and work, for each
+of a request.
 
 A body of a request that is read whole is held while it is answered, and a long answer while the client takes
 it. Bodies of image data are not: they go by.
@@ -17,6 +17,8 @@ from transom.domain.errors import BodyTooLargeError, InvalidError, Reason, Unava
 MOST_VALUES = 10_000
 #: Most parameters in a query.
 MOST_PARAMETERS = 1_000
+#: Most bytes of a request before its body: method, path, query and headers.
+MOST_HEAD_BYTES = 64 << 10
 #: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
 _MOST_SIGNS = 200_000
 _decode = msgspec.json.Decoder().decode

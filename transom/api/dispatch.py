@@ -11,9 +11,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from transom.api import routes
+from transom.api.bodies import MOST_HEAD_BYTES
 from transom.api.clients import ClientConnection, ClientCounts, Download
 from transom.api.connections import Watch
 from transom.api.cors import Cors
@@ -185,6 +187,7 @@ class Dispatcher:
         """(the route's template or "", the response)."""
         try:
             request.dialect = _dialect_of(request)
+            _require_short_head(request)
             if (given := request.headers.get(b"x-openstack-request-id")) is not None:
                 request.request_id = _read_request_id(given, self._max_request_id_length)
             if b"transfer-encoding" in request.headers:
@@ -396,6 +399,15 @@ def _require_plain_transfer(request: Request) -> None:
         raise HttpError(
             HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding: no transfer coding but chunked is understood."
         )
+
+
+def _require_short_head(request: Request) -> None:
+    """HttpError 431 for a head that takes too long to be read: cookies, digests, entity tags and the like are
+    taken apart on the event loop."""
+    size = len(request.method) + len(request.raw_path) + len(request.query)
+    if size + sum(map(len, chain.from_iterable(request.raw_headers))) > MOST_HEAD_BYTES:
+        text = f"The method, URL and headers of the request have more than {MOST_HEAD_BYTES} bytes in all."
+        raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
 
 
 def _has_long_head(request: Request) -> bool:

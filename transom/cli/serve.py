@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from transom.api.bodies import MOST_HEAD_BYTES
 from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
@@ -26,9 +27,6 @@ from transom.operator_files import check_files, name_files
 from transom.telemetry import runtime_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
-
-#: Of HTTP/2: headers of a request when they are unpacked.
-_MOST_HEADER_BYTES = 64 << 10
 
 
 @click.command()
@@ -210,9 +208,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         backpressure=settings.max_connections + room_beside(settings.max_connections),
         # The server has one time-out for both: the head of a request, and the pause before it.
         http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_s * 1000),
-        http2_settings=HTTP2Settings(
-            max_concurrent_streams=MOST_STREAMS, max_headers_size=_MOST_HEADER_BYTES
-        ),
+        http2_settings=HTTP2Settings(max_concurrent_streams=MOST_STREAMS, max_headers_size=MOST_HEAD_BYTES),
         log_level=LogLevels(settings.log_level),
         log_dictconfig=plain,
         workers_kill_timeout=settings.stop_timeout_s,

@@ -17,6 +17,8 @@ from transom.domain.errors import InvalidError
 _FIELDS = {b"content-digest": "Content-Digest", b"repr-digest": "Repr-Digest"}
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
 _MD5 = b"content-md5"
+#: To read some thousand members takes the event loop a while.
+_MOST_CHARACTERS = 4_096
 _HEX_MD5 = re.compile("[0-9a-fA-F]{32}")
 
 
@@ -32,6 +34,8 @@ def read_digests(request: Request) -> tuple[ExpectedDigest, ...]:
 
 
 def _read_dictionary(shown: str, value: str) -> list[ExpectedDigest]:
+    if len(value) > _MOST_CHARACTERS:
+        raise InvalidError(f"{shown}: is longer than {_MOST_CHARACTERS} characters.")
     # Imported with the first of these fields: most processes never see one.
     from http_sf import StructuredFieldError, parse
 

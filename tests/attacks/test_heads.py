@@ -1,0 +1,71 @@
+"""What comes before a body: how long it may be, and what of it is kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import SharedServices
+from harness.service import Service
+
+from .strangers import connect, head, read_status
+
+#: What all of a head but one long header has at most, bytes.
+REST = 4 << 10
+LIMIT = 64 << 10
+
+
+@pytest.fixture(scope="module")
+def server(shared_services: SharedServices) -> Service:
+    return shared_services.get("sqlite")
+
+
+@pytest.mark.parametrize("path", ["/", "/console/", "/v2/images", "/share/v1", "/identity/v3", "/healthz"])
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_head_of_more_than_64_kib_is_refused(server: Service, path: str, count: int) -> None:
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    lines = [f"X-{number}: {'a' * (LIMIT // count)}" for number in range(count)]
+
+    assert _status(server, head("GET", path, token, *lines)) == 431
+
+
+def test_a_method_counts_too(server: Service) -> None:
+    assert _status(server, head("A" * LIMIT, "/v2/images")) == 431
+
+
+@pytest.mark.parametrize("name", ["Cookie", "X-Other", "Accept-Language", "If-None-Match"])
+def test_a_head_of_almost_64_kib_is_taken(server: Service, name: str) -> None:
+    token = f"X-Auth-Token: {server.token('publisher')}"
+
+    assert _status(server, head("GET", "/v2/images", token, f"{name}: {'a=b;' * ((LIMIT - REST) // 4)}")) in (
+        200,
+        400,
+    )
+
+
+def test_a_long_digest_is_refused(server: Service) -> None:
+    publisher = server.client("publisher")
+    image_id = publisher.post("/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json()[
+        "id"
+    ]
+    headers = {"Content-Type": "application/octet-stream", "Content-Digest": "md5=:AAAA:," * 400}
+
+    answer = publisher.put(f"/v2/images/{image_id}/file", content=b"data", headers=headers)
+
+    assert answer.status_code == 400
+    assert "Content-Digest" in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/" + "long/" * 12_000), ("M" * 60_000, "/long")])
+def test_a_line_of_the_log_is_short_however_long_the_request(server: Service, method: str, path: str) -> None:
+    _status(server, head(method, path))
+    lines = [line for line in server.log_path.read_text().splitlines() if "transom.access" in line]
+
+    assert json.loads(lines[-1])["path"].startswith("/long")
+    assert len(lines[-1]) < 3_000
+
+
+def _status(service: Service, request: bytes) -> int:
+    with connect(service) as connection:
+        connection.sendall(request)
+        return read_status(connection)
