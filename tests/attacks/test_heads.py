@@ -8,7 +8,7 @@ import pytest
 from conftest import SharedServices
 from harness.service import Service
 
-from .strangers import connect, head, read_status
+from .strangers import connect, cpu_s, head, read_status
 
 #: What all of a head but one long header has at most, bytes.
 REST = 4 << 10
@@ -69,3 +69,20 @@ def _status(service: Service, request: bytes) -> int:
     with connect(service) as connection:
         connection.sendall(request)
         return read_status(connection)
+
+
+def test_a_list_of_too_many_values_is_refused_at_the_first_too_many(server: Service) -> None:
+    """To take all of them apart costs as much as a hundred requests."""
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    few = head("GET", "/v2/images?limit=1", token)
+    many = head("GET", f"/v2/images?name=in:{',' * (LIMIT - REST)}", token)
+
+    assert _status(server, many) == 400
+    assert _cost_of(server, many) < 10 * _cost_of(server, few)
+
+
+def _cost_of(service: Service, request: bytes) -> float:
+    before = cpu_s(service)
+    for _ in range(100):
+        _status(service, request)
+    return max(cpu_s(service) - before, 0.05)

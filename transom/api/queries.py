@@ -33,7 +33,11 @@ def refuse_nul(pairs: list[tuple[str, str]]) -> None:
 
 
 def refuse_too_many(conditions: Iterable[Condition]) -> None:
-    if sum(len(condition.values) for condition in conditions) > _MOST_VALUES:
+    refuse_too_many_values(sum(len(condition.values) for condition in conditions))
+
+
+def refuse_too_many_values(count: int) -> None:
+    if count > _MOST_VALUES:
         raise InvalidError(f"Too many filters: a list takes at most {_MOST_VALUES} values.")
 
 

@@ -20,6 +20,7 @@ from transom.api.queries import (
     parse_time,
     refuse_nul,
     refuse_too_many,
+    refuse_too_many_values,
 )
 from transom.domain.errors import InvalidError
 from transom.domain.listing import Condition, ListQuery, Op
@@ -33,9 +34,8 @@ _TEXTS = frozenset({"owner", "checksum", "os_hash_value", "os_hash_algo"})
 _STEERING = frozenset(
     {"limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "member_status", "os_hidden"}
 )
-#: A value of `in:`, quoted or not, with what stands before it.
-_LISTED = re.compile(r'(?:^|,)(?:"((?:[^"\\]|\\.)*)"|([^",]*))')
-_LIST = re.compile(rf"(?:{_LISTED.pattern})*")
+#: A value of `in:`, quoted or not.
+_LISTED = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]*)')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -98,12 +98,16 @@ def _parse_operator_text(name: str, value: str) -> list[Condition]:
 
 def _split_quoted(name: str, text: str) -> tuple[str, ...]:
     """The values of `in:a,b,"c,d"`; a comma at the end is none's."""
-    if not _LIST.fullmatch(text):
-        raise InvalidError(f"Invalid filter value '{text}' for '{name}': quotes go around a whole value.")
-    values = [
-        _ESCAPED.sub(r"\1", found[1]) if found[1] else found[2] or "" for found in _LISTED.finditer(text)
-    ]
-    return tuple(values if text and not text.endswith(",") else values[:-1])
+    values: list[str] = []
+    at = 0
+    while at < len(text):
+        # It always matches, if nothing else an empty value.
+        if (found := _LISTED.match(text, at)) is None or text[found.end() : found.end() + 1] not in ("", ","):
+            raise InvalidError(f"Invalid filter value '{text}' for '{name}': quotes go around a whole value.")
+        values.append(_ESCAPED.sub(r"\1", found[1]) if found[1] else found[2] or "")
+        refuse_too_many_values(len(values))
+        at = found.end() + 1
+    return tuple(values)
 
 
 _PARSERS: Parsers = (
