@@ -17,6 +17,7 @@ from standardwebhooks import WebhookVerificationError
 from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, SOONEST_S, TESTS_AT_ONCE, Hook
+from transom.domain.model import Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.outbound import HookRules
 from transom.domain.policy import DEFAULT_POLICY
@@ -45,8 +46,8 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-async def no_maker(_hook: Hook) -> None:
-    """As where only a token of the user tells its rights."""
+#: As where only a token of the user tells its rights.
+no_maker = Requesters(DEFAULT_POLICY).find_maker
 
 
 class World:
@@ -367,6 +368,28 @@ async def test_whose_maker_may_not_see_any_more_is_told_nothing_until_somebody_t
     await world.deliver_until(hook, has_come_to(2), world.delivery(find_maker=requesters.find_maker))
 
     assert types_of([receiver.take(), receiver.take()]) == ["share.offered", "hook.disabled"]
+
+
+@pytest.mark.parametrize("are_known", [False, True], ids=["roles unknown", "roles known"])
+async def test_an_image_that_the_operators_rules_hide_is_not_named(
+    world: World, receiver: Receiver, are_known: bool
+) -> None:
+    async def find_roles(_user_id: str, _project_id: str | None) -> frozenset[str]:
+        return ROLES["member"]
+
+    hook = await world.hook(receiver.origin)
+    hiding = Policy({**DEFAULT_POLICY.rules, "get_image": lambda _caller, _target: False})
+    requesters = Requesters(hiding, find_roles if are_known else None)
+    await world.tell("share.offered")
+
+    await world.deliver_until(hook, has_come_to(1), world.delivery(find_maker=requesters.find_maker))
+
+    event = msgspec.json.decode(receiver.take().body)
+    assert (event["type"], "subject" in event, "image" in event["data"]) == (
+        "transom.share.offered",
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(("is_global", "role"), [(False, "none"), (True, "member")], ids=["project", "all"])

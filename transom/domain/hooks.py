@@ -1,7 +1,10 @@
 """Webhooks, and when a delivery that failed is tried again. Pure."""
 
+from typing import NamedTuple
+
 import msgspec
 
+from transom.domain.model import Caller
 from transom.domain.recipients import split_member_id
 
 #: Pauses after the first failed try and each further one, seconds. After the last the hook is disabled.
@@ -53,6 +56,14 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def domain_id(self) -> str | None:
         return split_member_id(self.domain_key)[1] if self.domain_key is not None else None
+
+
+class Maker(NamedTuple):
+    """The caller with whose rights a hook is sent events. Its roles are those of now or, where they cannot be
+    known, those that it takes to make such a hook."""
+
+    caller: Caller
+    are_roles_known: bool
 
 
 def soonest_try(hook: Hook) -> int:

@@ -266,7 +266,12 @@ DEFAULT_POLICY = Policy({name: default.says.rule for name, default in DEFAULTS.i
 def looks_at_images(policy: Policy) -> bool:
     """Whether a rule that batches ask may look at more of an image than whose it is and who sees it. None of
     the code's does."""
-    return any(policy.rules[name] is not DEFAULT_POLICY.rules[name] for name in _ASKED_BY_BATCHES)
+    return any(has_own_rule(policy, name) for name in _ASKED_BY_BATCHES)
+
+
+def has_own_rule(policy: Policy, name: str) -> bool:
+    """Whether the operator has set this rule, or one that it refers to."""
+    return policy.rules[name] is not DEFAULT_POLICY.rules[name]
 
 
 _ASKED_BY_BATCHES = ("get_image", "add_member", "delete_member", "modify_member")

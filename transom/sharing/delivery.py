@@ -18,7 +18,7 @@ from typing import Any
 from transom.clock import now_us
 from transom.domain.errors import ConflictError, TransomError, UnavailableError, describe
 from transom.domain.events import CLOCK, Event, EventQuery
-from transom.domain.hooks import TEST_EACH_S, TESTS_AT_ONCE, Hook, pause_after
+from transom.domain.hooks import TEST_EACH_S, TESTS_AT_ONCE, Hook, Maker, pause_after
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import NameSource
@@ -38,6 +38,7 @@ from transom.sharing.hooks import (
 )
 from transom.sharing.names import NameBook
 from transom.sharing.readers import Reader, Readers
+from transom.sharing.ruled import hide_images
 from transom.sql import events, hooks
 from transom.sql.db import Database, context_of
 
@@ -60,8 +61,7 @@ _UNEXPECTED = "The service failed to send it; its log says more."
 _TESTED = f"The project has tested its webhooks often: there is one more test each {TEST_EACH_S} seconds."
 _NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
 
-#: The caller with whose rights a hook is sent events, as they are now; None where they cannot be known.
-FindMaker = Callable[[Hook], Awaitable[Caller | None]]
+FindMaker = Callable[[Hook], Awaitable[Maker]]
 
 
 class Failed(Exception):  # noqa: N818 (what happened to a try, and no error of ours)
@@ -276,7 +276,8 @@ class Delivery:
     async def _deliver(self, hook: Hook, found: Sequence[Event], viewer: Viewer) -> Hook | None:
         """Send it, and write what came of it: the hook behind the events, None to stop."""
         try:
-            await self._require_right(hook)
+            maker = await self._require_right(hook)
+            viewer = await hide_images(self._db, maker, viewer, found)
             message = message_of(hook, found, viewer, await self._find_names(found, viewer))
             reply = await self._post(hook, message)
         except Failed as failed:
@@ -292,11 +293,12 @@ class Delivery:
             return NO_NAMES
         return await NameBook(self._names, self._organizations).find_in(found, viewer)
 
-    async def _require_right(self, hook: Hook) -> None:
-        """Raises Failed when the user who made the hook may no longer see its events."""
+    async def _require_right(self, hook: Hook) -> Caller:
+        """The user who made the hook. Raises Failed when it may no longer see its events."""
         maker = await self._find_maker(hook)
-        if maker is not None and not hook_rules.sees_hook(maker, hook):
+        if maker.are_roles_known and not hook_rules.sees_hook(maker.caller, hook):
             raise Failed(_NO_RIGHT, is_final=True, was_sent=False)
+        return maker.caller
 
     async def _record_failure(self, hook: Hook, failed: Failed) -> None:
         pause_s = None

@@ -2,7 +2,8 @@
 
 An event has two sides, owner and recipient. Each side sees its own users and request ids; of the other side
 it sees the project only. Only the recipient is told that its rule, and not a user, gave the answer. An event
-for all members of a family names the image to the owner only: some members may not see the image.
+for all members of a family names the image to the owner only: some members may not see the image. No event
+names one that the operator's own rules hide from the viewer.
 """
 
 import re
@@ -29,10 +30,12 @@ _PATTERN = re.compile(r"(?:\*|[a-z_]+)(?:\.(?:\*|[a-z_]+)){0,3}")
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom events are shown. `project` None: for an administrator, who sees both sides of all of them."""
+    """For whom events are shown. `project` None: for an administrator, who sees both sides of all of them.
+    `hidden`: images that the operator's own rules hide from it (`ruled.py`)."""
 
     project: str | None
     member_ids: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
 
 EVERYTHING = Viewer(project=None)
@@ -118,16 +121,16 @@ def cloud_event(event: Event, viewer: Viewer, names: EventNames = NO_NAMES) -> d
     }
 
 
-def _names_image(event: Event, viewer: Viewer) -> bool:
+def names_image(event: Event, viewer: Viewer) -> bool:
     """Members of a family that have not accepted it, or accepted it later, may not see the image."""
-    if event.image_id is None:
+    if event.image_id is None or event.image_id in viewer.hidden:
         return False
     is_of_all_members = event.family_id is not None and event.member_id is None
     return not is_of_all_members or viewer.project is None or viewer.project == event.owner
 
 
 def _subject(event: Event, viewer: Viewer) -> str | None:
-    if _names_image(event, viewer):
+    if names_image(event, viewer):
         return f"images/{event.image_id}"
     if event.data.hook is not None:
         return f"hooks/{event.data.hook}"
@@ -139,7 +142,7 @@ def _data(event: Event, viewer: Viewer, names: EventNames) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if data.hook is not None:
         told["hook"] = {"id": data.hook}
-    if _names_image(event, viewer):
+    if names_image(event, viewer):
         told["image"] = {"id": event.image_id, "name": data.image}
     if event.family_id is not None:
         told["family"] = {"id": event.family_id, "name": data.family, "number": data.number}

@@ -12,6 +12,7 @@ from transom.sharing import rules
 from transom.sharing.events import EVERYTHING, Viewer, viewer_of
 from transom.sharing.readers import Reader
 from transom.sharing.relay import Relay
+from transom.sharing.ruled import hide_images
 from transom.sql import events
 from transom.sql.db import Database
 
@@ -66,7 +67,8 @@ async def list_events(
             reader.forget()
             page = await _read_page(db, query, viewer)
             if page.events or not await _wait(reader, until, is_leaving):
-                return page
+                viewer = await hide_images(db, caller, viewer, page.events)
+                return msgspec.structs.replace(page, viewer=viewer)
             query = msgspec.structs.replace(query, after=page.cursor)
             caller = await find_caller()
 

@@ -22,6 +22,7 @@ from transom.domain.errors import (
     NotFoundError,
     Reason,
 )
+from transom.domain.events import Event
 from transom.domain.families import FamilyMember
 from transom.domain.memberships import AnswerWithVault, ChangeTerms, Found, NewTerms, Seen, Terms
 from transom.domain.model import (
@@ -322,6 +323,14 @@ def list_offers(caller: Caller) -> None:
 def is_listed(caller: Caller, image: Image) -> bool:
     """May the caller see this image, which a look at offers to its project has found?"""
     return access.is_allowed("get_image", caller, access.image_target(image, is_member=True))
+
+
+def is_told(caller: Caller, event: Event, image: Image | None) -> bool:
+    """May the caller be told the image of an event that concerns its project, as owner or as recipient?
+    `image`: None for one that is gone."""
+    is_member = caller.project_id != event.owner
+    target = Target(event.owner, Visibility.SHARED, is_member=is_member, image=image)
+    return access.is_allowed("get_image", caller, target)
 
 
 def see_shares(caller: Caller, found: Found) -> Image:

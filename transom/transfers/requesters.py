@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from transom.domain.errors import ConflictError, ForbiddenError, Reason
-from transom.domain.hooks import Hook
+from transom.domain.hooks import Hook, Maker
 from transom.domain.job_inputs import recall_caller
 from transom.domain.model import Caller, Job, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 
 #: The roles that a user has in a project now. UnavailableError when that cannot be found out.
 RolesOf = Callable[[str, str | None], Awaitable[frozenset[str]]]
+
+#: That make a hook of a project, unless the operator's rules say otherwise.
+_MAKERS_ROLES = frozenset({"member", "reader"})
 
 
 class Requesters:
@@ -52,19 +55,21 @@ class Requesters:
             organizations=self._organizations.keys_of(caller.project_id, caller.domain_id),
         )
 
-    async def find_maker(self, hook: Hook) -> Caller | None:
-        """The caller with whose rights the hook is sent events, with the current roles; None where only a
-        token of the user tells these."""
-        if self._roles_of is None or hook.created_by is None:
-            return None
-        return Caller(
-            user_id=hook.created_by,
+    async def find_maker(self, hook: Hook) -> Maker:
+        """The caller with whose rights the hook is sent events."""
+        roles = _MAKERS_ROLES
+        are_known = self._roles_of is not None and hook.created_by is not None
+        if self._roles_of is not None and hook.created_by is not None:
+            roles = await self._roles_of(hook.created_by, hook.project_id)
+        caller = Caller(
+            user_id=hook.created_by or "",
             project_id=hook.project_id,
-            roles=await self._roles_of(hook.created_by, hook.project_id),
+            roles=roles,
             domain_id=hook.domain_id,
             organizations=self._organizations.keys_of(hook.project_id, hook.domain_id),
             policy=self._policy,
         )
+        return Maker(caller, are_known)
 
 
 def no_token_left() -> ConflictError:
