@@ -6,6 +6,7 @@ to see only what was looked at before, is told the format rather than left to gu
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -32,16 +33,22 @@ _CPU_S = 3600
 #: Snapshots and bitmaps of one disk can have 100 MB of names.
 _MOST_PRINTED = 1 << 20
 #: Sets the limits in the process that becomes qemu-img, which gives way to the service: none is left to the
-#: event loop's own process.
+#: event loop's own process. On Linux it ends with the worker, even one that is killed: the next worker begins
+#: the conversion anew, and each would hold its memory and disk beside the others.
 _LIMITED = """
-import os, resource, sys
-memory, cpu, file_size = map(int, sys.argv[1:4])
+import ctypes, os, resource, sys
+parent, memory, cpu, file_size = map(int, sys.argv[1:5])
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG, SIGKILL = 1, 9
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
 resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 os.nice(10)
-os.execvp(sys.argv[4], sys.argv[4:])
+os.execvp(sys.argv[5], sys.argv[5:])
 """
 
 
@@ -116,7 +123,7 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
 
 async def _run(most_bytes: int, *arguments: str) -> bytes:
     """What qemu-img prints. ContentRefusedError when it fails, or prints more than of any honest disk."""
-    limits = (str(_MEMORY_BYTES), str(_CPU_S), str(most_bytes + (1 << 24)))
+    limits = map(str, (os.getpid(), _MEMORY_BYTES, _CPU_S, most_bytes + (1 << 24)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _LIMITED, *limits, _PROGRAM, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
