@@ -202,12 +202,15 @@ class Worker:
         )
         operator_files.hand_organizations_to(identity, requesters, services.recipients, parts.deliveries)
         undo.callback(asyncio.create_task(judge_downloads(self._watch)).cancel)
+        request_log = RequestLog(settings.log_format) if settings.access_log else None
+        if request_log is not None:
+            undo.callback(request_log.close)
         dispatcher = Dispatcher(
             services,
             _front_options(settings),
             self._watch,
             observe if settings.metrics else None,
-            RequestLog(settings.log_format) if settings.access_log else None,
+            request_log,
             open_console(settings, db, parts.keystone) if settings.has_console else None,
         )
         self._operator_files = operator_files

@@ -32,6 +32,8 @@ _ACCESS = "transom.access"
 #: Of a request's method and path, characters that its line shows: a client sends as many as it likes.
 _SHOWN_METHOD = 32
 _SHOWN_PATH = 2_048
+#: How long the line of a request waits for those of others, seconds.
+_LINES_TOGETHER_S = 0.01
 #: How long the text of /metrics is not made again, as a multiple of what it took.
 _REST = 4
 #: How the names of folders with counters begin.
@@ -163,12 +165,13 @@ def open_lines(logger: str, log_format: str) -> WriteLines:
 
 
 class RequestLog:
-    """One line a request. Those of a round of the event loop are written together: each write gives Python's
-    lock away, and costs as much as a line."""
+    """One line a request. Those of a moment are written together: each write gives Python's lock away, and
+    costs as much as several lines."""
 
     def __init__(self, log_format: str) -> None:
         self._lines = _Lines(log_format)
         self._waiting: list[dict[str, Any]] = []
+        self._is_closed = False
 
     def write(
         self,
@@ -194,9 +197,16 @@ class RequestLog:
             "user_id": user_id,
             "project_id": project_id,
         }
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._flush)
+        if not self._waiting and not self._is_closed:
+            asyncio.get_running_loop().call_later(_LINES_TOGETHER_S, self._flush)
         self._waiting.append(line)
+        if self._is_closed:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what waits, and from now on each line at once: the event loop may end before a timer."""
+        self._is_closed = True
+        self._flush()
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

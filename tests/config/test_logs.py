@@ -129,7 +129,7 @@ def test_lines_that_are_not_written_are_not_made_either(caplog: pytest.LogCaptur
     open_lines("transom.often", "json")(pytest.fail("a line was made") for _ in range(1))
 
 
-def test_lines_of_one_round_of_the_event_loop_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_a_moment_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many in a piece as a pipe takes at once: lines of several workers do not mix."""
     # A pipe of packets gives what each write wrote (pipe(2), O_DIRECT).
     reader, writer = os.pipe2(os.O_DIRECT)
@@ -137,19 +137,31 @@ def test_lines_of_one_round_of_the_event_loop_are_written_together(monkeypatch: 
         monkeypatch.setattr(sys, "stderr", stderr)
         log = RequestLog("json")
 
-        async def answer(count: int) -> None:
-            for number in range(count):
-                log.write("GET", "/v2/images", 200, 0.001, f"req-{number}", "192.0.2.1", None, None)
-            await asyncio.sleep(0)
+        def answer(number: int) -> None:
+            log.write("GET", "/v2/images", 200, 0.001, f"req-{number}", "192.0.2.1", None, None)
 
-        asyncio.run(answer(3))
-        together = [json.loads(line)["request_id"] for line in packets.read(PIPE_BUF).splitlines()]
-        asyncio.run(answer(100))
+        def read_ids() -> list[str]:
+            return [json.loads(line)["request_id"] for line in packets.read(PIPE_BUF).splitlines()]
+
+        async def answer_in_rounds() -> list[str]:
+            for number in range(3):
+                answer(number)
+                await asyncio.sleep(0)
+            return await asyncio.to_thread(read_ids)
+
+        async def answer_many_and_end() -> None:
+            for number in range(100):
+                answer(number)
+            log.close()
+            answer(100)
+
+        together = asyncio.run(answer_in_rounds())
+        asyncio.run(answer_many_and_end())
         stderr.close()
         pieces = list(iter(lambda: packets.read(PIPE_BUF), b""))
 
     assert together == ["req-0", "req-1", "req-2"]
     lines = b"".join(pieces).splitlines()
-    assert [json.loads(line)["request_id"] for line in lines] == [f"req-{number}" for number in range(100)]
+    assert [json.loads(line)["request_id"] for line in lines] == [f"req-{number}" for number in range(101)]
     assert all(piece.endswith(b"\n") for piece in pieces)
     assert len(pieces) < 100 / 5
