@@ -171,7 +171,9 @@ class _Client:
         self._members: dict[str, set[str]] = {}
         self._jobs: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._imports: dict[str, bytes] = {}
+        #: Images whose deletion was answered: since the last look, and before it.
         self._deleted: set[str] = set()
+        self._gone: set[str] = set()
         #: What a job of this round works on, and is not deleted before its end.
         self._busy: set[str] = set()
 
@@ -190,8 +192,9 @@ class _Client:
                 stop.wait(0.2)  # It was killed.
 
     def find_losses(self, *, looks_at_all: bool) -> list[str]:
-        """What is not as it was answered, once the jobs are over. Data that was there after an earlier round
-        is read again if `looks_at_all`, which takes the longer the more rounds there were."""
+        """What is not as it was answered, once the jobs are over. Data and deletions that an earlier look
+        found as they should be are looked at again if `looks_at_all`, which takes the longer the more rounds
+        there were."""
         client = self._machines[self._number % 2].client("publisher")
         losses = []
         for job_id, then in self._jobs.items():
@@ -215,7 +218,10 @@ class _Client:
         for image_id, members in self._members.items():
             if not members <= member_statuses(client, image_id).keys():
                 losses.append(f"members of {image_id}: not all of {sorted(members)}")
-        shown = {image_id: client.get(f"/v2/images/{image_id}").status_code for image_id in self._deleted}
+        self._gone |= self._deleted
+        looked_for = self._gone if looks_at_all else self._deleted
+        shown = {image_id: client.get(f"/v2/images/{image_id}").status_code for image_id in looked_for}
+        self._deleted = set()
         return losses + [f"{image_id} is back" for image_id, status in shown.items() if status != 404]
 
     def _show_job(self, client: httpx.Client, job_id: str) -> dict[str, Any]:
