@@ -12,8 +12,8 @@ from transom.domain.fair_queue import FairQueue
 
 #: Longest wait, seconds.
 _WAIT_S = 30.0
-#: Who can use more than it needs gets at most this part of what its tenant has left, so that some is left for
-#: the tenant's next ones.
+#: A request that can use more than it needs gets at most this part of what its tenant has left, so that some
+#: is left for the tenant's next ones.
 _PART_OF_REST = 4
 
 
@@ -114,7 +114,7 @@ class FairSemaphore:
     def _give_up(self, called: asyncio.Future[int]) -> None:
         if not called.done():
             called.set_exception(UnavailableError(self._refusal))
-            # Who needs less is not to wait behind it.
+            # Another request of this tenant may need less than this one, and fit.
             self._call_waiting()
 
 

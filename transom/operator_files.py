@@ -105,7 +105,7 @@ class OperatorFilesInForce:
             os_versions = read_os_versions(self._settings.os_versions_file)
             buckets = read_buckets(self._settings.object_store_buckets_file)
             organizations = read_organizations(self._settings.organizations_file)
-            # Whoever asks a peer reads the file then.
+            # Only checked: it is read again for each request to a peer.
             read_peers(self._settings.peers_file)
             use_keys(self._stores, store_options(self._settings))
         except SettingsError as error:

@@ -373,7 +373,7 @@ class Scrapes:
     async def render(self) -> bytes:
         if self._next is None:
             self._next = asyncio.create_task(self._render_in_turn())
-        # Who gives up takes it from nobody else.
+        # A request that is cancelled does not cancel the text for the others.
         return await asyncio.shield(self._next)
 
     async def _render_in_turn(self) -> bytes:

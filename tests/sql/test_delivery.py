@@ -358,7 +358,7 @@ async def test_whose_maker_may_not_see_any_more_is_told_nothing_until_somebody_t
 
     assert receiver.is_empty
     assert (disabled.cursor, disabled.last_status) == (0, None)
-    assert "Who made it may not see these events any more." in (disabled.last_error or "")
+    assert "The user who made it may not see these events any more." in (disabled.last_error or "")
     await world.db.run(lambda: events.relay(10))
     rows = await world.db.read("select type, owner from event order by seq desc limit 1")
     assert tuple(rows[0]) == ("hook.disabled", OWNER)

@@ -11,7 +11,7 @@ def report_os_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # Whoever reads has enough: click ends without a word.
+        raise  # The reader of a pipe has ended (`head`): click exits silently.
     except OSError as error:
         raise click.ClickException(describe_os_error(error)) from None
 

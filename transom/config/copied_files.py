@@ -71,7 +71,8 @@ class CopiedFiles:
             try:
                 content = original.read_bytes()
             except OSError:
-                # Who needs the file says best what is wrong with it. If nobody does, it is not missed.
+                # The check of the setting that names the file says best what is wrong with it. Without such a
+                # check the file is not needed.
                 check(self._settings)
                 continue
             copy = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -9,7 +9,7 @@ from transom.console.words import shorten, show_controls
 
 
 class Reader(NamedTuple):
-    """Who reads. The own name is shown where identity did not tell it with the event."""
+    """Whom the events are shown to. Its own name is shown where the event came without it."""
 
     project_id: str
     user_id: str

@@ -34,8 +34,8 @@ _PUBLISHERS = "/share/v1/publishers/{project_id}"
 class Page(NamedTuple):
     """`methods`: GET shows, POST does and leads to a page that shows (303). `section`: of the menu, whose
     first page it is. `needs`: the call of the API without which there is no such page. `asks`: it only
-    prepares what it does, and is not shown to who may look alone. Who is in no project is led from those that
-    need one to the page of projects."""
+    prepares what it does, and is not shown to users with read access only. Users without a project are
+    redirected from pages that need one to the page of projects."""
 
     methods: dict[str, View]
     section: str = ""

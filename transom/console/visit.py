@@ -85,7 +85,7 @@ class Visit:
             raise ForbiddenError("It belongs to another project.")
 
     def is_ours(self, project_id: str) -> bool:
-        """Who administers the service may what the owner may."""
+        """Whether the user may do what the project may: its own users, and administrators of the service."""
         return project_id == self.project_id or self.here.box.may_operate
 
     @property

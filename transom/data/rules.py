@@ -15,7 +15,7 @@ def use_cache(caller: Caller, rule: str) -> None:
 
 
 def remove_cached(caller: Caller, found: Found, absent: str, *, is_here: bool) -> None:
-    """Who does not see the image is not told that its data is in the cache (`is_here`). An admin may remove
-    that of a deleted one."""
+    """May the caller remove the image's data from the cache? One that does not see the image is not told that
+    its data is there (`is_here`). An admin may remove the data of a deleted image."""
     if not (is_here and caller.is_admin):
         see_image(caller, found, absent)

@@ -50,7 +50,7 @@ _OTHER_DATA = "The data is not that of the image it was taken from."
 
 
 async def _forbid_nothing() -> None:
-    """Whoever could have lost a right is judged elsewhere."""
+    """For uploads whose rights are checked elsewhere."""
 
 
 class UploadRules(msgspec.Struct, frozen=True, kw_only=True):

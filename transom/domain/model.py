@@ -96,7 +96,7 @@ class Image(msgspec.Struct, frozen=True):
     """An image, whole. Sizes in bytes, `min_disk` in GB, `min_ram` in MB; None means not known.
 
     Rows are made into images by position (`sql/images.py`), which costs a third of what it does by name, and
-    is a good part of what a list costs. Whoever else makes one names the fields.
+    is a good part of what a list costs. All other code names the fields.
     """
 
     id: str

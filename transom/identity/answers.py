@@ -41,7 +41,7 @@ class Answers(Generic[T]):
             task = asyncio.create_task(self._ask(key, ask))
             self._asking[key] = task
             task.add_done_callback(lambda done: self._finish(key, done))
-        # Whoever began it may be gone before the answer is there, and the others still wait for it.
+        # The request that began it may be cancelled while others still wait for the answer.
         return await asyncio.shield(task)
 
     async def _ask(self, key: bytes, ask: Ask[T]) -> T | None:

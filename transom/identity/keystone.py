@@ -97,7 +97,7 @@ class KeystoneIdentity:
         self._forget_callers()
 
     def _forget_callers(self) -> None:
-        """Who was known is asked for anew: what is kept of them has the old policy and organisations."""
+        """Empty the caches of callers: their entries have the old policy and organisations."""
         self._tokens = Answers(KNOWN_TOKENS)
         self._key_users = Answers(KNOWN_KEYS)
 

@@ -325,8 +325,8 @@ class _OwnToken:
             self._renewing.cancel()
 
     async def get(self) -> str:
-        """Raises UnavailableError. Whoever comes while one is asked for waits for that one; who comes while
-        the old one is still good does not wait."""
+        """A valid token. One request to Keystone serves all that wait for it; while the old token is still
+        good nobody waits. Raises UnavailableError."""
         now = time.monotonic()
         if now >= self._renew_at and self._renewing is None and now >= self._refused_until:
             self._renewing = asyncio.create_task(self._renew())

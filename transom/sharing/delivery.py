@@ -59,7 +59,7 @@ _SLACK_S = 30
 _GONE = 410
 _UNEXPECTED = "The service failed to send it; its log says more."
 _TESTED = f"The project has tested its webhooks often: there is one more test each {TEST_EACH_S} seconds."
-_NO_RIGHT = "Who made it may not see these events any more. Who enables it takes it over."
+_NO_RIGHT = "The user who made it may not see these events any more. Whoever enables it takes it over."
 
 FindMaker = Callable[[Hook], Awaitable[Maker]]
 

@@ -14,7 +14,7 @@ def see_hooks(caller: Caller) -> str:
 
 def manage_hooks(caller: Caller, *, is_global: bool) -> str:
     """The project that the caller may make hooks for, its own. `is_global`: hooks that are told of the events
-    of all projects. Who may not see the events may not have them sent."""
+    of all projects. A caller who may not see the events may not have them sent either."""
     access.require("manage_hook", caller, access.of_project(caller))
     access.require("get_all_events" if is_global else "get_events", caller, access.of_project(caller))
     return access.require_project(caller)

@@ -88,8 +88,8 @@ async def change_hook(
     db: Database, caller: Caller, actor: Actor, hook_id: str, change: Mapping[str, Any], guard: Guard
 ) -> Hook:
     """The hook with these fields. One that is enabled again goes on at its cursor, or at the oldest event
-    that is kept. One with another URL is tried soon: what failed has failed at the old one. Who says so, that
-    events are sent, or where to, takes the hook over: they are sent by that user's rights from now on."""
+    that is kept. One with another URL is tried soon: what failed has failed at the old one. A user who
+    enables a hook or changes its URL takes it over: events are sent with that user's rights from now on."""
     oldest, _last = await events.find_kept(db)
 
     def decide(seen: Hook | None) -> Hook:

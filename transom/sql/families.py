@@ -255,8 +255,8 @@ def list_terms(family_id: str, now: int) -> Script[list[tuple[str, int]]]:
 
 _RETURNED = ", ".join(OF_FAMILIES.columns)
 
-# `$2`: a JSON array of member ids. Who has a row has rejected the offer, or what it had has ended. Domains
-# are not asked; of projects their rules decide, as of offers of images.
+# `$2`: a JSON array of member ids. A member with a row has rejected the offer, or its membership has
+# ended. Domains are not asked; for projects their rules decide, as for offers of images.
 OFFER_FAMILY = f"""
     insert into family_member (family_id, member_id, status, new_versions, offered_at, offered_by,
                                answered_at, message, ends_at, expires_at, created_at, updated_at)

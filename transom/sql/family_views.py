@@ -117,7 +117,7 @@ async def list_joined(
     return [seen_of_row(row) for row in rows]
 
 
-# By the primary key, from the end. Who is no owner sees what was promoted.
+# By the primary key, from the end. Callers other than the owner see promoted versions only.
 LIST_SEEN_VERSIONS = f"""
     select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}
     from family_version join image on image.id = family_version.image_id

@@ -132,7 +132,8 @@ def _count(status: str) -> str:
 
 
 def _shared_with(group: str, now: str) -> str:
-    """Who asks may own some of these, which no index of memberships says."""
+    """The ids of images that others share with the group, such as the caller's domain. The caller may own
+    some of the images shared with it: no index of memberships has the owner."""
     return f"""
         select member.image_id from member
         where member.member_id = {group} and member.status = '{MemberStatus.ACCEPTED}' and {live(now)}

@@ -1,7 +1,7 @@
 """Memberships inherited from families: every change of them, beside those of `sql/members.py`.
 
-They are ordinary memberships with the id of their family. Whoever changes them has locked the family and the
-images, so that nobody else adds or removes any of these meanwhile.
+They are ordinary memberships with the id of their family. Each change is made under locks of the family
+and the images, so that nobody else adds or removes any of these meanwhile.
 """
 
 from transom.domain.events import Actor, EventType

@@ -1,7 +1,7 @@
 """How statements ask about the caller's own memberships: by its project's id and its domain's, `$2` and `$3`.
 
-A caller within organisations has more ids, and the statement more values behind the others. Whoever is in
-none runs the statement as it stands, with its plan.
+A caller within organisations has more ids, and the statement more values behind the others. For a
+caller in none the statement runs as it stands, with its plan.
 """
 
 from functools import lru_cache

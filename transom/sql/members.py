@@ -12,7 +12,7 @@ somebody else removed after its look. Who waits, and who need not:
 - the scripts of `sharing/batches.py`, which begin with the lock;
 - a deletion of the image, whose row is the lock, and which takes its memberships along (`deletion.py`);
 - `ANSWER`, `ANSWER_WITH_VAULT` and `CHANGE_TERMS`, but not for each other: they neither add nor remove a row,
-  yet who closes the image tells its recipients what they had;
+  but closing the image tells its recipients what they had;
 - not the removals of what has ended: nobody counts those rows, and an offer removes its own before it.
 """
 

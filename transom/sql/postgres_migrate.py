@@ -89,8 +89,8 @@ async def run_index_steps(connection: asyncpg.Connection, steps: list[IndexStep]
 
 
 async def run_in_pieces(connection: asyncpg.Connection, statement: str) -> None:
-    """Run the statement for all images, some at a time. Whoever wants to change some of these waits for a
-    piece, unless that waits for others: then it is given up and tried again."""
+    """Run the statement for all images, some at a time. A request that changes one of these images
+    waits for a piece at most. A piece that has to wait for others' locks is given up and tried again."""
     await connection.execute(f"set statement_timeout = 0; set lock_timeout = '{LOCK_TIMEOUT}'")
     last = ""
     while True:

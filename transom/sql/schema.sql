@@ -255,8 +255,7 @@ create table job (
 create index job_by_end on job (end_at);
 create index job_by_image on job (image_id, begin_at, id) where image_id is not null;
 
--- Metadata definitions. Who names one says the name of its namespace; the rows say its id, which no renaming
--- changes.
+-- Metadata definitions. Requests name a namespace; rows refer to it by its id, which no renaming changes.
 create table metadef_namespace (
     id text collate "C" primary key,
     namespace text collate "C" not null unique,

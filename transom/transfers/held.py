@@ -1,6 +1,6 @@
 """An image that a task holds: looked at, changed and let go in step with the task's job.
 
-Whoever is not the job's holder any more, or looked at an image that somebody changed since, changes nothing.
+A worker that is no longer the job's holder, or whose image was changed since it looked, changes nothing.
 Each look judges the requester again, so that no step goes on after the right to it has ended.
 """
 
@@ -123,7 +123,7 @@ class NotYetError(TransomError):
 
 
 class RightEndedError(ForbiddenError):
-    """Who asked for the job may not have it done any more."""
+    """The requester of the job no longer has the right to it."""
 
 
 def _conflict(job: Job) -> UnavailableError:

@@ -42,7 +42,7 @@ def check_terms(body: NewOffers) -> None:
 
 
 def read_terms(services: Services, body: NewOffers) -> Terms:
-    """The terms of new offers. Who names no time to answer by gets the operator's, if there is one."""
+    """The terms of new offers. Without a time to answer by, the operator's holds, if there is one."""
     now = now_us()
     expires_at = check_future("/expires_at", body.expires_at, now) if body.expires_at is not None else None
     answer_by = check_future("/answer_by", body.answer_by, now) if body.answer_by is not None else None

@@ -29,9 +29,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,30})-([0-9]{1,30})/(?:\*|[0-9]+)")
 
 
 async def upload_image(services: Services, request: Request) -> Response:
-    """PUT file: the body becomes the image's data (Image API v2, "Upload binary image data"). Whoever may
-    not, and an image that takes none, is refused before the body is read. Raises ConflictError for an image
-    with data, and what `Uploads.receive` does."""
+    """PUT file: the body becomes the image's data (Image API v2, "Upload binary image data"). A caller
+    without the right, and an image that takes no data, are refused before the body is read. Raises
+    ConflictError for an image with data, and what `Uploads.receive` does."""
     require_octets(request)
     announced = announced_size(request)
     digests = read_digests(request)

@@ -1,7 +1,7 @@
 """What the older APIs do to images that are versions: each change with what follows for the family.
 
-Whoever changes or deletes an image asks here; an image that is no version is changed by one guarded statement
-as ever. A version locks its family first, as all that is done to families does.
+Every change and deletion of an image is checked here first. An image that is no version is changed by one
+guarded statement; for a version the family is locked first, as for all changes of families.
 """
 
 from collections.abc import Callable, Sequence

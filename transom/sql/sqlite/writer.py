@@ -159,7 +159,7 @@ class Writer:
 
     def _start(self) -> None:
         batch = self._take_batch()
-        if not batch:  # Whoever had sent the scripts is gone.
+        if not batch:  # All requests that had sent units were cancelled.
             self._is_busy = False
             return
         if batch[0].makes_others_wait:
