@@ -331,6 +331,24 @@ def test_a_second_tab_in_another_project_does_nothing_in_the_first(
         first.wait_for_selector(".switch b:has-text('tabs-one')")
 
 
+def test_a_tab_of_who_was_signed_in_before_does_nothing(chromium: Chromium, server: Service) -> None:
+    first, second = (server.add_user(f"tab-of-{name}", "one-desk", "member") for name in ("first", "second"))
+    made = server.client("tab-of-first").post("/v2/images", json={"name": "before"}).json()["id"]
+    with chromium.open(server.url) as window:
+        window.sign_in(first)
+        tab = window.page
+        tab.goto(f"{window.root}/images/{made}/edit")
+        window.page = tab.context.new_page()
+        window.go("/images")
+        window.page.get_by_role("button", name="Sign out").click()
+        window.sign_in(second)
+        tab.fill("#name", "after")
+        tab.get_by_role("button", name="Save").click()
+        tab.wait_for_selector("text=Nothing was done.")
+        assert tab.get_by_role("link", name="Go on as tab-of-second").is_visible()
+        assert server.client("tab-of-first").get(f"/v2/images/{made}").json()["name"] == "before"
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=["script", "attribute", "template", "direction", "long"])
 def test_a_hostile_name_is_text_on_every_page(window: Window, server: Service, name: str) -> None:
     image_id = _make_image(server, name=name, tags=[name], **{"prop" + name[:40]: name})

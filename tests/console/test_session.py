@@ -311,6 +311,28 @@ def test_a_form_of_another_project_does_nothing(server: Service, commuter: tuple
         assert asked.status_code == 409
 
 
+def test_a_form_of_another_user_does_nothing(server: Service) -> None:
+    """In one browser, where another user of the same project has signed in since."""
+    first = server.add_user("first-here", "shared-desk", "member")
+    second = server.add_user("second-here", "shared-desk", "member")
+    made = server.client("first-here").post("/v2/images", json={"name": "stays"}).json()["id"]
+    with Visitor(server) as visitor:
+        visitor.sign_in(first)
+        form = visitor.see(f"/images/{made}/delete").hidden
+        visitor.post("/logout", {})
+        visitor.sign_in(second)
+
+        answer = visitor.post(f"/images/{made}/delete", form)
+        asked = visitor.ask("DELETE", f"/v2/images/{made}", **{"X-Transom-User": form["made-for"]})
+
+        assert answer.status_code == 409
+        assert "Nothing was done." in answer.text
+        assert asked.status_code == 409
+        assert server.client("second-here").get(f"/v2/images/{made}").status_code == 200
+        assert visitor.post(f"/images/{made}/delete", visitor.see(f"/images/{made}/delete").hidden).is_success
+        assert server.client("second-here").get(f"/v2/images/{made}").status_code == 404
+
+
 def test_a_project_that_one_is_not_in_cannot_be_entered(publisher: Visitor) -> None:
     answer = publisher.post("/project", {"to": publisher.service.clouds["other"].project_id})
 

@@ -32,6 +32,7 @@ DATA_HEADERS: Headers = [
 ]
 #: Sent by the console's script only: a page of another origin would have to ask beforehand, in vain.
 PROJECT_HEADER = b"x-transom-project"
+USER_HEADER = b"x-transom-user"
 
 
 def require_own_page(request: Request, base_url: str, *, is_for_script: bool, has_cookie: bool) -> None:

@@ -22,7 +22,7 @@ async def pass_on(
     request: Request, segments: list[str], session: Session | None, answer_request: AnswerRequest
 ) -> tuple[str, Response]:
     """Raises UnauthenticatedError without a session, NotFoundError for what is not for scripts, and HttpError
-    (409) for a page that was made for another project."""
+    (409) for a page that was made for another project or another user."""
     if not segments or segments[0] not in _ROOTS:
         raise NotFoundError("The resource could not be found.")
     if session is None or session.box.token is None:
@@ -30,6 +30,8 @@ async def pass_on(
     meant = request.header(guard.PROJECT_HEADER)
     if meant is not None and meant != session.project_id:
         raise HttpError(HTTPStatus.CONFLICT, "This page was made for another project than the current one.")
+    if request.header(guard.USER_HEADER) not in (None, session.row.user_id):
+        raise HttpError(HTTPStatus.CONFLICT, "This page was made for another user than the current one.")
     token = session.box.token.encode("latin-1")
     headers = [pair for pair in request.raw_headers if pair[0] not in _TAKEN_OUT]
     raw_path = request.raw_path.removeprefix(_API.encode())

@@ -18,7 +18,7 @@ from transom.console.session import Session, SessionRows, Sessions
 from transom.console.signing import Signing
 from transom.console.static import static_files
 from transom.console.views.history import find_latest
-from transom.console.visit import ROOT, Visit, WrongProjectError, read_cookie
+from transom.console.visit import ROOT, Visit, WrongProjectError, WrongUserError, read_cookie
 from transom.domain.errors import (
     BodyTooLargeError,
     ClientGoneError,
@@ -143,6 +143,8 @@ class Console:
             return await page.methods[method](visit)
         except WrongProjectError as error:
             return self._show_wrong_project(visit, error.project_id)
+        except WrongUserError:
+            return visit.show("wrong_user.html", HTTPStatus.CONFLICT)
         except Refusal as refusal:
             if refusal.status == HTTPStatus.UNAUTHORIZED and visit.session is not None:
                 await self._sessions.end(visit.session)

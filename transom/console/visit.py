@@ -34,6 +34,10 @@ class WrongProjectError(Exception):
         self.project_id = project_id
 
 
+class WrongUserError(Exception):
+    """The form was made for another user than the one who is signed in now."""
+
+
 class Visit:
     """`base_url`: where browsers reach the service, `prefix`: its path. `client` asks as the session's user.
     `sections`: the parts of the menu that there are."""
@@ -121,10 +125,14 @@ class Visit:
         return self.request.params[name]
 
     async def form(self) -> "Form":
-        """The fields that a browser sent. Raises InvalidError, and WrongProjectError where a form was made
-        for another project."""
+        """The fields that a browser sent. Raises InvalidError, and WrongUserError or WrongProjectError where
+        a form was made for another user or project."""
         form = await self.form_of_any_project()
-        if self.session is not None and (meant := form.one("project")) != self.session.project_id:
+        if self.session is None:
+            return form
+        if form.one("made-for") not in ("", self.session.row.user_id):
+            raise WrongUserError
+        if (meant := form.one("project")) != self.session.project_id:
             raise WrongProjectError(meant)
         return form
 

@@ -1,6 +1,6 @@
 // What makes the console quicker to use. All pages but the upload (upload.js) work without it.
 
-const { root, project } = document.body.dataset;
+const { root, project, user } = document.body.dataset;
 const page = globalThis.trustedTypes
   ? trustedTypes.createPolicy("transom", { createHTML: text => text })
   : { createHTML: text => text };
@@ -20,7 +20,7 @@ const refusal = (status, body) =>
 
 // The body of the API's answer. Throws a refusal.
 async function ask(method, path, document) {
-  const headers = { "X-Transom-Project": project, Accept: "application/json" };
+  const headers = { "X-Transom-Project": project, "X-Transom-User": user, Accept: "application/json" };
   if (document) headers["Content-Type"] = "application/json";
   const answer = await fetch(`${root}/api${path}`, { method, headers, body: document && JSON.stringify(document) });
   const body = await answer.json().catch(() => null);

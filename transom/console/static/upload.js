@@ -164,6 +164,7 @@ function put(upload) {
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("X-Transom-Project", project);
+    request.setRequestHeader("X-Transom-User", user);
     if (upload.store) request.setRequestHeader("X-Image-Meta-Store", upload.store);
     request.send(upload.file);
   });
