@@ -20,6 +20,7 @@ import asyncpg
 import httpx
 import pytest
 from conftest import IMPORTING
+from harness.databases import change_database
 from harness.file_server import FileServer
 from harness.service import MakeService, Service
 from harness.stores import stored_files
@@ -177,6 +178,41 @@ def test_a_fetch_that_is_cut_short_by_a_kill_is_made_again_by_another_process(
     assert task_of(service, image_id)["status"] == "success"
     assert files.times_asked(url) == 2
     expect_eventually(lambda: stored(tmp_path), [4 << 20])
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_an_import_that_takes_its_worker_with_it_again_and_again_ends(
+    make_service: MakeService, tmp_path: Path, files: FileServer, database: str
+) -> None:
+    service = make_importing(make_service, database, tmp_path, TRANSOM_SERVE_RUNS_JOBS="false")
+    url = files.offer(DATA[: 4 << 20], pause_after=1 << 20)
+    image_id = create_image(service.client("publisher"))["id"]
+    start(service, "publisher", image_id, "web-download", uri=url)
+
+    def kill_at_work(asked: int) -> None:
+        worker = _start_worker(service)
+        try:
+            eventually(lambda: files.times_asked(url), lambda times: times == asked)
+        finally:
+            worker.kill()
+            worker.wait(20)
+
+    kill_at_work(1)
+    # As if that had happened so often by now.
+    change_database(service, "update job set attempts = 19")
+    kill_at_work(2)
+    last = _start_worker(service)
+    try:
+        expect_eventually(lambda: is_over(service, image_id), True)
+    finally:
+        last.terminate()
+        last.wait(20)
+
+    task = task_of(service, image_id)
+    assert (task["status"], "its worker ended each time" in task["message"]) == ("failure", True), task
+    assert files.times_asked(url) == 2
+    assert show_image(service.client("publisher"), image_id)["status"] == "queued"
+    expect_eventually(lambda: stored(tmp_path), [])
 
 
 @pytest.mark.parametrize("database", DATABASES)

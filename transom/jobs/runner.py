@@ -54,6 +54,9 @@ _WEIGH_US = 60_000_000
 _NEWEST_KEPT = 100
 #: How often a job is begun whose source on the web is away.
 _MOST_ATTEMPTS_OF_SOURCES = 4
+#: How often a job may be begun in all, if `attempts` is not more: one that takes its worker with it each time
+#: (for want of memory, by a fault of a library) must not do so for ever.
+_MOST_BEGUN = 20
 #: Pause before a job that could not go on is tried again; it doubles with each attempt, up to the longest.
 _PAUSE_US = 2_000_000
 _LONGEST_PAUSE_US = 60_000_000
@@ -215,6 +218,10 @@ class Jobs:
     async def _run(self, job: Job, attempt: int) -> None:
         """Once, and write how it ended; or leave it to be tried again."""
         try:
+            if attempt > max(_MOST_BEGUN, self._options.attempts):
+                raise UnavailableError(
+                    f"The job was begun {attempt - 1} times, and its worker ended each time."
+                )
             await self._work(job)
         except NotYetError:
             # It waits for others, or is stopped: the attempts are for outages.
