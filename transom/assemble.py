@@ -90,7 +90,7 @@ from transom.telemetry import (
 )
 from transom.threads import Threads
 from transom.transfers.requesters import Requesters
-from transom.transfers.work import sweep_work, work_folder_of
+from transom.transfers.work_folders import sweep_work, work_folder_of
 
 if TYPE_CHECKING:
     from transom.identity.keystone_client import KeystoneClient

@@ -44,7 +44,7 @@ from transom.stores.registry import Stores, open_stores
 from transom.telemetry import open_closings
 from transom.transfers.options import Cloud, ImportOptions, PluginOptions, TransferOptions
 from transom.transfers.requesters import Requesters
-from transom.transfers.work import work_folder_of
+from transom.transfers.work_folders import work_folder_of
 
 if TYPE_CHECKING:
     from transom.identity.keystone_client import KeystoneClient

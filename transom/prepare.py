@@ -18,7 +18,7 @@ from transom.sql.db import Database
 from transom.sql.migrate import migrate, missing_migrations
 from transom.sql.property_indexes import make_property_indexes
 from transom.threads import Threads
-from transom.transfers.work import sweep_work, work_folder_of
+from transom.transfers.work_folders import sweep_work, work_folder_of
 
 _log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from transom.transfers.held import Report, reporting
 from transom.transfers.material import Materials, read_file
 from transom.transfers.objects import naming_reasons
 from transom.transfers.requesters import Requesters
-from transom.transfers.work import WORK_THREADS
+from transom.transfers.work_folders import WORK_THREADS
 
 _log = logging.getLogger(__name__)
 

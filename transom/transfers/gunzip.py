@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from transom.domain.errors import ContentRefusedError
-from transom.transfers.work import WORK_THREADS
+from transom.transfers.work_folders import WORK_THREADS
 
 _BLOCK_BYTES = 1 << 20
 _FIRST_BYTES = 256

@@ -13,7 +13,7 @@ from transom.disk import Room
 from transom.domain.errors import StoreFullError
 from transom.domain.model import Image, Location
 from transom.transfers.options import PluginOptions, TransferOptions
-from transom.transfers.work import WORK_THREADS, open_work_folder
+from transom.transfers.work_folders import WORK_THREADS, open_work_folder
 
 _BLOCK_BYTES = 1 << 20
 

@@ -18,7 +18,7 @@ from transom.domain.imports import Change
 from transom.transfers import conversion
 from transom.transfers.gunzip import gunzip
 from transom.transfers.material import Material, read_file
-from transom.transfers.work import WORK_THREADS
+from transom.transfers.work_folders import WORK_THREADS
 
 _BLOCK_BYTES = 1 << 20
 #: The directory of an archive of one member (APPNOTE.TXT, 4.3.12: three texts of at most 64 KiB).

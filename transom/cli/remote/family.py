@@ -147,7 +147,7 @@ def revoke(
 ) -> None:
     """Close a version's data to all. Members still see it and the reason; copies of the data stay."""
     from transom.client import families
-    from transom.client.concerned import about_revocation
+    from transom.client.confirmations import about_revocation
     from transom.client.rows import version_row
 
     found = families.find_family(service, name)
@@ -194,7 +194,7 @@ def show_members(
 ) -> None:
     """List the members of a family with their answers; with --set, replace them."""
     from transom.client import families, rows
-    from transom.client.concerned import about_members
+    from transom.client.confirmations import about_members
     from transom.client.recipients import read_recipients
 
     if bool(any(to.values()) or to_file) != replace:

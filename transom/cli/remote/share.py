@@ -103,7 +103,7 @@ def _answer(name: str, word: str, text: str) -> None:
         ask_each_time: bool = False,
     ) -> None:
         from transom.client import shares
-        from transom.client.concerned import about_leaving
+        from transom.client.confirmations import about_leaving
 
         if bool(images or families) == bool(status):
             raise click.UsageError("Name images or families, or use --all.")
@@ -125,7 +125,7 @@ def _answer(name: str, word: str, text: str) -> None:
 
 def _confirm_all(service: "Service", word: str, status: str, sender_id: str | None, *, yes: bool) -> None:
     """Say how many are concerned, and ask where access ends."""
-    from transom.client.concerned import about_all
+    from transom.client.confirmations import about_all
 
     offers = about_all(service, status, sender_id)
     if word == "left":
@@ -213,7 +213,7 @@ def withdraw_offers(
 ) -> None:
     """Take back what was offered. Access ends at once; copies of the data stay."""
     from transom.client import shares
-    from transom.client.concerned import about_withdrawal
+    from transom.client.confirmations import about_withdrawal
     from transom.client.recipients import read_recipients
 
     if bool(images or families) == everything:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from transom.client import concerned, families, rows
+from transom.client import confirmations, families, rows
 from transom.client.names import find_image
 from transom.client.osc.commands import (
     STATUSES,
@@ -145,7 +145,7 @@ class Revoke(Showing):
 
     def find(self, service: Service, arguments: Arguments) -> rows.Row:
         family = families.find_family(service, arguments.family)
-        confirm(concerned.about_revocation(family, arguments.number), yes=arguments.yes)
+        confirm(confirmations.about_revocation(family, arguments.number), yes=arguments.yes)
         fields = _given(arguments, "reason", "at", "fall_back")
         return rows.version_row(families.revoke(service, family["id"], arguments.number, fields))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from osc_lib import exceptions
 
-from transom.client import concerned, kinds, rows, shares
+from transom.client import confirmations, kinds, rows, shares
 from transom.client.names import find_image, find_project
 from transom.client.osc.commands import (
     STATUSES,
@@ -61,11 +61,12 @@ class _Answering(Acting):
         if arguments.status:
             sender = find_project(service, arguments.sender) if arguments.sender else None
             self.check(
-                arguments, f"Your access to {concerned.about_all(service, arguments.status, sender)} ends?"
+                arguments,
+                f"Your access to {confirmations.about_all(service, arguments.status, sender)} ends?",
             )
             return shares.answer_all(service, self.word, arguments.status, sender)
         images, families = find_things(service, arguments)
-        self.check(arguments, concerned.about_leaving(images, families))
+        self.check(arguments, confirmations.about_leaving(images, families))
         return shares.answer(service, self.word, images, families)
 
     def check(self, arguments: Arguments, question: str) -> None:
@@ -146,7 +147,7 @@ class Withdraw(Acting):
             "everybody": arguments.everybody or None,
             "reason": arguments.reason,
         }
-        confirm(concerned.about_withdrawal(service, body), yes=arguments.yes)
+        confirm(confirmations.about_withdrawal(service, body), yes=arguments.yes)
         return shares.withdraw(service, body)
 
 

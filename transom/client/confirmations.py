@@ -1,4 +1,4 @@
-"""Questions before something is undone: each says how many are concerned."""
+"""Questions to be confirmed before something is undone: each says how many it concerns."""
 
 from collections.abc import Sequence
 from typing import Any
