@@ -44,7 +44,6 @@ from transom.identity.directory import (
 )
 from transom.identity.durable import ChangeCount
 from transom.identity.logins import Attempt, mark_account
-from transom.identity.pace import Pace
 from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.sessions import (
     Place,
@@ -67,6 +66,7 @@ from transom.identity.tokens import (
     read_token,
     sign_token,
 )
+from transom.rate_limit import RateLimit
 from transom.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class BuiltinIdentity:
         self._key = load_signing_key(folder)
         self._revocations = Revocations(folder)
         self._revocations_version = self._revocations.refresh()
-        self._revoking = Pace(_REVOKED_AT_ONCE, _REVOKED_EACH_S, time.monotonic)
+        self._revoking = RateLimit(_REVOKED_AT_ONCE, _REVOKED_EACH_S, time.monotonic)
         self._passwords = PasswordChecker()
         self._readers = Threads("accounts", 1)
         self._writers = Threads("changes of accounts", _WRITERS)

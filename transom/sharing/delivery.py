@@ -22,10 +22,10 @@ from transom.domain.hooks import TEST_EACH_S, TESTS_AT_ONCE, Hook, Maker, pause_
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
 from transom.identity import NameSource
-from transom.identity.pace import Pace
 from transom.lease import is_over
 from transom.liveness import Liveness
 from transom.outbound import Poster, Reply
+from transom.rate_limit import RateLimit
 from transom.sharing import hook_rules
 from transom.sharing.events import NO_NAMES, EventNames, Viewer, matching_types
 from transom.sharing.hooks import (
@@ -134,7 +134,7 @@ class Delivery:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._places = Places()
         self._testing: dict[str, asyncio.Task[None]] = {}
-        self._tests = Pace(TESTS_AT_ONCE, TEST_EACH_S, time.monotonic)
+        self._tests = RateLimit(TESTS_AT_ONCE, TEST_EACH_S, time.monotonic)
         self._woken = Reader()
 
     def wake(self) -> None:

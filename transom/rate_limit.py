@@ -1,18 +1,21 @@
-"""How often somebody may do what leaves a trace, or reaches others: some times at once, then slowly."""
+"""A rate limit for acts that leave something in the database or reach other servers: a burst, then one act in
+each while.
+"""
 
 from collections.abc import Callable
 
 from transom.domain.errors import UnavailableError
 
 
-class Pace:
-    """Lives in one process. at_once: so many acts of one. each_s: seconds until one more is allowed."""
+class RateLimit:
+    """Of one process, for each user or project. `at_once`: the burst; `each_s`: seconds until one more act is
+    allowed after it; `clock`: seconds."""
 
     def __init__(self, at_once: int, each_s: float, clock: Callable[[], float]) -> None:
         self._at_once = at_once
         self._each_s = each_s
         self._clock = clock
-        #: Who → when all of its acts will be allowed again; the earliest come first.
+        #: User or project → when its whole burst will be allowed again; the earliest come first.
         self._full_at: dict[str, float] = {}
 
     def take(self, who: str, refusal: str) -> None:
