@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -331,6 +332,39 @@ def test_a_form_of_another_user_does_nothing(server: Service) -> None:
         assert server.client("second-here").get(f"/v2/images/{made}").status_code == 200
         assert visitor.post(f"/images/{made}/delete", visitor.see(f"/images/{made}/delete").hidden).is_success
         assert server.client("second-here").get(f"/v2/images/{made}").status_code == 404
+
+
+def test_who_signs_in_where_another_is_signed_in_is_who_signed_in(server: Service) -> None:
+    """By a form that was open when the other signed in, in another tab of the browser."""
+    first = server.add_user("signed-in-before", "before", "member")
+    second = server.add_user("signs-in-after", "after", "member")
+    with Visitor(server) as visitor:
+        visitor.sign_in(first)
+        before = visitor.cookie
+        refused = visitor.sign_in(dataclasses.replace(second, password="wrong"))
+
+        assert refused.status_code == 401
+        assert "What before owns." in visitor.see("/images").text
+
+        visitor.sign_in(second)
+
+        assert "What after owns." in visitor.see("/images").text
+        with Visitor(server) as old:
+            old.http.cookies.set(COOKIE, before)
+            assert old.http.get("/console/images").status_code == 303
+
+
+def test_the_last_project_of_another_user_is_not_taken_for_a_choice(server: Service) -> None:
+    server.add_user("guest-of-all", "all-others", "member")
+    cloud = server.add_user("at-home", "home-of-it", "member")
+    done = server.run("accounts", "grant", "at-home", "--project", "all-others", "--role", "member")
+    assert done.returncode == 0, done.stdout
+    with Visitor(server) as visitor:
+        visitor.sign_in(server.clouds["publisher"])
+        visitor.post("/logout", {})
+        visitor.sign_in(cloud)
+
+        assert "What home-of-it owns." in visitor.see("/images").text
 
 
 def test_a_project_that_one_is_not_in_cannot_be_entered(publisher: Visitor) -> None:

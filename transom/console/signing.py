@@ -48,8 +48,11 @@ class Signing:
         """The cookies of a new session. Raises what `log_in` does."""
         unscoped = await log_in(self.ask, user, password, domain)
         projects = await list_projects(self.ask, unscoped.value)
-        wanted = last_project or await find_default_project(self.ask, unscoped)
-        first = [one for one in projects if one.id == wanted]
+        first = [one for one in projects if one.id == last_project]
+        if not first:
+            # Of another user of the browser, or left since.
+            wanted = await find_default_project(self.ask, unscoped)
+            first = [one for one in projects if one.id == wanted]
         for project in [*first, *projects]:
             try:
                 return await self._begin(client, unscoped, project.id, projects)
@@ -82,6 +85,12 @@ class Signing:
 
     async def sign_out(self, session: Session) -> list[Header]:
         """The session and its tokens have ended."""
+        await self.end(session)
+        gone = self._attributes(self._cookie_name, "", 0)
+        return [(b"set-cookie", gone), (b"clear-site-data", b'"cache"')]
+
+    async def end(self, session: Session) -> None:
+        """The session and its tokens have ended; the browser is not told."""
         await self.sessions.end(session)
         for token in (session.box.token, session.box.unscoped):
             if token is not None:
@@ -90,8 +99,6 @@ class Signing:
                 except TransomError:
                     # Without the row nobody has it any more; it expires by itself.
                     continue
-        gone = self._attributes(self._cookie_name, "", 0)
-        return [(b"set-cookie", gone), (b"clear-site-data", b'"cache"')]
 
     def plain_cookie(self, name: str, value: str) -> Header:
         """A preference of the browser's; it opens nothing."""

@@ -24,10 +24,9 @@ async def show_login(visit: Visit) -> Response:
 
 
 async def log_in(visit: Visit) -> Response:
-    form = await visit.form() if visit.session is None else None
-    if form is None:
-        # Signed in already, in another tab: its project need not be named.
-        return visit.redirect(_next_page(visit, visit.query.get("next", "")))
+    """Whoever is signed in already, perhaps somebody else in another tab: from now on it is who says so
+    here."""
+    form = await visit.form_of_any_project()
     user, domain = form.one("user"), form.one("domain") or "Default"
     last = read_cookie(visit.request, "transom_project")
     try:
@@ -40,6 +39,8 @@ async def log_in(visit: Visit) -> Response:
         status = HTTPStatus.SERVICE_UNAVAILABLE
         return _show_form(visit, status, str(error), form.one("next"), user, domain)
     visit.headers.extend(cookies)
+    if visit.session is not None:
+        await visit.signing.end(visit.session)
     return visit.redirect(_next_page(visit, form.one("next")))
 
 
