@@ -75,7 +75,7 @@ def manage_family(caller: Caller, seen: Seen) -> None:
 def _require_owner(caller: Caller, seen: Seen) -> None:
     """Whatever the rules are set to: a family is changed by its project and by admins."""
     if not is_owner(caller, seen.family):
-        raise ForbiddenError("A family is changed by the project that it is of.", Reason.NOT_OWNER)
+        raise ForbiddenError("Only the project that owns the family may change it.", Reason.NOT_OWNER)
 
 
 def change_image(caller: Caller, found: Found) -> None:
