@@ -12,7 +12,7 @@ from transom.domain.errors import ForbiddenError, NotFoundError
 from transom.domain.hooks import Hook
 from transom.domain.memberships import Found, Seen
 from transom.domain.model import NEVER, Caller, Target, Visibility
-from transom.sharing import hook_rules, rules
+from transom.sharing import hook_rules, project_rules, rules
 from transom.sharing.families import rules as family_rules
 
 from .test_families import FAMILY, an_image
@@ -117,13 +117,13 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
         lambda who: rules.change_terms(who, UNASKED),
         [("get_image", ON_IMAGE), ("get_members", ON_IMAGE), ("add_member", ON_IMAGE)],
     ),
-    "look at share rules": (rules.look_at_share_rules, [("get_images", PRIVATE)]),
-    "manage share rules": (rules.manage_share_rules, [("manage_share_rule", PRIVATE)]),
-    "see events": (rules.see_events, [("get_events", PRIVATE)]),
-    "see all events": (rules.see_all_events, [("get_all_events", NOBODYS)]),
-    "see operation": (rules.see_operation, [("get_operation", NOBODYS)]),
-    "see publishers": (rules.see_publishers, [("get_images", PRIVATE)]),
-    "manage publishers": (rules.manage_publishers, [("manage_publisher", PRIVATE)]),
+    "look at share rules": (project_rules.look_at_share_rules, [("get_images", PRIVATE)]),
+    "manage share rules": (project_rules.manage_share_rules, [("manage_share_rule", PRIVATE)]),
+    "see events": (project_rules.see_events, [("get_events", PRIVATE)]),
+    "see all events": (project_rules.see_all_events, [("get_all_events", NOBODYS)]),
+    "see operation": (project_rules.see_operation, [("get_operation", NOBODYS)]),
+    "see publishers": (project_rules.see_publishers, [("get_images", PRIVATE)]),
+    "manage publishers": (project_rules.manage_publishers, [("manage_publisher", PRIVATE)]),
     "act on offers": (
         rules.act_on_offers,
         [("modify_member", Target(None, Visibility.SHARED, is_member=True))],
@@ -258,9 +258,9 @@ def test_what_everybody_sees_is_promoted_without_the_right_to_offer_it() -> None
 @pytest.mark.parametrize(
     "act",
     [
-        rules.look_at_share_rules,
-        rules.manage_share_rules,
-        rules.see_events,
+        project_rules.look_at_share_rules,
+        project_rules.manage_share_rules,
+        project_rules.see_events,
         hook_rules.see_hooks,
         lambda who: hook_rules.manage_hooks(who, is_global=True),
         family_rules.create_family,

@@ -28,6 +28,7 @@ from transom.outbound import Poster, Reply
 from transom.rate_limit import RateLimit
 from transom.sharing import hook_rules
 from transom.sharing.events import NO_NAMES, EventNames, Viewer, matching_types
+from transom.sharing.hidden_images import hide_images
 from transom.sharing.hooks import (
     Message,
     message_of,
@@ -38,7 +39,6 @@ from transom.sharing.hooks import (
 )
 from transom.sharing.names import NameBook
 from transom.sharing.readers import Reader, Readers
-from transom.sharing.ruled import hide_images
 from transom.sql import events, hooks
 from transom.sql.db import Database, context_of
 

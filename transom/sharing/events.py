@@ -31,7 +31,7 @@ _PATTERN = re.compile(r"(?:\*|[a-z_]+)(?:\.(?:\*|[a-z_]+)){0,3}")
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     """For whom events are shown. `project` None: for an administrator, who sees both sides of all of them.
-    `hidden`: images that the operator's own rules hide from it (`ruled.py`)."""
+    `hidden`: images that the operator's own rules hide from it (`hidden_images.py`)."""
 
     project: str | None
     member_ids: frozenset[str] = frozenset()

@@ -8,11 +8,11 @@ import msgspec
 
 from transom.domain.events import Event, EventQuery
 from transom.domain.model import Caller
-from transom.sharing import rules
+from transom.sharing import project_rules
 from transom.sharing.events import EVERYTHING, Viewer, viewer_of
+from transom.sharing.hidden_images import hide_images
 from transom.sharing.readers import Reader
 from transom.sharing.relay import Relay
-from transom.sharing.ruled import hide_images
 from transom.sql import events
 from transom.sql.db import Database
 
@@ -84,9 +84,9 @@ async def _listen(relay: Relay, wait_s: float) -> AsyncIterator[Reader]:
 
 def _seen_by(caller: Caller, query: EventQuery, *, sees_all: bool) -> tuple[Viewer, EventQuery]:
     if sees_all:
-        rules.see_all_events(caller)
+        project_rules.see_all_events(caller)
         return EVERYTHING, query
-    project, viewer = rules.see_events(caller), viewer_of(caller)
+    project, viewer = project_rules.see_events(caller), viewer_of(caller)
     narrowed = msgspec.structs.replace(query, project=project, member_ids=sorted(viewer.member_ids))
     return viewer, narrowed
 

@@ -9,7 +9,7 @@ from transom.domain.errors import UnavailableError
 from transom.domain.model import NEVER, Caller
 from transom.domain.operation import Operation, ProjectUse, UseSort
 from transom.domain.times import DAY_US
-from transom.sharing import rules
+from transom.sharing import project_rules
 from transom.sql import events, operation
 from transom.sql.db import Database
 
@@ -19,7 +19,7 @@ FIRST = (NEVER, "")
 
 async def look(db: Database, caller: Caller) -> Operation:
     """How the service is now. UnavailableError when the database does not even answer."""
-    rules.see_operation(caller)
+    project_rules.see_operation(caller)
     started = time.perf_counter()
     oldest = await events.find_oldest(db)
     latency_us = round((time.perf_counter() - started) * 1e6)
@@ -54,7 +54,7 @@ async def list_projects(
     db: Database, caller: Caller, sort: UseSort, after: tuple[int, str], limit: int
 ) -> ProjectPage:
     """Projects with what each of them uses, in descending order of `sort`."""
-    rules.see_operation(caller)
+    project_rules.see_operation(caller)
     found = await operation.list_projects(db, sort, now_us(), after=after, limit=limit + 1)
     shown = found[:limit]
     return ProjectPage(shown, (shown[-1].rank, shown[-1].project_id) if len(found) > limit else None)

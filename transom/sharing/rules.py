@@ -4,8 +4,8 @@ Each returns what the action needs or raises. The order of checks and the texts 
 as Glance serves it: first what the caller cannot see (NotFoundError, the text of an absent image), then the
 state the action needs, then the right to act (ForbiddenError). The rules that operators can set are asked by
 `domain/access.py`. Who may do what with families is decided in `families/rules.py` and `families/members.py`,
-with webhooks in `hook_rules.py`. The recipient's own rules decide which offers are accepted unasked:
-`first_status` in `sql/share_rules.py`.
+with webhooks in `hook_rules.py`, with events, rules for offers and publishers in `project_rules.py`. The
+recipient's own rules decide which offers are accepted unasked: `first_status` in `sql/share_rules.py`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -254,47 +254,6 @@ def recipient_unknown(member_id: str) -> NotFoundError:
 def shared_with_oneself(field: str) -> InvalidError:
     """`field`: of the request, the one that names the caller's own project."""
     return InvalidError(f"{field}: a project does not share images with itself.", Reason.ONESELF)
-
-
-# ---- rules of recipients, names of publishers
-
-
-def look_at_share_rules(caller: Caller) -> str:
-    """The project whose rules the caller may see, its own."""
-    access.require("get_images", caller, access.of_project(caller))
-    return access.require_project(caller)
-
-
-def see_events(caller: Caller) -> str:
-    """The project whose events the caller may see, its own."""
-    project = access.require_project(caller)
-    access.require("get_events", caller, Target(project, Visibility.PRIVATE))
-    return project
-
-
-def see_all_events(caller: Caller) -> None:
-    access.require("get_all_events", caller, Target(None, Visibility.PRIVATE))
-
-
-def see_operation(caller: Caller) -> None:
-    """May the caller see how the service is, and what each project has?"""
-    access.require("get_operation", caller, Target(None, Visibility.PRIVATE))
-
-
-def manage_share_rules(caller: Caller) -> str:
-    """The project whose rules the caller may change, its own."""
-    access.require("manage_share_rule", caller, access.of_project(caller))
-    return access.require_project(caller)
-
-
-def see_publishers(caller: Caller) -> None:
-    """May the caller see the verified names of projects?"""
-    access.require("get_images", caller, access.of_project(caller))
-
-
-def manage_publishers(caller: Caller) -> None:
-    """May the caller verify the names of projects?"""
-    access.require("manage_publisher", caller, access.of_project(caller))
 
 
 # ---- the share API

@@ -16,7 +16,7 @@ from transom.domain.errors import InvalidError, NotFoundError
 from transom.domain.fields import check_characters
 from transom.domain.publishers import Publisher
 from transom.domain.times import show_time
-from transom.sharing import publishers, rules
+from transom.sharing import project_rules, publishers
 
 _MOST_NAME = 255
 _MOST_URL = 2048
@@ -38,7 +38,7 @@ async def show_publisher(services: Services, request: Request) -> Response:
 
 async def put_publisher(services: Services, request: Request) -> Response:
     """Give a project a verified name, or change it: 201 or 200. For admins."""
-    rules.manage_publishers(request.caller)
+    project_rules.manage_publishers(request.caller)
     project_id = _project_of_path(request)
     body = await read_body(services, request, PublisherBody)
     name = check_line("/name", body.name, _MOST_NAME)

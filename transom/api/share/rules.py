@@ -20,7 +20,7 @@ from transom.domain.errors import NotFoundError
 from transom.domain.recipients import kind_of
 from transom.domain.share_rules import EVERYBODY, ShareRule
 from transom.domain.times import show_time
-from transom.sharing import rules, share_rules
+from transom.sharing import project_rules, share_rules
 
 _CURSOR = "rules"
 
@@ -30,7 +30,7 @@ class RuleBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def list_rules(services: Services, request: Request) -> Response:
-    rules.look_at_share_rules(request.caller)
+    project_rules.look_at_share_rules(request.caller)
     query = read_query(request, {"limit", "after"})
     limit = read_limit(query)
     after = read_cursor(query, _CURSOR, tuple[str])
@@ -59,7 +59,7 @@ async def show_rule(services: Services, request: Request) -> Response:
 
 async def put_rule(services: Services, request: Request) -> Response:
     """Make the rule, or change it: 201 or 200. LimitExceededError beyond `share_rule_quota`."""
-    rules.manage_share_rules(request.caller)
+    project_rules.manage_share_rules(request.caller)
     publisher = _publisher_of_path(request)
     body = await read_body(services, request, RuleBody)
     rule = ShareRule(publisher=publisher, answer=body.answer, updated_at=now_us())

@@ -1,7 +1,7 @@
-"""Which images of events the operator's own rules hide from who is told of them.
+"""Which images of events the operator's own rules hide from the project that reads these events.
 
-The rules of the code hide nothing of what concerns a project. Of an image that is gone `get_image` is asked
-as of one that is to be created: a check for a value that it does not have is false.
+The default rules hide nothing of what concerns a project. For an image that was deleted, `get_image` is asked
+as for one that is to be created: a check for a value that it does not have is false.
 """
 
 from collections.abc import Sequence
