@@ -18,13 +18,14 @@ from transom.domain.errors import ConflictError, ForbiddenError, Unauthenticated
 from transom.domain.model import Caller
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations, Unit
 from transom.domain.policy import DEFAULT_POLICY
-from transom.identity import TokenRequest, builtin, changes
-from transom.identity.accounts import AccountsFile, new_project
+from transom.identity import TokenRequest, attempts, builtin, changes
+from transom.identity.accounts import AccountsFile, identity_folder, new_project
 from transom.identity.builtin import BuiltinIdentity
 from transom.identity.credentials import CredentialDraft
 from transom.identity.directory import Accounts, Directory, Reference, Role
 from transom.identity.logins import CHECKS_AT_ONCE, MOST_WAITING
 from transom.identity.sessions import Scope, TokenSession
+from transom.identity.tokens import Revocations
 
 LIFETIME_S = 3600
 #: Of a token seen before: twice what it takes.
@@ -338,6 +339,42 @@ def test_a_credential_cannot_give_a_role_its_maker_lacks(identity: BuiltinIdenti
         _make_credential(identity, login[1], name="ci", roles=(Role.ADMIN,))
 
 
+@pytest.mark.parametrize("end", ["password", "token", "user", "credential"])
+def test_a_credential_is_not_made_by_a_token_that_has_ended_meanwhile(
+    identity: BuiltinIdentity, login: Login, data_dir: Path, end: str
+) -> None:
+    """Whoever has stolen a token and goes on making credentials has one under way whenever the owner changes
+    the password and ends all keys."""
+    session = login[1]
+    if end == "credential":
+        made = _make_credential(identity, session, name="first", unrestricted=True)
+        session = _log_in_with_credential(identity, *made)[1]
+
+    def finish(accounts: Accounts) -> Accounts:
+        if end == "user":
+            return changes.remove_user(accounts, session.user.id)
+        if end == "password":
+            accounts = changes.set_password(accounts, session.user.id, "another hash")
+        return changes.remove_secrets(accounts, session.user.id)
+
+    async def make() -> None:
+        making = asyncio.create_task(identity.create_credential(session, CredentialDraft(name="late")))
+        await asyncio.sleep(0)
+        # While its secret is hashed: nothing of it goes on as long as this thread is busy.
+        if end == "token":
+            others = Revocations(identity_folder(data_dir))
+            others.add(session.claims.audit_id, session.claims.expires_at, time.time())
+        else:
+            AccountsFile(data_dir).change(finish)
+        with pytest.raises(UnauthenticatedError):
+            await making
+
+    asyncio.run(make())
+
+    left = AccountsFile(data_dir).read().credentials.values()
+    assert [one.name for one in left if one.name == "late"] == []
+
+
 def test_a_deleted_credential_ends_its_tokens(identity: BuiltinIdentity, login: Login) -> None:
     credential_id, secret = _make_credential(identity, login[1], name="ci")
     token, _ = _log_in_with_credential(identity, credential_id, secret)
@@ -490,7 +527,7 @@ def test_failures_are_counted_by_the_account_however_it_is_spelled(
     ]
     by_id = [Reference(id="some-id", name=f"name-{number}") for number in range(3)]
 
-    assert len({builtin.mark_user(directory, who) for who in by_name}) == 1
-    assert len({builtin.mark_user(directory, who) for who in by_id}) == 1
-    assert len({builtin.mark_credential(directory, "some-id", who.name, None) for who in by_id}) == 1
-    assert len({builtin.mark_credential(directory, None, "key", who) for who in by_name}) == 1
+    assert len({attempts.mark_user(directory, who) for who in by_name}) == 1
+    assert len({attempts.mark_user(directory, who) for who in by_id}) == 1
+    assert len({attempts.mark_credential(directory, "some-id", who.name, None) for who in by_id}) == 1
+    assert len({attempts.mark_credential(directory, None, "key", who) for who in by_name}) == 1

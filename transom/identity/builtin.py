@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from transom.domain.addresses import group_address
 from transom.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from transom.domain.model import Caller, Policy
 from transom.domain.organizations import NO_ORGANIZATIONS, Organizations
@@ -24,6 +23,7 @@ from transom.identity import Names, TokenRequest, changes
 from transom.identity.access_rules import IMAGE, AccessRule, require_allowed
 from transom.identity.account_names import names_in, user_names_in
 from transom.identity.accounts import AccountsFile, identity_folder
+from transom.identity.attempts import attempt_at, mark_credential, mark_user
 from transom.identity.credentials import (
     CredentialDraft,
     add_owner,
@@ -43,7 +43,7 @@ from transom.identity.directory import (
     User,
 )
 from transom.identity.durable import ChangeCount
-from transom.identity.logins import Attempt, mark_account
+from transom.identity.logins import mark_account
 from transom.identity.passwords import REFUSED, PasswordChecker
 from transom.identity.sessions import (
     Place,
@@ -220,7 +220,7 @@ class BuiltinIdentity:
         below: the address that the login comes from; turns and failures are counted by it."""
         directory = await self.directory()
         user = directory.find_user(who)
-        attempt = _attempt(client, mark_user(directory, who))
+        attempt = attempt_at(client, mark_user(directory, who))
         await self._passwords.check(user.password_hash if user else None, password, attempt)
         if user is None:
             raise UnauthenticatedError(REFUSED)
@@ -238,7 +238,7 @@ class BuiltinIdentity:
         """A new token in the credential's project. It is named by its id, or by its name and owner."""
         directory = await self.directory()
         credential = find_credential(directory, credential_id, name, owner)
-        attempt = _attempt(client, mark_credential(directory, credential_id, name, owner))
+        attempt = attempt_at(client, mark_credential(directory, credential_id, name, owner))
         await self._passwords.check(credential.secret_hash if credential else None, secret, attempt)
         directory = await self.directory()
         # Looked up again: it may have been deleted while its secret was checked.
@@ -273,7 +273,7 @@ class BuiltinIdentity:
     async def change_password(self, user: User, old: str, new: str, client: str = "") -> None:
         """Ends all tokens of the user. UnauthenticatedError when `old` is wrong, ConflictError when it was
         changed meanwhile."""
-        attempt = _attempt(client, mark_account("user", user.id))
+        attempt = attempt_at(client, mark_account("user", user.id))
         await self._passwords.check(user.password_hash, old, attempt)
         new_hash = await self._passwords.hash(new, attempt)
         await self._change(
@@ -293,7 +293,7 @@ class BuiltinIdentity:
             raise ForbiddenError("An application credential cannot have roles that its maker lacks.")
         require_own_rules(session.access_rules, draft.access_rules)
         secret = draft.secret or secrets.token_urlsafe(48)
-        attempt = _attempt(client, mark_account("user", session.user.id))
+        attempt = attempt_at(client, mark_account("user", session.user.id))
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=draft.name,
@@ -306,18 +306,24 @@ class BuiltinIdentity:
             unrestricted=draft.unrestricted,
         )
         rules = [add_owner(rule, session.user.id) for rule in draft.access_rules]
-        after = await self._change(lambda before: changes.add_credential(before, credential, rules))
+        after = await self._change_as(
+            session, lambda before: changes.add_credential(before, credential, rules)
+        )
         return after.credentials[credential.id], secret
 
     async def delete_credential(self, session: TokenSession, user_id: str, credential_id: str) -> None:
         """Ends its tokens too. NotFoundError when the user has no such credential."""
         require_unrestricted(await self.directory(), session)
-        await self._change(lambda accounts: changes.remove_credential(accounts, user_id, credential_id))
+        await self._change_as(
+            session, lambda accounts: changes.remove_credential(accounts, user_id, credential_id)
+        )
 
     async def delete_access_rule(self, session: TokenSession, user_id: str, rule_id: str) -> None:
         """NotFoundError when the user has no such rule, ForbiddenError when a credential uses it."""
         require_unrestricted(await self.directory(), session)
-        await self._change(lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id))
+        await self._change_as(
+            session, lambda accounts: changes.remove_access_rule(accounts, user_id, rule_id)
+        )
 
     def _make_caller(self, session: Session) -> Caller:
         project_id = session.project.id if session.project else None
@@ -331,6 +337,18 @@ class BuiltinIdentity:
             domain_id=domain_id,
             organizations=self._organizations.keys_of(project_id, domain_id),
         )
+
+    async def _change_as(self, session: TokenSession, change: Callable[[Accounts], Accounts]) -> Directory:
+        """The change, if the token is still good by then: whatever ends one is written under the same lock.
+        UnauthenticatedError if it is not."""
+
+        def change_now(before: Accounts) -> Accounts:
+            if self._revocations.holds_now(session.claims.audit_id):
+                raise UnauthenticatedError(INVALID)
+            make_token_session(Directory(before), session.claims)
+            return change(before)
+
+        return await self._change(change_now)
 
     async def _change(self, change: Callable[[Accounts], Accounts]) -> Directory:
         try:
@@ -422,24 +440,3 @@ class BuiltinIdentity:
             credential_id=credential.id if credential else None,
         )
         return sign_token(self._key, claims), make_token_session(await self.directory(), claims)
-
-
-def _attempt(client: str, account: bytes) -> Attempt:
-    return Attempt(group_address(client), account)
-
-
-def mark_user(directory: Directory, who: Reference) -> bytes:
-    """One mark for a user however the client spells it: failures are counted by it. What stands beside an id
-    is not looked at. Alike for users that do not exist."""
-    if who.id is not None:
-        return mark_account("user", who.id)
-    domain = directory.find_domain(who.domain_id, who.domain_name)
-    return mark_account("user", who.name, domain.id if domain else (who.domain_id, who.domain_name))
-
-
-def mark_credential(
-    directory: Directory, credential_id: str | None, name: str | None, owner: Reference | None
-) -> bytes:
-    if credential_id is not None:
-        return mark_account("credential", credential_id)
-    return mark_account("credential", name, mark_user(directory, owner) if owner else None)

@@ -153,6 +153,11 @@ class Revocations:
         """As of the last `refresh`."""
         return audit_id in self._expiry
 
+    def holds_now(self, audit_id: str) -> bool:
+        """Whether it is revoked now, for whoever holds the folder's lock: the whole file is read. Raises
+        OSError."""
+        return audit_id in _parse_lines(self._path.read_bytes())
+
     def add(self, audit_id: str, expires_at: int, now_s: float) -> None:
         """Revoke, durably: when this returns, every process refuses the token. May wait for the disk, and may
         be called by several threads."""
