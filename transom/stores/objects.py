@@ -33,11 +33,11 @@ from transom.stores.s3_bucket import (
     ERRORS,
     Found,
     S3Bucket,
-    TooManyPartsError,
     failure_text,
     is_full,
 )
 from transom.stores.s3_credentials import Keys
+from transom.stores.s3_feed import TooManyPartsError
 
 _log = logging.getLogger(__name__)
 

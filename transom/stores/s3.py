@@ -11,8 +11,9 @@ from contextlib import aclosing
 from transom.domain.errors import NotFoundError, StoreFullError, UnavailableError
 from transom.domain.stores import PART_SIZE_MIB, RETRY_S, StoreInfo
 from transom.stores import MARK_BYTES, MARK_NAME
-from transom.stores.s3_bucket import ERRORS, S3Bucket, TooManyPartsError, failure_text, is_full, memory_for
+from transom.stores.s3_bucket import ERRORS, S3Bucket, failure_text, is_full, memory_for
 from transom.stores.s3_credentials import Keys
+from transom.stores.s3_feed import TooManyPartsError
 
 _log = logging.getLogger(__name__)
 

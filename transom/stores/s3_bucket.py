@@ -7,7 +7,7 @@ the errors into words of their own: `ERRORS`, and FileNotFoundError of an absent
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from obstore.store import S3Store as Bucket
 
 from transom.domain.stores import PARTS_AT_ONCE, RETRY_S
 from transom.stores.s3_credentials import Keys
+from transom.stores.s3_feed import Feed, chain, outlast, send_all, take_first
 from transom.stores.s3_requests import Bucket as Signed
 from transom.stores.s3_requests import RefusedError, abort_uploads, list_objects
 from transom.threads import Threads
@@ -80,14 +81,6 @@ ERRORS = (BaseError, OSError)
 
 #: Requests that we sign ourselves, at a time.
 _SIGNED_AT_ONCE = 4
-
-
-class TooManyPartsError(Exception):
-    """There is more data than an upload can have parts for; `limit` bytes would fit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.limit = limit
 
 
 class NotKeptError(OSError):
@@ -168,8 +161,8 @@ class S3Bucket:
         if memory_bytes is not None:
             # The one that comes in is beside them.
             parts_at_once = max(1, min(parts_at_once, memory_bytes // part_bytes - 1))
-        first, has_ended = await _take(chunks, part_bytes)
-        feed = _Feed()
+        first, has_ended = await take_first(chunks, part_bytes)
+        feed = Feed()
         sending = asyncio.ensure_future(
             obstore.put_async(
                 self._for_uploads,
@@ -183,11 +176,11 @@ class S3Bucket:
         try:
             size = sum(len(chunk) for chunk in first)
             if not has_ended:
-                size = await _feed(feed, sending, _chain(first, chunks), part_bytes * _MOST_PARTS)
+                size = await send_all(feed, sending, chain(first, chunks), part_bytes * _MOST_PARTS)
             await asyncio.shield(sending)
             await self._require_kept(path, size)
         except BaseException:
-            await _outlast(self._undo(path, feed, sending))
+            await outlast(self._undo(path, feed, sending))
             raise
         return size
 
@@ -296,7 +289,7 @@ class S3Bucket:
             if ended:
                 _log.info("bucket %s: %d unfinished uploads of %s ended", self.name, ended, path)
 
-    async def _undo(self, path: str, feed: "_Feed", sending: asyncio.Future[Any]) -> None:
+    async def _undo(self, path: str, feed: Feed, sending: asyncio.Future[Any]) -> None:
         """Have the upload fail, which makes obstore abort it at the service, and wait for that: one that is
         cancelled leaves its parts there. If it came to its end before, remove what it made."""
         feed.break_off()
@@ -336,18 +329,6 @@ def is_full(error: BaseException) -> bool:
     return any(word in str(error).partition("Debug source")[0] for word in _FULL)
 
 
-async def _feed(feed: "_Feed", sending: asyncio.Future[Any], chunks: AsyncIterator[bytes], limit: int) -> int:
-    """Hand the chunks to the upload that is under way, and say that it is whole; its size."""
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise TooManyPartsError(limit)
-        await feed.give(chunk, sending)
-    await feed.give(None, sending)
-    return size
-
-
 def _keys_of_environment() -> Keys | None:
     """As obstore finds them, but for those that the machine's role gives it and that change by the hour."""
     access_key, secret_key, token = (
@@ -378,73 +359,3 @@ def _signed_by(bucket: str, endpoint: str | None, region: str, keys: Keys) -> Si
     if endpoint is not None:
         origin, path = endpoint.rstrip("/"), f"/{bucket}"
     return Signed(origin, path, region, keys.access_key, keys.secret_key)
-
-
-class _BrokenOffError(Exception):
-    """What ends an upload whose source is done for."""
-
-
-class _Feed:
-    """Chunks on their way from a source to obstore, which pulls them. Between the two, because obstore must
-    not be cancelled, and the source may be."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes | _BrokenOffError | None] = asyncio.Queue(1)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while (chunk := await self._queue.get()) is not None:
-            if isinstance(chunk, _BrokenOffError):
-                raise chunk
-            yield chunk
-
-    async def give(self, chunk: bytes | None, sending: asyncio.Future[Any]) -> None:
-        """Return when there is room for it (None: the end); raise what `sending` failed with meanwhile."""
-        if self._queue.full():
-            giving = asyncio.ensure_future(self._queue.put(chunk))
-            try:
-                await asyncio.wait([giving, sending], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                giving.cancel()
-        else:
-            self._queue.put_nowait(chunk)
-        if sending.done():
-            sending.result()
-
-    def break_off(self) -> None:
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._queue.put_nowait(_BrokenOffError())
-
-
-async def _take(chunks: AsyncIterator[bytes], size: int) -> tuple[list[bytes], bool]:
-    """(the first chunks, until they have `size` bytes together, whether that is all there is)."""
-    taken: list[bytes] = []
-    async for chunk in chunks:
-        taken.append(chunk)
-        size -= len(chunk)
-        if size <= 0:
-            return taken, False
-    return taken, True
-
-
-async def _chain(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """All of them. The first are let go of as they pass."""
-    first.reverse()
-    while first:
-        yield first.pop()
-    async for chunk in rest:
-        yield chunk
-
-
-async def _outlast(doing: Coroutine[Any, Any, None]) -> None:
-    """Do it to its end, however often it is cancelled meanwhile; only then pass the cancelling on."""
-    task = asyncio.ensure_future(doing)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
