@@ -3,6 +3,7 @@
 asyncpg tries the hosts of a URL in turn as well, but within one time limit: a host that hangs takes it all.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
@@ -15,13 +16,30 @@ from transom.clock import RemoteClock
 _ONLY_HOST_S = 10.0
 _EACH_HOST_S = 3.0
 _CLOCK_US = "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)"
+#: The system's identifier, which a server and its copies share, and the timeline, which grows with each
+#: promotion of one of them and begins the names of its log files. No row of a standby.
+_HISTORY = """
+    select (select system_identifier::text from pg_control_system()),
+           cast(cast('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as bit(32)) as integer)
+    where not pg_is_in_recovery()"""
 #: A server ends by itself what takes longer than this part of the time that we wait for it. It undoes what it
 #: ends so, and never ends the wait for a synchronous standby.
 _SERVER_PART = 0.8
+#: What keeps us from a server, so that the next one is tried.
+_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class StaleServerError(ConnectionError):
+    """The server was a primary once, and a copy of it has taken its place since."""
 
 
 class Connector:
-    """Makes connections to the server of a URL. `command_s`: longest that a statement may take."""
+    """Makes connections to the server of a URL. `command_s`: longest that a statement may take.
+
+    After a failover the old primary may come back as it was, and take writes that nobody will ever see. So a
+    server is refused whose timeline is older than one that was seen before. Who has seen none asks all hosts
+    that the URL names first.
+    """
 
     def __init__(self, url: str, command_s: float) -> None:
         self._hosts = split_hosts(url)
@@ -33,20 +51,20 @@ class Connector:
         # Only one of several hosts accepts writes. If the URL sets target_session_attrs, asyncpg obeys that.
         is_said = "target_session_attrs" in dict(parse_qsl(urlsplit(url).query))
         self._wanted = None if is_alone or is_said else "read-write"
+        self._is_to_compare = self._wanted is not None
+        #: Of the last server that let us in: its system's identifier, and its timeline.
+        self._history: tuple[str, int] | None = None
 
     async def connect(self) -> asyncpg.Connection:
         """A connection to the first host that lets us in, the last one that did going first. TimeoutError,
         OSError or an error of asyncpg's if none does; TooManyConnectionsError if that stopped any of them."""
+        if self._is_to_compare:
+            await self._compare()
         failures: list[Exception] = []
         for host in self._hosts:
             try:
                 connection = await self._connect_to(host)
-            except (
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except _FAILURES as error:
                 failures.append(error)
             else:
                 self._hosts = [host, *(other for other in self._hosts if other != host)]
@@ -58,6 +76,36 @@ class Connector:
                 raise failure
         named = zip(self._hosts, failures, strict=True)
         raise ConnectionError("; ".join(f"{_place_of(host)}: {failure}" for host, failure in named))
+
+    async def _compare(self) -> None:
+        """See the newest timeline of the servers that let us in; these are tried first from now on."""
+        found = await asyncio.gather(*map(self._look_at, self._hosts))
+        reached = [host for host, is_reached in zip(self._hosts, found, strict=True) if is_reached]
+        self._hosts = [*reached, *(host for host in self._hosts if host not in reached)]
+        self._is_to_compare = not reached
+
+    async def _look_at(self, host: str) -> bool:
+        try:
+            connection = await self._connect_to(host)
+        except _FAILURES:
+            return False
+        connection.terminate()
+        return True
+
+    async def _require_newest(self, connection: asyncpg.Connection) -> None:
+        """StaleServerError for a server that was replaced by a copy of it. Of a standby, or where the role
+        may not ask, that is not known."""
+        try:
+            found = await connection.fetchrow(_HISTORY, timeout=self._most_s)
+        except asyncpg.PostgresError:
+            return
+        if found is None:
+            return
+        system, timeline = found
+        seen_system, seen = self._history or (system, timeline)
+        if system == seen_system and timeline < seen:
+            raise StaleServerError(f"it was replaced: its timeline is {timeline}, another one's was {seen}")
+        self._history = system, timeline
 
     async def read_clock(self, connection: asyncpg.Connection, most_s: float) -> None:
         """Set `clock` by the server's."""
@@ -78,6 +126,7 @@ class Connector:
             # By a statement: pgbouncer refuses all but a few settings at the start of a session.
             await connection.execute(self._settings, timeout=self._most_s)
             await self.read_clock(connection, self._most_s)
+            await self._require_newest(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
