@@ -41,6 +41,9 @@ class BodyMemory:
 
     When it is full, bodies that wait for their clients make room for those of whoever holds less: the holder
     with the most loses the one that waits longest. So nobody keeps others out by sending or reading slowly.
+
+    Not a `FairSemaphore`, which makes requests wait: a body asks for more while it holds some already, and
+    bodies that wait for each other's memory would all wait in vain.
     """
 
     def __init__(self, limit_bytes: int) -> None:
