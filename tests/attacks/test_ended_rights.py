@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import select
 import socket
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 from conftest import SharedServices
 from harness.organizations import WHOLE, put_in_force, tree
 from harness.service import MakeService, Service
+
+from transom.api.signing import JUST_DONE_S
 
 from .strangers import MIB, PATIENCE_S, connect, head, read_status, wait_for
 
@@ -180,3 +184,56 @@ def test_a_connection_goes_on_whose_download_has_come_to_its_end(server: Service
 
         connection.sendall(_asking_for(server, "recipient", finished))
         assert read_status(connection) == 404
+
+
+#: What is done by a body → a call for it, below an image of project `publisher`.
+ACTS = {
+    "create": ("POST", "/v2/images", b'{"name": "made by who has gone"}'),
+    "offer": ("POST", "/share/v1/offers", b'{"images": ["%s"], "projects": ["somebody"]}'),
+    "keyed offer": ("POST", "/share/v1/offers", b'{"images": ["%s"], "projects": ["somebody"]}'),
+    "share": ("POST", "/v1/cloudimages/members", b'{"images": ["%s"], "projects": ["somebody"]}'),
+    "change": ("PATCH", "/v2/images/%s", b'[{"op": "replace", "path": "/name", "value": "changed"}]'),
+}
+PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+def _remove(server: Service, name: str) -> None:
+    assert server.run("accounts", "remove", name).returncode == 0
+
+
+def _revoke(server: Service, name: str) -> None:
+    token = {"X-Subject-Token": server.token(name)}
+    assert server.client(name).delete("/identity/v3/auth/tokens", headers=token).status_code == 204
+
+
+@pytest.mark.parametrize("end", [_remove, _revoke])
+@pytest.mark.parametrize("act", ACTS)
+def test_a_body_that_comes_after_the_right_to_it_has_ended_does_nothing(
+    server: Service, act: str, end: Callable[[Service, str], None]
+) -> None:
+    name = f"late-{act.replace(' ', '-')}-{end.__name__.strip('_')}"
+    server.add_user(name, "publisher", "member")
+    owner = server.client("publisher")
+    image = owner.post("/v2/images", json={"name": name, "visibility": "shared"}).json()
+    method, path, body = ACTS[act]
+    path, body = path.replace("%s", image["id"]), body.replace(b"%s", image["id"].encode())
+    lines = [
+        f"X-Auth-Token: {server.token(name)}",
+        f"Content-Type: {PATCH if method == 'PATCH' else 'application/json'}",
+        f"Content-Length: {len(body)}",
+        *(["Idempotency-Key: late"] if act == "keyed offer" else []),
+    ]
+    with connect(server) as connection:
+        connection.settimeout(PATIENCE_S)
+        connection.sendall(head(method, path, *lines) + body[:10])
+        # The service has taken it up: another request, on a connection that came later, is answered.
+        owner.get("/v2/images?limit=1")
+        end(server, name)
+        time.sleep(JUST_DONE_S)
+        connection.sendall(body[10:])
+
+        assert read_status(connection) == 401
+
+    assert owner.get(f"/v2/images/{image['id']}/members").json()["members"] == []
+    assert owner.get(f"/v2/images/{image['id']}").json()["updated_at"] == image["updated_at"]
+    assert owner.get("/v2/images?name=made by who has gone").json()["images"] == []

@@ -10,7 +10,7 @@ from domain.samples import ACTOR, OWNER
 from transom.clock import now_us
 from transom.domain.memberships import Answer, Offer, Withdraw
 from transom.domain.model import Image, Member
-from transom.sql.db import TENANT, Database, Dialect, Place, Result, Row, Script, Statement
+from transom.sql.db import TENANT, Database, Place, Result, Row, Script, SqlDialect, Statement
 from transom.sql.images import to_json
 from transom.sql.members import change_member, find_member
 
@@ -203,7 +203,7 @@ class Tap:
         self.asked: list[Asked] = []
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> SqlDialect:
         return self._db.dialect
 
     def _note(self, sql: str, values: tuple[Any, ...], *, as_short: bool) -> None:

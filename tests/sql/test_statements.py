@@ -386,7 +386,7 @@ def _statements(module: ModuleType) -> dict[str, str]:
     }
 
 
-#: See `Dialect.returns_joined`.
+#: See `SqlDialect.returns_joined`.
 OF_POSTGRESQL = {"members.ANSWER_UNSEEN"}
 STATEMENTS = {
     name: sql

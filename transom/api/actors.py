@@ -6,7 +6,8 @@ deleting. It ends by itself, since each needs something that was given before.
 
 from collections.abc import Iterable
 
-from transom.api.http import Dialect, Request
+from transom.api.dialect import Dialect
+from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.events import Actor, Via
 from transom.domain.model import MemberStatus, Visibility

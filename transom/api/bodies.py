@@ -8,6 +8,7 @@ it. Bodies of image data are not: they go by.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -32,6 +33,10 @@ _HELD = (256, 512)
 #: The same for image data, which programs write in lines, too.
 _PASSING = (1024, 64)
 
+UNDECODABLE = (
+    "Error decoding your request. Either the URL or the request body contained characters that could not be "
+    "decoded."
+)
 _IN_CRUMBS = "The body comes in too many small pieces: send larger chunks."
 _FULL = "The service holds too many request bodies at once. Try again in a few seconds."
 
@@ -135,6 +140,15 @@ class Holding:
         finally:
             self._memory.leave_waiting(self)
             self._task = None
+
+
+def parse_query(query: bytes) -> list[tuple[str, str]]:
+    """Its (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
+    require_few_parameters(query)
+    try:
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidError(UNDECODABLE) from None
 
 
 def require_few_parameters(query: bytes) -> None:

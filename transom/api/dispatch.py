@@ -19,9 +19,9 @@ from transom.api.bodies import MOST_HEAD_BYTES
 from transom.api.clients import ClientConnection, ClientCounts, Download
 from transom.api.connections import Watch
 from transom.api.cors import Cors
+from transom.api.dialect import Dialect
 from transom.api.forwarded import make_trust
 from transom.api.http import (
-    Dialect,
     Headers,
     HttpError,
     Receive,
@@ -47,7 +47,7 @@ from transom.api.sending import PIECE_BYTES, send_response
 from transom.api.services import Services
 from transom.api.share.problems import render_error as render_problem
 from transom.api.share.problems import status_of as status_of_problem
-from transom.api.signing import authenticate, has_signature
+from transom.api.signing import authenticate, confirm_later, has_signature
 from transom.api.turns import Turns
 from transom.api.v2.errors import error_response
 from transom.api.v2.versions import choose_version
@@ -225,6 +225,8 @@ class Dispatcher:
                 return route, await choose_version(self._services, request)
             if is_guarded:
                 request.caller = await authenticate(self._services, request)
+                if request.awaits_body:
+                    request.confirm_with(confirm_later(self._services, request))
                 tenant = request.caller.project_id or request.caller.user_id
                 TENANT.set(tenant)
                 await request.join_turns(self._turns.take, tenant)

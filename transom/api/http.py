@@ -8,10 +8,9 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import msgspec
 
@@ -21,10 +20,11 @@ from transom.api.bodies import (
     announces_body,
     body_too_large,
     decode_body,
-    require_few_parameters,
+    parse_query,
     require_large_pieces,
 )
 from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
+from transom.api.dialect import Dialect
 from transom.api.forwarded import IsTrusted
 from transom.api.origin import Origin, read_origin
 from transom.domain.addresses import group_address
@@ -46,15 +46,6 @@ _LONG_BODY = 16 << 10
 _MOST_UNASKED = 1 << 20
 
 
-class Dialect(StrEnum):
-    """Whose rules hold for a request: paths, bodies of errors, and what the two image APIs do differently."""
-
-    OPENSTACK = "openstack"
-    IMS = "ims"
-    KEYSTONE = "keystone"
-    SHARE = "share"
-
-
 class HttpError(Exception):
     """A refusal that only HTTP has a word for: method, media type, range, header size."""
 
@@ -74,8 +65,10 @@ class Request:
     __slots__ = (
         "_announces_body",
         "_asked",
+        "_confirm_caller",
         "_connection",
         "_counted",
+        "_has_whole_body",
         "_holding",
         "_is_poll",
         "_is_transfer",
@@ -108,6 +101,8 @@ class Request:
         self.scope = scope
         self._receive = receive
         self._read_to_end = False
+        self._has_whole_body = False
+        self._confirm_caller: Callable[[], Awaitable[None]] | None = None
         self._is_transfer = False
         self._is_poll = False
         self._holding: Holding | None = None
@@ -205,11 +200,7 @@ class Request:
         """The query's (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
         if not self.query:
             return []
-        require_few_parameters(self.query)
-        try:
-            return parse_qsl(self.query.decode("ascii"), keep_blank_values=True, errors="strict")
-        except (UnicodeDecodeError, ValueError):
-            raise InvalidError(UNDECODABLE) from None
+        return parse_query(self.query)
 
     @property
     def has_body(self) -> bool:
@@ -230,6 +221,15 @@ class Request:
         another request. Over HTTP/2 it is not."""
         # Asked twice for each request: not by way of `has_unread_body`.
         return self._announces_body and not self._read_to_end and self.scope.get("http_version") != "2"
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether a body that nobody has read yet may still be on its way."""
+        return self.has_unread_body and not self._has_whole_body
+
+    def confirm_with(self, confirm_caller: Callable[[], Awaitable[None]]) -> None:
+        """Have it called once a body that is no image data is whole, before anybody acts on it."""
+        self._confirm_caller = confirm_caller
 
     def finish(self, *, sends_data: bool = False) -> None:
         """It has been answered. `sends_data`: by image data, which may still be on its way."""
@@ -271,7 +271,13 @@ class Request:
             self._connection.waits -= 1
         if size > _LONG_BODY:
             await self.take_turn()
+        await self._confirm()
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _confirm(self) -> None:
+        confirm_caller, self._confirm_caller = self._confirm_caller, None
+        if confirm_caller is not None:
+            await confirm_caller()
 
     def hold(self, size_bytes: int) -> None:
         """Count memory that is taken until the request is answered. Raises what `Holding.take` does."""
@@ -311,6 +317,7 @@ class Request:
                 kept.append(chunk)
         if keep:
             self._replay(kept)
+        await self._confirm()
         return digest.hexdigest()
 
     def _check_announced(self, limit_bytes: int) -> None:
@@ -329,7 +336,7 @@ class Request:
                 self._receive = receive
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
-        self._receive, self._read_to_end = replay, False
+        self._receive, self._read_to_end, self._has_whole_body = replay, False, True
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
@@ -408,12 +415,6 @@ class Request:
     async def json(self, limit_bytes: int, most_values: int = MOST_VALUES) -> dict[str, Any] | list[Any]:
         """The body as a JSON object or array. Raises what `body` and `decode_body` do."""
         return decode_body(await self.body(limit_bytes), most_values)
-
-
-UNDECODABLE = (
-    "Error decoding your request. Either the URL or the request body contained characters that could not be "
-    "decoded."
-)
 
 
 class Response:

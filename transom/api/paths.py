@@ -4,7 +4,8 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
-from transom.api.http import UNDECODABLE, Request
+from transom.api.bodies import UNDECODABLE
+from transom.api.http import Request
 from transom.api.router import Match
 from transom.api.signing import has_signature
 from transom.domain.errors import InvalidError

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from transom.api.http import Dialect, Request, Response, Send
+from transom.api.dialect import Dialect
+from transom.api.http import Request, Response, Send
 
 #: The server takes some pieces of an answer ahead of a client that reads slowly, however long they are. So
 #: an answer is given to it in pieces of so many bytes.

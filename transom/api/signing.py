@@ -1,6 +1,7 @@
 """Who sends a request: by its signature, or by its token."""
 
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Callable
 
 from transom.api.bodies import require_few_parameters
 from transom.api.http import Request
@@ -8,6 +9,9 @@ from transom.api.services import Services
 from transom.domain.model import Caller
 from transom.identity import TokenRequest
 from transom.identity.signature import SignedRequest, is_signed
+
+#: How long a caller is believed while a body comes, seconds.
+JUST_DONE_S = 0.1
 
 
 def has_signature(request: Request) -> bool:
@@ -46,6 +50,18 @@ def authenticate(services: Services, request: Request) -> Awaitable[Caller]:
             raw_path=request.raw_path,
         )
     )
+
+
+def confirm_later(services: Services, request: Request) -> Callable[[], Awaitable[None]]:
+    """What authenticates the caller once more, unless that was just done: a body may take minutes to come, in
+    which the right to what it asks for may end. Raises what `authenticate` does."""
+    known_at = time.monotonic()
+
+    async def confirm() -> None:
+        if time.monotonic() - known_at > JUST_DONE_S:
+            request.caller = await authenticate(services, request)
+
+    return confirm
 
 
 def own_token(request: Request) -> str | None:

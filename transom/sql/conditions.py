@@ -3,7 +3,7 @@
 from typing import Any
 
 from transom.domain.listing import ABOUT_PROPERTIES, Condition, Op
-from transom.sql.db import Dialect
+from transom.sql.db import SqlDialect
 
 #: Key and value of `tag.value`, a tag as it stands in an image, as `parse_tag` of `domain/tags.py` has them.
 TAG_KEY = """
@@ -40,7 +40,7 @@ class Values:
         return f"${len(self.collected)}"
 
 
-def condition_term(dialect: Dialect, condition: Condition, values: Values) -> str:
+def condition_term(dialect: SqlDialect, condition: Condition, values: Values) -> str:
     """The condition as a term over `image`."""
     marks = [values.add(value) for value in condition.values]
     if condition.op is Op.TAG:
@@ -64,7 +64,7 @@ def _has_tag_pair(key: str, any_value: list[str]) -> str:
     )
 
 
-def _property_term(dialect: Dialect, condition: Condition, any_value: list[str], values: Values) -> str:
+def _property_term(dialect: SqlDialect, condition: Condition, any_value: list[str], values: Values) -> str:
     name = values.add(condition.field)
     has_value = " or ".join(dialect.json_has_pair("image.properties", name, value) for value in any_value)
     if condition.op is Op.PROPERTY and condition.where_absent is None:

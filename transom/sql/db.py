@@ -99,7 +99,7 @@ class Arm(NamedTuple):
     order: str
 
 
-class Dialect(Hashable, Protocol):
+class SqlDialect(Hashable, Protocol):
     """What the two databases spell differently. `returns_joined`: whether an update returns columns of what
     it is joined with."""
 
@@ -139,7 +139,7 @@ class Database(Protocol):
     """Reads see every write that was answered before. A write is durable when its call returns."""
 
     @property
-    def dialect(self) -> Dialect: ...
+    def dialect(self) -> SqlDialect: ...
 
     async def read(self, sql: str, *values: Any) -> list[Row]:
         """Run a statement that an index makes short, whatever the size of the tables."""

@@ -37,7 +37,7 @@ from transom.domain.listing import (
 from transom.domain.model import FOR_EVERYBODY, Image, Visibility
 from transom.domain.tags import word_of
 from transom.sql.conditions import Values, condition_term
-from transom.sql.db import Arm, Database, Dialect
+from transom.sql.db import Arm, Database, SqlDialect
 from transom.sql.images import COLUMNS, WIDTH, image_of_row, to_json
 from transom.sql.live import live
 
@@ -105,7 +105,7 @@ class _PageQuery(NamedTuple):
     is_short: bool
 
 
-def _page(dialect: Dialect, ranges: Sequence[Range], query: ListQuery, after: Image | None) -> _PageQuery:
+def _page(dialect: SqlDialect, ranges: Sequence[Range], query: ListQuery, after: Image | None) -> _PageQuery:
     values = Values()
     # Spelt out, not a value: planners take a limit that they do not know for a tenth of everything.
     limit = str(int(query.limit))
@@ -144,12 +144,12 @@ def _cut_by_size(joined: str, keys: int, order: str, limit: str, size_limit: str
 
 
 @lru_cache(maxsize=512)
-def _plain_page(dialect: Dialect, ranges: tuple[Range, ...], query: ListQuery) -> _PageQuery:
+def _plain_page(dialect: SqlDialect, ranges: tuple[Range, ...], query: ListQuery) -> _PageQuery:
     """Cached: clients repeat the same lists, and building a statement costs as much as reading its rows."""
     return _page(dialect, ranges, query, None)
 
 
-def range_ids(dialect: Dialect, ranges: list[Range], query: ListQuery, values: Values) -> str:
+def range_ids(dialect: SqlDialect, ranges: list[Range], query: ListQuery, values: Values) -> str:
     """A query for the `id` of each image of the ranges' union that meets the conditions, in no order."""
     conditions = _conditions(dialect, query, values)
     parts = []
@@ -200,7 +200,7 @@ def _find_look_up(query: ListQuery) -> Condition | None:
     return next(iter([*names, *properties, *tags]), None)
 
 
-def _make_sought(dialect: Dialect, condition: Condition, values: Values) -> _Sought:
+def _make_sought(dialect: SqlDialect, condition: Condition, values: Values) -> _Sought:
     if condition.op in ABOUT_TAGS:
         return _Sought("tagged.word", values.add(word_of(condition)), _OF_TAG)
     value = values.add(condition.values[0])
@@ -210,7 +210,7 @@ def _make_sought(dialect: Dialect, condition: Condition, values: Values) -> _Sou
 
 
 def _conditions(
-    dialect: Dialect, query: ListQuery, values: Values, but: Condition | None = None
+    dialect: SqlDialect, query: ListQuery, values: Values, but: Condition | None = None
 ) -> list[str]:
     terms = [condition_term(dialect, one, values) for one in query.conditions if one is not but]
     return [*terms, "image.os_hidden" if query.os_hidden else "not image.os_hidden"]

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection
 from typing import cast
 
-from transom.sql.db import Database, Dialect, SchemaHistory
+from transom.sql.db import Database, SchemaHistory, SqlDialect
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ async def make_property_indexes(db: Database, properties: Collection[str], *, dr
     return [*(name for name in wanted if name not in present), *others]
 
 
-def _definitions(dialect: Dialect, name: str) -> dict[str, str]:
+def _definitions(dialect: SqlDialect, name: str) -> dict[str, str]:
     """Of each index of the property its name and the statement that makes it."""
     text = dialect.json_text("properties", name)
     stem = _PREFIX + hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -10,7 +10,7 @@ from transom.domain.listing import Condition, ListQuery, Range
 from transom.domain.model import Image
 from transom.domain.tags import TagSearch, word_of
 from transom.sql.conditions import Values, condition_term
-from transom.sql.db import Database, Dialect
+from transom.sql.db import Database, SqlDialect
 from transom.sql.images import COLUMNS, image_of_row
 from transom.sql.listing import TAGGED, range_ids, tagged_terms
 
@@ -79,7 +79,7 @@ def _own_range(owner: str, search: TagSearch, values: Values) -> tuple[str, list
     return TAGGED, [*terms, f"(image.owner || '') = {values.add(owner)}"]
 
 
-def _sought(dialect: Dialect, owner: str, search: TagSearch, values: Values) -> tuple[str, list[str]]:
+def _sought(dialect: SqlDialect, owner: str, search: TagSearch, values: Values) -> tuple[str, list[str]]:
     """(the tables to read, the terms that the images meet)"""
     table, terms = _own_range(owner, search, values)
     if search.image_id is not None:

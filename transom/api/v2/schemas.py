@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from transom.api.http import Dialect, Request, Response, json_response
+from transom.api.dialect import Dialect
+from transom.api.http import Request, Response, json_response
 from transom.api.services import Services
 from transom.domain.fields import FIELDS, IMS_DISK_FORMATS, UUID_PATTERN, Field
 from transom.domain.model import MemberStatus
