@@ -87,6 +87,7 @@ from transom.telemetry import (
     open_gauges,
     open_loop_delay,
     open_metrics,
+    watch_lost_lines,
 )
 from transom.threads import Threads
 from transom.transfers.requesters import Requesters
@@ -158,6 +159,7 @@ class Worker:
         observe, count_login, render_metrics = open_metrics()
         if settings.metrics:
             undo.callback(asyncio.create_task(watch_loop(open_loop_delay())).cancel)
+            watch_lost_lines()
         disks = find_disks(settings, stores)
         disk_threads = Threads("disks", len(disks))
         for room in disks.values():

@@ -17,6 +17,7 @@ from transom.assemble import App, Worker
 from transom.components import open_watch
 from transom.config import read_settings
 from transom.domain.errors import TransomError, describe
+from transom.log_output import LogOutput
 from transom.telemetry import set_up_logging
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ _DEAF_S = 0.2
 def create_app() -> App:
     """The ASGI application of one worker. Its settings come from the environment the parent prepared."""
     settings = read_settings(os.environ, {}, os.devnull)
-    set_up_logging(settings.log_level, settings.log_format)
+    log_output = set_up_logging(settings.log_level, settings.log_format)
     watch = open_watch(settings)
     worker = Worker(settings, watch)
     serve: App = partial(answer_not_ready, watch)
@@ -59,6 +60,7 @@ def create_app() -> App:
 
     async def live(receive: Receive, send: Send) -> None:
         await receive()
+        log_output.start()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LEAVE, leave)
         loop.add_signal_handler(READ_FILES, worker.read_files)
@@ -66,8 +68,9 @@ def create_app() -> App:
         watching = asyncio.create_task(_end_with_parent(worker))
         starting = asyncio.create_task(start())
         await asyncio.wait([starting], timeout=_RETRY_S)
-        _exit_if_broken(starting)
-        starting.add_done_callback(_exit_if_broken)
+        exit_if_broken = partial(_exit_if_broken, log_output)
+        exit_if_broken(starting)
+        starting.add_done_callback(exit_if_broken)
         await send({"type": "lifespan.startup.complete"})
         asyncio.get_running_loop().call_later(_DEAF_S, _unblock_stops)
         await receive()
@@ -75,6 +78,7 @@ def create_app() -> App:
         starting.cancel()
         watch.close()
         await worker.stop()
+        log_output.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -90,11 +94,12 @@ def _unblock_stops() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
-def _exit_if_broken(starting: asyncio.Task[None]) -> None:
+def _exit_if_broken(log_output: LogOutput, starting: asyncio.Task[None]) -> None:
     """Leave the process if the start came to an end that no waiting will mend. The ASGI server would go on
     without it, and answer nothing right; a parent that sees a worker leave can start another, or give up."""
     if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
         _log.critical("the worker cannot start", exc_info=error)
+        log_output.close()
         os._exit(1)
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from select import PIPE_BUF
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from transom.liveness import Liveness, is_abandoned
+from transom.log_output import LogOutput, output_to
 from transom.threads import Threads
 
 _encode = msgspec.json.Encoder().encode
@@ -119,11 +120,33 @@ class _LineFormatter(logging.Formatter):
         return self._format_line(line).decode()
 
 
-def set_up_logging(level: str, log_format: str) -> None:
-    """All loggers of the process write lines to stderr, from `level` on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LineFormatter(choose_format(log_format)))
+class _LineHandler(logging.Handler):
+    def __init__(self, output: LogOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._output.write(self.format(record).encode(errors="backslashreplace") + b"\n")
+        except Exception:  # noqa: BLE001 (a line that cannot be made stops nobody)
+            self.handleError(record)
+
+
+def set_up_logging(level: str, log_format: str) -> LogOutput:
+    """All loggers of the process write lines to stderr, from `level` on. Returns what takes them there."""
+    output = output_to(sys.stderr.fileno())
+    format_line = choose_format(log_format)
+
+    def tell_lost(count: int) -> bytes:
+        message = f"{count} lines of the log were lost: its output took no more"
+        head = {"time": _timestamp(time.time()), "level": "warning", "logger": __name__}
+        return format_line(head | {"message": message, "lost": count}) + b"\n"
+
+    output.tell_lost = tell_lost
+    handler = _LineHandler(output)
+    handler.setFormatter(_LineFormatter(format_line))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    return output
 
 
 class _Lines:
@@ -131,8 +154,8 @@ class _Lines:
 
     def __init__(self, log_format: str) -> None:
         self._format_line = choose_format(log_format)
-        # Unbuffered writes of whole lines: lines of several workers do not mix.
-        self._fd = sys.stderr.fileno()
+        # Whole lines in each write: lines of several workers do not mix.
+        self._output = output_to(sys.stderr.fileno())
 
     def write(self, lines: Iterable[dict[str, Any]]) -> None:
         """As many at once as a pipe takes in one piece (pipe(7), PIPE_BUF)."""
@@ -140,15 +163,11 @@ class _Lines:
         for line in lines:
             following = self._format_line(line) + b"\n"
             if text and len(text) + len(following) > PIPE_BUF:
-                self._write(text)
+                self._output.write(text)
                 text = b""
             text += following
         if text:
-            self._write(text)
-
-    def _write(self, text: bytes) -> None:
-        with suppress(OSError):  # A full log disk stops the log, not the service.
-            os.write(self._fd, text)
+            self._output.write(text)
 
 
 def open_lines(logger: str, log_format: str) -> WriteLines:
@@ -329,6 +348,18 @@ def open_loop_delay() -> Callable[[float], None]:
         buckets=_DELAYS_S,
         registry=CollectorRegistry(),
     ).observe
+
+
+def watch_lost_lines() -> None:
+    """Count lines of the log that this worker cannot write."""
+    from prometheus_client import CollectorRegistry, Counter
+
+    lost = Counter(
+        "transom_log_lines_lost",
+        "Lines of the log that were lost because its output took no more",
+        registry=CollectorRegistry(),
+    )
+    output_to(sys.stderr.fileno()).count_lost = lost.inc
 
 
 def open_closings() -> Callable[[str], None]:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from transom import __version__
+from transom.cli.outputs import open_missing
 from transom.cli.remote.run import Access
 from transom.cli.spelling import spell_lines
 
@@ -103,6 +104,7 @@ class _Verbs(click.Group):
 @click.pass_context
 def main(context: click.Context, /, config: str | None, cloud: str | None, **flags: Any) -> None:
     """An image service built around sharing."""
+    open_missing()
     verb = context.invoked_subcommand
     if verb in _REMOTE:
         context.obj = Access(cloud)

@@ -19,15 +19,19 @@ _log = logging.getLogger(__name__)
 def work(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; other workers then continue them."""
     require_installed()
-    set_up_logging(settings.log_level, settings.log_format)
+    log_output = set_up_logging(settings.log_level, settings.log_format)
     with reported_imports():
         # The parsers of image formats, which every import needs.
         import transom.data.inspection  # noqa: F401
         from transom.components import PreparationError
 
     make_folder(settings)
-    with report_failures(PreparationError):
-        asyncio.run(_run(settings))
+    log_output.start()
+    try:
+        with report_failures(PreparationError):
+            asyncio.run(_run(settings))
+    finally:
+        log_output.close()
 
 
 async def _run(settings: Settings) -> None:
