@@ -5,28 +5,41 @@ more for calls whose bodies say how much is to be done.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from access.routes import ALL, BODIES, QUEUED, World
 
-from transom.api.bodies import MOST_VALUES
+from transom.api.bodies import MOST_PARAMETERS, MOST_VALUES
 from transom.domain.patch import MOST_OPERATIONS
 
 _BODY_BYTES = (1 << 20) - 1024
 
 
 class Form(NamedTuple):
-    """content: makes the body; None for the usual one."""
+    """content: makes the body; None for the usual one. headers: beside the usual ones."""
 
     name: str
     query: str = ""
     content: Callable[[World], bytes] | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 USUAL = Form("as usual")
 _LONG_PAGE = Form("longest page", "limit=1000")
 _FILTERS = Form("many filters", "&".join(f"p{number}=v&tag=t{number}" for number in range(25)))
+#: As much of one kind as the head of a request has room for.
+_OF_ANY_QUERY = [
+    _LONG_PAGE,
+    _FILTERS,
+    Form("sort keys", "sort=" + ",".join(["id"] * 20_000)),
+    Form("escaped names", "name=in:%22" + "%5C%22" * 10_000 + "%22"),
+    Form("encoded text", "name=" + "%C3%A9" * 10_000),
+    Form("many parameters", "&".join(["created_at=gt:2020-01-01"] * (MOST_PARAMETERS - 1))),
+    Form("tags of versions", headers={"If-None-Match": ",".join(['W/"a"'] * 10_000)}),
+    Form("cookies", headers={"Cookie": ";".join(["a=b"] * 15_000)}),
+]
 
 
 def _filled(start: str, item: Callable[[int], str], end: str, limit: int = 1_000_000) -> bytes:
@@ -158,7 +171,7 @@ def forms_of(key: str) -> list[Form]:
     forms = [USUAL, *FORMS.get(key, ())]
     method = key.partition(" ")[0]
     if method == "GET":
-        forms += [_LONG_PAGE, _FILTERS]
+        forms += _OF_ANY_QUERY
     elif method in ("POST", "PUT", "PATCH") and (ALL[key].takes_body is not False or key in BODIES):
         forms += _OF_ANY_BODY if key not in QUEUED else []
     return forms

@@ -135,7 +135,7 @@ def _measure(world: World, key: str, form: Form, rounds: int) -> Measured:
 
 def _ask(world: World, key: str, form: Form) -> httpx.Response:
     content = form.content(world) if form.content is not None else None
-    return world.ask(key, "owner-member", query=form.query, content=content)
+    return world.ask(key, "owner-member", query=form.query, content=content, further=form.headers)
 
 
 def _measure_beside(world: World, dearest: list[Measured], seconds: float) -> Iterator[Line]:

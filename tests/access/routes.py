@@ -7,7 +7,8 @@ request uses up is made anew for the next. The answers that are right are in `ro
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
@@ -159,10 +160,16 @@ class World:
         return str(self.admin.get(f"/identity/v3/{key}").json()[key][0]["id"])
 
     def ask(
-        self, key: str, caller: str, prefix: str = "", query: str = "", content: bytes | None = None
+        self,
+        key: str,
+        caller: str,
+        prefix: str = "",
+        query: str = "",
+        content: bytes | None = None,
+        further: Mapping[str, str] = MappingProxyType({}),
     ) -> httpx.Response:
         """Make the request of this key as this caller. `prefix`: "/ims" for the other dialect; `query` and
-        `content`: a query string, and a body in place of the usual one."""
+        `content`: a query string, and a body in place of the usual one; `further`: headers."""
         method, _, template = key.partition(" ")
         account = CALLERS[caller]
         self._prepare(key, account or "publisher")
@@ -196,6 +203,7 @@ class World:
         if content is not None:
             options = {"content": content}
             headers.setdefault("Content-Type", "application/json")
+        headers |= further
         answer = self.service.client(account).request(method, prefix + path, headers=headers, **options)
         self._take_back(answer)
         return answer

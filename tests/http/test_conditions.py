@@ -113,6 +113,17 @@ def test_a_condition_that_cannot_be_read_is_refused_by_name(server: Service, hea
 
 
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_a_condition_of_very_many_tags_is_refused_by_name(server: Service, header: str) -> None:
+    """They are read on the event loop; elements that are empty are as dear as others."""
+    client = server.client("publisher")
+    image_id = create_active_image(client)["id"]
+
+    for value in ('W/"a",' * 1000, "," * 1000):
+        answer = client.get(f"/v2/images/{image_id}", headers={header: value})
+        assert (answer.status_code, explanation(answer).partition(":")[0]) == (400, header)
+
+
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 def test_a_condition_of_nothing_but_blanks_takes_no_time(server: Service, header: str) -> None:
     """The client would give up if each division of the blanks were tried."""
     client = server.client("publisher")

@@ -16,6 +16,9 @@ from transom.domain.errors import InvalidError
 from transom.domain.model import Image
 
 _IF_MATCH, _IF_NONE_MATCH = b"if-match", b"if-none-match"
+_SHOWN = {_IF_MATCH: "If-Match", _IF_NONE_MATCH: "If-None-Match"}
+#: To read some thousand elements of a list takes the event loop a while.
+_MOST_ELEMENTS = 1_000
 #: An entity tag or nothing, up to the next comma or the end (RFC 9110, 8.8.3 and 5.6.1). What has matched is
 #: not given back: a long header of blanks would be tried in every division of them.
 _NEXT_TAG = re.compile(r'[ \t]*+(?:((?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")[ \t]*+)?(?:,|$)')
@@ -60,16 +63,18 @@ def _read(request: Request, name: bytes) -> list[str] | None:
     text = request.joined(name).strip(" \t")
     if text == "*":
         return ["*"]
-    tags, at = [], 0
-    while at < len(text):
+    tags: list[str] = []
+    at = 0
+    for _ in range(_MOST_ELEMENTS):
+        if at >= len(text):
+            return tags
         found = _NEXT_TAG.match(text, at)
         if found is None:
-            shown = "If-Match" if name == _IF_MATCH else "If-None-Match"
-            raise InvalidError(f"{shown}: must be * or a list of entity tags.")
+            raise InvalidError(f"{_SHOWN[name]}: must be * or a list of entity tags.")
         if found[1]:
             tags.append(found[1])
         at = found.end()
-    return tags
+    raise InvalidError(f"{_SHOWN[name]}: takes less than {_MOST_ELEMENTS} entity tags.")
 
 
 def _is_among(tag: str | None, named: list[str], *, is_there: bool, is_strong: bool) -> bool:

@@ -20,6 +20,8 @@ TIMES = frozenset({"created_at", "updated_at"})
 NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 #: Each is a term of the statement, and databases bound those.
 _MOST_VALUES = 200
+#: In one `sort`. Of keys that are named twice the first one counts.
+_MOST_SORT_KEYS = 100
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,1000}\s*")
 #: A year, or a month.
 _COARSE_TIME = re.compile(r"[0-9]{4}(-[0-9]{2})?")
@@ -101,6 +103,8 @@ def parse_sort(pairs: list[tuple[str, str]]) -> tuple[SortKey, ...]:
 
 
 def _parse_new_sort(text: str) -> list[SortKey]:
+    if text.count(",") >= _MOST_SORT_KEYS:
+        raise InvalidError(f"Too many sort keys: a list takes at most {_MOST_SORT_KEYS}.")
     chosen: dict[str, SortKey] = {}
     for part in text.split(","):
         key, _, way = part.strip().partition(":")

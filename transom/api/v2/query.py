@@ -35,8 +35,7 @@ _STEERING = frozenset(
     {"limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "member_status", "os_hidden"}
 )
 #: A value of `in:`, quoted or not.
-_LISTED = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]*)')
-_ESCAPED = re.compile(r"\\(.)")
+_LISTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"|([^",]*)')
 
 
 def parse_list_query(pairs: list[tuple[str, str]], options: ListOptions) -> ListQuery:
@@ -104,10 +103,15 @@ def _split_quoted(name: str, text: str) -> tuple[str, ...]:
         # It always matches, if nothing else an empty value.
         if (found := _LISTED.match(text, at)) is None or text[found.end() : found.end() + 1] not in ("", ","):
             raise InvalidError(f"Invalid filter value '{text}' for '{name}': quotes go around a whole value.")
-        values.append(_ESCAPED.sub(r"\1", found[1]) if found[1] else found[2] or "")
+        values.append(_unescape(found[1]) if found[1] else found[2] or "")
         refuse_too_many_values(len(values))
         at = found.end() + 1
     return tuple(values)
+
+
+def _unescape(text: str) -> str:
+    """What stands for itself behind each backslash."""
+    return "\\".join(part.replace("\\", "") for part in text.split("\\\\"))
 
 
 _PARSERS: Parsers = (
