@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from harness.postgresql import PostgreSQL
 
-from transom.sql.postgres_migrate import index_steps
+from transom.sql.postgres_migrate import index_steps, take_turn
 from transom.sql.postgresql import PostgresDatabase
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +122,78 @@ async def test_migrators_that_make_indexes_at_once_do_so_in_turn(url: str, db: P
 )
 def test_a_migration_that_does_more_than_indexes_is_one_transaction(script: str) -> None:
     assert index_steps(script) == []
+
+
+@pytest.fixture
+def says_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transom.sql.postgres_migrate.SAY_EVERY_S", 0.2)
+
+
+async def _pid(connection: asyncpg.Connection) -> str:
+    return f"pid {await connection.fetchval('select pg_backend_pid()')},"
+
+
+async def _until_told(other: asyncpg.Connection, caplog: pytest.LogCaptureFixture, words: str) -> None:
+    while words not in caplog.text:
+        await other.execute("select")
+
+
+@pytest.mark.usefixtures("says_soon")
+async def test_the_log_tells_whose_transaction_an_index_waits_for(
+    db: PostgresDatabase, other: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = await _pid(other)
+    async with other.transaction():
+        await other.execute("insert into note values ('b')")
+        migrating = asyncio.create_task(db.run_script("create index new on note (id);", VERSION))
+        await _until_told(other, caplog, words)
+
+    assert await migrating
+
+
+@pytest.mark.usefixtures("says_soon")
+async def test_the_log_tells_which_other_migrator_is_waited_for(
+    db: PostgresDatabase, other: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = await _pid(other)
+    async with other.transaction():
+        await take_turn(other)
+        migrating = asyncio.create_task(db.run_script("create index new on note (id);", VERSION))
+        await _until_told(other, caplog, words)
+        await other.execute("rollback; begin")
+
+    assert await migrating
+
+
+async def test_a_migration_has_no_limit_that_an_administrator_set_for_sessions(
+    url: str, other: asyncpg.Connection
+) -> None:
+    """Its own transaction is idle while it writes in pieces, or makes an index, for longer than the limit."""
+    await _set_for_all(other, "idle_in_transaction_session_timeout", "100ms")
+    await _set_for_all(other, "statement_timeout", "100ms")
+    db = await PostgresDatabase.connect(url, 3, COMMAND_S)
+    await other.execute("set statement_timeout = 0")
+    async with other.transaction():
+        await other.execute("set local idle_in_transaction_session_timeout = 0")
+        await other.execute("insert into note values ('b')")
+        migrating = asyncio.create_task(db.run_script("create index new on note (id);", VERSION))
+        await _until_it_waits(other)
+        await other.execute("select pg_sleep(0.5)")
+
+    assert await migrating
+    await db.close()
+
+
+async def test_an_index_does_not_wait_for_its_own_migration(url: str, other: asyncpg.Connection) -> None:
+    """Whose transaction kept what it had read, where an administrator set that for all."""
+    await _set_for_all(other, "default_transaction_isolation", "repeatable read")
+    db = await PostgresDatabase.connect(url, 3, COMMAND_S)
+
+    with anyio.fail_after(PATIENCE_S):
+        assert await db.run_script("create index new on note (id);", VERSION)
+    await db.close()
+
+
+async def _set_for_all(connection: asyncpg.Connection, name: str, value: str) -> None:
+    database = await connection.fetchval("select current_database()")
+    await connection.execute(f"alter database \"{database}\" set {name} = '{value}'")

@@ -12,6 +12,7 @@ from harness.postgresql import PostgreSQL
 from transom.domain.errors import UnavailableError
 from transom.sql.db import context_of
 from transom.sql.postgres_pool import Pool
+from transom.sql.postgresql import PostgresDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -273,3 +274,18 @@ async def test_closing_ends_idle_connections_now_and_the_others_when_they_come_b
     while await watcher.fetchval(f"{others} and backend_type = 'client backend'"):
         pass
     await watcher.close()
+
+
+async def test_an_idle_connection_outlives_an_administrators_limit(url: str) -> None:
+    """A request would meet the server's good-bye."""
+    administrator = await asyncpg.connect(url)
+    database = await administrator.fetchval("select current_database()")
+    await administrator.execute(f"alter database \"{database}\" set idle_session_timeout = '100ms'")
+    db = await PostgresDatabase.connect(url, 1)
+
+    before = await db.read("select pg_backend_pid()")
+    await administrator.execute("select pg_sleep(0.5)")
+
+    assert await db.read("select pg_backend_pid()") == before
+    await db.close()
+    await administrator.close()

@@ -179,5 +179,9 @@ def _write_settings(command_s: float) -> str:
         "enable_seqscan": "off",
         "statement_timeout": longest_ms,
         "lock_timeout": longest_ms,
+        # What an administrator may have set otherwise for the database or the role: our statements look again
+        # at rows that they have waited for, and idle connections are closed by who has them.
+        "default_transaction_isolation": "'read committed'",
+        "idle_session_timeout": 0,
     }
     return "; ".join(f"set {name} = {value}" for name, value in settings.items())

@@ -17,12 +17,14 @@ from transom.sql.postgres_connect import Connector
 from transom.sql.postgres_events import with_events
 from transom.sql.postgres_migrate import (
     PAUSE_S,
+    QUIET_TRIES,
     IndexStep,
     have_rows,
     index_steps,
     run_in_pieces,
     run_index_steps,
     take_turn,
+    telling_who,
 )
 from transom.sql.postgres_pool import Pool
 from transom.sql.turns import InTurns
@@ -37,8 +39,6 @@ _READY_S = 3.0
 _TRIES = 5
 _IS_READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
 _CANNOT_ANSWER = "The database cannot answer now."
-#: So often a migration tries to lock a table before the log tells, and from then on each time.
-_QUIET_TRIES = 5
 
 #: Everybody may ask for the server's identifier, unless an administrator took that away.
 _DATABASE = """
@@ -259,7 +259,7 @@ class PostgresDatabase(InTurns):
             except UnavailableError as error:
                 if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                     raise
-                if attempt > _QUIET_TRIES:
+                if attempt > QUIET_TRIES:
                     _log.warning("migration %d waits for a table that others use", version)
             await asyncio.sleep(PAUSE_S)
         raise AssertionError("the last try returns or raises")
@@ -310,7 +310,8 @@ class PostgresDatabase(InTurns):
         try:
             if not even_if_empty and not await have_rows(beside, steps):
                 return False
-            await run_index_steps(beside, steps)
+            async with telling_who(self._connector.connect, beside):
+                await run_index_steps(beside, steps)
         finally:
             beside.terminate()
         return True
