@@ -78,11 +78,8 @@ async def convert(material: Material, folder: Path, target: str) -> Converted | 
         await _inspect(material, read_file(path), source)
         await _check(material, path, _QEMU_NAMES[source])
         made = folder / f"converted.{target}"
-        await _run(
-            material.most_bytes,
-            *("convert", "-f", _QEMU_NAMES[source], "-O", _QEMU_NAMES[target], *_OPTIONS.get(target, ())),
-            *(str(path), str(made)),
-        )
+        formats = ("-f", _QEMU_NAMES[source], "-O", _QEMU_NAMES[target], *_OPTIONS.get(target, ()))
+        await material.room.fill(_write(material.most_bytes, *formats, str(path), str(made)))
     return Converted(made, Change(fields={"disk_format": target, "container_format": "bare"}))
 
 
@@ -118,7 +115,11 @@ async def _check(material: Material, path: Path, qemu_name: str) -> None:
         raise ContentRefusedError(f"Data in vmdk of the kind {kind} is not converted.")
     if described["virtual-size"] > material.most_bytes:
         raise LimitExceededError("The disk in the data is larger than may be stored.")
-    material.require_room(described["virtual-size"])
+    await material.room.require(described["virtual-size"])
+
+
+async def _write(most_bytes: int, *arguments: str) -> None:
+    await _run(most_bytes, "convert", *arguments)
 
 
 async def _run(most_bytes: int, *arguments: str) -> bytes:

@@ -1,10 +1,12 @@
 """What a plugin of an import, or a conversion, has to work with."""
 
+import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,14 +18,16 @@ from transom.transfers.options import PluginOptions, TransferOptions
 from transom.transfers.work_folders import WORK_THREADS, open_work_folder
 
 _BLOCK_BYTES = 1 << 20
+#: Pause between two looks whether there is room, while files are written. A disk takes less than a reserve
+#: (256 MiB) in that time.
+_LOOK_S = 0.1
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
     """What a plugin has to work with.
 
     `read`: all bytes; `as_file`: the same as a file of this machine, for as long as the context lasts;
-    `roles`: of the requester; `most_bytes`: that may be made of it; `require_room`: raises StoreFullError
-    when this machine's disk has no room for so many bytes.
+    `roles`: of the requester; `most_bytes`: that may be made of it; `room`: for the files that are made.
     """
 
     options: PluginOptions
@@ -33,7 +37,34 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     as_file: Callable[[], AbstractAsyncContextManager[Path]]
     open_folder: Callable[[], AbstractAsyncContextManager[Path]]
     most_bytes: int
-    require_room: Callable[[int], None]
+    room: "WorkRoom"
+
+
+class WorkRoom:
+    """Room on this machine's disk for the files of transfers."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def require(self, size: int = 0) -> None:
+        """StoreFullError when there is none for so many bytes, beside the reserve."""
+        await WORK_THREADS.run(self._room.look)
+        if self._room.lacks(size):
+            raise StoreFullError("This machine has no room for the files of a conversion.")
+
+    async def fill(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Have the files written, to the end; broken off, with StoreFullError, when the reserve begins: what
+        there was room for at the start may have been taken by others meanwhile."""
+        task = asyncio.ensure_future(writing)
+        try:
+            while not task.done():
+                await self.require()
+                await asyncio.wait([task], timeout=_LOOK_S)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        await task
 
 
 class Materials:
@@ -42,7 +73,7 @@ class Materials:
     def __init__(self, options: TransferOptions, transfer: Transfer, holder: str) -> None:
         self._options = options.plugins
         self._transfer = transfer
-        self._room = Room(options.work_folder, options.disk_reserve)
+        self._room = WorkRoom(Room(options.work_folder, options.disk_reserve))
         self.open_folder = partial(open_work_folder, options.work_folder, holder)
 
     def make(
@@ -62,10 +93,10 @@ class Materials:
             if local is not None:
                 yield Path(local)
                 return
-            self._require_room(size)
+            await self._room.require(size)
             async with self.open_folder() as folder:
                 path = folder / "data"
-                await write_file(path, read())
+                await self._room.fill(write_file(path, read()))
                 yield path
 
         return Material(
@@ -76,12 +107,8 @@ class Materials:
             as_file=as_file,
             open_folder=self.open_folder,
             most_bytes=most_bytes,
-            require_room=self._require_room,
+            room=self._room,
         )
-
-    def _require_room(self, size: int) -> None:
-        if self._room.is_short(size):
-            raise StoreFullError("This machine has no room for the files of a conversion.")
 
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:
