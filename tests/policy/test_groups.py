@@ -73,3 +73,24 @@ def test_projects_are_offered_to_as_ever_and_an_admin_shares_with_the_domain(gua
 
     assert (to_project["offered"], to_domain["offered"], seen) == (1, 1, 200)
     assert gone["withdrawn"] == 1
+
+
+@pytest.mark.parametrize("noun", ["images", "families"])
+def test_who_may_not_share_with_a_whole_domain_gives_it_no_later_end(guarded: Service, noun: str) -> None:
+    owner, admin = guarded.client("publisher"), guarded.client("admin")
+    project = guarded.clouds["recipient"].project_id
+    made = {
+        "images": lambda: owner.post("/v2/images", json={"visibility": "shared"}),
+        "families": lambda: owner.post("/share/v1/families", json={"name": "for-a-while"}),
+    }[noun]().json()["id"]
+    both = {noun: [made], "projects": [project], "domains": ["default"], "expires_at": "2999-01-01T00:00:00Z"}
+    assert admin.post("/share/v1/offers", json=both).json()["offered"] == 2
+    path = f"/share/v1/{noun}/{made}/{'shares' if noun == 'images' else 'members'}"
+
+    refused = owner.patch(f"{path}/domains/default", json={"expires_at": None})
+    after = {one["expires_at"] for one in owner.get(path).json()["items"]}
+    by_admin = admin.patch(f"{path}/domains/default", json={"expires_at": None})
+    of_project = owner.patch(f"{path}/projects/{project}", json={"expires_at": None})
+
+    assert (refused.status_code, after) == (403, {"2999-01-01T00:00:00.000000Z"})
+    assert (by_admin.status_code, of_project.status_code) == (200, 200)

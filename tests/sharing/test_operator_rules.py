@@ -114,8 +114,17 @@ OF_OWNER: dict[str, tuple[Callable[[Caller], object], Asked]] = {
         [("get_image", ON_IMAGE), ("get_members", ON_IMAGE)],
     ),
     "change terms": (
-        lambda who: rules.change_terms(who, UNASKED),
+        lambda who: rules.change_terms(who, UNASKED, RECIPIENT),
         [("get_image", ON_IMAGE), ("get_members", ON_IMAGE), ("add_member", ON_IMAGE)],
+    ),
+    "change terms of a group": (
+        lambda who: rules.change_terms(who, UNASKED, "domain/default"),
+        [
+            ("get_image", ON_IMAGE),
+            ("get_members", ON_IMAGE),
+            ("add_member", ON_IMAGE),
+            ("add_group_member", SHARED),
+        ],
     ),
     "look at share rules": (project_rules.look_at_share_rules, [("get_images", PRIVATE)]),
     "manage share rules": (project_rules.manage_share_rules, [("manage_share_rule", PRIVATE)]),

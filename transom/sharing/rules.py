@@ -311,10 +311,12 @@ def replace_shares(caller: Caller, image: Seen | None, image_id: str) -> Seen:
     return image
 
 
-def change_terms(caller: Caller, found: Found) -> None:
-    """May the caller change the terms of the image's shares?"""
+def change_terms(caller: Caller, found: Found, member_id: str) -> None:
+    """May the caller change the terms of the image's share with this recipient? A later end gives the image
+    once more, so it asks what an offer asks."""
     image = see_shares(caller, found)
     access.require("add_member", caller, _target(found, image))
+    offer_to(caller, [member_id])
 
 
 def new_terms(member: Member | FamilyMember, new: NewTerms) -> Terms:

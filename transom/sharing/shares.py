@@ -110,7 +110,8 @@ async def change_terms(
     """The share with its new terms. `require_unchanged`: raises unless it is what the client knows."""
     for _ in range(TRIES):
         found = await find_share(db, caller, image_id, member_id)
-        rules.change_terms(caller, await images.find_image(db, image_id, caller.member_ids))
+        seen = await images.find_image(db, image_id, caller.member_ids)
+        rules.change_terms(caller, seen, member_id)
         require_unchanged(found)
         latest_end = await _find_latest_end(db, found.member)
         change = rules.change_of_terms(found.member, new, now_us(), latest_end)

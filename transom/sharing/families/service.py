@@ -22,7 +22,7 @@ from transom.sharing.families.events import Act
 from transom.sharing.families.scripts import NewVersion, Require
 from transom.sharing.model import NewSet
 from transom.sharing.recipients import Recipients
-from transom.sharing.rules import new_terms
+from transom.sharing.rules import new_terms, offer_to
 from transom.sql import families, family_views, images
 from transom.sql.db import PAUSE, Database, Script
 
@@ -255,6 +255,7 @@ async def change_member(
     it is does not hold. ConflictError: as of `new_terms`."""
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
+    offer_to(caller, [member_id])
     act = Act(now=now_us(), actor=actor)
 
     def script() -> Script[GivenFamily]:
