@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import asyncpg
@@ -13,7 +14,7 @@ import pytest
 from conftest import SharedServices
 from harness.service import Service
 
-from transom.api.pieces import AT_ONCE, encode_each
+from transom.api.pieces import AT_ONCE, CHARACTERS_AT_ONCE, encode_each, join_texts
 from transom.api.turns import Turns
 from transom.api.v2.metadefs.wire import encode_contents
 from transom.domain.metadefs import Item, Kind, Namespace
@@ -352,3 +353,20 @@ async def test_a_namespace_of_many_objects_is_shown_in_pieces() -> None:
     found = msgspec.json.decode(shown["objects"])
     assert [one["name"] for one in found] == [item.name for item in items]
     assert turns == len(items) // AT_ONCE
+
+
+def test_a_long_page_is_made_in_pieces() -> None:
+    made, turns = list[str](), list[int]()
+
+    def make() -> Iterator[str]:
+        for number in range(20):
+            made.append(str(number % 10) * (CHARACTERS_AT_ONCE // 4))
+            yield made[-1]
+
+    async def take_turn() -> None:
+        turns.append(len(made))
+
+    text = asyncio.run(join_texts(make(), take_turn))
+
+    assert text == "".join(made)
+    assert turns == [4, 8, 12, 16, 20]

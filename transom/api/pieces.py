@@ -14,6 +14,8 @@ from transom.threads import Threads
 AT_ONCE = 20
 #: The same of members, which are small: some half a millisecond.
 MEMBERS_AT_ONCE = 250
+#: Characters of a page of HTML: some 3 ms.
+CHARACTERS_AT_ONCE = 128 << 10
 
 Item = TypeVar("Item")
 TakeTurn = Callable[[], Awaitable[None]]
@@ -49,3 +51,16 @@ async def encode_all(
             await asyncio.sleep(0)
             await take_turn()
     return msgspec.Raw(b"[%b]" % b",".join(pieces))
+
+
+async def join_texts(parts: Iterable[str], take_turn: TakeTurn) -> str:
+    """All of them as one; each is made as it is asked for."""
+    joined, size = list[str](), 0
+    for part in parts:
+        joined.append(part)
+        size += len(part)
+        if size >= CHARACTERS_AT_ONCE:
+            size = 0
+            await asyncio.sleep(0)
+            await take_turn()
+    return "".join(joined)

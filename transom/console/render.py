@@ -14,6 +14,7 @@ from jinja2.runtime import markup_join
 from markupsafe import Markup, escape
 
 from transom.api.http import Headers, Request, Response
+from transom.api.pieces import CHARACTERS_AT_ONCE, join_texts, make_beside
 from transom.console import words
 from transom.console.guard import HEADERS
 from transom.console.icons import ICONS
@@ -130,13 +131,35 @@ def _environment() -> Environment:
 
 
 def render(request: Request, name: str, status: int, facts: dict[str, Any], headers: Headers) -> Response:
-    """A whole page. `headers`: of this answer beside those that all have."""
+    """A short page, whole. `headers`: of this answer beside those that all have."""
     text = _environment().get_template(name).render(facts).encode("utf-8", "replace")
-    found = [*_PAGE_HEADERS, *headers]
-    if len(text) >= _LEAST_PACKED and accepts_gzip(request):
-        text = gzip.compress(text, _PACKING, mtime=0)
-        found.append((b"content-encoding", b"gzip"))
-    return Response(status, text, found)
+    is_packed = _is_to_be_packed(request, text)
+    return _respond(status, _pack(text) if is_packed else text, headers, is_packed=is_packed)
+
+
+async def render_in_pieces(
+    request: Request, name: str, status: int, facts: dict[str, Any], headers: Headers
+) -> Response:
+    """As `render`, of what people wrote: a page of their texts can have a megabyte."""
+    parts = _environment().get_template(name).generate(facts)
+    text = (await join_texts(parts, request.take_turn)).encode("utf-8", "replace")
+    is_packed = _is_to_be_packed(request, text)
+    if is_packed:
+        text = await make_beside(_pack, text) if len(text) > CHARACTERS_AT_ONCE else _pack(text)
+    return _respond(status, text, headers, is_packed=is_packed)
+
+
+def _is_to_be_packed(request: Request, text: bytes) -> bool:
+    return len(text) >= _LEAST_PACKED and accepts_gzip(request)
+
+
+def _pack(text: bytes) -> bytes:
+    return gzip.compress(text, _PACKING, mtime=0)
+
+
+def _respond(status: int, body: bytes, headers: Headers, *, is_packed: bool) -> Response:
+    packing: Headers = [(b"content-encoding", b"gzip")] if is_packed else []
+    return Response(status, body, [*_PAGE_HEADERS, *headers, *packing])
 
 
 def render_part(name: str, **facts: Any) -> Markup:

@@ -13,7 +13,7 @@ from transom.api.http import Headers, Request, Response
 from transom.console.client import Client, with_query
 from transom.console.commands import commands_of
 from transom.console.guard import HEADERS
-from transom.console.render import render, time_words
+from transom.console.render import render, render_in_pieces, time_words
 from transom.console.session import Session
 from transom.console.signing import Signing
 from transom.console.static import static_files
@@ -162,7 +162,8 @@ class Visit:
         """A page within the frame."""
         summary = await self.summary()
         facts["waiting"] = count_waiting(summary) if summary is not None else None
-        return self.show(template, status, **facts)
+        found = {**self._frame(), **facts}
+        return await render_in_pieces(self.request, template, status, found, self.headers)
 
     def end(self) -> None:
         """It has been answered, be it by an error."""
@@ -177,7 +178,7 @@ class Visit:
         return answer.body if answer.status == HTTPStatus.OK else None
 
     def show(self, template: str, /, status: int = HTTPStatus.OK, **facts: Any) -> Response:
-        """A page."""
+        """A short page: one of the service's own words."""
         return render(self.request, template, status, {**self._frame(), **facts}, self.headers)
 
     def go(self, path: str, **query: Any) -> Response:
