@@ -6,7 +6,6 @@ A process that serves starts a `Worker` (`process.py`). The parent (`transom ser
 
 import asyncio
 import gc
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -48,7 +47,7 @@ from transom.components import (
     start_scrub_of,
 )
 from transom.config import Settings, select
-from transom.config.copied_files import find_changed, list_copied
+from transom.config.copied_files import list_copied
 from transom.config.outbound import fetch_limits, fetch_rules, hook_rules
 from transom.console_wiring import open_console
 from transom.data.prefetch import Prefetch
@@ -198,7 +197,10 @@ class Worker:
             deliveries=parts.deliveries,
             operator_files=operator_files,
             wake_jobs=parts.jobs.wake,
-            render_metrics=Scrapes(_with_free_room(_with_files(render_metrics, settings), disks)).render,
+            render_metrics=Scrapes(
+                _with_free_room(_with_files(render_metrics, settings, operator_files), disks),
+                look=operator_files.find_changed,
+            ).render,
             count_login=count_login,
             is_leaving=lambda: self._is_leaving,
         )
@@ -234,13 +236,14 @@ def _front_options(settings: Settings) -> FrontOptions:
     )
 
 
-def _with_files(render: Callable[[], bytes], settings: Settings) -> Callable[[], bytes]:
+def _with_files(
+    render: Callable[[], bytes], settings: Settings, files: OperatorFilesInForce
+) -> Callable[[], bytes]:
     tell = open_gauges("transom_file_in_force", _FILES_TEXT, "setting")
 
     def render_all() -> bytes:
-        changed = find_changed(settings)
         for name in list_copied(settings):
-            tell(name, name not in changed)
+            tell(name, name not in files.changed)
         return render()
 
     return render_all
@@ -277,9 +280,10 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
     return render_all
 
 
-async def run_worker(settings: Settings) -> None:
+async def run_worker(settings: Settings, on_taken: Callable[[Callable[[], None]], None]) -> None:
     """Run jobs, and clean up after workers that died, until cancelled. Then what is under way is left to
-    others. Raises what `prepare` does."""
+    others. Raises what `prepare` does. `on_taken`: is given what is to be called when other files of the
+    operator's are in force."""
     policy = read_policy(settings)
     async with AsyncExitStack() as undo:
         db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
@@ -290,7 +294,7 @@ async def run_worker(settings: Settings) -> None:
         use_policy = (parts.requesters.use_policy,)
         with preparing():
             operator_files = OperatorFilesInForce(settings, parts.stores, use_policy, parts.objects.use_table)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, operator_files.read_again)
+        on_taken(operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, parts.transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         operator_files.hand_organizations_to(parts.requesters, parts.deliveries)

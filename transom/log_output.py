@@ -42,6 +42,11 @@ class LogOutput:
         #: Told of lines that are lost.
         self.count_lost: Callable[[int], None] = _count_nothing
 
+    def forget_others(self) -> None:
+        """In a process that was forked: the threads of the other one, which may have been at work, are not
+        here."""
+        self._lock = threading.RLock()
+
     def start(self) -> None:
         """From now on nobody waits for the output but a thread. For a process that forks no more."""
         if self._thread is not None:
@@ -117,7 +122,9 @@ class LogOutput:
 @cache
 def output_to(fd: int) -> LogOutput:
     """The one of this process that writes there."""
-    return LogOutput(fd)
+    output = LogOutput(fd)
+    os.register_at_fork(after_in_child=output.forget_others)
+    return output
 
 
 def _count_nothing(_lines: int) -> None:

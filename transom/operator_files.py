@@ -78,7 +78,8 @@ class OperatorFilesInForce:
         self._followers: tuple[GoesByOrganizations, ...] = ()
         self._threads = Threads("operator files", 1)
         self._looking: asyncio.Future[list[str]] | None = None
-        self._changed: list[str] = []
+        #: What `find_changed` found last.
+        self.changed: list[str] = []
         self.os_versions: OsVersions = read_os_versions(settings.os_versions_file)
         self.organizations = read_organizations(settings.organizations_file)
 
@@ -95,8 +96,8 @@ class OperatorFilesInForce:
             self._looking = self._threads.begin(find_changed, self._settings)
         await asyncio.wait([self._looking], timeout=_LOOK_S)
         if self._looking.done():
-            self._changed = self._looking.result()
-        return self._changed
+            self.changed = self._looking.result()
+        return self.changed
 
     def read_again(self) -> None:
         """Go by the files as they are now, by all of them or, if one cannot be used, by none."""

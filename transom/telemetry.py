@@ -383,7 +383,8 @@ class Scrapes:
     """Makes the text of /metrics for whoever asks, which anybody may: in a thread, one at a time, once for
     all who ask before it is begun, and with a rest after each, so that they take a part of a core together.
 
-    `make`: the text, of the numbers as they are. `spent`: what a thread has computed so far, seconds.
+    `make`: the text, of the numbers as they are; it waits for nothing that may hang. `look`: sees before it
+    what numbers there are. `spent`: what a thread has computed so far, seconds.
     """
 
     def __init__(
@@ -391,8 +392,10 @@ class Scrapes:
         make: Callable[[], bytes],
         spent: Callable[[], float] = time.thread_time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        look: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._make = make
+        self._look = look
         self._spent = spent
         self._sleep = sleep
         self._threads = Threads("metrics", 1)
@@ -413,6 +416,8 @@ class Scrapes:
             if (rest_s := self._rests_until - clock()) > 0:
                 await self._sleep(rest_s)
             self._next = None
+            if self._look is not None:
+                await self._look()
             text, spent_s = await self._threads.run(self._make_counted)
             self._rests_until = clock() + spent_s * _REST
         return text

@@ -9,9 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 from harness import plain_http
+from harness.child import PROGRAM, start_program
+from harness.hung_disk import hung_disk
 from harness.service import MakeService, Service
 
-from .calls import eventually, expect_eventually, new_client, worker_pids
+from .calls import (
+    PATIENCE_S,
+    create_active_image,
+    eventually,
+    expect_eventually,
+    new_client,
+    worker_pids,
+)
+from .test_copies import is_over, start_copy
 
 _MINE = '"get_images": "role:reader"\n'
 _NOBODYS = '"get_images": "!"\n'
@@ -164,3 +174,66 @@ def test_workers_answer_alike_while_the_accounts_are_malformed(governed: Service
     accounts.write_text(sound)
     expect_eventually(lambda: _list_by_many(governed), {200})
     assert governed.token("publisher") == token
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A file in a folder of its own, whose disk may hang."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    file = folder / "policy.yaml"
+    file.write_text(_MINE)
+    return file
+
+
+def _go_on_watching(service: Service) -> dict[str, int]:
+    with plain_http.open_client(base_url=service.url, timeout=PATIENCE_S) as client:
+        return {path: client.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")}
+
+
+def test_a_file_whose_disk_hangs_holds_up_nothing(make_service: MakeService, rules: Path) -> None:
+    service = make_service("sqlite", TRANSOM_WORKERS="2", TRANSOM_POLICY_FILE=str(rules))
+    with hung_disk(rules.parent):
+        watched = _go_on_watching(service)
+        _reload(service)
+        _replace_a_worker(service)
+        assert watched == _go_on_watching(service) == dict.fromkeys(watched, 200)
+        assert _list_by_many(service) == {200}
+    # The disk that was away is back.
+    rules.write_text(_NOBODYS)
+    _reload(service)
+    expect_eventually(lambda: _list_by_many(service), {403})
+
+    with hung_disk(rules.parent):
+        _reload(service)
+        assert service.stop() == 0
+
+
+def test_jobs_go_on_while_a_file_hangs(make_service: MakeService, rules: Path, tmp_path: Path) -> None:
+    service = make_service("sqlite", TRANSOM_SERVE_RUNS_JOBS="false", TRANSOM_POLICY_FILE=str(rules))
+    image = create_active_image(service.client("publisher"), b"data")
+    log = tmp_path / "work.log"
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TRANSOM_")},
+        "TRANSOM_DATA_DIR": str(service.data_dir),
+        "TRANSOM_DATABASE": service.database,
+        "TRANSOM_POLICY_FILE": str(rules),
+    }
+    worker = start_program([*PROGRAM, "work"], tmp_path, settings, log)
+    try:
+        first = start_copy(service, image)
+        expect_eventually(lambda: is_over(service, first), True)
+        with hung_disk(rules.parent):
+            os.kill(worker.pid, signal.SIGHUP)
+            job = start_copy(service, image)
+            expect_eventually(lambda: is_over(service, job), True)
+    finally:
+        worker.terminate()
+        assert worker.wait(60) == 0, log.read_text()
+
+
+@pytest.mark.parametrize("_attempt", range(4))
+def test_a_stop_that_follows_a_reload_at_once_is_not_lost(governed: Service, _attempt: int) -> None:
+    _reload(governed)
+
+    assert governed.stop() == 0

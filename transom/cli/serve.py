@@ -20,10 +20,9 @@ from transom.api.bodies import MOST_HEAD_BYTES
 from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
+from transom.cli.taken_files import TakenFiles
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
-from transom.config.copied_files import CopiedFiles
 from transom.identity.served import announce
-from transom.operator_files import check_files, name_files
 from transom.telemetry import runtime_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
@@ -56,22 +55,13 @@ def serve(settings: Settings, listen: str | None, port: int | None, workers: int
             other = stack.enter_context(_announce(settings))
         if other is not None:
             _log.warning("%s serves the same data folder: clouds.yaml stays as it is for its clients", other)
-        files = _take_files(settings, folder / "files")
+        files = TakenFiles(settings, folder / "files")
         _run_prepare(settings, owns_clouds=other is None)
         settings = fit_to_descriptors(settings)
         _hand_down(files.name_copies(settings))
         if sys.stderr.isatty():
             click.echo(_greeting(settings, other), err=True)
         _run_workers(settings, files)
-
-
-def _take_files(settings: Settings, folder: Path) -> CopiedFiles:
-    """The operator's files, in force as they are now. `folder`: for their copies."""
-    folder.mkdir(mode=0o700)
-    files = CopiedFiles(folder, name_files(settings))
-    with report_failures(SettingsError):
-        files.take(check_files)
-    return files
 
 
 def _announce(settings: Settings) -> AbstractContextManager[str | None]:
@@ -170,21 +160,13 @@ def _console_line(settings: Settings) -> str:
     return f"  Console: {settings.advertised_url}/console\n" if settings.has_console else ""
 
 
-def _run_workers(settings: Settings, files: CopiedFiles) -> None:
+def _run_workers(settings: Settings, files: TakenFiles) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
 
     from transom.cli.supervisor import Supervisor
     from transom.process import LEAVE, READ_FILES
-
-    def take_files() -> bool:
-        try:
-            files.take(check_files)
-        except (OSError, SettingsError) as error:  # No room for copies, or a mistake in a file.
-            _log.error("the operator's files stay as they were: %s", error)
-            return False
-        return True
 
     _keep_signals_over_forks()
     # Until a worker listens to it.
@@ -215,7 +197,7 @@ def _run_workers(settings: Settings, files: CopiedFiles) -> None:
         factory=True,
         process_name=None,
         stop_delay_s=settings.stop_delay_s,
-        take_files=take_files,
+        files=files,
     ).serve()
 
 

@@ -4,18 +4,18 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from granian.server.mp import MPServer
 
+from transom.cli.taken_files import TakenFiles
 from transom.process import LEAVE, READ_FILES
 
 _log = logging.getLogger(__name__)
 
 #: A worker that ended before it was so old has ended soon, seconds.
 _SOON_S = 5.0
-#: Pause before such a worker is replaced, seconds.
+#: Pause before such a worker is replaced, and longest between two looks what there is to do, seconds.
 _PAUSE_S = 1.0
 
 
@@ -24,19 +24,23 @@ class Supervisor(MPServer):
     it begins; and neither a worker that is killed again and again nor one that cannot be replaced for a while
     takes another one along."""
 
-    def __init__(
-        self, *args: Any, stop_delay_s: float, take_files: Callable[[], bool], **options: Any
-    ) -> None:
-        """`stop_delay_s`: from the announcement of a stop to its beginning. `take_files` is called on SIGHUP:
-        whether there are files for the workers to read. The rest: as of `MPServer`."""
+    def __init__(self, *args: Any, stop_delay_s: float, files: TakenFiles, **options: Any) -> None:
+        """`stop_delay_s`: from the announcement of a stop to its beginning. `files` are taken again on
+        SIGHUP. The rest: as of `MPServer`."""
         super().__init__(*args, **options)
         self._stop_delay_s = stop_delay_s
-        self._take_files = take_files
+        self._files = files
+        self._are_files_new = False
+        files.on_taken = self._note_files
 
     def signal_handler_reload(self, *_signal: object) -> None:
         """On SIGHUP. The workers go on: to replace them would end long transfers."""
-        if self._take_files():
-            _signal_workers(READ_FILES)
+        self._files.take_again()
+
+    def _note_files(self) -> None:
+        """In a thread: who starts workers tells those that there are."""
+        self._are_files_new = True
+        self.main_loop_interrupt.set()
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Tell the workers that a stop was asked, so that whoever waits for events is answered, and stop them
@@ -58,8 +62,12 @@ class Supervisor(MPServer):
         failed: set[int] = set()
         missing: list[int] = []
         while not self.interrupt_signal:
-            self.main_loop_interrupt.wait(_PAUSE_S if missing else None)
+            # Never for good: a signal that another thread was given is not handled before this one wakes.
+            self.main_loop_interrupt.wait(_PAUSE_S)
             self.main_loop_interrupt.clear()
+            if self._are_files_new:
+                self._are_files_new = False
+                _signal_workers(READ_FILES)
             ended = self._take_ended()
             soon = {idx for idx in ended if self._age_s(idx) < _SOON_S}
             # Others were ended by a signal (negative), which says nothing about the next start.

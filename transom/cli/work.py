@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
+from functools import partial
 
 import click
 
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
+from transom.cli.taken_files import TakenFiles
 from transom.config import Settings
-from transom.telemetry import set_up_logging
+from transom.telemetry import runtime_folder, set_up_logging
 
 _log = logging.getLogger(__name__)
 
@@ -28,17 +31,22 @@ def work(settings: Settings) -> None:
     make_folder(settings)
     log_output.start()
     try:
-        with report_failures(PreparationError):
-            asyncio.run(_run(settings))
+        with runtime_folder() as folder, report_failures(PreparationError):
+            asyncio.run(_run(settings, TakenFiles(settings, folder / "files")))
     finally:
         log_output.close()
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, files: TakenFiles) -> None:
     from transom.assemble import run_worker
 
-    working = asyncio.create_task(run_worker(settings))
     loop = asyncio.get_running_loop()
+
+    def use_files(read_again: Callable[[], None]) -> None:
+        files.on_taken = partial(loop.call_soon_threadsafe, read_again)
+        loop.add_signal_handler(signal.SIGHUP, files.take_again)
+
+    working = asyncio.create_task(run_worker(files.name_copies(settings), use_files))
     for stop in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop, working.cancel)
     _log.info("working")
