@@ -3,6 +3,7 @@ about."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,3 +95,14 @@ def test_who_may_not_share_with_a_whole_domain_gives_it_no_later_end(guarded: Se
 
     assert (refused.status_code, after) == (403, {"2999-01-01T00:00:00.000000Z"})
     assert (by_admin.status_code, of_project.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("name", ["batch", "offers", "set of an image"])
+def test_that_does_not_depend_on_an_image_which_may_come_to_be_meanwhile(guarded: Service, name: str) -> None:
+    absent = str(uuid.uuid4())
+    method, path, body = calls_for(guarded, absent, str(uuid.uuid4()))[name]
+    tag = {"If-Match": '"0"'} if method == "PUT" else {}
+
+    refused = guarded.client("publisher").request(method, path, json=body, headers=tag)
+
+    assert refused.status_code == 403

@@ -9,6 +9,7 @@ from transom.sharing import batches
 from transom.sharing.families import rules
 from transom.sharing.plans import may_share_any
 from transom.sharing.recipients import Recipients
+from transom.sharing.rules import offer_to
 from transom.sql import family_views
 from transom.sql.db import Database
 
@@ -21,7 +22,10 @@ async def find_unknown(
     families: Sequence[str],
     member_ids: Collection[str],
 ) -> Collection[str]:
-    """The recipients of these images and families that do not exist, as far as this caller may learn that."""
+    """The recipients of these images and families that do not exist, as far as this caller may learn that.
+    ForbiddenError unless the caller may offer to all of them, whatever it is: what is seen here of images and
+    families may have changed when they are offered."""
+    offer_to(caller, member_ids)
     if not recipients.are_checked(member_ids):
         return ()
     may_offer = bool(images) and may_share_any(caller, images, await batches.see_images(db, caller, images))

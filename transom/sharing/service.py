@@ -196,7 +196,9 @@ async def _find_unknown(
     images: Sequence[str],
     member_ids: Collection[str],
 ) -> Collection[str]:
-    """The recipients that do not exist, as far as this caller may learn that."""
+    """The recipients that do not exist, as far as this caller may learn that. ForbiddenError unless the
+    caller may offer to all of them, whatever becomes of the images meanwhile."""
+    rules.offer_to(caller, member_ids)
     if not recipients.are_checked(member_ids):
         return ()
     found = await batches.see_images(db, caller, images)
