@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from transom.clock import now_us
 from transom.domain.errors import TransomError, UnavailableError
 from transom.liveness import Liveness
 from transom.sql.db import Database
@@ -24,7 +25,7 @@ class LostError(UnavailableError):
 
 async def is_over(db: Database, liveness: Liveness, seen: Leased) -> bool:
     """Whether others may take over what was `seen`."""
-    has_ended = seen.held_until < db.now_us()
+    has_ended = seen.held_until < now_us()
     if seen.holder is None:
         return has_ended
     return await liveness.threads.run(_has_lost, liveness, seen.holder, seen.held_until, has_ended)

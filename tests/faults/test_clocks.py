@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -25,12 +26,12 @@ from .uploads import HeldUpload
 MIB = 1 << 20
 AHEAD_S = 600
 #: Every process of a service imports it when it starts: its machine's clock is ahead.
-_CLOCK = f"""
+_CLOCK = """
 import time
 
 _time, _time_ns = time.time, time.time_ns
-time.time = lambda: _time() + {AHEAD_S}
-time.time_ns = lambda: _time_ns() + {AHEAD_S} * 10**9
+time.time = lambda: _time() + {ahead_s}
+time.time_ns = lambda: _time_ns() + {ahead_s} * 10**9
 """
 #: A clock that is ahead by as many seconds as a file says, which may change.
 _SET_CLOCK = """
@@ -48,6 +49,7 @@ time.time_ns = lambda: _time_ns() + _ahead_s() * 10**9
 #: How far it is set at once: many leases, and less than a token lives.
 _STEP_S = 100
 _STEPS = 5
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 SKEW = "transom_database_clock_skew_seconds"
 
 
@@ -70,9 +72,9 @@ def start(tmp_path: Path, url: str) -> Callable[[str], Service]:
 
 
 @contextmanager
-def _ahead(start: Callable[..., Service], tmp_path: Path) -> Iterator[Service]:
+def _ahead(start: Callable[..., Service], tmp_path: Path, ahead_s: int = AHEAD_S) -> Iterator[Service]:
     (tmp_path / "clock").mkdir()
-    (tmp_path / "clock" / "sitecustomize.py").write_text(_CLOCK)
+    (tmp_path / "clock" / "sitecustomize.py").write_text(_CLOCK.format(ahead_s=ahead_s))
     with start("ahead", PYTHONPATH=str(tmp_path / "clock")) as service:
         yield service
 
@@ -100,6 +102,26 @@ def test_a_machine_whose_clock_is_ahead_leaves_the_uploads_of_others_alone(
         assert answer == 204
         assert re.search(r"the database's clock is \d+\.\d s behind this machine's", log)
         assert abs(_skew(service) or 0) < 1
+
+
+@pytest.mark.parametrize("ahead_s", [AHEAD_S, -AHEAD_S])
+def test_a_share_ends_by_the_databases_clock_whatever_a_machine_takes_for_the_time(
+    start: Callable[..., Service], tmp_path: Path, url: str, ahead_s: int
+) -> None:
+    """Each end is nearer than the clocks are apart."""
+    with _ahead(start, tmp_path, ahead_s) as service:
+        owner, recipient = service.client("publisher"), service.client("recipient")
+        project_id = service.clouds["recipient"].project_id
+        image_id = create_image(owner, visibility="shared")["id"]
+        path = f"/v2/images/{image_id}"
+        soon = datetime.now(UTC) + timedelta(seconds=AHEAD_S / 2)
+        offer = {"images": [image_id], "projects": [project_id], "expires_at": soon.strftime(_TIME)}
+        assert owner.post("/share/v1/offers", json=offer).status_code == 200
+        before = recipient.get(path).status_code
+        lately = round((time.time() - AHEAD_S / 2) * 1e6)
+        asyncio.run(_execute(url, f"update member set ends_at = {lately}, expires_at = {lately}"))
+
+        assert (before, recipient.get(path).status_code) == (200, 404)
 
 
 def test_the_uploads_of_a_machine_whose_clock_is_behind_are_held(

@@ -14,6 +14,7 @@ from domain.samples import ACTOR, OWNER, RECIPIENT, ROLES, STRANGER, caller
 from harness.receiver import Received, Receiver
 from standardwebhooks import WebhookVerificationError
 
+from transom.clock import now_us
 from transom.domain.errors import ConflictError, UnavailableError
 from transom.domain.events import EventData, EventType, NewEvent
 from transom.domain.hooks import PAUSES_S, SOONEST_S, TESTS_AT_ONCE, Hook
@@ -299,7 +300,7 @@ async def test_what_is_not_taken_comes_again_with_the_same_id_and_nothing_passes
     assert receiver.is_empty
     assert (failed.cursor, failed.last_status, failed.is_enabled) == (0, status, True)
     assert failed.last_error == f"The receiver answered {status}."
-    assert 0.8 * PAUSES_S[0] - 1 <= (failed.next_at - world.db.now_us()) / 1e6 + PATIENCE_S
+    assert 0.8 * PAUSES_S[0] - 1 <= (failed.next_at - now_us()) / 1e6 + PATIENCE_S
 
     receiver.status = 200
     await world.db.write("update hook set next_at = 0")
@@ -422,7 +423,7 @@ async def test_retry_after_is_obeyed(world: World, receiver: Receiver) -> None:
 
     failed = await world.deliver_until(hook, lambda hook: hook.attempts == 1)
 
-    assert 200e6 - PATIENCE_S * 1e6 < failed.next_at - world.db.now_us() <= 200e6
+    assert 200e6 - PATIENCE_S * 1e6 < failed.next_at - now_us() <= 200e6
 
 
 async def test_a_receiver_that_does_not_answer_is_given_up(world: World, receiver: Receiver) -> None:
@@ -509,7 +510,7 @@ async def test_the_hook_of_a_worker_that_is_dead_goes_on_with_another(
     """Killed between the answer and the write, it sends the same once more."""
     hook = await world.hook(receiver.origin)
     await world.tell("share.offered")
-    far = world.db.now_us() + 3_600_000_000
+    far = now_us() + 3_600_000_000
     dead = Liveness(tmp_path / "run")
     await world.db.write("update hook set holder = $1, held_until = $2", dead.name, far)
     path = tmp_path / "run" / f"{dead.name}.lock"
@@ -525,7 +526,7 @@ async def test_the_hook_of_a_worker_that_is_dead_goes_on_with_another(
 async def test_a_hook_that_another_worker_holds_is_left_to_it(world: World, receiver: Receiver) -> None:
     held, free = await world.hook(receiver.origin), await world.hook(receiver.origin)
     await world.tell("share.offered")
-    far = world.db.now_us() + 3_600_000_000
+    far = now_us() + 3_600_000_000
     await world.db.write("update hook set holder = 'other', held_until = $1 where id = $2", far, held.id)
 
     await world.deliver_until(free, has_come_to(1))
@@ -598,7 +599,7 @@ async def test_another_url_is_tried_soon_and_what_failed_at_the_old_one_does_not
 
 async def test_another_url_brings_no_try_close_to_one_that_failed(world: World) -> None:
     hook = await world.hook("http://127.0.0.1:1/")
-    failed_at = world.db.now_us()
+    failed_at = now_us()
     await world.db.write(
         "update hook set attempts = 7, next_at = $1, last_failure_at = $2", 1 << 60, failed_at
     )
@@ -687,7 +688,7 @@ async def test_what_fails_unexpectedly_is_a_failed_try(world: World, monkeypatch
     failed = await world.deliver_until(hook, lambda hook: hook.attempts > 0, world.delivery(rules))
 
     assert (failed.attempts, failed.cursor, failed.is_enabled) == (1, 0, True)
-    assert failed.next_at > world.db.now_us()
+    assert failed.next_at > now_us()
     assert failed.last_error == "The service failed to send it; its log says more."
 
 
@@ -695,15 +696,15 @@ async def test_a_hook_that_was_served_waits_behind_those_that_were_not(world: Wo
     """Else those whose ids come first, if they are many and their events never end, are served alone."""
     made = [await world.hook(f"http://127.0.0.1/{number}") for number in range(3)]
     await world.tell(*STORY)
-    first, *others = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)
-    until = world.db.now_us() + 60_000_000
+    first, *others = await hooks.list_due(world.db, now_us(), 10, NO_ORGANIZATIONS)
+    until = now_us() + 60_000_000
     held = await hooks.claim_hook(world.db, first, "worker", until)
     assert held is not None
 
-    await hooks.record_success(world.db, held, "worker", held.cursor + 1, until, world.db.now_us(), 200)
+    await hooks.record_success(world.db, held, "worker", held.cursor + 1, until, now_us(), 200)
     await hooks.release_hook(world.db, first.id, "worker")
 
-    due = await hooks.list_due(world.db, world.db.now_us(), 10, NO_ORGANIZATIONS)
+    due = await hooks.list_due(world.db, now_us(), 10, NO_ORGANIZATIONS)
     assert [one.id for one in due] == [*(one.id for one in others), first.id]
     assert len(due) == len(made)
 

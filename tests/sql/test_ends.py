@@ -33,18 +33,8 @@ MOMENTS = pytest.mark.parametrize(
 Look = Callable[[Database], Awaitable[bool]]
 
 
-class Clock:
-    """What `clock.py` takes for the time."""
-
-    def __init__(self, now_us: int) -> None:
-        self.now_us = now_us
-
-    def time_ns(self) -> int:
-        return self.now_us * 1000
-
-
 def stop_clock(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
-    monkeypatch.setattr(clock, "time", Clock(now_us))
+    monkeypatch.setattr(clock._source, "read", lambda: now_us)
 
 
 def ending(member_id: str = RECIPIENT, status: str = "pending", expires_at: int = END) -> Member:

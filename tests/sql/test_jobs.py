@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from domain.samples import image
 
+from transom.clock import now_us
 from transom.domain.job_inputs import Copy, Import
 from transom.domain.model import Failure, Job, JobKind, JobStatus
 from transom.jobs.runner import in_turn, pause_after
@@ -208,7 +209,7 @@ async def test_a_job_whose_row_cannot_be_read_has_failed(db: Database) -> None:
     await db.write("update job set input = '{\"image_id\": 1}' where id = $1", JOB.id)
     (seen,) = await list_open_jobs(db)
 
-    claimed = await claim_job(db, seen, "holder", db.now_us() + 10**6)
+    claimed = await claim_job(db, seen, "holder", now_us() + 10**6)
 
     assert claimed is None
     assert await list_open_jobs(db) == []

@@ -9,6 +9,7 @@ import pytest
 from harness.hung_disk import hung_disk
 from harness.receiver import Receiver
 
+from transom.clock import now_us
 from transom.data.scrub import Reports, Scrub, ScrubOptions
 from transom.domain.outbound import HookRules
 from transom.lease import is_over
@@ -55,7 +56,7 @@ async def test_a_hook_is_left_to_the_worker_that_may_renew_its_lease(
 ) -> None:
     with Receiver() as receiver, closing(Liveness(folder, patience_s)) as me:
         held, free = await hook_world.hook(receiver.origin), await hook_world.hook(receiver.origin)
-        ended = hook_world.db.now_us() - SECOND_US
+        ended = now_us() - SECOND_US
         lease = (other.name, ended, held.id)
         await hook_world.db.write("update hook set holder = $1, held_until = $2 where id = $3", *lease)
         await hook_world.tell("share.offered")
@@ -74,7 +75,7 @@ async def test_the_scrub_is_left_to_the_worker_that_may_renew_its_lease(
     world = World(db, tmp_path)
     await world.clear()
     transfer = world.transfer()
-    ended = db.now_us() - SECOND_US
+    ended = now_us() - SECOND_US
     await db.write(
         "update check_run set holder = $1, held_until = $2, began_at = 1 where name = 'scrub'",
         *(other.name, ended),

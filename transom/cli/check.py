@@ -9,6 +9,7 @@ import click
 from transom.cli.numbers import COUNT
 from transom.cli.tables import output_option, print_rows
 from transom.cli.with_stores import run_on_stores
+from transom.clock import now_us
 from transom.config import Settings
 from transom.data.check import Check, Finding
 from transom.ownership import Ownership
@@ -47,7 +48,7 @@ def check(settings: Settings, deep: bool, pace: int | None, repair: bool, output
 async def _find(
     db: Database, stores: Stores, *, is_deep: bool, pace: int | None, repairs: bool
 ) -> list[dict[str, Any]]:
-    began_at = db.now_us()
+    began_at = now_us()
     run = Check(db, stores, Ownership(db, stores), is_deep=is_deep, pace=pace, repairs=repairs)
     try:
         found = [finding async for finding in run.find_all()]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
+from transom.clock import now_us
 from transom.data.check import Check, Fault, Finding, Pace
 from transom.domain.errors import UnavailableError
 from transom.lease import is_over, renewed
@@ -85,7 +86,7 @@ class Scrub:
         seen = await check_runs.find_scrub_lease(self._db)
         if not await is_over(self._db, self._liveness, seen):
             return None
-        now = self._db.now_us()
+        now = now_us()
         return await check_runs.claim_scrub(
             self._db,
             seen,
@@ -95,7 +96,7 @@ class Scrub:
         )
 
     async def _renew(self) -> bool:
-        return await check_runs.renew_scrub(self._db, self._me, self._db.now_us() + self._options.lease_us)
+        return await check_runs.renew_scrub(self._db, self._me, now_us() + self._options.lease_us)
 
     async def _go_on(self, run: CheckRun) -> None:
         pace = self._options.pace

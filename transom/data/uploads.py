@@ -229,7 +229,7 @@ class Uploads:
             store=store_id,
             image_id=image_id,
             holder=self._liveness.name,
-            held_until=self._db.now_us() + self._rules.lease_us,
+            held_until=now_us() + self._rules.lease_us,
         )
 
     async def _require_room(self, guard: UploadGuard) -> None:
@@ -250,7 +250,7 @@ class Uploads:
         """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
 
         async def renew_once() -> bool:
-            return await blobs.hold_blob(self._db, blob, self._db.now_us() + self._rules.lease_us)
+            return await blobs.hold_blob(self._db, blob, now_us() + self._rules.lease_us)
 
         try:
             async with renewed(renew_once, self._rules.lease_us, f"Upload {blob.key}", _GIVEN_UP):

@@ -198,7 +198,7 @@ class Jobs:
                 continue
             if self._running_of[seen.project_id] >= self._most_of_one:
                 continue  # The other places are for other projects.
-            until = self._db.now_us() + self._lease_us
+            until = now_us() + self._lease_us
             job = await jobs.claim_job(self._db, seen, self._liveness.name, until)
             if job is not None:
                 running = self._run(job, seen.attempts + 1)
@@ -255,7 +255,7 @@ class Jobs:
 
     async def _put_off(self, job: Job, pause_us: int, *, has_failed: bool = True) -> None:
         asyncio.get_running_loop().call_later(1.1 * pause_us / 1e6, self.wake)
-        not_before = self._db.now_us() + pause_us
+        not_before = now_us() + pause_us
         releasing = jobs.release_job(self._db, job.id, self._liveness.name, not_before, has_failed=has_failed)
         await self._try_to(releasing)
 
@@ -277,7 +277,7 @@ class Jobs:
 
     async def _hold(self, job_id: str, percent: int, message: str = "") -> bool:
         """Renew this worker's lease of the job, and write how far it is; False when it is another's."""
-        until, me = self._db.now_us() + self._lease_us, self._liveness.name
+        until, me = now_us() + self._lease_us, self._liveness.name
         return await jobs.hold_job(self._db, job_id, me, until, percent, now_us(), message)
 
     async def _try_to(self, doing: Awaitable[object]) -> None:

@@ -201,7 +201,7 @@ class Delivery:
     # ---- deliveries
 
     async def _start_due(self) -> None:
-        now = self._db.now_us()
+        now = now_us()
         full = self._places.full_projects
         for due in await hooks.list_due(self._db, now, 2 * _MOST_RUNNING, self._organizations, but=full):
             if self._places.are_full:
@@ -230,7 +230,7 @@ class Delivery:
         self.wake()
 
     def _lease(self) -> int:
-        return self._db.now_us() + int((self._poster.timeout_s + _SLACK_S) * 1e6)
+        return now_us() + int((self._poster.timeout_s + _SLACK_S) * 1e6)
 
     async def _run(self, hook: Hook) -> None:
         """Deliver until nothing is left, a try fails, the hook was changed meanwhile, or it has had its
@@ -305,7 +305,7 @@ class Delivery:
         if not failed.is_final:
             pause_s = pause_after(hook.attempts + 1, failed.retry_after_s, random.random())  # noqa: S311
         disabled = record_disabled(hook, CLOCK, str(failed)) if pause_s is None else None
-        next_at = self._db.now_us() + int(pause_s * 1e6) if pause_s is not None else 0
+        next_at = now_us() + int(pause_s * 1e6) if pause_s is not None else 0
         holder = self._liveness.name
         was_recorded = await hooks.record_failure(
             self._db,

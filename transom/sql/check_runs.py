@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from transom.clock import now_us
 from transom.sql.db import Database
 from transom.sql.images import to_json
 from transom.sql.leases import as_seen
@@ -72,7 +73,7 @@ async def claim_scrub(
 
     `until`: the end of the new lease. Times are microseconds by the database's clock.
     """
-    rows = await db.write(CLAIM_SCRUB, holder, until, db.now_us(), ended_before, *as_seen(seen))
+    rows = await db.write(CLAIM_SCRUB, holder, until, now_us(), ended_before, *as_seen(seen))
     if not rows:
         return None
     position, images, faults = rows[0]
@@ -107,7 +108,7 @@ FINISH_SCRUB = """
 
 async def finish_scrub(db: Database, holder: str, run: CheckRun) -> bool:
     """The run is at its end. False when it is another worker's."""
-    return bool(await db.write(FINISH_SCRUB, holder, db.now_us(), run.images, to_json(run.faults)))
+    return bool(await db.write(FINISH_SCRUB, holder, now_us(), run.images, to_json(run.faults)))
 
 
 RELEASE_SCRUB = "update check_run set holder = null, held_until = 0 where name = 'scrub' and holder = $1"
@@ -125,7 +126,7 @@ RECORD_CHECK = """
 
 async def record_check(db: Database, began_at: int, run: CheckRun) -> None:
     """What `transom check` has found, from `began_at` until now."""
-    await db.write(RECORD_CHECK, began_at, db.now_us(), run.images, to_json(run.faults))
+    await db.write(RECORD_CHECK, began_at, now_us(), run.images, to_json(run.faults))
 
 
 LIST_RUNS = "select name, finished_at, images, faults, last_faults from check_run"

@@ -195,8 +195,8 @@ class Database(Protocol):
         ...
 
     def now_us(self) -> int:
-        """The time by the database's clock, microseconds since the epoch: what leases are counted by, since
-        the clocks of those who share them may differ."""
+        """The time by the database's clock, microseconds since the epoch. To be asked by way of
+        `transom.clock`."""
         ...
 
     async def read_clock(self) -> float:

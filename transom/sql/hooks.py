@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from transom.clock import now_us
 from transom.domain.errors import LimitExceededError
 from transom.domain.hooks import SOONEST_S, Hook
 from transom.domain.organizations import Organizations
@@ -251,7 +252,7 @@ async def record_success(
 ) -> Hook | None:
     """Record a delivery and move the cursor behind the last event that was delivered. The hook then comes
     after all that have waited until now."""
-    rows = await db.write(RECORD_SUCCESS, *_seen(hook, holder), cursor, until, now, status, db.now_us())
+    rows = await db.write(RECORD_SUCCESS, *_seen(hook, holder), cursor, until, now, status, now_us())
     return _hook_of_row(rows[0]) if rows else None
 
 
@@ -293,7 +294,7 @@ async def record_failure(
     if await db.transact(*statements) is not None:
         return True
     if was_sent:
-        soonest = db.now_us() + SOONEST_S * 1_000_000
+        soonest = now_us() + SOONEST_S * 1_000_000
         await db.write(RECORD_ASKED, hook.id, now, soonest)
     return False
 

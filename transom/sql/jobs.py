@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from transom.clock import now_us
 from transom.domain.events import Actor, Via
 from transom.domain.job_inputs import INPUTS
 from transom.domain.model import TASK_KINDS, Failure, Image, Job, JobInput, JobKind, JobStatus
@@ -337,7 +338,7 @@ async def claim_job(db: Database, seen: OpenJob, holder: str, held_until: int) -
         failed = (
             JobStatus.FAIL,
             "[]",
-            db.now_us(),
+            now_us(),
             0,
             "The job was written in a form that is not known here.",
         )

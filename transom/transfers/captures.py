@@ -163,7 +163,7 @@ class Captures:
             raise ConflictError(text, Reason.CLOUD_FAILED)
         percent = _PROGRESS.get(Status(image.status), _BEGUN)
         report(percent, "")
-        until = self._db.now_us() + self._lease_us
+        until = now_us() + self._lease_us
         await jobs.hold_job(self._db, job.id, self._holder, until, percent, now_us())
         raise NotYetError(f"Job {job.id} waits for the data of image {image.id}.")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from transom.clock import now_us
+from transom.clock import machine_now_us
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.fair_semaphore import FairSemaphore
 from transom.sql.db import IN_PIECES, NEXT_PIECE, TENANT, TOO_MANY, Place, Result, Row, Script, Statement
@@ -167,10 +167,10 @@ class SqliteDatabase(InTurns):
         return False  # Its disk is this machine's, and looked at.
 
     def now_us(self) -> int:
-        return now_us()
+        return machine_now_us()  # All who share the file run on this machine.
 
     async def read_clock(self) -> float:
-        return 0.0  # All who share the file run on this machine.
+        return 0.0
 
     async def find_place(self) -> Place:
         path = Path(self._file())
