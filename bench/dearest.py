@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from access.routes import ALL, BODIES, QUEUED, World
 
-from transom.api.bodies import MOST_PARAMETERS, MOST_VALUES
+from transom.api.bodies import MOST_VALUES
+from transom.api.heads import MOST_PARAMETERS
 from transom.domain.patch import MOST_OPERATIONS
 
 _BODY_BYTES = (1 << 20) - 1024

@@ -1,5 +1,4 @@
-"""What heads, bodies and queries may cost a worker: memory, for all that are held at once, and work, for each
-of a request.
+"""What bodies may cost a worker: memory, for all that are held at once, and work, for each of a request.
 
 A body of a request that is read whole is held while it is answered, and a long answer while the client takes
 it. Bodies of image data are not: they go by.
@@ -8,7 +7,6 @@ it. Bodies of image data are not: they go by.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -16,10 +14,6 @@ from transom.domain.errors import BodyTooLargeError, InvalidError, Reason, Unava
 
 #: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
 MOST_VALUES = 10_000
-#: Most parameters in a query.
-MOST_PARAMETERS = 1_000
-#: Most bytes of a request before its body: method, path, query and headers.
-MOST_HEAD_BYTES = 64 << 10
 #: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
 _MOST_SIGNS = 200_000
 _decode = msgspec.json.Decoder().decode
@@ -33,10 +27,6 @@ _HELD = (256, 512)
 #: The same for image data, which programs write in lines, too.
 _PASSING = (1024, 64)
 
-UNDECODABLE = (
-    "Error decoding your request. Either the URL or the request body contained characters that could not be "
-    "decoded."
-)
 _IN_CRUMBS = "The body comes in too many small pieces: send larger chunks."
 _FULL = "The service holds too many request bodies at once. Try again in a few seconds."
 
@@ -140,21 +130,6 @@ class Holding:
         finally:
             self._memory.leave_waiting(self)
             self._task = None
-
-
-def parse_query(query: bytes) -> list[tuple[str, str]]:
-    """Its (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
-    require_few_parameters(query)
-    try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidError(UNDECODABLE) from None
-
-
-def require_few_parameters(query: bytes) -> None:
-    """InvalidError for a query that takes too long to be parsed."""
-    if query.count(b"&") >= MOST_PARAMETERS:
-        raise InvalidError(f"The query has more than {MOST_PARAMETERS} parameters.")
 
 
 def require_large_pieces(messages: int, size_bytes: int, *, is_held: bool) -> None:

@@ -74,7 +74,7 @@ def _read(request: Request, name: bytes) -> list[str] | None:
         if found[1]:
             tags.append(found[1])
         at = found.end()
-    raise InvalidError(f"{_SHOWN[name]}: takes less than {_MOST_ELEMENTS} entity tags.")
+    raise InvalidError(f"{_SHOWN[name]}: takes fewer than {_MOST_ELEMENTS} entity tags.")
 
 
 def _is_among(tag: str | None, named: list[str], *, is_there: bool, is_strong: bool) -> bool:

@@ -15,12 +15,12 @@ from itertools import chain
 from typing import Any
 
 from transom.api import routes
-from transom.api.bodies import MOST_HEAD_BYTES
 from transom.api.clients import ClientConnection, ClientCounts, Download
 from transom.api.connections import Watch
 from transom.api.cors import Cors
 from transom.api.dialect import Dialect
 from transom.api.forwarded import make_trust
+from transom.api.heads import MOST_HEAD_BYTES
 from transom.api.http import (
     Headers,
     HttpError,

@@ -20,12 +20,12 @@ from transom.api.bodies import (
     announces_body,
     body_too_large,
     decode_body,
-    parse_query,
     require_large_pieces,
 )
 from transom.api.clients import UNWATCHED, ClientConnection, ClientCounts
 from transom.api.dialect import Dialect
 from transom.api.forwarded import IsTrusted
+from transom.api.heads import parse_query
 from transom.api.origin import Origin, read_origin
 from transom.domain.addresses import group_address
 from transom.domain.errors import ClientGoneError, InvalidError, UnavailableError
@@ -228,7 +228,7 @@ class Request:
         return self.has_unread_body and not self._has_whole_body
 
     def confirm_with(self, confirm_caller: Callable[[], Awaitable[None]]) -> None:
-        """Have it called once a body that is no image data is whole, before anybody acts on it."""
+        """Await `confirm_caller` once a body that is no image data is whole, and raise what it does."""
         self._confirm_caller = confirm_caller
 
     def finish(self, *, sends_data: bool = False) -> None:

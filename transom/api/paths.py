@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
-from transom.api.bodies import UNDECODABLE
+from transom.api.heads import UNDECODABLE
 from transom.api.http import Request
 from transom.api.router import Match
 from transom.api.signing import has_signature

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from transom.api.bodies import require_few_parameters
+from transom.api.heads import require_few_parameters
 from transom.api.http import Request
 from transom.api.services import Services
 from transom.domain.model import Caller

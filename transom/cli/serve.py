@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from transom.api.bodies import MOST_HEAD_BYTES
+from transom.api.heads import MOST_HEAD_BYTES
 from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
