@@ -58,7 +58,7 @@ from transom.domain.image_quotas import ImageQuotas
 from transom.domain.model import Policy
 from transom.jobs.runner import Jobs
 from transom.liveness import Liveness
-from transom.operator_files import OperatorFilesInForce
+from transom.operator_files import OperatorFilesInForce, Reloads
 from transom.outbound import Outbound, Poster
 from transom.ownership import Ownership
 from transom.prepare import require_schema
@@ -115,12 +115,11 @@ class Worker:
         self._watch = watch
         self._undo = AsyncExitStack()
         self._is_leaving = False
-        self._operator_files: OperatorFilesInForce | None = None
+        self._reloads = Reloads()
 
     def read_files(self) -> None:
         """Go by the operator's files as they are in force now."""
-        if self._operator_files is not None:
-            self._operator_files.read_again()
+        self._reloads.say()
 
     def leave(self) -> None:
         """Tell balancers to look elsewhere: a stop was asked, and will come soon."""
@@ -217,7 +216,7 @@ class Worker:
             request_log,
             open_console(settings, db, parts.keystone) if settings.has_console else None,
         )
-        self._operator_files = operator_files
+        self._reloads.follow(operator_files.read_again)
         # What lives as long as the process need not be looked at by every collection.
         gc.collect()
         gc.freeze()
@@ -280,10 +279,9 @@ def _with_free_room(render: Callable[[], bytes], disks: Mapping[str, Room]) -> C
     return render_all
 
 
-async def run_worker(settings: Settings, on_taken: Callable[[Callable[[], None]], None]) -> None:
+async def run_worker(settings: Settings, reloads: Reloads) -> None:
     """Run jobs, and clean up after workers that died, until cancelled. Then what is under way is left to
-    others. Raises what `prepare` does. `on_taken`: is given what is to be called when other files of the
-    operator's are in force."""
+    others. Raises what `prepare` does. `reloads`: says when other files of the operator's are in force."""
     policy = read_policy(settings)
     async with AsyncExitStack() as undo:
         db = await open_database(settings.database_url, settings.database_pool, settings.disk_reserve)
@@ -294,7 +292,7 @@ async def run_worker(settings: Settings, on_taken: Callable[[Callable[[], None]]
         use_policy = (parts.requesters.use_policy,)
         with preparing():
             operator_files = OperatorFilesInForce(settings, parts.stores, use_policy, parts.objects.use_table)
-        on_taken(operator_files.read_again)
+        reloads.follow(operator_files.read_again)
         sweeping = asyncio.create_task(sweep(db, parts.transfer, settings.upload_lease_s / 3))
         undo.callback(sweeping.cancel)
         operator_files.hand_organizations_to(parts.requesters, parts.deliveries)

@@ -56,6 +56,27 @@ def read_policy_files(settings: Settings) -> Policy:
         raise SettingsError(str(error)) from None
 
 
+class Reloads:
+    """Says that other files are in force, be it before anybody goes by them: a process that starts has read
+    them early, and goes by them late."""
+
+    def __init__(self) -> None:
+        self._read_again: Callable[[], None] | None = None
+        self._is_due = False
+
+    def say(self) -> None:
+        """Other files are in force."""
+        self._is_due = self._read_again is None
+        if self._read_again is not None:
+            self._read_again()
+
+    def follow(self, read_again: Callable[[], None]) -> None:
+        """Have `read_again` called whenever others are, and now if some are that nobody has read."""
+        self._read_again = read_again
+        if self._is_due:
+            self.say()
+
+
 class GoesByOrganizations(Protocol):
     def use_organizations(self, organizations: Organizations) -> None: ...
 

@@ -1,11 +1,14 @@
 """Files of the operator's that are edited while the service runs: all workers go by the same, and by a new
 one when they are told to; a mistake in one changes nothing."""
 
+import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from harness import plain_http
@@ -46,6 +49,19 @@ def _list_by_many(service: Service) -> set[int]:
     """The statuses of lists over so many connections that each worker has answered some."""
     with new_client(service, "publisher") as client:
         return {client.get("/v2/images", headers=_ONCE).status_code for _ in range(24)}
+
+
+@contextmanager
+def _locked(url: str, table: str) -> Iterator[Callable[[], bool]]:
+    """What tells whether somebody waits for the table."""
+    waits = f"select count(*) > 0 from pg_locks where relation = '{table}'::regclass and not granted"
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(url))
+        try:
+            runner.run(connection.execute(f"begin; lock table {table}"))
+            yield lambda: bool(runner.run(connection.fetchval(waits)))
+        finally:
+            runner.run(connection.close())
 
 
 def _reload(service: Service) -> None:
@@ -237,3 +253,20 @@ def test_a_stop_that_follows_a_reload_at_once_is_not_lost(governed: Service, _at
     _reload(governed)
 
     assert governed.stop() == 0
+
+
+def test_a_worker_that_starts_goes_by_files_that_were_changed_meanwhile(
+    make_service: MakeService, policy: Path
+) -> None:
+    """It has read them before, and waits for a table that somebody has locked."""
+    service = make_service("postgresql", TRANSOM_WORKERS="2", TRANSOM_POLICY_FILE=str(policy))
+    before = worker_pids(service)
+    with _locked(service.database, "loose_blob") as is_waited_for:
+        os.kill(before[0], signal.SIGKILL)
+        eventually(lambda: worker_pids(service), lambda pids: len(pids) == 2 and before[0] not in pids)
+        expect_eventually(is_waited_for, True)
+        policy.write_text(_NOBODYS)
+        _reload(service)
+        expect_eventually(lambda: "taken into force again" in service.log_path.read_text(), True)
+
+    expect_eventually(lambda: _list_by_many(service), {403})

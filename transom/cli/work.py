@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
 from functools import partial
 
 import click
@@ -39,14 +38,14 @@ def work(settings: Settings) -> None:
 
 async def _run(settings: Settings, files: TakenFiles) -> None:
     from transom.assemble import run_worker
+    from transom.operator_files import Reloads
 
     loop = asyncio.get_running_loop()
 
-    def use_files(read_again: Callable[[], None]) -> None:
-        files.on_taken = partial(loop.call_soon_threadsafe, read_again)
-        loop.add_signal_handler(signal.SIGHUP, files.take_again)
-
-    working = asyncio.create_task(run_worker(files.name_copies(settings), use_files))
+    reloads = Reloads()
+    files.on_taken = partial(loop.call_soon_threadsafe, reloads.say)
+    loop.add_signal_handler(signal.SIGHUP, files.take_again)
+    working = asyncio.create_task(run_worker(files.name_copies(settings), reloads))
     for stop in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop, working.cancel)
     _log.info("working")
