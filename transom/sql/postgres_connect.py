@@ -51,15 +51,15 @@ class Connector:
         # Only one of several hosts accepts writes. If the URL sets target_session_attrs, asyncpg obeys that.
         is_said = "target_session_attrs" in dict(parse_qsl(urlsplit(url).query))
         self._wanted = None if is_alone or is_said else "read-write"
-        self._is_to_compare = self._wanted is not None
-        #: Of the last server that let us in: its system's identifier, and its timeline.
-        self._history: tuple[str, int] | None = None
+        self._must_ask_all = self._wanted is not None
+        #: The newest timeline that was seen of each system, by its identifier.
+        self._timelines: dict[str, int] = {}
 
     async def connect(self) -> asyncpg.Connection:
         """A connection to the first host that lets us in, the last one that did going first. TimeoutError,
         OSError or an error of asyncpg's if none does; TooManyConnectionsError if that stopped any of them."""
-        if self._is_to_compare:
-            await self._compare()
+        if self._must_ask_all:
+            await self._ask_all_hosts()
         failures: list[Exception] = []
         for host in self._hosts:
             try:
@@ -77,14 +77,14 @@ class Connector:
         named = zip(self._hosts, failures, strict=True)
         raise ConnectionError("; ".join(f"{_place_of(host)}: {failure}" for host, failure in named))
 
-    async def _compare(self) -> None:
+    async def _ask_all_hosts(self) -> None:
         """See the newest timeline of the servers that let us in; these are tried first from now on."""
-        found = await asyncio.gather(*map(self._look_at, self._hosts))
+        found = await asyncio.gather(*map(self._is_let_in, self._hosts))
         reached = [host for host, is_reached in zip(self._hosts, found, strict=True) if is_reached]
         self._hosts = [*reached, *(host for host in self._hosts if host not in reached)]
-        self._is_to_compare = not reached
+        self._must_ask_all = not reached
 
-    async def _look_at(self, host: str) -> bool:
+    async def _is_let_in(self, host: str) -> bool:
         try:
             connection = await self._connect_to(host)
         except _FAILURES:
@@ -102,10 +102,10 @@ class Connector:
         if found is None:
             return
         system, timeline = found
-        seen_system, seen = self._history or (system, timeline)
-        if system == seen_system and timeline < seen:
-            raise StaleServerError(f"it was replaced: its timeline is {timeline}, another one's was {seen}")
-        self._history = system, timeline
+        newest = max(timeline, self._timelines.get(system, timeline))
+        if timeline < newest:
+            raise StaleServerError(f"it was replaced: its timeline is {timeline}, another one's was {newest}")
+        self._timelines[system] = newest
 
     async def read_clock(self, connection: asyncpg.Connection, most_s: float) -> None:
         """Set `clock` by the server's."""
@@ -125,8 +125,8 @@ class Connector:
             )
             # By a statement: pgbouncer refuses all but a few settings at the start of a session.
             await connection.execute(self._settings, timeout=self._most_s)
-            await self.read_clock(connection, self._most_s)
             await self._require_newest(connection)
+            await self.read_clock(connection, self._most_s)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
