@@ -69,7 +69,7 @@ def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
 def test_connections_of_http2_leave_descriptors_for_the_files_they_send(tmp_path: Path) -> None:
     limited = ("sh", "-c", 'ulimit -n 1024 && exec "$0" "$@"', sys.executable, "-m", "transom")
     with Service(tmp_path, program=limited, settings={"TRANSOM_HTTP2": "true"}) as service:
-        log = service.log_path.read_text()
+        log = service.read_log()
 
     found = re.search(r"1024 file descriptors are enough for ([0-9]+) connections", log)
     assert found
@@ -158,7 +158,7 @@ def test_what_was_closed_is_counted_and_logged(make_service: MakeService) -> Non
     metrics = plain_http.get(f"{service.url}/metrics").text
 
     assert 'transom_connections_closed_total{reason="too many"}' in metrics
-    assert "127.0.0.9" in service.log_path.read_text()
+    assert "127.0.0.9" in service.read_log()
 
 
 def _large_image(service: Service) -> str:

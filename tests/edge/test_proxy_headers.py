@@ -164,7 +164,7 @@ def client_in_log(service: Service, answered: httpx.Response) -> str:
     wanted = answered.headers["X-Openstack-Request-Id"]
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        for line in service.log_path.read_text().splitlines():
+        for line in service.read_log().splitlines():
             if wanted in line:
                 return str(json.loads(line)["client"])
     raise AssertionError(f"no line of request {wanted}")

@@ -153,7 +153,7 @@ def test_an_upload_that_lost_its_lease_is_broken_off_while_the_client_sends(
             answer = upload.read_status()
 
         assert answer == 503
-        assert "The upload was aborted" in service.log_path.read_text()
+        assert "The upload was aborted" in service.read_log()
 
 
 def test_a_clock_that_is_set_forward_ends_no_upload_of_workers_that_live(

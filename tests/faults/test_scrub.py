@@ -108,7 +108,7 @@ def test_a_process_that_takes_over_goes_on_where_the_last_one_was_killed(make_se
 
     assert part["images"] < len(ids)
     expect_eventually(lambda: _found(service), {"images": len(ids), "wrong hash": 1})
-    assert f"has compared {len(ids)} images" in service.log_path.read_text()
+    assert f"has compared {len(ids)} images" in service.read_log()
 
 
 def test_nothing_is_read_unless_the_operator_wants_it(make_service: MakeService) -> None:

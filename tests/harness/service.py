@@ -11,6 +11,7 @@ import dataclasses
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -200,6 +201,18 @@ class Service:
                 event_hooks={"response": [check]},
             )
         return self._clients[name]
+
+    def read_log(self) -> str:
+        """The log of a service of one worker, up to this moment: lines are written a little later than what
+        they tell of."""
+        mark = f"/{secrets.token_hex(16)}"
+        plain_http.get(f"{self.url}{mark}")
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while mark not in (log := self.log_path.read_text()):
+            if time.monotonic() > deadline:
+                raise ServiceFailedError(f"a request is not in the log:\n{log[-2000:]}")
+            time.sleep(0.01)
+        return log
 
     def _run(
         self, arguments: Sequence[str], stdin: str = "", within_s: float = child.COMMAND_TIMEOUT_S

@@ -47,7 +47,7 @@ def test_the_token_is_shown_nowhere(importing: Service) -> None:
     task = download(importing, image_id, create_active_image(client)["id"])
 
     assert importing.token("publisher") not in str(task)
-    assert importing.token("publisher") not in importing.log_path.read_text()
+    assert importing.token("publisher") not in importing.read_log()
 
 
 def test_the_token_goes_to_this_service_whatever_host_the_request_named(importing: Service) -> None:

@@ -354,4 +354,4 @@ def test_certificates_are_fetched_with_the_users_own_token(
 
         assert (answers, task["status"]) == ([204, 400, 204, 202], "success"), task
         assert token not in str(task)
-        assert token not in service.log_path.read_text()
+        assert token not in service.read_log()

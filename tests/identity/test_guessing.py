@@ -79,9 +79,7 @@ def test_a_refused_login_is_in_the_log_and_counted(guessed: Service) -> None:
     client.post(TOKENS, json=_body(guessed, "publisher"))
     metrics = client.get("/metrics").text
 
-    lines = [
-        json.loads(line) for line in guessed.log_path.read_text().splitlines() if "login refused" in line
-    ]
+    lines = [json.loads(line) for line in guessed.read_log().splitlines() if "login refused" in line]
     assert [(line["account"], line["client"]) for line in lines] == [
         ("publisher", "127.0.0.1"),
         ("nobody\n", "127.0.0.1"),

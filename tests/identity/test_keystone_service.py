@@ -49,7 +49,7 @@ def get(service: Service, token: str | None = None, path: str = IMAGES, **header
 
 
 def log_of(service: Service, logger: str = "transom.identity.keystone_client") -> list[dict[str, str]]:
-    lines = [json.loads(line) for line in service.log_path.read_text().splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in service.read_log().splitlines() if line.startswith("{")]
     return [line for line in lines if line["logger"] == logger]
 
 

@@ -214,7 +214,7 @@ def test_the_catalog_of_keystone_leads_to_the_region(
         assert (elsewhere["status"], elsewhere["error_code"]) == ("FAIL", "IMG.0145")
         assert (taken["status"], taken["error_code"]) == ("FAIL", "IMG.0009")
         assert refusal(unknown) == (400, "IMG.0108")
-        assert one.token("demo") not in one.log_path.read_text()
+        assert one.token("demo") not in one.read_log()
         shown = two.client("demo").get("/v2/images").json()["images"]
         assert [image["id"] for image in shown] == [job["entities"]["image_id"]]
 
