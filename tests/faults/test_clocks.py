@@ -96,7 +96,7 @@ def test_a_machine_whose_clock_is_ahead_leaves_the_uploads_of_others_alone(
             # It cleans up before it is ready.
             with _ahead(start, tmp_path) as ahead:
                 expect_eventually(lambda: round(_skew(ahead) or 0), -AHEAD_S)
-                log = ahead.log_path.read_text()
+                log = ahead.read_log()
                 answer = upload.finish()
 
         assert answer == 204
