@@ -78,23 +78,22 @@ class LogOutput:
                 self._pieces.put(lines)
                 return
         if self._has_room():
-            # A pipe with room takes so much at once (pipe(7)).
-            self._write_whole(self._take_lost() + lines, select.PIPE_BUF, self._has_room)
+            self._write_whole(self._take_lost() + lines, has_room=self._has_room)
         else:
             self._lose(lines)
 
     def _run(self) -> None:
         while (lines := self._pieces.get()) is not None:
-            self._write_whole(lines, len(lines) + 1)
+            self._write_whole(lines, has_room=lambda: True)
             with self._lock:
                 self._waiting -= len(lines)
 
-    def _write_whole(self, lines: bytes, at_once: int, has_room: Callable[[], bool] = lambda: True) -> None:
-        """`at_once`: bytes that one call of the system may write. Each gives Python's lock away."""
+    def _write_whole(self, lines: bytes, has_room: Callable[[], bool]) -> None:
         rest = b"\n" + lines if self._is_cut else lines
         try:
             while rest and has_room():
-                rest = rest[os.write(self._fd, rest[:at_once]) :]
+                # A pipe with room takes so much at once (pipe(7)).
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
         except OSError:  # A full log disk stops the log, not the service.
             pass
         if rest:
