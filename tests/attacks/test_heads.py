@@ -81,8 +81,18 @@ def test_a_list_of_too_many_values_is_refused_at_the_first_too_many(server: Serv
     assert _cost_of(server, many) < 10 * _cost_of(server, few)
 
 
-def _cost_of(service: Service, request: bytes) -> float:
+@pytest.mark.parametrize("root", ["", "/v2", "/ims", "/share", "/identity/v3"])
+def test_many_slashes_cost_little_more_than_another_path_as_long(server: Service, root: str) -> None:
+    """They count as one, and are not taken away one by one."""
+    length = LIMIT - REST
+    slashes, letters = head("GET", root + "/" * length), head("GET", f"{root}/{'a' * length}")
+
+    assert _status(server, slashes) == _status(server, head("GET", f"{root}/"))
+    assert _cost_of(server, slashes, 10) < 10 * _cost_of(server, letters, 10)
+
+
+def _cost_of(service: Service, request: bytes, times: int = 100) -> float:
     before = cpu_s(service)
-    for _ in range(100):
+    for _ in range(times):
         _status(service, request)
     return max(cpu_s(service) - before, 0.05)

@@ -37,8 +37,7 @@ def read_segments(request: Request) -> list[str]:
 def name_version(request: Request, segments: list[str], served: frozenset[str]) -> list[str]:
     """The segments with the version as `v2`, whichever name the path or, where the path starts with none,
     the Accept header gave it. Slashes before and behind it count as one: an endpoint may end with one."""
-    while len(segments) > 1 and not segments[0]:
-        del segments[0]
+    join_slashes(segments, behind=0)
     if segments[0] in served:
         segments[0] = "v2"
         join_slashes(segments, behind=1)
@@ -51,8 +50,10 @@ def name_version(request: Request, segments: list[str], served: frozenset[str]) 
 
 def join_slashes(segments: list[str], *, behind: int) -> None:
     """Take out the empty segments behind so many, but for one at the end."""
-    while len(segments) > behind + 1 and not segments[behind]:
-        del segments[behind]
+    last = len(segments) - 1
+    following = next((at for at in range(behind, last) if segments[at]), last)
+    # At once: to take them out one by one would move all others each time.
+    del segments[behind:following]
 
 
 def below_identity(segments: list[str]) -> list[str]:
