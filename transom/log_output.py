@@ -8,8 +8,9 @@ fork and may have none, look first whether there is room. What finds none is los
 import os
 import queue
 import select
+import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 #: Lines that wait for the output, bytes; further ones are lost.
@@ -19,20 +20,21 @@ _PATIENCE_S = 1.0
 
 
 class LogOutput:
-    """Takes whole lines, in pieces. May be used in threads and in handlers of signals."""
+    """Takes batches of lines. May be used in threads and in handlers of signals."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         self._room = select.poll()
         self._room.register(fd, select.POLLOUT)
         #: A handler of a signal may come in between.
         self._lock = threading.RLock()
-        self._pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[Sequence[bytes] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._waiting = 0
         #: Lines since the last that was told of.
         self._lost = 0
-        #: Whether the output took nothing when it was last tried, and whether it took a part of a line.
+        #: Whether the output took nothing when it was last tried, and whether it took a part of a line last.
         self._is_stuck = False
         self._is_cut = False
         #: Whether a thread hangs in it for good.
@@ -63,44 +65,56 @@ class LogOutput:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        self._pieces.put(None)
+        self._batches.put(None)
         thread.join(_PATIENCE_S)
         self._is_given_up = thread.is_alive()
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Whole lines. The thread is woken once for all of them: each time costs as much as several lines."""
+        if not lines:
+            return
         with self._lock:
             if self._is_given_up or self._waiting > MOST_WAITING:
-                self._lose(lines)
+                self._lose(len(lines))
                 return
             if self._thread is not None:
-                lines = self._take_lost() + lines
-                self._waiting += len(lines)
-                self._pieces.put(lines)
+                lines = [*self._take_lost(), *lines]
+                self._waiting += sum(map(len, lines))
+                self._batches.put(lines)
                 return
         if self._has_room():
-            self._write_whole(self._take_lost() + lines, has_room=self._has_room)
+            self._write_now([*self._take_lost(), *lines], has_room=self._has_room)
         else:
-            self._lose(lines)
+            self._lose(len(lines))
 
     def _run(self) -> None:
-        while (lines := self._pieces.get()) is not None:
-            self._write_whole(lines, has_room=lambda: True)
+        while (lines := self._batches.get()) is not None:
+            self._write_now(lines, has_room=lambda: True)
             with self._lock:
-                self._waiting -= len(lines)
+                self._waiting -= sum(map(len, lines))
 
-    def _write_whole(self, lines: bytes, has_room: Callable[[], bool]) -> None:
-        rest = b"\n" + lines if self._is_cut else lines
+    def _write_now(self, lines: Sequence[bytes], has_room: Callable[[], bool]) -> None:
+        text = b"".join([b"\n", *lines] if self._is_cut else lines)
+        done = 0
         try:
-            while rest and has_room():
-                # A pipe with room takes so much at once (pipe(7)).
-                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
+            while done < len(text) and has_room():
+                done += os.write(self._fd, text[done : self._end_of_piece(text, done)])
         except OSError:  # A full log disk stops the log, not the service.
             pass
-        if rest:
-            self._is_cut = len(rest) < len(lines)
-            self._lose(rest)
-        else:
-            self._is_cut = False
+        if done:
+            self._is_cut = not text.endswith(b"\n", 0, done)
+        if rest := text[done:].lstrip(b"\n"):
+            self._lose(rest.count(b"\n"))
+
+    def _end_of_piece(self, text: bytes, start: int) -> int:
+        """Up to where to write at once: whole lines, as many as a pipe takes in one piece, so that those of
+        several workers do not mix (pipe(7), PIPE_BUF). A file takes any number of them so."""
+        end = start + select.PIPE_BUF
+        if self._is_file or end >= len(text):
+            return len(text)
+        # A longer line goes in parts.
+        last = text.rfind(b"\n", start, end)
+        return end if last < 0 else last + 1
 
     def _has_room(self) -> bool:
         """Waits for room, unless there was none before."""
@@ -108,15 +122,14 @@ class LogOutput:
         self._is_stuck = not self._room.poll(patience_ms)
         return not self._is_stuck
 
-    def _lose(self, lines: bytes) -> None:
-        count = lines.count(b"\n")
+    def _lose(self, count: int) -> None:
         with self._lock:
             self._lost += count
         self.count_lost(count)
 
-    def _take_lost(self) -> bytes:
+    def _take_lost(self) -> list[bytes]:
         lost, self._lost = self._lost, 0
-        return self.tell_lost(lost) if lost and self.tell_lost is not None else b""
+        return [self.tell_lost(lost)] if lost and self.tell_lost is not None else []
 
 
 @cache

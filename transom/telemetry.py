@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from select import PIPE_BUF
 from typing import Any
 
 import msgspec
@@ -127,7 +126,7 @@ class _LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._output.write(self.format(record).encode(errors="backslashreplace") + b"\n")
+            self._output.write([self.format(record).encode(errors="backslashreplace") + b"\n"])
         except Exception:  # noqa: BLE001 (a line that cannot be made stops nobody)
             self.handleError(record)
 
@@ -154,20 +153,10 @@ class _Lines:
 
     def __init__(self, log_format: str) -> None:
         self._format_line = choose_format(log_format)
-        # Whole lines in each write: lines of several workers do not mix.
         self._output = output_to(sys.stderr.fileno())
 
     def write(self, lines: Iterable[dict[str, Any]]) -> None:
-        """As many at once as a pipe takes in one piece (pipe(7), PIPE_BUF)."""
-        text = b""
-        for line in lines:
-            following = self._format_line(line) + b"\n"
-            if text and len(text) + len(following) > PIPE_BUF:
-                self._output.write(text)
-                text = b""
-            text += following
-        if text:
-            self._output.write(text)
+        self._output.write([self._format_line(line) + b"\n" for line in lines])
 
 
 def open_lines(logger: str, log_format: str) -> WriteLines:

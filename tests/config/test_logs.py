@@ -1,6 +1,7 @@
 """Log lines: text for people on a terminal, JSON elsewhere, and what the setting makes of that."""
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ import pytest
 from harness.child import killed_after
 from harness.service import Service
 
+from transom.log_output import LogOutput
 from transom.telemetry import RequestLog, open_lines
 
 
@@ -165,3 +167,24 @@ def test_lines_of_a_moment_are_written_together(monkeypatch: pytest.MonkeyPatch)
     assert [json.loads(line)["request_id"] for line in lines] == [f"req-{number}" for number in range(101)]
     assert all(piece.endswith(b"\n") for piece in pieces)
     assert len(pieces) < 100 / 5
+
+
+def test_a_line_that_was_cut_stays_alone() -> None:
+    """The output takes a part of a line, then for a while nothing, then lines again."""
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    with os.fdopen(reader, "rb", buffering=0) as pipe, os.fdopen(writer, "wb") as held_open:
+        room = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BUF)
+        output = LogOutput(held_open.fileno())
+        lost: list[int] = []
+        output.count_lost = lost.append
+        output.start()
+        output.write([b"a" * 2 * room + b"\n"])
+        output.write([b"b\n", b"c\n"])
+        output.close()
+        cut = pipe.read(2 * room)
+
+        output.write([b"d\n"])
+
+        assert cut == b"a" * room
+        assert pipe.read(room) == b"\nd\n"
+        assert lost == [1, 2]
