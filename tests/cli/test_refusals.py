@@ -112,7 +112,58 @@ def test_a_wrong_password_is_told_of_in_a_line(run: Run, service: Service) -> No
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("Error: The account cannot log in: ")
-    assert done.stderr.endswith("requires authentication. (401)\n")
+    assert done.stderr.endswith("Check user, password, project and domains. (401)\n")
+
+
+def test_a_region_without_an_image_service_is_named(run: Run, service: Service, tmp_path: Path) -> None:
+    done = run(
+        "publisher",
+        "image",
+        "list",
+        OS_CLIENT_CONFIG_FILE=_changed(service, tmp_path, "RegionOne", "RegionTwo"),
+    )
+
+    assert done.returncode == 1
+    refusal = "The catalog has no image service for region_name RegionTwo, interface public."
+    assert done.stderr == f"Error: {refusal}\n"
+
+
+def test_an_address_of_another_service_than_identity_is_told_of(
+    run: Run, service: Service, tmp_path: Path
+) -> None:
+    url = service.url
+
+    done = run(
+        "publisher",
+        "image",
+        "list",
+        OS_CLIENT_CONFIG_FILE=_changed(service, tmp_path, f"{url}/identity/v3", url),
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("Check auth_url: the address of an identity service ends in /v3.\n")
+    assert "cannot be reached" not in done.stderr
+
+
+def test_tls_where_the_service_has_none_is_told_of_in_few_words(
+    run: Run, service: Service, tmp_path: Path
+) -> None:
+    url = service.url.replace("http:", "https:")
+
+    done = run(
+        "publisher", "image", "list", OS_CLIENT_CONFIG_FILE=_changed(service, tmp_path, service.url, url)
+    )
+
+    assert done.stderr == f"Error: The service cannot be reached: {url}/identity/v3: wrong version number\n"
+
+
+def test_a_clouds_yaml_that_cannot_be_parsed_is_told_of_in_a_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "clouds.yaml").write_text("clouds: [")
+
+    done = run("publisher", "image", "list", OS_CLIENT_CONFIG_FILE="clouds.yaml")
+
+    assert done.stderr.startswith("Error: clouds.yaml cannot be read: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_disk_that_is_full_keeps_what_arrived(run: Run, service: Service, tmp_path: Path) -> None:
@@ -157,3 +208,11 @@ def test_who_has_read_enough_is_told_nothing(service: Service, run: Run) -> None
     os.close(writer)
 
     assert ended.stderr == ""
+
+
+def _changed(service: Service, folder: Path, old: str, new: str) -> str:
+    """The name of a copy of clouds.yaml with `new` in the place of `old`."""
+    text = (service.data_dir / "clouds.yaml").read_text()
+    assert old in text
+    (folder / "clouds.yaml").write_text(text.replace(old, new))
+    return "clouds.yaml"

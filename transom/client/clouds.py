@@ -80,7 +80,7 @@ def _read_clouds(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CloudError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise CloudError(f"{path} cannot be read: {error}") from None
+        raise CloudError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     clouds = document.get("clouds") if isinstance(document, dict) else None
     if not isinstance(clouds, dict) or not all(isinstance(entry, dict) for entry in clouds.values()):
         raise CloudError(f"{path} has no `clouds` with an entry for each cloud.")

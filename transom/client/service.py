@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +15,13 @@ _TIMEOUT_S = 60
 #: Times that a read which the service puts off is sent, and the longest that it is waited for, seconds.
 _TRIES, _MOST_WAIT_S = 3, 10
 _PUT_OFF = (requests.codes.too_many_requests, requests.codes.service_unavailable)
+_CHECK_ACCOUNT = "Check user, password, project and domains."
+_CHECK_ADDRESS = "Check auth_url: the address of an identity service ends in /v3."
 #: What keystoneauth1 adds to the text of a refusal.
 _ADDED = re.compile(r" \(HTTP \d+\)( \(Request-ID: [^)]*\))?$")
+#: In what keystoneauth1 says of a connection that failed: its URL, and what the system or TLS said.
+_ADDRESS = re.compile(r"https?://[^\s:]+(?::\d+)?[^\s:]*")
+_REASON = re.compile(r"\[(?:Errno [-\d]+|SSL: \w+)\] ([^'\"()]+)")
 #: Statuses from here on are refusals.
 _FIRST_REFUSAL = 400
 
@@ -108,12 +114,16 @@ class Service:
     def _url(self, path: str, service: str) -> str:
         if service == "image" and self._endpoint:
             return self._endpoint.rstrip("/") + path
-        with _Renamed():
+        base = None
+        with _Renamed(), suppress(exceptions.CatalogException):
             base = self._session.get_endpoint(
                 service_type=service, interface=self._interface, region_name=self._region
             )
         if not base:
-            raise RefusedError(f"The catalog has no {service} service for this region and interface.")
+            where = f"region_name {self._region}, " if self._region else ""
+            raise RefusedError(
+                f"The catalog has no {service} service for {where}interface {self._interface}."
+            )
         base = base.rstrip("/")
         # Some catalogs have the version in it, and paths here begin with theirs.
         return (base.removesuffix("/v2") if service == "image" else base) + path
@@ -132,6 +142,9 @@ class _Renamed:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, exceptions.DiscoveryFailure) and not _ADDRESS.search(str(error)):
+            # Something answered, and was no identity service.
+            raise RefusedError(f"{error}. {_CHECK_ADDRESS}") from None
         if isinstance(error, (exceptions.ConnectFailure, exceptions.DiscoveryFailure)):
             raise RefusedError(f"The service cannot be reached: {_reason_of(error)}") from None
         if isinstance(error, exceptions.ClientException):
@@ -139,7 +152,7 @@ class _Renamed:
             text = _ADDED.sub("", str(error)) or type(error).__name__
             if isinstance(error, exceptions.Unauthorized):
                 # Of a login: what the service itself answers is no exception of the session's.
-                text = f"The account cannot log in: {text}"
+                text = f"The account cannot log in: {text} {_CHECK_ACCOUNT}"
             raise RefusedError(text, status) from None
         if isinstance(error, requests.RequestException):
             raise RefusedError(f"The service cannot be reached: {error}") from None
@@ -148,9 +161,8 @@ class _Renamed:
 def _reason_of(error: BaseException) -> str:
     """The address that was tried and what the system said; all of the text where those are not in it."""
     text = str(error)
-    address = re.search(r"https?://[^\s:]+(?::\d+)?[^\s:]*", text)
-    reason = re.search(r"\[Errno [-\d]+\] ([^'\")]+)", text)
-    return f"{address[0]}: {reason[1]}" if address and reason else text
+    address, reason = _ADDRESS.search(text), _REASON.search(text)
+    return f"{address[0]}: {reason[1].strip()}" if address and reason else text
 
 
 def _wait_of(answer: requests.Response) -> int | None:
