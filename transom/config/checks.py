@@ -107,7 +107,7 @@ def check(settings: Settings) -> None:
     _check_fetching(settings)
     host, colon, port = settings.listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise SettingsError(f"listen must be host:port, not {settings.listen!r}")
+        raise SettingsError(f"listen must be host:port, the port at most 65535, not {settings.listen!r}")
     starts = ("sqlite:///", "postgresql://", "postgres://")
     if not (_scheme(settings.database_url) and settings.database_url.startswith(starts)):
         raise SettingsError(

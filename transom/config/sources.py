@@ -1,6 +1,7 @@
 """Settings as they are given: in a file, in the environment, by flags."""
 
 import dataclasses
+import difflib
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def _from_file(path: Path, must_exist: bool) -> dict[str, Any]:
     for name, value in found.items():
         _require_known(name, str(path))
         if type(value) is not _TYPES[name]:
-            raise SettingsError(f"{path}: {name} must be of type {_TYPES[name].__name__}")
+            raise SettingsError(f"{path}: {name} must be {_IN_TOML[_TYPES[name]]}")
     return _read_secrets(found)
 
 
@@ -91,7 +92,9 @@ def _read_secret(name: str, path: Path) -> str:
 
 def _require_known(name: str, where: str) -> None:
     if name not in _TYPES:
-        raise SettingsError(f"{where}: there is no setting {name!r}")
+        close = difflib.get_close_matches(name.lower(), _TYPES, n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise SettingsError(f"{where}: there is no setting {name!r}{hint}")
 
 
 def _parse_int(key: str, text: str) -> int:
@@ -112,6 +115,12 @@ def _parse_str(_key: str, text: str) -> str:
     return text
 
 
+#: What a value is called to whoever wrote one of another type into the file.
+_IN_TOML = {
+    int: "a whole number, without quotes",
+    bool: "true or false, without quotes",
+    str: "a text in quotes",
+}
 _PARSERS: dict[type, Callable[[str, str], Any]] = {int: _parse_int, bool: _parse_bool, str: _parse_str}
 #: The settings that name the file of a secret → the secret.
 _SECRET_FILES = {f"{name}_file": name for name in secrets()}
