@@ -91,6 +91,17 @@ def test_many_slashes_cost_little_more_than_another_path_as_long(server: Service
     assert _cost_of(server, slashes, 10) < 10 * _cost_of(server, letters, 10)
 
 
+@pytest.mark.parametrize(
+    "path", ["/console/login?q={}", "/v2/images?limit=1&p={}", "/v2/images/{}", "/console/{}"]
+)
+def test_many_percent_signs_cost_little_more_than_letters(server: Service, path: str) -> None:
+    token = f"X-Auth-Token: {server.token('publisher')}"
+    signs, letters = (head("GET", path.format(text * (LIMIT - REST)), token) for text in ("%", "a"))
+
+    assert _status(server, signs) == _status(server, letters)
+    assert _cost_of(server, signs) < 5 * _cost_of(server, letters)
+
+
 def _cost_of(service: Service, request: bytes, times: int = 100) -> float:
     before = cpu_s(service)
     for _ in range(times):

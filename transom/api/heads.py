@@ -1,8 +1,7 @@
 """What comes before the body of a request, and how much of it there may be: it is read on the event loop."""
 
-from urllib.parse import parse_qsl
-
 from transom.domain.errors import InvalidError
+from transom.domain.escapes import unescape
 
 #: Most bytes of it: method, path, query and headers.
 MOST_HEAD_BYTES = 64 << 10
@@ -17,10 +16,22 @@ UNDECODABLE = (
 def parse_query(query: bytes) -> list[tuple[str, str]]:
     """Its (name, value) pairs, decoded. InvalidError when it is not UTF-8, or has too many."""
     require_few_parameters(query)
+    if not query.isascii():
+        raise InvalidError(UNDECODABLE)
+    return read_pairs(query)
+
+
+def read_pairs(text: bytes) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a query or a form, decoded. InvalidError when they are not UTF-8."""
+    pairs = []
     try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
-    except (UnicodeDecodeError, ValueError):
+        for part in text.split(b"&"):
+            if part:
+                name, _, value = part.replace(b"+", b" ").partition(b"=")
+                pairs.append((unescape(name).decode(), unescape(value).decode()))
+    except UnicodeDecodeError:
         raise InvalidError(UNDECODABLE) from None
+    return pairs
 
 
 def require_few_parameters(query: bytes) -> None:

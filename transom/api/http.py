@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import msgspec
 
@@ -29,6 +28,7 @@ from transom.api.heads import parse_query
 from transom.api.origin import Origin, read_origin
 from transom.domain.addresses import group_address
 from transom.domain.errors import ClientGoneError, InvalidError, UnavailableError
+from transom.domain.escapes import unescape
 from transom.domain.model import Caller
 
 Scope = MutableMapping[str, Any]
@@ -154,7 +154,7 @@ class Request:
         self.scope = {
             **self.scope,
             "raw_path": raw_path,
-            "path": unquote(raw_path.decode()),
+            "path": unescape(raw_path).decode(errors="replace"),
             "headers": headers,
         }
         self.path, self.raw_path, self.headers = self.scope["path"], raw_path, dict(headers)

@@ -1,7 +1,6 @@
 """Which segments of routes a path stands for: decoded, its version by one name, and where it names none."""
 
 import re
-from urllib.parse import unquote_to_bytes
 
 from transom.api import routes
 from transom.api.heads import UNDECODABLE
@@ -9,6 +8,7 @@ from transom.api.http import Request
 from transom.api.router import Match
 from transom.api.signing import has_signature
 from transom.domain.errors import InvalidError
+from transom.domain.escapes import unescape
 
 #: The root of the Identity API.
 IDENTITY = "identity"
@@ -25,7 +25,7 @@ def read_segments(request: Request) -> list[str]:
     if b"%" not in raw and raw.isascii():
         return request.path.split("/")[1:] or [""]
     try:
-        decoded = unquote_to_bytes(raw).decode("utf-8")
+        decoded = unescape(raw).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidError(UNDECODABLE) from None
     if "\0" in decoded:

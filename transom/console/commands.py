@@ -4,8 +4,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
+from transom.api.heads import read_pairs
 from transom.console.client import Call
 from transom.domain.recipients import GROUPS
 
@@ -83,7 +84,7 @@ def command_of(call: Call) -> str | None:
     if way is None or call.method != "GET":
         return None
     words = ["transom", way.command.format(*_named(way, path))]
-    pairs = parse_qsl(query)
+    pairs = [(name, value) for name, value in read_pairs(query.encode()) if value]
     # The feed without an order is followed, not looked through.
     if path.endswith("/events") and ("order", "desc") not in pairs:
         return None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from transom.api.http import Headers, HttpError, Request, Response
 from transom.api.router import Router
@@ -31,6 +31,7 @@ from transom.domain.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from transom.domain.escapes import unescape
 
 _log = logging.getLogger(__name__)
 _SAFE = ("GET", "HEAD")
@@ -258,10 +259,9 @@ def _say_role(visit: Visit) -> str:
 
 
 def _segments(request: Request) -> list[str]:
-    """Of the path below /console, decoded one by one. Unreadable bytes are left as they are: no page has
-    them."""
-    raw = request.raw_path.decode("latin-1").removeprefix(ROOT)
-    return [unquote(part) for part in raw.split("/")[1:]]
+    """Of the path below /console, decoded one by one. Unreadable bytes are replaced: no page has them."""
+    raw = request.raw_path.removeprefix(ROOT.encode())
+    return [unescape(part).decode(errors="replace") for part in raw.split(b"/")[1:]]
 
 
 def _ask_builtin(client: Client) -> AskIdentity:

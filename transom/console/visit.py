@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
+from transom.api.heads import read_pairs
 from transom.api.http import Headers, Request, Response
 from transom.console.client import Client, with_query
 from transom.console.commands import commands_of
@@ -141,12 +142,9 @@ class Visit:
         if self.request.content_type != _FORM:
             raise InvalidError("The form is not of the type that a browser sends.")
         raw = await self.request.body(_LONGEST_FORM)
-        try:
-            pairs = parse_qsl(
-                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-            )
-        except (UnicodeDecodeError, ValueError):
-            raise InvalidError("The form cannot be read.") from None
+        if not raw.isascii() or raw.count(b"&") >= _MOST_FIELDS:
+            raise InvalidError("The form cannot be read.")
+        pairs = read_pairs(raw)
         # A browser ends the lines of a text so; on a page that shows it again they end as lines do.
         return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
 

@@ -8,11 +8,11 @@ check this: Keystone sees only the login (Identity API v3, "Application Credenti
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from transom.domain.errors import UnauthenticatedError
+from transom.domain.escapes import unescape
 
 IMAGE = "image"
 IDENTITY = "identity"
@@ -74,7 +74,7 @@ def require_allowed(rules: Sequence[AccessRule] | None, service: str, method: st
     """
     if rules is None:
         return
-    path = unquote_to_bytes(raw_path).decode(errors="replace")
+    path = unescape(raw_path).decode(errors="replace")
     if not is_allowed(rules, service, method, path):
         raise UnauthenticatedError("The application credential's access rules do not allow this request.")
 

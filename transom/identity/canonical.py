@@ -5,7 +5,9 @@ what was signed. Start reading at `canonical_request`; who uses which query is i
 """
 
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote_from_bytes
+
+from transom.domain.escapes import unescape
 
 _Pair = tuple[bytes, bytes]
 
@@ -65,7 +67,7 @@ def find_repeated(query: bytes) -> bytes | None:
 def _canonical_path(raw: bytes) -> bytes:
     """Decoded whole before it is split, as the SDKs do and as our dispatcher does: an encoded slash is a
     slash to both. A closing slash is not told from none."""
-    encoded = quote_from_bytes(unquote_to_bytes(raw), safe="/").encode()
+    encoded = quote_from_bytes(unescape(raw), safe="/").encode()
     return encoded if encoded.endswith(b"/") else encoded + b"/"
 
 
@@ -74,7 +76,7 @@ def _read_query(query: bytes) -> list[_Pair]:
     for part in query.split(b"&"):
         if part:
             name, _, value = part.replace(b"+", b" ").partition(b"=")
-            pairs.append((unquote_to_bytes(name), unquote_to_bytes(value)))
+            pairs.append((unescape(name), unescape(value)))
     return pairs
 
 
