@@ -6,7 +6,7 @@ boolean is no integer, 1.0 is one.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -351,7 +351,30 @@ def _mismatch(name: str, why: str) -> InvalidError:
 def quoted(value: Any) -> str:
     """The value for an error's text: at most 80 characters."""
     try:
-        text = repr(value)
+        text = _begin(value, 80)
     except RecursionError:
         return "the value"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _begin(value: Any, room: int) -> str:
+    """What `repr` gives of a value of JSON, or more than `room` characters of its beginning: of long ones it
+    takes a while."""
+    if isinstance(value, str):
+        return repr(value[: room + 1])
+    if isinstance(value, list):
+        return _begin_all("[", ((None, one) for one in value), room) + "]"
+    if isinstance(value, dict):
+        return _begin_all("{", value.items(), room) + "}"
+    return repr(value)
+
+
+def _begin_all(text: str, items: Iterable[tuple[str | None, Any]], room: int) -> str:
+    before = ""
+    for key, value in items:
+        text += before if key is None else f"{before}{_begin(key, room)}: "
+        text += _begin(value, room - len(text))
+        if len(text) > room:
+            break
+        before = ", "
+    return text

@@ -21,6 +21,8 @@ from transom.domain.fields import (
 #: Each makes a new image; together they must not hold up everybody else.
 MOST_OPERATIONS = 1000
 OPERATIONS = ("add", "remove", "replace")
+#: Twice as long as that of a property whose name is as long as it may be, and escaped.
+_LONGEST_POINTER = 1000
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ def _parse_pointer(pointer: Any) -> list[str]:
     """The segments of a JSON pointer (RFC 6901), blanks around each taken off."""
     if not isinstance(pointer, str):
         raise InvalidError(f"Pointer `{quoted(pointer)}` must be a string.")
+    if len(pointer) > _LONGEST_POINTER:
+        raise InvalidError(f"Pointer {quoted(pointer)} is longer than {_LONGEST_POINTER} characters.")
     if not pointer.startswith("/"):
         raise InvalidError(f'Pointer `{pointer}` does not start with "/".')
     if "//" in pointer:

@@ -41,6 +41,8 @@ _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NAMED = re.compile(r"(?:unknown field|missing required field) `(.*?)`(?: - at `\$.*`)?\Z", re.DOTALL)
+#: What msgspec says of a body whose keys are as long as keys are, characters.
+_LONGEST_FINDING = 4_000
 _MICROSECOND = timedelta(microseconds=1)
 #: The last moment that four digits of a year can show.
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -68,12 +70,13 @@ def decode(raw: bytes, kind: type[Body], most_values: int) -> Body:
 
 
 def _invalid(text: str) -> InvalidError:
-    """What msgspec found, with the part as a JSON Pointer in place of its own path."""
-    at = _AT.search(text)
+    """What msgspec found, with the part as a JSON Pointer in place of its own path. Keys that are longer than
+    any of ours, of which the text may have one, are not looked into."""
+    at = _AT.search(text) if len(text) <= _LONGEST_FINDING else None
     pointer = "".join(
         f"/{escape(key) if key else number}" for key, number in _STEP.findall(at[1] if at else "")
     )
-    if named := _NAMED.search(text):
+    if len(text) <= _LONGEST_FINDING and (named := _NAMED.search(text)):
         pointer += f"/{escape(named[1])}"
     what = text[: at.start()] if at else text
     return invalid(pointer, what[:200])
