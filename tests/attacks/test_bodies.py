@@ -139,6 +139,31 @@ def test_a_body_in_another_transfer_coding_is_not_taken_as_it_is(
     assert server.client("publisher").get(f"/v2/images/{image_id}").json()["status"] == "queued"
 
 
+@pytest.mark.parametrize("number", ["2.2250738585072011e-308", "9" * 40, "5e-324"])
+@pytest.mark.parametrize("path", ["/v2/images", "/share/v1/offers", "/v2/metadefs/namespaces"])
+def test_numbers_that_are_hard_to_read_cost_little_more_than_texts(
+    server: Service, path: str, number: str
+) -> None:
+    client = server.client("publisher")
+    costs = []
+    for item in (number, f'"{"x" * (len(number) - 2)}"'):
+        body = b'{"a":[' + b",".join([item.encode()] * 9_000) + b"]}"
+        before = cpu_s(server)
+        for _ in range(5):
+            answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 400
+        costs.append(max(cpu_s(server) - before, 0.02))
+
+    assert costs[0] < 5 * costs[1]
+
+
+def test_a_long_number_is_refused_by_name(server: Service) -> None:
+    answer = server.client("publisher").post("/v2/images", json={"min_disk": 10**40})
+
+    assert answer.status_code == 400
+    assert "more than 40 characters" in answer.text
+
+
 def _cost_of_requests(service: Service, count: int) -> float:
     before = cpu_s(service)
     for _ in range(count):

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from transom.domain.errors import BodyTooLargeError, InvalidError, Reason, UnavailableError
+from transom.domain.json_text import LongNumberError, decode_json
 
 #: Most values in a JSON body, keys of objects included: to judge so many takes the event loop some 20 ms.
 MOST_VALUES = 10_000
 #: Most signs of values in a body beyond its values: those within texts. Beyond, to decode it takes too long.
 _MOST_SIGNS = 200_000
-_decode = msgspec.json.Decoder().decode
 _T = TypeVar("_T")
 
 #: The part of the whole that bodies of one holder may take, so that nobody fills it for all others.
@@ -153,7 +153,9 @@ def decode_body(raw: bytes, most_values: int, most_signs: int = _MOST_SIGNS) -> 
     ):
         raise _too_many_values(most_values)
     try:
-        value = _decode(raw)
+        value = decode_json(raw)
+    except LongNumberError as error:
+        raise InvalidError(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidError("Malformed JSON in request body.") from None
     if not isinstance(value, dict | list):

@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from transom.domain.errors import UnavailableError
+from transom.domain.json_text import decode_json
 from transom.identity.ec2 import sign_for_ec2
 from transom.identity.keystone_answers import (
     CredentialAnswer,
@@ -184,7 +185,7 @@ class KeystoneClient:
             headers["X-Subject-Token"] = token
         answer = await self._send(method, path, headers, document)
         try:
-            body = msgspec.json.decode(answer.body) if answer.body else None
+            body = decode_json(answer.body) if answer.body else None
         except msgspec.DecodeError:
             raise UnavailableError(UNAVAILABLE) from None
         return answer.status, answer.headers.get("X-Subject-Token"), body
@@ -385,7 +386,7 @@ def _is_not_found(answer: _Answer) -> bool:
     if answer.status != 404:
         return False
     try:
-        document = msgspec.json.decode(answer.body)
+        document = decode_json(answer.body)
     except msgspec.DecodeError:
         return False
     return isinstance(document, dict) and "error" in document

@@ -36,7 +36,7 @@ _NAMESPACE = (
 _NAMESPACE_WIDTH = _NAMESPACE.count(",") + 1
 _ITEM = "item.kind, item.name, item.body, item.created_at, item.updated_at"
 
-_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_body = msgspec.json.Decoder(dict[str, Any], float_hook=float).decode
 
 
 def _namespace_of_row(row: Row) -> Namespace:

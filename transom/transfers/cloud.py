@@ -22,6 +22,7 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.job_inputs import Capture
+from transom.domain.json_text import decode_json
 from transom.identity.catalog import UserAnswer, ask, endpoint_in, read_catalog
 from transom.transfers.options import Cloud
 
@@ -163,7 +164,7 @@ def _said(answer: UserAnswer) -> str:
 
 def _read(answer: UserAnswer) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(answer.body) if answer.body else {}
+        found = decode_json(answer.body) if answer.body else {}
     except (ValueError, RecursionError):
         found = {}
     return found if isinstance(found, dict) else {}

@@ -16,6 +16,7 @@ from transom.domain.errors import (
     UnavailableError,
 )
 from transom.domain.fields import DISK_FORMATS
+from transom.domain.json_text import decode_json
 from transom.identity.catalog import UserAnswer, ask
 from transom.transfers.regions import Region
 
@@ -118,7 +119,7 @@ async def _watched(chunks: AsyncIterator[bytes], failures: list[TransomError]) -
 
 def _read(answer: UserAnswer) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(answer.body)
+        found = decode_json(answer.body)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

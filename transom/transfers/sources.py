@@ -16,6 +16,7 @@ from transom.domain.fields import (
     check_property_name,
 )
 from transom.domain.imports import Change
+from transom.domain.json_text import decode_json
 from transom.domain.model import Status
 from transom.identity.catalog import endpoint_in, no_endpoint, read_catalog
 from transom.outbound import Answer, Outbound
@@ -54,7 +55,7 @@ async def find_remote_image(
 
 def _read_object(raw: bytes) -> dict[str, Any]:
     try:
-        body = msgspec.json.decode(raw)
+        body = decode_json(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict):

@@ -19,6 +19,7 @@ from transom.api.http import JSON, Headers, Request, Response, encode_json
 from transom.api.pieces import encode_each
 from transom.domain.errors import InvalidError
 from transom.domain.fields import MAX_NAME, quoted
+from transom.domain.json_text import decode_json
 from transom.domain.model import NEVER
 
 LIMIT_DEFAULT = 25
@@ -89,7 +90,7 @@ def read_cursor(query: Mapping[str, str], kind: str, shape: type[Cursor]) -> Cur
     forged = wrong_parameter("after", "is not a cursor that this list gave.")
     try:
         raw = urlsafe_b64decode(value.encode("ascii") + b"=" * (-len(value) % 4))
-        named, *position = msgspec.json.decode(raw[4:], type=list[Any])
+        named, *position = msgspec.convert(decode_json(raw[4:]), list[Any])
         found = msgspec.convert(tuple(position), shape)
     except (UnicodeError, binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise forged from None
