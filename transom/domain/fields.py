@@ -285,8 +285,19 @@ def check_characters(what: str, text: str, field: str | None = None) -> None:
         raise InvalidError(f"{what} can't contain 4 byte unicode characters{where}.")
     if "\0" in text:
         raise InvalidError(f"{what} can't contain NUL characters{where}.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_surrogates(text):
         raise InvalidError(f"{what} can't contain unpaired surrogates{where}.")
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether it holds half a surrogate pair, which JSON can escape and UTF-8 cannot encode."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def check_id_text(what: str, text: str) -> None:

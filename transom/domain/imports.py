@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from transom.domain.errors import ConflictError, InvalidError
-from transom.domain.fields import UUID_PATTERN, quoted
+from transom.domain.fields import UUID_PATTERN, has_surrogates, quoted
 from transom.domain.model import Content, Image, Location, Status
 from transom.domain.status import WITH_DATA, advance
 
@@ -22,9 +22,6 @@ TASK = "os_glance_import_task"
 #: Stores that are still to get the data, those that could not take it: names with commas between.
 WAITING = "os_glance_importing_to_stores"
 FAILED = "os_glance_failed_import"
-
-
-_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Method(StrEnum):
@@ -99,7 +96,7 @@ def check_texts(body: Any) -> None:
             waiting += [*one.keys(), *one.values()]
         elif isinstance(one, list):
             waiting += one
-        elif isinstance(one, str) and _UNKEEPABLE.search(one):
+        elif isinstance(one, str) and ("\0" in one or has_surrogates(one)):
             raise InvalidError("The request can't contain NUL characters or unpaired surrogates.")
 
 
