@@ -7,7 +7,7 @@ guards ask for is all that matters then. Many memberships, and offers of images 
 take a script (`batches.py`).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from transom.clock import now_us
 from transom.domain.errors import UnavailableError
@@ -15,7 +15,7 @@ from transom.domain.events import Actor
 from transom.domain.memberships import Answer, AnswerUnseen, Offer, RemoveEndedOf, Withdraw
 from transom.domain.model import Caller, Job, Member
 from transom.sharing import batches, rules
-from transom.sharing.plans import may_share_any
+from transom.sharing.lookups import find_unknown
 from transom.sharing.recipients import Recipients
 from transom.sql import members
 from transom.sql.db import Database
@@ -148,7 +148,7 @@ async def share_one(
     limit: int,
 ) -> Member:
     """Offer the image, again if the offer was rejected; the membership. `limit`: recipients it may have."""
-    unknown = await _find_unknown(db, recipients, caller, [image_id], [member_id])
+    unknown = await find_unknown(db, recipients, caller, [image_id], [], [member_id])
     return await db.run(
         lambda: batches.share_one(caller, actor, image_id, member_id, limit, now_us(), unknown)
     )
@@ -165,7 +165,7 @@ async def share(
     job: Job,
 ) -> None:
     """Offer each image to each recipient. `limit`: recipients an image may have."""
-    unknown = await _find_unknown(db, recipients, caller, images, member_ids)
+    unknown = await find_unknown(db, recipients, caller, images, [], member_ids)
     await db.run(lambda: batches.share(caller, actor, images, member_ids, limit, now_us(), job, unknown))
 
 
@@ -187,20 +187,3 @@ async def withdraw_offers(
 ) -> None:
     """Take each image back from each recipient."""
     await db.run(lambda: batches.withdraw(caller, actor, images, member_ids, now_us(), job))
-
-
-async def _find_unknown(
-    db: Database,
-    recipients: Recipients,
-    caller: Caller,
-    images: Sequence[str],
-    member_ids: Collection[str],
-) -> Collection[str]:
-    """The recipients that do not exist, as far as this caller may learn that. ForbiddenError unless the
-    caller may offer to all of them, whatever becomes of the images meanwhile."""
-    rules.offer_to(caller, member_ids)
-    if not recipients.are_checked(member_ids):
-        return ()
-    found = await batches.see_images(db, caller, images)
-    may_share = may_share_any(caller, images, found)
-    return await recipients.find_unknown(caller, member_ids) if may_share else ()
