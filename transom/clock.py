@@ -35,8 +35,8 @@ _source = _Source()
 
 
 class RemoteClock:
-    """The clock of another machine, as it was when it was last asked, gone on since by a clock of this
-    machine that nobody sets. Before it was asked it is this machine's own."""
+    """The clock of another machine: what it said when it was last asked, and the time since then by this
+    machine's monotonic clock, which nobody sets. Before it was asked it is this machine's own clock."""
 
     def __init__(self) -> None:
         self._ahead_us = machine_now_us() - _uptime_us()

@@ -127,7 +127,7 @@ class Request:
 
     @property
     def found_caller(self) -> Caller | None:
-        """Who asks, if anybody was asked."""
+        """The caller; None until it is authenticated, and for calls that need no token."""
         return getattr(self, "caller", None)
 
     @property

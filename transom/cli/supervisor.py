@@ -38,7 +38,7 @@ class Supervisor(MPServer):
         self._files.take_again()
 
     def _note_files(self) -> None:
-        """In a thread: who starts workers tells those that there are."""
+        """Called in a thread. The main loop, which alone starts workers, tells them to read the files."""
         self._are_files_new = True
         self.main_loop_interrupt.set()
 
@@ -62,7 +62,8 @@ class Supervisor(MPServer):
         failed: set[int] = set()
         missing: list[int] = []
         while not self.interrupt_signal:
-            # Never for good: a signal that another thread was given is not handled before this one wakes.
+            # With a limit: Python handles signals in this thread only, and one that the system gave to
+            # another thread does not wake it.
             self.main_loop_interrupt.wait(_PAUSE_S)
             self.main_loop_interrupt.clear()
             if self._are_files_new:

@@ -1,4 +1,4 @@
-"""The operator's files are taken into force at the start of a process, and again when it is sent SIGHUP."""
+"""Copies of the operator's files, which are in force: made at the start of a process, and again on SIGHUP."""
 
 import logging
 import queue
@@ -16,17 +16,19 @@ _log = logging.getLogger(__name__)
 
 
 class TakenFiles:
-    """Copies of them in a new folder `folder`. Ends the command if they cannot be used."""
+    """The copies. May be used in handlers of signals."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
+        """`folder`: for the copies, is made. Ends the command with an error if a file cannot be used."""
         folder.mkdir(mode=0o700)
         self._files = CopiedFiles(folder, name_files(settings))
         with report_failures(SettingsError):
             self._files.take(check_files)
-        #: Put into by a handler of a signal, which may come while something is put.
+        #: One entry for each request to copy them again. Not an Event: a handler of a signal that interrupts
+        #: `Event.set` would wait for the Event's lock without end.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        #: Called, in a thread, when others are in force.
+        #: Called, in a thread, after they were copied again.
         self.on_taken: Callable[[], object] = _do_nothing
 
     def name_copies(self, settings: Settings) -> Settings:
@@ -34,7 +36,7 @@ class TakenFiles:
         return self._files.name_copies(settings)
 
     def take_again(self) -> None:
-        """Begin to take the files as they are now, in a thread: their disk may hang."""
+        """Have the files copied as they are now, by a thread: their disk may hang. Does not wait for it."""
         self._asked.put(None)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="operator files", daemon=True)
@@ -47,7 +49,7 @@ class TakenFiles:
     def _run(self) -> None:
         while True:
             self._asked.get()
-            # What was asked before it begins it does.
+            # One copy serves all requests that were made before it begins.
             with suppress(queue.Empty):
                 while True:
                     self._asked.get_nowait()

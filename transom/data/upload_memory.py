@@ -6,9 +6,9 @@ send slowly, or a service that answers slowly, hold some for as long as they lik
 
 - A project gets at most a quarter of what the others have left, so that some is left for the next project
   however many have filled theirs; and the more of it is taken the less each further upload gets.
-- Who finds too little waits, and the projects are called in turn.
-- For a project that has none at all, uploads whose clients are slow are broken off, of the project that has
-  most.
+- An upload that finds too little waits. Waiting projects are served in turn.
+- When a project that has none at all waits, uploads whose clients are slow are broken off, those of the
+  project that has most first.
 """
 
 import asyncio
@@ -123,6 +123,8 @@ class UploadMemory:
 
 
 class _Semaphore(FairSemaphore):
+    """Gives a project a part of what the others leave, in place of a fixed part of the whole."""
+
     def room(self, tenant: str | None) -> int:
         held = self.held(tenant)
         return (self.free + held) // _SHARE - held

@@ -247,7 +247,9 @@ class Uploads:
             raise
 
     async def _publish(self, blob: LooseBlob, fill: Callable[[], Awaitable[bool]], whose: str) -> None:
-        """Hold the claimed blob while `fill` stores its bytes and gives them an owner; else they go."""
+        """Hold the claimed blob while `fill` stores its bytes and gives them an owner. VanishedError if it
+        returns False: they have none. After any error the bytes are removed, those of an upload that was cut
+        off as well; if the worker dies, `Removal.clean_up` does that later."""
 
         async def renew_once() -> bool:
             return await blobs.hold_blob(self._db, blob, now_us() + self._rules.lease_us)

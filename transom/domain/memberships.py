@@ -14,8 +14,8 @@ from transom.domain.model import NEVER, Image, Member, Target
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One image and what was asked of its memberships. `image`: None when there is none of this id.
-    `is_member`: whether the caller's project, or its domain, is a member in any status. `member`: the
-    membership that was asked for; `members`: all of them, by member id, where all were."""
+    `is_member`: whether the caller is a member in any status, by its project, domain or an organisation.
+    `member`: the membership that was asked for; `members`: all of them, by member id, where all were."""
 
     image_id: str
     image: Image | None = None

@@ -224,7 +224,8 @@ def withdraw_from(caller: Caller, image: Seen | None, image_id: str) -> None:
 def answer_offer(
     caller: Caller, image: Seen | None, image_id: str, *, accepts: bool, vault_id: str | None
 ) -> None:
-    """May the caller accept or reject this image for its own project, which is a member of it?"""
+    """As `may_answer`, for an image of a batch: may the caller accept or reject it for its own project, which
+    is a member of it?"""
     is_offered = image is not None and image.is_member and image.visibility == Visibility.SHARED
     if (
         image is None
