@@ -6,6 +6,7 @@ it. Bodies of image data are not: they go by.
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,19 @@ _PASSING = (1024, 64)
 
 _IN_CRUMBS = "The body comes in too many small pieces: send larger chunks."
 _FULL = "The service holds too many request bodies at once. Try again in a few seconds."
+
+
+class BodyState(Enum):
+    """How much of a request's body was read. COMING: not all of it, the rest may still be on its way. KEPT:
+    all of it, and it can be read once more. READ: all of it, or the client is gone."""
+
+    COMING = auto()
+    KEPT = auto()
+    READ = auto()
+
+
+# To look a member up costs as much as a call, and it is compared several times for each request.
+COMING, KEPT, READ = BodyState
 
 
 class BodyMemory:

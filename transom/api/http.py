@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from transom.api.bodies import (
+    COMING,
+    KEPT,
     MOST_VALUES,
+    READ,
     Holding,
     announces_body,
     body_too_large,
@@ -65,14 +68,13 @@ class Request:
     __slots__ = (
         "_announces_body",
         "_asked",
+        "_body",
         "_confirm_caller",
         "_connection",
         "_counted",
-        "_has_whole_body",
         "_holding",
         "_is_poll",
         "_is_transfer",
-        "_read_to_end",
         "_receive",
         "_take_own_turn",
         "_turns_of",
@@ -100,8 +102,7 @@ class Request:
         self._connection = connection
         self.scope = scope
         self._receive = receive
-        self._read_to_end = False
-        self._has_whole_body = False
+        self._body = COMING
         self._confirm_caller: Callable[[], Awaitable[None]] | None = None
         self._is_transfer = False
         self._is_poll = False
@@ -213,19 +214,19 @@ class Request:
     @property
     def has_unread_body(self) -> bool:
         """Whether there may be more of it to come, on whatever method it is."""
-        return self._announces_body and not self._read_to_end
+        return self._announces_body and self._body is not READ
 
     @property
     def must_close(self) -> bool:
         """Whether the connection has to end with the answer, since the rest of the body is in the way of
         another request. Over HTTP/2 it is not."""
         # Asked twice for each request: not by way of `has_unread_body`.
-        return self._announces_body and not self._read_to_end and self.scope.get("http_version") != "2"
+        return self._announces_body and self._body is not READ and self.scope.get("http_version") != "2"
 
     @property
     def awaits_body(self) -> bool:
         """Whether a body that nobody has read yet may still be on its way."""
-        return self.has_unread_body and not self._has_whole_body
+        return self._announces_body and self._body is COMING
 
     def confirm_with(self, confirm_caller: Callable[[], Awaitable[None]]) -> None:
         """Await `confirm_caller` once a body that is no image data is whole, and raise what it does."""
@@ -255,7 +256,7 @@ class Request:
         size = held = 0
         self._connection.waits += 1
         try:
-            while not self._read_to_end:
+            while self._body is not READ:
                 # Not through `_pieces`, whose guard against cancelling costs as much as the rest of a short
                 # body.
                 chunk = self._take(await (self._wait(self._next_message()) if parts else self._receive()))
@@ -336,7 +337,7 @@ class Request:
                 self._receive = receive
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
-        self._receive, self._read_to_end, self._has_whole_body = replay, False, True
+        self._receive, self._body = replay, KEPT
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Image data: the body's chunks as they come, none empty. ClientGoneError when the client breaks
@@ -359,7 +360,7 @@ class Request:
     async def _pieces(self, *, is_held: bool) -> AsyncIterator[bytes]:
         connection = self._connection
         messages = size = 0
-        while not self._read_to_end:
+        while self._body is not READ:
             connection.waits += 1
             try:
                 message = await self._wait(self._next_message())
@@ -374,9 +375,10 @@ class Request:
 
     def _take(self, message: MutableMapping[str, Any]) -> bytes:
         if message["type"] == "http.disconnect":
-            self._read_to_end = True
+            self._body = READ
             raise ClientGoneError("The connection was closed before the whole body had arrived.")
-        self._read_to_end = not message.get("more_body", False)
+        if not message.get("more_body", False):
+            self._body = READ
         chunk: bytes = message.get("body", b"")
         return chunk
 
