@@ -175,7 +175,7 @@ def test_a_copy_tells_which_stores_it_may_not_change(
     expect_eventually(lambda: owned_in_metrics(copy), 0)
     status = copy.run("stores", "status")
     assert (status.returncode, "foreign" in status.stdout) == (1, True)
-    assert "belongs to the database that this one is a copy of" in copy.log_path.read_text()
+    assert "belongs to the database that this one is a copy of" in copy.read_log()
     expect_eventually(lambda: owned_in_metrics(original), 1)
     assert "refused_stores" not in ready(original)
     assert original.run("stores", "status").returncode == 0

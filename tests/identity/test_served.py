@@ -45,7 +45,7 @@ def test_a_second_service_leaves_the_clients_of_the_first_alone(first: Service, 
 
     assert _urls(first) == {f"{first.url}/identity/v3"}
     assert second.client("publisher").get("/v2/images").status_code == 200
-    assert f"{first.url} serves the same data folder" in second.log_path.read_text()
+    assert f"{first.url} serves the same data folder" in second.read_log()
 
 
 def test_the_next_service_takes_over_when_the_first_has_stopped(first: Service, second: Service) -> None:
