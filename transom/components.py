@@ -119,7 +119,7 @@ def open_limits(settings: Settings, db: Database, keystone: "KeystoneClient | No
 
 def open_keystone(settings: Settings, undo: AsyncExitStack) -> "KeystoneClient":
     """Raises PreparationError for a file of certificates that cannot be read."""
-    # Imported here: who has no Keystone does without the 13 MiB of its HTTP client.
+    # Imported here: a service without Keystone does not need the 13 MiB of its HTTP client.
     from transom.identity.keystone_client import KeystoneClient, ServiceAccount
 
     account = ServiceAccount(
@@ -208,7 +208,7 @@ def open_objects(settings: Settings, keystone: "KeystoneClient | None") -> Objec
     """Contacts nothing. Raises SettingsError for a table of buckets that cannot be understood."""
     store, table = object_store(settings), read_buckets(settings.object_store_buckets_file)
     if keystone is not None:
-        # Imported here: who has no Keystone does without its HTTP client.
+        # Imported here: a service without Keystone does not need its HTTP client.
         from transom.identity.keystone_keys import find_key_of
 
         return ObjectAccess(store, table, partial(find_key_of, keystone))

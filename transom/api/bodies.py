@@ -79,7 +79,8 @@ class BodyMemory:
             self._of_holders[holding.holder] = left
 
     def _make_room(self, of_holder: int) -> None:
-        """For somebody who would hold so much. UnavailableError when nobody who waits holds more."""
+        """Drop a waiting body, for a holder that would hold so much. UnavailableError when no holder with a
+        waiting body holds more."""
         heaviest = max(self._waiting, key=lambda one: self._of_holders[one.holder], default=None)
         if heaviest is None or self._of_holders[heaviest.holder] <= of_holder:
             raise UnavailableError(_FULL)

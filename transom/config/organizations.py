@@ -78,7 +78,7 @@ def _make_organizations(file: _File) -> Organizations:
 
 def _units_of(organization: _Organization) -> Iterator[tuple[str, _Unit | None, Unit]]:
     """(id, entry, what it becomes) of the organisation and all that is in it. Its root has no entry of its
-    own: who is in one of the two is in the other."""
+    own: the same projects and domains are in both."""
     start = f"organizations::{organization.account}"
     above = [organization_key(one) for one in (organization.root, organization.id) if one is not None]
     whole = _make_unit(organization, f"{start}:organization:{organization.id}", above)

@@ -20,7 +20,7 @@ from transom.threads import Threads
 _MOST_BYTES = 1 << 20
 #: Threads that read the folder.
 _READERS = 2
-#: Barbican gives a secret only to who names the type that it was stored with.
+#: Barbican gives a secret only by the type that it was stored with.
 _TYPES = ("application/octet-stream", "text/plain")
 
 

@@ -6,8 +6,8 @@ from ipaddress import IPv6Address, ip_address
 
 @lru_cache(maxsize=4096)
 def group_address(address: str) -> str:
-    """The address, of IPv6 that of its /64: whoever has one of these has all of them (RFC 6177). What is no
-    address stays as it is."""
+    """The address, of IPv6 that of its /64: a client that has one of these has all of them (RFC 6177). What
+    is no address stays as it is."""
     try:
         found = ip_address(address)
     except ValueError:

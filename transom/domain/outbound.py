@@ -1,6 +1,6 @@
 """Which URLs the service may fetch for its users, and which addresses it may connect to for that.
 
-Whoever may name a URL makes the service speak from where it stands: to itself, to its neighbours, to the
+A user who names a URL makes the service connect from its own network: to itself, to its neighbours, to the
 metadata service of its cloud. The rules are those of Glance's `import_filtering_opts`: schemes, hosts and
 ports, then the addresses that a host's name leads to. Of these only public ones may be connected to, unless
 the operator allows more. Nothing here asks the network; `outbound.py` does.

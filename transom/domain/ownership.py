@@ -57,7 +57,7 @@ def judge(mark: Mark | None, wanted: Mark, *, is_known: bool) -> Standing:
 
 
 def describe(standing: Standing, store: str, *, is_copy: bool) -> str:
-    """What is in the way, for who reads a log or an answer. `is_copy`: the database is a copy of the one that
+    """What is in the way, for logs and answers. `is_copy`: the database is a copy of the one that
     the mark names."""
     if standing is Standing.FOREIGN:
         owner = "the database that this one is a copy of" if is_copy else "another database"

@@ -9,7 +9,7 @@ import msgspec
 
 from transom.domain.model import Image, Member
 
-#: Counts stop here: who has more is told "more".
+#: Counts stop here; beyond, the answer says "more".
 MOST_COUNTED = 1_000
 
 
@@ -39,8 +39,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """How an image is used by all projects that do not own it. `projects`: those that used it of late, at
-    most one more than MOST_COUNTED; None: for who is told of its own uses only, which `last_used_at` is of.
-    """
+    most one more than MOST_COUNTED. None where a recipient asks: `last_used_at` is then of its own uses."""
 
     last_used_at: int | None
     projects: int | None = None

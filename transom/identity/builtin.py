@@ -202,7 +202,7 @@ class BuiltinIdentity:
     async def open_signed_session(self, signed: SignedRequest) -> Session:
         """What the key stands for that signed the request; raises what `authenticate_signed` does."""
         signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
-        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
+        # The body of an unknown key is hashed, too: the time of the answer must not tell which keys exist.
         is_known = signature.access in (await self.directory()).access_keys
         body_hash = await signed.hash_body(keep=is_known) if signature.needs_body_hash else None
         # After the body, which may take its time: what was revoked meanwhile counts.

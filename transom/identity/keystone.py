@@ -121,7 +121,7 @@ class KeystoneIdentity:
     async def authenticate_signed(self, signed: SignedRequest) -> Caller:
         """See `Identity`. A key may act in its own project only, as Keystone has it."""
         signature = read_signature(signed, time.time(), is_strict=self._has_strict_signatures)
-        # The body of an unknown key is hashed, too: who asks cannot tell which keys there are.
+        # The body of an unknown key is hashed, too: the time of the answer must not tell which keys exist.
         key = await self._find_key(signature.access)
         body_hash = await signed.hash_body(keep=key is not None) if signature.needs_body_hash else None
         genuine = is_genuine(signed, signature, key.secret if key else "", body_hash)

@@ -3,8 +3,9 @@
 A check costs much, so few run at once and the others wait. The clients (by address) take turns; of a client's
 logins those for the account with the fewest failures are next, and of these the newest and a random one in
 turn, so that a burst of guesses does not stand between the user and the service. After some failures both the
-client and the account have to pause, for a second at most. Nobody is refused for the failures of others: only
-who has waited for `LONGEST_WAIT_S`, or a login of whoever fills the queue.
+client and the account have to pause, for a second at most. Nobody is refused for the failures of others:
+refused is a login that has waited for `LONGEST_WAIT_S` or, when the queue is full, one of the client with the
+most logins in it.
 
 Per worker process, and used by its event loop only.
 """

@@ -67,8 +67,8 @@ def mark_password(password_hash: str) -> str:
 
 
 def sign_token(key: bytes, claims: Claims) -> str:
-    # Imported here and below: who has a Keystone signs no tokens, and PyJWT imports cryptography where that
-    # is installed, 11 MiB and 40 ms. For those who sign, `serve` has it imported before there is a worker.
+    # Imported here and below: with Keystone no tokens are signed, and PyJWT imports cryptography where that
+    # is installed, 11 MiB and 40 ms. Where they are signed, `serve` imports it before there is a worker.
     import jwt
 
     return jwt.encode(msgspec.to_builtins(claims), key, algorithm=ALGORITHM)
@@ -173,8 +173,8 @@ class Revocations:
 
 
 class _Record:
-    """The file as a writer sees it, who holds the lock: what is still live, and how much is not. Apart from
-    what `refresh` reads without the lock."""
+    """The file as its writer reads it, under the lock: which revocations still count, and how many do not.
+    Separate from what `refresh` reads without the lock."""
 
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path)

@@ -20,7 +20,7 @@ _BEHIND_TEXT = "How long the oldest event has waited for its number, which makes
 
 
 def open_relay(db: Database, event_lifetime_days: int, log_format: str) -> Relay:
-    """What numbers events, and wakes who waits for one."""
+    """What numbers events, and wakes requests that wait for one."""
     set_behind = open_gauge("transom_events_behind_seconds", _BEHIND_TEXT)
     log_changes = open_lines("transom.sharing.relay", log_format)
     return Relay(db, event_lifetime_days, set_behind, log_changes)

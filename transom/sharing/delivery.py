@@ -123,7 +123,8 @@ class Delivery:
         readers: Readers,
         find_maker: FindMaker,
     ) -> None:
-        """`readers`: of the events that this process numbers."""
+        """`readers`: of the events that this process numbers; `find_maker`: finds the user with whose rights
+        a hook is sent events."""
         self._db = db
         self._find_maker = find_maker
         self._readers = readers

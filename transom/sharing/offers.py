@@ -217,10 +217,10 @@ async def replace(
     new: NewSet,
     require_unchanged: Callable[[Sequence[tuple[str, int]]], None],
 ) -> Replaced:
-    """Offer the image to who is missing of these recipients, and withdraw it from who is not named. The
-    others stay as they are, whatever they answered. `require_unchanged`: raises unless the set that it is
-    given, (recipient, end of the share) each, is the one that the client knows; it is asked under the lock.
-    """
+    """Make these the image's only recipients: offer it to those that lack it, withdraw it from all that are
+    not named. The others stay as they are, whatever they answered. `require_unchanged`: raises unless the set
+    that it is given, (recipient, end of the share) each, is the one that the client knows; it is called under
+    the lock."""
     unknown = await find_unknown(db, recipients, caller, [image_id], [], new.member_ids)
     return await db.run(lambda: _replace(caller, actor, image_id, new, now_us(), unknown, require_unchanged))
 

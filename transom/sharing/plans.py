@@ -71,7 +71,7 @@ def choose_recipients(
     image_id: str, recipients: Sequence[str], members: Collection[str], count: int, bound: int
 ) -> tuple[list[str], list[Failure]]:
     """(whom of the recipients a crowded image can be shared with, what cannot be done). Places go to them in
-    the order they were named; who is among the `members` has one. `count`: members that the image has, those
+    the order they were named; those among the `members` have one. `count`: members that the image has, those
     who were not named included; `bound`: those that it may have."""
     free = bound - count
     chosen: list[str] = []

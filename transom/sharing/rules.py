@@ -76,8 +76,8 @@ def require_room(image_id: str, members: int, quota: int) -> None:
 
 
 def answer(caller: Caller, found: Found, member_id: str, status: object) -> tuple[Member, str]:
-    """(the membership as it is, the status it is to have). `status`: as sent. It is judged last: who may not
-    answer does not learn which there are."""
+    """(the membership as it is, the status it is to have). `status`: as sent. It is judged last: a caller
+    that may not answer does not learn which there are."""
     member = may_answer(caller, found, member_id)
     if not (isinstance(status, str) and status in _MEMBER_STATUSES):
         raise InvalidError(
@@ -201,8 +201,8 @@ def share_from(caller: Caller, image: Seen | None, image_id: str) -> None:
 
 
 def offer_to(caller: Caller, member_ids: Iterable[str]) -> None:
-    """May the caller offer anything to all of these? Projects are asked whether they want it; whoever is in a
-    domain or an organisation has it at once, and cannot leave."""
+    """May the caller offer anything to all of these? Projects are asked whether they want it; those of a
+    domain or an organisation have it at once, and cannot leave."""
     if any(map(is_group, without_projects(member_ids))):
         access.require("add_group_member", caller, Target(caller.project_id, Visibility.SHARED))
 

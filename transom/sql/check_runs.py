@@ -1,4 +1,4 @@
-"""Runs that compare the database with the stores: who is at it, how far it is, what it found.
+"""Runs that compare the database with the stores: which worker does it, how far it is, what it found.
 
 Each kind has one row. The run in the background (`scrub`) has a lease, and goes on where it was.
 """

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 #: (the user, where there is no project), None: the service itself. Those that wait for the database are
 #: served in turn by it.
 TENANT: ContextVar[str | None] = ContextVar("tenant", default=None)
-#: What somebody is told who has waited for the database too long.
+#: The refusal of a request that has waited for the database too long.
 TOO_MANY = "Too many requests wait for the database."
 
 

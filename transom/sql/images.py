@@ -162,8 +162,8 @@ RENAME_IMAGE = _update_image("name")
 REPLACE_IMAGE = _update_image("name", "owner", "visibility", "tags")
 
 
-#: Before its recipients are told: who changes a membership waits for the image, and the statements after this
-#: one see what those did for whom it waited itself.
+#: Before its recipients are told. Whatever changes a membership waits for this lock; and what was changed
+#: before, while this waited for the lock, is seen by the statements after it.
 LOCK_SEEN = "select id from image where id = $1 and updated_at = $2 for update"
 
 

@@ -93,7 +93,7 @@ async def list_received(
     whole: bool,
 ) -> list[Received]:
     """Images that were offered to `member_id` and have this status, newest offer first, from below `before`
-    (time of the offer, id) on. `project_id`: who asks; `owner`: only this project's; `whole`: with tags,
+    (time of the offer, id) on. `project_id`: the caller's; `owner`: only this project's; `whole`: with tags,
     properties and locations, of which others may have written 64 KiB each."""
     values: tuple[object, ...] = (member_id, project_id, status, now, *before)
     sql = LIST_RECEIVED

@@ -363,7 +363,8 @@ IS_HELD = "select 1 from job where id = $1 and holder = $2 and end_at is null"
 
 
 async def is_held(db: Database, job_id: str, holder: str) -> bool:
-    """Whether the holder still holds the job. It only looks: who asks knows less of the job than its row."""
+    """Whether the holder still holds the job. Reads only, unlike `hold_job`: the caller knows too little of
+    the job to write it."""
     return bool(await db.read(IS_HELD, job_id, holder))
 
 

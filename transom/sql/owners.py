@@ -1,8 +1,8 @@
 """Which database this is, and which stores were marked as its own.
 
 A copy of a database must not take itself for the original: the stores they share are the original's. So the
-id stands beside the place where it was given, and whoever finds it at another place gives the database a new
-one.
+id stands beside the place where it was given, and a process that finds it at another place gives the database
+a new one.
 """
 
 import uuid

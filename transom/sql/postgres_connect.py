@@ -37,8 +37,8 @@ class Connector:
     """Makes connections to the server of a URL. `command_s`: longest that a statement may take.
 
     After a failover the old primary may come back as it was, and take writes that nobody will ever see. So a
-    server is refused whose timeline is older than one that was seen before. Who has seen none asks all hosts
-    that the URL names first.
+    server is refused whose timeline is older than one that was seen before. A process that has seen none asks
+    all hosts that the URL names first.
     """
 
     def __init__(self, url: str, command_s: float) -> None:
@@ -171,16 +171,16 @@ def _write_settings(command_s: float) -> str:
     settings = {
         # Our statements are short, and compiling them buys nothing.
         "jit": "off",
-        # To plan a page of a list costs several times as much as to read it. So a plan is made once, and
-        # holds for who has everything as for who has nothing: by an index, in its order
+        # To plan a page of a list costs several times as much as to read it. So a plan is made once, by an
+        # index, in its order. It is good for a project that has everything and for one that has nothing
         # (docs/decisions/0013).
         "plan_cache_mode": "force_generic_plan",
         "enable_bitmapscan": "off",
         "enable_seqscan": "off",
         "statement_timeout": longest_ms,
         "lock_timeout": longest_ms,
-        # What an administrator may have set otherwise for the database or the role: our statements look again
-        # at rows that they have waited for, and idle connections are closed by who has them.
+        # An administrator may have set these otherwise for the database or the role. Our statements rely on
+        # seeing the newest version of a row that they have waited for, and the pool closes idle connections.
         "default_transaction_isolation": "'read committed'",
         "idle_session_timeout": 0,
     }

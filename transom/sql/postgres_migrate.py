@@ -31,7 +31,7 @@ SAY_EVERY_S = 10.0
 #: Key of the advisory lock that migrators take in turn ("transom" in ASCII, cut to 7 bytes).
 _MIGRATION_LOCK = 0x7472616E736F6D
 
-#: Who keeps a session waiting, and who has the turn of migrators.
+#: The sessions that keep another one waiting, and the one whose turn to migrate it is.
 _OF_SESSION = "pid = any(pg_blocking_pids($1))"
 _OF_TURN = """
     pid in (select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 1

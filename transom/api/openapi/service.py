@@ -1,4 +1,4 @@
-"""The calls of operators and of who looks around; all of them without a token."""
+"""The calls of the service as a whole, none of which needs a token: versions, health, metrics."""
 
 from transom.api.openapi.model import (
     HTML,

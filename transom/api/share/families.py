@@ -174,7 +174,8 @@ async def list_families(services: Services, request: Request) -> Response:
 
 
 def _show_overview(overview: Overview | None) -> dict[str, Any]:
-    """To the owner alone, who has one; and to nobody of a family that was deleted meanwhile."""
+    """The fields that only the owner of the family sees. `overview`: None for others, and for a family that
+    was deleted meanwhile."""
     if overview is None:
         return {}
     counts = overview.members

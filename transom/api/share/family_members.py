@@ -123,8 +123,8 @@ class MemberSet(NewOffers, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 async def set_members(services: Services, request: Request) -> Response:
-    """Make these the only members: offer to who is new, withdraw from who is not named. 428 without
-    `If-Match`, 412 when the set is another one; LimitExceededError for more recipients than
+    """Make these the only members: offer it to the new ones, withdraw it from all that are not named. 428
+    without `If-Match`, 412 when the set is another one; LimitExceededError for more recipients than
     `share_batch_limit`."""
     require_if_match(request)
     asked = await read_body(services, request, MemberSet)

@@ -72,7 +72,8 @@ async def list_shares(services: Services, request: Request) -> Response:
 
 
 def tag_of_set(terms: shares.Terms) -> str:
-    """Of who has an image and until when; not of what they answered, which is not the publisher's to say."""
+    """The entity tag of the list of recipients and the ends of their shares. Their answers do not change it:
+    the publisher does not decide on these."""
     return tag_of(*sorted(terms))
 
 

@@ -25,9 +25,9 @@ _HTML = (
 
 
 def _wanted_form(accept: str) -> str:
-    """The media type we write: JSON before the others. As in Glance, who takes anything gets a page:
-    python-glanceclient, which asks for nothing in particular, fails on this JSON, and takes a 404 for a
-    fault of its own."""
+    """The media type of the answer: JSON before the others. As in Glance, a client that accepts anything gets
+    HTML: python-glanceclient, which asks for nothing in particular, fails on this JSON, and takes a 404 for
+    a fault of its own."""
     named = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     if "application/json" in named:
         return "application/json"

@@ -60,7 +60,7 @@ def see_version(caller: Caller, seen: Seen, version: Version | None, number: obj
 
 
 def see_members(caller: Caller, seen: Seen) -> None:
-    """May the caller see whom the family was offered to? ForbiddenError for who sees the family only."""
+    """May the caller see whom the family was offered to? ForbiddenError for one that only sees the family."""
     access.require("get_members", caller, Target(seen.family.owner, Visibility.PRIVATE))
     if not is_owner(caller, seen.family):
         raise ForbiddenError("The members of a family are shown to its owner.", Reason.NOT_OWNER)

@@ -71,8 +71,8 @@ async def _require_manager(db: Database, caller: Caller, family_id: str) -> None
 
 
 async def _require_image_right(db: Database, caller: Caller, act: ImageAct, image_id: str) -> None:
-    """NotFoundError, or ForbiddenError, unless the rules of the Image API let the caller: whoever may not
-    deactivate an image there does not revoke it here."""
+    """NotFoundError, or ForbiddenError, unless the rules of the Image API let the caller: to revoke a version
+    takes the right to deactivate its image there, for instance."""
     act(caller, await images.find_image(db, image_id, caller.member_ids))
 
 
@@ -292,7 +292,8 @@ async def set_members(
     new: NewSet,
     require: Callable[[list[tuple[str, int]]], None],
 ) -> SetOutcome:
-    """Offer the family to who is missing, withdraw it from who is not named, leave the rest as it is."""
+    """Make these the family's only members: offer it to those that lack it, withdraw it from all that are not
+    named. The others stay as they are."""
     seen = await _see_members(db, caller, family_id)
     rules.offer_family(caller, seen)
     rules.withdraw_family(caller, seen)
