@@ -120,3 +120,14 @@ async def test_a_database_whose_disk_fails_is_not_ready_until_a_write_succeeds(d
     await db.require_writable()
     await db.write(INSERT, "kept")
     assert await db.read("select id from note") == [("kept",)]
+
+
+async def test_a_transaction_that_changes_nothing_does_not_make_a_failed_disk_good(db: Database) -> None:
+    with _broken_disk():
+        (lost,) = await asyncio.gather(db.write(INSERT, "lost"), return_exceptions=True)
+        (none,) = await asyncio.gather(
+            db.write("delete from note where id = $1 returning id", "nobody"), return_exceptions=True
+        )
+        (ready,) = await asyncio.gather(db.require_writable(), return_exceptions=True)
+
+    assert [type(one) for one in (lost, none, ready)] == [UnavailableError, list, UnavailableError]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -156,11 +157,15 @@ class SqliteDatabase(InTurns):
             probe = _WRITE_NOTHING if self._writer.is_failing else "select 1"
             self._probe = self._writer.submit((Statement(probe, ()),))
             # It may fail when nobody waits any more.
-            self._probe.add_done_callback(lambda done: done.exception())
+            self._probe.add_done_callback(partial(self._end_probe, probe))
         await asyncio.wait([self._probe], timeout=_READY_S)
         if not self._probe.done():
             raise UnavailableError("Another process keeps the database locked.")
         self._probe.result()
+
+    def _end_probe(self, probe: str, done: asyncio.Future[list[list[Row]] | None]) -> None:
+        if done.exception() is None and probe == _WRITE_NOTHING:
+            self._writer.is_failing = False
 
     @property
     def is_full(self) -> bool:

@@ -76,7 +76,8 @@ class Writer:
         # Which opens all files for as long as the connection is.
         self._connection.execute("select 1 from sqlite_master").fetchall()
         self._files = OpenFiles(path)
-        #: Whether the disk failed in the last transaction.
+        #: Whether the disk failed, until somebody who has written to it since says otherwise: a transaction
+        #: that changed nothing succeeds on any disk.
         self.is_failing = False
         self._loop = loop
         #: Statements in the order they came, what may be long by projects in turn, what is tried once more.
@@ -239,7 +240,7 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
         again: list[Unit] = []
-        self.is_failing = failure is not None and is_fault(failure)
+        self.is_failing = self.is_failing or (failure is not None and is_fault(failure))
         is_locked_out = failure is not None and is_busy(failure)
         if failure is not None:
             if isinstance(renamed(failure), StoreFullError):
