@@ -9,9 +9,9 @@ import re
 
 SECTOR_BYTES = 512
 #: The longest text in a vmdk: QEMU and VMware leave 20 sectors for it.
-_MOST_TEXT = 20 * SECTOR_BYTES
+MOST_TEXT = 20 * SECTOR_BYTES
 #: How much of the beginning of the data has to be known.
-LOOK_BYTES = SECTOR_BYTES + _MOST_TEXT + 1
+LOOK_BYTES = SECTOR_BYTES + MOST_TEXT + 1
 
 #: The extents of ESX servers: a text in another file names them.
 _VMDK_3 = b"COWD"
@@ -39,7 +39,7 @@ def _is_unsafe(described: bytes) -> bool:
     """Whether the text in a vmdk, which ends at a zero, names files or can be read in two ways."""
     text = described.partition(b"\0")[0].lower()
     return (
-        len(text) > _MOST_TEXT
+        len(text) > MOST_TEXT
         or b"parentfilenamehint" in text
         or text.count(b"createtype") > 1
         or any(map(_names_file, text.split(b"\n")))

@@ -14,7 +14,10 @@ from oslo_utils.imageutils.format_inspector import (
     SafetyCheck,
     SafetyViolation,
     VHDXInspector,
+    VMDKInspector,
 )
+
+from transom.data.other_files import MOST_TEXT
 
 #: Regions and metadata items of a VHDX: the format knows two and six (MS-VHDX, 2.2.3 and 2.6).
 _MOST_ENTRIES = 64
@@ -57,4 +60,14 @@ class _Vhdx(VHDXInspector):
             raise SafetyViolation("Image has a parent")
 
 
-PARSERS: Mapping[str, type[FileInspector]] = {**ALL_FORMATS, "vhdx": _Vhdx}
+class _Vmdk(VMDKInspector):
+    """Looks into no text that is longer than those of disks are: one of a megabyte takes a tenth of a second,
+    and what it does not understand would stand in the log."""
+
+    def check_descriptor(self) -> None:
+        if self.desc_text is not None and len(self.desc_text) > MOST_TEXT:
+            raise SafetyViolation("The text that describes the disk is too long")
+        super().check_descriptor()
+
+
+PARSERS: Mapping[str, type[FileInspector]] = {**ALL_FORMATS, "vhdx": _Vhdx, "vmdk": _Vmdk}
