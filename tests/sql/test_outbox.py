@@ -277,9 +277,9 @@ IMAGE_CHANGES: dict[str, tuple[Image, Sequence[Member], Change, list[Told]]] = {
     ),
     "opened": (
         image(visibility=Visibility.PRIVATE),
-        [member()],
+        [member(), member(STRANGER, "accepted"), _ended("gone"), member(OWNER)],
         _changes(visibility=Visibility.SHARED),
-        [],
+        [("image.opened", RECIPIENT, "pending", None), ("image.opened", STRANGER, "accepted", None)],
     ),
     "deactivated": (
         image(status=Status.ACTIVE),

@@ -65,6 +65,7 @@ _SENTENCES = {
     "family.revoked": ("bad", "ban", "Version {number} of {what} was revoked"),
     "family.restored": ("", "undo", "Version {number} of {what} was restored"),
     "image.closed": ("bad", "lock", "{what} is no longer shared with {recipient}"),
+    "image.opened": ("good", "share", "{what} is shared with {recipient} again"),
     "image.deleted": ("bad", "trash", "{what} was deleted"),
     "image.deactivated": ("bad", "pause", "{what} was deactivated"),
     "image.reactivated": ("good", "check", "{what} is active again"),

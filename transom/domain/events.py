@@ -40,6 +40,8 @@ class EventType(StrEnum):
     REVOKED = "family.revoked"
     RESTORED = "family.restored"
     IMAGE_CLOSED = "image.closed"
+    #: It is shared again, with who was a member of it before.
+    IMAGE_OPENED = "image.opened"
     IMAGE_DELETED = "image.deleted"
     IMAGE_DEACTIVATED = "image.deactivated"
     IMAGE_REACTIVATED = "image.reactivated"

@@ -35,8 +35,8 @@ _MOST = 1_000
 _TIDY_S = 60.0
 #: Lines of the log between which requests have their turn.
 _LINES = 20
-#: Events of one membership each, beside those of `share.*`: they end it.
-_ENDS = frozenset({EventType.IMAGE_CLOSED, EventType.IMAGE_DELETED})
+#: Events of one membership each, beside those of `share.*`: they end it, or it counts again.
+_OF_MEMBERSHIPS = frozenset({EventType.IMAGE_CLOSED, EventType.IMAGE_OPENED, EventType.IMAGE_DELETED})
 
 
 class Relay:
@@ -105,7 +105,7 @@ class Relay:
 
 
 def _is_change(event: Event) -> bool:
-    return event.member_id is not None and (event.type.startswith("share.") or event.type in _ENDS)
+    return event.member_id is not None and (event.type.startswith("share.") or event.type in _OF_MEMBERSHIPS)
 
 
 def _fields(event: Event) -> dict[str, object]:

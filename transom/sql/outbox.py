@@ -10,7 +10,7 @@ import msgspec
 
 from transom.domain.events import Actor, EventType, NewEvent
 from transom.domain.families import VersionImage
-from transom.domain.model import Image, Status, Visibility
+from transom.domain.model import NEVER, Image, Status, Visibility
 from transom.sql.db import EventInsert, Statement
 from transom.sql.live import live
 
@@ -25,6 +25,17 @@ RECORD_CLOSED = f"""
     select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
            json_build_object('image', cast($7 as text), 'was', member.status)
     from member join changed on member.image_id = changed.id and {live("$1")}"""
+
+#: As `RECORD_CLOSED`, of the memberships that wake: behind their locks, so none that is removed meanwhile.
+RECORD_OPENED = f"""
+    insert into outbox ({COLUMNS})
+    select cast($1 as bigint), $2, $8, member.member_id, changed.id, cast(null as text), $3, $4, $5, $6,
+           json_build_object('image', cast($7 as text), 'status', member.status,
+                             'ends_at', nullif(member.ends_at, {NEVER}),
+                             'expires_at', nullif(member.expires_at, {NEVER}))
+    from member join changed on member.image_id = changed.id and {live("$1")}
+        and member.member_id <> coalesce(cast($8 as text), '')
+    order by member.member_id for update"""
 
 #: One for each recipient or, where there is none, one for the owner. `$9`: the image's visibility.
 RECORD_SWITCHED = f"""
@@ -61,6 +72,8 @@ def record_image(seen: Image, new: Image, actor: Actor) -> tuple[EventInsert, ..
 
     if seen.visibility == Visibility.SHARED != new.visibility:
         record(RECORD_CLOSED, EventType.IMAGE_CLOSED)
+    if seen.visibility != Visibility.SHARED == new.visibility:
+        record(RECORD_OPENED, EventType.IMAGE_OPENED)
     if new.status == Status.DEACTIVATED != seen.status:
         record(RECORD_SWITCHED, EventType.IMAGE_DEACTIVATED, new.visibility)
     if seen.status == Status.DEACTIVATED and new.status == Status.ACTIVE:
