@@ -140,7 +140,7 @@ class Worker:
         set_owned = open_gauges("transom_store_owned", _OWNED_TEXT, "store")
         parts = _open_parts(settings, db, policy, undo, cache, set_owned)
         stores, transfer, requesters = parts.stores, parts.transfer, parts.requesters
-        await transfer.removal.recover()
+        await transfer.removal.clean_up()
         set_skew = open_gauge("transom_database_clock_skew_seconds", _SKEW_TEXT)
         sweeping = asyncio.create_task(sweep(db, transfer, settings.upload_lease_s / 3, set_skew))
         undo.callback(sweeping.cancel)

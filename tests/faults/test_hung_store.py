@@ -177,6 +177,25 @@ def test_a_service_whose_store_hangs_can_be_stopped(service: Service, tmp_path: 
     assert status == 0
 
 
+def test_a_service_starts_while_a_store_hangs_that_owes_removals(service: Service, tmp_path: Path) -> None:
+    """They are made when the disk is there again."""
+    publisher = service.client("publisher")
+    (gone,) = _make_images(publisher, "slow", 1)
+    with hung_disk(tmp_path / "slow"):
+        asked = Asked(service, "DELETE", f"/v2/images/{gone}")
+        # The row is deleted first.
+        expect_eventually(lambda: publisher.get(f"/v2/images/{gone}").status_code, 404)
+        service.kill()
+        asked.close()
+
+        service.start()
+
+        statuses = _go_on(service, *_make_images(service.client("publisher"), "good", 2))
+
+    assert statuses == ALL_IS_WELL
+    expect_eventually(lambda: stored_files(tmp_path / "slow"), set())
+
+
 def test_accounts_that_hang_hold_up_nobody_who_needs_none(service: Service, tmp_path: Path) -> None:
     """They may be on a file server, too. Requests with credentials wait for them, others do not."""
     stranger = service.client(None)

@@ -128,7 +128,7 @@ class World:
         finally:
             serving.cancel()
             await jobs.close()
-            await transfer.removal.recover()
+            await asyncio.gather(*await transfer.removal.clean_up())
             await transfer.close()
         ((status,),) = await self.db.read("select status from job where id = $1", job_id)
         return db.writes, status

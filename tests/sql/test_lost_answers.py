@@ -1,5 +1,6 @@
 """The database has done what it was asked, and its answer is lost on the way."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ async def test_an_upload_whose_end_was_written_unknown_to_it_keeps_its_data(
 
     with pytest.raises(UnavailableError):
         await transfer.uploads.receive(image(), _chunks(), len(DATA), before_publish=before_publish)
-    await transfer.removal.recover()
+    await asyncio.gather(*await transfer.removal.clean_up())
     kept = await look(world.db)
     assert kept is not None
     location = await transfer.reads.find_copy(kept)

@@ -1,7 +1,7 @@
 """Recovery of uploads after a crash: it corrects the rows, and touches no store.
 
 So this may run in the process that forks the workers: a library that reaches a store has threads of its own,
-and threads do not survive a fork. The bytes are removed by the workers (`Removal.recover`).
+and threads do not survive a fork. The bytes are removed by the workers (`Removal.clean_up`).
 """
 
 import logging

@@ -63,20 +63,18 @@ class Removal:
             # The lease runs out by itself, and then `clean_up` does it.
             _log.warning("upload %s waits for recovery: %s", blob.key, error)
 
-    async def recover(self) -> None:
-        """Undo uploads whose worker died; the bytes go as those of `remove`."""
-        await self.start(await self._find_waiting())
-
-    async def clean_up(self) -> None:
-        """As `recover`, for each store that is not still at what an earlier call has found. Returns when the
-        rows are right."""
-        for store_id, keys in _by_store(await self._find_waiting()).items():
+    async def clean_up(self) -> list[asyncio.Task[None]]:
+        """Undo uploads whose worker died, and remove all bytes that wait for it, save in stores that are
+        still at what an earlier call has found. Returns when the rows are right, with the removals that it
+        began, one for each store: one that hangs must hold up neither a start nor the end of a job."""
+        waiting = [Blob(blob.store, blob.key) for blob in await give_up_dead(self._db, self._liveness)]
+        begun = []
+        for store_id, keys in _by_store(waiting).items():
             if store_id not in self._cleaning:
                 self._cleaning.add(store_id)
-                self._keep(asyncio.create_task(self._clean(store_id, keys)))
-
-    async def _find_waiting(self) -> list[Blob]:
-        return [Blob(blob.store, blob.key) for blob in await give_up_dead(self._db, self._liveness)]
+                begun.append(asyncio.create_task(self._clean(store_id, keys)))
+                self._keep(begun[-1])
+        return begun
 
     async def start(self, waiting: Iterable[Blob]) -> None:
         """Remove files of this machine before it returns, and the rest beside whatever comes next."""

@@ -1,7 +1,7 @@
 """Loose blobs: bytes in a store that no image owns, on their way in or out.
 
 A row is written before the first byte and deleted after the last one is published or removed. Whatever a
-crash leaves behind is found here, by `Removal.recover`. Transactions touch the blob's row before the
+crash leaves behind is found here, by `Removal.clean_up`. Transactions touch the blob's row before the
 image's, so that the end of an upload and its recovery cannot deadlock.
 
 Staged blobs are those that wait to be imported into an `uploading` image, or are just being imported.

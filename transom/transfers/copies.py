@@ -52,7 +52,7 @@ class Copies:
         image = await self._find_copy(asked)
         if image.status == Status.SAVING:
             # By an earlier attempt, whose worker died. Its lease of the bytes may end after that of the job.
-            await self._transfer.removal.recover()
+            await self._transfer.removal.clean_up()
             image = await self._find_copy(asked)
             if image.status == Status.SAVING:
                 raise NotYetError(f"Job {job.id} waits for the end of an earlier attempt.")

@@ -131,7 +131,7 @@ class Imports:
             return (None if is_new and back.status == Status.QUEUED else back), taken_back
 
         await self._held.fail(ended, decide)
-        await self._transfer.removal.recover()
+        await self._transfer.removal.clean_up()
 
     # ---- the steps
 
@@ -373,7 +373,7 @@ class Imports:
 
         size = (await self._held.find(job)).size or 0
         await self._held.end(msgspec.structs.replace(job, message=copied(size)), decide)
-        await self._transfer.removal.recover()
+        await self._transfer.removal.clean_up()
 
 
 class _Source(NamedTuple):
