@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import pytest
@@ -272,6 +272,37 @@ async def test_a_service_on_a_server_that_cannot_be_written_is_not_ready_and_let
         expect_eventually(lambda: service.client(None).get("/readyz").status_code, 200)
 
     assert (readiness, listed) == ([503, 503], 200)
+
+
+# ---- a database that cannot keep every text
+
+
+async def test_a_database_of_few_letters_is_refused_with_words(url: str, watcher: asyncpg.Connection) -> None:
+    name = f"{_name_of(url)}_latin"
+    await watcher.execute(f"create database {name} template template0 encoding 'LATIN1' locale 'C'")
+
+    with pytest.raises(UnavailableError) as refusal:
+        await open_database(url.replace(_name_of(url), name), 1)
+
+    assert "LATIN1" in str(refusal.value.__cause__)
+
+
+async def test_a_database_without_an_encoding_keeps_every_text(url: str, watcher: asyncpg.Connection) -> None:
+    name = f"{_name_of(url)}_bytes"
+    await watcher.execute(f"create database {name} template template0 encoding 'SQL_ASCII' locale 'C'")
+    db = await open_database(url.replace(_name_of(url), name), 1)
+
+    rows = await db.read(
+        "select cast($1 as text), cast($2 as jsonb) ->> 0", "\u65e5\u672c", '["\u65e5\u672c"]'
+    )
+
+    assert [tuple(row) for row in rows] == [("\u65e5\u672c", "\u65e5\u672c")]
+    await db.close()
+
+
+def _name_of(url: str) -> str:
+    """The name of the database."""
+    return urlsplit(url).path.strip("/")
 
 
 # ---- several servers

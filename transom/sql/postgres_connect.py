@@ -25,12 +25,18 @@ _HISTORY = """
 #: A server ends by itself what takes longer than this part of the time that we wait for it. It undoes what it
 #: ends so, and never ends the wait for a synchronous standby.
 _SERVER_PART = 0.8
+#: Encodings of databases that keep every text.
+_ANY_TEXT = {"UTF8", "SQL_ASCII"}
 #: What keeps us from a server, so that the next one is tried.
 _FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class StaleServerError(ConnectionError):
     """The server was a primary once, and a copy of it has taken its place since."""
+
+
+class EncodingError(ConnectionError):
+    """The database cannot keep every text."""
 
 
 class Connector:
@@ -125,6 +131,7 @@ class Connector:
             )
             # By a statement: pgbouncer refuses all but a few settings at the start of a session.
             await connection.execute(self._settings, timeout=self._most_s)
+            _require_any_text(connection)
             await self._require_newest(connection)
             await self.read_clock(connection, self._most_s)
         except BaseException as error:
@@ -134,6 +141,15 @@ class Connector:
                 raise TimeoutError(f"no connection within {self._most_s:g} s") from None
             raise
         return connection
+
+
+def _require_any_text(connection: asyncpg.Connection) -> None:
+    """EncodingError for a database of one part of the world's letters: whatever names others would be refused
+    for ever as if the database were away. Of no encoding at all, it keeps bytes as they are. The server says
+    it at the start of a session; some pgbouncer does not."""
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")
+    if encoding not in _ANY_TEXT:
+        raise EncodingError(f"the database has the encoding {encoding}: make one with UTF8")
 
 
 def split_hosts(url: str) -> list[str]:
