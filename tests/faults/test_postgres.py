@@ -22,6 +22,7 @@ from harness.postgres_gateway import PostgresGateway
 from transom.domain.errors import StoreFullError, UnavailableError
 from transom.sql.connect import open_database
 from transom.sql.db import TENANT, Script, Statement
+from transom.sql.migrate import migrate
 from transom.sql.postgresql import PostgresDatabase
 
 from .calls import expect_eventually
@@ -272,6 +273,27 @@ async def test_a_service_on_a_server_that_cannot_be_written_is_not_ready_and_let
         expect_eventually(lambda: service.client(None).get("/readyz").status_code, 200)
 
     assert (readiness, listed) == ([503, 503], 200)
+
+
+async def test_who_may_not_write_to_a_table_is_not_ready_until_it_may(
+    url: str, watcher: asyncpg.Connection
+) -> None:
+    """As after an upgrade whose new table the role of the service was not granted."""
+    owner = await open_database(url, 2)
+    await migrate(owner)
+    await owner.close()
+    await watcher.execute("create role clerk login")
+    await watcher.execute("grant select, insert, update, delete on all tables in schema public to clerk")
+    await watcher.execute("revoke insert, update, delete on image_tag, outbox from clerk")
+    db = await open_database(_as_role(url, "clerk"), 1)
+
+    with pytest.raises(UnavailableError) as refusal:
+        await db.require_writable()
+    await watcher.execute("grant select, insert, update, delete on image_tag, outbox to clerk")
+    await db.require_writable()
+
+    assert "image_tag, outbox" in str(refusal.value.__cause__)
+    await db.close()
 
 
 # ---- a database that cannot keep every text

@@ -27,6 +27,7 @@ from transom.sql.postgres_migrate import (
     telling_who,
 )
 from transom.sql.postgres_pool import Pool
+from transom.sql.postgres_ready import require_writes
 from transom.sql.turns import InTurns
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ _COMMAND_S = 30.0
 _READY_S = 3.0
 #: Transactions that PostgreSQL breaks off because they wait for each other are run so often again.
 _TRIES = 5
-_IS_READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
 _CANNOT_ANSWER = "The database cannot answer now."
 
 #: Everybody may ask for the server's identifier, unless an administrator took that away.
@@ -113,8 +113,7 @@ class PostgresDatabase(InTurns):
         try:
             with _RENAMED_ERRORS:
                 async with asyncio.timeout(_READY_S), self._pool.lease() as connection:
-                    if await connection.fetchval(_IS_READ_ONLY):
-                        raise asyncpg.ReadOnlySQLTransactionError("the server is read-only")
+                    await require_writes(connection)
         except UnavailableError as error:
             if isinstance(error.__cause__, TimeoutError):
                 self._pool.distrust(asked_at)
