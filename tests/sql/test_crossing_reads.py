@@ -13,12 +13,26 @@ from domain.samples import RECIPIENT, caller
 from transom.domain.errors import NotFoundError
 from transom.domain.events import EventType
 from transom.domain.memberships import NewTerms
+from transom.domain.model import NEVER, Caller
 from transom.sharing import shares
-from transom.sharing.families import service
+from transom.sharing.families import images, service, views
 from transom.sql.db import Database
+from transom.sql.images import find_image
 
 from .databases import insert_member
-from .family_world import NO_LIMIT, NOW, PUBLISHER, answer, make_family, make_images, offer, told, withdraw
+from .family_world import (
+    NO_LIMIT,
+    NOW,
+    PUBLISHER,
+    answer,
+    make_family,
+    make_images,
+    offer,
+    promote,
+    publish,
+    told,
+    withdraw,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -111,3 +125,62 @@ async def test_a_member_whose_terms_were_changed_is_answered_also_if_it_is_withd
 
     changed = (EventType.FAMILY_CHANGED, RECIPIENT, None, "share") in await told(db)
     assert changed == is_answered
+
+
+@pytest.fixture
+async def versions(db: Database) -> None:
+    """Two, of which the second is current; both were."""
+    await make_family(db)
+    await make_images(db, "image-1", "image-2")
+    for image_id in ("image-1", "image-2"):
+        await publish(db, image_id)
+
+
+async def _promote_first(db: Database) -> None:
+    await promote(db, 1)
+
+
+async def _delete_second(db: Database) -> None:
+    second = (await find_image(db, "image-2", caller().member_ids)).image
+    assert second is not None
+    assert await images.remove_image(db, second, NOW, PUBLISHER)
+
+
+@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.parametrize("who", [caller(), caller(project=RECIPIENT)], ids=["owner", "member"])
+@pytest.mark.parametrize("takes_its_place", [_promote_first, _delete_second], ids=["promoted", "deleted"])
+@pytest.mark.usefixtures("versions")
+async def test_the_current_version_is_current_whichever_that_is_meanwhile(
+    db: Database, takes_its_place: Callable[[Database], Awaitable[object]], who: Caller, number: int
+) -> None:
+    """It was told as the current one when it was hidden already, or not to be there when there was one."""
+    await offer(db, RECIPIENT)
+    await answer(db, RECIPIENT)
+    crossed = cross(db, number, lambda: takes_its_place(db))
+
+    seen, current = await views.find_current(crossed, who, await views.see_family(crossed, who, "family"))
+
+    assert current is not None
+    assert (current.version.number, current.version.image.os_hidden) == (current.current_number, False)
+    assert seen.family.current_number == current.current_number
+
+
+@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.usefixtures("versions")
+async def test_one_version_of_a_list_is_current_and_that_is_not_hidden(db: Database, number: int) -> None:
+    crossed = cross(db, number, lambda: _promote_first(db))
+
+    _seen, found = await views.list_versions(crossed, caller(), "family", NEVER, 10)
+
+    visible = [one.version.number for one in found if not one.version.image.os_hidden]
+    assert visible == [one.version.number for one in found if one.version.number == one.current_number]
+
+
+@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.usefixtures("versions")
+async def test_a_version_is_told_with_the_state_that_its_image_has(db: Database, number: int) -> None:
+    crossed = cross(db, number, lambda: _promote_first(db))
+
+    _seen, shown = await views.show_version(crossed, caller(), "family", 2)
+
+    assert (shown.current_number == 2) is not shown.version.image.os_hidden

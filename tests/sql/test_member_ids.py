@@ -61,10 +61,11 @@ async def test_families_know_organisations(db: Database) -> None:
         )
         assert seen is not None
         assert version is not None
+        assert version[1] is not None
         assert (seen.status == "accepted", seen.sees_current) == (expected, expected)
         assert [len(listed), len(joined)] == [int(expected)] * 2
         assert owned[0].sees_current is expected
-        assert [version[1], versions[0][1]] == [expected] * 2
+        assert [version[1].is_seen, versions[0].is_seen] == [expected] * 2
 
 
 async def _write_family(db: Database) -> None:

@@ -1,10 +1,11 @@
 """Families as one caller sees them: how it stands to them, their versions and members."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from transom.domain.families import GivenFamily, MemberCounts, Overview, Seen, Version
+from transom.domain.families import Family, GivenFamily, MemberCounts, Overview, Seen, Version
 from transom.domain.model import FOR_EVERYBODY, NEVER, MemberStatus, Visibility
 from transom.sql.db import Database, Row, Script, Statement
 from transom.sql.families import LIST_MEMBER_TERMS
@@ -119,20 +120,35 @@ async def list_joined(
 
 # By the primary key, from the end. Callers other than the owner see promoted versions only.
 LIST_SEEN_VERSIONS = f"""
-    select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}
-    from family_version join image on image.id = family_version.image_id
+    select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}, family.current_number
+    from family_version
+    join family on family.id = family_version.family_id
+    join image on image.id = family_version.image_id
     where family_version.family_id = $1 and family_version.number < $5
       and (cast($6 as boolean) or family_version.promoted_at is not null)
     order by family_version.number desc limit $7"""
 
+# By primary keys.
 FIND_SEEN_VERSION = f"""
-    select {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}
-    from family_version join image on image.id = family_version.image_id
-    where family_version.family_id = $1 and family_version.number = $5"""
+    select {FAMILY_COLUMNS}, {VERSION_COLUMNS}, {BRIEF_IMAGE_COLUMNS}, {_SEEN}, family.current_number
+    from family
+    left join family_version on family_version.family_id = family.id
+        and family_version.number = coalesce(cast($5 as bigint), family.current_number)
+    left join image on image.id = family_version.image_id
+    where family.id = $1"""
 
 
-def _seen_version(row: Row) -> tuple[Version, bool]:
-    return version_of_row(row), bool(row[-1])
+class SeenVersion(NamedTuple):
+    """`is_seen`: whether one of the caller's ids sees the image. `current_number`: of the family, when the
+    version was as it is here."""
+
+    version: Version
+    is_seen: bool
+    current_number: int | None
+
+
+def _seen_version(row: Row) -> SeenVersion:
+    return SeenVersion(version_of_row(row), bool(row[-2]), row[-1])
 
 
 async def list_versions(
@@ -144,9 +160,8 @@ async def list_versions(
     before: int,
     limit: int,
     with_candidates: bool,
-) -> list[tuple[Version, bool]]:
-    """The versions with numbers below `before`, newest first, and whether one of `member_ids` sees the image
-    of each."""
+) -> list[SeenVersion]:
+    """The versions with numbers below `before`, newest first."""
     asked = with_own_ids(LIST_SEEN_VERSIONS, family_id, member_ids, now, before, with_candidates, limit)
     if limit <= _FEW:
         rows = await db.read(*asked)
@@ -156,10 +171,15 @@ async def list_versions(
 
 
 async def find_version(
-    db: Database, family_id: str, member_ids: MemberIds, now: int, number: int
-) -> tuple[Version, bool] | None:
+    db: Database, family_id: str, member_ids: MemberIds, now: int, number: int | None
+) -> tuple[Family, SeenVersion | None] | None:
+    """The family, and its version of this number (None: the current one), if it has that: both of one moment.
+    None when there is no family."""
     rows = await db.read(*with_own_ids(FIND_SEEN_VERSION, family_id, member_ids, now, number))
-    return _seen_version(rows[0]) if rows else None
+    if not rows:
+        return None
+    of_version = rows[0][FAMILY_WIDTH:]
+    return family_of_row(rows[0]), _seen_version(of_version) if of_version[0] is not None else None
 
 
 # By the primary keys, for each version of the family.

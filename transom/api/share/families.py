@@ -247,7 +247,7 @@ def read_end(pointer: str, time: datetime | None) -> int:
 async def show_family(services: Services, request: Request) -> Response:
     """The family with its current version and its tag. NotFoundError for one that the caller does not see."""
     seen = await views.see_family(services.db, request.caller, request.params["family_id"])
-    current = await views.find_current(services.db, request.caller, seen)
+    seen, current = await views.find_current(services.db, request.caller, seen)
     body = await _full_body(services, request, seen, current)
     return tagged_response(request, body, _seen_tag(seen, current))
 
@@ -295,7 +295,7 @@ async def change_family(services: Services, request: Request) -> Response:
 async def show_family_again(services: Services, request: Request) -> Response:
     """The family after a write: whatever its conditions were, they held before it."""
     seen = await views.see_family(services.db, request.caller, request.params["family_id"])
-    current = await views.find_current(services.db, request.caller, seen)
+    seen, current = await views.find_current(services.db, request.caller, seen)
     body = await _full_body(services, request, seen, current)
     return json_response(body, headers=[(b"etag", _seen_tag(seen, current).encode())])
 

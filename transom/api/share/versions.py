@@ -238,7 +238,7 @@ def show_changed(request: Request, known: Known) -> Response:
 async def show_current(services: Services, request: Request) -> Response:
     """The current version with its tag. Without one 404, whose tag the first write names in `If-Match`."""
     seen = await views.see_family(services.db, request.caller, request.params["family_id"])
-    current = await views.find_current(services.db, request.caller, seen)
+    _seen, current = await views.find_current(services.db, request.caller, seen)
     if current is None:
         # What a first write of it names in If-Match.
         text = "The family has no current version that the caller could see."

@@ -80,8 +80,9 @@ async def _require_version_right(
     db: Database, caller: Caller, act: ImageAct, family_id: str, number: int
 ) -> None:
     found = await family_views.find_version(db, family_id, caller.member_ids, now_us(), number)
-    if found is not None:
-        await _require_image_right(db, caller, act, found[0].image.id)
+    version = found[1] if found is not None else None
+    if version is not None:
+        await _require_image_right(db, caller, act, version.version.image.id)
 
 
 async def change_family(

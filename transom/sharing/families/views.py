@@ -43,11 +43,11 @@ async def see_family(db: Database, caller: Caller, family_id: str) -> Seen:
 
 async def _as_ruled(db: Database, caller: Caller, seen: Seen) -> Seen:
     """How the caller stands to the family under the operator's own rules."""
-    number = seen.family.current_number
-    if number is None or not (seen.sees_current and looks_at_images(caller.policy)):
+    if seen.family.current_number is None or not (seen.sees_current and looks_at_images(caller.policy)):
         return seen
-    found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
-    is_hidden = found is None or await _find_hidden(db, caller, [found[0]])
+    found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), None)
+    current = found[1] if found is not None else None
+    is_hidden = current is None or await _find_hidden(db, caller, [current.version])
     return _replace(seen, sees_current=not is_hidden)
 
 
@@ -59,46 +59,55 @@ async def _find_hidden(db: Database, caller: Caller, found: Sequence[Version]) -
     return frozenset(look.image_id for look in looks if rules.is_image_hidden(caller, look))
 
 
-async def find_current(db: Database, caller: Caller, seen: Seen) -> Shown | None:
-    """The current version; None when there is none, or the caller may not see it."""
-    number = seen.family.current_number
-    if number is None or not rules.sees_current(caller, seen):
-        return None
-    return await _find_version(db, caller, seen, number)
+async def find_current(db: Database, caller: Caller, seen: Seen) -> tuple[Seen, Shown | None]:
+    """The current version, and the family as it is then; None when there is none, or the caller may not see
+    it. Another one may have become current since `seen`."""
+    if seen.family.current_number is None or not rules.sees_current(caller, seen):
+        return seen, None
+    seen, shown = await _find_version(db, caller, seen, None)
+    if shown is None:
+        return seen, None
+    seen = _replace(seen, sees_current=shown.sees_image)
+    return seen, shown if rules.sees_current(caller, seen) else None
 
 
 async def show_version(db: Database, caller: Caller, family_id: str, number: int) -> tuple[Seen, Shown]:
     seen = await see_family(db, caller, family_id)
     rules.see_versions(caller, seen)
-    shown = await _find_version(db, caller, seen, number)
+    seen, shown = await _find_version(db, caller, seen, number)
     rules.see_version(caller, seen, shown.version if shown is not None else None, number)
     assert shown is not None, "rules.see_version has seen it"  # noqa: S101
     return seen, shown
 
 
-async def _find_version(db: Database, caller: Caller, seen: Seen, number: int) -> Shown | None:
-    found = await family_views.find_version(db, seen.family.id, caller.member_ids, now_us(), number)
+async def _find_version(
+    db: Database, caller: Caller, seen: Seen, number: int | None
+) -> tuple[Seen, Shown | None]:
+    """The version of this number, None: the current one; and the family as it is then."""
+    family_id = seen.family.id
+    found = await family_views.find_version(db, family_id, caller.member_ids, now_us(), number)
     if found is None:
-        return None
-    return (await _show(db, caller, seen, [found]))[0]
+        raise rules.family_absent(family_id)
+    family, version = found
+    seen = _replace(seen, family=family)
+    return seen, (await _show(db, caller, seen, [version]))[0] if version is not None else None
 
 
 async def _show(
-    db: Database, caller: Caller, seen: Seen, found: Sequence[tuple[Version, bool]]
+    db: Database, caller: Caller, seen: Seen, found: Sequence[family_views.SeenVersion]
 ) -> list[Shown]:
-    """`found`: versions, and of each whether the caller's project sees the image."""
-    versions = [version for version, _is_seen in found]
+    versions = [one.version for one in found]
     hidden = await _find_hidden(db, caller, versions)
     is_owner = rules.is_owner(caller, seen.family)
     used = await uses.find_uses(db, caller, seen, [version.image.id for version in versions])
     return [
         Shown(
             version=version,
-            current_number=seen.family.current_number,
+            current_number=current_number,
             sees_image=(is_seen or is_owner) and version.image.id not in hidden,
             use=used.get(version.image.id, NEVER_USED),
         )
-        for version, is_seen in found
+        for version, is_seen, current_number in found
     ]
 
 
