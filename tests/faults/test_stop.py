@@ -6,7 +6,11 @@ import hashlib
 import os
 import signal
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from random import Random
@@ -14,6 +18,7 @@ from random import Random
 import httpx
 import pytest
 from harness import plain_http
+from harness.ports import find_free_port
 from harness.service import MakeService, Service
 
 from .calls import (
@@ -131,6 +136,61 @@ def test_a_service_without_work_stops_with_exit_status_0(
 
     assert ended is not None
     assert (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
+
+
+@pytest.mark.parametrize("verb", ["serve", "work"])
+def test_who_is_told_to_stop_again_and_again_ends_as_one_who_was_told_once(
+    make_service: MakeService, verb: str
+) -> None:
+    """To the very end: the last of the signals comes when Python has nothing left to do."""
+    service = make_service("sqlite")
+    with started(service, verb) as process:
+        while not has_ended(process):
+            process.terminate()
+
+        assert process.returncode == 0, (service.work_dir / f"{verb}.log").read_text()
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Before the next signal, so that there is a moment between two."""
+    try:
+        process.wait(0.001)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+@contextmanager
+def started(service: Service, verb: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A further process over the service's database and data folder, which has begun its work."""
+    address = f"127.0.0.1:{find_free_port()}"
+    environment = (
+        os.environ
+        | service.settings
+        | {
+            "TRANSOM_DATA_DIR": str(service.data_dir),
+            "TRANSOM_DATABASE": service.database,
+            "TRANSOM_LISTEN": address,
+        }
+    )
+    command = [sys.executable, "-m", "transom", verb]
+    log = service.work_dir / f"{verb}.log"
+    with log.open("wb") as output, subprocess.Popen(command, env=environment, stderr=output) as process:
+        try:
+            expect_eventually(lambda: has_begun(log, address), True)
+            yield process
+        finally:
+            process.kill()
+
+
+def has_begun(log: Path, address: str) -> bool:
+    """Whether the worker says so, or the service is ready."""
+    if '"working"' in log.read_text():
+        return True
+    try:
+        return plain_http.get(f"http://{address}/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def test_a_stop_that_meets_a_worker_at_its_very_start_is_heard(make_service: MakeService) -> None:

@@ -20,6 +20,7 @@ from transom.api.heads import MOST_HEAD_BYTES
 from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
+from transom.cli.signals import STOPS, ignore_stops
 from transom.cli.taken_files import TakenFiles
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
 from transom.identity.served import announce
@@ -177,7 +178,7 @@ def _run_workers(settings: Settings, files: TakenFiles) -> None:
     gc.freeze()
     # One configuration for every logger: Granian's own handlers would write a second format.
     plain = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
-    Supervisor(
+    supervisor = Supervisor(
         "transom.process:create_app",
         address=settings.host,
         port=settings.port,
@@ -198,7 +199,11 @@ def _run_workers(settings: Settings, files: TakenFiles) -> None:
         process_name=None,
         stop_delay_s=settings.stop_delay_s,
         files=files,
-    ).serve()
+    )
+    try:
+        supervisor.serve()
+    finally:
+        ignore_stops()
 
 
 def _free_memory() -> None:
@@ -213,16 +218,15 @@ def _free_memory() -> None:
 def _keep_signals_over_forks() -> None:
     """A worker has the handlers of its parent until it sets its own: a stop that came in between would be
     taken by the wrong handler and lost. So signals are blocked until the child has its own (`process.py`)."""
-    stops = {signal.SIGTERM, signal.SIGINT}
 
     def forget_handlers() -> None:
-        for stop in stops:
+        for stop in STOPS:
             signal.signal(stop, signal.SIG_DFL)
         # A worker that starts after the signal reads the files as they are then.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, stops),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, stops),
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOPS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS),
         after_in_child=forget_handlers,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from granian.server.mp import MPServer
 
+from transom.cli.signals import Wakeup
 from transom.cli.taken_files import TakenFiles
 from transom.process import LEAVE, READ_FILES
 
@@ -28,14 +29,18 @@ class Supervisor(MPServer):
         """`stop_delay_s`: from the announcement of a stop to its beginning. `files` are taken again on
         SIGHUP. The rest: as of `MPServer`."""
         super().__init__(*args, **options)
+        # Granian's is an Event, which its handlers of signals set.
+        self.main_loop_interrupt = Wakeup()  # type: ignore[assignment] # has all that is asked of an Event
         self._stop_delay_s = stop_delay_s
         self._files = files
-        self._are_files_new = False
+        self._must_take_files = self._are_files_new = False
         files.on_taken = self._note_files
 
     def signal_handler_reload(self, *_signal: object) -> None:
-        """On SIGHUP. The workers go on: to replace them would end long transfers."""
-        self._files.take_again()
+        """On SIGHUP. The workers go on: to replace them would end long transfers. The main loop does it: to
+        start a thread takes locks that this thread may hold."""
+        self._must_take_files = True
+        self.main_loop_interrupt.set()
 
     def _note_files(self) -> None:
         """Called in a thread. The main loop, which alone starts workers, tells them to read the files."""
@@ -66,6 +71,9 @@ class Supervisor(MPServer):
             # another thread does not wake it.
             self.main_loop_interrupt.wait(_PAUSE_S)
             self.main_loop_interrupt.clear()
+            if self._must_take_files:
+                self._must_take_files = False
+                self._files.take_again()
             if self._are_files_new:
                 self._are_files_new = False
                 _signal_workers(READ_FILES)

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class TakenFiles:
-    """The copies. May be used in handlers of signals."""
+    """The copies."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         """`folder`: for the copies, is made. Ends the command with an error if a file cannot be used."""
@@ -24,8 +24,7 @@ class TakenFiles:
         self._files = CopiedFiles(folder, name_files(settings))
         with report_failures(SettingsError):
             self._files.take(check_files)
-        #: One entry for each request to copy them again. Not an Event: a handler of a signal that interrupts
-        #: `Event.set` would wait for the Event's lock without end.
+        #: One entry for each request to copy them again.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         #: Called, in a thread, after they were copied again.

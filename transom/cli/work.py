@@ -9,6 +9,7 @@ import click
 
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
+from transom.cli.signals import STOPS, ignore_stops
 from transom.cli.taken_files import TakenFiles
 from transom.config import Settings
 from transom.telemetry import runtime_folder, set_up_logging
@@ -46,8 +47,15 @@ async def _run(settings: Settings, files: TakenFiles) -> None:
     files.on_taken = partial(loop.call_soon_threadsafe, reloads.say)
     loop.add_signal_handler(signal.SIGHUP, files.take_again)
     working = asyncio.create_task(run_worker(files.name_copies(settings), reloads))
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(stop, working.cancel)
+
+    def end(*_signal: object) -> None:
+        # Once: another one would break off what puts the jobs back. A handler of the loop's could not be
+        # replaced without a moment in which a signal ends the process.
+        ignore_stops()
+        loop.call_soon_threadsafe(working.cancel)
+
+    for stop in STOPS:
+        signal.signal(stop, end)
     _log.info("working")
     try:
         await working
