@@ -15,8 +15,9 @@ from transom.domain.events import EventType
 from transom.domain.memberships import NewTerms
 from transom.domain.model import NEVER, Caller
 from transom.sharing import shares
-from transom.sharing.families import images, service, views
+from transom.sharing.families import images, scripts, service, views
 from transom.sql.db import Database
+from transom.sql.deletion import delete_image
 from transom.sql.images import find_image
 
 from .databases import insert_member
@@ -24,6 +25,7 @@ from .family_world import (
     NO_LIMIT,
     NOW,
     PUBLISHER,
+    act,
     answer,
     make_family,
     make_images,
@@ -102,6 +104,42 @@ async def test_the_tag_of_an_images_shares_stands_for_nobody_who_was_not_shown(
 
     assert found.terms is not None
     assert {member_id for member_id, _end in found.terms} <= {one.member.member_id for one in found.items}
+
+
+@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.parametrize("asks", ["list", "count"])
+async def test_an_image_that_is_deleted_meanwhile_is_not_told_to_be_shared_with_nobody(
+    db: Database, asks: str, number: int
+) -> None:
+    (made,) = await make_images(db, "image", visibility="shared")
+    await insert_member(db, "image", MEMBER, NO_LIMIT, NOW)
+    crossed = cross(db, number, lambda: delete_image(db, made, NOW, PUBLISHER))
+
+    try:
+        if asks == "list":
+            count = len((await shares.list_shares(crossed, caller(), "image", None, None, 10)).items)
+        else:
+            count = sum((await shares.count_shares(crossed, caller(), "image")).by_status.values())
+    except NotFoundError:
+        return
+
+    assert count == 1
+
+
+@pytest.mark.parametrize("number", CALLS)
+async def test_a_family_that_is_deleted_meanwhile_is_not_told_to_have_no_members(
+    db: Database, number: int
+) -> None:
+    await make_family(db)
+    await offer(db, MEMBER)
+    crossed = cross(db, number, lambda: db.run(lambda: scripts.delete("family", act())))
+
+    try:
+        found = await service.list_members(crossed, caller(), "family", None, None, 10)
+    except NotFoundError:
+        return
+
+    assert len(found.items) == 1
 
 
 @pytest.mark.parametrize("number", CALLS)

@@ -41,6 +41,8 @@ async def list_shares(
     # Before the page: a change between the two makes the set's tag too old, never the page.
     terms = await shares.list_terms(db, image_id, now) if after is None else None
     found = await shares.list_given(db, image_id, status, now, after=after or "", limit=limit + 1)
+    if not found:
+        await _see(db, caller, image_id)  # It has none, or was deleted since.
     following = found[limit - 1].member.member_id if len(found) > limit else None
     return Page(found[:limit], following, terms)
 
@@ -49,7 +51,10 @@ async def count_shares(db: Database, caller: Caller, image_id: str) -> Counts:
     image = await _see(db, caller, image_id)
     if image.visibility != Visibility.SHARED:
         return counts_of({})
-    return counts_of(await shares.count_given(db, image_id, now_us()))
+    found = await shares.count_given(db, image_id, now_us())
+    if not any(found.values()):
+        await _see(db, caller, image_id)  # As above.
+    return counts_of(found)
 
 
 async def find_share(db: Database, caller: Caller, image_id: str, member_id: str) -> Given:

@@ -229,7 +229,10 @@ async def list_members(
     now = now_us()
     # Before the page: a change between the two makes the set's tag too old, never the page.
     terms = await family_views.list_terms(db, family_id, now) if after is None else None
-    return MemberPage(await family_views.list_members(db, family_id, status, after or "", now, limit), terms)
+    found = await family_views.list_members(db, family_id, status, after or "", now, limit)
+    if not found:
+        await _see_members(db, caller, family_id)  # It has none, or was deleted since.
+    return MemberPage(found, terms)
 
 
 async def show_member(db: Database, caller: Caller, family_id: str, member_id: str) -> GivenFamily:
