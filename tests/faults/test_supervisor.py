@@ -1,5 +1,6 @@
 """Workers that end again and again: each is replaced as long as one can start, and takes no other along."""
 
+import multiprocessing
 import os
 import resource
 import shutil
@@ -11,7 +12,9 @@ import httpx
 import pytest
 from harness.service import MakeService, Service
 
-from .calls import eventually, expect_eventually, new_client, worker_pids
+from transom.cli.supervisor import signal_workers
+
+from .calls import PATIENCE_S, eventually, expect_eventually, new_client, worker_pids
 
 #: A connection for one request.
 _ONCE = {"Connection": "close"}
@@ -136,3 +139,23 @@ def _has_ended(pid: int) -> bool:
 def _age_s(pid: int) -> float:
     started = int(_stat(pid)[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_worker_that_has_just_ended_keeps_no_signal_from_the_others() -> None:
+    """It ended the supervisor, and with it the service, when a worker was killed as a SIGHUP came."""
+    here, there = multiprocessing.Pipe()
+    context = multiprocessing.get_context("fork")
+    ended, alive = (context.Process(target=there.recv) for _ in range(2))
+    ended.start()
+    alive.start()
+    assert ended.pid is not None
+    ended.kill()
+    # As the thread that waits for it does, before anybody else knows.
+    os.waitpid(ended.pid, 0)
+
+    signal_workers(signal.SIGKILL)
+    alive.join(PATIENCE_S)
+
+    assert alive.exitcode == -signal.SIGKILL
+    here.close()
+    there.close()

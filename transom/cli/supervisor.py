@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from granian.server.mp import MPServer
@@ -51,7 +52,7 @@ class Supervisor(MPServer):
         """Tell the workers that a stop was asked, so that whoever waits for events is answered, and stop them
         later; a second signal ends the delay."""
         if self.interrupt_signal:
-            _signal_workers(LEAVE)
+            signal_workers(LEAVE)
             if self._stop_delay_s:
                 self.main_loop_interrupt.clear()
                 self.main_loop_interrupt.wait(self._stop_delay_s)
@@ -76,7 +77,7 @@ class Supervisor(MPServer):
                 self._files.take_again()
             if self._are_files_new:
                 self._are_files_new = False
-                _signal_workers(READ_FILES)
+                signal_workers(READ_FILES)
             ended = self._take_ended()
             soon = {idx for idx in ended if self._age_s(idx) < _SOON_S}
             # Others were ended by a signal (negative), which says nothing about the next start.
@@ -118,6 +119,9 @@ class Supervisor(MPServer):
         return any(one.inner.is_alive() and self._age_s(one.idx) >= _SOON_S for one in self.wrks)
 
 
-def _signal_workers(number: int) -> None:
+def signal_workers(number: int) -> None:
+    """Send all workers the signal. One that ends meanwhile is passed over: a thread of Granian's waits for
+    each, after which there is no such process."""
     for child in multiprocessing.active_children():
-        os.kill(child.pid or 0, number)
+        with suppress(ProcessLookupError):
+            os.kill(child.pid or 0, number)
