@@ -138,15 +138,18 @@ def test_a_service_without_work_stops_with_exit_status_0(
     assert (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
 
 
-@pytest.mark.parametrize("verb", ["serve", "work"])
-def test_who_is_told_to_stop_again_and_again_ends_as_one_who_was_told_once(
-    make_service: MakeService, verb: str
+@pytest.mark.parametrize(
+    ("verb", "again"), [("serve", signal.SIGTERM), ("serve", signal.SIGHUP), ("work", signal.SIGTERM)]
+)
+def test_who_is_told_to_stop_ends_as_it_should_whatever_it_is_told_until_then(
+    make_service: MakeService, verb: str, again: signal.Signals
 ) -> None:
     """To the very end: the last of the signals comes when Python has nothing left to do."""
     service = make_service("sqlite")
     with started(service, verb) as process:
+        process.terminate()
         while not has_ended(process):
-            process.terminate()
+            process.send_signal(again)
 
         assert process.returncode == 0, (service.work_dir / f"{verb}.log").read_text()
 

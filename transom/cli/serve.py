@@ -20,7 +20,7 @@ from transom.api.heads import MOST_HEAD_BYTES
 from transom.cli.descriptors import MOST_STREAMS, fit_to_descriptors, room_beside
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
-from transom.cli.signals import STOPS, ignore_stops
+from transom.cli.signals import STOPS, ignore_all
 from transom.cli.taken_files import TakenFiles
 from transom.config import ENV_PREFIX, Settings, SettingsError, override
 from transom.identity.served import announce
@@ -203,7 +203,7 @@ def _run_workers(settings: Settings, files: TakenFiles) -> None:
     try:
         supervisor.serve()
     finally:
-        ignore_stops()
+        ignore_all()
 
 
 def _free_memory() -> None:

@@ -8,11 +8,11 @@ from contextlib import suppress
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
-def ignore_stops() -> None:
-    """From now on nobody can ask for a stop. For a process that ends: as its last act Python gives signals
-    back to the system, and one more would look like an end by force."""
-    for stop in STOPS:
-        signal.signal(stop, signal.SIG_IGN)
+def ignore_all() -> None:
+    """From now on nobody is heard. For a process that ends: as its last act Python gives signals back to the
+    system, and one more would look like an end by force."""
+    for number in (*STOPS, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Wakeup:

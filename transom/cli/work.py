@@ -9,7 +9,7 @@ import click
 
 from transom.cli.failures import make_folder, report_failures
 from transom.cli.installation import reported_imports, require_installed
-from transom.cli.signals import STOPS, ignore_stops
+from transom.cli.signals import STOPS, ignore_all
 from transom.cli.taken_files import TakenFiles
 from transom.config import Settings
 from transom.telemetry import runtime_folder, set_up_logging
@@ -51,7 +51,7 @@ async def _run(settings: Settings, files: TakenFiles) -> None:
     def end(*_signal: object) -> None:
         # Once: another one would break off what puts the jobs back. A handler of the loop's could not be
         # replaced without a moment in which a signal ends the process.
-        ignore_stops()
+        ignore_all()
         loop.call_soon_threadsafe(working.cancel)
 
     for stop in STOPS:
