@@ -173,6 +173,31 @@ def test_everything_is_answered_and_withdrawn_by_its_project(service: Service, r
     assert "0 images, from 1 recipient." in nothing.stderr
 
 
+def test_withdrawing_everything_asks_with_the_number_of_shares_that_end(service: Service, run: Run) -> None:
+    shared, _with_nobody = make_image(service, new_name()), make_image(service, new_name())
+    withdraw = ("share", "withdraw", "--everything", "--everybody")
+    run("publisher", *withdraw, "--yes")
+    run("publisher", "share", "offer", shared, "--to", "recipient", "--to", "other")
+
+    asked = run("publisher", *withdraw)
+    withdrawn = run("publisher", *withdraw, "--yes")
+
+    assert "everything that your project shares (2 shares) from everybody? Say --yes" in asked.stderr
+    assert (withdrawn.returncode, withdrawn.stdout) == (0, "withdrawn: 2\n"), withdrawn.stderr
+
+
+def test_an_image_of_two_recipients_counts_once_when_everything_is_withdrawn(
+    service: Service, run: Run
+) -> None:
+    image_id = make_image(service, new_name())
+    run("publisher", "share", "withdraw", "--everything", "--everybody", "--yes")
+    run("publisher", "share", "offer", image_id, "--to", "recipient", "--to", "other")
+
+    asked = run("publisher", "share", "withdraw", "--everything", "--to", "recipient", "--to", "other")
+
+    assert "shares, 1 image, from 2 recipients? Say --yes" in asked.stderr
+
+
 def test_who_wants_to_be_asked_each_time_is(service: Service, run: Run) -> None:
     family, image_id = new_name("f"), make_image(service, new_name())
     run("publisher", "family", "create", family)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from transom.client import families as of_families
-from transom.client import images as of_images
 from transom.client import shares
 from transom.client.kinds import KINDS
 from transom.client.service import Service
@@ -35,25 +34,29 @@ def about_all(service: Service, status: str, sender: str | None) -> str:
 def about_withdrawal(service: Service, body: Body) -> str:
     """`body`: of the withdrawal, as the API has it."""
     recipients = [f"{kind.plural}/{one}" for kind in KINDS for one in body[kind.plural]]
-    whom = "everybody" if body.get("everybody") else count_of(len(recipients), "recipient")
-    if not body.get("everything"):
-        what = _things(len(body["images"]), len(body["families"]))
-        had = "" if recipients else f" ({_count_shares(service, body['images'], body['families'])})"
-        return f"Withdraw {what}{had} from {whom}?"
-    what = _things(*_count_everything(service, recipients))
-    return f"Withdraw everything that your project shares, {what}, from {whom}?"
+    whom = count_of(len(recipients), "recipient") if recipients else "everybody"
+    if body.get("everything"):
+        what = f"everything that your project shares{_held(service, recipients)}"
+        return f"Withdraw {what} from {whom}?"
+    what = _things(len(body["images"]), len(body["families"]))
+    had = "" if recipients else f" ({_count_shares(service, body['images'], body['families'])})"
+    return f"Withdraw {what}{had} from {whom}?"
 
 
-def _count_everything(service: Service, recipients: Sequence[str]) -> tuple[int, int]:
-    """(images, families) that the account's project shares with these (`projects/<id>` and the like); with
-    nobody named, with anybody."""
-    if recipients:
-        kinds = [item["kind"] for one in recipients for item in shares.list_shares_to(service, one)]
-        return kinds.count("image"), kinds.count("family")
-    asked = {"owner": service.project_id, "visibility": "shared"}
-    lists = (of_images.list_images(service, {**asked, "os_hidden": hidden}) for hidden in ("false", "true"))
-    images = sum(1 for found in lists for _ in found)
-    return images, sum(1 for _ in of_families.list_families(service, "owner"))
+def _held(service: Service, recipients: Sequence[str]) -> str:
+    """How much these (`projects/<id>` and the like) have of the account's project, as a part of a sentence;
+    with nobody named, all recipients."""
+    if not recipients:
+        return f" ({count_of(sum(map(_count_held, shares.list_recipients(service))), 'share')})"
+    items = (item for one in recipients for item in shares.list_shares_to(service, one))
+    kinds = [kind for kind, _id in {(item["kind"], item[item["kind"]]["id"]) for item in items}]
+    return f", {_things(kinds.count('image'), kinds.count('family'))},"
+
+
+def _count_held(recipient: Body) -> int:
+    """How many images and families a recipient has, as the list of recipients tells it."""
+    counts: list[int] = [*recipient["images"].values(), *recipient["families"].values()]
+    return sum(counts)
 
 
 def about_revocation(family: Body, number: int) -> str:
