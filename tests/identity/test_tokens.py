@@ -136,6 +136,14 @@ def test_the_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert (tmp_path / "signing_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_no_token_outlives_a_signing_key_that_was_removed(tmp_path: Path) -> None:
+    token = sign_token(load_signing_key(tmp_path), CLAIMS)
+    (tmp_path / "signing_key").unlink()
+
+    with pytest.raises(UnauthenticatedError):
+        read_token(load_signing_key(tmp_path), token, NOW_S)
+
+
 def test_a_damaged_signing_key_is_an_error_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "signing_key").write_bytes(b"short")
 
