@@ -103,6 +103,35 @@ def test_a_revoked_version_gives_way_to_the_one_before(service: Service, run: Ru
     assert shown.stdout == "revoked\ncurrent\n"
 
 
+def test_a_family_is_changed_emptied_and_deleted(service: Service, run: Run) -> None:
+    family = new_name("f")
+    images = [make_image(service, new_name()) for _ in range(2)]
+    run("publisher", "family", "create", family, "--description", "Old.")
+    run("publisher", "share", "offer", "--family", family, "--to", "recipient")
+    run("recipient", "share", "accept", "--family", family)
+    for image_id in images:
+        run("publisher", "family", "publish", family, image_id)
+
+    shown = run("publisher", "family", "set", family, "--title", "Web", "--description", "", "-f", "json")
+    unchanged = run("publisher", "family", "set", family)
+    current = run("publisher", "family", "remove", family, "2", "--yes")
+    removed = run("publisher", "family", "remove", family, "1", "--yes")
+    versions = run("publisher", "family", "show", family, "--versions", "-f", "value", "-c", "number")
+    deleted = run("publisher", "family", "delete", family, "--yes")
+    gone = run("publisher", "family", "show", family)
+
+    changed = json.loads(shown.stdout)
+    assert (changed["title"], changed["description"]) == ("Web", None)
+    assert (unchanged.returncode, "nothing to change" in unchanged.stderr) == (2, True)
+    assert (current.returncode, "(409)" in current.stderr) == (1, True)
+    assert (removed.returncode, removed.stderr) == (0, f"Remove version 1 from {family}.\n")
+    assert versions.stdout == "2\n"
+    assert (deleted.returncode, deleted.stderr) == (0, f"Delete the family {family}, which has 1 member.\n")
+    assert (gone.returncode, "There is no family" in gone.stderr) == (1, True)
+    recipient = service.client("recipient")
+    assert [recipient.get(f"/v2/images/{image_id}").status_code for image_id in images] == [200, 200]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -53,7 +53,7 @@ def test_every_command_of_ours_has_a_story() -> None:
     found = [entry for entry in entry_points(group="openstack.extension") if "transom" in entry.value]
     commands = {entry.name.replace("_", " ") for entry in found}
 
-    assert len(commands) == 17
+    assert len(commands) == 20
     assert commands - commands_in(__file__, commands) == set()
 
 
@@ -89,9 +89,7 @@ def test_an_offer_is_seen_answered_left_and_withdrawn(
     assert [item["reason"] for item in history] == ["Ended."]
 
 
-def test_a_family_is_made_published_promoted_revoked_and_restored(
-    openstack: OpenStack, cloud: Service
-) -> None:
+def test_a_family_is_made_published_revoked_changed_and_deleted(openstack: OpenStack, cloud: Service) -> None:
     first, second = (_make_image(cloud, name) for name in ("web-1", "web-2"))
     family = openstack.ask("publisher", "image family create web --title 'Web server'")
     openstack.do("publisher", "image share offer --family web --to recipient")
@@ -106,6 +104,11 @@ def test_a_family_is_made_published_promoted_revoked_and_restored(
     listed = openstack.ask("recipient", "image family list --role member")
     restored = openstack.ask("publisher", "image family restore web 2")
     members = openstack.ask("publisher", "image family members web --status accepted")
+    changed = openstack.ask("publisher", "image family set web --title 'Server of pages'")
+    openstack.do("publisher", "image family remove web 2 --yes")
+    left = openstack.ask("publisher", "image family versions web")
+    openstack.do("publisher", "image family delete web --yes")
+    of_nobody = openstack.ask("publisher", "image family list")
 
     assert (candidate["state"], current["state"], revoked["state"]) == ("candidate", "current", "revoked")
     assert (shown["id"], shown["current"]) == (family["id"], first)
@@ -116,6 +119,9 @@ def test_a_family_is_made_published_promoted_revoked_and_restored(
     assert [(one["name"], one["current_number"], one["status"]) for one in listed] == [("web", 1, "accepted")]
     assert restored["state"] == "superseded"
     assert [item["recipient"] for item in members] == [cloud.clouds["recipient"].project_id]
+    assert changed["title"] == "Server of pages"
+    assert [one["image_id"] for one in left] == [first]
+    assert of_nobody == []
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,22 @@ def _count_held(recipient: Body) -> int:
 
 def about_revocation(family: Body, number: int) -> str:
     """`family`: as its owner sees it."""
+    return f"Revoke version {number} of {_with_members(family)}?"
+
+
+def about_removal(family: Body, number: int) -> str:
+    return f"Remove version {number} from {family['name']}?"
+
+
+def about_deletion(family: Body) -> str:
+    """As `about_revocation`."""
+    return f"Delete the family {_with_members(family)}?"
+
+
+def _with_members(family: Body) -> str:
     members = family.get("members") or {}
     count = count_of(members.get("accepted", 0), "member", more=bool(members.get("more")))
-    return f"Revoke version {number} of {family['name']}, which has {count}?"
+    return f"{family['name']}, which has {count}"
 
 
 def about_members(service: Service, family: Body, recipients: Body) -> str:

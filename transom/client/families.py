@@ -44,6 +44,16 @@ def create_family(service: Service, fields: Body) -> Body:
     return family
 
 
+def change_family(service: Service, family_id: str, fields: Body) -> Body:
+    """`fields`: those to change of title, description, support_url; None for no value."""
+    family: Body = service.call("PATCH", _path(family_id), fields)
+    return family
+
+
+def delete_family(service: Service, family_id: str) -> None:
+    service.call("DELETE", _path(family_id))
+
+
 def list_versions(service: Service, family_id: str) -> Iterator[Body]:
     return service.pages(f"{_path(family_id)}/versions", {}, "items")
 
@@ -74,6 +84,10 @@ def revoke(service: Service, family_id: str, number: int, fields: Body) -> Body:
 def restore(service: Service, family_id: str, number: int) -> Body:
     version: Body = service.call("POST", f"{_path(family_id)}/versions/{number}/restore")
     return version
+
+
+def remove_version(service: Service, family_id: str, number: int) -> None:
+    service.call("DELETE", f"{_path(family_id)}/versions/{number}")
 
 
 def list_members(service: Service, family_id: str, status: str | None = None) -> Iterator[Body]:

@@ -48,6 +48,28 @@ def create_family(
     _print_family(families.create_family(service, {"name": name, **given}), form, columns)
 
 
+@family.command(
+    "set", epilog=examples("family set web --title 'Web server'", "family set web --support-url ''")
+)
+@click.argument("name", metavar="FAMILY")
+@click.option("--title")
+@click.option("--description")
+@click.option("--support-url")
+@format_options
+@with_service
+def change_family(
+    service: "Service", name: str, form: str, columns: tuple[str, ...], **fields: str | None
+) -> None:
+    """Change what people read of a family; an empty text takes it away."""
+    from transom.client import families
+
+    change = {key: value or None for key, value in fields.items() if value is not None}
+    if not change:
+        raise click.UsageError("There is nothing to change.")
+    family_id = families.find_family(service, name)["id"]
+    _print_family(families.change_family(service, family_id, change), form, columns)
+
+
 @family.command("show", epilog=examples("family show web", "family show web --versions -f json"))
 @click.argument("name", metavar="FAMILY")
 @click.option("--versions", is_flag=True, help="Its versions instead.")
@@ -169,6 +191,35 @@ def restore(service: "Service", name: str, number: int, form: str, columns: tupl
 
     family_id = families.find_family(service, name)["id"]
     print_one(version_row(families.restore(service, family_id, number)), form, columns)
+
+
+@family.command("remove", epilog=examples("family remove web 1"))
+@click.argument("name", metavar="FAMILY")
+@click.argument("number", type=click.IntRange(min=1))
+@yes_option
+@with_service
+def remove_version(service: "Service", name: str, number: int, yes: bool) -> None:
+    """Take a version that is not current out of a family. Its image stays, and who has it keeps it."""
+    from transom.client import families
+    from transom.client.confirmations import about_removal
+
+    found = families.find_family(service, name)
+    confirm(about_removal(found, number), yes=yes)
+    families.remove_version(service, found["id"], number)
+
+
+@family.command("delete", epilog=examples("family delete web"))
+@click.argument("name", metavar="FAMILY")
+@yes_option
+@with_service
+def delete_family(service: "Service", name: str, yes: bool) -> None:
+    """Delete a family. The images stay, and members keep those that they have of it, directly."""
+    from transom.client import families
+    from transom.client.confirmations import about_deletion
+
+    found = families.find_family(service, name)
+    confirm(about_deletion(found), yes=yes)
+    families.delete_family(service, found["id"])
 
 
 @family.command(

@@ -73,6 +73,13 @@ class Acting(_Account):
         raise NotImplementedError
 
 
+class Silent(_Account):
+    """Says nothing when it was done."""
+
+    def act(self, service: Service, arguments: Arguments) -> None:
+        raise NotImplementedError
+
+
 class Listing(_Account, command.Lister):
     """A table of rows."""
 

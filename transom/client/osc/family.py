@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from osc_lib.exceptions import CommandError
+
 from transom.client import confirmations, families, rows
 from transom.client.names import find_image
 from transom.client.osc.commands import (
@@ -10,11 +12,15 @@ from transom.client.osc.commands import (
     Listing,
     Parser,
     Showing,
+    Silent,
     add_yes,
     confirm,
     time,
 )
 from transom.client.service import Service
+
+#: Options of a family.
+_TEXTS = ("title", "description", "support_url")
 
 
 def _given(arguments: Arguments, *names: str) -> rows.Row:
@@ -27,18 +33,38 @@ def _add_version(parser: Parser) -> None:
     parser.add_argument("number", metavar="<number>", type=int, help="Of the version")
 
 
+def _add_texts(parser: Parser) -> None:
+    parser.add_argument("--title", metavar="<text>", help="What people read")
+    parser.add_argument("--description", metavar="<text>", help="What people read, at length")
+    parser.add_argument("--support-url", metavar="<url>", help="Where members get help")
+
+
 class Create(Showing):
     """Create a family"""
 
     def add_arguments(self, parser: Parser) -> None:
         parser.add_argument("name", metavar="<name>", help="Small letters, digits and . _ -")
-        parser.add_argument("--title", metavar="<text>", help="What people read")
-        parser.add_argument("--description", metavar="<text>", help="What people read, at length")
-        parser.add_argument("--support-url", metavar="<url>", help="Where members get help")
+        _add_texts(parser)
 
     def find(self, service: Service, arguments: Arguments) -> rows.Row:
-        fields = _given(arguments, "name", "title", "description", "support_url")
+        fields = _given(arguments, "name", *_TEXTS)
         return rows.family_row(families.create_family(service, fields))
+
+
+class Set(Showing):
+    """Change what people read of a family; an empty text takes it away"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+        _add_texts(parser)
+
+    def find(self, service: Service, arguments: Arguments) -> rows.Row:
+        given = _given(arguments, *_TEXTS)
+        if not given:
+            raise CommandError("There is nothing to change.")
+        family_id = families.find_family(service, arguments.family)["id"]
+        change = {name: text or None for name, text in given.items()}
+        return rows.family_row(families.change_family(service, family_id, change))
 
 
 class List(Listing):
@@ -159,3 +185,29 @@ class Restore(Showing):
     def find(self, service: Service, arguments: Arguments) -> rows.Row:
         family_id = families.find_family(service, arguments.family)["id"]
         return rows.version_row(families.restore(service, family_id, arguments.number))
+
+
+class Remove(Silent):
+    """Take a version that is not current out of a family; its image stays"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        _add_version(parser)
+        add_yes(parser)
+
+    def act(self, service: Service, arguments: Arguments) -> None:
+        family = families.find_family(service, arguments.family)
+        confirm(confirmations.about_removal(family, arguments.number), yes=arguments.yes)
+        families.remove_version(service, family["id"], arguments.number)
+
+
+class Delete(Silent):
+    """Delete a family; members keep the images that they have of it, directly"""
+
+    def add_arguments(self, parser: Parser) -> None:
+        parser.add_argument("family", metavar="<family>", help="Id or name")
+        add_yes(parser)
+
+    def act(self, service: Service, arguments: Arguments) -> None:
+        family = families.find_family(service, arguments.family)
+        confirm(confirmations.about_deletion(family), yes=arguments.yes)
+        families.delete_family(service, family["id"])
