@@ -128,7 +128,8 @@ class LogOutput:
         self.count_lost(count)
 
     def _take_lost(self) -> list[bytes]:
-        lost, self._lost = self._lost, 0
+        with self._lock:
+            lost, self._lost = self._lost, 0
         return [self.tell_lost(lost)] if lost and self.tell_lost is not None else []
 
 
