@@ -51,9 +51,10 @@ def name_version(request: Request, segments: list[str], served: frozenset[str]) 
 def join_slashes(segments: list[str], *, behind: int) -> None:
     """Take out the empty segments behind so many, but for one at the end."""
     last = len(segments) - 1
-    following = next((at for at in range(behind, last) if segments[at]), last)
-    # At once: to take them out one by one would move all others each time.
-    del segments[behind:following]
+    if behind < last and not segments[behind]:  # Hardly ever; each request asks twice.
+        following = next((at for at in range(behind, last) if segments[at]), last)
+        # At once: to take them out one by one would move all others each time.
+        del segments[behind:following]
 
 
 def below_identity(segments: list[str]) -> list[str]:
